@@ -1,0 +1,33 @@
+// Package admin holds the commands that an operator runs over SSH, a file each.
+package admin
+
+import (
+	"context"
+	"errors"
+	"flag"
+
+	"chatmaild/applets/command"
+)
+
+// Commands returns the admin commands in the order of the help text.
+func Commands() []command.Command {
+	return []command.Command{
+		notBuilt("init", "DOMAIN", "writes a new configuration file"),
+		notBuilt("run", "", "makes this machine what the configuration says"),
+		notBuilt("status", "", "what runs, what does not, and what to do about it"),
+		notBuilt("dns", "", "the DNS records wanted, against those that answer"),
+		notBuilt("test", "DOMAIN [OTHER]", "proves a running relay from outside in, end to end"),
+		notBuilt("bench", "DOMAIN", "measures a running relay"),
+		notBuilt("webdev", "[DIR]", "serves the web pages from a folder, rebuilt on change"),
+		notBuilt("import", "", "takes over a relay that ran the Python chatmail"),
+	}
+}
+
+func notBuilt(name, args, synopsis string) command.Command {
+	return command.Command{
+		Name: name, Kind: command.Admin, Args: args, Synopsis: synopsis + " (not built yet)",
+		Bind: func(*flag.FlagSet) command.Run {
+			return func(context.Context, *command.Env, []string) error { return errors.New("not built yet") }
+		},
+	}
+}

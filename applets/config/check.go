@@ -1,0 +1,193 @@
+package config
+
+import (
+	"fmt"
+	"net/mail"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Bounds that come from elsewhere.
+const (
+	maxLocalPart = 64 // octets; RFC 5321 §4.5.3.1.1
+	maxPassword  = 72 // octets; bcrypt reads no more
+	maxDomain    = 253
+)
+
+// check returns the first key with a bad value, and what is wrong with it.
+func (c *Config) check() (key string, err error) {
+	checks := []struct {
+		key string
+		err error
+	}{
+		{"mail_domain", CheckDomain(c.MailDomain)},
+		{"max_user_send_per_minute", atLeast(c.MaxUserSendPerMinute, 1)},
+		{"max_user_send_burst_size", atLeast(c.MaxUserSendBurstSize, 1)},
+		{"max_mailbox_size", atLeast(c.MaxMailboxSize, 1<<20)},
+		{"max_message_size", between(c.MaxMessageSize, 64<<10, c.MaxMailboxSize)},
+		{"delete_mails_after", atLeast(c.DeleteMailsAfter, 1)},
+		{"delete_large_after", atLeast(c.DeleteLargeAfter, 1)},
+		{"delete_inactive_users_after", atLeast(c.DeleteInactiveUsersAfter, 1)},
+		{"username_min_length", between(c.UsernameMinLength, 1, maxLocalPart)},
+		{"username_max_length", between(c.UsernameMaxLength, c.UsernameMinLength, maxLocalPart)},
+		{"password_min_length", between(c.PasswordMinLength, 1, maxPassword)},
+		{"passthrough_senders", checkPatterns(c.PassthroughSenders)},
+		{"passthrough_recipients", checkPatterns(c.PassthroughRecipients)},
+		{"max_load_1m", atLeast(c.MaxLoad1m, 0.1)},
+		{"min_available_memory", atLeast(c.MinAvailableMemory, 0)},
+		{"min_free_disk_space", atLeast(c.MinFreeDiskSpace, 0)},
+		{"nocreate_file", absolute(c.NocreateFile)},
+		{"max_imap_connections", atLeast(c.MaxIMAPConnections, 1)},
+		{"max_smtp_connections", atLeast(c.MaxSMTPConnections, 1)},
+		{"filtermail_smtp_port", c.checkPort(c.FiltermailSMTPPort)},
+		{"filtermail_smtp_port_incoming", c.checkPort(c.FiltermailSMTPPortIncoming)},
+		{"postfix_reinject_port", c.checkPort(c.PostfixReinjectPort)},
+		{"postfix_reinject_port_incoming", c.checkPort(c.PostfixReinjectPortIncoming)},
+		{"mailboxes_dir", absolute(c.MailboxesDir)},
+		{"state_dir", absolute(c.StateDir)},
+		{"runtime_dir", absolute(c.RuntimeDir)},
+		{"notify_url", checkURL(c.NotifyURL)},
+		{"tls_external_cert_and_key", c.checkExternalTLS()},
+		{"acme_email", optional(c.ACMEEmail, checkAddress)},
+		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
+		{"dkim_selector", checkSelector(c.DKIMSelector)},
+		{"iroh_relay", optional(c.IrohRelay, checkURL)},
+		{"www_folder", optional(c.WWWFolder, absolute)},
+		{"privacy_mail", optional(c.PrivacyMail, checkAddress)},
+	}
+	for _, check := range checks {
+		if check.err != nil {
+			return check.key, check.err
+		}
+	}
+	return "", nil
+}
+
+type number interface{ ~int | ~int64 | ~float64 }
+
+func atLeast[N number](n, low N) error {
+	if n < low {
+		return fmt.Errorf("%v is too small: at least %v", n, low)
+	}
+	return nil
+}
+
+func between[N number](n, low, high N) error {
+	if n < low || n > high {
+		return fmt.Errorf("%v is out of range: from %v to %v", n, low, high)
+	}
+	return nil
+}
+
+func optional(value string, check func(string) error) error {
+	if value == "" {
+		return nil
+	}
+	return check(value)
+}
+
+func absolute(path string) error {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path || strings.ContainsAny(path, " \t\r\n\"'\\$%{};#") {
+		return fmt.Errorf("%q: want an absolute path without spaces, quotes, %%, $ or a slash at its end", path)
+	}
+	return nil
+}
+
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// CheckDomain says why name cannot be a mail_domain. It accepts an IPv4 literal and a fully qualified host name in lower
+// case, whose first label may begin with "_".
+func CheckDomain(name string) error {
+	if _, ok := (&Config{MailDomain: name}).IPv4(); ok {
+		if strings.Contains(name, ":") {
+			return fmt.Errorf("%q is an IPv6 address: want a domain name or an IPv4 address", name)
+		}
+		return nil
+	}
+	bad := fmt.Errorf("%q is no domain: want a name such as chat.example.org, in lower case, or an IPv4 address", name)
+	labels := strings.Split(strings.TrimPrefix(name, "_"), ".")
+	if len(labels) < 2 || len(name) > maxDomain {
+		return bad
+	}
+	for _, l := range labels {
+		if !label.MatchString(l) {
+			return bad
+		}
+	}
+	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
+		return bad
+	}
+	return nil
+}
+
+func checkAddress(addr string) error {
+	parsed, err := mail.ParseAddress(addr)
+	if err != nil || parsed.Address != addr {
+		return fmt.Errorf("%q is no mail address", addr)
+	}
+	return nil
+}
+
+// checkPatterns accepts "addr" and "@domain".
+func checkPatterns(patterns []string) error {
+	for _, p := range patterns {
+		addr := p
+		if strings.HasPrefix(p, "@") {
+			addr = "x" + p
+		}
+		if checkAddress(addr) != nil {
+			return fmt.Errorf("%q: want a mail address, or @domain", p)
+		}
+	}
+	return nil
+}
+
+// checkPort also refuses a port that another key has.
+func (c *Config) checkPort(port int) error {
+	if err := between(port, 1, 65535); err != nil {
+		return err
+	}
+	uses := 0
+	for _, p := range []int{
+		c.FiltermailSMTPPort, c.FiltermailSMTPPortIncoming,
+		c.PostfixReinjectPort, c.PostfixReinjectPortIncoming,
+	} {
+		if p == port {
+			uses++
+		}
+	}
+	if uses > 1 {
+		return fmt.Errorf("%d is the port of another key too: want a port of its own for each", port)
+	}
+	return nil
+}
+
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("%q: want a URL such as https://host/path", text)
+	}
+	return nil
+}
+
+func (c *Config) checkExternalTLS() error {
+	if c.TLSExternalCertAndKey == "" {
+		return nil
+	}
+	cert, key, ok := c.ExternalTLS()
+	if !ok || absolute(cert) != nil || absolute(key) != nil {
+		return fmt.Errorf("%q: want two absolute paths, the certificate's and the key's, with a space between", c.TLSExternalCertAndKey)
+	}
+	return nil
+}
+
+func checkSelector(selector string) error {
+	for _, l := range strings.Split(selector, ".") {
+		if !label.MatchString(l) {
+			return fmt.Errorf("%q: want a DNS label such as opendkim", selector)
+		}
+	}
+	return nil
+}

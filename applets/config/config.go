@@ -1,0 +1,164 @@
+// Package config is the configuration file, /etc/chatmail/chatmail.toml: its keys,
+// their defaults, and all that can be wrong with them. The keys are those of the
+// Python relay's chatmail.ini; see chatmail.toml(5).
+//
+// Loading is strict and total: an unknown key or a bad value is an error that
+// names the key, the line, the value and what is allowed. A Config that Load
+// returned needs no further checks.
+package config
+
+import (
+	"net/netip"
+	"path/filepath"
+	"strings"
+)
+
+// DefaultPath is where the configuration is unless --config or $CHATMAIL_CONFIG
+// says otherwise.
+const DefaultPath = "/etc/chatmail/chatmail.toml"
+
+// Config is the configuration of a relay. Ports, sockets and folders come from
+// here alone, so that two relays' applets can run side by side.
+type Config struct {
+	MailDomain string `toml:"mail_domain"`
+
+	MaxUserSendPerMinute int  `toml:"max_user_send_per_minute"`
+	MaxUserSendBurstSize int  `toml:"max_user_send_burst_size"`
+	MaxMailboxSize       Size `toml:"max_mailbox_size"`
+	MaxMessageSize       Size `toml:"max_message_size"`
+
+	DeleteMailsAfter         int `toml:"delete_mails_after"`          // days
+	DeleteLargeAfter         int `toml:"delete_large_after"`          // days
+	DeleteInactiveUsersAfter int `toml:"delete_inactive_users_after"` // days
+
+	UsernameMinLength int `toml:"username_min_length"`
+	UsernameMaxLength int `toml:"username_max_length"`
+	PasswordMinLength int `toml:"password_min_length"`
+
+	PassthroughSenders    []string `toml:"passthrough_senders"`    // "addr" or "@domain"
+	PassthroughRecipients []string `toml:"passthrough_recipients"` // likewise
+
+	MaxLoad1m          float64 `toml:"max_load_1m"`
+	MinAvailableMemory Size    `toml:"min_available_memory"`
+	MinFreeDiskSpace   Size    `toml:"min_free_disk_space"`
+	NocreateFile       string  `toml:"nocreate_file"`
+
+	MaxIMAPConnections int `toml:"max_imap_connections"`
+	MaxSMTPConnections int `toml:"max_smtp_connections"`
+
+	FiltermailSMTPPort          int `toml:"filtermail_smtp_port"`
+	FiltermailSMTPPortIncoming  int `toml:"filtermail_smtp_port_incoming"`
+	PostfixReinjectPort         int `toml:"postfix_reinject_port"`
+	PostfixReinjectPortIncoming int `toml:"postfix_reinject_port_incoming"`
+
+	MailboxesDir string `toml:"mailboxes_dir"`
+	StateDir     string `toml:"state_dir"`
+	RuntimeDir   string `toml:"runtime_dir"`
+
+	NotifyURL string `toml:"notify_url"`
+
+	TLSExternalCertAndKey string `toml:"tls_external_cert_and_key"` // two paths, separated by a space
+	ACMEEmail             string `toml:"acme_email"`
+	ACMEDirectory         string `toml:"acme_directory"`
+
+	DKIMSelector string `toml:"dkim_selector"`
+	DKIMVerify   bool   `toml:"dkim_verify"`
+
+	IrohRelay   string `toml:"iroh_relay"`
+	DisableIPv6 bool   `toml:"disable_ipv6"`
+
+	IMAPRawlog      bool `toml:"imap_rawlog"`
+	IMAPCompress    bool `toml:"imap_compress"`
+	IMAPInstantIdle bool `toml:"imap_instant_idle"`
+
+	WWWFolder         string `toml:"www_folder"`
+	PrivacyPostal     string `toml:"privacy_postal"`
+	PrivacyMail       string `toml:"privacy_mail"`
+	PrivacyPDO        string `toml:"privacy_pdo"`
+	PrivacySupervisor string `toml:"privacy_supervisor"`
+}
+
+// Defaults returns the configuration in which only the domain is missing.
+func Defaults() *Config {
+	return &Config{
+		MaxUserSendPerMinute: 60,
+		MaxUserSendBurstSize: 10,
+		MaxMailboxSize:       500 << 20,
+		MaxMessageSize:       30 << 20,
+
+		DeleteMailsAfter:         20,
+		DeleteLargeAfter:         7,
+		DeleteInactiveUsersAfter: 90,
+
+		UsernameMinLength: 9,
+		UsernameMaxLength: 9,
+		PasswordMinLength: 9,
+
+		PassthroughSenders:    []string{},
+		PassthroughRecipients: []string{},
+
+		MaxLoad1m:          5,
+		MinAvailableMemory: 200 << 20,
+		MinFreeDiskSpace:   1 << 30,
+		NocreateFile:       "/etc/chatmail-nocreate",
+
+		MaxIMAPConnections: 10000,
+		MaxSMTPConnections: 1000,
+
+		FiltermailSMTPPort:          10080,
+		FiltermailSMTPPortIncoming:  10081,
+		PostfixReinjectPort:         10025,
+		PostfixReinjectPortIncoming: 10026,
+
+		StateDir:   "/var/lib/chatmaild",
+		RuntimeDir: "/run/chatmaild",
+
+		NotifyURL: "https://notifications.delta.chat/notify",
+
+		DKIMSelector: "opendkim",
+		DKIMVerify:   true,
+
+		IMAPInstantIdle: true,
+	}
+}
+
+// IPv4 returns the address of a relay whose mail_domain is an IPv4 literal.
+func (c *Config) IPv4() (addr netip.Addr, ok bool) {
+	addr, err := netip.ParseAddr(c.MailDomain)
+	return addr, err == nil
+}
+
+// AddressDomain is what stands behind the @ of an address on this relay:
+// mail_domain, or "[a.b.c.d]" for an IPv4 literal (RFC 5321 §4.1.3).
+func (c *Config) AddressDomain() string {
+	if _, ok := c.IPv4(); ok {
+		return "[" + c.MailDomain + "]"
+	}
+	return c.MailDomain
+}
+
+// SelfSigned reports whether the relay makes its own certificate and needs no
+// DNS: its name starts with "_", or is an IPv4 literal.
+func (c *Config) SelfSigned() bool {
+	_, literal := c.IPv4()
+	return literal || strings.HasPrefix(c.MailDomain, "_")
+}
+
+// ExternalTLS returns the paths of certificate and key that somebody else keeps.
+func (c *Config) ExternalTLS() (cert, key string, ok bool) {
+	paths := strings.Fields(c.TLSExternalCertAndKey)
+	if len(paths) != 2 {
+		return "", "", false
+	}
+	return paths[0], paths[1], true
+}
+
+// Socket is the path of the unix socket of the daemon called name.
+func (c *Config) Socket(name string) string {
+	return filepath.Join(c.RuntimeDir, name+".socket")
+}
+
+// MetadataDB is the path of the database that the metadata daemon owns.
+func (c *Config) MetadataDB() string {
+	return filepath.Join(c.StateDir, "metadata.db")
+}

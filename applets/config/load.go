@@ -1,0 +1,91 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Error says what is wrong with a configuration file, and where.
+type Error struct {
+	Path string
+	Line int    // 0: the file as a whole
+	Key  string // "": the file as a whole
+	Text string
+}
+
+func (e *Error) Error() string {
+	at := e.Path
+	if e.Line > 0 {
+		at = fmt.Sprintf("%s:%d", e.Path, e.Line)
+	}
+	if e.Key != "" {
+		at += ": " + e.Key
+	}
+	return at + ": " + e.Text
+}
+
+// Load reads and checks the file at path. Its error is an *Error.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Path: path, Text: "there is no configuration; write one with: chatmaild init DOMAIN"}
+	}
+	if err != nil {
+		return nil, &Error{Path: path, Text: err.(*fs.PathError).Err.Error()}
+	}
+	return Parse(path, string(text))
+}
+
+// Parse checks the text of a configuration file; path is for its errors.
+func Parse(path, text string) (*Config, error) {
+	c := Defaults()
+	fail := func(key, format string, args ...any) (*Config, error) {
+		return nil, &Error{Path: path, Line: lineOf(text, key), Key: key, Text: fmt.Sprintf(format, args...)}
+	}
+	meta, err := toml.Decode(text, c)
+	if parse := (toml.ParseError{}); errors.As(err, &parse) {
+		message := parse.Message
+		if message == "" {
+			message = strings.TrimPrefix(parse.Error(), "toml: ")
+		}
+		return nil, &Error{Path: path, Line: parse.Position.Line, Key: parse.LastKey, Text: message}
+	} else if err != nil {
+		return nil, &Error{Path: path, Text: strings.TrimPrefix(err.Error(), "toml: ")}
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return fail(unknown[0].String(), "unknown key; the known ones are in chatmail.toml(5)")
+	}
+	if !meta.IsDefined("mail_domain") {
+		return fail("mail_domain", "is missing; it is the one key that is required")
+	}
+	if c.MailboxesDir == "" && !meta.IsDefined("mailboxes_dir") {
+		c.MailboxesDir = filepath.Join("/home/vmail/mail", c.MailDomain)
+	}
+	if key, err := c.check(); err != nil {
+		return fail(key, "%v", err)
+	}
+	return c, nil
+}
+
+// lineOf returns the line on which key is set, or 0. The file is flat, so the
+// first line that starts with the key is the one.
+func lineOf(text, key string) int {
+	if key == "" {
+		return 0
+	}
+	first, _, _ := strings.Cut(key, ".")
+	set := regexp.MustCompile(`^\s*(\[+\s*)?["']?` + regexp.QuoteMeta(first) + `["']?\s*[=.\]]`)
+	for i, line := range strings.Split(text, "\n") {
+		if set.MatchString(line) {
+			return i + 1
+		}
+	}
+	return 0
+}

@@ -1,0 +1,82 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// Address is a place to listen at: a TCP address, or the path of a unix socket.
+type Address struct {
+	Network string // "tcp" or "unix"
+	Addr    string
+	Mode    os.FileMode // of a unix socket that we make; 0 means 0660
+}
+
+// Loopback is a TCP port on 127.0.0.1.
+func Loopback(port int) Address {
+	return Address{Network: "tcp", Addr: fmt.Sprintf("127.0.0.1:%d", port)}
+}
+
+// Unix is a unix socket.
+func Unix(path string) Address {
+	return Address{Network: "unix", Addr: path}
+}
+
+// listen returns the listener that systemd handed over under name, or a new one.
+func listen(name string, a Address) (net.Listener, error) {
+	named, err := activation.ListenersWithNames()
+	if err != nil {
+		return nil, fmt.Errorf("taking over systemd's sockets: %w", err)
+	}
+	for n, ls := range named {
+		if n == name && len(ls) > 0 && ls[0] != nil {
+			return ls[0], nil
+		}
+	}
+	if a.Network == "unix" {
+		return listenUnix(a)
+	}
+	l, err := net.Listen(a.Network, a.Addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("cannot listen on %s: another program holds the port (see: ss -ltnp)", a.Addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	return l, nil
+}
+
+// listenUnix makes a unix socket. One left behind by a process that is gone is
+// replaced; one that somebody answers is not.
+func listenUnix(a Address) (net.Listener, error) {
+	if c, err := net.Dial("unix", a.Addr); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("cannot listen on %s: another program holds the socket", a.Addr)
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		if err := os.Remove(a.Addr); err != nil {
+			return nil, fmt.Errorf("removing a stale socket: %w", err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(a.Addr), 0o755); err != nil {
+		return nil, fmt.Errorf("making the socket's folder: %w", err)
+	}
+	l, err := net.Listen("unix", a.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	mode := a.Mode
+	if mode == 0 {
+		mode = 0o660
+	}
+	if err := os.Chmod(a.Addr, mode); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("setting the socket's mode: %w", err)
+	}
+	return l, nil
+}

@@ -1,0 +1,5 @@
+package applets
+
+import "chatmaild/applets/command"
+
+var web = notBuilt("web", command.Daemon, "creates accounts over HTTP")
