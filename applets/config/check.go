@@ -41,6 +41,7 @@ func (c *Config) check() (key string, err error) {
 		{"nocreate_file", absolute(c.NocreateFile)},
 		{"max_imap_connections", atLeast(c.MaxIMAPConnections, 1)},
 		{"max_smtp_connections", atLeast(c.MaxSMTPConnections, 1)},
+		{"max_smtp_recipients", atLeast(c.MaxSMTPRecipients, 1)},
 		{"filtermail_smtp_port", c.checkPort(c.FiltermailSMTPPort)},
 		{"filtermail_smtp_port_incoming", c.checkPort(c.FiltermailSMTPPortIncoming)},
 		{"postfix_reinject_port", c.checkPort(c.PostfixReinjectPort)},

@@ -45,6 +45,7 @@ type Config struct {
 
 	MaxIMAPConnections int `toml:"max_imap_connections"`
 	MaxSMTPConnections int `toml:"max_smtp_connections"`
+	MaxSMTPRecipients  int `toml:"max_smtp_recipients"` // of one message; clients are told by METADATA
 
 	FiltermailSMTPPort          int `toml:"filtermail_smtp_port"`
 	FiltermailSMTPPortIncoming  int `toml:"filtermail_smtp_port_incoming"`
@@ -104,6 +105,7 @@ func Defaults() *Config {
 
 		MaxIMAPConnections: 10000,
 		MaxSMTPConnections: 1000,
+		MaxSMTPRecipients:  1000,
 
 		FiltermailSMTPPort:          10080,
 		FiltermailSMTPPortIncoming:  10081,
