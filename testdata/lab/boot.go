@@ -1,0 +1,212 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// Signals by which systemd, as process 1, powers off and reboots
+	// (systemd(1)); SIGRTMIN is 34 for programs with glibc.
+	sigPowerOff = syscall.Signal(34 + 4)
+
+	bootTimeout     = 90 * time.Second
+	shutdownTimeout = 100 * time.Second // above systemd's 90 s for one unit
+)
+
+// bootScript becomes systemd-nspawn. In its private mount namespace lie a pure
+// cgroup v2 tree, which systemd wants whatever the machine has, and the overlay,
+// which so goes away with the last process. Arguments: cgroup, lower, upper,
+// work, merged, then nspawn's.
+const bootScript = `set -e
+umount -R /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p "/sys/fs/cgroup/$1"
+echo $$ > "/sys/fs/cgroup/$1/cgroup.procs"
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$3,workdir=$4" "$5"
+shift 5
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn "$@"`
+
+// A machine is one run of a host, from power on to power off.
+type machine struct {
+	cmd    *exec.Cmd
+	leader int             // the host's process 1, as we see it
+	ended  <-chan struct{} // closed once systemd-nspawn has ended
+}
+
+// Boot starts the host and waits until systemd says that all is up.
+func (h *Host) Boot(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.machine != nil {
+		return fmt.Errorf("booting %s: it is up", h.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
+	h.boots++
+	name := h.lab.id + "-" + h.Name
+	// An abstract address: a path could be longer than a socket's may be.
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: fmt.Sprintf("@%s-%d", name, h.boots), Net: "unixgram"})
+	if err != nil {
+		return fmt.Errorf("booting %s: %w", h.Name, err)
+	}
+	defer notify.Close()
+	stop := context.AfterFunc(ctx, func() { notify.Close() })
+	defer stop()
+
+	merged := filepath.Join(h.dir, "merged")
+	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", bootScript, "boot",
+		name, h.lab.root, filepath.Join(h.dir, "upper"), filepath.Join(h.dir, "work"), merged,
+		"--directory="+merged, "--boot", "--machine="+name, "--hostname="+h.Name, "--register=no", "--keep-unit",
+		"--network-namespace-path="+netnsPath(h.netns), "--resolv-conf=off", "--timezone=off",
+		"--link-journal=no", "--console=pipe", "--notify-ready=yes")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify.LocalAddr().String())
+	console, err := os.OpenFile(h.consolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer console.Close()
+	cmd.Stdout, cmd.Stderr = console, console
+	ended, err := startTethered(cmd)
+	if err != nil {
+		return fmt.Errorf("booting %s: %w", h.Name, err)
+	}
+	m := &machine{cmd: cmd, ended: ended}
+	go func() {
+		<-ended
+		notify.Close() // wakes the wait below when the boot broke off
+	}()
+	if m.leader, err = awaitReady(notify); err != nil {
+		m.kill()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return fmt.Errorf("booting %s: %w; its console:\n%s", h.Name, err, h.Console())
+	}
+	h.machine = m
+	return nil
+}
+
+// awaitReady reads the messages of sd_notify(3) until READY=1.
+func awaitReady(notify *net.UnixConn) (leader int, err error) {
+	buf := make([]byte, 4096)
+	for {
+		n, _, err := notify.ReadFromUnix(buf)
+		if err != nil {
+			return 0, errors.New("it did not get ready")
+		}
+		for line := range strings.Lines(string(buf[:n])) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			switch key {
+			case "X_NSPAWN_LEADER_PID":
+				if leader, err = strconv.Atoi(value); err != nil {
+					return 0, fmt.Errorf("systemd-nspawn names %q as process 1", value)
+				}
+			case "READY":
+				if leader == 0 {
+					return 0, errors.New("systemd-nspawn did not name process 1")
+				}
+				return leader, nil
+			}
+		}
+	}
+}
+
+// Shutdown powers the host off in order. What is on its disk stays.
+func (h *Host) Shutdown(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.machine
+	if m == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	if err := syscall.Kill(m.leader, sigPowerOff); err != nil {
+		return fmt.Errorf("shutting %s down: %w", h.Name, err)
+	}
+	h.machine = nil
+	select {
+	case <-m.ended:
+		return nil
+	case <-ctx.Done():
+		m.kill()
+		return fmt.Errorf("shutting %s down: %w; its console:\n%s", h.Name, ctx.Err(), h.Console())
+	}
+}
+
+// Reboot is a whole cycle: down in order, and up again from the same disk.
+func (h *Host) Reboot(ctx context.Context) error {
+	if err := h.Shutdown(ctx); err != nil {
+		return err
+	}
+	return h.Boot(ctx)
+}
+
+// Kill pulls the plug: no process of the host gets to do anything more.
+func (h *Host) Kill() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.machine
+	if m == nil {
+		return nil
+	}
+	h.machine = nil
+	m.kill()
+	return nil
+}
+
+// Console is the end of what the host wrote to its console.
+func (h *Host) Console() string {
+	text, err := os.ReadFile(h.consolePath())
+	if err != nil {
+		return err.Error()
+	}
+	return tail(string(text), 40)
+}
+
+func (h *Host) consolePath() string { return filepath.Join(h.dir, "console.log") }
+
+func (h *Host) leader() (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.machine == nil {
+		return 0, ErrDown
+	}
+	return h.machine.leader, nil
+}
+
+func (m *machine) kill() {
+	m.cmd.Process.Kill()
+	<-m.ended
+}
+
+// startTethered starts a program that must not outlive us: the kernel kills it
+// when the thread that started it ends, and that one ends with us, or with the
+// program. It is in a session of its own, so a ^C at our terminal is for us
+// alone to act on. The channel is closed when the program has ended.
+func startTethered(cmd *exec.Cmd) (<-chan struct{}, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait() // how it ended is not of interest; that it did, is
+			close(ended)
+		}
+	}()
+	return ended, <-started
+}

@@ -1,0 +1,165 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// clientScript becomes the core, in its namespaces. Arguments: resolv.conf,
+// network namespace, program.
+const clientScript = `set -e
+mount --bind "$1" /etc/resolv.conf
+exec nsenter --net="$2" -- "$3"`
+
+// quitTimeout is how long a core may take to end after its input did.
+const quitTimeout = 10 * time.Second
+
+// A Client is a running Delta Chat core in a network namespace of its own. It
+// can hold any number of profiles.
+type Client struct {
+	node
+	Name string
+
+	lab   *Lab
+	dir   string
+	rpc   *rpc
+	stdin io.Closer
+	cmd   *exec.Cmd
+	ended <-chan struct{}
+
+	mu   sync.Mutex
+	logs map[uint32]*eventLog
+}
+
+// StartClient adds a machine with a Delta Chat core to the lab.
+func (l *Lab) StartClient(ctx context.Context, name string) (*Client, error) {
+	program, err := coreProgram(ctx, l.log)
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.addNode(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{node: n, Name: name, lab: l, dir: filepath.Join(l.dir, "clients", name), logs: map[uint32]*eventLog{}}
+	if err := c.start(program); err != nil {
+		return nil, fmt.Errorf("starting client %s: %w", name, err)
+	}
+	l.mu.Lock()
+	l.cores = append(l.cores, c)
+	l.mu.Unlock()
+	// The first answer shows that the core runs.
+	if err := c.Call(ctx, nil, "get_system_info"); err != nil {
+		return nil, fmt.Errorf("starting client %s: %w: %s", name, err, c.stderr())
+	}
+	return c, nil
+}
+
+func (c *Client) start(program string) error {
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return err
+	}
+	v4, _ := addrs(bridgeAddr)
+	resolv := filepath.Join(c.dir, "resolv.conf")
+	if err := os.WriteFile(resolv, fmt.Appendf(nil, "nameserver %v\n", v4), 0o644); err != nil {
+		return err
+	}
+	stderr, err := os.Create(filepath.Join(c.dir, "stderr.log"))
+	if err != nil {
+		return err
+	}
+	defer stderr.Close()
+	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", clientScript, "client",
+		resolv, netnsPath(c.netns), program)
+	cmd.Env = append(os.Environ(), "DC_ACCOUNTS_PATH="+filepath.Join(c.dir, "accounts"), "RUST_LOG=warn")
+	cmd.Stderr = stderr
+	// Pipes of our own: those of exec.Cmd are closed by Wait, before all of
+	// the output is read.
+	inRead, inWrite, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer inRead.Close()
+	outRead, outWrite, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, inWrite.Close())
+	}
+	defer outWrite.Close()
+	cmd.Stdin, cmd.Stdout = inRead, outWrite
+	ended, err := startTethered(cmd)
+	if err != nil {
+		return errors.Join(err, inWrite.Close(), outRead.Close())
+	}
+	c.cmd, c.ended, c.stdin, c.rpc = cmd, ended, inWrite, newRPC(inWrite)
+	go func() {
+		defer outRead.Close()
+		c.rpc.read(outRead)
+	}()
+	go c.pump()
+	return nil
+}
+
+// Call calls a method of the core. The machine's file system is the core's too.
+func (c *Client) Call(ctx context.Context, result any, method string, params ...any) error {
+	if err := c.rpc.call(ctx, result, method, params...); err != nil {
+		return fmt.Errorf("client %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// pump files the core's events until it ends.
+func (c *Client) pump() {
+	for {
+		var batch []struct {
+			ContextID uint32 `json:"contextId"`
+			Event     Event  `json:"event"`
+		}
+		if err := c.rpc.call(context.Background(), &batch, "get_next_event_batch"); err != nil {
+			return
+		}
+		now := time.Now()
+		for _, b := range batch {
+			if b.Event.Kind == "Info" {
+				continue
+			}
+			b.Event.At = now
+			c.history(b.ContextID).add(b.Event)
+		}
+	}
+}
+
+func (c *Client) history(account uint32) *eventLog {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.logs[account] == nil {
+		c.logs[account] = newEventLog()
+	}
+	return c.logs[account]
+}
+
+// Close ends the core.
+func (c *Client) Close() error {
+	err := c.stdin.Close() // at the end of its input the core ends by itself
+	select {
+	case <-c.ended:
+	case <-time.After(quitTimeout):
+		c.cmd.Process.Kill()
+		<-c.ended
+	}
+	return err
+}
+
+func (c *Client) stderr() string {
+	text, err := os.ReadFile(filepath.Join(c.dir, "stderr.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return tail(string(text), 20)
+}

@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// maxEvents bounds the history of one profile; the oldest go first.
+const maxEvents = 50_000
+
+// An Event is what the core tells about a profile. Fields that the kind does
+// not have are zero.
+type Event struct {
+	At        time.Time `json:"-"` // when it reached us
+	Kind      string    `json:"kind"`
+	ChatID    uint32    `json:"chatId"`
+	MsgID     uint32    `json:"msgId"`
+	ContactID uint32    `json:"contactId"`
+	Progress  int       `json:"progress"` // of 1000; 0 is failure
+	Comment   string    `json:"comment"`
+	Msg       string    `json:"msg"`
+}
+
+// The kinds of events that tests wait for (EventType of the core's JSON-RPC).
+const (
+	IncomingMsg       = "IncomingMsg"
+	MsgDelivered      = "MsgDelivered"
+	MsgRead           = "MsgRead"
+	MsgFailed         = "MsgFailed"
+	MsgsChanged       = "MsgsChanged"
+	ImapInboxIdle     = "ImapInboxIdle"
+	SmtpConnected     = "SmtpConnected"
+	JoinerProgress    = "SecurejoinJoinerProgress"
+	InviterProgress   = "SecurejoinInviterProgress"
+	ConfigureProgress = "ConfigureProgress"
+)
+
+// Complete is the progress of what is done.
+const Complete = 1000
+
+// An eventLog is the history of one profile.
+type eventLog struct {
+	mu      sync.Mutex
+	first   int // position of events[0]
+	events  []Event
+	changed chan struct{} // closed at the next event
+}
+
+func newEventLog() *eventLog { return &eventLog{changed: make(chan struct{})} }
+
+func (l *eventLog) add(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.events) == maxEvents {
+		l.events = append(l.events[:0], l.events[maxEvents/2:]...)
+		l.first += maxEvents / 2
+	}
+	l.events = append(l.events, e)
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// end is the position of the next event.
+func (l *eventLog) end() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first + len(l.events)
+}
+
+// next returns the first event at or after a position that matches, and the
+// position after it; it waits for one until ctx ends.
+func (l *eventLog) next(ctx context.Context, from int, match func(Event) bool) (Event, int, error) {
+	for {
+		l.mu.Lock()
+		for i := max(0, from-l.first); i < len(l.events); i++ {
+			if match(l.events[i]) {
+				e, after := l.events[i], l.first+i+1
+				l.mu.Unlock()
+				return e, after, nil
+			}
+		}
+		from = l.first + len(l.events)
+		changed := l.changed
+		l.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Event{}, from, ctx.Err()
+		}
+	}
+}
+
+// last renders the newest n events, for error texts.
+func (l *eventLog) last(n int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var text string
+	for _, e := range l.events[max(0, len(l.events)-n):] {
+		text += fmt.Sprintf("  %s %s chat=%d msg=%d contact=%d progress=%d %s%s\n",
+			e.At.Format("15:04:05.000"), e.Kind, e.ChatID, e.MsgID, e.ContactID, e.Progress, e.Comment, e.Msg)
+	}
+	return text
+}

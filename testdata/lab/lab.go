@@ -1,0 +1,178 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// cleanupTimeout bounds the removal of what one run left behind.
+	cleanupTimeout = 2 * time.Minute
+
+	// inotifyInstances is what a few relays with a hundred IDLE sessions need.
+	// The kernel counts by user over all containers, and Dovecot polls without
+	// a word when it gets none.
+	inotifyInstances = 4096
+)
+
+// A Lab is one private network with hosts and clients on it. Its methods may be
+// called from several goroutines.
+type Lab struct {
+	id     string // run id: part of the name of everything that is not ours alone
+	dir    string // run folder: overlays, clients' accounts
+	root   string // the cached Debian root
+	log    io.Writer
+	unlock func()
+
+	Zone *Zone // what the lab's DNS server answers
+
+	dns *dnsServer
+
+	mu    sync.Mutex
+	next  int // last octet of the next address
+	hosts []*Host
+	cores []*Client
+}
+
+// lastRun counts the labs of this process.
+var lastRun atomic.Int64
+
+// New makes an empty lab: folder, bridge and DNS server. It first removes what
+// dead runs left behind. Progress goes to w. Call Close in any case.
+func New(ctx context.Context, w io.Writer) (*Lab, error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	if err := Cleanup(ctx); err != nil {
+		return nil, err
+	}
+	root, err := Root(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := runsDir()
+	if err != nil {
+		return nil, err
+	}
+	id := fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1))
+	dir := filepath.Join(runs, id)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	unlock, err := tryLockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{id: id, dir: dir, root: root, log: w, unlock: unlock, Zone: NewZone(), next: firstAddr}
+	if err := l.start(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) start(ctx context.Context) error {
+	if err := raiseInotify(); err != nil {
+		return err
+	}
+	if err := l.addBridge(ctx); err != nil {
+		return fmt.Errorf("making the lab's bridge: %w", err)
+	}
+	var err error
+	l.dns, err = startDNS(l.bridge(), l.Zone)
+	return err
+}
+
+// Close ends clients and hosts and removes everything that the lab made.
+func (l *Lab) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
+	defer cancel()
+	l.mu.Lock()
+	hosts, cores := l.hosts, l.cores
+	l.hosts, l.cores = nil, nil
+	l.mu.Unlock()
+
+	var errs []error
+	for _, c := range cores {
+		errs = append(errs, c.Close())
+	}
+	var group sync.WaitGroup
+	hostErrs := make([]error, len(hosts))
+	for i, h := range hosts {
+		group.Go(func() { hostErrs[i] = h.Kill() })
+	}
+	group.Wait()
+	errs = append(errs, hostErrs...)
+	if l.dns != nil {
+		errs = append(errs, l.dns.Close())
+	}
+	errs = append(errs, removeRun(ctx, l.dir))
+	l.unlock()
+	return errors.Join(errs...)
+}
+
+func runsDir() (string, error) {
+	cache, err := CacheDir()
+	return filepath.Join(cache, "runs"), err
+}
+
+// Cleanup removes what runs that no longer live have left behind: namespaces,
+// cgroups and folders. Runs that live are left alone.
+func Cleanup(ctx context.Context) error {
+	runs, err := runsDir()
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(runs)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		dir := filepath.Join(runs, e.Name())
+		unlock, err := tryLockFile(filepath.Join(dir, "lock"))
+		if err != nil {
+			if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		errs = append(errs, removeRun(ctx, dir))
+		unlock()
+	}
+	return errors.Join(errs...)
+}
+
+// removeRun removes the traces of one run. Its processes are gone: they die
+// with the thread that started them.
+func removeRun(ctx context.Context, dir string) error {
+	id := filepath.Base(dir)
+	if err := errors.Join(removeNetwork(ctx, id), removeCgroups(ctx, id)); err != nil {
+		return err // the folder stays, so that the next run tries again
+	}
+	return os.RemoveAll(dir)
+}
+
+func raiseInotify() error {
+	const path = "/proc/sys/fs/inotify/max_user_instances"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var have int
+	if _, err := fmt.Sscan(string(text), &have); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	if have >= inotifyInstances {
+		return nil
+	}
+	return os.WriteFile(path, fmt.Append(nil, inotifyInstances), 0o644)
+}

@@ -1,0 +1,45 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// inNetns calls f on a thread that has joined the network namespace. Sockets
+// stay in the namespace in which they were made, so f need only make them; it
+// must not start goroutines that make more. The thread is not used again.
+func inNetns(name string, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		ns, err := os.Open(netnsPath(name))
+		if err != nil {
+			done <- fmt.Errorf("entering the network namespace: %w", err)
+			return
+		}
+		defer ns.Close()
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- fmt.Errorf("entering the network namespace %s: %w", name, err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+// dial connects from within the namespace to an address literal: a name would
+// be looked up on another thread, outside.
+func (n node) dial(ctx context.Context, network, literal string) (net.Conn, error) {
+	var conn net.Conn
+	err := inNetns(n.netns, func() (err error) {
+		var d net.Dialer
+		conn, err = d.DialContext(ctx, network, literal)
+		return err
+	})
+	return conn, err
+}

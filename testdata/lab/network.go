@@ -1,0 +1,103 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The lab's networks. Every lab has the same ones: they never meet.
+const (
+	net4       = "10.77.0.%d"
+	net6       = "fd77::%x"
+	prefixLen4 = 24
+	prefixLen6 = 64
+	bridgeAddr = 1
+	firstAddr  = 2
+	lastAddr   = 254
+)
+
+const netnsDir = "/run/netns"
+
+// A node is a network namespace with one leg on the bridge.
+type node struct {
+	netns string // name of the namespace, as ip-netns(8) has it
+	IPv4  netip.Addr
+	IPv6  netip.Addr
+}
+
+func addrs(n int) (v4, v6 netip.Addr) {
+	return netip.MustParseAddr(fmt.Sprintf(net4, n)), netip.MustParseAddr(fmt.Sprintf(net6, n))
+}
+
+func netnsPath(name string) string { return filepath.Join(netnsDir, name) }
+
+func (l *Lab) bridge() string { return l.id + "-br" }
+
+func (l *Lab) addBridge(ctx context.Context) error {
+	v4, v6 := addrs(bridgeAddr)
+	return ipBatch(ctx,
+		"netns add "+l.bridge(),
+		"-n "+l.bridge()+" link set lo up",
+		"-n "+l.bridge()+" link add br0 type bridge forward_delay 0",
+		"-n "+l.bridge()+" link set br0 up",
+		fmt.Sprintf("-n %s addr add %v/%d dev br0", l.bridge(), v4, prefixLen4),
+		fmt.Sprintf("-n %s addr add %v/%d dev br0 nodad", l.bridge(), v6, prefixLen6),
+	)
+}
+
+// addNode makes a namespace with an interface eth0 on the bridge. The name has
+// to be new in this lab.
+func (l *Lab) addNode(ctx context.Context, name string) (node, error) {
+	l.mu.Lock()
+	number := l.next
+	l.next++
+	l.mu.Unlock()
+	if number > lastAddr {
+		return node{}, fmt.Errorf("adding %s: the lab's network has no address left", name)
+	}
+	n := node{netns: l.id + "-" + name}
+	n.IPv4, n.IPv6 = addrs(number)
+	err := ipBatch(ctx,
+		"netns add "+n.netns,
+		fmt.Sprintf("-n %s link add v%d type veth peer name eth0 netns %s", l.bridge(), number, n.netns),
+		fmt.Sprintf("-n %s link set v%d master br0 up", l.bridge(), number),
+		"-n "+n.netns+" link set lo up",
+		"-n "+n.netns+" link set eth0 up",
+		fmt.Sprintf("-n %s addr add %v/%d dev eth0", n.netns, n.IPv4, prefixLen4),
+		fmt.Sprintf("-n %s addr add %v/%d dev eth0 nodad", n.netns, n.IPv6, prefixLen6),
+	)
+	if err != nil {
+		return node{}, fmt.Errorf("adding %s to the lab's network: %w", name, err)
+	}
+	return n, nil
+}
+
+// ipBatch runs ip(8) once for each line and stops at the first that fails.
+func ipBatch(ctx context.Context, lines ...string) error {
+	for _, line := range lines {
+		if _, err := run(ctx, "ip", strings.Fields(line)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeNetwork deletes every namespace of a run; the interfaces go with them.
+func removeNetwork(ctx context.Context, id string) error {
+	entries, err := os.ReadDir(netnsDir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), id+"-") {
+			errs = append(errs, ipBatch(ctx, "netns del "+e.Name()))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,83 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// A tool is a program that the lab needs on the machine.
+type tool struct {
+	program string
+	pkg     string // Debian package that has it
+}
+
+var tools = []tool{
+	{"mmdebstrap", "mmdebstrap"},
+	{"systemd-nspawn", "systemd-container"},
+	{"ip", "iproute2"},
+	{"npm", "npm"},
+	{"node", "nodejs"},
+	{"nsenter", "util-linux"},
+	{"unshare", "util-linux"},
+	{"mount", "mount"},
+}
+
+// missing lists the packages of the tools that are not there.
+func missing() (packages []string) {
+	for _, t := range tools {
+		if _, err := exec.LookPath(t.program); err != nil {
+			packages = append(packages, t.pkg)
+		}
+	}
+	return packages
+}
+
+// Check tells whether the lab can work on this machine, and if not, what to do.
+func Check() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the lab needs root: it makes network namespaces and boots containers")
+	}
+	if packages := missing(); packages != nil {
+		return fmt.Errorf("the lab needs packages that are not installed: %s; run: go run ./testdata/lab/prepare",
+			strings.Join(packages, " "))
+	}
+	return nil
+}
+
+// Prepare brings a Debian machine to where New can work: it installs the tools
+// that are missing, having said which, and fills the cache with the Debian root
+// and the Delta Chat core.
+func Prepare(ctx context.Context, w io.Writer) error {
+	if packages := missing(); packages != nil {
+		if os.Geteuid() != 0 {
+			return Check()
+		}
+		fmt.Fprintf(w, "installing with apt-get what the lab needs: %s\n", strings.Join(packages, " "))
+		if err := aptInstall(ctx, packages); err != nil {
+			return err
+		}
+	}
+	if err := Check(); err != nil {
+		return err
+	}
+	if _, err := Root(ctx, w); err != nil {
+		return err
+	}
+	_, err := coreProgram(ctx, w)
+	return err
+}
+
+func aptInstall(ctx context.Context, packages []string) error {
+	if _, err := run(ctx, "apt-get", "update", "--quiet"); err != nil {
+		return err
+	}
+	args := append([]string{"DEBIAN_FRONTEND=noninteractive",
+		"apt-get", "install", "--yes", "--quiet", "--no-install-recommends"}, packages...)
+	_, err := run(ctx, "env", args...)
+	return err
+}

@@ -1,0 +1,205 @@
+package lab
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	installTimeout = 4 * time.Minute
+
+	configFile = "/etc/chatmail/chatmail.toml"
+	selector   = "opendkim" // the config's default
+
+	// testLoad takes the place of max_load_1m: the load average that a host
+	// sees is the machine's, with all else that runs there.
+	testLoad = "max_load_1m = 100.0"
+)
+
+// A Relay is a host that our package has made a relay.
+type Relay struct {
+	*Host
+	Domain string
+}
+
+// Deb returns the package to test: $CHATMAILD_DEB, or the newest one in the
+// checkout's build folder.
+func Deb() (string, error) {
+	if deb := os.Getenv("CHATMAILD_DEB"); deb != "" {
+		return deb, nil
+	}
+	dir, err := ModuleDir()
+	if err != nil {
+		return "", err
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "build", "chatmaild_*.deb"))
+	if err != nil {
+		return "", err
+	}
+	var newest string
+	var when time.Time
+	for _, f := range found {
+		info, err := os.Stat(f)
+		if err != nil {
+			return "", err
+		}
+		if info.ModTime().After(when) {
+			newest, when = f, info.ModTime()
+		}
+	}
+	if newest == "" {
+		return "", errors.New("no package in build/; run: make deb")
+	}
+	return newest, nil
+}
+
+// StartRelay boots a host, installs the package, and has chatmaild make it the
+// relay of a domain. The name of the host is the domain's first label. The
+// lines of settings are added to the config.
+func (l *Lab) StartRelay(ctx context.Context, domain, deb string, settings ...string) (*Relay, error) {
+	ctx, cancel := context.WithTimeout(ctx, installTimeout)
+	defer cancel()
+	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
+	host, err := l.StartHost(ctx, label)
+	if err != nil {
+		return nil, err
+	}
+	r := &Relay{Host: host, Domain: domain}
+	steps := []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"adding its addresses to the DNS", r.publishAddresses},
+		{"installing the package", func(ctx context.Context) error { return r.InstallDeb(ctx, deb) }},
+		{"writing its config", func(ctx context.Context) error { return r.configure(ctx, settings) }},
+		{"setting it up", r.setUp},
+		{"adding its DKIM key to the DNS", r.publishKey},
+	}
+	for _, step := range steps {
+		fmt.Fprintf(l.log, "relay %s: %s\n", domain, step.what)
+		if err := step.do(ctx); err != nil {
+			return r, fmt.Errorf("relay %s: %s: %w", domain, step.what, err)
+		}
+	}
+	return r, nil
+}
+
+func (r *Relay) publishAddresses(context.Context) error {
+	z := r.lab.Zone
+	return errors.Join(
+		z.Set(r.Domain, "A", r.IPv4.String()),
+		z.Set(r.Domain, "AAAA", r.IPv6.String()),
+		z.Set(r.Domain, "MX", "10 "+r.Domain),
+		z.Set("www."+r.Domain, "CNAME", r.Domain),
+		z.Set("mta-sts."+r.Domain, "CNAME", r.Domain),
+		z.Set("_mta-sts."+r.Domain, "TXT", "v=STSv1; id=1"),
+		z.Set(r.Domain, "TXT", "v=spf1 a ~all"),
+		z.Set("_dmarc."+r.Domain, "TXT", "v=DMARC1;p=reject;adkim=s;aspf=s"),
+		z.Set(reverse(r.IPv4), "PTR", r.Domain),
+		z.Set(reverse(r.IPv6), "PTR", r.Domain),
+	)
+}
+
+func (r *Relay) configure(ctx context.Context, settings []string) error {
+	if _, err := r.Run(ctx, "chatmaild", "init", r.Domain); err != nil {
+		return err
+	}
+	text, err := r.ReadFile(ctx, configFile)
+	if err != nil {
+		return err
+	}
+	for _, setting := range append([]string{testLoad}, settings...) {
+		text = setKey(text, setting)
+	}
+	return r.WriteFile(ctx, configFile, 0o644, strings.NewReader(text))
+}
+
+// setKey replaces the line that sets the key of a setting, or adds the setting.
+func setKey(text, setting string) string {
+	key, _, _ := strings.Cut(setting, " =")
+	var b strings.Builder
+	found := false
+	for line := range strings.Lines(text) {
+		if name, _, ok := strings.Cut(line, "="); ok && strings.TrimSpace(name) == key {
+			line, found = setting+"\n", true
+		}
+		b.WriteString(line)
+	}
+	if !found {
+		b.WriteString("\n" + setting + "\n")
+	}
+	return b.String()
+}
+
+func (r *Relay) setUp(ctx context.Context) error {
+	_, err := r.Run(ctx, "chatmaild", "run", "--skip-dns-check")
+	return err
+}
+
+// publishKey makes the DKIM record (RFC 6376, section 3.6.1) from the private
+// key, not from what chatmaild says: that is tested against it.
+func (r *Relay) publishKey(ctx context.Context) error {
+	text, err := r.ReadFile(ctx, "/etc/dkimkeys/"+selector+".private")
+	if err != nil {
+		return err
+	}
+	record, err := dkimRecord([]byte(text))
+	if err != nil {
+		return err
+	}
+	return r.lab.Zone.Set(selector+"._domainkey."+r.Domain, "TXT", record)
+}
+
+func dkimRecord(private []byte) (string, error) {
+	block, _ := pem.Decode(private)
+	if block == nil {
+		return "", errors.New("the DKIM key is no PEM file")
+	}
+	var key *rsa.PrivateKey
+	if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+		key, _ = parsed.(*rsa.PrivateKey)
+	} else if key, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+		return "", fmt.Errorf("reading the DKIM key: %w", err)
+	}
+	if key == nil {
+		return "", errors.New("the DKIM key is not an RSA key")
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return "", err
+	}
+	return "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(public), nil
+}
+
+// SignUpQR is what a user scans to get an account on the relay.
+func (r *Relay) SignUpQR() string { return "DCACCOUNT:" + r.Domain }
+
+// Diagnose writes what one wants to see after a failure: the end of the
+// journal, the mail queue, and what chatmaild says of itself.
+func (r *Relay) Diagnose(w io.Writer) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, command := range [][]string{
+		{"chatmaild", "status"},
+		{"systemctl", "--no-pager", "--failed"},
+		{"postqueue", "-p"},
+		{"journalctl", "--no-pager", "--lines=150", "--output=short-precise"},
+	} {
+		res, err := r.Exec(ctx, nil, command...)
+		if err != nil {
+			fmt.Fprintf(w, "--- %s: %s: %v\n", r.Domain, strings.Join(command, " "), err)
+			continue
+		}
+		fmt.Fprintf(w, "--- %s: %s (exit status %d)\n%s%s", r.Domain, strings.Join(command, " "), res.Code, res.Stdout, res.Stderr)
+	}
+}
