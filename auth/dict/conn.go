@@ -1,0 +1,331 @@
+package dict
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Bounds within a connection.
+const (
+	maxTransactions     = 64      // open at once
+	maxTransactionBytes = 1 << 20 // of all open ones
+	changeOverhead      = 64      // octets that a change takes beside its key and value
+	readBuffer          = 1 << 10 // octets; a longer line is put together on the heap
+	flushAt             = 8 << 10 // octets of answers that are written at once
+)
+
+// Protocol versions that are understood; see doc.go.
+const (
+	minMajor = 2
+	maxMajor = 4
+)
+
+// errBroken says that the peer broke the protocol and must be let go.
+var errBroken = errors.New("broken dict protocol")
+
+// conn is one connection. Only its own goroutine touches it.
+type conn struct {
+	s    *Server
+	net  net.Conn
+	in   *bufio.Reader
+	out  []byte
+	user string // from the hello, for clients before protocol 3
+
+	transactions map[string]*transaction
+	held         int // octets in the transactions
+}
+
+// transaction is what was sent between BEGIN and COMMIT.
+type transaction struct {
+	user    string
+	changes []Change
+	size    int
+	fault   error // why it cannot be committed
+}
+
+// readers keeps read buffers between connections: Dovecot often makes one for
+// each look-up.
+type readers struct{ pool sync.Pool }
+
+func (p *readers) get(nc net.Conn) *bufio.Reader {
+	if r, ok := p.pool.Get().(*bufio.Reader); ok {
+		r.Reset(nc)
+		return r
+	}
+	return bufio.NewReaderSize(nc, readBuffer)
+}
+
+func (p *readers) put(r *bufio.Reader) {
+	r.Reset(nil)
+	p.pool.Put(r)
+}
+
+// serveConn answers one connection until it ends, breaks, or ctx is done.
+func (s *Server) serveConn(ctx context.Context, nc net.Conn, readers *readers) {
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	in := readers.get(nc)
+	defer readers.put(in)
+	c := &conn{s: s, net: nc, in: in}
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.Error("internal fault in a dict request", "fault", fmt.Sprint(p), "trace", string(debug.Stack()))
+		}
+	}()
+	switch err := c.run(ctx); {
+	case err == nil, errors.Is(err, io.EOF):
+	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
+	default:
+		s.Log.Warn("dict connection dropped", "error", err)
+	}
+}
+
+func (c *conn) run(ctx context.Context) error {
+	for {
+		line, err := c.readLine()
+		if err != nil {
+			return err
+		}
+		if err := c.answer(context.WithoutCancel(ctx), line); err != nil {
+			return err
+		}
+		// A client that sends several requests at once gets its answers at
+		// once, and none waits for a request that is only half there.
+		if c.in.Buffered() == 0 || len(c.out) >= flushAt {
+			if err := c.flush(); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return c.flush()
+		}
+	}
+}
+
+// readLine returns the next line without its line feed. It is good until the
+// next call.
+func (c *conn) readLine() ([]byte, error) {
+	line, err := c.in.ReadSlice('\n')
+	if err == nil {
+		return line[:len(line)-1], nil
+	}
+	long := append([]byte(nil), line...)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if len(long) > c.s.MaxLine {
+			return nil, fmt.Errorf("%w: a line of more than %d octets", errBroken, c.s.MaxLine)
+		}
+		if err := c.flush(); err != nil {
+			return nil, err
+		}
+		line, err = c.in.ReadSlice('\n')
+		long = append(long, line...)
+	}
+	switch {
+	case err == nil:
+		return long[:len(long)-1], nil
+	case errors.Is(err, io.EOF) && len(long) > 0:
+		return nil, fmt.Errorf("%w: it ended within a line", errBroken)
+	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, err
+	default:
+		return nil, fmt.Errorf("reading a request: %w", err)
+	}
+}
+
+func (c *conn) flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	if err := c.net.SetWriteDeadline(time.Now().Add(c.s.WriteTimeout)); err != nil {
+		return fmt.Errorf("answering: %w", err)
+	}
+	if _, err := c.net.Write(c.out); err != nil {
+		return fmt.Errorf("answering: %w", err)
+	}
+	if c.out = c.out[:0]; cap(c.out) > 2*flushAt {
+		c.out = nil
+	}
+	return nil
+}
+
+// reply adds one line: the letter, the bare text, and the fields, escaped.
+func (c *conn) reply(letter byte, text string, fields ...string) {
+	c.out = append(c.out, letter)
+	c.out = appendEscaped(c.out, text)
+	for _, f := range fields {
+		c.out = append(c.out, '\t')
+		c.out = appendEscaped(c.out, f)
+	}
+	c.out = append(c.out, '\n')
+}
+
+// answer does what one line asks. Its error ends the connection.
+func (c *conn) answer(ctx context.Context, line []byte) error {
+	r, ok := parseRequest(line)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.s.RequestTimeout)
+	defer cancel()
+	switch r.cmd {
+	case cmdHello:
+		return c.hello(&r)
+	case cmdLookup:
+		c.lookup(ctx, &r)
+	case cmdIterate:
+		return c.iterate(ctx, &r)
+	case cmdBegin:
+		c.begin(&r)
+	case cmdSet:
+		c.change(&r, Change{Key: r.arg(1), Value: r.arg(2)}, 3)
+	case cmdUnset:
+		c.change(&r, Change{Key: r.arg(1), Unset: true}, 2)
+	case cmdIncrement:
+		if t := c.transactions[r.arg(0)]; t != nil {
+			t.fault = errors.New("atomic increments are not supported")
+		}
+	case cmdCommit, cmdCommitAsync:
+		c.commit(ctx, &r)
+	case cmdRollback:
+		c.forget(r.arg(0))
+	case cmdTimestamp, cmdHideValues:
+	default:
+		c.s.Log.Warn("unknown dict command", "command", strconv.QuoteRuneToASCII(rune(r.cmd)))
+	}
+	return nil
+}
+
+func (c *conn) hello(r *request) error {
+	major, err := strconv.Atoi(r.arg(0))
+	if err != nil || major < minMajor || major > maxMajor {
+		return fmt.Errorf("%w: its version is %.10q, want %d to %d", errBroken, r.arg(0), minMajor, maxMajor)
+	}
+	c.user = r.arg(3)
+	return nil
+}
+
+func (c *conn) userOf(field string) string {
+	if field != "" {
+		return field
+	}
+	return c.user
+}
+
+func (c *conn) lookup(ctx context.Context, r *request) {
+	value, found, err := c.s.Handler.Lookup(ctx, r.arg(0), c.userOf(r.arg(1)))
+	switch {
+	case err != nil:
+		c.reply(replyFail, err.Error())
+	case found:
+		c.reply(replyOK, value)
+	default:
+		c.reply(replyNotFound, "")
+	}
+}
+
+// iterate streams: what a peer has not read yet is never more than flushAt.
+func (c *conn) iterate(ctx context.Context, r *request) error {
+	limit, err := strconv.ParseUint(r.arg(1), 10, 64)
+	if err != nil || r.n < 3 {
+		c.reply(replyFail, "iterate: want flags, number of rows and path")
+		return nil
+	}
+	var rows uint64
+	var broken error
+	err = c.s.Handler.Iterate(ctx, r.arg(2), c.userOf(r.arg(3)), func(key, value string) error {
+		if limit > 0 && rows == limit {
+			return errEnough
+		}
+		rows++
+		c.reply(replyOK, key, value)
+		if len(c.out) >= flushAt {
+			broken = c.flush()
+		}
+		return broken
+	})
+	switch {
+	case broken != nil:
+		return broken
+	case err != nil && !errors.Is(err, errEnough):
+		c.reply(replyFail, err.Error())
+	default:
+		c.out = append(c.out, '\n')
+	}
+	return nil
+}
+
+// errEnough stops an iteration that has given as many rows as were wanted.
+var errEnough = errors.New("enough rows")
+
+func (c *conn) begin(r *request) {
+	if c.transactions == nil {
+		c.transactions = make(map[string]*transaction, 1)
+	}
+	if t := c.transactions[r.arg(0)]; t != nil {
+		t.fault = errors.New("its id was used twice")
+		return
+	}
+	if len(c.transactions) == maxTransactions {
+		c.s.Log.Warn("too many dict transactions on one connection", "max", maxTransactions)
+		return // its commit will find no transaction, and fail
+	}
+	c.transactions[r.arg(0)] = &transaction{user: c.userOf(r.arg(1))}
+}
+
+// change notes a change for the commit; want is how many fields it takes.
+func (c *conn) change(r *request, ch Change, want int) {
+	t := c.transactions[r.arg(0)]
+	if t == nil || t.fault != nil {
+		return // the commit says so
+	}
+	size := len(ch.Key) + len(ch.Value) + changeOverhead
+	switch {
+	case r.n < want:
+		t.fault = errors.New("a change without key or value")
+	case c.held+size > maxTransactionBytes:
+		t.fault = fmt.Errorf("more than %d octets in open transactions", maxTransactionBytes)
+	default:
+		t.changes = append(t.changes, ch)
+		t.size += size
+		c.held += size
+	}
+}
+
+func (c *conn) commit(ctx context.Context, r *request) {
+	id := r.arg(0)
+	t := c.forget(id)
+	err := errors.New("no such transaction")
+	if t != nil {
+		err = t.fault
+	}
+	if err == nil {
+		err = c.s.Handler.Commit(ctx, t.user, t.changes)
+	}
+	if r.cmd == cmdCommitAsync {
+		c.out = append(c.out, replyAsync)
+	}
+	if err != nil {
+		c.reply(replyFail, id, err.Error())
+		return
+	}
+	c.reply(replyOK, id)
+}
+
+func (c *conn) forget(id string) *transaction {
+	t := c.transactions[id]
+	if t != nil {
+		delete(c.transactions, id)
+		c.held -= t.size
+	}
+	return t
+}
