@@ -48,8 +48,8 @@ type rule func(r io.Reader) error
 
 // Body reads the body of the message, which begins after the empty line that
 // ReadHeader consumed, and gives the verdict: nil if the message may pass, a
-// *Refusal if it may not; any other error is one of reading r. It reads r to
-// EOF, unless it returns a *Refusal, when the rest is left to the caller.
+// *Refusal if it may not; any other error is one of reading r, wrapped. It
+// reads r to EOF, unless it returns a *Refusal: the rest is left to the caller.
 // What it holds in memory does not depend on the size of the message.
 func (c *Check) Body(r io.Reader) error { return c.body(r) }
 

@@ -1,0 +1,135 @@
+package mailfilter
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Mailboxes answers for the mailboxes of the relay.
+type Mailboxes interface {
+	// EnforcesEncryption says whether cleartext from outside is refused for
+	// addr, which is a valid address in lower case, without a tag. What it
+	// says of a mailbox that does not exist is its own choice. An error is
+	// a temporary failure.
+	EnforcesEncryption(addr string) (bool, error)
+}
+
+// IncomingOptions is what NewIncoming needs. Domains are the mail domains
+// whose mailboxes it asks about; literals have their brackets.
+type IncomingOptions struct {
+	Mailboxes Mailboxes
+	Domains   []string
+}
+
+// Incoming is the policy for mail from outside.
+type Incoming struct {
+	mailboxes Mailboxes
+	domains   map[string]bool
+	readers   readers
+}
+
+var _ Policy = (*Incoming)(nil)
+
+// NewIncoming returns the policy for mail from outside.
+func NewIncoming(o IncomingOptions) *Incoming {
+	in := &Incoming{mailboxes: o.Mailboxes, domains: make(map[string]bool)}
+	for _, d := range o.Domains {
+		in.domains[lowerString(d)] = true
+	}
+	return in
+}
+
+// Admit implements Policy. There is no limit on mail from outside.
+func (*Incoming) Admit(string) error { return nil }
+
+// Check implements Policy. The message must be encrypted, or a SecureJoin
+// request, or a delivery report, or go only to mailboxes that accept
+// cleartext. A sender who is not the author gets no bounces: the envelope to
+// pass on has the null sender then.
+func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
+	to, err := parseRecipients(env.Recipients)
+	if err != nil {
+		return nil, refuse(BadAddress, err)
+	}
+	from, err := h.author()
+	if err != nil {
+		return nil, refuse(BadHeader, err)
+	}
+	body, err := in.rule(from, to, h)
+	if err != nil {
+		return nil, err
+	}
+	if !equalFold(from.String(), env.Sender) {
+		env.Sender = ""
+	}
+	return &Check{Envelope: env, FromDomain: from.domain, body: body}, nil
+}
+
+func parseRecipients(rcpts []string) ([]address, error) {
+	to := make([]address, len(rcpts))
+	for i, r := range rcpts {
+		a, err := parseAddress(r)
+		if err != nil {
+			return nil, err
+		}
+		if to[i], err = a.base(); err != nil {
+			return nil, err
+		}
+	}
+	return to, nil
+}
+
+// rule asks the mailboxes first, not only once the message proves to be in the
+// clear: the first one that enforces encryption, as nearly all do, ends that.
+func (in *Incoming) rule(from address, to []address, h *Header) (rule, error) {
+	if isReport(from, h) {
+		return anything, nil
+	}
+	accept, err := in.acceptCleartext(to)
+	if err != nil {
+		return nil, err
+	}
+	if accept {
+		return anything, nil
+	}
+	if body, err := in.readers.secureJoin(h); err == nil {
+		return body, nil
+	}
+	body, err := in.readers.encrypted(h, inward)
+	if err != nil {
+		return nil, refuse(Unencrypted, err)
+	}
+	return body, nil
+}
+
+// acceptCleartext says whether each recipient's mailbox does. One that is not
+// ours does not: there is no one to ask.
+func (in *Incoming) acceptCleartext(to []address) (bool, error) {
+	for _, a := range to {
+		if !in.domains[a.domain] {
+			return false, nil
+		}
+		enforced, err := in.mailboxes.EnforcesEncryption(a.String())
+		if err != nil {
+			return false, fmt.Errorf("asking what a mailbox accepts: %w", err)
+		}
+		if enforced {
+			return false, nil
+		}
+	}
+	return len(to) > 0, nil
+}
+
+// isReport says whether the header is that of a delivery report (RFC 3462)
+// which a mail server made by itself (RFC 3834, section 5).
+func isReport(from address, h *Header) bool {
+	if from.local != "mailer-daemon" {
+		return false
+	}
+	auto, ok := h.one("Auto-Submitted")
+	if !ok || !strings.HasPrefix(lowerString(string(auto)), "auto-") {
+		return false
+	}
+	ct, err := h.contentType()
+	return err == nil && ct.media == "multipart/report"
+}

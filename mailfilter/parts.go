@@ -1,0 +1,211 @@
+package mailfilter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The bounds of what is read of a body at a time: the buffer, which holds the
+// longest line by far; the longest line without its line end; the header of a
+// part; the text before the first part.
+const (
+	bufferSize    = 32 << 10
+	maxLine       = 998
+	maxPartHeader = 4 << 10
+	maxPreamble   = 256
+)
+
+var (
+	errBodyLine   = errors.New("line of the body too long or without CRLF")
+	errDelimiter  = errors.New("malformed boundary delimiter")
+	errParts      = errors.New("not the parts that it should have")
+	errText       = errors.New("a part says something else than it may")
+	errAround     = errors.New("text around the parts")
+	errPartHeader = errors.New("malformed header of a part")
+)
+
+// parts reads the parts of a multipart body, line by line (RFC 2046, section
+// 5.1.1), through a buffer of its own.
+type parts struct {
+	src       io.Reader
+	delimiter string // with the two hyphens
+
+	err        error // of src, once it failed or ended
+	start, end int   // what of buf is still to be read
+	buf        [bufferSize]byte
+}
+
+func (p *parts) reset(src io.Reader, boundary string) {
+	p.src, p.delimiter = src, "--"+boundary
+	p.err, p.start, p.end = nil, 0, 0
+}
+
+// line returns the next line without its line end, valid until the next call.
+// At the end it returns io.EOF.
+func (p *parts) line() ([]byte, error) {
+	for {
+		unread := p.buf[p.start:p.end]
+		if i := bytes.IndexByte(unread, '\n'); i > 0 && i <= maxLine+1 && unread[i-1] == '\r' {
+			p.start += i + 1
+			return unread[:i-1], nil
+		} else if i >= 0 || len(unread) > maxLine+1 {
+			return nil, refuse(Unencrypted, errBodyLine)
+		}
+		if err := p.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// fill reads more, after what is unread.
+func (p *parts) fill() error {
+	switch {
+	case p.err == io.EOF && p.start < p.end:
+		return refuse(Unencrypted, errBodyLine)
+	case p.err == io.EOF:
+		return io.EOF
+	case p.err != nil:
+		return fmt.Errorf("reading body: %w", p.err)
+	}
+	p.end = copy(p.buf[:], p.buf[p.start:p.end])
+	p.start = 0
+	n, err := p.src.Read(p.buf[p.end:])
+	p.end, p.err = p.end+n, err
+	return nil
+}
+
+// mark is what a line is to the multipart.
+type mark uint8
+
+const (
+	content mark = iota
+	opening      // begins a part
+	closing      // ends the last part
+)
+
+// next returns the next line and what it is. A line that begins like a
+// delimiter and goes on is refused: white space there is padding to some
+// readers and content to others, and for some a longer boundary is a boundary.
+func (p *parts) next() ([]byte, mark, error) {
+	line, err := p.line()
+	if err != nil {
+		if err == io.EOF {
+			err = refuse(Unencrypted, errParts)
+		}
+		return nil, content, err
+	}
+	if len(line) == 0 || line[0] != '-' || len(line) < len(p.delimiter) ||
+		string(line[:len(p.delimiter)]) != p.delimiter {
+		return line, content, nil
+	}
+	switch string(line[len(p.delimiter):]) {
+	case "":
+		return nil, opening, nil
+	case "--":
+		return nil, closing, nil
+	}
+	return nil, content, refuse(Unencrypted, errDelimiter)
+}
+
+// preamble reads up to the first part. room is how many octets of text may
+// stand before it.
+func (p *parts) preamble(room int) error {
+	for {
+		line, m, err := p.next()
+		if err != nil {
+			return err
+		}
+		room -= len(line)
+		switch {
+		case m == opening:
+			return nil
+		case m == closing:
+			return refuse(Unencrypted, errParts)
+		case room < 0:
+			return refuse(Unencrypted, errAround)
+		}
+	}
+}
+
+// header reads the header of a part.
+func (p *parts) header() (*Header, error) {
+	h := &Header{}
+	for {
+		line, m, err := p.next()
+		switch {
+		case err != nil:
+			return nil, err
+		case m != content, len(h.raw)+len(line) > maxPartHeader:
+			return nil, refuse(Unencrypted, errPartHeader)
+		case len(line) > 0:
+			h.raw = append(append(h.raw, line...), "\r\n"...)
+			continue
+		}
+		if err := h.split(len(h.raw)); err != nil {
+			return nil, refuse(Unencrypted, errPartHeader)
+		}
+		if err := h.identity(); err != nil {
+			return nil, refuse(Unencrypted, err)
+		}
+		return h, nil
+	}
+}
+
+// sole reads a part that must be one line, with nothing but empty lines around
+// it. It returns how the part ended.
+func (p *parts) sole(want onlyLine) (mark, error) {
+	for {
+		line, m, err := p.next()
+		switch {
+		case err != nil:
+			return m, err
+		case m != content:
+			return m, want.done()
+		}
+		if err := want.add(line); err != nil {
+			return m, err
+		}
+	}
+}
+
+// epilogue reads what follows the last part. It must be empty lines.
+func (p *parts) epilogue() error {
+	for {
+		line, err := p.line()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case len(line) > 0:
+			return refuse(Unencrypted, errAround)
+		}
+	}
+}
+
+// onlyLine takes lines, of which one has to be text and the others empty.
+type onlyLine struct {
+	text  string
+	fold  bool // the case of letters does not matter
+	found bool
+}
+
+func (o *onlyLine) add(line []byte) error {
+	switch {
+	case len(line) == 0:
+		return nil
+	case o.found, !o.fold && string(line) != o.text, !equalFold(line, o.text):
+		return refuse(Unencrypted, errText)
+	}
+	o.found = true
+	return nil
+}
+
+func (o *onlyLine) done() error {
+	if !o.found {
+		return refuse(Unencrypted, errText)
+	}
+	return nil
+}
