@@ -44,6 +44,7 @@ func (c *Config) check() (key string, err error) {
 		{"max_smtp_recipients", atLeast(c.MaxSMTPRecipients, 1)},
 		{"filtermail_smtp_port", c.checkPort(c.FiltermailSMTPPort)},
 		{"filtermail_smtp_port_incoming", c.checkPort(c.FiltermailSMTPPortIncoming)},
+		{"filtermail_max_in_flight", between(c.FiltermailMaxInFlight, 1, 10000)},
 		{"postfix_reinject_port", c.checkPort(c.PostfixReinjectPort)},
 		{"postfix_reinject_port_incoming", c.checkPort(c.PostfixReinjectPortIncoming)},
 		{"mailboxes_dir", absolute(c.MailboxesDir)},

@@ -49,6 +49,7 @@ type Config struct {
 
 	FiltermailSMTPPort          int `toml:"filtermail_smtp_port"`
 	FiltermailSMTPPortIncoming  int `toml:"filtermail_smtp_port_incoming"`
+	FiltermailMaxInFlight       int `toml:"filtermail_max_in_flight"` // messages at once, for each direction
 	PostfixReinjectPort         int `toml:"postfix_reinject_port"`
 	PostfixReinjectPortIncoming int `toml:"postfix_reinject_port_incoming"`
 
@@ -109,6 +110,7 @@ func Defaults() *Config {
 
 		FiltermailSMTPPort:          10080,
 		FiltermailSMTPPortIncoming:  10081,
+		FiltermailMaxInFlight:       100,
 		PostfixReinjectPort:         10025,
 		PostfixReinjectPortIncoming: 10026,
 
