@@ -24,7 +24,7 @@ const quitTimeout = 10 * time.Second
 // A Client is a running Delta Chat core in a network namespace of its own. It
 // can hold any number of profiles.
 type Client struct {
-	node
+	Station
 	Name string
 
 	lab   *Lab
@@ -44,11 +44,11 @@ func (l *Lab) StartClient(ctx context.Context, name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := l.addNode(ctx, name)
+	s, err := l.AddStation(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{node: n, Name: name, lab: l, dir: filepath.Join(l.dir, "clients", name), logs: map[uint32]*eventLog{}}
+	c := &Client{Station: s, Name: name, lab: l, dir: filepath.Join(l.dir, "clients", name), logs: map[uint32]*eventLog{}}
 	if err := c.start(program); err != nil {
 		return nil, fmt.Errorf("starting client %s: %w", name, err)
 	}

@@ -17,7 +17,7 @@ import (
 
 // A Host is one Debian machine of the lab.
 type Host struct {
-	node
+	Station
 	Name string
 
 	lab *Lab
@@ -34,11 +34,11 @@ var ErrDown = errors.New("the host is down")
 // StartHost adds a host to the lab and boots it. Name is its host name, and is
 // part of interface and folder names: letters, digits, hyphens.
 func (l *Lab) StartHost(ctx context.Context, name string) (*Host, error) {
-	n, err := l.addNode(ctx, name)
+	s, err := l.AddStation(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{node: n, Name: name, lab: l, dir: filepath.Join(l.dir, "hosts", name)}
+	h := &Host{Station: s, Name: name, lab: l, dir: filepath.Join(l.dir, "hosts", name)}
 	if err := h.furnish(); err != nil {
 		return nil, err
 	}

@@ -1,9 +1,7 @@
 package lab
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 
@@ -30,16 +28,4 @@ func inNetns(name string, f func() error) error {
 		done <- f()
 	}()
 	return <-done
-}
-
-// dial connects from within the namespace to an address literal: a name would
-// be looked up on another thread, outside.
-func (n node) dial(ctx context.Context, network, literal string) (net.Conn, error) {
-	var conn net.Conn
-	err := inNetns(n.netns, func() (err error) {
-		var d net.Dialer
-		conn, err = d.DialContext(ctx, network, literal)
-		return err
-	})
-	return conn, err
 }

@@ -18,17 +18,11 @@ const (
 	prefixLen6 = 64
 	bridgeAddr = 1
 	firstAddr  = 2
-	lastAddr   = 254
+	lastAddr   = 250
+	machineEnd = 254 // the machine itself, when it is let in
 )
 
 const netnsDir = "/run/netns"
-
-// A node is a network namespace with one leg on the bridge.
-type node struct {
-	netns string // name of the namespace, as ip-netns(8) has it
-	IPv4  netip.Addr
-	IPv6  netip.Addr
-}
 
 func addrs(n int) (v4, v6 netip.Addr) {
 	return netip.MustParseAddr(fmt.Sprintf(net4, n)), netip.MustParseAddr(fmt.Sprintf(net6, n))
@@ -48,33 +42,6 @@ func (l *Lab) addBridge(ctx context.Context) error {
 		fmt.Sprintf("-n %s addr add %v/%d dev br0", l.bridge(), v4, prefixLen4),
 		fmt.Sprintf("-n %s addr add %v/%d dev br0 nodad", l.bridge(), v6, prefixLen6),
 	)
-}
-
-// addNode makes a namespace with an interface eth0 on the bridge. The name has
-// to be new in this lab.
-func (l *Lab) addNode(ctx context.Context, name string) (node, error) {
-	l.mu.Lock()
-	number := l.next
-	l.next++
-	l.mu.Unlock()
-	if number > lastAddr {
-		return node{}, fmt.Errorf("adding %s: the lab's network has no address left", name)
-	}
-	n := node{netns: l.id + "-" + name}
-	n.IPv4, n.IPv6 = addrs(number)
-	err := ipBatch(ctx,
-		"netns add "+n.netns,
-		fmt.Sprintf("-n %s link add v%d type veth peer name eth0 netns %s", l.bridge(), number, n.netns),
-		fmt.Sprintf("-n %s link set v%d master br0 up", l.bridge(), number),
-		"-n "+n.netns+" link set lo up",
-		"-n "+n.netns+" link set eth0 up",
-		fmt.Sprintf("-n %s addr add %v/%d dev eth0", n.netns, n.IPv4, prefixLen4),
-		fmt.Sprintf("-n %s addr add %v/%d dev eth0 nodad", n.netns, n.IPv6, prefixLen6),
-	)
-	if err != nil {
-		return node{}, fmt.Errorf("adding %s to the lab's network: %w", name, err)
-	}
-	return n, nil
 }
 
 // ipBatch runs ip(8) once for each line and stops at the first that fails.
