@@ -1,0 +1,83 @@
+package proxy
+
+import "strings"
+
+// cutVerb splits a command line into its verb, in upper case, and the rest.
+func cutVerb(line string) (verb, args string) {
+	verb, args, _ = strings.Cut(line, " ")
+	for _, known := range [...]string{"EHLO", "MAIL", "RCPT", "DATA", "QUIT"} {
+		if strings.EqualFold(verb, known) {
+			return known, args
+		}
+	}
+	return strings.ToUpper(verb), args
+}
+
+// path is the argument of MAIL or RCPT.
+type path struct {
+	addr   string // without angle brackets, as it came
+	params string // as they came, with the space before them, or ""
+}
+
+// parsePath parses "FROM:<addr> params", given "FROM:" as its keyword. As
+// Postfix hands on what its client wrote, it takes what Postfix takes: a space
+// after the colon, and an address without angle brackets (RFC 5321, section
+// 4.1.1.2, has neither).
+func parsePath(args, keyword string) (path, bool) {
+	if len(args) < len(keyword) || !strings.EqualFold(args[:len(keyword)], keyword) {
+		return path{}, false
+	}
+	rest := strings.TrimLeft(args[len(keyword):], " ")
+	var p path
+	if strings.HasPrefix(rest, "<") {
+		end := endOfPath(rest)
+		if end < 0 {
+			return path{}, false
+		}
+		p.addr, p.params = rest[1:end], rest[end+1:]
+	} else if end := strings.IndexByte(rest, ' '); end >= 0 {
+		p.addr, p.params = rest[:end], rest[end:]
+	} else {
+		p.addr = rest
+	}
+	p.params = strings.TrimRight(p.params, " ")
+	if p.params != "" && p.params[0] != ' ' || rest == "" || strings.ContainsAny(p.addr, "<>\t") {
+		return path{}, false
+	}
+	return p, true
+}
+
+// endOfPath returns the index of the ">" that ends the path at the start of s,
+// which is not one within a quoted string, or -1.
+func endOfPath(s string) int {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quoted:
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == '>' && !quoted:
+			return i
+		}
+	}
+	return -1
+}
+
+// plain reports whether the address has one spelling only. Postfix strips
+// source routes and needless quotes, so that "bob"@host and <@relay:bob@host>
+// reach bob@host; a policy that looks at bob@host has to see just that.
+func plain(addr string) bool {
+	return addr != "" && addr[0] != '@' && !strings.ContainsAny(addr, "\"\\ (),")
+}
+
+// param returns the value of a parameter, or "".
+func (p path) param(name string) string {
+	for field := range strings.FieldsSeq(p.params) {
+		key, value, _ := strings.Cut(field, "=")
+		if strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,159 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"time"
+
+	"chatmaild/mailfilter"
+)
+
+// The buffers of a message. What is read at once is also written at once, so the
+// first one sets the number of system calls; the second one is how much of a
+// message is held back from the queue until there is a verdict.
+const (
+	readBuffer = 32 << 10
+	holdBuffer = 16 << 10
+)
+
+// buffers is what a message in flight needs.
+type buffers struct {
+	dots  dotReader
+	in    *bufio.Reader // over dots
+	inj   injection
+	out   *bufio.Writer // over inj
+	stuff stuffer       // over out
+}
+
+func newBuffers() *buffers {
+	b := &buffers{in: bufio.NewReaderSize(nil, readBuffer), out: bufio.NewWriterSize(nil, holdBuffer)}
+	b.stuff.w = b.out
+	return b
+}
+
+var errNotAll = errors.New("the check did not read the whole message")
+
+// message takes the data of a message and returns what to answer, what became
+// of it, and whether the session can go on.
+func (c *session) message() (say string, ev Event, clean bool) {
+	s := c.server
+	b := s.buffers.Get().(*buffers)
+	defer s.buffers.Put(b)
+	b.dots = dotReader{src: &c.peer, limit: s.opts.MaxMessageSize + receivedRoom}
+	b.inj = injection{queue: s.queue, rcpts: c.rcpts}
+	b.in.Reset(&b.dots)
+	b.out.Reset(&b.inj)
+	b.stuff.midl = false
+
+	c.peer.say(sayData)
+	start, waited := time.Now(), c.peer.waited
+	err := c.pass(b)
+	check := time.Since(start) - (c.peer.waited - waited) - b.inj.spent
+
+	if err == nil {
+		_, _ = b.out.WriteString(".\r\n")
+		_ = b.out.Flush()
+		say, ev = s.queued(b.inj.finish())
+		clean = !reply(say).closing()
+	} else {
+		b.inj.cut()
+		clean = c.drain(b)
+		if b.dots.failed() {
+			say, ev = s.lost()
+		} else {
+			say, ev = s.verdict(err)
+		}
+	}
+	ev.Size, ev.Check, ev.Queue = b.dots.size, check, b.inj.spent
+	b.dots, b.inj = dotReader{}, injection{}
+	return say, ev, clean
+}
+
+// pass checks the message, and sends it to the queue but for the final dot. It
+// returns nil if the message may pass; whether the queue has it so far is for
+// the injection to say.
+func (c *session) pass(b *buffers) error {
+	h, err := mailfilter.ReadHeader(b.in)
+	if err != nil {
+		return err
+	}
+	check, err := c.server.opts.Policy.Check(c.env, h)
+	if err != nil {
+		return err
+	}
+	b.inj.mail = "FROM:<" + check.Envelope.Sender + ">" + c.mail.params
+	_, _ = b.stuff.Write(h.Raw())
+	ahead, err := b.in.Peek(b.in.Buffered())
+	if err != nil {
+		return err
+	}
+	_, _ = b.stuff.Write(ahead)
+	b.dots.tee = &b.stuff
+	if err := check.Body(b.in); err != nil {
+		return err
+	}
+	if !b.dots.ended() || b.in.Buffered() > 0 {
+		return errNotAll
+	}
+	return nil
+}
+
+// drain reads what is left of a message that will not pass, so that its sender
+// gets to the point of reading the reply. It reports whether the session can go
+// on: not after a message whose end another program may see elsewhere.
+func (c *session) drain(b *buffers) bool {
+	b.out.Reset(io.Discard)
+	scratch := b.out.AvailableBuffer()
+	return b.dots.skip(scratch[:cap(scratch)], b.dots.limit) == nil && b.dots.fault == nil
+}
+
+// lost is what to say to a peer that went away in the middle of a message, or
+// was cut off.
+func (s *Server) lost() (string, Event) {
+	if s.phase.Load() != serving {
+		return sayShutdown, Event{Result: Aborted}
+	}
+	return "", Event{Result: Aborted}
+}
+
+// queued turns the queue's word into a reply.
+func (s *Server) queued(r reply, err error) (string, Event) {
+	var no *refused
+	switch {
+	case err == nil:
+		return string(r), Event{Result: Passed}
+	case errors.As(err, &no):
+		s.opts.Log.Debug("the queue refused a message", "reply", string(no.reply))
+		return string(no.reply), Event{Result: Declined}
+	default:
+		return sayNoQueue, Event{Result: Deferred, fault: err}
+	}
+}
+
+// verdict turns an error of the policy or the reader into a reply.
+func (s *Server) verdict(err error) (string, Event) {
+	var no *mailfilter.Refusal
+	if say, ok := malformed(err); ok {
+		return say, Event{Result: Malformed}
+	}
+	switch {
+	case errors.As(err, &no):
+		return refusal(no), Event{Result: Refused, Reason: no.Reason}
+	default:
+		s.opts.Log.Error("cannot check a message", "error", err)
+		return sayFault, Event{Result: Deferred}
+	}
+}
+
+// report tells the observer, and the log when the queue fails and when it is
+// back: once each, however many messages come by.
+func (s *Server) report(ev Event) {
+	switch {
+	case ev.fault != nil && !s.queueBad.Swap(true):
+		s.opts.Log.Warn("the queue does not answer; messages are deferred", "queue", s.opts.Queue, "error", ev.fault)
+	case ev.Result == Passed && s.queueBad.Load() && s.queueBad.Swap(false):
+		s.opts.Log.Info("the queue answers again", "queue", s.opts.Queue)
+	}
+	s.opts.Observer.Message(ev)
+}

@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The bounds of reuse. An idle connection holds a process of the queue's server,
+// and a busy one does not notice that Postfix has been reloaded; so both are
+// short.
+const (
+	maxIdle     = 64
+	maxIdleTime = 5 * time.Second
+	maxAge      = time.Minute
+)
+
+// queue is the SMTP server that takes what passed: Postfix's other port. It
+// keeps connections whose last message was taken, for the next one.
+type queue struct {
+	addr    string
+	name    string        // to say hello with
+	timeout time.Duration // for each reply, and each write
+
+	mu   sync.Mutex
+	idle []*link // the one used last is at the end
+}
+
+// link is a connection to the queue.
+type link struct {
+	conn       net.Conn
+	r          *bufio.Reader
+	w          *bufio.Writer // for the envelope
+	pipelining bool
+	born, used time.Time
+}
+
+// get returns a connection that is ready for MAIL, and whether it is a used one:
+// those may have been closed by the queue in the meantime. If the queue answers,
+// but will not have us, the error is a *refused.
+func (q *queue) get() (l *link, used bool, err error) {
+	if l := q.take(time.Now()); l != nil {
+		return l, true, nil
+	}
+	l, err = q.dial()
+	return l, false, err
+}
+
+func (q *queue) take(now time.Time) *link {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.idle) == 0 {
+		return nil
+	}
+	l := q.idle[len(q.idle)-1]
+	q.idle = q.idle[:len(q.idle)-1]
+	return l.orQuit(now)
+}
+
+// orQuit returns l, or nil after a goodbye if it has served its time.
+func (l *link) orQuit(now time.Time) *link {
+	if now.Sub(l.used) < maxIdleTime && now.Sub(l.born) < maxAge {
+		return l
+	}
+	l.quit()
+	return nil
+}
+
+// put keeps a connection on which nothing is under way.
+func (q *queue) put(l *link) {
+	l.used = time.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.idle) >= maxIdle || l.r.Buffered() > 0 || l.orQuit(l.used) == nil {
+		l.quit()
+		return
+	}
+	q.idle = append(q.idle, l)
+}
+
+// forget drops the idle connections that were used last before t.
+func (q *queue) forget(t time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	keep := q.idle[:0]
+	for _, l := range q.idle {
+		if l.used.Before(t) {
+			l.quit()
+		} else {
+			keep = append(keep, l)
+		}
+	}
+	clear(q.idle[len(keep):])
+	q.idle = keep
+}
+
+// tidy closes connections that have been idle for too long, until ctx is done.
+func (q *queue) tidy(ctx context.Context) {
+	tick := time.NewTicker(maxIdleTime / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			q.forget(now.Add(-maxIdleTime))
+		}
+	}
+}
+
+func (q *queue) dial() (*link, error) {
+	conn, err := net.DialTimeout("tcp", q.addr, q.timeout)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the queue: %w", err)
+	}
+	now := time.Now()
+	l := &link{conn: conn, r: bufio.NewReaderSize(conn, 1024), w: bufio.NewWriterSize(conn, 1024), born: now, used: now}
+	if err := l.hello(q.name, now.Add(q.timeout)); err != nil {
+		l.conn.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *link) hello(name string, deadline time.Time) error {
+	if err := l.conn.SetDeadline(deadline); err != nil {
+		return fmt.Errorf("preparing the connection to the queue: %w", err)
+	}
+	if _, err := l.expect('2'); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(l.conn, "EHLO %s\r\n", name); err != nil {
+		return fmt.Errorf("greeting the queue: %w", err)
+	}
+	offer, err := l.expect('2')
+	if err != nil {
+		return err
+	}
+	for line := range strings.SplitSeq(string(offer), "\r\n") {
+		if len(line) > 4 && strings.EqualFold(line[4:], "PIPELINING") {
+			l.pipelining = true
+		}
+	}
+	return nil
+}
+
+// refused is a negative reply of the queue.
+type refused struct{ reply reply }
+
+func (r *refused) Error() string { return "the queue refused with " + string(r.reply[:3]) }
+
+// expect reads a reply, which has to be of the given class. A negative one is a
+// *refused; no other one may be taken for the queue's word on a message.
+func (l *link) expect(class byte) (reply, error) {
+	r, err := readReply(l.r)
+	switch {
+	case err != nil:
+		return "", err
+	case r.class() == class:
+		return r, nil
+	case r.class() == '4' || r.class() == '5':
+		return "", &refused{r}
+	default:
+		return "", errReply
+	}
+}
+
+// quit says goodbye and closes, without waiting for the answer.
+func (l *link) quit() {
+	if err := l.conn.SetWriteDeadline(time.Now().Add(time.Second)); err == nil {
+		_, _ = l.conn.Write([]byte("QUIT\r\n"))
+	}
+	l.conn.Close()
+}

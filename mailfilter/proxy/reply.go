@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+
+	"chatmaild/mailfilter"
+)
+
+// What peers are told by the proxy itself. Those of a verdict are in refusal;
+// everything else that a message is answered with comes from the queue.
+const (
+	sayBye      = "221 2.0.0 Bye\r\n"
+	sayOK       = "250 2.0.0 Ok\r\n"
+	saySender   = "250 2.1.0 Ok\r\n"
+	sayRcpt     = "250 2.1.5 Ok\r\n"
+	sayVerify   = "252 2.0.0 Cannot verify, but will try\r\n"
+	sayData     = "354 End data with <CR><LF>.<CR><LF>\r\n"
+	sayShutdown = "421 4.3.2 Shutting down\r\n"
+	sayTimeout  = "421 4.4.2 Timeout\r\n"
+	sayErrors   = "421 4.7.0 Too many errors\r\n"
+	sayFault    = "451 4.3.0 Internal error, try again later\r\n"
+	sayBusy     = "451 4.3.2 Too many messages at once, try again later\r\n"
+	sayNoQueue  = "451 4.4.0 The mail queue does not answer, try again later\r\n"
+	sayTooMany  = "452 4.5.3 Too many recipients\r\n"
+	sayLong     = "500 5.5.2 Line too long\r\n"
+	sayBare     = "500 5.5.2 Bare CR or LF, or NUL\r\n"
+	sayUnknown  = "500 5.5.2 Command not recognized\r\n"
+	saySyntax   = "501 5.5.4 Syntax error in parameters\r\n"
+	sayNotHere  = "502 5.5.1 Command not implemented\r\n"
+	sayOrder    = "503 5.5.1 Bad sequence of commands\r\n"
+	sayTooLarge = "552 5.3.4 Message too large\r\n"
+	sayAddress  = "553 5.1.3 Address not understood\r\n"
+)
+
+// refusal is the reply to a message that the policy refuses. Clients know the
+// first one by heart.
+func refusal(r *mailfilter.Refusal) string {
+	switch r.Reason {
+	case mailfilter.Unencrypted:
+		return "523 Encryption Needed: Invalid Unencrypted Mail\r\n"
+	case mailfilter.FromMismatch:
+		return fmt.Sprintf("500 Invalid FROM <%s> for <%s>\r\n", r.From, r.Sender)
+	case mailfilter.RateLimited:
+		return fmt.Sprintf("450 4.7.1: Too much mail from <%s>\r\n", r.Sender)
+	case mailfilter.BadHeader:
+		return "554 5.6.0 Invalid message header\r\n"
+	case mailfilter.BadAddress:
+		return "553 5.1.3 Invalid address\r\n"
+	default:
+		return "554 5.7.1 Message refused\r\n"
+	}
+}
+
+// malformed is the reply to a message that is not well-formed on the wire; ok
+// says whether err is a fault of that kind.
+func malformed(err error) (say string, ok bool) {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return sayTooLarge, true
+	case errors.Is(err, errLongLine):
+		return sayLong, true
+	case errors.Is(err, errBareLineEnd):
+		return "554 5.6.0 Bare CR or LF in the message\r\n", true
+	case errors.Is(err, errNUL):
+		return "554 5.6.0 NUL in the message\r\n", true
+	}
+	return "", false
+}
+
+// maxReply bounds a reply of the queue in octets, all of its lines together.
+const maxReply = 4096
+
+var errReply = errors.New("the queue's reply is not SMTP")
+
+// reply is a whole reply of the queue, with line ends, to be handed on as it is.
+type reply string
+
+// class returns the first digit, which says all that matters here.
+func (r reply) class() byte { return r[0] }
+
+// closing reports whether the queue is about to hang up (RFC 5321, section 3.8).
+func (r reply) closing() bool { return r[:3] == "421" }
+
+// readReply reads a reply, which may have many lines (RFC 5321, section 4.2.1).
+func readReply(r *bufio.Reader) (reply, error) {
+	var all []byte
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return "", fmt.Errorf("reading a reply of the queue: %w", err)
+		}
+		n := len(line)
+		if n < 5 || line[n-2] != '\r' || line[0] < '2' || line[0] > '5' || !digit(line[1]) || !digit(line[2]) ||
+			n > 5 && line[3] != ' ' && line[3] != '-' || len(all)+n > maxReply {
+			return "", errReply
+		}
+		last := n == 5 || line[3] == ' '
+		if last && all == nil {
+			return intern(line), nil
+		}
+		all = append(all, line...)
+		if last {
+			return reply(all), nil
+		}
+	}
+}
+
+// intern spares the allocation for the replies that Postfix gives most often.
+func intern(line []byte) reply {
+	for _, known := range [...]reply{
+		"250 2.1.0 Ok\r\n",
+		"250 2.1.5 Ok\r\n",
+		"354 End data with <CR><LF>.<CR><LF>\r\n",
+	} {
+		if string(line) == string(known) {
+			return known
+		}
+	}
+	return reply(line)
+}
+
+func digit(b byte) bool { return '0' <= b && b <= '9' }

@@ -1,0 +1,200 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chatmaild/mailfilter"
+)
+
+// Options says what a Server does. Zero durations and a nil Observer mean the
+// defaults; everything else is required.
+type Options struct {
+	Name   string // what to call oneself in SMTP: the mail domain
+	Policy mailfilter.Policy
+	Queue  string // TCP address of the SMTP server that takes what passes
+
+	// MaxMessageSize is the greatest message in octets, as EHLO says it. The
+	// Received lines that Postfix adds before it hands a message over may
+	// come on top of it.
+	MaxMessageSize int64
+
+	// MaxInFlight is how many messages may be under way at once, from DATA to
+	// the reply. Each of them needs some 100 KiB, whatever its size. Four
+	// times as many connections are served at once; more wait unaccepted.
+	MaxInFlight int
+
+	ClientTimeout time.Duration // for each command, and each piece of data; default 5 min (RFC 5321, section 4.5.3.2)
+	QueueTimeout  time.Duration // for each reply of the queue; default 90 s
+	BusyTimeout   time.Duration // how long a message waits to be one of MaxInFlight; default 60 s
+	DrainTimeout  time.Duration // how long transactions may go on when Serve is to end; default 45 s
+
+	Observer Observer
+	Log      *slog.Logger
+}
+
+// Both timeouts are below the 100 s that Postfix waits for a before-queue filter
+// (smtpd_proxy_timeout): its client shall hear our reply.
+const (
+	defaultClientTimeout = 5 * time.Minute
+	defaultQueueTimeout  = 90 * time.Second
+	defaultBusyTimeout   = 60 * time.Second
+	defaultDrainTimeout  = 45 * time.Second
+)
+
+const (
+	connectionsPerMessage = 4
+	receivedRoom          = 64 << 10 // for the Received lines of Postfix
+)
+
+// Server is a before-queue filter.
+type Server struct {
+	opts    Options
+	queue   *queue
+	flight  budget
+	buffers sync.Pool // of *buffers
+	idle    sync.Pool // of *session
+
+	phase    atomic.Int32
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	queueBad atomic.Bool // the last attempt to reach the queue failed
+}
+
+// The phases of a server's life.
+const (
+	serving  = iota
+	draining // transactions go on, nothing new begins
+	cutting  // nothing goes on but waiting for the queue's word
+)
+
+// New returns a Server that does what opts say.
+func New(opts Options) *Server {
+	for _, d := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{&opts.ClientTimeout, defaultClientTimeout},
+		{&opts.QueueTimeout, defaultQueueTimeout},
+		{&opts.BusyTimeout, defaultBusyTimeout},
+		{&opts.DrainTimeout, defaultDrainTimeout},
+	} {
+		if *d.value == 0 {
+			*d.value = d.standard
+		}
+	}
+	if opts.Observer == nil {
+		opts.Observer = nobody{}
+	}
+	s := &Server{
+		opts:     opts,
+		queue:    &queue{addr: opts.Queue, name: opts.Name, timeout: opts.QueueTimeout},
+		flight:   newBudget(opts.MaxInFlight),
+		sessions: make(map[*session]struct{}),
+	}
+	s.buffers.New = func() any { return newBuffers() }
+	s.idle.New = func() any { return newSession(s) }
+	return s
+}
+
+// Serve serves the connections that l accepts until ctx is done, and closes l.
+// It returns once the transactions that were under way have ended; those that
+// take longer than DrainTimeout are cut off, unless they wait for the queue's
+// word on a message.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() {
+		l.Close()
+		s.enter(draining)
+	})
+	defer stop()
+	tidied := make(chan struct{})
+	go func() {
+		s.queue.tidy(ctx)
+		close(tidied)
+	}()
+
+	var running sync.WaitGroup
+	err := s.accept(ctx, l, &running)
+	s.enter(draining)
+	cut := time.AfterFunc(s.opts.DrainTimeout, func() { s.enter(cutting) })
+	running.Wait()
+	cut.Stop()
+	s.queue.forget(time.Now().Add(time.Hour))
+	if err == nil {
+		<-tidied
+	}
+	return err
+}
+
+// accept starts a session for each connection. It fails only when the listener
+// does, other than for lack of files or memory.
+func (s *Server) accept(ctx context.Context, l net.Listener, running *sync.WaitGroup) error {
+	connections := newBudget(connectionsPerMessage * s.opts.MaxInFlight)
+	for {
+		if !connections.acquire(ctx.Done(), nil) {
+			return nil
+		}
+		conn, err := l.Accept()
+		if err != nil {
+			connections.release()
+			var ne net.Error
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case errors.As(err, &ne) && !errors.Is(err, net.ErrClosed):
+				s.opts.Log.Warn("cannot accept", "error", err)
+				pause(ctx, acceptPause)
+				continue
+			}
+			return fmt.Errorf("accepting: %w", err)
+		}
+		running.Go(func() {
+			defer connections.release()
+			s.serve(conn)
+		})
+	}
+}
+
+// acceptPause is how long to wait for files or memory to become free.
+const acceptPause = 50 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func (s *Server) serve(conn net.Conn) {
+	c := s.idle.Get().(*session)
+	c.reset(conn)
+	s.mu.Lock()
+	s.sessions[c] = struct{}{}
+	s.mu.Unlock()
+
+	c.run()
+
+	s.mu.Lock()
+	delete(s.sessions, c)
+	s.mu.Unlock()
+	c.reset(nil)
+	s.idle.Put(c)
+}
+
+// enter begins a phase, and wakes the sessions that it ends.
+func (s *Server) enter(phase int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.phase.Store(phase)
+	for c := range s.sessions {
+		c.wake(phase)
+	}
+}

@@ -1,0 +1,257 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"chatmaild/mailfilter"
+)
+
+const (
+	maxRecipients = 1000 // of a message; RFC 5321, section 4.5.3.1.8, wants 100 at least
+	maxErrors     = 20   // commands that are no commands, before we hang up
+)
+
+var errShutdown = errors.New("shutting down")
+
+// session is the conversation on one connection. Postfix opens one for each
+// message: EHLO, XFORWARD, MAIL, RCPT…, DATA, QUIT.
+type session struct {
+	server *Server
+	peer   peer
+
+	mu   sync.Mutex // guards idle, and the deadline of the connection
+	idle bool       // waits for a command, and no transaction is under way
+
+	greeted bool
+	errors  int
+	open    bool // a transaction, from MAIL on
+	mail    path
+	rcpts   []string // the arguments of RCPT for the queue
+	env     mailfilter.Envelope
+}
+
+func newSession(s *Server) *session {
+	c := &session{server: s}
+	c.peer.arm = c.arm
+	return c
+}
+
+func (c *session) reset(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peer.reset(conn)
+	c.idle, c.greeted, c.errors = conn != nil, false, 0
+	c.forget()
+}
+
+// forget ends the transaction.
+func (c *session) forget() {
+	clear(c.rcpts)
+	c.open, c.mail, c.rcpts = false, path{}, c.rcpts[:0]
+	c.env = mailfilter.Envelope{} // not to be reused: the policy may keep it
+}
+
+// arm sets the deadline of what the session does next with its connection.
+func (c *session) arm() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = !c.open
+	phase := c.server.phase.Load()
+	if phase == cutting || phase == draining && c.idle {
+		return errShutdown
+	}
+	return c.peer.conn.SetDeadline(time.Now().Add(c.server.opts.ClientTimeout))
+}
+
+// wake makes what the session waits for fail, if the phase is its end.
+func (c *session) wake(phase int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peer.conn != nil && (phase == cutting || phase == draining && c.idle) {
+		_ = c.peer.conn.SetReadDeadline(time.Now())
+	}
+}
+
+// run talks until either side hangs up. A panic is a fault of ours that ends
+// this session, with the connection, and no other one.
+func (c *session) run() {
+	conn := c.peer.conn
+	defer conn.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.opts.Log.Error("internal fault", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	c.peer.say("220 " + c.server.opts.Name + " ESMTP\r\n")
+	for {
+		line, err := c.peer.line()
+		if err != nil {
+			c.peer.say(c.lastWords(err))
+			break
+		}
+		if !c.command(string(line)) {
+			break
+		}
+		if c.errors > maxErrors {
+			c.peer.say(sayErrors)
+			break
+		}
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = c.peer.flush()
+}
+
+// lastWords is what a peer is told whose command could not be read.
+func (c *session) lastWords(err error) string {
+	switch {
+	case errors.Is(err, errCommandByte):
+		return sayBare
+	case errors.Is(err, errCommandLong):
+		return sayLong
+	case errors.Is(err, errShutdown), c.server.phase.Load() != serving:
+		return sayShutdown
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return sayTimeout
+	default:
+		return ""
+	}
+}
+
+// command does one command and reports whether to go on.
+func (c *session) command(line string) bool {
+	verb, args := cutVerb(line)
+	switch verb {
+	case "EHLO":
+		c.hello(args, c.server.offer())
+	case "HELO":
+		c.hello(args, "250 "+c.server.opts.Name+"\r\n")
+	case "MAIL":
+		c.mailFrom(args)
+	case "RCPT":
+		c.rcptTo(args)
+	case "DATA":
+		return c.data(args)
+	case "RSET":
+		c.forget()
+		c.peer.say(sayOK)
+	case "NOOP", "XFORWARD":
+		c.peer.say(sayOK)
+	case "VRFY":
+		c.peer.say(sayVerify)
+	case "QUIT":
+		c.peer.say(sayBye)
+		return false
+	case "HELP", "EXPN", "ETRN", "AUTH", "STARTTLS", "BDAT", "XCLIENT":
+		c.fail(sayNotHere)
+	default:
+		c.fail(sayUnknown)
+	}
+	return true
+}
+
+func (c *session) fail(say string) {
+	c.errors++
+	c.peer.say(say)
+}
+
+func (s *Server) offer() string {
+	return "250-" + s.opts.Name + "\r\n250-PIPELINING\r\n250-SIZE " + strconv.FormatInt(s.opts.MaxMessageSize, 10) +
+		"\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n"
+}
+
+func (c *session) hello(name, answer string) {
+	if name == "" {
+		c.fail(saySyntax)
+		return
+	}
+	c.forget()
+	c.greeted = true
+	c.peer.say(answer)
+}
+
+func (c *session) mailFrom(args string) {
+	p, ok := parsePath(args, "FROM:")
+	switch {
+	case !c.greeted || c.open:
+		c.fail(sayOrder)
+		return
+	case !ok:
+		c.fail(saySyntax)
+		return
+	}
+	if say := c.sizeFault(p.param("SIZE")); say != "" {
+		c.peer.say(say)
+		return
+	}
+	if err := c.server.opts.Policy.Admit(p.addr); err != nil {
+		say, ev := c.server.verdict(err)
+		c.peer.say(say)
+		c.server.opts.Observer.Message(ev)
+		return
+	}
+	c.open, c.mail, c.env.Sender = true, p, p.addr
+	c.peer.say(saySender)
+}
+
+// sizeFault is what to say against a declared size (RFC 1870), or "".
+func (c *session) sizeFault(size string) string {
+	if size == "" {
+		return ""
+	}
+	switch n, err := strconv.ParseInt(size, 10, 64); {
+	case err != nil || n < 0:
+		return saySyntax
+	case n > c.server.opts.MaxMessageSize+receivedRoom:
+		return sayTooLarge
+	}
+	return ""
+}
+
+func (c *session) rcptTo(args string) {
+	p, ok := parsePath(args, "TO:")
+	switch {
+	case !c.open:
+		c.fail(sayOrder)
+	case !ok:
+		c.fail(saySyntax)
+	case !plain(p.addr):
+		c.fail(sayAddress)
+	case len(c.rcpts) >= maxRecipients:
+		c.peer.say(sayTooMany)
+	default:
+		c.rcpts = append(c.rcpts, "TO:<"+p.addr+">"+p.params)
+		c.env.Recipients = append(c.env.Recipients, p.addr)
+		c.peer.say(sayRcpt)
+	}
+}
+
+// data takes a message and answers it, and reports whether to go on.
+func (c *session) data(args string) bool {
+	switch {
+	case len(c.rcpts) == 0:
+		c.fail(sayOrder)
+		return true
+	case args != "":
+		c.fail(saySyntax)
+		return true
+	}
+	if !c.server.flight.within(c.server.opts.BusyTimeout) {
+		c.peer.say(sayBusy)
+		c.server.opts.Observer.Message(Event{Result: Deferred})
+		c.forget()
+		return true
+	}
+	defer c.server.flight.release()
+	say, ev, clean := c.message()
+	c.server.report(ev)
+	c.peer.say(say)
+	c.forget()
+	return clean
+}
