@@ -1,0 +1,189 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"golang.org/x/time/rate"
+
+	"chatmaild/packaging/www"
+	"chatmaild/packaging/www/qrcode"
+)
+
+// Bounds. A relay that grew as fast as any has so far made 5000 accounts an hour;
+// these only keep a flood from costing more than a little of one core.
+const (
+	maxBody       = 4 << 10 // octets of a request; the app sends none
+	newPerSecond  = 100
+	newBurst      = 1000
+	drawPerSecond = 50
+	drawBurst     = 200
+	retryAfter    = 5 // seconds, when there is too much
+)
+
+// Options are what the handler needs to know.
+type Options struct {
+	Host         string // of the relay's URLs: mail_domain, without brackets
+	SelfSigned   bool
+	Registration Registration
+	Log          *slog.Logger
+}
+
+// handler answers /new and its like.
+type handler struct {
+	Options
+	create, draw *rate.Limiter
+}
+
+// New returns the handler of the web daemon.
+func New(o Options) http.Handler {
+	h := &handler{
+		Options: o,
+		create:  rate.NewLimiter(newPerSecond, newBurst),
+		draw:    rate.NewLimiter(drawPerSecond, drawBurst),
+	}
+	mux := http.NewServeMux()
+	for _, path := range []string{"/new", "/cgi-bin/newemail.py"} {
+		mux.HandleFunc("POST "+path, h.post)
+		mux.HandleFunc("GET "+path, h.get)
+		mux.HandleFunc(path, notAllowed)
+	}
+	if o.SelfSigned {
+		mux.HandleFunc("GET /new.svg", h.picture)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		h.refuse(w, &Refusal{http.StatusNotFound, "There is no such page on this relay."})
+	})
+	return bounded(mux)
+}
+
+// bounded keeps requests small and answers private.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answer is the body of a 200.
+type answer struct {
+	Credentials
+	LoginURL string `json:"dclogin_url,omitempty"`
+}
+
+func (h *handler) post(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength > maxBody {
+		h.refuse(w, &Refusal{http.StatusRequestEntityTooLarge, "The request is too large."})
+		return
+	}
+	c, err := h.register(r, h.create)
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	a := answer{Credentials: c}
+	if h.SelfSigned {
+		a.LoginURL = c.LoginLink(h.Host)
+	}
+	writeJSON(w, http.StatusOK, a)
+}
+
+func (h *handler) get(w http.ResponseWriter, r *http.Request) {
+	if !h.SelfSigned {
+		link, err := h.accountLink(r)
+		h.redirect(w, link, err)
+		return
+	}
+	c, err := h.register(r, h.create)
+	h.redirect(w, c.LoginLink(h.Host), err)
+}
+
+// redirect sends a browser on to the app. The link is one that we made; http.Redirect
+// would take its scheme for a path.
+func (h *handler) redirect(w http.ResponseWriter, link string, err error) {
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	w.Header().Set("Location", link)
+	w.WriteHeader(http.StatusFound)
+}
+
+func (h *handler) picture(w http.ResponseWriter, r *http.Request) {
+	c, err := h.register(r, h.draw)
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	code, err := qrcode.Encode(c.LoginLink(h.Host))
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Write(code.SVG())
+}
+
+// register asks the registration for credentials, at no more than the limit's rate.
+func (h *handler) register(r *http.Request, limit *rate.Limiter) (Credentials, error) {
+	if !limit.Allow() {
+		return Credentials{}, &Refusal{http.StatusTooManyRequests, "Too many people want a profile at this moment. Please try again in a minute."}
+	}
+	token, err := inviteToken(r)
+	if err != nil {
+		return Credentials{}, err
+	}
+	return h.Registration.Register(r.Context(), token)
+}
+
+func (h *handler) accountLink(r *http.Request) (string, error) {
+	token, err := inviteToken(r)
+	if err != nil {
+		return "", err
+	}
+	return "dcaccount:" + www.NewURL(h.Host, token), nil
+}
+
+var goodToken = regexp.MustCompile(`^[A-Za-z0-9._~-]{0,128}$`)
+
+// inviteToken returns the invite's token, which needs no escaping (RFC 3986 §2.3).
+func inviteToken(r *http.Request) (string, error) {
+	t := r.URL.Query().Get("t")
+	if !goodToken.MatchString(t) {
+		return "", &Refusal{http.StatusBadRequest, "This invite link is damaged. Please ask for a new one."}
+	}
+	return t, nil
+}
+
+// refuse answers with err if it is a Refusal; every other error is ours, and only
+// the log gets it.
+func (h *handler) refuse(w http.ResponseWriter, err error) {
+	refusal := &Refusal{http.StatusServiceUnavailable, "The relay cannot make a profile at the moment. Please try again later."}
+	if !errors.As(err, &refusal) {
+		h.Log.Error("cannot answer", "error", err)
+	}
+	if refusal.Status == http.StatusTooManyRequests || refusal.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	writeJSON(w, refusal.Status, map[string]string{"reason": refusal.Reason})
+}
+
+func notAllowed(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD, POST")
+	writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"reason": "Only GET and POST work here."})
+}
+
+// writeJSON writes v. An error means that the other side is gone: nobody to tell.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // & in dclogin_url; the answer is never part of a page
+	_ = e.Encode(v)
+}

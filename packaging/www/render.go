@@ -1,0 +1,122 @@
+package www
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"chatmaild/packaging/www/qrcode"
+)
+
+//go:embed en theme
+var shipped embed.FS
+
+// qrScale is the width of a module of qr.png, in pixels: printed at 300 dpi it is
+// about 4 cm wide.
+const qrScale = 12
+
+// Render returns the whole site: path below the document root → content. Files in
+// override, which may be nil, replace ours of the same name or add to them. An error that
+// the author of a file can mend is an *Error.
+func Render(site Site, override fs.FS) (map[string][]byte, error) {
+	if site.Registration == "" {
+		site.Registration = Open
+	}
+	src, err := open(override)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRenderer(site, src)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]byte)
+	for _, name := range src.names {
+		switch {
+		case name == wordsFile || name == layoutFile || name == partsFile:
+			// An ingredient, not a page.
+		case path.Ext(name) == ".md":
+			page := strings.TrimSuffix(name, ".md") + ".html"
+			if out[page], err = r.page(name); err != nil {
+				return nil, err
+			}
+		default:
+			if out[name], err = src.read(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out[".well-known/autoconfig/mail/config-v1.1.xml"] = autoconfig(site)
+	out[".well-known/mta-sts.txt"] = mtaSTS(site)
+	return out, pictures(site, out)
+}
+
+// pictures adds the QR codes. A self-signed relay's is drawn for each visitor, by the
+// web daemon, and one that is not open has none to show.
+func pictures(site Site, out map[string][]byte) error {
+	if site.EchoInvite != "" {
+		code, err := qrcode.Encode(site.EchoInvite)
+		if err != nil {
+			return fmt.Errorf("drawing the echo bot's invite: %w", err)
+		}
+		out["echo.svg"] = code.SVG()
+	}
+	if site.SelfSigned || site.Registration != Open {
+		return nil
+	}
+	code, err := qrcode.Encode(AccountLink(site.MailDomain, ""))
+	if err != nil {
+		return fmt.Errorf("drawing the profile's code: %w", err)
+	}
+	out["qr.svg"] = code.SVG()
+	out["qr.png"], err = code.PNG(qrScale)
+	return err
+}
+
+// autoconfig tells mail programs the servers (draft-ietf-mailmaint-autoconfig). Port 443
+// is for networks that let nothing else through: nginx tells the protocols apart by ALPN.
+func autoconfig(site Site) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
+<clientConfig version="1.1">
+  <emailProvider id="%[1]s">
+    <domain>%[1]s</domain>
+    <displayName>%[1]s chatmail relay</displayName>
+    <displayShortName>%[1]s</displayShortName>
+`, site.MailDomain)
+	for _, s := range []struct {
+		tag, protocol string
+		port          int
+		security      string
+	}{
+		{"incomingServer", "imap", 993, "SSL"},
+		{"incomingServer", "imap", 143, "STARTTLS"},
+		{"incomingServer", "imap", 443, "SSL"},
+		{"outgoingServer", "smtp", 465, "SSL"},
+		{"outgoingServer", "smtp", 587, "STARTTLS"},
+		{"outgoingServer", "smtp", 443, "SSL"},
+	} {
+		fmt.Fprintf(&b, `    <%[1]s type="%[2]s">
+      <hostname>%[3]s</hostname>
+      <port>%[4]d</port>
+      <socketType>%[5]s</socketType>
+      <authentication>password-cleartext</authentication>
+      <username>%%EMAILADDRESS%%</username>
+    </%[1]s>
+`, s.tag, s.protocol, site.MailDomain, s.port, s.security)
+	}
+	b.WriteString("  </emailProvider>\n</clientConfig>\n")
+	return b.Bytes()
+}
+
+// mtaSTS is the policy of RFC 8461 §3.2. A certificate that nobody can verify must not
+// be asked for, so a self-signed relay says "none".
+func mtaSTS(site Site) []byte {
+	if site.SelfSigned {
+		return []byte("version: STSv1\nmode: none\nmax_age: 86400\n")
+	}
+	return []byte("version: STSv1\nmode: enforce\nmx: " + site.MailDomain + "\nmax_age: 2419200\n")
+}

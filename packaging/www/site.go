@@ -1,0 +1,87 @@
+package www
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Registration is who may have a profile.
+type Registration string
+
+// The kinds of registration, as in the configuration.
+const (
+	Open   Registration = "open"   // everybody
+	Invite Registration = "invite" // whoever has an invite link
+	Closed Registration = "closed" // nobody
+)
+
+// Site is what the pages say about a relay. Sizes are octets, times are days.
+type Site struct {
+	MailDomain   string // a name, or an IPv4 address without brackets
+	SelfSigned   bool   // profiles come by dclogin:, since apps do not trust the certificate
+	Registration Registration
+	EchoInvite   string // the echo bot's invite link; "": not known, or no bot
+	Version      string // of chatmaild
+
+	MaxUserSendPerMinute     int
+	MaxMailboxSize           int64
+	MaxMessageSize           int64
+	DeleteMailsAfter         int
+	DeleteLargeAfter         int
+	DeleteInactiveUsersAfter int
+	UsernameMinLength        int
+	UsernameMaxLength        int
+	PasswordMinLength        int
+
+	PrivacyPostal     string // may have several lines
+	PrivacyMail       string
+	PrivacyPDO        string
+	PrivacySupervisor string
+}
+
+// NewURL is where apps ask for a profile, and the address of an invite: a browser that
+// opens it is sent on to the app. token is the invite's, or "".
+func NewURL(host, token string) string {
+	u := "https://" + host + "/new"
+	if token != "" {
+		u += "?t=" + url.QueryEscape(token)
+	}
+	return u
+}
+
+// AccountLink returns the link that makes an app ask NewURL. Capitals are the scheme's
+// form in QR codes; the app wants https in lower case
+// (https://github.com/deltachat/interface/blob/main/uri-schemes.md#dcaccount-).
+func AccountLink(host, token string) string {
+	return "DCACCOUNT:" + NewURL(host, token)
+}
+
+// AddressDomain is what stands behind the @: the domain, or "[a.b.c.d]".
+func (s Site) AddressDomain() string {
+	if _, err := netip.ParseAddr(s.MailDomain); err == nil {
+		return "[" + s.MailDomain + "]"
+	}
+	return s.MailDomain
+}
+
+// PrivacyMissing lists the privacy_* keys that are empty and should not be.
+// privacy_pdo may be: not everybody needs a data protection officer.
+func (s Site) PrivacyMissing() []string {
+	var missing []string
+	for _, k := range []struct{ key, value string }{
+		{"privacy_postal", s.PrivacyPostal},
+		{"privacy_mail", s.PrivacyMail},
+		{"privacy_supervisor", s.PrivacySupervisor},
+	} {
+		if strings.TrimSpace(k.value) == "" {
+			missing = append(missing, k.key)
+		}
+	}
+	return missing
+}
+
+// ContentSecurityPolicy is the header that the pages are made for (CSP Level 3): no
+// script, nothing inline, nothing from elsewhere.
+const ContentSecurityPolicy = "default-src 'none'; img-src 'self'; style-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
