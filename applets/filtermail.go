@@ -1,6 +1,111 @@
 package applets
 
-import "chatmaild/applets/command"
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
 
-var filtermailOut = notBuilt("filtermail-out", command.Daemon, "passes encrypted mail of our users")
-var filtermailIn = notBuilt("filtermail-in", command.Daemon, "passes encrypted mail from outside")
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/applets/service"
+	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/proxy"
+	"chatmaild/mailfilter/ratelimit"
+)
+
+var filtermailOut = command.Command{
+	Name: "filtermail-out", Kind: command.Daemon,
+	Synopsis: "passes encrypted mail of our users",
+	Bind: func(*flag.FlagSet) command.Run {
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			policy, err := outgoing(conf)
+			if err != nil {
+				return err
+			}
+			return filtermail(ctx, env, conf, "filtermail-out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort)
+		}
+	},
+}
+
+var filtermailIn = command.Command{
+	Name: "filtermail-in", Kind: command.Daemon,
+	Synopsis: "passes encrypted mail from outside",
+	Bind: func(*flag.FlagSet) command.Run {
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
+				Mailboxes: mailboxes{conf.MailboxesDir},
+				Domains:   []string{conf.AddressDomain()},
+			})
+			return filtermail(ctx, env, conf, "filtermail-in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
+		}
+	},
+}
+
+// filtermail filters what comes to port and passes it on to queue.
+func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name string, policy mailfilter.Policy, port, queue int) error {
+	log := env.Log()
+	server := proxy.New(proxy.Options{
+		Name:           conf.AddressDomain(),
+		Policy:         policy,
+		Queue:          net.JoinHostPort("127.0.0.1", strconv.Itoa(queue)),
+		MaxMessageSize: int64(conf.MaxMessageSize),
+		MaxInFlight:    conf.FiltermailMaxInFlight,
+		Log:            log,
+	})
+	daemon := service.Service{Name: name, Address: service.Loopback(port), Serve: server.Serve, Log: log}
+	return daemon.Run(ctx)
+}
+
+// outgoing is the policy for mail of our users. The rate limiter's clock is
+// monotonic: it counts from now on.
+func outgoing(conf *config.Config) (mailfilter.Policy, error) {
+	start := time.Now()
+	limiter, err := ratelimit.New(ratelimit.Options{
+		PerMinute: conf.MaxUserSendPerMinute,
+		Burst:     conf.MaxUserSendBurstSize,
+		Now:       func() time.Duration { return time.Since(start) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
+		Limiter:               limiter,
+		PassthroughSenders:    conf.PassthroughSenders,
+		PassthroughRecipients: conf.PassthroughRecipients,
+	})
+}
+
+// mailboxes is the folder of all mailboxes, each named by its address.
+type mailboxes struct{ dir string }
+
+var _ mailfilter.Mailboxes = mailboxes{}
+
+// EnforcesEncryption implements mailfilter.Mailboxes: a mailbox does that which
+// has a file of this name. Whether a mailbox exists at all is for Postfix and
+// Dovecot to say.
+func (m mailboxes) EnforcesEncryption(addr string) (bool, error) {
+	_, err := os.Stat(filepath.Join(m.dir, addr, "enforceE2EEincoming"))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	default:
+		return false, fmt.Errorf("looking whether a mailbox enforces encryption: %w", errors.Unwrap(err))
+	}
+}
