@@ -12,9 +12,9 @@ import (
 // Commands returns the admin commands in the order of the help text.
 func Commands() []command.Command {
 	return []command.Command{
-		notBuilt("init", "DOMAIN", "writes a new configuration file"),
-		notBuilt("run", "", "makes this machine what the configuration says"),
-		notBuilt("status", "", "what runs, what does not, and what to do about it"),
+		initCommand,
+		runCommand,
+		statusCommand,
 		notBuilt("dns", "", "the DNS records wanted, against those that answer"),
 		notBuilt("test", "DOMAIN [OTHER]", "proves a running relay from outside in, end to end"),
 		notBuilt("bench", "DOMAIN", "measures a running relay"),

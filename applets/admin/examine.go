@@ -1,0 +1,211 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keys"
+	"chatmaild/applets/admin/wanted"
+)
+
+// Limits past which status speaks up.
+const (
+	certificateWarning = 14 * 24 * time.Hour
+	queueWarning       = 500 // messages
+	diskWarning        = 10  // percent free
+)
+
+// examiner looks at each part of a relay.
+type examiner struct {
+	planner
+	findings []finding
+}
+
+func (e *examiner) examine(ctx context.Context) []finding {
+	e.units(ctx)
+	e.ports()
+	e.certificate()
+	e.dkim()
+	e.queue(ctx)
+	e.disk()
+	e.accounts()
+	e.pending(ctx)
+	return e.findings
+}
+
+func (e *examiner) say(part string, l level, hint, format string, args ...any) {
+	e.findings = append(e.findings, finding{part, l, fmt.Sprintf(format, args...), hint})
+}
+
+func (e *examiner) units(ctx context.Context) {
+	names := slices.Concat(serviceUnits, []string{
+		"chatmaild-expire.timer", wanted.Dovecot, "postfix@-.service", wanted.Nginx,
+	})
+	if _, literal := e.conf.IPv4(); !literal {
+		names = append(names, wanted.OpenDKIM)
+	}
+	units, err := e.machine.Units(ctx, names...)
+	if err != nil {
+		e.say("systemd", trouble, "is this machine up? systemctl status", "%v", err)
+		return
+	}
+	for i, u := range units {
+		part := strings.TrimSuffix(strings.TrimPrefix(names[i], "chatmaild-"), ".service")
+		look := "journalctl -u " + names[i] + " -n 50"
+		switch {
+		case u.Load != "loaded":
+			e.say(part, trouble, "is its package installed? try: chatmaild run", "unknown to systemd (%s)", u.Load)
+		case u.Active != "active":
+			e.say(part, trouble, look, "%s", u.Active)
+		case u.Restarts > 0:
+			e.say(part, notice, look, "active for %s, restarted %d times after a failure", age(e.now, u.Since), u.Restarts)
+		default:
+			e.say(part, fine, "", "active for %s", age(e.now, u.Since))
+		}
+	}
+}
+
+func (e *examiner) ports() {
+	listeners, err := e.machine.Listeners()
+	if err != nil {
+		e.say("ports", trouble, "", "%v", err)
+		return
+	}
+	var open, closed []string
+	for _, p := range wanted.Ports(e.conf) {
+		i := slices.IndexFunc(listeners, func(l host.Listener) bool { return l.Port == p.Port })
+		name := fmt.Sprintf("%d (%s)", p.Port, p.Job)
+		switch {
+		case i < 0:
+			closed = append(closed, name)
+		case !slices.Contains(p.Programs, listeners[i].Program) && listeners[i].Program != "?":
+			closed = append(closed, fmt.Sprintf("%s is held by %s, process %d", name, listeners[i].Program, listeners[i].PID))
+		case p.Public:
+			open = append(open, fmt.Sprint(p.Port))
+		}
+	}
+	if len(closed) > 0 {
+		e.say("ports", trouble, "chatmaild run", "nobody serves %s", strings.Join(closed, ", "))
+		return
+	}
+	e.say("ports", fine, "", "%s", strings.Join(open, " "))
+}
+
+func (e *examiner) certificate() {
+	paths, _, err := e.keyFiles()
+	if err != nil {
+		e.say("certificate", trouble, "see tls_external_cert_and_key in chatmail.toml(5)", "%v", err)
+		return
+	}
+	cert, err1 := e.machine.ReadFile(paths.Certificate)
+	key, err2 := e.machine.ReadFile(paths.PrivateKey)
+	if err := errors.Join(err1, err2); err != nil {
+		e.say("certificate", trouble, "chatmaild run", "%v", err)
+		return
+	}
+	pair, err := keys.ParsePair(cert, key)
+	if err == nil {
+		err = pair.Check(e.conf.MailDomain, e.now)
+	}
+	left := time.Duration(0)
+	if err == nil {
+		left = pair.NotAfter.Sub(e.now)
+	}
+	switch {
+	case err != nil:
+		e.say("certificate", trouble, "replace "+paths.Certificate+", then: chatmaild run", "%v", err)
+	case left < certificateWarning:
+		e.say("certificate", trouble, "renew "+paths.Certificate+", then: chatmaild run", "expires in %d days", int(left.Hours()/24))
+	default:
+		e.say("certificate", fine, "", "valid until %s (%d days)", pair.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
+	}
+}
+
+func (e *examiner) dkim() {
+	if _, literal := e.conf.IPv4(); literal {
+		e.say("DKIM key", fine, "", "none needed: a relay at an IP address does not sign")
+		return
+	}
+	path := "/etc/dkimkeys/" + e.conf.DKIMSelector + ".private"
+	text, err := e.machine.ReadFile(path)
+	if err == nil {
+		_, err = keys.DKIMRecord(text)
+	}
+	if err != nil {
+		e.say("DKIM key", trouble, "chatmaild run", "%v", err)
+		return
+	}
+	e.say("DKIM key", fine, "", "%s, selector %s", path, e.conf.DKIMSelector)
+}
+
+func (e *examiner) queue(ctx context.Context) {
+	n, err := e.machine.QueueLength(ctx)
+	switch {
+	case err != nil:
+		e.say("queue", trouble, "systemctl status postfix@-", "%v", err)
+	case n > queueWarning:
+		e.say("queue", notice, "postqueue -p says which servers do not answer", "%d messages wait", n)
+	default:
+		e.say("queue", fine, "", "%d messages wait", n)
+	}
+}
+
+func (e *examiner) disk() {
+	free, total, err := e.machine.Disk(e.conf.MailboxesDir)
+	switch percent := 100 * free / max(total, 1); {
+	case err != nil:
+		e.say("disk", trouble, "chatmaild run", "%v", err)
+	case free < int64(e.conf.MinFreeDiskSpace):
+		e.say("disk", trouble, "make room, or lower delete_mails_after or min_free_disk_space",
+			"%s free of %s: below min_free_disk_space, so no accounts are created", gigabytes(free), gigabytes(total))
+	case percent < diskWarning:
+		e.say("disk", notice, "make room, or lower delete_mails_after", "%s free of %s (%d %%)", gigabytes(free), gigabytes(total), percent)
+	default:
+		e.say("disk", fine, "", "%s free of %s (%d %%)", gigabytes(free), gigabytes(total), percent)
+	}
+}
+
+func (e *examiner) accounts() {
+	if _, err := e.machine.ReadFile(e.conf.NocreateFile); !errors.Is(err, fs.ErrNotExist) {
+		e.say("new accounts", notice, "rm "+e.conf.NocreateFile+" to allow them", "none are created: %s exists", e.conf.NocreateFile)
+		return
+	}
+	e.say("new accounts", fine, "", "are created by their first login")
+}
+
+// pending says whether run would change something.
+func (e *examiner) pending(ctx context.Context) {
+	todo, err := e.relay(ctx)
+	switch {
+	case err != nil:
+		e.say("configuration", trouble, "mend that, then: chatmaild run", "%v", err)
+	case !todo.empty():
+		e.say("configuration", notice, "chatmaild run --dry-run shows it; chatmaild run does it",
+			"this machine is not what the configuration says: %d files and %d units differ", len(todo.files), len(todo.units))
+	default:
+		e.say("configuration", fine, "", "this machine is what %s says", e.configPath)
+	}
+}
+
+// age says how long ago since was, in its two largest units.
+func age(now, since time.Time) string {
+	d := now.Sub(since)
+	switch {
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	}
+}
+
+func gigabytes(octets int64) string {
+	return fmt.Sprintf("%.1f GB", float64(octets)/(1<<30))
+}

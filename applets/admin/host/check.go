@@ -1,0 +1,36 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// CheckConfigs asks each server whether it takes its configuration, before any
+// of them is restarted. The error says which does not, and why.
+func (h Host) CheckConfigs(ctx context.Context) error {
+	checks := []struct {
+		server  string
+		command []string
+	}{
+		{"Postfix", []string{"/usr/sbin/postfix", "check"}},
+		{"Dovecot", []string{"/usr/bin/doveconf", "-n"}},
+		{"nginx", []string{"/usr/sbin/nginx", "-t", "-q"}},
+		{"OpenDKIM", []string{"/usr/sbin/opendkim", "-n", "-x", "/etc/opendkim.conf"}},
+	}
+	for _, c := range checks {
+		if _, err := h.run(ctx, c.command[0], c.command[1:]...); err != nil {
+			return fmt.Errorf("%s does not take its configuration: %w", c.server, err)
+		}
+	}
+	return nil
+}
+
+// QueueLength is how many messages Postfix holds, all queues together.
+func (h Host) QueueLength(ctx context.Context) (int, error) {
+	out, err := h.run(ctx, "/usr/sbin/postqueue", "-j")
+	if err != nil {
+		return 0, fmt.Errorf("asking Postfix for its queue: %w", err)
+	}
+	return strings.Count(out, "\n"), nil
+}

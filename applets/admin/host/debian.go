@@ -1,0 +1,63 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// supportedDebian is the VERSION_ID of os-release(5) whose Postfix, Dovecot,
+// nginx and OpenDKIM our configurations are made for.
+const supportedDebian = "12"
+
+// RequireDebian refuses a system that the configurations are not made for.
+func (h Host) RequireDebian() error {
+	text, err := os.ReadFile(h.path("/etc/os-release"))
+	if err != nil {
+		return fmt.Errorf("finding out which system this is: %w", err)
+	}
+	release := parseOSRelease(string(text))
+	if release["ID"] != "debian" || release["VERSION_ID"] != supportedDebian {
+		name := release["PRETTY_NAME"]
+		if name == "" {
+			name = "an unknown system"
+		}
+		return fmt.Errorf("this is %s; chatmaild configures Debian %s only", name, supportedDebian)
+	}
+	return nil
+}
+
+// parseOSRelease parses the assignments of os-release(5).
+func parseOSRelease(text string) map[string]string {
+	values := map[string]string{}
+	for line := range strings.Lines(text) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if ok && !strings.HasPrefix(key, "#") {
+			values[key] = strings.Trim(value, `"'`)
+		}
+	}
+	return values
+}
+
+// programs are the files by which we see that a package is there.
+var programs = []struct{ pkg, file string }{
+	{"postfix", "/usr/sbin/postfix"},
+	{"dovecot-core", "/usr/sbin/dovecot"},
+	{"dovecot-imapd", "/usr/lib/dovecot/imap"},
+	{"dovecot-lmtpd", "/usr/lib/dovecot/lmtp"},
+	{"dovecot-core with its Lua push driver", "/usr/lib/dovecot/modules/lib22_push_notification_lua_plugin.so"},
+	{"opendkim", "/usr/sbin/opendkim"},
+	{"nginx", "/usr/sbin/nginx"},
+	{"libnginx-mod-stream", "/usr/lib/nginx/modules/ngx_stream_module.so"},
+}
+
+// RequirePackages names the first package that is missing.
+func (h Host) RequirePackages() error {
+	for _, p := range programs {
+		if _, err := os.Stat(h.path(p.file)); err != nil {
+			return fmt.Errorf("the package %s is missing (there is no %s); install it with: apt install %s",
+				p.pkg, p.file, strings.Fields(p.pkg)[0])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"chatmaild/applets/admin/wanted"
+)
+
+// Change is a file that is not as it should be.
+type Change struct {
+	File   wanted.File
+	Former []byte      // what it holds now
+	Exists bool        // it is there now
+	Mode   fs.FileMode // of the one there now
+	Owner  string      // likewise
+	Group  string
+}
+
+// Changes returns those of the wanted files that are not as they should be.
+func (h Host) Changes(files []wanted.File) ([]Change, error) {
+	var changes []Change
+	for _, f := range files {
+		c, err := h.look(f)
+		if err != nil {
+			return nil, err
+		}
+		same := c.Exists == !f.Absent &&
+			(f.Absent || bytes.Equal(c.Former, f.Content) && c.Mode == f.Mode && c.Owner == f.Owner && c.Group == f.Group)
+		if !same {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
+}
+
+func (h Host) look(f wanted.File) (Change, error) {
+	c := Change{File: f}
+	info, err := os.Lstat(h.path(f.Path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("looking at a file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return c, fmt.Errorf("%s is no regular file but %v: move it away, then try again", f.Path, info.Mode())
+	}
+	c.Exists, c.Mode = true, info.Mode().Perm()
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		c.Owner, c.Group = userName(stat.Uid), groupName(stat.Gid)
+	}
+	c.Former, err = os.ReadFile(h.path(f.Path))
+	if err != nil {
+		return c, fmt.Errorf("reading a file: %w", err)
+	}
+	return c, nil
+}
+
+// Diff shows the change as diff -u does.
+func (c Change) Diff() string {
+	switch {
+	case c.File.Absent:
+		return fmt.Sprintf("remove %s\n", c.File.Path)
+	case bytes.Equal(c.Former, c.File.Content) && c.Exists:
+		return fmt.Sprintf("%s: %v %s:%s becomes %v %s:%s\n", c.File.Path,
+			c.Mode, c.Owner, c.Group, c.File.Mode, c.File.Owner, c.File.Group)
+	case c.File.Secret:
+		return fmt.Sprintf("write %s (secret)\n", c.File.Path)
+	case bytes.IndexByte(c.File.Content, 0) >= 0:
+		return fmt.Sprintf("write %s (%d octets, no text)\n", c.File.Path, len(c.File.Content))
+	}
+	before := c.File.Path
+	if !c.Exists {
+		before = "/dev/null"
+	}
+	return string(diff.Diff(before, c.Former, c.File.Path, c.File.Content))
+}
+
+// Write makes the file as it should be, atomically.
+func (h Host) Write(f wanted.File) error {
+	if f.Absent {
+		if err := os.Remove(h.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing a file: %w", err)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(h.path(f.Path)), 0o755); err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	if err := h.replace(f); err != nil {
+		return fmt.Errorf("writing %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// replace writes a temporary file beside the wanted one and renames it. The
+// name's suffix is one that none of the servers takes for a configuration.
+func (h Host) replace(f wanted.File) (err error) {
+	uid, gid, err := h.ids(f.Owner, f.Group)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(h.path(f.Path)), "."+filepath.Base(f.Path)+"-*.chatmaild-tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	_, err = tmp.Write(f.Content)
+	err = errors.Join(err, tmp.Chown(uid, gid), tmp.Chmod(f.Mode), tmp.Sync(), tmp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), h.path(f.Path))
+}
+
+// Keep copies what changes now hold below folder, under their full paths.
+func (h Host) Keep(folder string, changes []Change) error {
+	for _, c := range changes {
+		if !c.Exists {
+			continue
+		}
+		kept := wanted.File{
+			Path: filepath.Join(folder, c.File.Path), Content: c.Former,
+			Mode: c.Mode, Owner: c.Owner, Group: c.Group,
+		}
+		if err := h.Write(kept); err != nil {
+			return fmt.Errorf("keeping the former %s: %w", c.File.Path, err)
+		}
+	}
+	return nil
+}
+
+// Undo puts everything back to where it was before changes were written.
+func (h Host) Undo(changes []Change) error {
+	var errs []error
+	for _, c := range changes {
+		errs = append(errs, h.Write(wanted.File{
+			Path: c.File.Path, Absent: !c.Exists, Content: c.Former,
+			Mode: c.Mode, Owner: c.Owner, Group: c.Group,
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// ids looks the names up; below a Root of its own, files belong to whoever we are.
+func (h Host) ids(owner, group string) (uid, gid int, err error) {
+	if h.Root != "" {
+		return os.Getuid(), os.Getgid(), nil
+	}
+	uid, err = strconv.Atoi(owner)
+	if u, lookup := user.Lookup(owner); lookup == nil {
+		uid, err = strconv.Atoi(u.Uid)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("there is no user %s", owner)
+	}
+	gid, err = strconv.Atoi(group)
+	if g, lookup := user.LookupGroup(group); lookup == nil {
+		gid, err = strconv.Atoi(g.Gid)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("there is no group %s", group)
+	}
+	return uid, gid, nil
+}
+
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}
+
+func groupName(gid uint32) string {
+	id := strconv.FormatUint(uint64(gid), 10)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
+
+// ReadFile reads a whole file of the machine.
+func (h Host) ReadFile(path string) ([]byte, error) {
+	return os.ReadFile(h.path(path))
+}

@@ -1,0 +1,48 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"chatmaild/applets/admin/wanted"
+)
+
+// FolderChanges returns those of the wanted folders that are missing or belong
+// to somebody else.
+func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
+	var changes []wanted.Folder
+	for _, f := range folders {
+		info, err := os.Stat(h.path(f.Path))
+		if errors.Is(err, fs.ErrNotExist) {
+			changes = append(changes, f)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking at a folder: %w", err)
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !info.IsDir() || !ok {
+			return nil, fmt.Errorf("%s is no folder: move it away, then try again", f.Path)
+		}
+		if info.Mode().Perm() != f.Mode || userName(stat.Uid) != f.Owner || groupName(stat.Gid) != f.Group {
+			changes = append(changes, f)
+		}
+	}
+	return changes, nil
+}
+
+// MakeFolder makes the folder as it should be. Folders above it belong to root.
+func (h Host) MakeFolder(f wanted.Folder) error {
+	uid, gid, err := h.ids(f.Owner, f.Group)
+	if err != nil {
+		return fmt.Errorf("making %s: %w", f.Path, err)
+	}
+	path := h.path(f.Path)
+	if err := errors.Join(os.MkdirAll(path, 0o755), os.Chown(path, uid, gid), os.Chmod(path, f.Mode)); err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+// Package host is the machine that a relay lives on, as the admin commands see
+// and change it: files, systemd units, listening ports, installed programs.
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// commandTimeout bounds each command that is run on the machine. Stopping
+// Postfix or Dovecot with many sessions is the longest.
+const commandTimeout = 3 * time.Minute
+
+// Host is a machine. Root stands in front of every path; it is "" but in tests.
+type Host struct {
+	Root string
+}
+
+func (h Host) path(p string) string { return filepath.Join(h.Root, p) }
+
+// run runs a command and returns what it wrote to standard output. Its error
+// holds what the command wrote to standard error.
+func (h Host) run(ctx context.Context, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		said := strings.TrimSpace(errs.String() + out.String())
+		return out.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, said)
+	}
+	return out.String(), nil
+}
+
+// RequireRoot says what to do when we are not root.
+func (h Host) RequireRoot() error {
+	if h.Root == "" && os.Geteuid() != 0 {
+		return errors.New("only root can do this; try: sudo chatmaild …")
+	}
+	return nil
+}

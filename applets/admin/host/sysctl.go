@@ -1,0 +1,54 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Sysctl is a kernel parameter that is lower than it should be.
+type Sysctl struct {
+	Name         string
+	Wanted, Have int
+}
+
+// Sysctls returns the parameters in a file of sysctl.d(5) that are lower now.
+// Higher ones are somebody's wish, and stay.
+func (h Host) Sysctls(file string) ([]Sysctl, error) {
+	text, err := os.ReadFile(h.path(file))
+	if err != nil {
+		return nil, fmt.Errorf("reading kernel parameters: %w", err)
+	}
+	var low []Sysctl
+	for line := range strings.Lines(string(text)) {
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		if !ok || strings.HasPrefix(name, "#") {
+			continue
+		}
+		wanted, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s is no number: %w", file, name, err)
+		}
+		now, err := os.ReadFile(h.path(sysctlPath(name)))
+		if err != nil {
+			return nil, fmt.Errorf("reading a kernel parameter: %w", err)
+		}
+		have, err := strconv.Atoi(strings.TrimSpace(string(now)))
+		if err != nil {
+			return nil, fmt.Errorf("kernel parameter %s is no number: %w", name, err)
+		}
+		if have < wanted {
+			low = append(low, Sysctl{name, wanted, have})
+		}
+	}
+	return low, nil
+}
+
+// SetSysctl sets the parameter until the next boot, when systemd-sysctl does.
+func (h Host) SetSysctl(s Sysctl) error {
+	return os.WriteFile(h.path(sysctlPath(s.Name)), []byte(strconv.Itoa(s.Wanted)), 0o644)
+}
+
+func sysctlPath(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }

@@ -1,0 +1,87 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Unit is the state of a systemd unit, as systemctl(1) shows it.
+type Unit struct {
+	Name     string
+	Load     string // loaded, not-found, masked …
+	Active   string // active, inactive, failed, activating …
+	Enabled  string // enabled, disabled, static …
+	Restarts int    // by systemd itself, after failures
+	Since    time.Time
+}
+
+// Units asks systemd for the state of units.
+func (h Host) Units(ctx context.Context, names ...string) ([]Unit, error) {
+	args := append([]string{
+		"show", "--timestamp=us+utc",
+		"--property=Id,LoadState,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp", "--",
+	}, names...)
+	out, err := h.run(ctx, "systemctl", args...)
+	if err != nil {
+		return nil, fmt.Errorf("asking systemd: %w", err)
+	}
+	return parseUnits(out), nil
+}
+
+// parseUnits parses the output of systemctl show: blocks of assignments with an
+// empty line between two units.
+func parseUnits(out string) []Unit {
+	var units []Unit
+	for block := range strings.SplitSeq(strings.TrimSpace(out), "\n\n") {
+		var u Unit
+		for line := range strings.Lines(block) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			switch key {
+			case "Id":
+				u.Name = value
+			case "LoadState":
+				u.Load = value
+			case "ActiveState":
+				u.Active = value
+			case "UnitFileState":
+				u.Enabled = value
+			case "NRestarts":
+				u.Restarts, _ = strconv.Atoi(value)
+			case "ActiveEnterTimestamp":
+				u.Since, _ = time.Parse("Mon 2006-01-02 15:04:05.999999 MST", value)
+			}
+		}
+		units = append(units, u)
+	}
+	return units
+}
+
+// Older reports whether the unit started before one of the files was written.
+// Such a unit has not read the file.
+func (h Host) Older(u Unit, files []string) (bool, error) {
+	for _, f := range files {
+		info, err := os.Stat(h.path(f))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("looking at a file: %w", err)
+		}
+		if info.ModTime().After(u.Since) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Systemctl runs systemctl with a verb on units.
+func (h Host) Systemctl(ctx context.Context, verb string, units ...string) error {
+	_, err := h.run(ctx, "systemctl", append([]string{verb}, units...)...)
+	return err
+}

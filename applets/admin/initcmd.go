@@ -1,0 +1,65 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/packaging"
+)
+
+var initCommand = command.Command{
+	Name: "init", Kind: command.Admin, Args: "DOMAIN",
+	Synopsis: "writes a new configuration file",
+	Bind: func(*flag.FlagSet) command.Run {
+		return func(_ context.Context, env *command.Env, args []string) error {
+			if len(args) != 1 {
+				return command.Usagef("init wants one argument: the relay's domain, or its IPv4 address")
+			}
+			return initConfig(env, args[0])
+		}
+	},
+}
+
+// initConfig writes the commented configuration for domain. It never touches one
+// that is there.
+func initConfig(env *command.Env, domain string) error {
+	domain = strings.ToLower(domain)
+	if err := config.CheckDomain(domain); err != nil {
+		return command.Usagef("%v", err)
+	}
+	text := strings.ReplaceAll(packaging.Config, "DOMAIN", domain)
+	conf, err := config.Parse(env.ConfigPath, text)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(env.ConfigPath), 0o755); err != nil {
+		return fmt.Errorf("making the configuration's folder: %w", err)
+	}
+	f, err := os.OpenFile(env.ConfigPath, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return command.WithHint(
+			fmt.Errorf("there is a configuration already: %s", env.ConfigPath),
+			"edit it and try \"chatmaild run\", or move it away for a new one")
+	}
+	if err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing the configuration: %w", err), os.Remove(env.ConfigPath))
+	}
+	fmt.Fprintf(env.Stdout, "wrote %s\n", env.ConfigPath)
+	if conf.SelfSigned() {
+		fmt.Fprintf(env.Stderr, "%s makes its own certificate and needs no DNS records.\n", domain)
+	}
+	fmt.Fprintf(env.Stderr, "Read it through, then make this machine a relay with: chatmaild run\n")
+	return nil
+}

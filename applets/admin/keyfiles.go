@@ -1,0 +1,108 @@
+package admin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"chatmaild/applets/admin/keys"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+)
+
+// keyFiles returns where the relay's keys are, and those that have to be made. A
+// key that is there is never replaced: clients pin the one of the certificate,
+// and DNS names the one of DKIM.
+func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error) {
+	paths.DKIMKey = filepath.Join("/etc/dkimkeys", p.conf.DKIMSelector+".private")
+	if _, literal := p.conf.IPv4(); !literal {
+		dkim, err := p.dkimKey(paths.DKIMKey)
+		if err != nil {
+			return paths, nil, err
+		}
+		make = append(make, dkim...)
+	}
+	if cert, key, ok := p.conf.ExternalTLS(); ok {
+		paths.Certificate, paths.PrivateKey = cert, key
+		return paths, make, p.checkExternal(cert, key)
+	}
+	if !p.conf.SelfSigned() {
+		return paths, nil, command.WithHint(
+			errors.New("getting certificates by ACME is not built yet"),
+			"keep a certificate and its key here by other means, and set tls_external_cert_and_key to their two paths")
+	}
+	paths.Certificate = filepath.Join(wanted.TLSFolder, "fullchain.pem")
+	paths.PrivateKey = filepath.Join(wanted.TLSFolder, "privkey.pem")
+	pair, err := p.selfSigned(paths)
+	return paths, append(make, pair...), err
+}
+
+func (p *planner) dkimKey(path string) ([]wanted.File, error) {
+	text, err := p.machine.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = keys.NewDKIM()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := keys.DKIMRecord(text); err != nil {
+		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err), "move it away and a new one is made; its DNS record changes then")
+	}
+	return []wanted.File{{
+		Path: path, Content: text, Mode: 0o600, Owner: "opendkim", Group: "opendkim",
+		Unit: wanted.OpenDKIM, Secret: true,
+	}}, nil
+}
+
+// selfSigned keeps the key, and the certificate too while it serves.
+func (p *planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
+	key, err := p.machine.ReadFile(paths.PrivateKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err = keys.NewKey()
+	}
+	if err != nil {
+		return nil, err
+	}
+	cert, err := p.machine.ReadFile(paths.Certificate)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if !p.serves(cert, key) {
+		if cert, err = keys.SelfSign(p.conf.MailDomain, key, p.now); err != nil {
+			return nil, err
+		}
+	}
+	return []wanted.File{
+		{Path: paths.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
+		{Path: paths.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
+	}, nil
+}
+
+func (p *planner) serves(cert, key []byte) bool {
+	if len(bytes.TrimSpace(cert)) == 0 {
+		return false
+	}
+	pair, err := keys.ParsePair(cert, key)
+	return err == nil && pair.Check(p.conf.MailDomain, p.now) == nil
+}
+
+func (p *planner) checkExternal(certPath, keyPath string) error {
+	cert, err := p.machine.ReadFile(certPath)
+	if err != nil {
+		return fmt.Errorf("tls_external_cert_and_key: %w", err)
+	}
+	key, err := p.machine.ReadFile(keyPath)
+	if err != nil {
+		return fmt.Errorf("tls_external_cert_and_key: %w", err)
+	}
+	pair, err := keys.ParsePair(cert, key)
+	if err == nil {
+		err = pair.Check(p.conf.MailDomain, p.now)
+	}
+	if err != nil {
+		return fmt.Errorf("tls_external_cert_and_key: %s cannot be used: %w", certPath, err)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+	"chatmaild/packaging/www"
+)
+
+// sysctlFile is the package's sysctl.d(5) file.
+const sysctlFile = "/usr/lib/sysctl.d/50-chatmaild.conf"
+
+// The units that run looks after, in the order in which they start: sockets
+// first, because the servers talk to them from their first moment on.
+var (
+	socketUnits = []string{
+		"chatmaild-doveauth.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
+	}
+	serviceUnits = []string{
+		"chatmaild-doveauth.service", "chatmaild-metadata.service", "chatmaild-lastlogin.service",
+		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", "chatmaild-web.service",
+	}
+	mailUnits = []string{wanted.Postfix, wanted.Dovecot}
+)
+
+// planner finds out what has to change. It changes nothing itself.
+type planner struct {
+	conf       *config.Config
+	configPath string
+	version    string
+	machine    host.Host
+	now        time.Time
+}
+
+// relay plans the whole relay.
+func (p *planner) relay(ctx context.Context) (*plan, error) {
+	if err := p.machine.RequireDebian(); err != nil {
+		return nil, err
+	}
+	if err := p.machine.RequirePackages(); err != nil {
+		return nil, err
+	}
+	if err := p.requirePorts(); err != nil {
+		return nil, err
+	}
+	paths, keyFiles, err := p.keyFiles()
+	if err != nil {
+		return nil, err
+	}
+	files, err := wanted.Files(p.conf, paths, runtime.NumCPU())
+	if err != nil {
+		return nil, err
+	}
+	pages, err := p.pages()
+	if err != nil {
+		return nil, err
+	}
+	todo := &plan{now: p.now}
+	if todo.sysctls, err = p.machine.Sysctls(sysctlFile); err != nil {
+		return nil, err
+	}
+	if todo.folders, err = p.machine.FolderChanges(wanted.Folders(p.conf)); err != nil {
+		return nil, err
+	}
+	if todo.files, err = p.machine.Changes(slices.Concat(keyFiles, files, pages)); err != nil {
+		return nil, err
+	}
+	todo.units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files), todo.files, paths)
+	return todo, err
+}
+
+// website plans the web pages alone.
+func (p *planner) website() (*plan, error) {
+	pages, err := p.pages()
+	if err != nil {
+		return nil, err
+	}
+	changes, err := p.machine.Changes(pages)
+	return &plan{files: changes, now: p.now}, err
+}
+
+func (p *planner) pages() ([]wanted.File, error) {
+	var override fs.FS
+	if p.conf.WWWFolder != "" {
+		if _, err := os.Stat(p.conf.WWWFolder); err != nil {
+			return nil, fmt.Errorf("www_folder: %w", err)
+		}
+		override = os.DirFS(p.conf.WWWFolder)
+	}
+	return wanted.Pages(siteOf(p.conf, p.version), override)
+}
+
+// siteOf maps the configuration to what the pages say.
+func siteOf(conf *config.Config, version string) www.Site {
+	return www.Site{
+		MailDomain: conf.MailDomain, SelfSigned: conf.SelfSigned(), Registration: www.Open, Version: version,
+		MaxUserSendPerMinute: conf.MaxUserSendPerMinute,
+		MaxMailboxSize:       int64(conf.MaxMailboxSize), MaxMessageSize: int64(conf.MaxMessageSize),
+		DeleteMailsAfter: conf.DeleteMailsAfter, DeleteLargeAfter: conf.DeleteLargeAfter,
+		DeleteInactiveUsersAfter: conf.DeleteInactiveUsersAfter,
+		UsernameMinLength:        conf.UsernameMinLength, UsernameMaxLength: conf.UsernameMaxLength,
+		PasswordMinLength: conf.PasswordMinLength,
+		PrivacyPostal:     conf.PrivacyPostal, PrivacyMail: conf.PrivacyMail,
+		PrivacyPDO: conf.PrivacyPDO, PrivacySupervisor: conf.PrivacySupervisor,
+	}
+}
+
+// unitSteps compares the units with what they should be: enabled, running, and
+// not older than anything that they read when they start.
+func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]unitStep, error) {
+	names := slices.Concat(socketUnits, serviceUnits, []string{wanted.Dovecot, wanted.Postfix, wanted.Nginx, wanted.Target})
+	_, literal := p.conf.IPv4()
+	if !literal {
+		names = slices.Insert(names, 0, wanted.OpenDKIM)
+	}
+	states, err := p.machine.Units(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	reads := p.reads(files, paths)
+	changed := map[string]bool{}
+	for _, c := range changes {
+		changed[c.File.Path] = true
+	}
+	var steps []unitStep
+	for i, u := range states {
+		name := names[i]
+		if u.Load != "loaded" {
+			return nil, fmt.Errorf("systemd does not know %s (it is %s): is its package installed whole?", name, u.Load)
+		}
+		if u.Enabled == "disabled" {
+			steps = append(steps, unitStep{"enable", name, "to be there after a reboot"})
+		}
+		older, err := p.machine.Older(u, reads[name])
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case u.Active != "active":
+			steps = append(steps, unitStep{"restart", name, "it is " + u.Active})
+		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
+			steps = append(steps, unitStep{"restart", name, "its configuration changes"})
+		case older:
+			steps = append(steps, unitStep{"restart", name, "its configuration is newer than it"})
+		}
+	}
+	return steps, nil
+}
+
+// reads returns, for each unit, the files that it reads when it starts.
+func (p *planner) reads(files []wanted.File, paths wanted.Paths) map[string][]string {
+	reads := map[string][]string{
+		wanted.Dovecot:  {paths.Certificate, paths.PrivateKey},
+		wanted.Postfix:  {paths.Certificate, paths.PrivateKey},
+		wanted.Nginx:    {paths.Certificate, paths.PrivateKey},
+		wanted.OpenDKIM: {paths.DKIMKey},
+	}
+	for _, name := range serviceUnits {
+		reads[name] = []string{p.configPath}
+	}
+	for _, f := range files {
+		if f.Unit != "" && !slices.Contains(reads[f.Unit], f.Path) {
+			reads[f.Unit] = append(reads[f.Unit], f.Path)
+		}
+	}
+	return reads
+}
+
+// requirePorts refuses to go on while a port that the relay needs is another
+// program's.
+func (p *planner) requirePorts() error {
+	listeners, err := p.machine.Listeners()
+	if err != nil {
+		return err
+	}
+	for _, need := range wanted.Ports(p.conf) {
+		for _, l := range listeners {
+			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) {
+				continue
+			}
+			return fmt.Errorf("port %d is needed for %s, but %s (process %d) holds it: stop that program, or move it to another port",
+				l.Port, strings.Join(need.Programs[:1], ""), l.Program, l.PID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/command"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	dryRun       bool
+	disableMail  bool
+	websiteOnly  bool
+	skipDNSCheck bool
+}
+
+var runCommand = command.Command{
+	Name: "run", Kind: command.Admin,
+	Synopsis: "makes this machine what the configuration says",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		var opts runOptions
+		fs.BoolVar(&opts.dryRun, "dry-run", false, "show the diff of every file and each restart, and change nothing")
+		fs.BoolVar(&opts.disableMail, "disable-mail", false, "stop Postfix and Dovecot, and keep them stopped")
+		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
+		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			return run(ctx, env, host.Host{}, opts)
+		}
+	},
+}
+
+// run plans first, which changes nothing, and then does what was planned.
+func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptions) error {
+	if opts.disableMail && opts.websiteOnly {
+		return command.Usagef("--disable-mail and --website-only cannot be combined")
+	}
+	conf, err := env.Config()
+	if err != nil {
+		return err
+	}
+	if err := machine.RequireRoot(); err != nil {
+		return err
+	}
+	if opts.disableMail {
+		return disableMail(ctx, env, machine, opts.dryRun)
+	}
+	p := planner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
+	var todo *plan
+	if opts.websiteOnly {
+		todo, err = p.website()
+	} else {
+		todo, err = p.relay(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if opts.dryRun {
+		todo.show(env.Stdout)
+		return nil
+	}
+	if todo.empty() {
+		fmt.Fprintln(env.Stdout, "nothing to do: this machine is what the configuration says")
+		return nil
+	}
+	if err := todo.apply(ctx, machine, env.Stderr); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "%s is a chatmail relay now.\n", conf.MailDomain)
+	return nil
+}
+
+// disableMail stops everything that could accept a message. What is queued or
+// stored stays, and so do the web pages; run starts it all again.
+func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRun bool) error {
+	units, err := machine.Units(ctx, mailUnits...)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.Load != "loaded" || u.Active == "inactive" && u.Enabled == "disabled" {
+			continue
+		}
+		fmt.Fprintf(env.Stdout, "stop and disable %s\n", u.Name)
+		if dryRun {
+			continue
+		}
+		if err := machine.Systemctl(ctx, "disable", u.Name); err != nil {
+			return err
+		}
+		if err := machine.Systemctl(ctx, "stop", u.Name); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(env.Stderr, "Mail is off. It comes back with: chatmaild run")
+	return nil
+}

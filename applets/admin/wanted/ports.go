@@ -1,0 +1,42 @@
+package wanted
+
+import "chatmaild/applets/config"
+
+// Port is a TCP port that the relay listens on.
+type Port struct {
+	Port     int
+	Job      string
+	Public   bool     // reached from outside
+	Programs []string // that may hold it, as the kernel names them: the server first
+}
+
+// Names of the programs as the kernel has them (/proc/PID/comm).
+const (
+	postfixMaster = "master"
+	dovecotMaster = "dovecot"
+	nginxMaster   = "nginx"
+	systemdInit   = "systemd"
+)
+
+// Ports returns the ports of a relay, in ascending order of the public ones.
+func Ports(conf *config.Config) []Port {
+	postfix := []string{postfixMaster}
+	dovecot := []string{dovecotMaster, "imap-login"}
+	nginx := []string{nginxMaster}
+	return []Port{
+		{25, "SMTP from other relays", true, postfix},
+		{80, "HTTP", true, nginx},
+		{143, "IMAP with STARTTLS", true, dovecot},
+		{443, "HTTPS, IMAP and SMTP by ALPN", true, nginx},
+		{465, "submission with TLS", true, postfix},
+		{587, "submission with STARTTLS", true, postfix},
+		{993, "IMAP with TLS", true, dovecot},
+		{httpsProxyPort, "HTTPS behind port 443", false, nginx},
+		{submissionsProxyPort, "submission behind port 443", false, postfix},
+		{imapsProxyPort, "IMAP behind port 443", false, dovecot},
+		{conf.PostfixReinjectPort, "Postfix, for mail from filtermail-out", false, postfix},
+		{conf.PostfixReinjectPortIncoming, "Postfix, for mail from filtermail-in", false, postfix},
+		{conf.FiltermailSMTPPort, "filtermail-out", false, []string{"filtermail-out", systemdInit}},
+		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit}},
+	}
+}

@@ -1,0 +1,116 @@
+package wanted
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+	"text/template"
+
+	"chatmaild/applets/config"
+	"chatmaild/packaging"
+	"chatmaild/packaging/www"
+)
+
+// view is what the templates see: the configuration, the key files, and what
+// follows from both.
+type view struct {
+	*config.Config
+	Paths
+	processors int
+}
+
+// notice stands on top of each generated file.
+const notice = `%s Written by "chatmaild run" from %s; the next run overwrites changes made here.
+`
+
+func (v view) render(name string) ([]byte, error) {
+	text, err := packaging.Templates.ReadFile(name + ".tmpl")
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.New(path.Base(name)).Option("missingkey=error").Parse(string(text))
+	if err != nil {
+		return nil, err
+	}
+	comment := "#"
+	if strings.HasSuffix(name, ".lua") {
+		comment = "--"
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, notice, comment, config.DefaultPath)
+	if err := t.Execute(&out, v); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// Ports on the loopback interface behind nginx's port 443. Each server there
+// expects the PROXY protocol.
+const (
+	httpsProxyPort       = 8443
+	imapsProxyPort       = 10993
+	submissionsProxyPort = 10465
+)
+
+func (v view) HTTPSProxyPort() int       { return httpsProxyPort }
+func (v view) IMAPSProxyPort() int       { return imapsProxyPort }
+func (v view) SubmissionsProxyPort() int { return submissionsProxyPort }
+
+// traceHeaderSize is how much Postfix and the filters may add to a message on
+// its way to the queue, in octets.
+const traceHeaderSize = 64 << 10
+
+// ClientMessageSize is the largest message that a client may send, in octets.
+func (v view) ClientMessageSize() int64 { return int64(v.MaxMessageSize) }
+
+// QueueMessageSize is the largest message that the queue takes, in octets.
+func (v view) QueueMessageSize() int64 { return int64(v.MaxMessageSize) + traceHeaderSize }
+
+// SignsDKIM reports whether the relay has a name that a DNS record can belong to.
+func (v view) SignsDKIM() bool {
+	_, literal := v.IPv4()
+	return !literal
+}
+
+// submission is a listener in Postfix's master.cf for our own users.
+type submission struct {
+	Service string // the first column: port or address:port
+	Name    string // in the log
+	Wrapped bool   // TLS from the first octet (RFC 8314 §3.3)
+	Proxied bool   // behind nginx, with the PROXY protocol
+}
+
+func (v view) Submission() []submission {
+	return []submission{
+		{Service: "587", Name: "submission"},
+		{Service: "465", Name: "submissions", Wrapped: true},
+		{
+			Service: fmt.Sprintf("127.0.0.1:%d", submissionsProxyPort),
+			Name:    "submissions-443", Wrapped: true, Proxied: true,
+		},
+	}
+}
+
+// ConnectionsPerClient bounds what one address may take of the submission
+// listeners: a fifth, so that no single network locks out the others.
+func (v view) ConnectionsPerClient() int { return max(v.MaxSMTPConnections/5, 1) }
+
+// AdminContact is the operator's address, or "".
+func (v view) AdminContact() string { return v.PrivacyMail }
+
+// LoginProcesses is how many processes share the work of IMAP's TLS.
+func (v view) LoginProcesses() int { return max(v.processors, 2) }
+
+// NginxConnections is how many connections a worker may have: two for each
+// session that comes in by port 443.
+func (v view) NginxConnections() int {
+	return 1024 + 2*(v.MaxIMAPConnections+v.MaxSMTPConnections)/v.processors
+}
+
+// NginxFiles is how many files a worker may have open.
+func (v view) NginxFiles() int { return v.NginxConnections() + 512 }
+
+func (v view) WebRoot() string               { return WebRoot }
+func (v view) InstantIdleLibrary() string    { return InstantIdleLibrary }
+func (v view) ContentSecurityPolicy() string { return www.ContentSecurityPolicy }

@@ -1,0 +1,111 @@
+// Package wanted says which files a relay's machine has, given its
+// configuration: those of Postfix, Dovecot, nginx, OpenDKIM and systemd, and the
+// web pages. It is pure; package host compares them with what is there.
+package wanted
+
+import (
+	"fmt"
+	"io/fs"
+
+	"chatmaild/applets/config"
+)
+
+// File is a file as it should be.
+type File struct {
+	Path    string
+	Absent  bool // it should not be there; only Path and Unit matter
+	Content []byte
+	Mode    fs.FileMode
+	Owner   string // user name
+	Group   string // group name
+	Unit    string // the systemd unit that reads it when it starts, or ""
+	Secret  bool   // its content is not for anybody's eyes
+}
+
+// Folder is a folder as it should be.
+type Folder struct {
+	Path  string
+	Mode  fs.FileMode
+	Owner string
+	Group string
+}
+
+// The systemd units that a relay consists of. Debian's own come first.
+const (
+	OpenDKIM = "opendkim.service"
+	Dovecot  = "dovecot.service"
+	Postfix  = "postfix.service"
+	Nginx    = "nginx.service"
+	Target   = "chatmaild.target"
+)
+
+// InstantIdleLibrary is what IMAP sessions are started with unless
+// imap_instant_idle is off; its source says what it does.
+const InstantIdleLibrary = "/usr/lib/chatmaild/instant-idle.so"
+
+// TLSFolder is where a relay that makes its own certificate keeps it.
+const TLSFolder = "/etc/chatmail/tls"
+
+// Paths are the key files that the generated files name.
+type Paths struct {
+	Certificate string // PEM: the relay's certificate, then its chain
+	PrivateKey  string
+	DKIMKey     string
+}
+
+// Files returns every generated file that conf wants on a machine with so many
+// processors, in the order in which they are to be written.
+func Files(conf *config.Config, paths Paths, processors int) ([]File, error) {
+	v := view{conf, paths, processors}
+	var files []File
+	for _, g := range generated {
+		if g.when != nil && !g.when(v) {
+			continue
+		}
+		content, err := v.render(g.template)
+		if err != nil {
+			return nil, fmt.Errorf("making %s: %w", g.path, err)
+		}
+		files = append(files, File{
+			Path: g.path, Content: content, Mode: 0o644, Owner: "root", Group: "root", Unit: g.unit,
+		})
+	}
+	return append(files, dropins(conf)...), nil
+}
+
+// Folders returns the folders that conf wants beside those of the package.
+func Folders(conf *config.Config) []Folder {
+	folders := []Folder{
+		{TLSFolder, 0o700, "root", "root"},
+		{WebRoot, 0o755, "root", "root"},
+		{conf.MailboxesDir, 0o700, "vmail", "vmail"},
+		{conf.StateDir, 0o750, "vmail", "vmail"},
+	}
+	if (view{Config: conf}).SignsDKIM() {
+		// Postfix reaches the milter from inside of its chroot.
+		folders = append(folders, Folder{"/var/spool/postfix/opendkim", 0o750, "opendkim", "postfix"})
+	}
+	return folders
+}
+
+// generated lists the files that come from templates in package packaging.
+var generated = []struct {
+	template string
+	path     string
+	unit     string
+	when     func(view) bool // nil: always
+}{
+	{"opendkim/opendkim.conf", "/etc/opendkim.conf", OpenDKIM, view.SignsDKIM},
+	{"opendkim/chatmaild.keytable", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
+	{"opendkim/chatmaild.signingtable", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
+	{"dovecot/dovecot.conf", "/etc/dovecot/dovecot.conf", Dovecot, nil},
+	{"dovecot/dict-auth.conf", "/etc/dovecot/chatmaild-dict-auth.conf", Dovecot, nil},
+	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
+	{"postfix/main.cf", "/etc/postfix/main.cf", Postfix, nil},
+	{"postfix/master.cf", "/etc/postfix/master.cf", Postfix, nil},
+	{"postfix/chatmaild-submission.regexp", "/etc/postfix/chatmaild-submission.regexp", Postfix, nil},
+	{"postfix/chatmaild-delivery.regexp", "/etc/postfix/chatmaild-delivery.regexp", Postfix, nil},
+	{"postfix/chatmaild-login.regexp", "/etc/postfix/chatmaild-login.regexp", Postfix, nil},
+	{"postfix/chatmaild-tls-policy.regexp", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
+	{"nginx/nginx.conf", "/etc/nginx/nginx.conf", Nginx, nil},
+}
