@@ -110,3 +110,63 @@ func (c *IMAP) line() (string, error) {
 		}
 	}
 }
+
+// Select opens the INBOX and returns how many messages are in it.
+func (c *IMAP) Select() (messages int, err error) {
+	untagged, err := c.OK("SELECT INBOX")
+	if err != nil {
+		return 0, err
+	}
+	for _, line := range untagged {
+		if n, ok := exists(line); ok {
+			messages = n
+		}
+	}
+	return messages, nil
+}
+
+// WaitMail waits, by IDLE (RFC 2177), until there are more messages than known
+// and returns the last one, with its header.
+func (c *IMAP) WaitMail(known int) (string, error) {
+	if _, err := fmt.Fprint(c.conn, "idle IDLE\r\n"); err != nil {
+		return "", err
+	}
+	for n := known; n <= known; {
+		line, err := c.line()
+		if err != nil {
+			return "", fmt.Errorf("IMAP IDLE: %w", err)
+		}
+		if got, ok := exists(line); ok {
+			n = got
+		}
+	}
+	if _, err := fmt.Fprint(c.conn, "DONE\r\n"); err != nil {
+		return "", err
+	}
+	for line := ""; !strings.HasPrefix(line, "idle "); {
+		var err error
+		if line, err = c.line(); err != nil {
+			return "", fmt.Errorf("IMAP IDLE: %w", err)
+		}
+	}
+	untagged, err := c.OK("FETCH * BODY.PEEK[]")
+	if err != nil {
+		return "", err
+	}
+	for _, line := range untagged {
+		if _, mail, ok := strings.Cut(line, "}"); ok && strings.Contains(line, " FETCH ") {
+			return strings.TrimSuffix(mail, ")"), nil
+		}
+	}
+	return "", fmt.Errorf("IMAP FETCH: no message in %q", untagged)
+}
+
+// exists reads "* 3 EXISTS".
+func exists(line string) (n int, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) != 3 || fields[2] != "EXISTS" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(fields[1])
+	return n, err == nil
+}

@@ -229,6 +229,23 @@ func (p *Profile) waitMessage(ctx context.Context, what string, match func(Messa
 	}
 }
 
+// Texts returns the texts of all messages of a chat.
+func (p *Profile) Texts(ctx context.Context, chat uint32) ([]string, error) {
+	var ids []uint32
+	if err := p.Call(ctx, &ids, "get_message_ids", chat, false, false); err != nil {
+		return nil, err
+	}
+	var texts []string
+	for _, id := range ids {
+		m, err := p.Message(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, m.Text)
+	}
+	return texts, nil
+}
+
 // AddDevice makes a second device of a profile on another client, by a backup
 // file as the apps do, and connects it.
 func (p *Profile) AddDevice(ctx context.Context, c *Client, name string) (*Profile, error) {

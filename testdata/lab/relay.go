@@ -121,7 +121,12 @@ func (r *Relay) configure(ctx context.Context, settings []string) error {
 	for _, setting := range append([]string{testLoad}, settings...) {
 		text = setKey(text, setting)
 	}
-	return r.WriteFile(ctx, configFile, 0o644, strings.NewReader(text))
+	// Not WriteFile: owner and mode are as init made them.
+	res, err := r.Exec(ctx, strings.NewReader(text), "dd", "status=none", "of="+configFile)
+	if err != nil {
+		return err
+	}
+	return res.failure("dd", nil)
 }
 
 // setKey replaces the line that sets the key of a setting, or adds the setting.

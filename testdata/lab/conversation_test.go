@@ -1,0 +1,472 @@
+package lab
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const bigFile = 5 << 20
+
+// A conversation is what the steps of TestConversation share; each builds on
+// those before it.
+type conversation struct {
+	lab   *Lab
+	relay *Relay
+
+	alice, bob, carol *Profile
+	phone             *Profile // alice's second device
+	ab, ba            uint32   // alice's chat with bob, and his with her
+}
+
+// TestConversation is the proof that a relay made from the package works: real
+// clients, the installed .deb, systemd.
+func TestConversation(t *testing.T) {
+	c := &conversation{}
+	c.lab, c.relay = startRelay(t, "_relay.test")
+	for _, step := range []struct {
+		name string
+		do   func(*conversation, *testing.T)
+	}{
+		{"no unit is broken", (*conversation).units},
+		{"sign up", (*conversation).signUp},
+		{"scan a QR code", (*conversation).scan},
+		{"text both ways", (*conversation).text},
+		{"large file", (*conversation).file},
+		{"group of three", (*conversation).group},
+		{"read receipt", (*conversation).receipt},
+		{"no client address in the mail", (*conversation).anonymous},
+		{"second device", (*conversation).secondDevice},
+		{"metadata", (*conversation).metadata},
+		{"cleartext is refused", (*conversation).cleartext},
+		{"wrong password", (*conversation).wrongPassword},
+		{"hibernation", (*conversation).hibernation},
+		{"services restart", (*conversation).restarts},
+		{"reboot", (*conversation).reboot},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(c, t) }) {
+			break
+		}
+	}
+}
+
+func (c *conversation) units(t *testing.T) {
+	broken, err := c.relay.Broken(deadline(t, stepTimeout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if broken != nil {
+		t.Errorf("failed, or started more than once: %s", strings.Join(broken, " "))
+	}
+	if out, err := c.relay.Run(deadline(t, stepTimeout), "chatmaild", "status"); err != nil {
+		t.Errorf("chatmaild status: %v\n%s", err, out)
+	}
+}
+
+func (c *conversation) signUp(t *testing.T) {
+	c.alice = startProfile(t, c.lab, "alice", c.relay.SignUpQR())
+	c.bob = startProfile(t, c.lab, "bob", c.relay.SignUpQR())
+	c.carol = startProfile(t, c.lab, "carol", c.relay.SignUpQR())
+}
+
+func (c *conversation) scan(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	var err error
+	if c.ba, err = c.bob.SecureJoin(ctx, c.alice, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.ab, err = c.alice.ChatWith(ctx, c.bob); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *conversation) text(t *testing.T) {
+	say(t, c.bob, c.ba, c.alice, "hello Alice")
+	say(t, c.alice, c.ab, c.bob, "hello Bob")
+}
+
+func (c *conversation) file(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	content := make([]byte, bigFile)
+	rand.Read(content)
+	name := filepath.Join(t.TempDir(), "big.bin")
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.alice.SendFile(ctx, c.ab, name); err != nil {
+		t.Fatal(err)
+	}
+	m, err := c.bob.WaitFile(ctx, "big.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(m.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, content) {
+		t.Errorf("%d octets came out of %d, or others", len(got), len(content))
+	}
+}
+
+func (c *conversation) group(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	var group uint32
+	if err := c.alice.Call(ctx, &group, "create_group_chat", "friends", false); err != nil {
+		t.Fatal(err)
+	}
+	bob, err := c.alice.Contact(ctx, c.bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.alice.Call(ctx, nil, "add_contact_to_chat", group, bob); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.carol.SecureJoin(ctx, c.alice, &group); err != nil {
+		t.Fatal(err)
+	}
+	id, err := c.alice.SendText(ctx, group, "hello friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*Profile{c.bob, c.carol} {
+		m, _, err := p.WaitText(ctx, "hello friends")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Call(ctx, nil, "accept_chat", m.ChatID); err != nil {
+			t.Fatal(err)
+		}
+		text := "hello from " + p.Name
+		if _, err := p.SendText(ctx, m.ChatID, text); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []*Profile{c.alice, c.bob, c.carol} {
+			if other == p {
+				continue
+			}
+			if _, _, err := other.WaitText(ctx, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m, err := c.alice.Message(ctx, id)
+	if err != nil || m.Error != "" {
+		t.Errorf("alice's message to the group: error %q, %v", m.Error, err)
+	}
+}
+
+func (c *conversation) receipt(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	from := c.alice.Position()
+	id, err := c.alice.SendText(ctx, c.ab, "have you read this?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := c.bob.WaitText(ctx, "have you read this?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.bob.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.alice.Wait(ctx, from, MsgRead, func(e Event) bool { return e.MsgID == id }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// anonymous looks at a message as it lies on the server: the receiver is away,
+// so that it stays there.
+func (c *conversation) anonymous(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	if err := c.alice.Call(ctx, nil, "stop_io"); err != nil {
+		t.Fatal(err)
+	}
+	s := c.login(t, c.alice)
+	before, err := s.Select()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.bob.SendText(ctx, c.ba, "from nowhere"); err != nil {
+		t.Fatal(err)
+	}
+	mail, err := s.WaitMail(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, _, _ := strings.Cut(mail, "\r\n\r\n")
+	for _, trace := range []string{
+		c.bob.Client.IPv4.String(), c.bob.Client.IPv6.String(),
+		"\nReceived:", "\nX-Originating-IP:", "\nX-Mailer:", "\nUser-Agent:",
+	} {
+		if strings.Contains("\n"+header, trace) {
+			t.Errorf("the mail tells %q:\n%s", strings.TrimSpace(trace), header)
+		}
+	}
+	if !strings.Contains("\n"+header, "\nSubject: [...]\r\n") {
+		t.Errorf("the subject is not [...]:\n%s", header)
+	}
+	if err := c.alice.StartIO(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.alice.WaitText(ctx, "from nowhere"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *conversation) secondDevice(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	client, err := c.lab.StartClient(ctx, "phone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.phone, err = c.alice.AddDevice(ctx, client, "alice's phone"); err != nil {
+		t.Fatal(err)
+	}
+	say(t, c.bob, c.ba, c.alice, "to all your devices")
+	if _, _, err := c.phone.WaitText(ctx, "to all your devices"); err != nil {
+		t.Fatal(err)
+	}
+	// What one device sends, the other shows.
+	if _, err := c.alice.SendText(ctx, c.ab, "sent from the desk"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.phone.WaitText(ctx, "sent from the desk"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// metadata asks what the core asks for (RFC 5464), and stores a push token.
+func (c *conversation) metadata(t *testing.T) {
+	s := c.login(t, c.alice)
+	untagged, err := s.OK("CAPABILITY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := strings.Fields(strings.Join(untagged, " "))
+	for _, want := range []string{"IDLE", "MOVE", "QUOTA", "METADATA", "ID", "XDELTAPUSH", "XCHATMAIL"} {
+		if !slices.Contains(have, want) {
+			t.Errorf("no capability %s in %v", want, have)
+		}
+	}
+	const vendor = "/shared/vendor/deltachat/"
+	keys := []string{"/shared/comment", "/shared/admin", vendor + "irohrelay", vendor + "turn",
+		vendor + "maxsmtprecipients", vendor + "appversions"}
+	untagged, err = s.OK(`GETMETADATA "" (%s)`, strings.Join(keys, " "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := strings.Join(untagged, "\n")
+	t.Log(answer)
+	for _, want := range []string{"/shared/comment", vendor + "maxsmtprecipients"} {
+		if !strings.Contains(answer, want+" ") || strings.Contains(answer, want+" NIL") {
+			t.Errorf("GETMETADATA has no %s: %s", want, answer)
+		}
+	}
+	if _, err := s.OK(`SETMETADATA INBOX (/private/devicetoken "openpgp:bGFiIHRva2Vu")`); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.OK(`GETMETADATA INBOX (/private/devicetoken)`); err != nil {
+		t.Error(err)
+	}
+}
+
+func (c *conversation) cleartext(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	const want = "523 Encryption Needed: Invalid Unencrypted Mail"
+	password, err := c.bob.Password(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := c.lab.AddStation(ctx, "stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := "From: <%s>\r\nTo: <%s>\r\nSubject: hello\r\nDate: Sun, 01 Mar 2026 10:00:00 +0000\r\n" +
+		"Message-ID: <hello@%s>\r\nContent-Type: text/plain\r\n\r\nanyone can read this\r\n"
+	for _, tt := range []struct {
+		name, port, from string
+		login            bool
+	}{
+		{"from our user, 465", "465", c.bob.Addr, true},
+		{"from our user, 587", "587", c.bob.Addr, true},
+		{"from outside", "25", "somebody@elsewhere.test", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := stranger.SMTP(ctx, c.relay.Domain, tt.port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if tt.port != submissionsPort {
+				if _, err := s.Command("EHLO stranger.test"); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.StartTLS(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.Command("EHLO stranger.test"); err != nil {
+				t.Fatal(err)
+			}
+			if tt.login {
+				if got, err := s.Login(tt.from, password); err != nil || got[:3] != "235" {
+					t.Fatalf("login: %s, %v", got, err)
+				}
+			}
+			got, err := s.Send(tt.from, c.alice.Addr, fmt.Sprintf(message, tt.from, c.alice.Addr, tt.port))
+			if err != nil || got != want {
+				t.Errorf("got %q, %v; want %q", got, err, want)
+			}
+		})
+	}
+}
+
+func (c *conversation) wrongPassword(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	imap, err := c.alice.Client.IMAP(ctx, c.relay.Domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer imap.Close()
+	if err := imap.Login(c.alice.Addr, "not the password"); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+		t.Errorf("IMAP: got %v, want NO [AUTHENTICATIONFAILED]", err)
+	}
+	smtp, err := c.alice.Client.SMTP(ctx, c.relay.Domain, submissionsPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer smtp.Close()
+	if _, err := smtp.Command("EHLO client.test"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := smtp.Login(c.alice.Addr, "not the password"); err != nil || got[:3] != "535" {
+		t.Errorf("SMTP: got %q, %v, want 535", got, err)
+	}
+}
+
+// hibernation lets every session fall asleep in Dovecot, and sends then: each
+// message has to arrive by itself.
+func (c *conversation) hibernation(t *testing.T) {
+	ctx := deadline(t, 3*time.Minute)
+	if err := c.relay.WaitHibernated(ctx); err != nil {
+		t.Fatal(err)
+	}
+	say(t, c.bob, c.ba, c.alice, "are you awake?")
+	say(t, c.alice, c.ab, c.bob, "I am")
+}
+
+// restarts restarts each service while messages are under way. Everything that
+// was sent arrives, once.
+func (c *conversation) restarts(t *testing.T) {
+	ctx := deadline(t, 10*time.Minute)
+	services, err := c.relay.Services(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"chatmaild-filtermail-out.service", "chatmaild-doveauth.service", "dovecot.service", "postfix@-.service"} {
+		if !slices.Contains(services, want) {
+			t.Fatalf("%s does not run; these do: %s", want, strings.Join(services, " "))
+		}
+	}
+	var sent []string
+	for _, service := range services {
+		for _, when := range []string{"before", "while", "after"} {
+			text := fmt.Sprintf("%s %s restarts", when, service)
+			done := make(chan error, 1)
+			if when == "while" {
+				go func() { _, err := c.relay.Run(ctx, "systemctl", "restart", service); done <- err }()
+			} else {
+				done <- nil
+			}
+			if _, err := c.bob.SendText(ctx, c.ba, text); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			sent = append(sent, text)
+		}
+		// Without this the core may wait up to a minute before it tries again.
+		for _, p := range []*Profile{c.alice, c.bob, c.phone} {
+			if err := p.Client.Call(ctx, nil, "maybe_network"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		for _, p := range []*Profile{c.alice, c.phone} {
+			for _, text := range sent[len(sent)-3:] {
+				if _, _, err := p.WaitText(ctx, text); err != nil {
+					t.Fatalf("restarting %s: %v", service, err)
+				}
+			}
+		}
+		t.Logf("%s: all there %v after its restart", service, time.Since(start).Round(time.Millisecond))
+	}
+	for _, p := range []*Profile{c.alice, c.phone} {
+		texts, err := p.Texts(ctx, c.ab)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range sent {
+			if n := count(texts, text); n != 1 {
+				t.Errorf("%s has %q %d times", p.Name, text, n)
+			}
+		}
+	}
+	c.units(t)
+}
+
+func (c *conversation) reboot(t *testing.T) {
+	ctx := deadline(t, 5*time.Minute)
+	start := time.Now()
+	if err := c.relay.Reboot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the relay rebooted in %v", time.Since(start).Round(time.Millisecond))
+	for _, p := range []*Profile{c.alice, c.bob, c.carol, c.phone} {
+		if err := p.Client.Call(ctx, nil, "maybe_network"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(t, c.bob, c.ba, c.alice, "still there?")
+	say(t, c.alice, c.ab, c.bob, "as ever")
+	if out, err := c.relay.Run(ctx, "postqueue", "-j"); err != nil || out != "" {
+		t.Errorf("in the queue: %s, %v", out, err)
+	}
+	c.units(t)
+}
+
+// login opens an IMAP session of a profile beside the core's.
+func (c *conversation) login(t *testing.T, p *Profile) *IMAP {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	password, err := p.Password(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Client.IMAP(ctx, c.relay.Domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Login(p.Addr, password); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func count(texts []string, text string) (n int) {
+	for _, s := range texts {
+		if s == text {
+			n++
+		}
+	}
+	return n
+}
