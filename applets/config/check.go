@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,9 @@ const (
 	maxLocalPart = 64 // octets; RFC 5321 §4.5.3.1.1
 	maxPassword  = 72 // octets; bcrypt reads no more
 	maxDomain    = 253
+
+	minBcryptCost = 4
+	maxBcryptCost = 14 // more than a second for each login
 )
 
 // check returns the first key with a bad value, and what is wrong with it.
@@ -33,6 +37,12 @@ func (c *Config) check() (key string, err error) {
 		{"username_min_length", between(c.UsernameMinLength, 1, maxLocalPart)},
 		{"username_max_length", between(c.UsernameMaxLength, c.UsernameMinLength, maxLocalPart)},
 		{"password_min_length", between(c.PasswordMinLength, 1, maxPassword)},
+		{"bcrypt_cost", between(c.BcryptCost, minBcryptCost, maxBcryptCost)},
+		{"registration", oneOf(c.Registration, "open", "invite", "closed")},
+		{"max_registrations_per_minute", atLeast(c.MaxRegistrationsPerMinute, 1)},
+		{"max_network_registrations_per_hour", atLeast(c.MaxNetworkRegistrationsPerHour, 1)},
+		{"reserved_usernames", checkNames(c.ReservedUsernames)},
+		{"refused_password_lengths", checkLengths(c.RefusedPasswordLengths)},
 		{"passthrough_senders", checkPatterns(c.PassthroughSenders)},
 		{"passthrough_recipients", checkPatterns(c.PassthroughRecipients)},
 		{"max_load_1m", atLeast(c.MaxLoad1m, 0.1)},
@@ -50,7 +60,7 @@ func (c *Config) check() (key string, err error) {
 		{"mailboxes_dir", absolute(c.MailboxesDir)},
 		{"state_dir", absolute(c.StateDir)},
 		{"runtime_dir", absolute(c.RuntimeDir)},
-		{"notify_url", checkURL(c.NotifyURL)},
+		{"notify_url", checkURLs(c.NotifyURL)},
 		{"tls_external_cert_and_key", c.checkExternalTLS()},
 		{"acme_email", optional(c.ACMEEmail, checkAddress)},
 		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
@@ -79,6 +89,32 @@ func atLeast[N number](n, low N) error {
 func between[N number](n, low, high N) error {
 	if n < low || n > high {
 		return fmt.Errorf("%v is out of range: from %v to %v", n, low, high)
+	}
+	return nil
+}
+
+func oneOf(value string, allowed ...string) error {
+	if !slices.Contains(allowed, value) {
+		return fmt.Errorf("%q: want one of %q", value, allowed)
+	}
+	return nil
+}
+
+// checkNames accepts what may stand before the @ of an address.
+func checkNames(names []string) error {
+	for _, name := range names {
+		if name == "" || len(name) > maxLocalPart || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+			return fmt.Errorf("%q: want what stands before the @ of an address, in lower case", name)
+		}
+	}
+	return nil
+}
+
+func checkLengths(lengths []int) error {
+	for _, n := range lengths {
+		if err := between(n, 1, maxPassword); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -34,6 +34,13 @@ type Config struct {
 	UsernameMinLength int `toml:"username_min_length"`
 	UsernameMaxLength int `toml:"username_max_length"`
 	PasswordMinLength int `toml:"password_min_length"`
+	BcryptCost        int `toml:"bcrypt_cost"` // the binary logarithm of its rounds
+
+	Registration                   string   `toml:"registration"` // "open", "invite" or "closed"
+	MaxRegistrationsPerMinute      int      `toml:"max_registrations_per_minute"`
+	MaxNetworkRegistrationsPerHour int      `toml:"max_network_registrations_per_hour"`
+	ReservedUsernames              []string `toml:"reserved_usernames"`
+	RefusedPasswordLengths         []int    `toml:"refused_password_lengths"`
 
 	PassthroughSenders    []string `toml:"passthrough_senders"`    // "addr" or "@domain"
 	PassthroughRecipients []string `toml:"passthrough_recipients"` // likewise
@@ -57,7 +64,7 @@ type Config struct {
 	StateDir     string `toml:"state_dir"`
 	RuntimeDir   string `toml:"runtime_dir"`
 
-	NotifyURL string `toml:"notify_url"`
+	NotifyURL URLs `toml:"notify_url"` // the first that answers is used
 
 	TLSExternalCertAndKey string `toml:"tls_external_cert_and_key"` // two paths, separated by a space
 	ACMEEmail             string `toml:"acme_email"`
@@ -95,6 +102,13 @@ func Defaults() *Config {
 		UsernameMinLength: 9,
 		UsernameMaxLength: 9,
 		PasswordMinLength: 9,
+		BcryptCost:        4,
+
+		Registration:                   "open",
+		MaxRegistrationsPerMinute:      300,
+		MaxNetworkRegistrationsPerHour: 300,
+		ReservedUsernames:              []string{},
+		RefusedPasswordLengths:         []int{},
 
 		PassthroughSenders:    []string{},
 		PassthroughRecipients: []string{},
@@ -117,7 +131,7 @@ func Defaults() *Config {
 		StateDir:   "/var/lib/chatmaild",
 		RuntimeDir: "/run/chatmaild",
 
-		NotifyURL: "https://notifications.delta.chat/notify",
+		NotifyURL: URLs{"https://notifications.delta.chat/notify"},
 
 		DKIMSelector: "opendkim",
 		DKIMVerify:   true,
@@ -160,6 +174,16 @@ func (c *Config) ExternalTLS() (cert, key string, ok bool) {
 // Socket is the path of the unix socket of the daemon called name.
 func (c *Config) Socket(name string) string {
 	return filepath.Join(c.RuntimeDir, name+".socket")
+}
+
+// InvitesFile is where the invite tokens are kept.
+func (c *Config) InvitesFile() string {
+	return filepath.Join(c.StateDir, "invites", "tokens.json")
+}
+
+// InviteKeyFile holds the key by which doveauth knows what /new handed out.
+func (c *Config) InviteKeyFile() string {
+	return filepath.Join(c.StateDir, "invites", "key")
 }
 
 // MetadataDB is the path of the database that the metadata daemon owns.

@@ -1,0 +1,123 @@
+package push
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// Keys of METADATA entries, behind the mailbox's GUID.
+const (
+	deviceToken = "devicetoken"
+	messageNew  = "messagenew"
+
+	// serverEntries is where Dovecot keeps the entries of the server, as opposed
+	// to those of a mailbox (imap-metadata, mailbox-attribute.h).
+	serverEntries = "vendor/vendor.dovecot/pvt/server/vendor/deltachat/"
+)
+
+// ErrUnknownKey answers a client that wants to store what nobody would read.
+var ErrUnknownKey = errors.New("no such METADATA entry can be set")
+
+// errNoUser says that Dovecot asked without saying for whom.
+var errNoUser = errors.New("the request names no user")
+
+// Registry keeps the tokens and, in the same place, the queue. What its methods did
+// is durable when they return.
+type Registry interface {
+	// Tokens returns the tokens of an account, old ones too.
+	Tokens(account string) ([]Token, error)
+	// Register adds or refreshes a token.
+	Register(account, token string, now time.Time) error
+	// Forget removes all tokens of an account.
+	Forget(account string) error
+	// Notify queues a notification for each valid token of an account and
+	// returns the entries that should be sent at once.
+	Notify(account string, now time.Time) ([]Key, error)
+}
+
+// Service answers Dovecot's requests for METADATA entries, for which Dovecot's
+// dict keys are priv/GUID/ENTRY and shared/GUID/ENTRY.
+type Service struct {
+	Registry Registry
+	// Values are the server's entries, by the name that a client sees behind
+	// /shared/vendor/deltachat/.
+	Values map[string]string
+	// Fresh takes the entries that should be sent at once. It must not block.
+	Fresh func([]Key)
+	Now   func() time.Time
+}
+
+// Lookup returns the value of a METADATA entry.
+func (s *Service) Lookup(key, user string) (value string, found bool, err error) {
+	space, entry := splitKey(key)
+	switch {
+	case space == "priv" && entry == deviceToken:
+		if user == "" {
+			return "", false, errNoUser
+		}
+		return s.tokens(user)
+	case space == "shared" && strings.HasPrefix(entry, serverEntries):
+		value, found = s.Values[entry[len(serverEntries):]]
+		return value, found, nil
+	default:
+		return "", false, nil
+	}
+}
+
+func (s *Service) tokens(user string) (value string, found bool, err error) {
+	tokens, err := s.Registry.Tokens(user)
+	if err != nil {
+		return "", false, err
+	}
+	var texts []string
+	for _, t := range Valid(tokens, s.Now()) {
+		texts = append(texts, t.Text)
+	}
+	return strings.Join(texts, " "), len(texts) > 0, nil
+}
+
+// Set stores a push token, or, for the entry messagenew that only our Lua script
+// sets, notifies the user's devices.
+func (s *Service) Set(key, user, value string) error {
+	space, entry := splitKey(key)
+	switch {
+	case user == "":
+		return errNoUser
+	case space == "priv" && entry == deviceToken:
+		if err := CheckToken(value); err != nil {
+			return err
+		}
+		return s.Registry.Register(user, value, s.Now())
+	case space == "priv" && entry == messageNew:
+		fresh, err := s.Registry.Notify(user, s.Now())
+		if err != nil {
+			return err
+		}
+		s.Fresh(fresh)
+		return nil
+	default:
+		return ErrUnknownKey
+	}
+}
+
+// Unset removes all push tokens of the user (SETMETADATA with NIL).
+func (s *Service) Unset(key, user string) error {
+	space, entry := splitKey(key)
+	switch {
+	case user == "":
+		return errNoUser
+	case space == "priv" && entry == deviceToken:
+		return s.Registry.Forget(user)
+	default:
+		return ErrUnknownKey
+	}
+}
+
+// splitKey returns the name space and the entry of a dict key. The GUID between
+// them is of no interest: an account has one set of tokens.
+func splitKey(key string) (space, entry string) {
+	space, rest, _ := strings.Cut(key, "/")
+	_, entry, _ = strings.Cut(rest, "/")
+	return space, entry
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"fmt"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+
+	"chatmaild/push"
+)
+
+// index is what memory holds of the queue: for each token when its waiting entry is
+// due, and for those that are being sent their entry's due time. It says nothing that is
+// not on the disk: a transaction's effect arrives after its commit.
+type index struct {
+	mu      sync.Mutex
+	waiting map[uint64]int64
+	sending map[uint64]int64
+	evicted uint64 // entries that went because the queue was full
+}
+
+// overlay is what a transaction changes about the waiting entries.
+type overlay struct {
+	base    *index
+	due     map[uint64]int64 // 0: none waits any more
+	added   int              // entries more than base has
+	evicted uint64
+}
+
+func (ix *index) overlay() *overlay {
+	return &overlay{base: ix, due: make(map[uint64]int64)}
+}
+
+// waits returns when the waiting entry of a token is due.
+func (o *overlay) waits(token uint64) (due int64, ok bool) {
+	if due, ok = o.due[token]; ok {
+		return due, due != 0
+	}
+	o.base.mu.Lock()
+	defer o.base.mu.Unlock()
+	due, ok = o.base.waiting[token]
+	return due, ok
+}
+
+// sends returns the due time of the entry of a token that is being sent.
+func (o *overlay) sends(token uint64) (due int64, ok bool) {
+	o.base.mu.Lock()
+	defer o.base.mu.Unlock()
+	due, ok = o.base.sending[token]
+	return due, ok
+}
+
+func (o *overlay) wait(token uint64, due int64) {
+	if _, ok := o.waits(token); !ok {
+		o.added++
+	}
+	o.due[token] = due
+}
+
+func (o *overlay) waitNoMore(token uint64) {
+	if _, ok := o.waits(token); ok {
+		o.added--
+	}
+	o.due[token] = 0
+}
+
+func (ix *index) merge(o *overlay) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	for token, due := range o.due {
+		if due == 0 {
+			delete(ix.waiting, token)
+		} else {
+			ix.waiting[token] = due
+		}
+	}
+	ix.evicted += o.evicted
+}
+
+// size is the number of entries, with those that are being sent.
+func (ix *index) size() int {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return len(ix.waiting) + len(ix.sending)
+}
+
+// take marks an entry as being sent, if it is the one of its token that waits and none
+// is being sent.
+func (ix *index) take(k push.Key) bool {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if _, busy := ix.sending[k.Token]; busy || ix.waiting[k.Token] != k.Due {
+		return false
+	}
+	delete(ix.waiting, k.Token)
+	ix.sending[k.Token] = k.Due
+	return true
+}
+
+// release says that an entry is not being sent any more.
+func (ix *index) release(k push.Key) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	delete(ix.sending, k.Token)
+}
+
+// loadIndex fills the index from the queue. Of two entries of one token, which there
+// are if a message came while the first was being sent, the later stays.
+func (db *DB) loadIndex() error {
+	ix := &index{waiting: make(map[uint64]int64), sending: make(map[uint64]int64)}
+	var doubles [][]byte
+	err := db.bolt.View(func(tx *bolt.Tx) error {
+		c := tx.Bucket(queueBucket).Cursor()
+		for key, _ := c.First(); key != nil; key, _ = c.Next() {
+			k, err := decodeKey(key)
+			if err != nil {
+				return err
+			}
+			if earlier, ok := ix.waiting[k.Token]; ok {
+				doubles = append(doubles, encodeKey(push.Key{Due: earlier, Token: k.Token}))
+			}
+			ix.waiting[k.Token] = k.Due
+		}
+		return nil
+	})
+	if err == nil && len(doubles) > 0 {
+		err = db.bolt.Update(func(tx *bolt.Tx) error {
+			for _, key := range doubles {
+				if err := tx.Bucket(queueBucket).Delete(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("loading the queue: %w", err)
+	}
+	db.index = ix
+	return nil
+}

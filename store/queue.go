@@ -1,0 +1,91 @@
+package store
+
+import (
+	"time"
+
+	"chatmaild/push"
+)
+
+// Notify queues a notification for each valid token of an account for which none
+// waits, and returns the entries that nothing keeps from being sent at once: the new
+// ones, and those that only wait for their turn.
+func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
+	tokens, err := db.Tokens(account)
+	if err != nil || len(push.Valid(tokens, now)) == 0 {
+		return nil, err
+	}
+	var ready []push.Key
+	err = db.update(func(b *batch) error {
+		ready = ready[:0]
+		tokens, err := decodeTokens(b.Bucket(accountsBucket).Get([]byte(account)))
+		if err != nil {
+			return err
+		}
+		for _, t := range push.Valid(tokens, now) {
+			k, err := db.add(b, account, t.ID, now)
+			if err != nil {
+				return err
+			}
+			if k.Due <= now.UnixNano() {
+				ready = append(ready, k)
+			}
+		}
+		return nil
+	})
+	return ready, err
+}
+
+// add queues an entry for a token, unless one waits, and returns its key.
+func (db *DB) add(b *batch, account string, token uint64, now time.Time) (push.Key, error) {
+	k := push.Key{Due: now.UnixNano(), Token: token}
+	if due, ok := b.waits(token); ok {
+		if due <= now.Add(push.MaxDelay).UnixNano() {
+			k.Due = due
+			return k, nil
+		}
+		// The clock was ahead when it was queued, and has been put right.
+		if err := b.drop(token); err != nil {
+			return k, err
+		}
+	}
+	if due, ok := b.sends(token); ok && due == k.Due {
+		k.Due++
+	}
+	if db.index.size()+b.added >= db.MaxQueued {
+		if err := b.evict(); err != nil {
+			return k, err
+		}
+	}
+	e := push.Entry{Key: k, Account: account, First: now}
+	if err := b.Bucket(queueBucket).Put(encodeKey(k), encodeEntry(e)); err != nil {
+		return k, err
+	}
+	b.wait(token, k.Due)
+	return k, nil
+}
+
+// drop removes the waiting entry of a token, if there is one.
+func (b *batch) drop(token uint64) error {
+	due, ok := b.waits(token)
+	if !ok {
+		return nil
+	}
+	b.waitNoMore(token)
+	return b.Bucket(queueBucket).Delete(encodeKey(push.Key{Due: due, Token: token}))
+}
+
+// evict removes the waiting entry that has been due longest.
+func (b *batch) evict() error {
+	c := b.Bucket(queueBucket).Cursor()
+	for key, _ := c.First(); key != nil; key, _ = c.Next() {
+		k, err := decodeKey(key)
+		if err != nil {
+			return err
+		}
+		if due, ok := b.waits(k.Token); ok && due == k.Due {
+			b.evicted++
+			return b.drop(k.Token)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"chatmaild/push"
+)
+
+// Why a database cannot be opened, or something in it cannot be read.
+var (
+	ErrInUse   = errors.New("another process has it open")
+	ErrDamaged = errors.New("it is damaged")
+	ErrForeign = errors.New("it is not a chatmaild database")
+	ErrNewer   = errors.New("a newer chatmaild wrote it")
+)
+
+// lockTimeout is how long Open waits for another process to let go of the file: a
+// daemon that is being restarted.
+const lockTimeout = 3 * time.Second
+
+// Mailboxes is what the database wants to know of the accounts' mailboxes.
+type Mailboxes interface {
+	// Exists reports whether an account has a mailbox. Its error says that this
+	// cannot be told now.
+	Exists(account string) (bool, error)
+	// Legacy returns the Python relay's metadata.json of an account, or nil.
+	Legacy(account string) ([]byte, error)
+}
+
+// Options are what a DB needs beside its file. Mailboxes, Now and Log are required.
+type Options struct {
+	Mailboxes Mailboxes
+	Now       func() time.Time
+	Log       *slog.Logger
+	MaxQueued int // entries of the queue; 0 stands for push.MaxQueued
+}
+
+// DB is an open database.
+type DB struct {
+	Options
+	bolt  *bolt.DB
+	index *index
+
+	changes        chan *change
+	stop, finished chan struct{} // of commitLoop
+}
+
+var _ push.Registry = (*DB)(nil)
+
+// Open opens the database at path, or makes a new one. Its errors wrap the Err values
+// above where one fits.
+func Open(path string, o Options) (*DB, error) {
+	if o.MaxQueued == 0 {
+		o.MaxQueued = push.MaxQueued
+	}
+	db := &DB{
+		Options: o, changes: make(chan *change, maxBatch),
+		stop: make(chan struct{}), finished: make(chan struct{}),
+	}
+	if err := db.open(path); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	go db.commitLoop()
+	return db, nil
+}
+
+func (db *DB) open(path string) error {
+	_, err := os.Stat(path)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	err = guard(func() (err error) {
+		db.bolt, err = bolt.Open(path, 0o600, &bolt.Options{
+			Timeout: lockTimeout,
+			// The list of free pages is found by looking at the file once;
+			// writing it with each commit would cost more than the commit.
+			NoFreelistSync: true,
+			FreelistType:   bolt.FreelistMapType,
+		})
+		return err
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return ErrInUse
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch),
+		errors.Is(err, bolterrors.ErrChecksum), err != nil && err.Error() == "file size too small":
+		return fmt.Errorf("%w (%v)", ErrDamaged, err)
+	case err != nil:
+		return err
+	}
+	if isNew {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err == nil {
+		err = guard(func() error { return db.bolt.Update(migrate) })
+	}
+	if err == nil {
+		err = guard(db.checkSize)
+	}
+	if err == nil {
+		err = guard(db.loadIndex)
+	}
+	if err != nil {
+		db.bolt.Close()
+	}
+	return err
+}
+
+// checkSize finds a file that was cut off, which would otherwise show only when the
+// missing part is read.
+func (db *DB) checkSize() error {
+	return db.bolt.View(func(tx *bolt.Tx) error {
+		info, err := os.Stat(db.bolt.Path())
+		if err == nil && info.Size() < tx.Size() {
+			err = fmt.Errorf("%w (it has %d octets, want %d)", ErrDamaged, info.Size(), tx.Size())
+		}
+		return err
+	})
+}
+
+// Close finishes the changes under way and closes the file. No method may be called
+// afterwards.
+func (db *DB) Close() error {
+	close(db.stop)
+	<-db.finished
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("closing the database: %w", err)
+	}
+	return nil
+}
+
+// Reset moves the database at path aside, so that Open makes a new one, and returns
+// its new name. It does not look into the file.
+func Reset(path string, now time.Time) (aside string, err error) {
+	aside = path + "." + now.UTC().Format("20060102T150405Z")
+	for n := 1; ; n++ {
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s.%s.%d", path, now.UTC().Format("20060102T150405Z"), n)
+	}
+	if err := os.Rename(path, aside); err != nil {
+		return "", fmt.Errorf("moving the database aside: %w", err)
+	}
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return "", err
+	}
+	return aside, nil
+}
+
+// syncFolder makes a change of a folder's entries durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := folder.Sync(); err != nil {
+		return fmt.Errorf("syncing %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"chatmaild/push"
+)
+
+// errAccount says that the name of an account cannot be one.
+var errAccount = fmt.Errorf("an account's name has 1 to %d octets", maxAccountBytes)
+
+// Tokens returns the tokens of an account, taking them over from the Python relay's
+// file if nothing is known of the account.
+func (db *DB) Tokens(account string) ([]push.Token, error) {
+	tokens, known, err := db.stored(account)
+	if err != nil || known {
+		return tokens, err
+	}
+	legacy, err := db.legacy(account)
+	if err != nil || len(legacy) == 0 {
+		return nil, err
+	}
+	if err := db.change(account, legacy, func(tokens []push.Token) ([]push.Token, bool) { return tokens, true }); err != nil {
+		return nil, err
+	}
+	tokens, _, err = db.stored(account)
+	return tokens, err
+}
+
+// Register adds or refreshes a token. A refresh within a day of the last one changes
+// nothing and costs no write.
+func (db *DB) Register(account, token string, now time.Time) error {
+	tokens, known, err := db.stored(account)
+	if err != nil {
+		return err
+	}
+	refresh := func(tokens []push.Token) ([]push.Token, bool) { return push.Refresh(tokens, token, now) }
+	var legacy []push.Token
+	if known {
+		if _, changed := refresh(tokens); !changed {
+			return nil
+		}
+	} else if legacy, err = db.legacy(account); err != nil {
+		return err
+	}
+	return db.change(account, legacy, refresh)
+}
+
+// Forget removes all tokens of an account, and with them its notifications.
+func (db *DB) Forget(account string) error {
+	return db.change(account, nil, func([]push.Token) ([]push.Token, bool) { return nil, true })
+}
+
+// Import takes over the Python relay's file of an account, unless something is known
+// of the account. It returns how many tokens there were.
+func (db *DB) Import(account string) (int, error) {
+	_, known, err := db.stored(account)
+	if err != nil || known {
+		return 0, err
+	}
+	tokens, err := db.Tokens(account)
+	return len(tokens), err
+}
+
+// stored returns what the database has of an account, without the Python relay's.
+func (db *DB) stored(account string) (tokens []push.Token, known bool, err error) {
+	if account == "" || len(account) > maxAccountBytes {
+		return nil, false, errAccount
+	}
+	err = db.view(func(tx *bolt.Tx) error {
+		value := tx.Bucket(accountsBucket).Get([]byte(account))
+		known = value != nil
+		tokens, err = decodeTokens(value)
+		return err
+	})
+	return tokens, known, err
+}
+
+// legacy returns the tokens in the Python relay's file. One that cannot be understood
+// counts as empty: it would not be better the next time.
+func (db *DB) legacy(account string) ([]push.Token, error) {
+	text, err := db.Mailboxes.Legacy(account)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	tokens, err := push.DecodeLegacy(text, db.Now())
+	if err != nil {
+		db.Log.Warn("cannot take over the push tokens of an account", "error", err)
+		db.Log.Debug("cannot take over the push tokens of an account", "account", account)
+		return nil, nil
+	}
+	return tokens, nil
+}
+
+// change replaces the tokens of an account by what edit makes of them, and gives new
+// ones an ID. If nothing is known of the account, edit gets start.
+func (db *DB) change(account string, start []push.Token, edit func([]push.Token) ([]push.Token, bool)) error {
+	if account == "" || len(account) > maxAccountBytes {
+		return errAccount
+	}
+	return db.update(func(b *batch) error {
+		accounts := b.Bucket(accountsBucket)
+		value := accounts.Get([]byte(account))
+		old, err := decodeTokens(value)
+		if err != nil {
+			return err
+		}
+		if value == nil {
+			old = start
+		}
+		tokens, changed := edit(slices.Clone(old))
+		if !changed {
+			return nil
+		}
+		for _, t := range old {
+			if !slices.ContainsFunc(tokens, func(kept push.Token) bool { return kept.ID == t.ID }) {
+				if err := b.drop(t.ID); err != nil {
+					return err
+				}
+			}
+		}
+		for i := range tokens {
+			if tokens[i].ID != 0 {
+				continue
+			}
+			if tokens[i].ID, err = accounts.NextSequence(); err != nil {
+				return err
+			}
+		}
+		return accounts.Put([]byte(account), encodeTokens(tokens))
+	})
+}
