@@ -1,31 +1,61 @@
 /*
- * instant-idle.so: tells a client in IMAP IDLE of new mail at once.
+ * instant-idle.so: tells a client in IMAP IDLE of new mail at once, and always.
  *
- * Why: when inotify reports a change to a mailbox, Dovecot waits half a second
- * (NOTIFY_DELAY_MSECS in lib-storage/mailbox-watch.c) before it looks. Sensible
- * for a person's mail program, it is most of the time that a chat message takes
- * here. No setting changes it, neither in 2.3 nor in 2.4.
+ * Whom it helps: everybody who waits for a chat message. "service imap" in
+ * dovecot.conf preloads it into the imap process, and into nothing else, unless
+ * imap_instant_idle is off. It mends two things in Dovecot 2.3.19, for neither of
+ * which there is a setting:
  *
- * How: preloaded into the imap process only (service imap in dovecot.conf, when
- * imap_instant_idle is set), it stands in front of timeout_add_short() and turns
- * that one wait, known by its source file and its length, into none. Every other
- * call passes unchanged. If a later Dovecot renames the file or the function, or
- * changes the length, nothing here applies, and the wait is simply back.
+ * 1. When inotify reports a change to a mailbox, lib-storage/mailbox-watch.c waits
+ *    half a second (NOTIFY_DELAY_MSECS) before it looks: most of the time that a
+ *    message takes on its way. timeout_add_short() here makes that one wait,
+ *    known by its source file and length, a wait of nothing.
  *
- * When to delete it: once Dovecot has a setting for the delay.
+ * 2. A session that hibernates hands a fresh inotify descriptor to imap-hibernate.
+ *    A change that the old descriptor has reported but imap has not yet looked at
+ *    is forgotten: the mail wakes nobody. mailbox_watch_extract_notify_fd() here
+ *    looks for one after the fresh descriptor watches, and refuses then. Such a
+ *    change is about to be looked at; that starts imap_hibernate_timeout anew.
+ *
+ * Every other call passes unchanged. Where a later Dovecot has other names, calls
+ * or lengths, nothing here applies, and Dovecot is as it was. Delete this when
+ * Dovecot has a setting for 1 and a cure for 2 (chatmail/relay#72).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
-
-struct timeout; /* Dovecot's own; only passed through */
-typedef void timeout_callback_t(void *context);
-typedef struct timeout *timeout_add_short_t(unsigned int msecs,
-	const char *source_filename, unsigned int source_linenum,
-	timeout_callback_t *callback, void *context);
+#include <sys/inotify.h>
+#include <unistd.h>
 
 enum { NOTIFY_DELAY_MSECS = 500 };
+
+/* Dovecot's own types: only passed through. */
+struct mailbox;
+struct timeout;
+typedef void timeout_callback_t(void *context);
+
+/* An imap process has one thread and, unless it is told otherwise, one client. */
+static int watching = -1;       /* the inotify descriptor of the main loop */
+static int extracting;          /* inside mailbox_watch_extract_notify_fd() */
+static struct timeout *waiting; /* a reported change that nobody has looked at */
+
+/* Sets the function pointer real to the definition that ours stands in front of. */
+#define FIND(real, name) \
+	do { if ((real) == NULL) *(void **)&(real) = dlsym(RTLD_NEXT, name); } while (0)
+
+int inotify_init(void)
+{
+	static int (*real)(void);
+	int fd;
+
+	FIND(real, "inotify_init");
+	fd = real();
+	if (!extracting)
+		watching = fd;
+	return fd;
+}
 
 static int is_watch_delay(unsigned int msecs, const char *source_filename)
 {
@@ -38,17 +68,52 @@ static int is_watch_delay(unsigned int msecs, const char *source_filename)
 	return strcmp(name, "mailbox-watch.c") == 0;
 }
 
-/* Dovecot's is in lib/ioloop.h: the same since 2.2. */
+/* lib/ioloop.h */
 struct timeout *timeout_add_short(unsigned int msecs,
 	const char *source_filename, unsigned int source_linenum,
 	timeout_callback_t *callback, void *context)
 {
-	/* Kept for the next call; an imap process has one thread. */
-	static timeout_add_short_t *real;
+	static struct timeout *(*real)(unsigned int, const char *, unsigned int,
+				       timeout_callback_t *, void *);
 
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "timeout_add_short");
-	if (is_watch_delay(msecs, source_filename))
-		msecs = 0;
-	return real(msecs, source_filename, source_linenum, callback, context);
+	FIND(real, "timeout_add_short");
+	if (!is_watch_delay(msecs, source_filename))
+		return real(msecs, source_filename, source_linenum, callback, context);
+	waiting = real(0, source_filename, source_linenum, callback, context);
+	return waiting;
+}
+
+/* lib/ioloop.h. mailbox-watch.c calls it when the wait is over, or called off. */
+void timeout_remove(struct timeout **timeout)
+{
+	static void (*real)(struct timeout **);
+
+	FIND(real, "timeout_remove");
+	if (*timeout == waiting)
+		waiting = NULL;
+	real(timeout);
+}
+
+/* lib-storage/mailbox-watch.h. What is refused is tried again after the next
+   change, or in the client's next IDLE. */
+int mailbox_watch_extract_notify_fd(struct mailbox *box, const char **reason_r)
+{
+	static int (*real)(struct mailbox *, const char **);
+	struct pollfd old = { .fd = watching, .events = POLLIN };
+	int fd;
+
+	FIND(real, "mailbox_watch_extract_notify_fd");
+	extracting = 1;
+	fd = real(box, reason_r);
+	extracting = 0;
+
+	if (fd == -1)
+		return -1;
+	(void)poll(&old, 1, 0);
+	if (waiting != NULL || (old.revents & POLLIN) != 0) {
+		close(fd);
+		*reason_r = "a change to the mailbox has not been looked at";
+		return -1;
+	}
+	return fd;
 }
