@@ -25,7 +25,7 @@ const notice = `%s Written by "chatmaild run" from %s; the next run overwrites c
 `
 
 func (v view) render(name string) ([]byte, error) {
-	text, err := packaging.Templates.ReadFile(name + ".tmpl")
+	text, err := packaging.Templates.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}

@@ -88,24 +88,24 @@ func Folders(conf *config.Config) []Folder {
 	return folders
 }
 
-// generated lists the files that come from templates in package packaging.
+// generated lists the files that come from package packaging.
 var generated = []struct {
 	template string
 	path     string
 	unit     string
 	when     func(view) bool // nil: always
 }{
-	{"opendkim/opendkim.conf", "/etc/opendkim.conf", OpenDKIM, view.SignsDKIM},
-	{"opendkim/chatmaild.keytable", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
-	{"opendkim/chatmaild.signingtable", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
-	{"dovecot/dovecot.conf", "/etc/dovecot/dovecot.conf", Dovecot, nil},
-	{"dovecot/dict-auth.conf", "/etc/dovecot/chatmaild-dict-auth.conf", Dovecot, nil},
+	{"opendkim/opendkim.conf.tmpl", "/etc/opendkim.conf", OpenDKIM, view.SignsDKIM},
+	{"opendkim/chatmaild.keytable.tmpl", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
+	{"opendkim/chatmaild.signingtable.tmpl", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
+	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, nil},
+	{"dovecot/dict-auth.conf.tmpl", "/etc/dovecot/chatmaild-dict-auth.conf", Dovecot, nil},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
-	{"postfix/main.cf", "/etc/postfix/main.cf", Postfix, nil},
-	{"postfix/master.cf", "/etc/postfix/master.cf", Postfix, nil},
-	{"postfix/chatmaild-submission.regexp", "/etc/postfix/chatmaild-submission.regexp", Postfix, nil},
-	{"postfix/chatmaild-delivery.regexp", "/etc/postfix/chatmaild-delivery.regexp", Postfix, nil},
-	{"postfix/chatmaild-login.regexp", "/etc/postfix/chatmaild-login.regexp", Postfix, nil},
-	{"postfix/chatmaild-tls-policy.regexp", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
-	{"nginx/nginx.conf", "/etc/nginx/nginx.conf", Nginx, nil},
+	{"postfix/main.cf.tmpl", "/etc/postfix/main.cf", Postfix, nil},
+	{"postfix/master.cf.tmpl", "/etc/postfix/master.cf", Postfix, nil},
+	{"postfix/chatmaild-submission.regexp.tmpl", "/etc/postfix/chatmaild-submission.regexp", Postfix, nil},
+	{"postfix/chatmaild-delivery.regexp.tmpl", "/etc/postfix/chatmaild-delivery.regexp", Postfix, nil},
+	{"postfix/chatmaild-login.regexp.tmpl", "/etc/postfix/chatmaild-login.regexp", Postfix, nil},
+	{"postfix/chatmaild-tls-policy.regexp.tmpl", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
+	{"nginx/nginx.conf.tmpl", "/etc/nginx/nginx.conf", Nginx, nil},
 }

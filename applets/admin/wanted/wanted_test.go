@@ -1,0 +1,119 @@
+package wanted
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"chatmaild/applets/config"
+)
+
+var paths = Paths{"/tls/cert.pem", "/tls/key.pem", "/etc/dkimkeys/opendkim.private"}
+
+func load(t *testing.T, text string) *config.Config {
+	t.Helper()
+	conf, err := config.Parse("test.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conf
+}
+
+// find returns the content of a file, and whether it is wanted at all.
+func find(t *testing.T, files []File, path string) (content string, wanted bool) {
+	t.Helper()
+	i := slices.IndexFunc(files, func(f File) bool { return f.Path == path })
+	if i < 0 || files[i].Absent {
+		return "", false
+	}
+	return string(files[i].Content), true
+}
+
+func TestFiles(t *testing.T) {
+	const name = "mail_domain = \"chat.example.org\"\n"
+	tests := []struct {
+		name, config, path string
+		has, hasNot        string
+	}{
+		{"domain", name, "/etc/postfix/main.cf", "\nmydestination = chat.example.org\n", ""},
+		{"literal", `mail_domain = "192.0.2.7"`, "/etc/postfix/main.cf", "\nmydestination = [192.0.2.7]\n", "milter"},
+		{"signing", name, "/etc/postfix/master.cf", "smtpd_milters=unix:opendkim/opendkim.sock", ""},
+		{"literal does not sign", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "", "milter"},
+		{"IPv6", name, "/etc/dovecot/dovecot.conf", "listen = *, ::\n", ""},
+		{"no IPv6", name + "disable_ipv6 = true", "/etc/dovecot/dovecot.conf", "listen = 0.0.0.0\n", "::"},
+		{"no IPv6 in nginx", name + "disable_ipv6 = true", "/etc/nginx/nginx.conf", "listen 443;", "[::]"},
+		{"filter ports", name + "filtermail_smtp_port = 11111", "/etc/postfix/master.cf", "smtpd_proxy_filter=127.0.0.1:11111", ""},
+		{"instant idle", name, "/etc/dovecot/dovecot.conf", "LD_PRELOAD=" + InstantIdleLibrary, ""},
+		{"stock idle", name + "imap_instant_idle = false", "/etc/dovecot/dovecot.conf", "", "LD_PRELOAD"},
+		{"hibernation", name, "/etc/dovecot/dovecot.conf", "imap_hibernate_timeout = 30s", "imap_zlib"},
+		{"compression", name + "imap_compress = true", "/etc/dovecot/dovecot.conf", "imap_zlib", "imap_hibernate_timeout"},
+		{"admin contact", name + `privacy_mail = "op@example.org"`, "/etc/dovecot/dovecot.conf", "mail_server_admin = mailto:op@example.org", ""},
+		{"selector", name + `dkim_selector = "s2026"`, "/etc/dkimkeys/chatmaild.signingtable", "s2026._domainkey.chat.example.org", ""},
+		{"size limits", name + "max_message_size = 1048576", "/etc/postfix/master.cf", "message_size_limit=1048576\n", ""},
+		{"queue limit", name + "max_message_size = 1048576", "/etc/postfix/main.cf", "message_size_limit = 1114112\n", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files, err := Files(load(t, tt.config), paths, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, ok := find(t, files, tt.path)
+			if !ok || !strings.Contains(text, tt.has) {
+				t.Errorf("%s lacks %q:\n%s", tt.path, tt.has, text)
+			}
+			if tt.hasNot != "" && strings.Contains(text, tt.hasNot) {
+				t.Errorf("%s has %q:\n%s", tt.path, tt.hasNot, text)
+			}
+		})
+	}
+}
+
+func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		first, _, _ := strings.Cut(string(f.Content), "\n")
+		if !strings.Contains(first, "chatmaild run") || !strings.Contains(first, config.DefaultPath) {
+			t.Errorf("%s starts with %q", f.Path, first)
+		}
+		if strings.Contains(string(f.Content), "<no value>") {
+			t.Errorf("%s has a hole:\n%s", f.Path, f.Content)
+		}
+	}
+}
+
+func TestDropinsOnlyForWhatIsMoved(t *testing.T) {
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Path, "/etc/systemd/") && !f.Absent {
+			t.Errorf("%s is there with the defaults", f.Path)
+		}
+	}
+	files, err = Files(load(t, `
+mail_domain = "chat.example.org"
+filtermail_smtp_port = 11111
+mailboxes_dir = "/srv/mail"
+runtime_dir = "/run/other"
+`), paths, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/etc/systemd/system/chatmaild-filtermail-out.socket.d/listen.conf": "ListenStream=127.0.0.1:11111\n",
+		"/etc/systemd/system/chatmaild-doveauth.socket.d/listen.conf":       "ListenStream=/run/other/doveauth.socket\n",
+		"/etc/systemd/system/chatmaild-lastlogin.service.d/folders.conf":    "BindPaths=/srv/mail\n",
+	} {
+		if text, ok := find(t, files, path); !ok || !strings.Contains(text, want) {
+			t.Errorf("%s: got %q, want %q in it", path, text, want)
+		}
+	}
+	if _, ok := find(t, files, "/etc/systemd/system/chatmaild-filtermail-in.socket.d/listen.conf"); ok {
+		t.Error("filtermail-in has a drop-in, but was not moved")
+	}
+}
