@@ -18,7 +18,8 @@ func Commands() []command.Command {
 		notBuilt("dns", "", "the DNS records wanted, against those that answer"),
 		notBuilt("test", "DOMAIN [OTHER]", "proves a running relay from outside in, end to end"),
 		notBuilt("bench", "DOMAIN", "measures a running relay"),
-		notBuilt("webdev", "[DIR]", "serves the web pages from a folder, rebuilt on change"),
+		qrCommand,
+		webdevCommand,
 		notBuilt("import", "", "takes over a relay that ran the Python chatmail"),
 	}
 }

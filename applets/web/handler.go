@@ -25,6 +25,16 @@ const (
 	retryAfter    = 5 // seconds, when there is too much
 )
 
+// The paths that New's handler answers.
+const (
+	newPath     = "/new"
+	oldPath     = "/cgi-bin/newemail.py" // the Python relay's
+	picturePath = "/new.svg"
+)
+
+// Paths returns the paths that New's handler answers; everything else is files.
+func Paths() []string { return []string{newPath, oldPath, picturePath} }
+
 // Options are what the handler needs to know.
 type Options struct {
 	Host         string // of the relay's URLs: mail_domain, without brackets
@@ -47,13 +57,13 @@ func New(o Options) http.Handler {
 		draw:    rate.NewLimiter(drawPerSecond, drawBurst),
 	}
 	mux := http.NewServeMux()
-	for _, path := range []string{"/new", "/cgi-bin/newemail.py"} {
+	for _, path := range []string{newPath, oldPath} {
 		mux.HandleFunc("POST "+path, h.post)
 		mux.HandleFunc("GET "+path, h.get)
 		mux.HandleFunc(path, notAllowed)
 	}
 	if o.SelfSigned {
-		mux.HandleFunc("GET /new.svg", h.picture)
+		mux.HandleFunc("GET "+picturePath, h.picture)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		h.refuse(w, &Refusal{http.StatusNotFound, "There is no such page on this relay."})

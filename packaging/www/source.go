@@ -21,11 +21,14 @@ type Error struct {
 	Text string
 }
 
-func (e *Error) Error() string {
+func (e *Error) Error() string { return e.Place() + ": " + e.Text }
+
+// Place is the file, with the line if that is known.
+func (e *Error) Place() string {
 	if e.Line > 0 {
-		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
+		return fmt.Sprintf("%s:%d", e.File, e.Line)
 	}
-	return e.File + ": " + e.Text
+	return e.File
 }
 
 // source is the overlay of the operator's folder, our texts and our theme.
@@ -72,6 +75,24 @@ func (s *source) add(name string, entry fs.DirEntry, err error) error {
 	}
 	s.names = append(s.names, name)
 	return nil
+}
+
+// Shipped returns our own file of that name, for an operator to start from.
+func Shipped(name string) ([]byte, error) {
+	src, err := open(nil)
+	if err != nil {
+		return nil, err
+	}
+	return src.read(name)
+}
+
+// Names returns the names of our own files.
+func Names() []string {
+	src, err := open(nil)
+	if err != nil {
+		return nil // what is embedded opens
+	}
+	return src.names
 }
 
 func (s *source) read(name string) ([]byte, error) {

@@ -1,0 +1,95 @@
+// Package preview shows the web pages of a relay while their author works on them: it
+// renders the folder anew whenever a file changes, makes the browser reload, and puts
+// an error into the page, with the file's lines around it.
+package preview
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"chatmaild/packaging/www"
+)
+
+// Preview is the site as its sources were at the last Refresh.
+type Preview struct {
+	site   www.Site
+	folder fs.FS // may be nil
+
+	mu      sync.Mutex
+	stamp   string // of the folder's files
+	files   map[string][]byte
+	err     error
+	changed chan struct{} // closed at the next change
+}
+
+// New returns the preview of site with the files of folder, which may be nil.
+func New(site www.Site, folder fs.FS) *Preview {
+	p := &Preview{site: site, folder: folder, changed: make(chan struct{})}
+	p.files, p.err = www.Render(site, folder)
+	p.stamp = p.look()
+	return p
+}
+
+// Watch refreshes whenever tick fires, until ctx is done.
+func (p *Preview) Watch(ctx context.Context, tick <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+			p.Refresh()
+		}
+	}
+}
+
+// Refresh renders the site anew if a file of the folder has changed.
+func (p *Preview) Refresh() {
+	stamp := p.look()
+	p.mu.Lock()
+	same := stamp == p.stamp
+	p.mu.Unlock()
+	if same {
+		return
+	}
+	files, err := www.Render(p.site, p.folder)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stamp, p.files, p.err = stamp, files, err
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// look returns what tells one state of the folder from the next: names, sizes and
+// times. What cannot be read is part of the state; Render says what is wrong.
+func (p *Preview) look() string {
+	if p.folder == nil {
+		return ""
+	}
+	var b strings.Builder
+	err := fs.WalkDir(p.folder, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		return nil
+	})
+	if err != nil {
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+// current returns the last rendering, and a channel that is closed at the next one.
+func (p *Preview) current() (map[string][]byte, error, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.files, p.err, p.changed
+}

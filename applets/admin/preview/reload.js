@@ -1,0 +1,7 @@
+// Reloads the page when its sources change, and when webdev is there again.
+"use strict";
+const events = new EventSource("/~preview/events");
+let lost = false;
+events.onmessage = () => location.reload();
+events.onerror = () => { lost = true; };
+events.onopen = () => { if (lost) location.reload(); };

@@ -1,0 +1,116 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/packaging/www"
+	"chatmaild/packaging/www/qrcode"
+)
+
+// pngScale is the width of a module of --png, in pixels.
+const pngScale = 12
+
+var qrCommand = command.Command{
+	Name: "qr", Kind: command.Admin,
+	Synopsis: "shows the QR code that gives a profile on this relay",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		invite := fs.String("invite", "", "`token` of an invite")
+		svg := fs.String("svg", "", "write the code to `FILE` as SVG instead")
+		png := fs.String("png", "", "write the code to `FILE` as PNG instead")
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			cfg, err := env.Config()
+			if err != nil {
+				return err
+			}
+			link, err := profileLink(ctx, cfg, *invite)
+			if err != nil {
+				return err
+			}
+			code, err := qrcode.Encode(link)
+			if err != nil {
+				return err
+			}
+			if *svg == "" && *png == "" {
+				showCode(env, code, link)
+				return nil
+			}
+			return writeCode(code, *svg, *png)
+		}
+	},
+}
+
+// showCode prints a QR code for the terminal, and its link.
+func showCode(env *command.Env, code *qrcode.Code, link string) {
+	fmt.Fprintf(env.Stdout, "%s\n%s\n", code.Text(command.IsTerminal(env.Stdout)), link)
+}
+
+func writeCode(code *qrcode.Code, svg, png string) error {
+	if svg != "" {
+		if err := os.WriteFile(svg, code.SVG(), 0o644); err != nil {
+			return fmt.Errorf("writing the code: %w", err)
+		}
+	}
+	if png != "" {
+		data, err := code.PNG(pngScale)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(png, data, 0o644); err != nil {
+			return fmt.Errorf("writing the code: %w", err)
+		}
+	}
+	return nil
+}
+
+// profileLink returns the link that gives a profile. A self-signed relay's carries fresh
+// credentials, and these come from the web daemon, which alone knows who may have some.
+func profileLink(ctx context.Context, cfg *config.Config, token string) (string, error) {
+	if !cfg.SelfSigned() {
+		return www.AccountLink(cfg.MailDomain, token), nil
+	}
+	return askLogin(ctx, cfg.Socket("web"), token)
+}
+
+// maxAnswer bounds what askLogin reads, in octets.
+const maxAnswer = 4 << 10
+
+// askLogin gets a dclogin: link from the web daemon at socket.
+func askLogin(ctx context.Context, socket, token string) (string, error) {
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}
+	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://web/new?t="+url.QueryEscape(token), nil)
+	if err != nil {
+		return "", fmt.Errorf("asking for a profile: %w", err)
+	}
+	resp, err := client.Do(ask)
+	if err != nil {
+		return "", command.WithHint(fmt.Errorf("asking the web daemon for a profile: %w", err),
+			"is it running? systemctl status chatmaild-web")
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		LoginURL string `json:"dclogin_url"`
+		Reason   string `json:"reason"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
+		return "", fmt.Errorf("reading the web daemon's answer: %w", err)
+	}
+	if answer.LoginURL == "" {
+		return "", fmt.Errorf("no profile: %s", answer.Reason)
+	}
+	return answer.LoginURL, nil
+}
