@@ -176,14 +176,10 @@ func (c *Config) Socket(name string) string {
 	return filepath.Join(c.RuntimeDir, name+".socket")
 }
 
-// InvitesFile is where the invite tokens are kept.
-func (c *Config) InvitesFile() string {
-	return filepath.Join(c.StateDir, "invites", "tokens.json")
-}
-
-// InviteKeyFile holds the key by which doveauth knows what /new handed out.
-func (c *Config) InviteKeyFile() string {
-	return filepath.Join(c.StateDir, "invites", "key")
+// InvitesDir is the folder of the invite tokens. The web daemon owns it; doveauth
+// reads in it the key by which it knows what /new handed out.
+func (c *Config) InvitesDir() string {
+	return filepath.Join(c.StateDir, "invites")
 }
 
 // MetadataDB is the path of the database that the metadata daemon owns.
