@@ -49,18 +49,26 @@ func (c *Client) NewProfile(ctx context.Context, name string) (*Profile, error) 
 	return p, p.Call(ctx, nil, "set_config", "displayname", name)
 }
 
-// SignUp adds a profile and sets it up from a QR code, such as
-// "DCACCOUNT:_relay.test" – all that a user of a chatmail relay ever does. It
-// returns once the profile waits for mail.
+// SignUp adds a profile and sets it up.
 func (c *Client) SignUp(ctx context.Context, name, qr string) (*Profile, error) {
 	p, err := c.NewProfile(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Call(ctx, nil, "add_transport_from_qr", qr); err != nil {
-		return nil, fmt.Errorf("signing %s up: %w", name, err)
+	if err := p.SignUp(ctx, qr); err != nil {
+		return nil, err
 	}
-	return p, p.StartIO(ctx)
+	return p, nil
+}
+
+// SignUp sets a profile up from a QR code such as "DCACCOUNT:_relay.test" – all
+// that a user of a chatmail relay ever does – and returns once it waits for
+// mail.
+func (p *Profile) SignUp(ctx context.Context, qr string) error {
+	if err := p.Call(ctx, nil, "add_transport_from_qr", qr); err != nil {
+		return fmt.Errorf("signing %s up: %w", p.Name, err)
+	}
+	return p.StartIO(ctx)
 }
 
 // StartIO connects a profile that is set up and waits until it waits for mail.

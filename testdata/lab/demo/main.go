@@ -1,0 +1,210 @@
+// Command demo boots a throw-away relay from the package in build/, lets two
+// real Delta Chat clients talk through it, says how long each step took, and
+// leaves it running until ^C. With DEMO_EXIT=1 it ends by itself.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"chatmaild/testdata/lab"
+)
+
+const (
+	domain = "_demo.test"
+
+	// prepareTimeout is for cold caches and a slow line.
+	prepareTimeout = 30 * time.Minute
+	showTimeout    = 10 * time.Minute
+
+	fileSize = 5 << 20
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	begin := time.Now()
+	deb, err := lab.Deb()
+	if err != nil {
+		return err
+	}
+	prepare, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
+	if err := lab.Prepare(prepare, os.Stdout); err != nil {
+		return err
+	}
+	l, err := lab.New(prepare, os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		fmt.Println("taking it down")
+		err = errors.Join(err, l.Close())
+	}()
+	d := &demo{lab: l}
+	show, cancel := context.WithTimeout(ctx, showTimeout)
+	defer cancel()
+	if err := d.talk(show, deb); err != nil {
+		if d.relay != nil && ctx.Err() == nil {
+			d.relay.Diagnose(os.Stderr)
+		}
+		return err
+	}
+	if err := d.tell(show, os.Stdout); err != nil {
+		return err
+	}
+	fmt.Printf("\nAll of that took %v.\n", time.Since(begin).Round(100*time.Millisecond))
+	if os.Getenv("DEMO_EXIT") == "1" {
+		return nil
+	}
+	fmt.Println("The relay runs until you press ^C.")
+	<-ctx.Done()
+	return nil
+}
+
+// A demo is a relay, two users, and how long each step took.
+type demo struct {
+	lab        *lab.Lab
+	relay      *lab.Relay
+	alice, bob *lab.Profile
+	chat       uint32 // bob's with alice
+	laps       []lap
+}
+
+type lap struct {
+	what string
+	took time.Duration
+}
+
+// step runs one part, with a line before it and its time in the table.
+func (d *demo) step(what string, do func() error) error {
+	fmt.Println(what, "…")
+	start := time.Now()
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	d.laps = append(d.laps, lap{what, time.Since(start)})
+	return nil
+}
+
+func (d *demo) talk(ctx context.Context, deb string) error {
+	for _, s := range []struct {
+		what string
+		do   func() error
+	}{
+		{"a Debian 12 boots, installs " + filepath.Base(deb) + ", and becomes " + domain, func() (err error) {
+			d.relay, err = d.lab.StartRelay(ctx, domain, deb)
+			return err
+		}},
+		{"two Delta Chat clients start", func() error { return d.clients(ctx) }},
+		{"Alice signs up: her first login makes the account", func() error { return signUp(ctx, d.alice, d.relay) }},
+		{"Bob signs up", func() error { return signUp(ctx, d.bob, d.relay) }},
+		{"Bob scans Alice's QR code, and both have verified each other", func() (err error) {
+			d.chat, err = d.bob.SecureJoin(ctx, d.alice, nil)
+			return err
+		}},
+		{"a text from Bob reaches Alice", func() error { return d.say(ctx, d.bob, d.chat, d.alice, "Hello Alice!") }},
+		{"her answer reaches Bob", func() error {
+			chat, err := d.alice.ChatWith(ctx, d.bob)
+			if err != nil {
+				return err
+			}
+			return d.say(ctx, d.alice, chat, d.bob, "Hello Bob!")
+		}},
+		{"a file of 5 MB from Bob reaches Alice", func() error { return d.file(ctx) }},
+	} {
+		if err := d.step(s.what, s.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) clients(ctx context.Context) error {
+	for _, u := range []struct {
+		name    string
+		profile **lab.Profile
+	}{{"Alice", &d.alice}, {"Bob", &d.bob}} {
+		client, err := d.lab.StartClient(ctx, u.name)
+		if err != nil {
+			return err
+		}
+		if *u.profile, err = client.NewProfile(ctx, u.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func signUp(ctx context.Context, p *lab.Profile, r *lab.Relay) error {
+	return p.SignUp(ctx, r.SignUpQR())
+}
+
+func (d *demo) say(ctx context.Context, from *lab.Profile, chat uint32, to *lab.Profile, text string) error {
+	if _, err := from.SendText(ctx, chat, text); err != nil {
+		return err
+	}
+	_, _, err := to.WaitText(ctx, text)
+	return err
+}
+
+func (d *demo) file(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "demo")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	content := make([]byte, fileSize)
+	rand.Read(content)
+	name := filepath.Join(dir, "holiday.bin")
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		return err
+	}
+	if _, err := d.bob.SendFile(ctx, d.chat, name); err != nil {
+		return err
+	}
+	_, err = d.alice.WaitFile(ctx, filepath.Base(name))
+	return err
+}
+
+// tell prints the table of times and how to get at the relay.
+func (d *demo) tell(ctx context.Context, w io.Writer) error {
+	if err := d.lab.LetMachineIn(ctx); err != nil {
+		return fmt.Errorf("making the relay reachable from this machine: %w", err)
+	}
+	code, err := terminalQR(d.relay.SignUpQR())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, l := range d.laps {
+		fmt.Fprintf(t, "  %s\t%8.3f s\n", l.what, l.took.Seconds())
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, `
+The web page, from this machine (its certificate is self-signed):
+  https://%v/
+A profile on this relay, for a Delta Chat that can reach %v as %s:
+  %s
+%s`, d.relay.IPv4, d.relay.IPv4, domain, d.relay.SignUpQR(), code)
+	return err
+}
