@@ -1,5 +1,103 @@
 package applets
 
-import "chatmaild/applets/command"
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
 
-var lastlogin = notBuilt("lastlogin", command.Daemon, "notes the day of the last login")
+	"chatmaild/applets/command"
+	"chatmaild/applets/service"
+	"chatmaild/auth"
+	"chatmaild/auth/dict"
+	"chatmaild/store/maildir"
+)
+
+var lastlogin = command.Command{
+	Name: "lastlogin", Kind: command.Daemon, Synopsis: "notes the day of the last login",
+	Bind: func(*flag.FlagSet) command.Run { return runLastlogin },
+}
+
+func runLastlogin(ctx context.Context, env *command.Env, _ []string) error {
+	cfg, err := env.Config()
+	if err != nil {
+		return err
+	}
+	log := env.Log()
+	mailboxes, err := maildir.Open(cfg.MailboxesDir, cfg.AddressDomain())
+	if err != nil {
+		return err
+	}
+	server := dict.Server{Log: log, Handler: &loginHandler{mailboxes, cfg.AddressDomain(), log}}
+	daemon := service.Service{
+		Name: "lastlogin", Address: service.Unix(cfg.Socket("lastlogin")),
+		Serve: server.Serve, Log: log,
+	}
+	return daemon.Run(ctx)
+}
+
+// lastLoginPrefix is that of the keys that Dovecot's last_login plugin sets
+// (doc.dovecot.org, "last-login plugin"); the address follows.
+const lastLoginPrefix = "shared/last-login/"
+
+// lastLoginMax is the last second of the year 9999.
+const lastLoginMax = 253402300799
+
+// loginHandler notes logins.
+type loginHandler struct {
+	mailboxes *maildir.Store
+	domain    string
+	log       *slog.Logger
+}
+
+var _ dict.Handler = (*loginHandler)(nil)
+
+// Lookup implements dict.Handler; nobody asks, since the day is in the file.
+func (h *loginHandler) Lookup(context.Context, string, string) (string, bool, error) {
+	return "", false, nil
+}
+
+// Iterate implements dict.Handler.
+func (h *loginHandler) Iterate(context.Context, string, string, func(key, value string) error) error {
+	return nil
+}
+
+// Commit implements dict.Handler.
+func (h *loginHandler) Commit(_ context.Context, _ string, changes []dict.Change) error {
+	for _, c := range changes {
+		user, ok := strings.CutPrefix(c.Key, lastLoginPrefix)
+		if !ok || c.Unset {
+			h.log.Warn("unknown key of a last login")
+			continue
+		}
+		if err := h.set(user, c.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *loginHandler) set(user, value string) error {
+	addr, err := auth.ParseAddress(user, h.domain)
+	if err != nil {
+		return err
+	}
+	at, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || at < 0 || at > lastLoginMax {
+		return errors.New("the time of a last login is not in seconds: last_login_precision must be s")
+	}
+	err = h.mailboxes.SetLastLogin(addr, time.Unix(at, 0))
+	switch {
+	case errors.Is(err, auth.ErrNoMailbox), errors.Is(err, auth.ErrNoPassword):
+		// Deleted while its session began, or never one of ours.
+		h.log.Debug("last login of no mailbox", "user", user)
+		return nil
+	case err != nil:
+		h.log.Error("cannot note a login", "error", err)
+		return errors.New("lastlogin: temporary failure")
+	}
+	return nil
+}

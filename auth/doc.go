@@ -1,0 +1,37 @@
+// Package auth decides who may log in, and whose first login makes an account.
+// It is pure: mailboxes, the machine's state and time come in through Service's
+// fields, and what happened is returned, not logged.
+//
+// # Accounts
+//
+// An account is a mailbox with a stored password, "{SCHEME}hash" as Dovecot
+// writes it (doc.dovecot.org, "Password schemes"). New ones are {BLF-CRYPT},
+// bcrypt. Its first login makes it, if the Policy allows: each refusal has a
+// Reason. When the same new address logs in from several places at once, the
+// mailbox store lets one win; all others are checked against the winner's
+// password.
+//
+// # Who checks a password
+//
+// Dovecot sends the password with its look-up and checks the answer's hash
+// itself. For bcrypt we check here, in parallel on all cores, and answer with
+// {SHA256} of the password that we have just found right: Dovecot's own check
+// then costs microseconds, and the answer is of no use for any other password,
+// even if it were to reach the wrong request or a cache. (Dovecot's "nopassword"
+// would be.) The answer to a wrong password is a digest that no password has.
+// All other schemes, such as {SHA512-CRYPT} of the Python relay, are handed
+// through to Dovecot, which knows them all.
+//
+// # Why remembering verified logins is safe
+//
+// What is remembered is an HMAC-SHA256, cut to 128 bits, over the address, the
+// stored hash and the password, under a key of 256 random bits that never leaves
+// the process. Whoever reads the memory without the key can test no guess; with
+// the key (all of the process's memory), a guess costs no less than the check of
+// SHA-256 that any server needs while it sees passwords in clear; and such a
+// reader sees the passwords themselves come by. Nothing is remembered on disk. The
+// stored hash is read anew for each login and is part of the digest: a changed,
+// blocked or deleted account matches nothing that was remembered, at once. A wrong
+// password is never remembered and always costs the whole hash. The number of
+// digests is bounded; the longest unused go first.
+package auth

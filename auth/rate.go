@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// maxNetworks bounds the networks whose rate is kept. When all of them are in
+// use, an arbitrary one is forgotten; the rate of the whole relay still holds.
+const maxNetworks = 1 << 16
+
+// rate limits new accounts, of the relay and of each client network, by GCRA
+// (ITU-T I.371): what is kept is the time at which all that was taken is paid
+// back. It lives in memory alone and names no network to anybody.
+type rate struct {
+	mu       sync.Mutex
+	relay    time.Time
+	networks map[netip.Prefix]time.Time
+}
+
+// take counts one account of client. It takes nothing if it refuses.
+func (r *rate) take(p *Policy, client netip.Addr, now time.Time) Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	relay, ok := paidBack(r.relay, now, p.PerMinute, time.Minute)
+	if !ok {
+		return RelayRate
+	}
+	if network, known := networkOf(client); known {
+		at, ok := paidBack(r.networks[network], now, p.PerNetworkPerHour, time.Hour)
+		if !ok {
+			return NetworkRate
+		}
+		r.note(network, at, now)
+	}
+	r.relay = relay
+	return NotRefused
+}
+
+// paidBack returns when one more will be paid back, and whether n in each period,
+// all at once if need be, allow it.
+func paidBack(at, now time.Time, n int, period time.Duration) (time.Time, bool) {
+	if at.Before(now) {
+		at = now
+	}
+	at = at.Add(period / time.Duration(n))
+	return at, at.Sub(now) <= period
+}
+
+func (r *rate) note(network netip.Prefix, at, now time.Time) {
+	if r.networks == nil {
+		r.networks = make(map[netip.Prefix]time.Time)
+	}
+	if _, known := r.networks[network]; !known && len(r.networks) >= maxNetworks {
+		r.makeRoom(now)
+	}
+	r.networks[network] = at
+}
+
+func (r *rate) makeRoom(now time.Time) {
+	for n, at := range r.networks {
+		if !at.After(now) {
+			delete(r.networks, n)
+		}
+	}
+	for n := range r.networks {
+		if len(r.networks) < maxNetworks {
+			return
+		}
+		delete(r.networks, n)
+	}
+}
+
+// networkOf returns what counts as one client: a /24 of IPv4, a /64 of IPv6. The
+// machine itself and an address that is not known are no client network.
+func networkOf(client netip.Addr) (netip.Prefix, bool) {
+	client = client.Unmap().WithZone("")
+	if !client.IsValid() || client.IsLoopback() || client.IsUnspecified() {
+		return netip.Prefix{}, false
+	}
+	bits := 64
+	if client.Is4() {
+		bits = 24
+	}
+	network, err := client.Prefix(bits)
+	return network, err == nil
+}

@@ -1,0 +1,61 @@
+package auth
+
+// Reason says why an account was not made. Its text is short and stable: it names
+// a counter and stands in the log.
+type Reason string
+
+// The reasons.
+const (
+	NotRefused         Reason = ""
+	RegistrationClosed Reason = "registration is closed"
+	NotInvited         Reason = "no invite"
+	NoCreate           Reason = "the nocreate file exists"
+	LoadTooHigh        Reason = "the load is too high"
+	MemoryTooLow       Reason = "too little memory"
+	DiskTooFull        Reason = "too little disk space"
+	RelayRate          Reason = "too many new accounts in a minute"
+	NetworkRate        Reason = "too many new accounts from a network"
+	NameLength         Reason = "the name's length"
+	NameReserved       Reason = "a reserved name"
+	PasswordTooShort   Reason = "the password is too short"
+	PasswordTooLong    Reason = "the password is longer than bcrypt's 72 octets"
+	PasswordLength     Reason = "the password's length is not accepted"
+)
+
+// Reasons lists all of them, for counters that start at zero.
+func Reasons() []Reason {
+	return []Reason{
+		RegistrationClosed, NotInvited, NoCreate, LoadTooHigh, MemoryTooLow, DiskTooFull, RelayRate,
+		NetworkRate, NameLength, NameReserved, PasswordTooShort, PasswordTooLong, PasswordLength,
+	}
+}
+
+// Message is the reason in words for the person who wanted an account.
+func (r Reason) Message() string {
+	switch r {
+	case RegistrationClosed, NoCreate:
+		return "This server does not take new accounts at the moment."
+	case NotInvited:
+		return "This server takes new accounts by invitation only. The invitation is missing, used up or too old."
+	case LoadTooHigh, MemoryTooLow, DiskTooFull:
+		return "This server is too busy to take new accounts. Please try again later."
+	case RelayRate, NetworkRate:
+		return "There were too many new accounts. Please try again later."
+	case NameLength, NameReserved:
+		return "This name cannot be had."
+	case PasswordTooShort, PasswordTooLong, PasswordLength:
+		return "This password has a length that the server does not take."
+	}
+	return "The account could not be made."
+}
+
+// Status is the HTTP status that goes with the reason.
+func (r Reason) Status() int {
+	switch r {
+	case LoadTooHigh, MemoryTooLow, DiskTooFull:
+		return 503
+	case RelayRate, NetworkRate:
+		return 429
+	}
+	return 403
+}

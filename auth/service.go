@@ -1,0 +1,235 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Errors of Mailboxes.
+var (
+	ErrNoMailbox = errors.New("no such mailbox")
+	ErrExists    = errors.New("the mailbox exists")
+	// ErrNoPassword says that there is a mailbox, but no password in it: an
+	// operator took it away, or somebody else made the folder.
+	ErrNoPassword = errors.New("the mailbox has no password file")
+)
+
+// Mailboxes keeps the accounts.
+type Mailboxes interface {
+	// Password returns what is stored for addr now. It fails with ErrNoMailbox,
+	// ErrNoPassword, or for a reason that may pass.
+	Password(addr Address) (stored string, err error)
+	// Create makes a mailbox, durably, wholly or not at all. It fails with
+	// ErrExists if there is one.
+	Create(addr Address, stored string, now time.Time) error
+}
+
+// Outcome says how a login or look-up went. Its text is stable: it names a
+// counter.
+type Outcome string
+
+// The outcomes.
+const (
+	Verified    Outcome = "verified"   // against the stored hash
+	Remembered  Outcome = "remembered" // was verified before
+	HandedOn    Outcome = "handed on"  // Dovecot checks the stored hash
+	Created     Outcome = "created"    // a first login
+	Wrong       Outcome = "wrong"      // the password
+	BlockedUser Outcome = "blocked"    // by an operator
+	Damaged     Outcome = "damaged"    // no usable stored password
+	Refused     Outcome = "refused"    // no account was made; see Reason
+	Unknown     Outcome = "unknown"    // no such account, and none was asked for
+	NotOurs     Outcome = "not ours"   // no address of this relay
+)
+
+// Outcomes lists all of them, for counters that start at zero.
+func Outcomes() []Outcome {
+	return []Outcome{Verified, Remembered, HandedOn, Created, Wrong, BlockedUser, Damaged, Refused, Unknown, NotOurs}
+}
+
+// Result is the answer to a login.
+type Result struct {
+	Outcome Outcome
+	Address Address
+	// Password is what Dovecot checks the client's password against. Empty: the
+	// user does not exist.
+	Password string
+	Reason   Reason // of Refused
+	Damage   error  // of Damaged
+}
+
+// Options are what a Service is made of. All fields are required.
+type Options struct {
+	Domain    string // what stands behind the "@"
+	Mailboxes Mailboxes
+	Machine   Machine
+	Policy    func() *Policy // the one in force
+	Now       func() time.Time
+	Key       []byte // 32 random octets
+	Remember  int    // verified logins to remember, at most
+	Workers   int    // passwords to hash at once: the number of cores
+}
+
+// Service answers logins. Its methods may be called concurrently.
+type Service struct {
+	Options
+	verified *memory
+	rate     rate
+	workers  chan struct{}
+	making   busy
+}
+
+// New returns a Service.
+func New(o Options) *Service {
+	return &Service{Options: o, verified: newMemory(o.Key, o.Remember), workers: make(chan struct{}, o.Workers)}
+}
+
+// Login checks a password, and makes an account if it is the first one for
+// address. An empty password asks for the stored hash, as "doveadm auth lookup"
+// does, and makes nothing. Client is where the login comes from, if known. An
+// error is a fault of ours, which may pass.
+func (s *Service) Login(ctx context.Context, address, password string, client netip.Addr) (Result, error) {
+	addr, err := ParseAddress(address, s.Domain)
+	if err != nil {
+		return Result{Outcome: NotOurs}, nil
+	}
+	r, err := s.verify(ctx, addr, password)
+	if errors.Is(err, ErrNoMailbox) {
+		return s.register(ctx, addr, password, client)
+	}
+	return r, err
+}
+
+// User returns whose mailbox address is, and whether there is one that has a
+// password, right or wrong.
+func (s *Service) User(address string) (Address, bool, error) {
+	addr, err := ParseAddress(address, s.Domain)
+	if err != nil {
+		return Address{}, false, nil
+	}
+	stored, err := s.Mailboxes.Password(addr)
+	switch {
+	case errors.Is(err, ErrNoMailbox), errors.Is(err, ErrNoPassword):
+		return addr, false, nil
+	case err != nil:
+		return addr, false, fmt.Errorf("looking up a user: %w", err)
+	}
+	return addr, stored != "", nil
+}
+
+// verify checks the password of an account. It fails with ErrNoMailbox if there
+// is none.
+func (s *Service) verify(ctx context.Context, addr Address, password string) (Result, error) {
+	stored, err := s.Mailboxes.Password(addr)
+	r := Result{Address: addr, Password: noProof}
+	switch {
+	case errors.Is(err, ErrNoPassword):
+		r.Outcome, r.Damage = Damaged, err
+		return r, nil
+	case err != nil:
+		return Result{}, fmt.Errorf("reading a password: %w", err)
+	case IsBlocked(stored):
+		r.Outcome = BlockedUser
+		return r, nil
+	}
+	if err := checkStored(stored); err != nil {
+		r.Outcome, r.Damage = Damaged, fmt.Errorf("the password file is of no use: %w", err)
+		return r, nil
+	}
+	if !isBcrypt(stored) || password == "" {
+		r.Outcome, r.Password = HandedOn, stored
+		return r, nil
+	}
+	d := s.verified.digest(addr, stored, password)
+	if s.verified.knows(d) {
+		r.Outcome, r.Password = Remembered, proofOf(password)
+		return r, nil
+	}
+	if err := s.work(ctx, func() {
+		if matches(stored, password) {
+			s.verified.add(d)
+			r.Outcome, r.Password = Verified, proofOf(password)
+		} else {
+			r.Outcome = Wrong
+		}
+	}); err != nil {
+		return Result{}, err
+	}
+	return r, nil
+}
+
+// register makes an account, or says why not. If somebody else is making it, it
+// waits and checks the password like any other login's.
+func (s *Service) register(ctx context.Context, addr Address, password string, client netip.Addr) (Result, error) {
+	if password == "" {
+		return Result{Outcome: Unknown, Address: addr}, nil
+	}
+	done, err := s.making.start(ctx, addr)
+	if err != nil {
+		return Result{}, err
+	}
+	defer done()
+	r, err := s.verify(ctx, addr, password)
+	if !errors.Is(err, ErrNoMailbox) {
+		return r, err
+	}
+	policy := s.Policy()
+	reason, err := s.refuses(policy, addr, password, client)
+	if err != nil {
+		return Result{}, err
+	}
+	if reason != NotRefused {
+		return Result{Outcome: Refused, Address: addr, Reason: reason}, nil
+	}
+	var stored string
+	if workErr := s.work(ctx, func() { stored, err = Hash(password, policy.Cost) }); workErr != nil {
+		return Result{}, workErr
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	err = s.Mailboxes.Create(addr, stored, s.Now())
+	if errors.Is(err, ErrExists) { // another process was faster
+		return s.verify(ctx, addr, password)
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("making an account: %w", err)
+	}
+	s.verified.add(s.verified.digest(addr, stored, password))
+	return Result{Outcome: Created, Address: addr, Password: proofOf(password)}, nil
+}
+
+// refuses asks the policy, the machine and the rates, the dearest last.
+func (s *Service) refuses(p *Policy, addr Address, password string, client netip.Addr) (Reason, error) {
+	now := s.Now()
+	if p.Registration == Closed {
+		return RegistrationClosed, nil
+	}
+	if reason := p.permits(addr, password, now); reason != NotRefused {
+		return reason, nil
+	}
+	state, err := s.Machine.State()
+	if err != nil {
+		return "", fmt.Errorf("asking for the machine's state: %w", err)
+	}
+	if reason := p.Accepts(state); reason != NotRefused {
+		return reason, nil
+	}
+	return s.rate.take(p, client, now), nil
+}
+
+// work runs f when a core is free for it. A storm of logins waits here, while
+// those that are remembered pass by.
+func (s *Service) work(ctx context.Context, f func()) error {
+	select {
+	case s.workers <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("too many passwords to hash: %w", ctx.Err())
+	}
+	defer func() { <-s.workers }()
+	f()
+	return nil
+}

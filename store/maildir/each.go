@@ -1,0 +1,47 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/auth"
+)
+
+// namesAtOnce is how many names of the folder are held at a time.
+const namesAtOnce = 1024
+
+// Each calls yield with the address of each mailbox that has a password, in no
+// order, until it fails, and returns its error. It sees a mailbox that comes or
+// goes meanwhile or not.
+func (s *Store) Each(yield func(auth.Address) error) error {
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return fmt.Errorf("opening the mailboxes: %w", err)
+	}
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(namesAtOnce)
+		for _, name := range names {
+			addr, err := auth.ParseAddress(name, s.domain)
+			if err != nil || addr.String() != name {
+				continue
+			}
+			if unix.Faccessat(int(dir.Fd()), name+"/"+passwordFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				continue
+			}
+			if err := yield(addr); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the mailboxes: %w", err)
+		}
+	}
+}

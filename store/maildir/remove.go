@@ -1,0 +1,71 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/auth"
+	"chatmaild/store/atomicfile"
+)
+
+// leftoverAge is how old something unfinished must be before it is taken for the
+// leftover of a crash.
+const leftoverAge = time.Hour
+
+// Remove deletes addr's mailbox. It is renamed aside first: from that moment on
+// nobody finds any part of it, and the address is free. It fails with
+// auth.ErrNoMailbox.
+func (s *Store) Remove(addr auth.Address) error {
+	aside, err := os.MkdirTemp(s.dir, gonePrefix)
+	if err != nil {
+		return fmt.Errorf("deleting a mailbox: %w", err)
+	}
+	defer os.RemoveAll(aside)
+	err = unix.Rename(s.Home(addr), filepath.Join(aside, "mailbox"))
+	if errors.Is(err, unix.ENOENT) {
+		return auth.ErrNoMailbox
+	}
+	if err != nil {
+		return fmt.Errorf("putting a mailbox aside: %w", err)
+	}
+	if err := atomicfile.SyncDir(s.dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(aside); err != nil {
+		return fmt.Errorf("deleting a mailbox: %w", err)
+	}
+	return nil
+}
+
+// RemoveLeftovers removes what a crash left half made or half deleted, and
+// returns how much of it there was.
+func (s *Store) RemoveLeftovers(now time.Time) (n int, err error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return 0, fmt.Errorf("reading the mailboxes: %w", err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), newPrefix) && !strings.HasPrefix(e.Name(), gonePrefix) {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && now.Sub(info.ModTime()) < leftoverAge {
+			continue
+		}
+		if err != nil {
+			return n, fmt.Errorf("looking at a leftover: %w", err)
+		}
+		if err := os.RemoveAll(filepath.Join(s.dir, e.Name())); err != nil {
+			return n, fmt.Errorf("removing a leftover: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}

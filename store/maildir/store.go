@@ -1,0 +1,188 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/auth"
+	"chatmaild/store/atomicfile"
+)
+
+// Names within a mailbox.
+const (
+	passwordFile = "password"
+	enforceFile  = "enforceE2EEincoming"
+)
+
+// Prefixes of folders that are no mailboxes. An Address holds an "@", and what
+// follows these never does.
+const (
+	newPrefix  = ".new-"
+	gonePrefix = ".gone-"
+)
+
+// maxPassword is in octets; a larger password file is none.
+const maxPassword = 1 << 10
+
+// Store is a folder of mailboxes. Its methods may be called concurrently.
+type Store struct {
+	dir    string
+	domain string
+}
+
+var _ auth.Mailboxes = (*Store)(nil)
+
+// Open returns the store of domain's mailboxes in dir, which it makes if need be.
+func Open(dir, domain string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the mailboxes: %w", err)
+	}
+	return &Store{dir: dir, domain: domain}, nil
+}
+
+// Home is the folder of addr's mailbox.
+func (s *Store) Home(addr auth.Address) string {
+	return s.dir + "/" + addr.String()
+}
+
+// Password implements auth.Mailboxes. An empty, overlong or unreadable file has
+// an error or no content; whoever asks decides what a content is good for.
+func (s *Store) Password(addr auth.Address) (string, error) {
+	stored, err := s.readPassword(addr)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return stored, err
+	}
+	if _, err := os.Lstat(s.Home(addr)); errors.Is(err, fs.ErrNotExist) {
+		return "", auth.ErrNoMailbox
+	} else if err != nil {
+		return "", fmt.Errorf("looking for a mailbox: %w", err)
+	}
+	// The mailbox may have come between the two questions; it came whole.
+	stored, err = s.readPassword(addr)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", auth.ErrNoPassword
+	}
+	return stored, err
+}
+
+// readPassword uses bare system calls: it runs once for each look-up, and an
+// os.File costs as much as the three of them.
+func (s *Store) readPassword(addr auth.Address) (string, error) {
+	fd, err := ignoringEINTR(func() (int, error) {
+		return unix.Open(s.Home(addr)+"/"+passwordFile, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOATIME, 0)
+	})
+	if err == unix.EPERM { // O_NOATIME is for the owner alone
+		fd, err = ignoringEINTR(func() (int, error) {
+			return unix.Open(s.Home(addr)+"/"+passwordFile, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		})
+	}
+	if err != nil {
+		return "", fmt.Errorf("opening a password file: %w", err)
+	}
+	defer unix.Close(fd)
+	var buf [maxPassword + 1]byte
+	n := 0
+	for n < len(buf) {
+		more, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf[n:]) })
+		if err != nil {
+			return "", fmt.Errorf("reading a password file: %w", err)
+		}
+		if more == 0 {
+			break
+		}
+		n += more
+	}
+	return strings.TrimSuffix(string(buf[:n]), "\n"), nil
+}
+
+func ignoringEINTR(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// Create implements auth.Mailboxes. The mailbox is made beside its place, written
+// to disk, and put there by one rename that replaces nothing.
+func (s *Store) Create(addr auth.Address, stored string, now time.Time) (err error) {
+	temp, err := os.MkdirTemp(s.dir, newPrefix)
+	if err != nil {
+		return fmt.Errorf("making a mailbox: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(temp)
+		}
+	}()
+	if os.Geteuid() == 0 {
+		if err := atomicfile.GiveTo(temp, s.dir); err != nil {
+			return err
+		}
+	}
+	if err := write(filepath.Join(temp, enforceFile), "", now); err != nil {
+		return err
+	}
+	if err := write(filepath.Join(temp, passwordFile), stored, now); err != nil {
+		return err
+	}
+	if err := atomicfile.SyncDir(temp); err != nil {
+		return err
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, s.Home(addr), unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EEXIST) {
+		return auth.ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("putting a mailbox in place: %w", err)
+	}
+	if err := atomicfile.SyncDir(s.dir); err != nil {
+		// It is there, but may be gone after a crash. The client is told to
+		// come again, and then finds it.
+		return fmt.Errorf("making a mailbox durable: %w", err)
+	}
+	return nil
+}
+
+// write makes a file of a new mailbox, durably.
+func write(path, data string, now time.Time) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("making a file: %w", err)
+	}
+	defer f.Close()
+	if err := atomicfile.Fill(f, []byte(data), 0o600); err != nil {
+		return err
+	}
+	if err := os.Chtimes(path, dayOf(now), dayOf(now)); err != nil {
+		return fmt.Errorf("setting a file's time: %w", err)
+	}
+	if data != "" {
+		if err := f.Sync(); err != nil {
+			return fmt.Errorf("writing a file: %w", err)
+		}
+	}
+	return f.Close()
+}
+
+// SetPassword replaces what is stored for addr. The day of the last login stays.
+func (s *Store) SetPassword(addr auth.Address, stored string) error {
+	last, err := s.LastLogin(addr)
+	if errors.Is(err, auth.ErrNoPassword) {
+		last = time.Now()
+	} else if err != nil {
+		return err
+	}
+	path := s.Home(addr) + "/" + passwordFile
+	return atomicfile.Write(path, []byte(stored), 0o600, func(f *os.File) error {
+		return os.Chtimes(f.Name(), dayOf(last), dayOf(last))
+	})
+}
