@@ -28,20 +28,22 @@ func parsePath(args, keyword string) (path, bool) {
 		return path{}, false
 	}
 	rest := strings.TrimLeft(args[len(keyword):], " ")
-	var p path
-	if strings.HasPrefix(rest, "<") {
-		end := endOfPath(rest)
-		if end < 0 {
+	if !strings.HasPrefix(rest, "<") {
+		addr, params, spaced := strings.Cut(rest, " ")
+		if addr == "" {
 			return path{}, false
 		}
-		p.addr, p.params = rest[1:end], rest[end+1:]
-	} else if end := strings.IndexByte(rest, ' '); end >= 0 {
-		p.addr, p.params = rest[:end], rest[end:]
-	} else {
-		p.addr = rest
+		rest = "<" + addr + ">"
+		if spaced {
+			rest += " " + params
+		}
 	}
-	p.params = strings.TrimRight(p.params, " ")
-	if p.params != "" && p.params[0] != ' ' || rest == "" || strings.ContainsAny(p.addr, "<>\t") {
+	end := endOfPath(rest)
+	if end < 0 {
+		return path{}, false
+	}
+	p := path{addr: rest[1:end], params: strings.TrimRight(rest[end+1:], " ")}
+	if p.params != "" && p.params[0] != ' ' || strings.ContainsAny(p.addr, "<>\t") {
 		return path{}, false
 	}
 	return p, true

@@ -49,7 +49,11 @@ func newSink(t testing.TB, answer func(string) string) *sink {
 	return s
 }
 
-func (s *sink) addr() string { return s.listener.Addr().String() }
+func (s *sink) addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listener.Addr().String()
+}
 
 func (s *sink) accept(l net.Listener) {
 	for {
@@ -71,6 +75,19 @@ func (s *sink) accept(l net.Listener) {
 	}
 }
 
+// restart listens again where it did before close.
+func (s *sink) restart() {
+	l, err := net.Listen("tcp", s.addr())
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.mu.Lock()
+	s.listener = l
+	s.mu.Unlock()
+	go s.accept(l)
+}
+
 // hangUpAll closes all connections, as a restart does.
 func (s *sink) hangUpAll() {
 	s.mu.Lock()
@@ -81,7 +98,9 @@ func (s *sink) hangUpAll() {
 }
 
 func (s *sink) close() {
+	s.mu.Lock()
 	s.listener.Close()
+	s.mu.Unlock()
 	s.hangUpAll()
 }
 
