@@ -35,7 +35,7 @@ mkdir -p "/sys/fs/cgroup/$1"
 echo $$ > "/sys/fs/cgroup/$1/cgroup.procs"
 mount -t overlay overlay -o "lowerdir=$2,upperdir=$3,workdir=$4" "$5"
 shift 5
-SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn "$@"`
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_LOCK=0 exec systemd-nspawn "$@"`
 
 // A machine is one run of a host, from power on to power off.
 type machine struct {

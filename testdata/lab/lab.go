@@ -22,6 +22,8 @@ const (
 	// The kernel counts by user over all containers, and Dovecot polls without
 	// a word when it gets none.
 	inotifyInstances = 4096
+
+	propagateDir = "/run/systemd/nspawn/propagate"
 )
 
 // A Lab is one private network with hosts and clients on it. Its methods may be
@@ -158,7 +160,17 @@ func removeRun(ctx context.Context, dir string) error {
 	if err := errors.Join(removeNetwork(ctx, id), removeCgroups(ctx, id)); err != nil {
 		return err // the folder stays, so that the next run tries again
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(removePropagation(id), os.RemoveAll(dir))
+}
+
+// removePropagation removes the folders in which systemd-nspawn lets mounts
+// into its machines; it leaves them behind.
+func removePropagation(id string) error {
+	found, err := filepath.Glob(filepath.Join(propagateDir, id+"-*"))
+	for _, dir := range found {
+		err = errors.Join(err, os.Remove(dir))
+	}
+	return err
 }
 
 func raiseInotify() error {

@@ -80,6 +80,7 @@ func leftovers(l *Lab) error {
 	var found []string
 	for _, pattern := range []string{
 		netnsPath(l.id + "-*"),
+		filepath.Join(propagateDir, l.id+"-*"),
 		l.dir,
 	} {
 		names, err := filepath.Glob(pattern)
