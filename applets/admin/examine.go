@@ -61,6 +61,8 @@ func (e *examiner) units(ctx context.Context) {
 		switch {
 		case u.Load != "loaded":
 			e.say(part, trouble, "is its package installed? try: chatmaild run", "unknown to systemd (%s)", u.Load)
+		case u.Active != "active" && u.Restarts > 0:
+			e.say(part, trouble, look, "%s, restarted %d times after a failure", u.Active, u.Restarts)
 		case u.Active != "active":
 			e.say(part, trouble, look, "%s", u.Active)
 		case u.Restarts > 0:

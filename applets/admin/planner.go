@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"chatmaild/applets/admin/host"
@@ -147,7 +146,7 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 		}
 		switch {
 		case u.Active != "active":
-			steps = append(steps, unitStep{"restart", name, "it is " + u.Active})
+			steps = append(steps, unitStep{"start", name, "it is " + u.Active})
 		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
 			steps = append(steps, unitStep{"restart", name, "its configuration changes"})
 		case older:
@@ -189,7 +188,7 @@ func (p *planner) requirePorts() error {
 				continue
 			}
 			return fmt.Errorf("port %d is needed for %s, but %s (process %d) holds it: stop that program, or move it to another port",
-				l.Port, strings.Join(need.Programs[:1], ""), l.Program, l.PID)
+				l.Port, need.Job, l.Program, l.PID)
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/packaging/www/qrcode"
 )
 
 // runOptions are the flags of run.
@@ -69,8 +71,27 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 	if err := todo.apply(ctx, machine, env.Stderr); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "%s is a chatmail relay now.\n", conf.MailDomain)
+	if !opts.websiteOnly {
+		welcome(ctx, env, conf)
+	}
 	return nil
+}
+
+// welcome shows how people come to the relay. That it cannot is no failure of
+// run: status says what is wrong with the relay.
+func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
+	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat for a profile on it:\n\n",
+		conf.MailDomain, conf.MailDomain)
+	link, err := profileLink(ctx, conf, "")
+	if err == nil {
+		var code *qrcode.Code
+		if code, err = qrcode.Encode(link); err == nil {
+			showCode(env, code, link)
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "there is no QR code to show yet: %v\n", err)
+	}
 }
 
 // disableMail stops everything that could accept a message. What is queued or

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sysctl is a kernel parameter that is lower than it should be.
@@ -13,8 +15,9 @@ type Sysctl struct {
 	Wanted, Have int
 }
 
-// Sysctls returns the parameters in a file of sysctl.d(5) that are lower now.
-// Higher ones are somebody's wish, and stay.
+// Sysctls returns the parameters in a file of sysctl.d(5) that are lower now and
+// can be set. Higher ones are somebody's wish, and stay; in a container only its
+// host can set them.
 func (h Host) Sysctls(file string) ([]Sysctl, error) {
 	text, err := os.ReadFile(h.path(file))
 	if err != nil {
@@ -39,7 +42,7 @@ func (h Host) Sysctls(file string) ([]Sysctl, error) {
 		if err != nil {
 			return nil, fmt.Errorf("kernel parameter %s is no number: %w", name, err)
 		}
-		if have < wanted {
+		if have < wanted && unix.Access(h.path(sysctlPath(name)), unix.W_OK) == nil {
 			low = append(low, Sysctl{name, wanted, have})
 		}
 	}

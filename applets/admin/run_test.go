@@ -1,0 +1,290 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+)
+
+// fakeMachine is a Debian 12 in a temporary folder whose systemd and servers do
+// what a test wants.
+type fakeMachine struct {
+	host.Host
+	t       *testing.T
+	active  map[string]time.Time // unit → since
+	enabled map[string]bool
+	refuse  string   // the program that does not take its configuration
+	did     []string // systemctl calls that change something
+}
+
+func newMachine(t *testing.T) *fakeMachine {
+	t.Helper()
+	m := &fakeMachine{t: t, active: map[string]time.Time{}, enabled: map[string]bool{}}
+	m.Root = t.TempDir()
+	m.Command = m.command
+	m.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
+	m.write("/proc/net/tcp", "  sl  local_address\n")
+	m.write(sysctlFile, "")
+	for _, program := range []string{
+		"/usr/sbin/postfix", "/usr/sbin/dovecot", "/usr/lib/dovecot/imap", "/usr/lib/dovecot/lmtp",
+		"/usr/lib/dovecot/modules/lib22_push_notification_lua_plugin.so",
+		"/usr/sbin/opendkim", "/usr/sbin/nginx", "/usr/lib/nginx/modules/ngx_stream_module.so",
+	} {
+		m.write(program, "")
+	}
+	return m
+}
+
+func (m *fakeMachine) write(path, text string) {
+	m.t.Helper()
+	full := filepath.Join(m.Root, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *fakeMachine) command(_ context.Context, name string, args ...string) (string, error) {
+	switch {
+	case name == "systemctl" && args[0] == "show":
+		var out []string
+		for _, unit := range args[slices.Index(args, "--")+1:] {
+			active, since := "inactive", ""
+			if t, ok := m.active[unit]; ok {
+				active, since = "active", t.UTC().Format("Mon 2006-01-02 15:04:05.000000 MST")
+			}
+			enabled := "disabled"
+			if m.enabled[unit] {
+				enabled = "enabled"
+			}
+			out = append(out, fmt.Sprintf("Id=%s\nLoadState=loaded\nActiveState=%s\nUnitFileState=%s\nNRestarts=0\nActiveEnterTimestamp=%s\n",
+				unit, active, enabled, since))
+		}
+		return strings.Join(out, "\n"), nil
+	case name == "systemctl":
+		m.did = append(m.did, strings.Join(args, " "))
+		for _, unit := range args[1:] {
+			switch args[0] {
+			case "start", "restart":
+				m.active[unit] = time.Now().Add(time.Second)
+			case "stop":
+				delete(m.active, unit)
+			case "enable":
+				m.enabled[unit] = true
+			case "disable":
+				delete(m.enabled, unit)
+			}
+		}
+		return "", nil
+	case m.refuse != "" && strings.HasSuffix(name, m.refuse):
+		return "", errors.New("exit status 1: line 7 is odd")
+	default:
+		return "", nil
+	}
+}
+
+func (m *fakeMachine) plan(text string) (*plan, error) {
+	m.t.Helper()
+	conf, err := config.Parse("test.toml", text)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p := planner{conf: conf, configPath: "/etc/chatmail/chatmail.toml", version: "1", machine: m.Host, now: time.Now()}
+	return p.relay(context.Background())
+}
+
+const underscore = "mail_domain = \"_chat.example\"\n"
+
+// everything is what the machine holds, path → content.
+func (m *fakeMachine) everything() map[string]string {
+	m.t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(m.Root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[path] = string(text)
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return files
+}
+
+// settle makes the plan take owners as they come out below a root of our own.
+func settle(todo *plan) {
+	own := func(f *wanted.File, c host.Change) { f.Owner, f.Group = c.Owner, c.Group }
+	todo.files = slices.DeleteFunc(todo.files, func(c host.Change) bool {
+		if c.Exists {
+			own(&c.File, c)
+			return !c.File.Absent && bytes.Equal(c.Former, c.File.Content) && c.Mode == c.File.Mode
+		}
+		return false
+	})
+	todo.folders = slices.DeleteFunc(todo.folders, func(wanted.Folder) bool { return true })
+}
+
+func TestPlanningChangesNothing(t *testing.T) {
+	m := newMachine(t)
+	before := m.everything()
+	todo, err := m.plan(underscore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	todo.show(&out)
+	for _, want := range []string{"+mydestination = _chat.example", "privkey.pem (secret)", "start postfix.service", "enable chatmaild.target"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the dry run does not show %q", want)
+		}
+	}
+	if strings.Contains(out.String(), "PRIVATE KEY") {
+		t.Error("the dry run shows a private key")
+	}
+	after := m.everything()
+	if len(after) != len(before) || len(m.did) > 0 {
+		t.Errorf("planning changed the machine: %d files, %d before; systemctl %q", len(after), len(before), m.did)
+	}
+}
+
+func TestSecondRunHasNothingToDo(t *testing.T) {
+	m := newMachine(t)
+	todo, err := m.plan(underscore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := todo.apply(context.Background(), m.Host, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(m.did, "start postfix.service") {
+		t.Fatalf("Postfix was not started: %q", m.did)
+	}
+	again, err := m.plan(underscore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(again)
+	if len(again.files) > 0 {
+		t.Errorf("the second run would write %s", again.files[0].File.Path)
+	}
+}
+
+func TestARefusedConfigurationIsUndone(t *testing.T) {
+	for refuse, want := range map[string]string{
+		"postfix": "Postfix does not take its configuration", "doveconf": "Dovecot does not take its configuration",
+		"nginx": "nginx does not take its configuration", "opendkim": "OpenDKIM does not take its configuration",
+	} {
+		t.Run(refuse, func(t *testing.T) {
+			m := newMachine(t)
+			m.write("/etc/postfix/main.cf", "the operator's own\n")
+			before := m.everything()
+			m.refuse = refuse
+			todo, err := m.plan(underscore)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = todo.apply(context.Background(), m.Host, t.Output())
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "line 7 is odd") {
+				t.Fatalf("got %v, want %q and why", err, want)
+			}
+			after := m.everything()
+			for path, text := range before {
+				if after[path] != text {
+					t.Errorf("%s is %q, was %q", path, after[path], text)
+				}
+			}
+			for path := range after {
+				if _, ok := before[path]; !ok && !strings.Contains(path, backups) {
+					t.Errorf("%s was left behind", path)
+				}
+			}
+			for _, call := range m.did {
+				if call != "daemon-reload" {
+					t.Errorf("systemctl %s, although a configuration was refused", call)
+				}
+			}
+		})
+	}
+}
+
+func TestTheFormerFileIsKept(t *testing.T) {
+	m := newMachine(t)
+	m.write("/etc/postfix/main.cf", "the operator's own\n")
+	todo, err := m.plan(underscore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := todo.apply(context.Background(), m.Host, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(filepath.Join(m.Root, backups, "*", "etc/postfix/main.cf"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept: %q, %v", kept, err)
+	}
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "the operator's own\n" {
+		t.Errorf("kept %q, %v", text, err)
+	}
+}
+
+func TestARunThatCannotWork(t *testing.T) {
+	const smtpHeld = "  sl  local_address\n" +
+		"   0: 00000000:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 77 1 0 100 0 0 10 0\n"
+	tests := []struct {
+		name, config string
+		spoil        func(*fakeMachine)
+		want         string
+	}{
+		{"another Debian", underscore, func(m *fakeMachine) {
+			m.write("/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian 13\"\n")
+		}, "this is Debian 13"},
+		{"a missing package", underscore, func(m *fakeMachine) {
+			if err := os.Remove(filepath.Join(m.Root, "/usr/sbin/opendkim")); err != nil {
+				m.t.Fatal(err)
+			}
+		}, "the package opendkim is missing"},
+		{"a held port", underscore, func(m *fakeMachine) {
+			m.write("/proc/net/tcp", smtpHeld)
+			m.write("/proc/300/comm", "exim4\n")
+			m.write("/proc/300/fd/0", "")
+			if err := os.Symlink("socket:[77]", filepath.Join(m.Root, "/proc/300/fd/3")); err != nil {
+				m.t.Fatal(err)
+			}
+		}, "port 25 is needed for SMTP from other relays, but exim4 (process 300) holds it"},
+		{"no certificate", `mail_domain = "chat.example.org"`, func(*fakeMachine) {}, "ACME is not built yet"},
+		{"an external pair that is not there", `mail_domain = "chat.example.org"
+tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_external_cert_and_key"},
+		{"a DKIM key that is none", underscore, func(m *fakeMachine) {
+			m.write("/etc/dkimkeys/opendkim.private", "garbage")
+		}, "the DKIM key is no PEM text"},
+		{"a web folder that is not there", underscore + `www_folder = "/srv/nowhere"`, func(*fakeMachine) {}, "www_folder"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t)
+			tt.spoil(m)
+			before := len(m.everything())
+			_, err := m.plan(tt.config)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if len(m.everything()) != before || len(m.did) > 0 {
+				t.Error("the machine was changed")
+			}
+		})
+	}
+}
