@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"chatmaild/mailfilter/pgp"
 )
 
 var (
@@ -117,7 +115,7 @@ func (p *parts) leaf(media string) (contentType, error) {
 // armor reads the last part, which must be an armored message with nothing but
 // empty lines around it.
 func (p *parts) armor(headers bool) error {
-	var a pgp.Armor
+	a := &p.pgp
 	a.Reset(headers)
 	begun := false
 	for {

@@ -8,16 +8,12 @@ import (
 )
 
 // MaxHeader is the greatest size of a header block in octets, with its line
-// ends and the empty line. MaxHeaderLine is the greatest size of one line
-// without its line end (RFC 5322, section 2.1.1).
-const (
-	MaxHeader     = 128 << 10
-	MaxHeaderLine = 998
-)
+// ends and the empty line. Lines have no limit of their own: some programs
+// write References in one.
+const MaxHeader = 128 << 10
 
 var (
 	errHeaderSize  = errors.New("header too long")
-	errHeaderLine  = errors.New("header line too long")
 	errHeaderEnd   = errors.New("header line without CRLF")
 	errHeaderByte  = errors.New("control character in header")
 	errHeaderName  = errors.New("header line without a field name")
@@ -76,12 +72,8 @@ func (h *Header) readLine(r *bufio.Reader) error {
 		case err != nil:
 			return err
 		}
-		line, ok := bytes.CutSuffix(h.raw[start:], []byte("\r\n"))
-		switch {
-		case !ok:
+		if !bytes.HasSuffix(h.raw[start:], []byte("\r\n")) {
 			return refuse(BadHeader, errHeaderEnd)
-		case len(line) > MaxHeaderLine:
-			return refuse(BadHeader, errHeaderLine)
 		}
 		return nil
 	}

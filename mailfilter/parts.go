@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"chatmaild/mailfilter/pgp"
 )
 
 // The bounds of what is read of a body at a time: the buffer, which holds the
@@ -34,6 +36,7 @@ type parts struct {
 
 	err        error // of src, once it failed or ended
 	start, end int   // what of buf is still to be read
+	pgp        pgp.Armor
 	buf        [bufferSize]byte
 }
 

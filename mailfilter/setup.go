@@ -63,7 +63,7 @@ func (p *parts) setup() error {
 
 // embedded reads the last part, in which one armored message stands in HTML.
 func (p *parts) embedded() error {
-	var a pgp.Armor
+	a := &p.pgp
 	a.Reset(true)
 	begun := false
 	for {

@@ -56,7 +56,8 @@ const (
 // Reset prepares a for a new message. headers says whether armor headers,
 // which anyone can read, may precede the data.
 func (a *Armor) Reset(headers bool) {
-	*a = Armor{headers: headers, room: maxHeaders}
+	a.packets.reset()
+	*a = Armor{headers: headers, room: maxHeaders, packets: a.packets}
 }
 
 // Line takes the next line, without its line end. The error says why this is

@@ -1,85 +1,202 @@
 package pgp
 
-// The least sizes of bodies, in octets. They are what the fixed fields, the
-// shortest variable one and the integrity check take.
+import "math/bits"
+
+// Ciphers and modes (RFC 9580, section 9). Of the ciphers with blocks of 16
+// octets, which versions 6 and 2 are limited to, programs use AES with those.
 const (
-	minPKESK3 = 1 + 8 + 1 + 1       // version, key ID, algorithm, session key
-	minPKESK6 = 1 + 1 + 1 + 1       // version, no fingerprint, algorithm, session key
-	minSKESK4 = 1 + 1 + 2           // version, cipher, simple S2K
-	minSKESK6 = 1 + 4 + 2 + 12 + 16 // version, counts and algorithms, S2K, nonce, tag
-	minSEIPD1 = 1 + 8 + 2 + 22      // version, a block and its repetition, MDC
-	minSEIPD2 = 1 + 3 + 32 + 16     // version, algorithms and chunk size, salt, tag
-	maxChunk  = 16                  // greatest chunk size octet
-	maxAEAD   = 3                   // EAX, OCB, GCM
-	lenKeyV4  = 1 + 20              // key version and fingerprint
-	lenKeyV6  = 1 + 32
+	cipherAES128 = 7
+	cipherAES256 = 9
+	maxCipher    = 13
+	modeEAX      = 1
+	modeGCM      = 3
+	maxChunk     = 16 // greatest chunk size octet
+	tagSize      = 16 // authentication tag
 )
 
-// body judges a packet whose body has passed whole, by its first octets and
-// its size. Public-key algorithms are not looked at, nor are ciphers beyond
-// the one that means "none": new ones appear, and knowing them proves nothing
-// about octets that cannot be decrypted here.
-func (p *packets) body() error {
-	if p.seen < probe {
-		return errShort
+// The least sizes of encrypted data, in octets.
+const (
+	minSEIPD1 = 1 + 8 + 2 + 22  // version, a block and its repetition, MDC
+	minSEIPD2 = 1 + 3 + 32 + 16 // version, algorithms and chunk size, salt, tag
+)
+
+// fixedFields is how many octets precede the size of the encrypted session key
+// for the public-key algorithms that have no variable field before it: X25519
+// and X448 (RFC 9580, section 5.1), and both combined with ML-KEM
+// (draft-ietf-openpgp-pqc).
+func fixedFields(algorithm byte) int {
+	switch algorithm {
+	case 25:
+		return 32
+	case 26:
+		return 56
+	case 35:
+		return 32 + 1088
+	case 36:
+		return 56 + 1568
 	}
-	least, err := uint64(0), error(nil)
-	switch p.tag {
-	case tagPKESK:
-		least, err = p.pkesk()
-	case tagSKESK:
-		least, err = p.skesk()
-	default:
-		least, err = p.seipd()
-	}
-	if err == nil && p.size < least {
-		return errShort
-	}
-	return err
+	return 0
 }
 
-// pkesk: RFC 9580, section 5.1.
-func (p *packets) pkesk() (least uint64, err error) {
-	switch p.first[0] {
+// fields takes a packet's body apart. Once something is missing, ok is false
+// and everything further is empty.
+type fields struct {
+	rest []byte
+	ok   bool
+}
+
+func (f *fields) take(n int) []byte {
+	if n > len(f.rest) {
+		f.rest, f.ok = nil, false
+		return nil
+	}
+	taken := f.rest[:n]
+	f.rest = f.rest[n:]
+	return taken
+}
+
+func (f *fields) octet() byte {
+	if o := f.take(1); f.ok {
+		return o[0]
+	}
+	return 0
+}
+
+// sized takes a field that begins with its size in one octet.
+func (f *fields) sized() []byte { return f.take(int(f.octet())) }
+
+// secret takes an encrypted session key that begins with its size in one octet.
+func (f *fields) secret() {
+	// Sizes of 0 and 255 are reserved where they come from (RFC 9580,
+	// section 9.2).
+	if n := len(f.sized()); n == 0 || n == 255 {
+		f.ok = false
+	}
+}
+
+// mpi takes a number that begins with its size in bits in two octets (RFC
+// 9580, section 3.2).
+func (f *fields) mpi() { f.take((int(f.octet())<<8 + int(f.octet()) + 7) / 8) }
+
+// end says whether all was there, and no more.
+func (f *fields) end() bool { return f.ok && len(f.rest) == 0 }
+
+// checkPKESK: RFC 9580, section 5.1. An algorithm that it does not know is let
+// through: new ones appear.
+func checkPKESK(body []byte) error {
+	f := fields{body, true}
+	switch f.octet() {
 	case 3:
-		return minPKESK3, nil
+		f.take(8)
 	case 6:
-		switch key := p.first[1]; key {
-		case 0, lenKeyV4, lenKeyV6:
-			return minPKESK6 + uint64(key), nil
+		// The recipient's key version and fingerprint, or nothing. The size
+		// has to agree with the version: each reader goes by one of them.
+		key := f.sized()
+		switch {
+		case len(key) == 0:
+		case len(key) == 1+20 && key[0] == 4, len(key) == 1+32 && key[0] == 6:
+		default:
+			return errSessionKey
 		}
-		return 0, errRecipient
+	default:
+		return errSessionKey
 	}
-	return 0, errVersion
+	switch algorithm := f.octet(); algorithm {
+	case 0:
+		return errSessionKey
+	case 1, 2: // RSA
+		f.mpi()
+	case 16: // Elgamal
+		f.mpi()
+		f.mpi()
+	case 18: // ECDH
+		f.mpi()
+		f.secret()
+	default:
+		n := fixedFields(algorithm)
+		if n == 0 {
+			f.take(len(f.rest))
+			break
+		}
+		f.take(n)
+		f.secret()
+	}
+	if !f.end() {
+		return errSessionKey
+	}
+	return nil
 }
 
-// skesk: RFC 9580, section 5.3.
-func (p *packets) skesk() (least uint64, err error) {
-	switch p.first[0] {
+// checkSKESK: RFC 9580, section 5.3.
+func checkSKESK(body []byte) error {
+	f := fields{body, true}
+	version := f.octet()
+	switch version {
 	case 4:
-		if p.first[1] == 0 {
-			return 0, errPlain
+		cipher := f.octet()
+		if cipher == 0 || cipher > maxCipher || !f.s2k() {
+			return errSessionKey
 		}
-		return minSKESK4, nil
+		// The passphrase may be the key, or encrypt one.
+		if len(f.rest) > 1+32 {
+			return errSessionKey
+		}
+		return nil
 	case 6:
-		if p.first[2] == 0 || p.first[3] == 0 || p.first[3] > maxAEAD {
-			return 0, errPlain
+		params := fields{f.sized(), true}
+		cipher, mode := params.octet(), params.octet()
+		s2k := fields{params.sized(), true}
+		if !s2k.s2k() || !s2k.end() || !isAES(cipher) || mode < modeEAX || mode > modeGCM {
+			return errSessionKey
 		}
-		return minSKESK6, nil
+		params.take(nonceSize(mode))
+		if !params.end() || len(f.rest) < 16+tagSize || len(f.rest) > 32+tagSize {
+			return errSessionKey
+		}
+		return nil
 	}
-	return 0, errVersion
+	return errSessionKey
 }
 
-// seipd: RFC 9580, section 5.13.
-func (p *packets) seipd() (least uint64, err error) {
-	switch p.first[0] {
+// s2k takes the way from a passphrase to a key (RFC 9580, section 3.7.1).
+func (f *fields) s2k() bool {
+	switch f.octet() {
+	case 0:
+		f.take(1)
 	case 1:
-		return minSEIPD1, nil
-	case 2:
-		if p.first[1] == 0 || p.first[2] == 0 || p.first[2] > maxAEAD || p.first[3] > maxChunk {
-			return 0, errPlain
-		}
-		return minSEIPD2, nil
+		f.take(1 + 8)
+	case 3:
+		f.take(1 + 8 + 1)
+	case 4:
+		f.take(16)
+		passes, lanes, memory := f.octet(), f.octet(), f.octet()
+		return f.ok && passes > 0 && lanes > 0 && memory <= 31 &&
+			int(memory) >= 3+bits.Len8(lanes-1)
+	default:
+		return false
 	}
-	return 0, errVersion
+	return f.ok
+}
+
+func isAES(cipher byte) bool { return cipher >= cipherAES128 && cipher <= cipherAES256 }
+
+// nonceSize is that of EAX, OCB and GCM (RFC 9580, section 9.6).
+func nonceSize(mode byte) int { return [...]int{0, 16, 15, 12}[mode] }
+
+// checkSEIPD: RFC 9580, section 5.13. prefix is what was looked at of size
+// octets.
+func checkSEIPD(prefix []byte, size uint64) error {
+	f := fields{prefix, true}
+	switch f.octet() {
+	case 1:
+		if size >= minSEIPD1 {
+			return nil
+		}
+	case 2:
+		cipher, mode, chunk := f.octet(), f.octet(), f.octet()
+		if isAES(cipher) && mode >= modeEAX && mode <= modeGCM && chunk <= maxChunk && size >= minSEIPD2 {
+			return nil
+		}
+	}
+	return errData
 }

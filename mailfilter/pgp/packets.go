@@ -13,8 +13,12 @@ const (
 // (RFC 9580, section 4.2.1.4).
 const minPartial = 512
 
-// probe is how many octets of a packet's body are looked at.
-const probe = 4
+// A session key is looked at as a whole, which the greatest known ones fit
+// into by far. Of the encrypted data only the first octets are looked at.
+const (
+	maxSessionKey = 4 << 10
+	dataPrefix    = 4
+)
 
 var (
 	errNotPacket    = errors.New("no OpenPGP packet header")
@@ -24,10 +28,9 @@ var (
 	errNoSessionKey = errors.New("encrypted data without an encrypted session key")
 	errTrailing     = errors.New("octets after the encrypted data")
 	errTruncated    = errors.New("truncated packet")
-	errShort        = errors.New("packet too short for its type")
-	errRecipient    = errors.New("session key for a recipient of unknown form")
-	errVersion      = errors.New("packet of unknown version")
-	errPlain        = errors.New("packet that names no cipher or mode")
+	errSessionKey   = errors.New("malformed session key")
+	errLong         = errors.New("session key too long to be one")
+	errData         = errors.New("malformed encrypted data")
 )
 
 // packets walks a sequence of packets as the octets pass. Octets that it does
@@ -42,8 +45,7 @@ type packets struct {
 	length  uint32 // the length as far as it was read
 	left    uint32 // octets of the part still to come
 	size    uint64 // octets of the body in all parts so far
-	seen    int    // how many octets of the body are in first
-	first   [probe]byte
+	body    []byte // the octets of the body that are to be looked at
 }
 
 type packetState uint8
@@ -57,9 +59,12 @@ const (
 	atEnd
 )
 
+// reset goes back to the start of a message.
+func (p *packets) reset() { *p = packets{body: p.body[:0]} }
+
 // skippable returns how many of the next octets need not be seen.
 func (p *packets) skippable() uint32 {
-	if p.state != inBody || p.seen < probe {
+	if p.state != inBody || p.tag != tagSEIPD || len(p.body) < dataPrefix {
 		return 0
 	}
 	return p.left
@@ -91,9 +96,8 @@ func (p *packets) octet(c byte) error {
 		}
 		return p.part(p.length, false)
 	case inBody:
-		if p.seen < probe {
-			p.first[p.seen] = c
-			p.seen++
+		if p.tag != tagSEIPD || len(p.body) < dataPrefix {
+			p.body = append(p.body, c)
 		}
 		return p.skip(1)
 	}
@@ -102,7 +106,7 @@ func (p *packets) octet(c byte) error {
 
 // header takes the octet that begins a packet (RFC 9580, section 4.2).
 func (p *packets) header(c byte) error {
-	*p = packets{esk: p.esk}
+	p.size, p.body = 0, p.body[:0]
 	switch c >> 6 {
 	case 3:
 		p.tag, p.state = c&0x3f, atLength
@@ -112,7 +116,8 @@ func (p *packets) header(c byte) error {
 		if c&3 == 3 {
 			return errOldLength
 		}
-		p.tag, p.state, p.pending = c>>2&0x0f, inLength, 1<<(c&3)
+		p.tag, p.state = c>>2&0x0f, inLength
+		p.length, p.pending = 0, 1<<(c&3)
 	default:
 		return errNotPacket
 	}
@@ -154,6 +159,9 @@ func (p *packets) lengthOctet(c byte) error {
 func (p *packets) part(n uint32, partial bool) error {
 	p.state, p.left, p.partial = inBody, n, partial
 	p.size += uint64(n)
+	if p.tag != tagSEIPD && n > maxSessionKey {
+		return errLong
+	}
 	if n == 0 {
 		return p.endOfPart()
 	}
@@ -166,15 +174,16 @@ func (p *packets) endOfPart() error {
 		p.state = atLength
 		return nil
 	}
-	if err := p.body(); err != nil {
-		return err
+	switch p.tag {
+	case tagPKESK:
+		p.state, p.esk = atTag, true
+		return checkPKESK(p.body)
+	case tagSKESK:
+		p.state, p.esk = atTag, true
+		return checkSKESK(p.body)
 	}
-	p.state = atTag
-	if p.tag == tagSEIPD {
-		p.state = atEnd
-	}
-	p.esk = true
-	return nil
+	p.state = atEnd
+	return checkSEIPD(p.body, p.size)
 }
 
 // close says whether the octets may end here.

@@ -1,0 +1,193 @@
+package mailfilter_test
+
+import "strings"
+
+// fixture is a message with what the policies have to say of it.
+type fixture struct {
+	name, why  string
+	out, in    string // verdicts, as verdict returns them
+	message    string
+	sender     string // alice if empty
+	recipients []string
+}
+
+const (
+	alice = "alice@chat.example"
+	bob   = "bob@chat.example"
+
+	pass = "pass"
+	bare = "unencrypted"
+	head = "bad-header"
+)
+
+// coreHeader is the header that Delta Chat writes, and coreParts what goes
+// around the armor.
+const coreHeader = "From: <alice@chat.example>\r\n" +
+	"Date: Sat, 14 Nov 2026 09:30:00 +0000\r\n" +
+	"Message-ID: <2f1c6b1e-0d0f-4b8e-9a51-6f0c4f7f7f10@localhost>\r\n" +
+	"MIME-Version: 1.0\r\n" +
+	"Chat-Version: 1.0\r\n" +
+	"Subject: [...]\r\n" +
+	"To: \"hidden-recipients\": ;\r\n" +
+	"Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; \r\n" +
+	"\tboundary=\"18a1f0c2b3d4e5f6_7a8b9c0d1e2f3a4b_5c6d7e8f9a0b1c2d\"\r\n" +
+	"\r\n"
+
+const coreBoundary = "18a1f0c2b3d4e5f6_7a8b9c0d1e2f3a4b_5c6d7e8f9a0b1c2d"
+
+// core is a message as Delta Chat writes it.
+func core(armor string) string {
+	return coreHeader + "\r\n" +
+		"--" + coreBoundary + "\r\n" +
+		"Content-Type: application/pgp-encrypted\r\n" +
+		"Content-Transfer-Encoding: 7bit\r\n" +
+		"\r\n" +
+		"Version: 1\r\n" +
+		"\r\n" +
+		"--" + coreBoundary + "\r\n" +
+		"Content-Type: application/octet-stream\r\n" +
+		"Content-Transfer-Encoding: 7bit\r\n" +
+		"\r\n" +
+		armor +
+		"\r\n" +
+		"--" + coreBoundary + "--\r\n"
+}
+
+// thunderbird is a message as Thunderbird, Enigmail and Mailvelope write it.
+func thunderbird(armor string) string {
+	return "Message-ID: <6d6c2f0e-55aa-4c3b-8f70-0b6f3f1d2c3b@example.org>\r\n" +
+		"Date: Sat, 14 Nov 2026 10:30:00 +0100\r\n" +
+		"MIME-Version: 1.0\r\n" +
+		"User-Agent: Mozilla Thunderbird\r\n" +
+		"Content-Language: en-US\r\n" +
+		"To: bob@chat.example\r\n" +
+		"From: \"Alice A. Author\" <alice@chat.example>\r\n" +
+		"Subject: ...\r\n" +
+		"Content-Type: multipart/encrypted;\r\n" +
+		" protocol=\"application/pgp-encrypted\";\r\n" +
+		" boundary=\"------------dMZ1tVbW2ZC0l9jI8uQ3xk5s\"\r\n" +
+		"\r\n" +
+		"This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n" +
+		"--------------dMZ1tVbW2ZC0l9jI8uQ3xk5s\r\n" +
+		"Content-Type: application/pgp-encrypted\r\n" +
+		"Content-Description: PGP/MIME version identification\r\n" +
+		"\r\n" +
+		"Version: 1\r\n" +
+		"\r\n" +
+		"--------------dMZ1tVbW2ZC0l9jI8uQ3xk5s\r\n" +
+		"Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n" +
+		"Content-Description: OpenPGP encrypted message\r\n" +
+		"Content-Disposition: inline; filename=\"encrypted.asc\"\r\n" +
+		"\r\n" +
+		armor +
+		"\r\n" +
+		"--------------dMZ1tVbW2ZC0l9jI8uQ3xk5s--\r\n"
+}
+
+// plain is a message in the clear.
+const plain = "From: <alice@chat.example>\r\n" +
+	"To: <bob@chat.example>\r\n" +
+	"Date: Sat, 14 Nov 2026 09:30:00 +0000\r\n" +
+	"Message-ID: <plain@chat.example>\r\n" +
+	"MIME-Version: 1.0\r\n" +
+	"Subject: The old mill\r\n" +
+	"Content-Type: text/plain; charset=utf-8\r\n" +
+	"\r\n" +
+	fixtureText
+
+// secureJoin is the first message of a SecureJoin, version 2.
+const secureJoin = "From: <alice@chat.example>\r\n" +
+	"Date: Sat, 14 Nov 2026 09:30:00 +0000\r\n" +
+	"Message-ID: <0f4b7f3e-securejoin@localhost>\r\n" +
+	"MIME-Version: 1.0\r\n" +
+	"Chat-Version: 1.0\r\n" +
+	"Subject: Secure-Join: vc-request\r\n" +
+	"To: <bob@chat.example>\r\n" +
+	"Secure-Join: vc-request\r\n" +
+	"Secure-Join-Invitenumber: Tq4R8wYp0sLmN2vB\r\n" +
+	"Content-Type: multipart/mixed; \r\n" +
+	"\tboundary=\"18a1f0c2_joinjoin_5c6d7e8f\"\r\n" +
+	"\r\n\r\n" +
+	"--18a1f0c2_joinjoin_5c6d7e8f\r\n" +
+	"Content-Type: text/plain; charset=\"utf-8\"\r\n" +
+	"Content-Transfer-Encoding: 7bit\r\n" +
+	"\r\n" +
+	"Secure-Join: vc-request\r\n" +
+	"--18a1f0c2_joinjoin_5c6d7e8f--\r\n"
+
+// report is a bounce as Postfix writes it.
+const report = "Date: Sat, 14 Nov 2026 09:30:00 +0000 (UTC)\r\n" +
+	"From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\r\n" +
+	"Subject: Undelivered Mail Returned to Sender\r\n" +
+	"To: bob@chat.example\r\n" +
+	"Auto-Submitted: auto-replied\r\n" +
+	"MIME-Version: 1.0\r\n" +
+	"Content-Type: multipart/report; report-type=delivery-status;\r\n" +
+	"\tboundary=\"4C3B2A1.1794648600/mx.example.org\"\r\n" +
+	"Message-Id: <20261114093000.D5E6F@mx.example.org>\r\n" +
+	"\r\n" +
+	"This is a MIME-encapsulated message.\r\n" +
+	"\r\n" +
+	"--4C3B2A1.1794648600/mx.example.org\r\n" +
+	"Content-Description: Notification\r\n" +
+	"Content-Type: text/plain; charset=us-ascii\r\n" +
+	"\r\n" +
+	"The mailbox of the recipient is full.\r\n" +
+	"\r\n" +
+	"--4C3B2A1.1794648600/mx.example.org\r\n" +
+	"Content-Description: Delivery report\r\n" +
+	"Content-Type: message/delivery-status\r\n" +
+	"\r\n" +
+	"Reporting-MTA: dns; mx.example.org\r\n" +
+	"\r\n" +
+	"Final-Recipient: rfc822; carol@example.org\r\n" +
+	"Action: failed\r\n" +
+	"Status: 5.2.2\r\n" +
+	"\r\n" +
+	"--4C3B2A1.1794648600/mx.example.org--\r\n"
+
+// good is an encrypted message of Delta Chat's.
+func (s samples) good() string { return core(s.goodArmor()) }
+
+func (s samples) goodArmor() string { return armor(sequence(s.pkesk3, s.seipd1)) }
+
+// setup is an Autocrypt Setup Message.
+func (s samples) setup() string {
+	inner := s.edit(armor(sequence(s.skesk4, s.seipd1)),
+		"MESSAGE-----\r\n\r\n", "MESSAGE-----\r\nPassphrase-Format: numeric9x4\r\nPassphrase-Begin: 17\r\n\r\n")
+	return "From: <alice@chat.example>\r\n" +
+		"To: <alice@chat.example>\r\n" +
+		"Date: Sat, 14 Nov 2026 09:30:00 +0000\r\n" +
+		"Message-ID: <setup@chat.example>\r\n" +
+		"MIME-Version: 1.0\r\n" +
+		"Subject: Autocrypt Setup Message\r\n" +
+		"Autocrypt-Setup-Message: v1\r\n" +
+		"Content-Type: multipart/mixed; boundary=\"setupsetup\"\r\n" +
+		"\r\n" +
+		"--setupsetup\r\n" +
+		"Content-Type: text/plain\r\n" +
+		"\r\n" +
+		"This message carries your settings to your other device.\r\n" +
+		"\r\n" +
+		"--setupsetup\r\n" +
+		"Content-Type: application/autocrypt-setup\r\n" +
+		"Content-Disposition: attachment; filename=\"autocrypt-setup-message.html\"\r\n" +
+		"\r\n" +
+		"<html><body>\r\n<p>Open this with your mail program.</p>\r\n<pre>\r\n" +
+		inner +
+		"</pre></body></html>\r\n" +
+		"--setupsetup--\r\n"
+}
+
+// edit replaces the last occurrence of each old by new; they come in pairs.
+func (s samples) edit(text string, pairs ...string) string {
+	s.t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		at := strings.LastIndex(text, pairs[i])
+		if at < 0 {
+			s.t.Fatalf("nothing to edit: no %q", pairs[i])
+		}
+		text = text[:at] + pairs[i+1] + text[at+len(pairs[i]):]
+	}
+	return text
+}
