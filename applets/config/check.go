@@ -80,7 +80,7 @@ func (c *Config) check() (key string, err error) {
 type number interface{ ~int | ~int64 | ~float64 }
 
 func atLeast[N number](n, low N) error {
-	if n < low {
+	if !(n >= low) { // nor is NaN
 		return fmt.Errorf("%v is too small: at least %v", n, low)
 	}
 	return nil

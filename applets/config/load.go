@@ -49,18 +49,16 @@ func Parse(path, text string) (*Config, error) {
 	fail := func(key, format string, args ...any) (*Config, error) {
 		return nil, &Error{Path: path, Line: lineOf(text, key), Key: key, Text: fmt.Sprintf(format, args...)}
 	}
-	meta, err := toml.Decode(text, c)
-	if parse := (toml.ParseError{}); errors.As(err, &parse) {
-		message := parse.Message
-		if message == "" {
-			message = strings.TrimPrefix(parse.Error(), "toml: ")
-		}
-		return nil, &Error{Path: path, Line: parse.Position.Line, Key: parse.LastKey, Text: message}
-	} else if err != nil {
-		return nil, &Error{Path: path, Text: strings.TrimPrefix(err.Error(), "toml: ")}
+	var values map[string]any
+	meta, err := toml.Decode(text, &values)
+	if err != nil {
+		return nil, syntaxError(path, err)
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return fail(unknown[0].String(), "unknown key; the known ones are in chatmail.toml(5)")
+	if key, err := checkTypes(values, meta); err != nil {
+		return fail(key, "%v", err)
+	}
+	if _, err := toml.Decode(text, c); err != nil {
+		return nil, syntaxError(path, err)
 	}
 	if !meta.IsDefined("mail_domain") {
 		return fail("mail_domain", "is missing; it is the one key that is required")
@@ -72,6 +70,20 @@ func Parse(path, text string) (*Config, error) {
 		return fail(key, "%v", err)
 	}
 	return c, nil
+}
+
+// syntaxError is the library's error as ours.
+func syntaxError(path string, err error) *Error {
+	var parse toml.ParseError
+	if !errors.As(err, &parse) {
+		return &Error{Path: path, Text: strings.TrimPrefix(err.Error(), "toml: ")}
+	}
+	text := parse.Message
+	if text == "" {
+		text = strings.TrimPrefix(parse.Error(), "toml: ")
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	return &Error{Path: path, Line: parse.Position.Line, Key: parse.LastKey, Text: text}
 }
 
 // lineOf returns the line on which key is set, or 0. The file is flat, so the
