@@ -1,0 +1,26 @@
+package expire
+
+import (
+	"fmt"
+	"time"
+)
+
+// MaxGap is how long after the last run a run still believes the clock. A relay
+// that was off for longer has somebody who can say that the clock is right.
+const MaxGap = 7 * day
+
+// CheckClock returns an error if now cannot be true: before the program was
+// built, or more than MaxGap after the last run. A zero time is unknown. A clock
+// that went back deletes too little, which the next run makes good.
+func CheckClock(now, built, last time.Time) error {
+	const layout = "2006-01-02 15:04 MST"
+	if now.Before(built) {
+		return fmt.Errorf("the clock says %s, but this program was built on %s: nothing was deleted",
+			now.UTC().Format(layout), built.UTC().Format(layout))
+	}
+	if gap := now.Sub(last); !last.IsZero() && gap > MaxGap {
+		return fmt.Errorf("the clock says %s, %d days after the last run of %s: nothing was deleted",
+			now.UTC().Format(layout), int(gap/day), last.UTC().Format(layout))
+	}
+	return nil
+}

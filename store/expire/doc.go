@@ -1,0 +1,46 @@
+// Package expire keeps the mail store small: it decides what has lain there for
+// long enough, deletes that, and counts what is left.
+//
+// # The store
+//
+// A Maildir++ (maildir(5)) for each address, as Dovecot and the Python relay
+// leave it:
+//
+//	STORE/ADDR/password          its mtime is the day of the last login
+//	STORE/ADDR/{cur,new,tmp}/    messages
+//	STORE/ADDR/.Sub/{cur,new,tmp}/
+//	STORE/ADDR/dovecot*          Dovecot's, never touched
+//	STORE/ADDR/maildirsize       the sum of Maildir++ quota, if Dovecot keeps one
+//	STORE/.removing/             mailboxes on their way out
+//
+// Only regular files in cur, new and tmp are messages, and of those not the ones
+// whose names start with a dot or "dovecot". All else stays for as long as its
+// mailbox does.
+//
+// # Beside a live Dovecot
+//
+// Dovecot expects that other programs delete messages: unlink is all it takes,
+// and its next look at the folder finds the message expunged. UIDs and UIDVALIDITY
+// live in dovecot-uidlist, and with the index in dovecot.index; a folder whose
+// uidlist is lost gets a new UIDVALIDITY, and its clients lose mail
+// (github.com/chatmail/relay/issues/374). So neither these nor the folders
+// themselves are ever touched, and no file is renamed. What Dovecot renames
+// while a walk looks at it is met at the next run.
+//
+// With "quota = count", Dovecot's sum comes from its index and follows by itself.
+// With "quota = maildir" it is in maildirsize, which is removed after the last
+// message of a mailbox, so that Dovecot counts anew. A count that was under way
+// in that very moment can be written afterwards and be too high until the next.
+//
+// A mailbox goes by one rename, into STORE/.removing, and is only then taken
+// apart; aside.go has the rest. Whoever keeps something for an address elsewhere,
+// such as its push tokens, sees that STORE/ADDR is gone.
+//
+// # What cannot happen
+//
+// Every step is relative to an open folder, by one name, without following
+// links (openat(2), O_NOFOLLOW), so that nothing outside of the store is
+// reached whatever is renamed meanwhile. A time that cannot be true deletes
+// nothing; see Plan and CheckClock. Memory does not grow with the store: folders
+// are read in pieces, by a bounded number of workers.
+package expire

@@ -1,0 +1,147 @@
+package expire
+
+import (
+	"errors"
+	"time"
+
+	"chatmaild/store/maildir"
+)
+
+// Bounds that are not configured.
+const (
+	LargeSize = 200_000        // octets; a message above this is large
+	day       = 24 * time.Hour // of UTC, which has no leap seconds here
+
+	emptyAfter = day // age of a folder that never became a mailbox
+	maxAhead   = day // how far ahead of the clock a time is still believed
+)
+
+// Limits says how long mail stays.
+type Limits struct {
+	Mails    time.Duration // any message, since its arrival
+	Large    time.Duration // a large message in cur, where a client has seen it
+	Inactive time.Duration // a mailbox, since the day of its last login
+}
+
+// Days makes Limits of the days in the configuration.
+func Days(mails, large, inactive int) Limits {
+	return Limits{time.Duration(mails) * day, time.Duration(large) * day, time.Duration(inactive) * day}
+}
+
+// Reason says why something goes.
+type Reason int
+
+// The reasons. Keep is none.
+const (
+	Keep     Reason = iota
+	Old             // a message older than Limits.Mails
+	Large           // a large message, seen, older than Limits.Large
+	Full            // the oldest message of a mailbox that is too full
+	Inactive        // a mailbox without a login for Limits.Inactive
+	Empty           // a folder that never became a mailbox
+	reasons
+)
+
+func (r Reason) String() string {
+	return [reasons]string{"keep", "old", "large", "full", "inactive", "empty"}[r]
+}
+
+// errUndated: the clock that wrote the time was wrong, or somebody set it. What
+// cannot be dated stays.
+var errUndated = errors.New("its time is before 1970 or in the future")
+
+// Plan decides what goes at one moment. It is pure: names and times in, reasons out.
+type Plan struct {
+	now    int64
+	limits Limits
+}
+
+// NewPlan returns the plan for the moment now.
+func NewPlan(now time.Time, limits Limits) Plan {
+	return Plan{now.Unix(), limits}
+}
+
+// before returns the second that lies age before the plan's moment.
+func (p Plan) before(age time.Duration) int64 { return p.now - int64(age/time.Second) }
+
+// plausible reports whether the time t of a file can be true.
+func (p Plan) plausible(t int64) bool { return t > 0 && t <= p.before(-maxAhead) }
+
+// arrival returns when a message came: the later of the time in its name, which
+// is when the server wrote it, and its mtime, which is the INTERNALDATE that a
+// client may choose and which a careless copy of the store sets anew. Of two
+// times the later one deletes less.
+func (p Plan) arrival(name, mtime int64) (t int64, err error) {
+	if p.plausible(name) {
+		t = name
+	}
+	if p.plausible(mtime) {
+		t = max(t, mtime)
+	}
+	if t == 0 {
+		return 0, errUndated
+	}
+	return t, nil
+}
+
+// message is a message file as its name and stat tell.
+type message struct {
+	name  maildir.Name
+	in    folder
+	mtime int64
+	size  int64 // of the file
+}
+
+// octets returns the length of the message, which the file's size is only if
+// nothing compressed it.
+func (m message) octets() int64 {
+	if m.name.Size >= 0 {
+		return m.name.Size
+	}
+	return m.size
+}
+
+// nameSettles reports whether a message stays whatever stat would say, because
+// arrival cannot be earlier than the time in the name.
+func (p Plan) nameSettles(n maildir.Name, in folder) bool {
+	if !p.plausible(n.Time) || n.Time < p.before(p.limits.Mails) {
+		return false
+	}
+	small := n.Size >= 0 && n.Size <= LargeSize
+	return in != cur || small || n.Time >= p.before(p.limits.Large)
+}
+
+// message says why m goes.
+func (p Plan) message(m message) (Reason, error) {
+	t, err := p.arrival(m.name.Time, m.mtime)
+	switch {
+	case err != nil:
+		return Keep, err
+	case t < p.before(p.limits.Mails):
+		return Old, nil
+	case m.in == cur && m.octets() > LargeSize && t < p.before(p.limits.Large):
+		return Large, nil
+	}
+	return Keep, nil
+}
+
+// mailbox says whether a mailbox goes whose password file has this mtime: the day
+// of the last login. The limit counts from the end of that day.
+func (p Plan) mailbox(mtime int64) (Reason, error) {
+	if !p.plausible(mtime) {
+		return Keep, errUndated
+	}
+	const seconds = int64(day / time.Second)
+	if end := mtime - mtime%seconds + seconds; end < p.before(p.limits.Inactive) {
+		return Inactive, nil
+	}
+	return Keep, nil
+}
+
+// empty says whether a folder without any entry goes.
+func (p Plan) empty(mtime int64) Reason {
+	if mtime < p.before(emptyAfter) {
+		return Empty
+	}
+	return Keep
+}

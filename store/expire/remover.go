@@ -1,0 +1,128 @@
+package expire
+
+import "golang.org/x/sys/unix"
+
+// quotaFile holds Dovecot's running sum of Maildir++ quota. Without it Dovecot
+// counts anew, which is right after deletions that it knows nothing of.
+const quotaFile = "maildirsize"
+
+// Remover does what a plan says, or only says that it would.
+type Remover interface {
+	message(d dir, name string) error
+	quota(mailbox dir) error
+	// mailbox removes the mailbox called name with all that is in it, if it still
+	// has to go, and returns what that was.
+	mailbox(name string) (files Tally, removed bool, err error)
+	empty(name string) error
+}
+
+var (
+	_ Remover = (*Deleter)(nil)
+	_ Remover = dryRun{}
+)
+
+// dryRun changes nothing.
+type dryRun struct{ top dir }
+
+// DryRun returns a Remover that changes nothing.
+func (s *Store) DryRun() Remover { return dryRun{s.top} }
+
+func (dryRun) message(dir, string) error { return nil }
+func (dryRun) quota(dir) error           { return nil }
+func (dryRun) empty(string) error        { return nil }
+
+func (r dryRun) mailbox(name string) (Tally, bool, error) {
+	var files Tally
+	err := eachFile(r.top, name, func(_ dir, _ string, st unix.Stat_t) error {
+		if !isDir(st) {
+			files.add(Tally{1, st.Size})
+		}
+		return nil
+	})
+	return files, err == nil, err
+}
+
+// Deleter deletes. There is one at a time for a store.
+type Deleter struct {
+	top   dir
+	aside dir
+	plan  Plan
+
+	renamed func() // for tests: the moment after a mailbox was set aside
+}
+
+func (r *Deleter) message(d dir, name string) error { return d.unlink(name) }
+func (r *Deleter) empty(name string) error          { return r.top.rmdir(name) }
+
+func (r *Deleter) quota(mailbox dir) error {
+	if err := mailbox.unlink(quotaFile); !gone(err) {
+		return err
+	}
+	return nil
+}
+
+// maxDepth bounds how deep the folders of a mailbox are followed to remove them.
+// Dovecot makes two levels.
+const maxDepth = 32
+
+// eachFile calls do for all that is in the folder called name, and then for the
+// folder itself. It follows no link and does not leave the file system. What do
+// says first is its error; it goes on all the same.
+func eachFile(parent dir, name string, do func(d dir, name string, st unix.Stat_t) error) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(parent.fd, &st); err != nil {
+		return err
+	}
+	t := tree{device: st.Dev, do: do}
+	return t.visit(parent, name, 0)
+}
+
+type tree struct {
+	device  uint64
+	do      func(d dir, name string, st unix.Stat_t) error
+	readers [maxDepth]reader
+}
+
+func (t *tree) visit(parent dir, name string, depth int) error {
+	st, err := parent.stat(name)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if isDir(st) {
+		switch {
+		case depth == maxDepth:
+			return unix.ELOOP
+		case st.Dev != t.device:
+			return unix.EXDEV
+		}
+		if err := t.content(parent, name, depth); err != nil {
+			return err
+		}
+	}
+	return t.do(parent, name, st)
+}
+
+func (t *tree) content(parent dir, name string, depth int) (first error) {
+	d, err := parent.open(name)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	for {
+		entries, err := t.readers[depth].next(d)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			return first
+		}
+		for _, e := range entries {
+			if err := t.visit(d, string(e.name), depth+1); err != nil && first == nil {
+				first = err
+			}
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package expire
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"chatmaild/store/maildir"
+
+	"golang.org/x/sys/unix"
+)
+
+// Protected is how long even a full mailbox keeps a message.
+const Protected = day
+
+// shrinkBatch bounds how many messages are remembered at once, whatever the size
+// of the mailbox: it is walked again after each batch.
+const shrinkBatch = 8192
+
+// Shrink deletes the oldest messages of the mailbox of addr until they have at
+// most target octets, as Dovecot's quota counts them, and leaves those alone that
+// arrived within Protected before now. It returns ErrBusy if another process
+// shrinks the mailbox at this moment.
+func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.Time, faults *Faults) (Tally, error) {
+	if strings.ContainsAny(addr, "/\x00") || strings.HasPrefix(addr, ".") || !strings.Contains(addr, "@") {
+		return Tally{}, fmt.Errorf("opening the mailbox: %w", unix.EINVAL)
+	}
+	box, err := s.top.open(addr)
+	if err != nil {
+		return Tally{}, fmt.Errorf("opening the mailbox: %w", err)
+	}
+	defer box.close()
+	if err := box.lock(); err == unix.EWOULDBLOCK {
+		return Tally{}, ErrBusy
+	} else if err != nil {
+		return Tally{}, fmt.Errorf("locking the mailbox: %w", err)
+	}
+
+	plan := NewPlan(now, Limits{Mails: Protected, Large: Protected})
+	remover := &Deleter{top: s.top}
+	var deleted Tally
+	for ctx.Err() == nil {
+		f := &filler{plan: plan, faults: faults, limit: shrinkBatch}
+		w := &worker{ctx: ctx, top: s.top, visitor: f, faults: faults}
+		w.mailbox(addr)
+		batch := f.deleteTo(box, target, remover)
+		deleted.add(batch)
+		if f.total <= target || len(f.oldest) < f.limit || batch.Count == 0 {
+			break
+		}
+	}
+	if deleted.Count > 0 {
+		if err := remover.quota(box); err != nil {
+			faults.add("removing the old quota sum", err, addr, quotaFile)
+		}
+	}
+	return deleted, ctx.Err()
+}
+
+// filler is the visitor that finds out what fills a mailbox.
+type filler struct {
+	plan   Plan
+	faults *Faults
+	limit  int
+	total  int64   // octets of all messages, as quota counts them
+	oldest ageHeap // at most limit of those that may go
+}
+
+// dated is a message with its arrival.
+type dated struct {
+	arrival int64
+	octets  int64
+	onDisk  int64
+	folder  string // in the mailbox: "cur", ".Sent/new"
+	name    string
+}
+
+func (f *filler) mailbox(*mailbox) bool { return true }
+
+func (f *filler) messages(m *mailbox, d dir, in folder, files []entry) {
+	if in == tmp { // not delivered yet: quota does not count it
+		return
+	}
+	for _, e := range files {
+		f.message(m, d, in, e)
+	}
+}
+
+func (f *filler) message(m *mailbox, d dir, in folder, e entry) {
+	name := string(e.name)
+	st, err := d.stat(name)
+	if err != nil || !isRegular(st) {
+		if err != nil && !gone(err) {
+			f.faults.add("looking at a message", err, m.name, name)
+		}
+		return
+	}
+	msg := message{maildir.ParseName(e.name), in, st.Mtim.Sec, st.Size}
+	f.total += msg.octets()
+	reason, err := f.plan.message(msg)
+	if err != nil {
+		f.faults.add("dating a message", err, m.name, name)
+	}
+	if reason == Keep {
+		return
+	}
+	arrival, _ := f.plan.arrival(msg.name.Time, msg.mtime)
+	if len(f.oldest) == f.limit {
+		if arrival >= f.oldest[0].arrival {
+			return
+		}
+		heap.Pop(&f.oldest)
+	}
+	heap.Push(&f.oldest, dated{arrival, msg.octets(), msg.size, m.sub + string(in), name})
+}
+
+func (f *filler) other(*mailbox, dir, entry) {}
+func (f *filler) leave(*mailbox)             {}
+
+// deleteTo deletes the oldest messages until target is reached.
+func (f *filler) deleteTo(box dir, target int64, remover Remover) (deleted Tally) {
+	slices.SortFunc(f.oldest, func(a, b dated) int { return cmp.Compare(a.arrival, b.arrival) })
+	for _, m := range f.oldest {
+		if f.total <= target {
+			break
+		}
+		err := inFolder(box, m.folder, func(d dir) error { return remover.message(d, m.name) })
+		if err != nil && !gone(err) {
+			f.faults.add("deleting a message", err, "", m.name)
+			continue
+		}
+		f.total -= m.octets
+		if err == nil {
+			deleted.add(Tally{1, m.onDisk})
+		}
+	}
+	return deleted
+}
+
+// inFolder opens the folder at a path of one or two names.
+func inFolder(d dir, path string, do func(dir) error) error {
+	name, rest, more := strings.Cut(path, "/")
+	sub, err := d.open(name)
+	if err != nil {
+		return err
+	}
+	defer sub.close()
+	if more {
+		return inFolder(sub, rest, do)
+	}
+	return do(sub)
+}
+
+// ageHeap has the latest arrival first, which is the one to drop.
+type ageHeap []dated
+
+func (h ageHeap) Len() int           { return len(h) }
+func (h ageHeap) Less(i, j int) bool { return h[i].arrival > h[j].arrival }
+func (h ageHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *ageHeap) Push(x any)        { *h = append(*h, x.(dated)) }
+func (h *ageHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}

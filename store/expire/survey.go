@@ -1,0 +1,158 @@
+package expire
+
+import (
+	"context"
+	"time"
+
+	"chatmaild/store/maildir"
+)
+
+// Bounds of the classes of a Survey, each class being what is below its bound and
+// not below the one before; the last class has none.
+var (
+	LoginDays    = []int{1, 7, 30, 90}
+	MessageDays  = []int{1, 7, 20}
+	MessageSizes = []int64{10_000, 100_000, LargeSize, 1_000_000, 10_000_000}
+)
+
+// Survey is what a store holds. The octets of a message are those of the plain
+// message, as quota counts them.
+type Survey struct {
+	Accounts  int64 // folders with a password
+	NoAccount int64 // folders without one
+	Logins    []int64
+	Undated   int64 // accounts and messages whose time cannot be true
+
+	Messages Tally
+	Unseen   Tally   // the part of Messages that no client has seen yet
+	ByAge    []Tally // as MessageDays
+	BySize   []Tally // as MessageSizes
+	Other    Tally   // indexes, passwords, and whatever else lies in a mailbox
+}
+
+func newSurvey() Survey {
+	return Survey{
+		Logins: make([]int64, len(LoginDays)+1),
+		ByAge:  make([]Tally, len(MessageDays)+1),
+		BySize: make([]Tally, len(MessageSizes)+1),
+	}
+}
+
+func (s *Survey) add(t Survey) {
+	s.Accounts += t.Accounts
+	s.NoAccount += t.NoAccount
+	s.Undated += t.Undated
+	for i := range t.Logins {
+		s.Logins[i] += t.Logins[i]
+	}
+	s.Messages.add(t.Messages)
+	s.Unseen.add(t.Unseen)
+	for i := range t.ByAge {
+		s.ByAge[i].add(t.ByAge[i])
+	}
+	for i := range t.BySize {
+		s.BySize[i].add(t.BySize[i])
+	}
+	s.Other.add(t.Other)
+}
+
+// Survey walks the store. Faults are collected, and the rest is counted; the error
+// is ctx's.
+func (s *Store) Survey(ctx context.Context, now time.Time, p *Progress, faults *Faults) (Survey, error) {
+	surveyors := make([]*surveyor, workers())
+	visitors := make([]visitor, len(surveyors))
+	for i := range surveyors {
+		surveyors[i] = &surveyor{plan: NewPlan(now, Limits{}), faults: faults, sum: newSurvey()}
+		visitors[i] = surveyors[i]
+	}
+	walk(ctx, s.top, visitors, p, faults)
+	sum := newSurvey()
+	for _, v := range surveyors {
+		sum.add(v.sum)
+	}
+	return sum, ctx.Err()
+}
+
+// surveyor is the visitor that counts.
+type surveyor struct {
+	plan   Plan
+	faults *Faults
+	sum    Survey
+}
+
+func (v *surveyor) mailbox(m *mailbox) bool {
+	switch {
+	case !m.password:
+		v.sum.NoAccount++
+	case !v.plan.plausible(m.login):
+		v.sum.Accounts++
+		v.sum.Undated++
+	default:
+		v.sum.Accounts++
+		v.sum.Logins[v.age(m.login, LoginDays)]++
+	}
+	return true
+}
+
+// age returns the class of a time among those that days bound.
+func (v *surveyor) age(t int64, days []int) int {
+	for i, d := range days {
+		if t > v.plan.before(time.Duration(d)*day) {
+			return i
+		}
+	}
+	return len(days)
+}
+
+func (v *surveyor) messages(m *mailbox, d dir, in folder, files []entry) {
+	for _, e := range files {
+		msg := message{name: maildir.ParseName(e.name), in: in}
+		// Every other message tells both in its name, and needs no stat.
+		if msg.name.Size < 0 || !v.plan.plausible(msg.name.Time) {
+			st, err := d.stat(string(e.name))
+			if err != nil {
+				v.fault(err, m, e)
+				continue
+			}
+			msg.mtime, msg.size = st.Mtim.Sec, st.Size
+		}
+		v.message(msg)
+	}
+}
+
+func (v *surveyor) message(m message) {
+	one := Tally{1, m.octets()}
+	v.sum.Messages.add(one)
+	if m.in != cur {
+		v.sum.Unseen.add(one)
+	}
+	size := 0
+	for size < len(MessageSizes) && one.Size >= MessageSizes[size] {
+		size++
+	}
+	v.sum.BySize[size].add(one)
+	if t, err := v.plan.arrival(m.name.Time, m.mtime); err == nil {
+		v.sum.ByAge[v.age(t, MessageDays)].add(one)
+	} else {
+		v.sum.Undated++
+	}
+}
+
+func (v *surveyor) other(m *mailbox, d dir, e entry) {
+	st, err := d.stat(string(e.name))
+	if err != nil {
+		v.fault(err, m, e)
+		return
+	}
+	if isRegular(st) {
+		v.sum.Other.add(Tally{1, st.Size})
+	}
+}
+
+func (v *surveyor) fault(err error, m *mailbox, e entry) {
+	if !gone(err) {
+		v.faults.add("looking at a file", err, m.name, string(e.name))
+	}
+}
+
+func (v *surveyor) leave(*mailbox) {}
