@@ -1,6 +1,103 @@
 package applets
 
-import "chatmaild/applets/command"
+import (
+	"context"
+	"errors"
+	"flag"
+	"io/fs"
+	"log/slog"
+	"time"
 
-var expire = notBuilt("expire", command.Oneshot, "deletes old messages and the mailboxes of inactive users")
-var quotaExpire = notBuilt("quota-expire", command.Oneshot, "deletes the oldest messages of one full mailbox")
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	store "chatmaild/store/expire"
+)
+
+var expire = command.Command{
+	Name: "expire", Kind: command.Oneshot,
+	Synopsis: "deletes old messages and the mailboxes of inactive users",
+	Bind: func(flags *flag.FlagSet) command.Run {
+		var job expiry
+		flags.BoolVar(&job.dryRun, "dry-run", false, "tell what would go, and delete nothing")
+		flags.BoolVar(&job.json, "json", false, "print the summary as JSON")
+		flags.BoolVar(&job.trustClock, "clock-is-right", false, "go on after the clock has jumped ahead")
+		return job.run
+	},
+}
+
+// expiry is one run over the whole store.
+type expiry struct{ dryRun, json, trustClock bool }
+
+func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error {
+	conf, err := env.Config()
+	if err != nil {
+		return err
+	}
+	log := env.Log()
+	start := time.Now()
+	lastRun := expiryStamp(conf)
+	if err := checkClock(start, lastRun, job.trustClock); err != nil {
+		return err
+	}
+	mail, err := store.Open(conf.MailboxesDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		log.Warn("there are no mailboxes yet", "mailboxes_dir", conf.MailboxesDir)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer mail.Close()
+
+	plan := store.NewPlan(start, store.Days(conf.DeleteMailsAfter, conf.DeleteLargeAfter, conf.DeleteInactiveUsersAfter))
+	var faults store.Faults
+	remover := mail.DryRun()
+	if !job.dryRun {
+		deleter, err := mail.Deleter(plan, &faults)
+		if err != nil {
+			return err
+		}
+		defer deleter.Close()
+		remover = deleter
+		if err := lastRun.write(start); err != nil {
+			return err
+		}
+	}
+	var progress store.Progress
+	stop := showProgress(env, mail, &progress)
+	sum, err := mail.Expire(ctx, plan, remover, &progress, &faults)
+	stop()
+
+	if printErr := job.print(env, newOutcome(job.dryRun, sum, &faults, time.Since(start))); printErr != nil {
+		return printErr
+	}
+	logFaults(log, &faults)
+	log.Info("expiry finished", "dry_run", job.dryRun, "mailboxes", sum.Mailboxes, "messages", sum.Messages,
+		"old", sum.Deleted[store.Old].Count, "large", sum.Deleted[store.Large].Count,
+		"inactive", sum.Deleted[store.Inactive].Count, "empty", sum.Deleted[store.Empty].Count,
+		"freed", sum.Freed(), "faults", faults.Total(), "took", time.Since(start).Round(time.Millisecond))
+	if err != nil {
+		return err
+	}
+	return faultsError(&faults)
+}
+
+func faultsError(faults *store.Faults) error {
+	if err := faults.Err(); err != nil {
+		return command.WithHint(err, "chatmaild expire --dry-run --debug names the mailboxes")
+	}
+	return nil
+}
+
+// logFaults names each kind of fault once. Only a log for debugging holds whose
+// mailbox it was.
+func logFaults(log *slog.Logger, faults *store.Faults) {
+	for _, k := range faults.Kinds() {
+		log.Warn("a part of the store could not be worked on", "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)
+		log.Debug("the first of them", "doing", k.Doing, "mailbox", k.Mailbox)
+	}
+}
+
+func expiryStamp(conf *config.Config) runStamp {
+	return runStamp{conf.StateDir + "/expire.json"}
+}

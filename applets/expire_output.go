@@ -1,0 +1,110 @@
+package applets
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"chatmaild/applets/command"
+	store "chatmaild/store/expire"
+)
+
+// outcome is the summary of a run as --json prints it.
+type outcome struct {
+	DryRun    bool                   `json:"dry_run"`
+	Mailboxes int64                  `json:"mailboxes"`
+	Messages  int64                  `json:"messages"`
+	Deleted   map[string]store.Tally `json:"deleted"`
+	Freed     int64                  `json:"freed"`
+	Faults    int64                  `json:"faults"`
+	Kinds     []store.Fault          `json:"fault_kinds"`
+	Seconds   float64                `json:"seconds"`
+}
+
+// expiryReasons are those of expire, with what they count.
+var expiryReasons = []struct {
+	reason store.Reason
+	what   string
+}{
+	{store.Old, "old messages"},
+	{store.Large, "large messages"},
+	{store.Inactive, "inactive mailboxes"},
+	{store.Empty, "empty folders"},
+}
+
+func newOutcome(dryRun bool, sum store.Summary, faults *store.Faults, took time.Duration) outcome {
+	o := outcome{
+		DryRun: dryRun, Mailboxes: sum.Mailboxes, Messages: sum.Messages,
+		Deleted: make(map[string]store.Tally), Freed: sum.Freed(),
+		Faults: faults.Total(), Kinds: faults.Kinds(), Seconds: took.Seconds(),
+	}
+	for _, r := range expiryReasons {
+		o.Deleted[r.reason.String()] = sum.Deleted[r.reason]
+	}
+	return o
+}
+
+// print writes the result. A real run tells it to a person or a program that
+// asked; the journal has its summary line.
+func (job *expiry) print(env *command.Env, o outcome) error {
+	if job.json {
+		e := json.NewEncoder(env.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(o)
+	}
+	if !job.dryRun && !command.IsTerminal(env.Stdout) {
+		return nil
+	}
+	title := "deleted"
+	if o.DryRun {
+		title = "would be deleted"
+	}
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "%s\tcount\tsize\t\n", title)
+	for _, r := range expiryReasons {
+		t := o.Deleted[r.reason.String()]
+		fmt.Fprintf(w, "%s\t%d\t%s\t\n", r.what, t.Count, command.FormatSize(t.Size))
+	}
+	fmt.Fprintf(w, "all\t\t%s\t\n", command.FormatSize(o.Freed))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(env.Stdout, "%d mailboxes, %d messages looked at in %.1f s\n", o.Mailboxes, o.Messages, o.Seconds)
+	return err
+}
+
+// showProgress tells a person at a terminal how far the walk is. The function it
+// returns ends that.
+func showProgress(env *command.Env, mail *store.Store, p *store.Progress) (stop func()) {
+	if !command.IsTerminal(env.Stderr) {
+		return func() {}
+	}
+	total, start := mail.Count(), time.Now()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				fmt.Fprint(env.Stderr, "\r\033[K", progressLine(p.Mailboxes.Load(), total, time.Since(start)))
+			case <-done:
+				fmt.Fprint(env.Stderr, "\r\033[K")
+				return
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}
+
+func progressLine(n, total int64, elapsed time.Duration) string {
+	line := fmt.Sprintf("%d of %d mailboxes", n, total)
+	if rate := float64(n) / elapsed.Seconds(); n > 0 && rate > 0 {
+		left := time.Duration(float64(max(total-n, 0)) / rate * float64(time.Second))
+		line += fmt.Sprintf(", %.0f a second, %s left", rate, left.Round(time.Second))
+	}
+	return line
+}

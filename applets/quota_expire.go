@@ -1,0 +1,61 @@
+package applets
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"time"
+
+	"chatmaild/applets/command"
+	store "chatmaild/store/expire"
+)
+
+// fullPercent is how full a mailbox is left. Dovecot warns at 75 %, and clients
+// warn their user at 80 %.
+const fullPercent = 70
+
+var quotaExpire = command.Command{
+	Name: "quota-expire", Kind: command.Oneshot, Args: "ADDRESS",
+	Synopsis: "deletes the oldest messages of one full mailbox",
+	Bind: func(*flag.FlagSet) command.Run {
+		return shrink
+	},
+}
+
+// shrink is called by Dovecot's quota_warning when a delivery or an upload takes
+// a mailbox over the threshold; many run at once, for different users.
+func shrink(ctx context.Context, env *command.Env, args []string) error {
+	if len(args) != 1 {
+		return command.Usagef("quota-expire takes one address")
+	}
+	conf, err := env.Config()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := checkClock(now, expiryStamp(conf), false); err != nil {
+		return err
+	}
+	mail, err := store.Open(conf.MailboxesDir)
+	if err != nil {
+		return err
+	}
+	defer mail.Close()
+
+	log := env.Log()
+	var faults store.Faults
+	target := int64(conf.MaxMailboxSize) / 100 * fullPercent
+	deleted, err := mail.Shrink(ctx, args[0], target, now, &faults)
+	if errors.Is(err, store.ErrBusy) {
+		log.Debug("another quota-expire is at work on this mailbox", "mailbox", args[0])
+		return nil
+	}
+	logFaults(log, &faults)
+	log.Info("quota expiry finished", "messages", deleted.Count, "freed", deleted.Size,
+		"faults", faults.Total(), "took", time.Since(now).Round(time.Millisecond))
+	log.Debug("quota expiry finished", "mailbox", args[0])
+	if err != nil {
+		return err
+	}
+	return faultsError(&faults)
+}
