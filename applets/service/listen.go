@@ -59,6 +59,10 @@ func listenUnix(a Address) (net.Listener, error) {
 		c.Close()
 		return nil, fmt.Errorf("cannot listen on %s: another program holds the socket", a.Addr)
 	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		// A file of any other kind refuses too: it is not ours to remove.
+		if info, err := os.Lstat(a.Addr); err == nil && info.Mode().Type() != os.ModeSocket {
+			return nil, fmt.Errorf("cannot listen on %s: it is no socket", a.Addr)
+		}
 		if err := os.Remove(a.Addr); err != nil {
 			return nil, fmt.Errorf("removing a stale socket: %w", err)
 		}
