@@ -1,0 +1,82 @@
+// Command filter measures filtermail-out against a bare TCP relay in front of
+// the same queue, which is the floor for whatever stands between two sockets.
+//
+// It is client and queue itself, runs the filter and the relay as processes of
+// their own, loads them in turn, and prints the medians with the ratio of the
+// two. Everything shares the machine's cores, so look at ratios and at CPU for
+// each message; rates of two machines, or of two days, are not comparable.
+//
+// Usage, from the top of the tree: go run ./testdata/bench/filter -chatmaild build/bin/chatmaild
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"time"
+)
+
+func main() {
+	relayTo := flag.String("relay", "", "internal: be the relay from file 3 to `address`")
+	binary := flag.String("chatmaild", "build/bin/chatmaild", "the `program` to measure")
+	rounds := flag.Int("rounds", 3, "how many times to measure each; the median counts")
+	length := flag.Duration("for", 2*time.Second, "how long each load lasts at least")
+	flag.Parse()
+	var err error
+	if *relayTo != "" {
+		err = relay(*relayTo)
+	} else {
+		err = bench(*binary, *rounds, *length)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "filter:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(binary string, rounds int, length time.Duration) error {
+	queue, err := newSink()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "bench-filter")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	filter, err := startFilter(binary, dir, queue.port())
+	if err != nil {
+		return err
+	}
+	defer filter.stop()
+	floor, err := startRelay(queue.addr())
+	if err != nil {
+		return err
+	}
+	defer floor.stop()
+
+	results := make(map[string]*pair)
+	for round := range rounds {
+		for _, l := range loads {
+			p := results[l.name]
+			if p == nil {
+				p = new(pair)
+				results[l.name] = p
+			}
+			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s", round+1, rounds, l.name)
+			for _, side := range []struct {
+				process *process
+				runs    *[]result
+			}{{filter, &p.filter}, {floor, &p.relay}} {
+				r, err := l.run(side.process, queue, length)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", side.process.name, l.name, err)
+				}
+				*side.runs = append(*side.runs, r)
+			}
+		}
+	}
+	fmt.Fprint(os.Stderr, "\r\033[K")
+	printTable(os.Stdout, results)
+	return nil
+}
