@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"chatmaild/applets/service"
 	"chatmaild/auth/dict"
 	"chatmaild/push"
+	"chatmaild/push/gateway"
 	"chatmaild/store"
 )
 
@@ -35,15 +37,26 @@ var metadata = command.Command{
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
 
-			server := dict.Server{Log: log, Handler: metadataHandler{&push.Service{
-				Registry: db,
-				Values:   serverMetadata(conf),
-				Fresh:    func([]push.Key) {},
-				Now:      time.Now,
-			}}}
+			notifier := push.NewNotifier(push.Options{
+				Queue:     db,
+				Endpoints: notificationServices(conf, env.Version),
+				Mailboxes: db.Mailboxes,
+				Events:    pushEvents{log},
+				Now:       time.Now,
+				Jitter:    rand.Float64,
+			})
+			server := dict.Server{Log: log, Handler: metadataHandler{
+				notifier: notifier,
+				service: &push.Service{
+					Registry: db,
+					Values:   serverMetadata(conf),
+					Fresh:    notifier.Fresh,
+					Now:      time.Now,
+				},
+			}}
 			daemon := service.Service{
 				Name: "metadata", Address: service.Unix(conf.Socket("metadata")),
-				Serve: server.Serve, Log: log,
+				Serve: server.Serve, Background: notifier.Run, Log: log,
 			}
 			return daemon.Run(ctx)
 		}
@@ -89,34 +102,38 @@ func serverMetadata(conf *config.Config) map[string]string {
 	return values
 }
 
-// metadataHandler makes a push.Service a dict.Handler.
-type metadataHandler struct{ *push.Service }
-
-var _ dict.Handler = metadataHandler{}
-
-// Lookup implements dict.Handler.
-func (h metadataHandler) Lookup(_ context.Context, key, user string) (string, bool, error) {
-	return h.Service.Lookup(key, user)
-}
-
-// Iterate implements dict.Handler. Dovecot does so to list a mailbox's entries: ours
-// are not listed, clients know their names.
-func (h metadataHandler) Iterate(context.Context, string, string, func(key, value string) error) error {
-	return nil
-}
-
-// Commit implements dict.Handler.
-func (h metadataHandler) Commit(_ context.Context, user string, changes []dict.Change) error {
-	for _, c := range changes {
-		var err error
-		if c.Unset {
-			err = h.Unset(c.Key, user)
-		} else {
-			err = h.Set(c.Key, user, c.Value)
-		}
-		if err != nil {
-			return err
-		}
+// notificationServices are the services of notify_url. Several share nothing.
+func notificationServices(conf *config.Config, version string) []push.Endpoint {
+	var services []push.Endpoint
+	for _, url := range conf.NotifyURL {
+		sender := gateway.New(url, gateway.Options{UserAgent: "chatmaild/" + version, Now: time.Now})
+		services = append(services, push.Endpoint{Name: url, Sender: sender})
 	}
-	return nil
+	return services
+}
+
+// pushEvents is the operator's log of the notifier. Errors of a service name its URL,
+// and no token.
+type pushEvents struct{ log *slog.Logger }
+
+var _ push.Events = pushEvents{}
+
+// ServiceDead implements push.Events.
+func (e pushEvents) ServiceDead(name string, err error) {
+	e.log.Warn("a notification service seems dead: notifications wait, it is asked now and then", "service", name, "error", err)
+}
+
+// ServiceAlive implements push.Events.
+func (e pushEvents) ServiceAlive(name string, down time.Duration) {
+	e.log.Info("a notification service is back", "service", name, "down", down.Round(time.Second).String())
+}
+
+// Expired implements push.Events.
+func (e pushEvents) Expired(entries int) {
+	e.log.Debug("notifications were given up", "count", entries)
+}
+
+// Fault implements push.Events.
+func (e pushEvents) Fault(err error) {
+	e.log.Error("the database of notifications fails", "error", err)
 }

@@ -8,8 +8,6 @@ const (
 	// MaxQueued bounds the queue, in entries. Each takes some 60 octets on the disk,
 	// beside its token, and 40 in memory.
 	MaxQueued = 1_000_000
-	// MaxDelay is the longest that Delay returns.
-	MaxDelay = 4096 * time.Second * 5 / 4
 )
 
 // Delay returns how long to wait after the given number of failed tries: 8, 64, 512 or

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -95,6 +96,38 @@ func (ix *index) take(k push.Key) bool {
 	delete(ix.waiting, k.Token)
 	ix.sending[k.Token] = k.Due
 	return true
+}
+
+// ready returns those of the waiting entries of tokens that are due, if an entry of
+// each of them waits: then there is nothing to add.
+func (ix *index) ready(tokens []push.Token, now time.Time) (keys []push.Key, ok bool) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	for _, t := range tokens {
+		due, waits := ix.waiting[t.ID]
+		if !waits || due > now.Add(push.MaxRetryAge).UnixNano() {
+			return nil, false
+		}
+		if due <= now.UnixNano() {
+			keys = append(keys, push.Key{Due: due, Token: t.ID})
+		}
+	}
+	return keys, true
+}
+
+// untake undoes take.
+func (ix *index) untake(k push.Key) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	delete(ix.sending, k.Token)
+	ix.waiting[k.Token] = k.Due
+}
+
+// evictions is how many entries went because the queue was full.
+func (ix *index) evictions() uint64 {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.evicted
 }
 
 // release says that an entry is not being sent any more.

@@ -11,8 +11,12 @@ import (
 // ones, and those that only wait for their turn.
 func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
 	tokens, err := db.Tokens(account)
-	if err != nil || len(push.Valid(tokens, now)) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	tokens = push.Valid(tokens, now)
+	if ready, ok := db.index.ready(tokens, now); ok {
+		return ready, nil
 	}
 	var ready []push.Key
 	err = db.update(func(b *batch) error {
@@ -39,7 +43,7 @@ func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
 func (db *DB) add(b *batch, account string, token uint64, now time.Time) (push.Key, error) {
 	k := push.Key{Due: now.UnixNano(), Token: token}
 	if due, ok := b.waits(token); ok {
-		if due <= now.Add(push.MaxDelay).UnixNano() {
+		if due <= now.Add(push.MaxRetryAge).UnixNano() {
 			k.Due = due
 			return k, nil
 		}

@@ -102,35 +102,38 @@ func (db *DB) change(account string, start []push.Token, edit func([]push.Token)
 	if account == "" || len(account) > maxAccountBytes {
 		return errAccount
 	}
-	return db.update(func(b *batch) error {
-		accounts := b.Bucket(accountsBucket)
-		value := accounts.Get([]byte(account))
-		old, err := decodeTokens(value)
-		if err != nil {
+	return db.update(func(b *batch) error { return b.edit(account, start, edit) })
+}
+
+func (b *batch) edit(account string, start []push.Token, edit func([]push.Token) ([]push.Token, bool)) error {
+	accounts := b.Bucket(accountsBucket)
+	value := accounts.Get([]byte(account))
+	old, err := decodeTokens(value)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		old = start
+	}
+	tokens, changed := edit(slices.Clone(old))
+	if !changed {
+		return nil
+	}
+	for _, t := range old {
+		if slices.ContainsFunc(tokens, func(kept push.Token) bool { return kept.ID == t.ID }) {
+			continue
+		}
+		if err := b.drop(t.ID); err != nil {
 			return err
 		}
-		if value == nil {
-			old = start
+	}
+	for i := range tokens {
+		if tokens[i].ID != 0 {
+			continue
 		}
-		tokens, changed := edit(slices.Clone(old))
-		if !changed {
-			return nil
+		if tokens[i].ID, err = accounts.NextSequence(); err != nil {
+			return err
 		}
-		for _, t := range old {
-			if !slices.ContainsFunc(tokens, func(kept push.Token) bool { return kept.ID == t.ID }) {
-				if err := b.drop(t.ID); err != nil {
-					return err
-				}
-			}
-		}
-		for i := range tokens {
-			if tokens[i].ID != 0 {
-				continue
-			}
-			if tokens[i].ID, err = accounts.NextSequence(); err != nil {
-				return err
-			}
-		}
-		return accounts.Put([]byte(account), encodeTokens(tokens))
-	})
+	}
+	return accounts.Put([]byte(account), encodeTokens(tokens))
 }

@@ -1,0 +1,57 @@
+package applets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"chatmaild/auth/dict"
+	"chatmaild/push"
+)
+
+// metadataHandler answers Dovecot's requests for METADATA, and the operator's for the
+// state of the notifier.
+type metadataHandler struct {
+	service  *push.Service
+	notifier *push.Notifier
+}
+
+var _ dict.Handler = metadataHandler{}
+
+// Lookup implements dict.Handler.
+func (h metadataHandler) Lookup(_ context.Context, key, user string) (string, bool, error) {
+	if key != push.ReportKey {
+		return h.service.Lookup(key, user)
+	}
+	report, err := h.notifier.Report()
+	if err != nil {
+		return "", false, err
+	}
+	text, err := json.Marshal(report)
+	if err != nil {
+		return "", false, fmt.Errorf("writing the report: %w", err)
+	}
+	return string(text), true, nil
+}
+
+// Iterate implements dict.Handler. Dovecot iterates to list a mailbox's entries: ours
+// are not listed, clients know their names.
+func (h metadataHandler) Iterate(context.Context, string, string, func(key, value string) error) error {
+	return nil
+}
+
+// Commit implements dict.Handler.
+func (h metadataHandler) Commit(_ context.Context, user string, changes []dict.Change) error {
+	for _, c := range changes {
+		var err error
+		if c.Unset {
+			err = h.service.Unset(c.Key, user)
+		} else {
+			err = h.service.Set(c.Key, user, c.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package push
+
+import (
+	"context"
+	"time"
+)
+
+// Run sends until ctx is done, and returns when no POST is under way any more.
+func (n *Notifier) Run(ctx context.Context) error {
+	n.sending.Go(func() { n.housekeep(ctx) })
+	posts, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			grace := time.AfterFunc(stopGrace, func() { stop(errStopping) })
+			defer grace.Stop()
+			n.sending.Wait()
+			return nil
+		case <-n.wake:
+		case <-timer.C:
+		}
+		if at := n.dispatch(ctx, posts); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(max(at.Sub(n.Now()), time.Millisecond))
+		}
+	}
+}
+
+// dispatch sends what may be sent now: what is fresh before what is overdue. It
+// returns when it should be called again; zero if only an event can change anything.
+func (n *Notifier) dispatch(ctx, posts context.Context) (again time.Time) {
+	now := n.Now()
+	for {
+		n.mu.Lock()
+		free := n.InFlight - n.inFlight
+		n.mu.Unlock()
+		free, at := n.services.capacity(free)
+		if free == 0 {
+			n.keepFresh(1)
+			return at
+		}
+		keys := n.takeFresh(free)
+		if len(keys) == 0 {
+			return n.dispatchDue(ctx, posts, now, free)
+		}
+		entries, err := n.Queue.Take(keys)
+		if err != nil {
+			n.Events.Fault(err)
+			return now.Add(faultPause)
+		}
+		n.start(ctx, posts, entries, false)
+	}
+}
+
+// dispatchDue sends what has been due longest, at DrainRate and in half of the slots
+// at most: fresh entries will want the others.
+func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free int) (again time.Time) {
+	n.mu.Lock()
+	free = min(free, (n.InFlight+1)/2-n.overdue)
+	if free <= 0 {
+		n.mu.Unlock()
+		return time.Time{}
+	}
+	allowed, at := n.drain.allow(now, free)
+	n.mu.Unlock()
+	if at.After(now) {
+		return at
+	}
+	entries, next, err := n.Queue.TakeDue(now, allowed)
+	if err != nil {
+		n.Events.Fault(err)
+		return now.Add(faultPause)
+	}
+	n.mu.Lock()
+	n.drain.spend(len(entries))
+	n.mu.Unlock()
+	n.start(ctx, posts, entries, true)
+	return next
+}
+
+// takeFresh returns the first n fresh keys.
+func (n *Notifier) takeFresh(count int) []Key {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count = min(count, len(n.fresh))
+	keys := n.fresh[:count:count]
+	if n.fresh = n.fresh[count:]; len(n.fresh) == 0 {
+		n.fresh = nil
+	}
+	return keys
+}
+
+// keepFresh forgets all but the last fresh keys if nothing can be sent: they will be
+// overdue. The last ones make good probes, as nobody has failed to send them.
+func (n *Notifier) keepFresh(count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.inFlight < n.InFlight && len(n.fresh) > count {
+		n.fresh = append([]Key(nil), n.fresh[len(n.fresh)-count:]...)
+	}
+}
+
+// start sends entries, each in its own goroutine. InFlight bounds them.
+func (n *Notifier) start(ctx, posts context.Context, entries []Entry, overdue bool) {
+	n.mu.Lock()
+	n.inFlight += len(entries)
+	if overdue {
+		n.overdue += len(entries)
+	}
+	n.mu.Unlock()
+	for _, e := range entries {
+		n.sending.Go(func() {
+			n.deliver(ctx, posts, e)
+			n.mu.Lock()
+			n.inFlight--
+			if overdue {
+				n.overdue--
+			}
+			n.mu.Unlock()
+			n.nudge()
+		})
+	}
+}
+
+// drain bounds how fast overdue entries are sent: DrainRate a second, looked for every
+// scanInterval.
+type drain struct {
+	allowance float64
+	at        time.Time // of the last look
+}
+
+// allow returns how many of free entries may be sent now, or the time from which on
+// some may.
+func (d *drain) allow(now time.Time, free int) (n int, at time.Time) {
+	if elapsed := now.Sub(d.at); elapsed >= 0 && elapsed < scanInterval {
+		return 0, d.at.Add(scanInterval)
+	} else if elapsed > 0 {
+		d.allowance = min(d.allowance+elapsed.Seconds()*DrainRate, DrainRate/10)
+	}
+	d.at = now
+	return min(free, int(d.allowance)), now
+}
+
+func (d *drain) spend(n int) { d.allowance -= float64(n) }

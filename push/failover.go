@@ -1,0 +1,113 @@
+package push
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// failover sends to the first of several notification services that is not known to
+// be dead. It is safe for concurrent use.
+type failover struct {
+	now    func() time.Time
+	events Events
+
+	mu       sync.Mutex
+	services []*service
+}
+
+// service is one endpoint and what is known of it; failover.mu guards that.
+type service struct {
+	Endpoint
+	circuit Circuit
+	last    string // failure
+	lastAt  time.Time
+}
+
+func newFailover(endpoints []Endpoint, now func() time.Time, events Events) *failover {
+	f := &failover{now: now, events: events}
+	for _, e := range endpoints {
+		f.services = append(f.services, &service{Endpoint: e})
+	}
+	return f
+}
+
+// capacity says how many of free notifications may be sent now: all of them if a
+// service is alive, one if a dead one wants a probe; else none before the time at, or,
+// if that is zero, before the probe under way is over.
+func (f *failover) capacity(free int) (n int, at time.Time) {
+	now := f.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.services {
+		next, ok := s.circuit.Wants(now)
+		switch {
+		case !s.circuit.open:
+			return free, now
+		case !ok:
+		case !next.After(now):
+			n = min(free, 1)
+		case at.IsZero() || next.Before(at):
+			at = next
+		}
+	}
+	return n, at
+}
+
+// send tries the services in their order. sent is false if none may be asked now.
+func (f *failover) send(ctx context.Context, token string) (r Result, sent bool) {
+	for _, s := range f.services {
+		f.mu.Lock()
+		ok, probe := s.circuit.Allow(f.now())
+		f.mu.Unlock()
+		if !ok {
+			continue
+		}
+		r, sent = s.Send(ctx, token), true
+		if !f.learn(ctx, s, r, probe) {
+			return r, true
+		}
+	}
+	return r, sent
+}
+
+// learn notes what a service answered, and reports whether the next one should be
+// asked.
+func (f *failover) learn(ctx context.Context, s *service, r Result, probe bool) (again bool) {
+	now := f.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case r.Outcome == Delivered || r.Outcome == Gone:
+		if down, closed := s.circuit.Succeed(now); closed {
+			f.events.ServiceAlive(s.Name, down)
+		}
+		return false
+	case ctx.Err() != nil && context.Cause(ctx) == errStopping:
+		s.circuit.Abandon(probe)
+		return false
+	}
+	s.last, s.lastAt = r.Err.Error(), now
+	if s.circuit.Fail(now, r.Outcome == Unreached, probe, r.RetryAfter) {
+		f.events.ServiceDead(s.Name, r.Err)
+	}
+	return r.Outcome == Unreached
+}
+
+// report describes the services for the operator.
+func (f *failover) report() []ServiceReport {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var reports []ServiceReport
+	for _, s := range f.services {
+		r := ServiceReport{Name: s.Name, Alive: !s.circuit.open, LastError: s.last}
+		if at := s.lastAt; s.last != "" {
+			r.LastErrorAt = &at
+		}
+		if since, next := s.circuit.since, s.circuit.next; s.circuit.open {
+			r.DeadSince, r.NextProbe = &since, &next
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}

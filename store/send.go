@@ -1,0 +1,175 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"chatmaild/push"
+)
+
+var _ push.Queue = (*DB)(nil)
+
+// Take implements push.Queue.
+func (db *DB) Take(keys []push.Key) (entries []push.Entry, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	err = db.view(func(tx *bolt.Tx) error {
+		for _, k := range keys {
+			if err := db.take(tx, k, tx.Bucket(queueBucket).Get(encodeKey(k)), &entries); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return db.taken(entries, err)
+}
+
+// TakeDue implements push.Queue.
+func (db *DB) TakeDue(now time.Time, n int) (entries []push.Entry, next time.Time, err error) {
+	err = db.view(func(tx *bolt.Tx) error {
+		c := tx.Bucket(queueBucket).Cursor()
+		for key, value := c.First(); key != nil; key, value = c.Next() {
+			k, err := decodeKey(key)
+			if err != nil {
+				return err
+			}
+			if k.Due > now.UnixNano() || len(entries) >= n {
+				next = time.Unix(0, k.Due)
+				return nil
+			}
+			if err := db.take(tx, k, value, &entries); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	entries, err = db.taken(entries, err)
+	return entries, next, err
+}
+
+// take adds the entry k with the given value to entries, if it waits.
+func (db *DB) take(tx *bolt.Tx, k push.Key, value []byte, entries *[]push.Entry) error {
+	if value == nil || !db.index.take(k) {
+		return nil
+	}
+	*entries = append(*entries, push.Entry{Key: k})
+	e, err := decodeEntry(k, value)
+	if err != nil {
+		return err
+	}
+	tokens, err := decodeTokens(tx.Bucket(accountsBucket).Get([]byte(e.Account)))
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(tokens, func(t push.Token) bool { return t.ID == k.Token }); i >= 0 {
+		e.Text = tokens[i].Text
+	}
+	(*entries)[len(*entries)-1] = e
+	return nil
+}
+
+// taken gives entries back if they could not all be read.
+func (db *DB) taken(entries []push.Entry, err error) ([]push.Entry, error) {
+	if err == nil {
+		return entries, nil
+	}
+	for _, e := range entries {
+		db.index.untake(e.Key)
+	}
+	return nil, err
+}
+
+// Done implements push.Queue.
+func (db *DB) Done(e push.Entry) error {
+	return db.finish(e, func(b *batch) error {
+		return b.Bucket(queueBucket).Delete(encodeKey(e.Key))
+	})
+}
+
+// Return implements push.Queue. If a later entry of the token waits by now, it stands
+// for both.
+func (db *DB) Return(e push.Entry) error {
+	return db.finish(e, func(b *batch) error {
+		if _, later := b.waits(e.Token); later {
+			return b.Bucket(queueBucket).Delete(encodeKey(e.Key))
+		}
+		b.wait(e.Token, e.Due)
+		return nil
+	})
+}
+
+// Retry implements push.Queue. A later entry of the token goes, and lends its age: it
+// must not be given up with the earlier one.
+func (db *DB) Retry(e push.Entry, due time.Time) error {
+	return db.finish(e, func(b *batch) error {
+		queue := b.Bucket(queueBucket)
+		if err := queue.Delete(encodeKey(e.Key)); err != nil {
+			return err
+		}
+		again := e
+		again.Tries++
+		if later, ok := b.waits(e.Token); ok {
+			k := push.Key{Due: later, Token: e.Token}
+			l, err := decodeEntry(k, queue.Get(encodeKey(k)))
+			if err != nil {
+				return err
+			}
+			again.First = l.First
+			if err := b.drop(e.Token); err != nil {
+				return err
+			}
+		}
+		again.Due = due.UnixNano()
+		b.wait(e.Token, again.Due)
+		return queue.Put(encodeKey(again.Key), encodeEntry(again))
+	})
+}
+
+// Gone implements push.Queue.
+func (db *DB) Gone(e push.Entry) error {
+	return db.finish(e, func(b *batch) error {
+		if err := b.Bucket(queueBucket).Delete(encodeKey(e.Key)); err != nil {
+			return err
+		}
+		return b.edit(e.Account, nil, func(tokens []push.Token) ([]push.Token, bool) {
+			kept := slices.DeleteFunc(tokens, func(t push.Token) bool { return t.ID == e.Token })
+			return kept, len(kept) < len(tokens)
+		})
+	})
+}
+
+// finish makes the last change of an entry that is being sent. If that fails, it goes
+// on being sent.
+func (db *DB) finish(e push.Entry, apply func(*batch) error) error {
+	if err := db.update(apply); err != nil {
+		return err
+	}
+	db.index.release(e.Key)
+	return nil
+}
+
+// Stats implements push.Queue.
+func (db *DB) Stats() (push.QueueStats, error) {
+	s := push.QueueStats{Entries: db.index.size(), Limit: db.MaxQueued, Evicted: db.index.evictions()}
+	err := db.view(func(tx *bolt.Tx) error {
+		key, value := tx.Bucket(queueBucket).Cursor().First()
+		if key == nil {
+			return nil
+		}
+		k, err := decodeKey(key)
+		if err != nil {
+			return err
+		}
+		e, err := decodeEntry(k, value)
+		s.Oldest = &e.First
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("describing the queue: %w", err)
+	}
+	return s, nil
+}
