@@ -39,8 +39,8 @@ func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	log := env.Log()
-	mailboxes, err := maildir.Open(cfg.MailboxesDir, cfg.AddressDomain())
-	if err != nil {
+	mailboxes := maildir.New(cfg.MailboxesDir, cfg.AddressDomain())
+	if err := mailboxes.Make(); err != nil {
 		return err
 	}
 	if n, err := mailboxes.RemoveLeftovers(time.Now()); err != nil {

@@ -27,11 +27,11 @@ func runLastlogin(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	log := env.Log()
-	mailboxes, err := maildir.Open(cfg.MailboxesDir, cfg.AddressDomain())
-	if err != nil {
-		return err
-	}
-	server := dict.Server{Log: log, Handler: &loginHandler{mailboxes, cfg.AddressDomain(), log}}
+	server := dict.Server{Log: log, Handler: &loginHandler{
+		mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
+		domain:    cfg.AddressDomain(),
+		log:       log,
+	}}
 	daemon := service.Service{
 		Name: "lastlogin", Address: service.Unix(cfg.Socket("lastlogin")),
 		Serve: server.Serve, Log: log,

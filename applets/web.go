@@ -2,12 +2,10 @@ package applets
 
 import (
 	"context"
-	"crypto/rand"
 	"flag"
 	"net"
 
 	"chatmaild/applets/command"
-	"chatmaild/applets/config"
 	"chatmaild/applets/service"
 	webserver "chatmaild/applets/web"
 )
@@ -23,10 +21,11 @@ func runWeb(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	log := env.Log()
+	policy := newPolicy(env.ConfigPath, cfg, log)
 	handler := webserver.New(webserver.Options{
 		Host:         cfg.MailDomain,
 		SelfSigned:   cfg.SelfSigned(),
-		Registration: registration(cfg),
+		Registration: &registrar{policy, cfg},
 		Log:          log,
 	})
 	s := &service.Service{
@@ -35,17 +34,8 @@ func runWeb(ctx context.Context, env *command.Env, _ []string) error {
 		Serve: func(ctx context.Context, l net.Listener) error {
 			return webserver.Serve(ctx, l, handler, log)
 		},
-		Log: log,
+		Background: policy.Watch,
+		Log:        log,
 	}
 	return s.Run(ctx)
-}
-
-// registration is who may have an account, as the configuration has it.
-func registration(cfg *config.Config) webserver.Registration {
-	return &webserver.Open{
-		Domain:       cfg.AddressDomain(),
-		Lengths:      webserver.Lengths{Name: cfg.UsernameMaxLength, MinPassword: cfg.PasswordMinLength},
-		NocreateFile: cfg.NocreateFile,
-		Random:       rand.Reader,
-	}
 }

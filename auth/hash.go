@@ -50,9 +50,18 @@ func Unblock(stored string) string { return strings.TrimPrefix(stored, blocked) 
 // IsBlocked reports whether an operator has blocked the account.
 func IsBlocked(stored string) bool { return strings.HasPrefix(stored, blocked) }
 
-// checkStored says what is wrong with a stored password. For bcrypt it looks at
+// Scheme is Dovecot's name of how a password is stored, or "" if it is not.
+func Scheme(stored string) string {
+	scheme, _, ok := strings.Cut(strings.TrimPrefix(Unblock(stored), "{"), "}")
+	if !ok {
+		return ""
+	}
+	return scheme
+}
+
+// CheckStored says what is wrong with a stored password. For bcrypt it looks at
 // all of it, since nobody else will.
-func checkStored(stored string) error {
+func CheckStored(stored string) error {
 	scheme, hash, ok := strings.Cut(stored, "}")
 	if !ok || !strings.HasPrefix(scheme, "{") || len(scheme) < 2 || hash == "" || len(stored) > maxStored {
 		return errStored

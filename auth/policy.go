@@ -40,7 +40,7 @@ type Policy struct {
 	MinDisk   int64   // octets free where the mailboxes are
 
 	Cost     int    // of bcrypt
-	GrantKey []byte // see Issue; without it no invited login is recognized
+	GrantKey []byte // see Grant; without it no invited login is recognized
 }
 
 // Machine tells how the machine is doing.
@@ -97,10 +97,10 @@ func (p *Policy) permits(addr Address, password string, now time.Time) Reason {
 		return PasswordTooShort
 	case len(password) > MaxPassword:
 		return PasswordTooLong
-	case slices.Contains(p.RefusedPasswordLengths, len(password)):
-		return PasswordLength
 	case p.Registration == Invite && !granted(p.GrantKey, addr, password, now):
 		return NotInvited
+	case p.Registration != Invite && slices.Contains(p.RefusedPasswordLengths, len(password)):
+		return PasswordLength // which tells automatic clients; an invited one is none
 	}
 	return NotRefused
 }

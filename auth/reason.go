@@ -48,14 +48,3 @@ func (r Reason) Message() string {
 	}
 	return "The account could not be made."
 }
-
-// Status is the HTTP status that goes with the reason.
-func (r Reason) Status() int {
-	switch r {
-	case LoadTooHigh, MemoryTooLow, DiskTooFull:
-		return 503
-	case RelayRate, NetworkRate:
-		return 429
-	}
-	return 403
-}

@@ -135,7 +135,7 @@ func (s *Service) verify(ctx context.Context, addr Address, password string) (Re
 		r.Outcome = BlockedUser
 		return r, nil
 	}
-	if err := checkStored(stored); err != nil {
+	if err := CheckStored(stored); err != nil {
 		r.Outcome, r.Damage = Damaged, fmt.Errorf("the password file is of no use: %w", err)
 		return r, nil
 	}

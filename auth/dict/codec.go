@@ -56,6 +56,18 @@ func parseRequest(line []byte) (r request, ok bool) {
 	return r, true
 }
 
+// appendLine appends a whole line: the letter, and the fields, escaped.
+func appendLine(b []byte, letter byte, fields ...string) []byte {
+	b = append(b, letter)
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, '\t')
+		}
+		b = appendEscaped(b, f)
+	}
+	return append(b, '\n')
+}
+
 // The characters that Dovecot escapes (strescape.c, str_append_tabescaped), and
 // NUL, which it reads back but has no way to send.
 const special = "\x00\x01\t\r\n"

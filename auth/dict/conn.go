@@ -158,15 +158,8 @@ func (c *conn) flush() error {
 	return nil
 }
 
-// reply adds one line: the letter, the bare text, and the fields, escaped.
-func (c *conn) reply(letter byte, text string, fields ...string) {
-	c.out = append(c.out, letter)
-	c.out = appendEscaped(c.out, text)
-	for _, f := range fields {
-		c.out = append(c.out, '\t')
-		c.out = appendEscaped(c.out, f)
-	}
-	c.out = append(c.out, '\n')
+func (c *conn) reply(letter byte, fields ...string) {
+	c.out = appendLine(c.out, letter, fields...)
 }
 
 // answer does what one line asks. Its error ends the connection.
@@ -229,7 +222,7 @@ func (c *conn) lookup(ctx context.Context, r *request) {
 	case found:
 		c.reply(replyOK, value)
 	default:
-		c.reply(replyNotFound, "")
+		c.reply(replyNotFound)
 	}
 }
 

@@ -18,6 +18,20 @@ const namesAtOnce = 1024
 // order, until it fails, and returns its error. It sees a mailbox that comes or
 // goes meanwhile or not.
 func (s *Store) Each(yield func(auth.Address) error) error {
+	return s.eachName(func(dir int, name string) error {
+		addr, err := auth.ParseAddress(name, s.domain)
+		if err != nil || addr.String() != name {
+			return nil
+		}
+		if unix.Faccessat(dir, name+"/"+passwordFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
+			return nil
+		}
+		return yield(addr)
+	})
+}
+
+// eachName calls yield with the folder's file descriptor and each name in it.
+func (s *Store) eachName(yield func(dir int, name string) error) error {
 	dir, err := os.Open(s.dir)
 	if err != nil {
 		return fmt.Errorf("opening the mailboxes: %w", err)
@@ -26,14 +40,7 @@ func (s *Store) Each(yield func(auth.Address) error) error {
 	for {
 		names, err := dir.Readdirnames(namesAtOnce)
 		for _, name := range names {
-			addr, err := auth.ParseAddress(name, s.domain)
-			if err != nil || addr.String() != name {
-				continue
-			}
-			if unix.Faccessat(int(dir.Fd()), name+"/"+passwordFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
-				continue
-			}
-			if err := yield(addr); err != nil {
+			if err := yield(int(dir.Fd()), name); err != nil {
 				return err
 			}
 		}

@@ -47,25 +47,23 @@ func (s *Store) Remove(addr auth.Address) error {
 // RemoveLeftovers removes what a crash left half made or half deleted, and
 // returns how much of it there was.
 func (s *Store) RemoveLeftovers(now time.Time) (n int, err error) {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return 0, fmt.Errorf("reading the mailboxes: %w", err)
-	}
-	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), newPrefix) && !strings.HasPrefix(e.Name(), gonePrefix) {
-			continue
+	err = s.eachName(func(_ int, name string) error {
+		if !strings.HasPrefix(name, newPrefix) && !strings.HasPrefix(name, gonePrefix) {
+			return nil
 		}
-		info, err := e.Info()
+		path := filepath.Join(s.dir, name)
+		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && now.Sub(info.ModTime()) < leftoverAge {
-			continue
+			return nil
+		}
+		if err == nil {
+			err = os.RemoveAll(path)
 		}
 		if err != nil {
-			return n, fmt.Errorf("looking at a leftover: %w", err)
-		}
-		if err := os.RemoveAll(filepath.Join(s.dir, e.Name())); err != nil {
-			return n, fmt.Errorf("removing a leftover: %w", err)
+			return fmt.Errorf("removing a leftover: %w", err)
 		}
 		n++
-	}
-	return n, nil
+		return nil
+	})
+	return n, err
 }

@@ -39,12 +39,15 @@ type Store struct {
 
 var _ auth.Mailboxes = (*Store)(nil)
 
-// Open returns the store of domain's mailboxes in dir, which it makes if need be.
-func Open(dir, domain string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("opening the mailboxes: %w", err)
+// New returns the store of domain's mailboxes in dir.
+func New(dir, domain string) *Store { return &Store{dir: dir, domain: domain} }
+
+// Make makes the folder if it is missing.
+func (s *Store) Make() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder of the mailboxes: %w", err)
 	}
-	return &Store{dir: dir, domain: domain}, nil
+	return nil
 }
 
 // Home is the folder of addr's mailbox.
@@ -173,11 +176,12 @@ func write(path, data string, now time.Time) error {
 	return f.Close()
 }
 
-// SetPassword replaces what is stored for addr. The day of the last login stays.
-func (s *Store) SetPassword(addr auth.Address, stored string) error {
+// SetPassword replaces what is stored for addr. The day of the last login stays,
+// or is that of now if it was not known. It fails with auth.ErrNoMailbox.
+func (s *Store) SetPassword(addr auth.Address, stored string, now time.Time) error {
 	last, err := s.LastLogin(addr)
 	if errors.Is(err, auth.ErrNoPassword) {
-		last = time.Now()
+		last = now
 	} else if err != nil {
 		return err
 	}

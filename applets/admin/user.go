@@ -1,0 +1,260 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/auth"
+	"chatmaild/store/maildir"
+)
+
+var userCommand = command.Command{
+	Name: "user", Kind: command.Admin,
+	Args:     "list | show ADDR | block ADDR… | unblock ADDR… | delete ADDR… | create ADDR | password ADDR",
+	Synopsis: "lists, shows, blocks, deletes and makes accounts",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		asJSON := fs.Bool("json", false, "print JSON instead of text")
+		stdin := fs.Bool("stdin", false, "create, password: read the password from standard input instead of making one up")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			cfg, err := env.Config()
+			if err != nil {
+				return err
+			}
+			u := users{
+				env: env, cfg: cfg, json: *asJSON, stdin: *stdin, now: time.Now, sessions: dovecotSessions{},
+				mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
+			}
+			return u.run(ctx, args)
+		}
+	},
+}
+
+// users is what the subcommands of user work with.
+type users struct {
+	env       *command.Env
+	cfg       *config.Config
+	mailboxes *maildir.Store
+	sessions  sessions
+	now       func() time.Time
+	json      bool
+	stdin     bool
+}
+
+func (u *users) run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return command.Usagef("user: say what to do: list, show, block, unblock, delete, create or password")
+	}
+	what, args := args[0], args[1:]
+	if what == "list" {
+		if len(args) > 0 {
+			return command.Usagef("user list takes no arguments, got %q", args[0])
+		}
+		return u.list()
+	}
+	each := map[string]func(context.Context, auth.Address) (any, error){
+		"show": u.show, "block": u.block, "unblock": u.unblock,
+		"delete": u.delete, "create": u.create, "password": u.password,
+	}[what]
+	if each == nil {
+		return command.Usagef("user: cannot %q; want list, show, block, unblock, delete, create or password", what)
+	}
+	if len(args) == 0 {
+		return command.Usagef("user %s: whom?", what)
+	}
+	if len(args) > 1 && u.stdin {
+		return command.Usagef("user %s --stdin: one address at a time", what)
+	}
+	var addrs []auth.Address
+	for _, arg := range args {
+		addr, err := u.parse(arg)
+		if err != nil {
+			return err
+		}
+		addrs = append(addrs, addr)
+	}
+	for _, addr := range addrs {
+		done, err := each(ctx, addr)
+		if err != nil {
+			return explain(fmt.Errorf("%s: %w", addr, err))
+		}
+		if err := u.print(done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parse takes an address, or what stands before its "@".
+func (u *users) parse(arg string) (auth.Address, error) {
+	domain := u.cfg.AddressDomain()
+	if !strings.Contains(arg, "@") {
+		arg += "@" + domain
+	}
+	addr, err := auth.ParseAddress(arg, domain)
+	if err != nil {
+		return addr, command.Usagef("%q is no address of this relay: want NAME@%s, the name of a-z 0-9 . _ -", arg, domain)
+	}
+	return addr, nil
+}
+
+func explain(err error) error {
+	switch {
+	case errors.Is(err, auth.ErrNoMailbox):
+		return command.WithHint(err, "chatmaild user list shows all of them")
+	case errors.Is(err, os.ErrPermission):
+		return command.WithHint(err, "run it as root")
+	}
+	return err
+}
+
+func (u *users) print(done any) error {
+	if u.json {
+		enc := json.NewEncoder(u.env.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(done)
+	}
+	_, err := fmt.Fprintln(u.env.Stdout, done)
+	return err
+}
+
+// changed says what was done to an account.
+type changed struct {
+	Address string `json:"address"`
+	Done    string `json:"done"`
+}
+
+func (c changed) String() string { return c.Address + ": " + c.Done }
+
+func (u *users) block(ctx context.Context, addr auth.Address) (any, error) {
+	if err := u.edit(addr, auth.Block); err != nil {
+		return nil, err
+	}
+	u.endSessions(ctx, addr)
+	return changed{addr.String(), "blocked"}, nil
+}
+
+func (u *users) unblock(_ context.Context, addr auth.Address) (any, error) {
+	return changed{addr.String(), "unblocked"}, u.edit(addr, auth.Unblock)
+}
+
+func (u *users) edit(addr auth.Address, change func(string) string) error {
+	stored, err := u.mailboxes.Password(addr)
+	if err != nil {
+		return err
+	}
+	return u.mailboxes.SetPassword(addr, change(stored), u.now())
+}
+
+// delete blocks first, so that no new session comes while the old ones end and
+// the mailbox goes. A session or delivery that ends too late may leave a folder
+// behind; expire takes a folder without a password for what it is.
+func (u *users) delete(ctx context.Context, addr auth.Address) (any, error) {
+	err := u.edit(addr, auth.Block)
+	if err != nil && !errors.Is(err, auth.ErrNoPassword) {
+		return nil, err
+	}
+	u.endSessions(ctx, addr)
+	if err := u.mailboxes.Remove(addr); err != nil {
+		return nil, err
+	}
+	if err := u.forgetTokens(ctx, addr); err != nil {
+		fmt.Fprintf(u.env.Stderr, "chatmaild user: the push tokens of %s go later, when the metadata daemon looks for its mailbox: %v\n", addr, err)
+	}
+	return changed{addr.String(), "deleted"}, nil
+}
+
+func (u *users) endSessions(ctx context.Context, addr auth.Address) {
+	if err := u.sessions.end(ctx, addr); err != nil {
+		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s may go on: %v\n", addr, err)
+	}
+}
+
+// credentials are what a person needs to log in.
+type credentials struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+func (c credentials) String() string { return c.Email + "  " + c.Password }
+
+func (u *users) create(_ context.Context, addr auth.Address) (any, error) {
+	password, stored, err := u.newPassword()
+	if err != nil {
+		return nil, err
+	}
+	if err := u.mailboxes.Create(addr, stored, u.now()); err != nil {
+		return nil, err
+	}
+	return credentials{addr.String(), password}, nil
+}
+
+func (u *users) password(ctx context.Context, addr auth.Address) (any, error) {
+	password, stored, err := u.newPassword()
+	if err != nil {
+		return nil, err
+	}
+	old, err := u.mailboxes.Password(addr)
+	if err != nil && !errors.Is(err, auth.ErrNoPassword) {
+		return nil, err
+	}
+	if auth.IsBlocked(old) {
+		stored = auth.Block(stored)
+	}
+	if err := u.mailboxes.SetPassword(addr, stored, u.now()); err != nil {
+		return nil, err
+	}
+	u.endSessions(ctx, addr)
+	return credentials{addr.String(), password}, nil
+}
+
+// newPassword returns a password and how it is stored. An operator may choose any
+// that bcrypt can hold; one that is made up has 130 random bits.
+func (u *users) newPassword() (password, stored string, err error) {
+	password = rand.Text()
+	if u.stdin {
+		text, err := io.ReadAll(io.LimitReader(u.env.Stdin, 4<<10))
+		if err != nil {
+			return "", "", fmt.Errorf("reading the password: %w", err)
+		}
+		password, _, _ = strings.Cut(string(text), "\n")
+		if len(password) < u.cfg.PasswordMinLength || len(password) > auth.MaxPassword {
+			return "", "", command.Usagef("the password has %d octets: want %d to %d", len(password), u.cfg.PasswordMinLength, auth.MaxPassword)
+		}
+	}
+	stored, err = auth.Hash(password, u.cfg.BcryptCost)
+	return password, stored, err
+}
+
+// sessions are those that are open in Dovecot.
+type sessions interface {
+	end(ctx context.Context, addr auth.Address) error
+}
+
+type dovecotSessions struct{}
+
+// notFound is the exit status with which doveadm says that there was no session
+// (EX_NOUSER of sysexits.h).
+const notFound = 68
+
+func (dovecotSessions) end(ctx context.Context, addr auth.Address) error {
+	out, err := exec.CommandContext(ctx, "doveadm", "kick", addr.String()).CombinedOutput()
+	var status *exec.ExitError
+	if errors.As(err, &status) && status.ExitCode() == notFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("doveadm kick: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"chatmaild/auth"
+	"chatmaild/auth/dict"
+)
+
+// userState is what list tells about each account.
+type userState struct {
+	Address   string `json:"address"`
+	LastLogin string `json:"last_login"` // a day
+	State     string `json:"state"`      // "ok", "blocked" or "damaged"
+}
+
+// list prints all accounts, in order. An account that goes meanwhile is left out.
+func (u *users) list() error {
+	all := []userState{}
+	err := u.mailboxes.Each(func(addr auth.Address) error {
+		state, err := u.state(addr)
+		if errors.Is(err, auth.ErrNoMailbox) || errors.Is(err, auth.ErrNoPassword) {
+			return nil
+		}
+		all = append(all, state)
+		return err
+	})
+	if err != nil {
+		return explain(err)
+	}
+	slices.SortFunc(all, func(a, b userState) int { return strings.Compare(a.Address, b.Address) })
+	if u.json {
+		return u.print(all)
+	}
+	table := tabwriter.NewWriter(u.env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ADDRESS\tLAST LOGIN\tSTATE")
+	for _, s := range all {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Address, s.LastLogin, s.State)
+	}
+	return table.Flush()
+}
+
+func (u *users) state(addr auth.Address) (userState, error) {
+	s := userState{Address: addr.String(), State: "ok"}
+	last, err := u.mailboxes.LastLogin(addr)
+	if err != nil {
+		return s, err
+	}
+	s.LastLogin = last.Format(time.DateOnly)
+	stored, err := u.mailboxes.Password(addr)
+	switch {
+	case err != nil:
+		return s, err
+	case auth.IsBlocked(stored):
+		s.State = "blocked"
+	case auth.CheckStored(stored) != nil:
+		s.State = "damaged"
+	}
+	return s, nil
+}
+
+// userDetails is what show tells about an account.
+type userDetails struct {
+	userState
+	Scheme   string `json:"scheme"` // of the stored password
+	Home     string `json:"home"`
+	Messages int    `json:"messages"`
+	Size     int64  `json:"size"` // octets on disk, of everything
+	// EncryptedOnly is whether cleartext from outside is refused.
+	EncryptedOnly bool `json:"encrypted_only"`
+}
+
+func (d userDetails) String() string {
+	return fmt.Sprintf("%s\n  state           %s\n  last login      %s\n  password        %s\n  encrypted only  %t\n  messages        %d\n  on disk         %d octets\n  home            %s",
+		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
+}
+
+func (u *users) show(_ context.Context, addr auth.Address) (any, error) {
+	state, err := u.state(addr)
+	if err != nil {
+		return nil, err
+	}
+	d := userDetails{userState: state, Home: u.mailboxes.Home(addr)}
+	stored, err := u.mailboxes.Password(addr)
+	if err != nil {
+		return nil, err
+	}
+	d.Scheme = auth.Scheme(stored)
+	_, err = os.Lstat(filepath.Join(d.Home, "enforceE2EEincoming"))
+	d.EncryptedOnly = err == nil
+	err = filepath.WalkDir(d.Home, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went while we looked
+		}
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		d.Size += info.Size()
+		if folder := filepath.Base(filepath.Dir(path)); folder == "cur" || folder == "new" {
+			d.Messages++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking into the mailbox: %w", err)
+	}
+	return d, nil
+}
+
+// tokensKey is the entry of a user's push tokens, as Dovecot names it to the
+// metadata daemon, with a mailbox's GUID that is of no interest there.
+const tokensKey = "priv/0/devicetoken"
+
+// forgetTokens has the metadata daemon, which alone may, forget the user's push
+// tokens, and with them the notifications that wait.
+func (u *users) forgetTokens(ctx context.Context, addr auth.Address) error {
+	client, err := dict.Dial(ctx, u.cfg.Socket("metadata"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Commit(ctx, addr.String(), []dict.Change{{Key: tokensKey, Unset: true}})
+}
