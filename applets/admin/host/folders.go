@@ -27,7 +27,7 @@ func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 		if !info.IsDir() || !ok {
 			return nil, fmt.Errorf("%s is no folder: move it away, then try again", f.Path)
 		}
-		if info.Mode().Perm() != f.Mode || userName(stat.Uid) != f.Owner || groupName(stat.Gid) != f.Group {
+		if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != f.Mode || userName(stat.Uid) != f.Owner || groupName(stat.Gid) != f.Group {
 			changes = append(changes, f)
 		}
 	}

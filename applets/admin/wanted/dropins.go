@@ -45,11 +45,12 @@ func folderDropins(conf *config.Config) []File {
 		{"lastlogin", "BindPaths", ""},
 		{"metadata", "BindReadOnlyPaths", "BindPaths"},
 		{"expire", "BindPaths", "BindPaths"},
+		{"web", "", "BindPaths"},
 	}
 	var files []File
 	for _, n := range needs {
 		lines := "[Service]"
-		if mailElsewhere {
+		if mailElsewhere && n.mail != "" {
 			lines += "\n" + n.mail + "=" + conf.MailboxesDir
 		}
 		if stateElsewhere && n.state != "" {

@@ -79,7 +79,9 @@ func Folders(conf *config.Config) []Folder {
 		{TLSFolder, 0o700, "root", "root"},
 		{WebRoot, 0o755, "root", "root"},
 		{conf.MailboxesDir, 0o700, "vmail", "vmail"},
-		{conf.StateDir, 0o750, "vmail", "vmail"},
+		{conf.StateDir, 0o755, "vmail", "vmail"},
+		// web writes the invites and their key, which doveauth, as vmail, reads.
+		{conf.InvitesDir(), 0o750 | fs.ModeSetgid, "chatmaild", "vmail"},
 	}
 	if (view{Config: conf}).SignsDKIM() {
 		// Postfix reaches the milter from inside of its chroot.
