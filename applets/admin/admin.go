@@ -22,6 +22,7 @@ func Commands() []command.Command {
 		notBuilt("test", "DOMAIN [OTHER]", "proves a running relay from outside in, end to end"),
 		notBuilt("bench", "DOMAIN", "measures a running relay"),
 		qrCommand,
+		pushCommand,
 		webdevCommand,
 		notBuilt("import", "", "takes over a relay that ran the Python chatmail"),
 	}

@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"text/tabwriter"
+	"time"
+
+	"chatmaild/applets/command"
+	"chatmaild/push"
+)
+
+// Bounds of asking the metadata daemon.
+const (
+	pushAskTimeout = 5 * time.Second
+	maxPushReport  = 64 << 10 // octets
+)
+
+var pushCommand = command.Command{
+	Name: "push", Kind: command.Admin, Args: "status",
+	Synopsis: "the queue of push notifications, and the services they go to",
+	Bind: func(flags *flag.FlagSet) command.Run {
+		asJSON := flags.Bool("json", false, "print JSON")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			if len(args) != 1 || args[0] != "status" {
+				return command.Usagef("want: chatmaild push status")
+			}
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			text, err := askMetadata(ctx, conf.Socket("metadata"))
+			if err != nil {
+				return command.WithHint(err, "is the daemon running, and are you root? (see: systemctl status chatmaild-metadata)")
+			}
+			if *asJSON {
+				_, err := fmt.Fprintf(env.Stdout, "%s\n", text)
+				return err
+			}
+			var report push.Report
+			if err := json.Unmarshal(text, &report); err != nil {
+				return fmt.Errorf("reading the metadata daemon's answer: %w", err)
+			}
+			return writePushReport(env.Stdout, &report)
+		}
+	},
+}
+
+// askMetadata asks the daemon for its report, over Dovecot's dict protocol. JSON
+// needs none of that protocol's escapes.
+func askMetadata(ctx context.Context, socket string) ([]byte, error) {
+	dialer := net.Dialer{Timeout: pushAskTimeout}
+	conn, err := dialer.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(pushAskTimeout)); err != nil {
+		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
+	}
+	if _, err := fmt.Fprintf(conn, "H3\t2\t0\t\tmetadata\nL%s\n", push.ReportKey); err != nil {
+		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
+	}
+	line, err := bufio.NewReader(io.LimitReader(conn, maxPushReport)).ReadBytes('\n')
+	if err != nil {
+		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
+	}
+	if line[0] != 'O' {
+		return nil, errors.New("the metadata daemon cannot tell: its log says why")
+	}
+	return line[1 : len(line)-1], nil
+}
+
+// writePushReport writes a report for people.
+func writePushReport(w io.Writer, r *push.Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	age := func(at *time.Time) string { return r.Time.Sub(*at).Round(time.Second).String() }
+	for _, s := range r.Services {
+		state := "alive"
+		if !s.Alive {
+			state = fmt.Sprintf("dead for %s, asked again in %s", age(s.DeadSince), max(-r.Time.Sub(*s.NextProbe), 0).Round(time.Second))
+		}
+		fmt.Fprintf(t, "service\t%s: %s\n", s.Name, state)
+		if s.LastErrorAt != nil {
+			fmt.Fprintf(t, "  last error\t%s ago: %s\n", age(s.LastErrorAt), s.LastError)
+		}
+	}
+	fmt.Fprintf(t, "queue\t%d of at most %d\n", r.Queue.Entries, r.Queue.Limit)
+	if r.Queue.Oldest != nil {
+		fmt.Fprintf(t, "  oldest\t%s\n", age(r.Queue.Oldest))
+	}
+	fmt.Fprintf(t, "  being sent\t%d\n", r.InFlight)
+	fmt.Fprintf(t, "delivered\t%d since the daemon started\n", r.Delivered)
+	if tries := r.Delivered + r.Gone + r.Failed; tries > 0 {
+		fmt.Fprintf(t, "  success\t%.1f %% of %d tries\n", 100*float64(r.Delivered+r.Gone)/float64(tries), tries)
+	}
+	fmt.Fprintf(t, "  tokens gone\t%d\n", r.Gone)
+	fmt.Fprintf(t, "  given up\t%d after %s, %d because the queue was full\n", r.Expired, push.MaxRetryAge, r.Queue.Evicted)
+	fmt.Fprintf(t, "latency\tp50 / p95 / p99 of the last deliveries\n")
+	fmt.Fprintf(t, "  service\t%.1f / %.1f / %.1f ms\n", r.PostMillis.P50, r.PostMillis.P95, r.PostMillis.P99)
+	fmt.Fprintf(t, "  since mail\t%.1f / %.1f / %.1f ms\n", r.TotalMillis.P50, r.TotalMillis.P95, r.TotalMillis.P99)
+	return t.Flush()
+}
