@@ -18,8 +18,21 @@ const maxBoundary = 70
 // parser is not used: it takes RFC 2231 continuations for the parameter that
 // they stand for, and drops what it cannot read.
 type contentType struct {
-	media  string            // "type/subtype" in lower case
-	params map[string]string // names in lower case
+	media  string // "type/subtype" in lower case
+	params []param
+}
+
+// param is a parameter. Its name is in the case of the message.
+type param struct{ name, value string }
+
+// param returns the value of the parameter of that name.
+func (ct contentType) param(name string) (value string, ok bool) {
+	for _, p := range ct.params {
+		if equalFold(p.name, name) {
+			return p.value, true
+		}
+	}
+	return "", false
 }
 
 // parseContentType refuses comments, parameters given twice and everything
@@ -33,6 +46,9 @@ func parseContentType(value string) (contentType, error) {
 		return bad, errContentType
 	}
 	ct := contentType{media: lowerString(media)}
+	if rest != "" {
+		ct.params = make([]param, 0, strings.Count(rest, ";")+1)
+	}
 	for {
 		rest = strings.TrimLeft(rest, " \t")
 		if rest == "" {
@@ -46,14 +62,10 @@ func parseContentType(value string) (contentType, error) {
 		if size < 0 {
 			return bad, errContentType
 		}
-		name = lowerString(name)
-		if _, twice := ct.params[name]; twice {
+		if _, twice := ct.param(name); twice {
 			return bad, errContentType
 		}
-		if ct.params == nil {
-			ct.params = make(map[string]string, 4)
-		}
-		ct.params[name] = val
+		ct.params = append(ct.params, param{name, val})
 		rest = strings.TrimLeft(after[size:], " \t")
 		if rest == "" {
 			return ct, nil
@@ -102,12 +114,12 @@ func isTokenChar(c byte) bool {
 // boundary returns the boundary of a multipart, which must be written as the
 // one parameter of that name (RFC 2046, section 5.1.1).
 func (ct contentType) boundary() (string, error) {
-	for name := range ct.params {
-		if strings.HasPrefix(name, "boundary*") {
+	for _, p := range ct.params {
+		if strings.HasPrefix(lowerString(p.name), "boundary*") {
 			return "", errBoundary
 		}
 	}
-	b := ct.params["boundary"]
+	b, _ := ct.param("boundary")
 	if b == "" || len(b) > maxBoundary || b[len(b)-1] == ' ' {
 		return "", errBoundary
 	}
@@ -131,7 +143,7 @@ func (h *Header) contentType() (contentType, error) {
 // identity returns an error unless the content is as it stands, in one of the
 // encodings that change nothing (RFC 2045, section 6.2).
 func (h *Header) identity() error {
-	if !h.has("Content-Transfer-Encoding") {
+	if !has(h.fields, "Content-Transfer-Encoding") {
 		return nil
 	}
 	value, _ := h.one("Content-Transfer-Encoding")

@@ -60,7 +60,7 @@ func (rs *readers) encrypted(h *Header, dir direction) (rule, error) {
 	if ct.media != "multipart/encrypted" {
 		return nil, errNotEncrypted
 	}
-	if !equalFold(ct.params["protocol"], "application/pgp-encrypted") {
+	if protocol, _ := ct.param("protocol"); !equalFold(protocol, "application/pgp-encrypted") {
 		return nil, errProtocol
 	}
 	boundary, err := ct.boundary()
@@ -119,6 +119,7 @@ func (p *parts) armor(headers bool) error {
 	a.Reset(headers)
 	begun := false
 	for {
+		p.start += a.Lines(p.buf[p.start:p.end])
 		line, m, err := p.next()
 		switch {
 		case err != nil:

@@ -75,8 +75,8 @@ func (h *Header) one(name string) (value []byte, ok bool) {
 }
 
 // has says whether there is a field of that name.
-func (h *Header) has(name string) bool {
-	for _, f := range h.fields {
+func has[N ~string | ~[]byte](fields []field, name N) bool {
+	for _, f := range fields {
 		if equalFold(f.name, name) {
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // MaxHeader is the greatest size of a header block in octets, with its line
@@ -83,6 +84,7 @@ func (h *Header) readLine(r *bufio.Reader) error {
 // fields of which a second one would leave open which of them counts.
 func (h *Header) split(end int) error {
 	block := h.raw[:end]
+	h.fields = slices.Grow(h.fields[:0], bytes.Count(block, []byte{'\n'}))
 	for len(block) > 0 {
 		size, err := fieldSize(block)
 		if err != nil {
@@ -92,7 +94,7 @@ func (h *Header) split(end int) error {
 		if err != nil {
 			return refuse(BadHeader, err)
 		}
-		if ambiguous(f.name) && h.has(string(f.name)) {
+		if ambiguous(f.name) && has(h.fields, f.name) {
 			return refuse(BadHeader, errHeaderTwice)
 		}
 		h.fields = append(h.fields, f)

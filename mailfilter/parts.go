@@ -36,6 +36,7 @@ type parts struct {
 
 	err        error // of src, once it failed or ended
 	start, end int   // what of buf is still to be read
+	head       Header
 	pgp        pgp.Armor
 	buf        [bufferSize]byte
 }
@@ -132,9 +133,10 @@ func (p *parts) preamble(room int) error {
 	}
 }
 
-// header reads the header of a part.
+// header reads the header of a part. It is valid until the next one.
 func (p *parts) header() (*Header, error) {
-	h := &Header{}
+	h := &p.head
+	h.raw = h.raw[:0]
 	for {
 		line, m, err := p.next()
 		switch {

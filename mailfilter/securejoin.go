@@ -81,6 +81,6 @@ func (p *parts) plain(text onlyLine) error {
 
 // readable says whether the text is in a charset in which ASCII is ASCII.
 func (ct contentType) readable() bool {
-	charset, ok := ct.params["charset"]
+	charset, ok := ct.param("charset")
 	return !ok || equalFold(charset, "utf-8") || equalFold(charset, "us-ascii")
 }

@@ -41,6 +41,7 @@ type Armor struct {
 	quantum  uint32 // sextets of the unfinished group of four
 	sextets  int    // how many
 	finished bool   // base64 ended with padding
+	width    int    // octets of the last line of base64
 }
 
 type armorState uint8
@@ -132,6 +133,7 @@ func (a *Armor) data(line []byte) error {
 	if a.finished {
 		return errPadding
 	}
+	a.width = len(line)
 	return a.base64(line)
 }
 

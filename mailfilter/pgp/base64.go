@@ -1,8 +1,9 @@
 package pgp
 
-// bad is the value of octets outside the base64 alphabet. It has bits that no
-// sextet has, so values can be or-ed together and looked at once.
-const bad = 0x80
+import "encoding/binary"
+
+// bad is the value of octets outside the base64 alphabet.
+const bad = 0xff
 
 // alphabet maps an octet to the six bits that it stands for (RFC 4648, section
 // 4), or to bad. It never changes.
@@ -20,18 +21,65 @@ var alphabet = func() (t [256]byte) {
 	return t
 }()
 
+// Words of eight equal octets, for looking at eight octets at a time.
+const (
+	ones = 0x0101010101010101
+	high = 0x80 * ones
+)
+
 // inAlphabet says whether s is of the base64 alphabet alone, without padding.
+// Nearly all octets of a large message go through it and through nothing else.
 func inAlphabet(s []byte) bool {
-	var or byte
+	wrong := uint64(0)
 	for len(s) >= 8 {
-		or |= alphabet[s[0]] | alphabet[s[1]] | alphabet[s[2]] | alphabet[s[3]] |
-			alphabet[s[4]] | alphabet[s[5]] | alphabet[s[6]] | alphabet[s[7]]
+		wrong |= outside(binary.LittleEndian.Uint64(s))
 		s = s[8:]
 	}
-	for _, c := range s {
-		or |= alphabet[c]
+	if wrong != 0 {
+		return false
 	}
-	return or < bad
+	for _, c := range s {
+		if alphabet[c] == bad {
+			return false
+		}
+	}
+	return true
+}
+
+// outside returns a word with a bit set for each octet of x that is not in the
+// alphabet. No sum of two octets below 128 carries into the next octet: x plus
+// 128-n has the high bit where x is at least n. Octets of 128 and more spoil
+// their neighbours, but set a bit by themselves.
+func outside(x uint64) uint64 {
+	low := x &^ high
+	folded := low | 0x20*ones
+	letter := (folded + (0x80-'a')*ones) &^ (folded + (0x7f-'z')*ones)
+	slashToNine := (low + (0x80-'/')*ones) &^ (low + (0x7f-'9')*ones)
+	notPlus := (low ^ '+'*ones) + 0x7f*ones
+	return (^(letter|slashToNine)&notPlus | x) & high
+}
+
+// Lines takes as many lines of block, which end with CRLF, as can be taken
+// without a closer look: those inside the encrypted data that are as long as
+// the line before. It returns how many octets that is; the caller has to find
+// and take the next line itself.
+func (a *Armor) Lines(block []byte) (n int) {
+	if a.state != inData || a.sextets != 0 || a.finished || a.width == 0 || a.width%4 != 0 {
+		return 0
+	}
+	size, octets := a.width+len("\r\n"), uint32(a.width/4*3)
+	// The last octet of the part stays: what follows it must be decoded.
+	room := max(a.packets.skippable(), 1) - 1
+	for n+size <= len(block) && room >= octets {
+		line := block[n : n+size]
+		if line[a.width] != '\r' || line[a.width+1] != '\n' || !inAlphabet(line[:a.width]) {
+			break
+		}
+		n += size
+		room -= octets
+		a.packets.left -= octets
+	}
+	return n
 }
 
 // base64 takes a line of data, which ends with the padding if the data do.

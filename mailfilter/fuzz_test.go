@@ -1,0 +1,175 @@
+package mailfilter_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/emersion/go-message"
+
+	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/pgp/pgptest"
+)
+
+func addFixtures(f *testing.F, add func(message []byte)) {
+	names, err := filepath.Glob(fixtures + "/*.eml")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no fixtures: %v", err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(text) < 64<<10 {
+			add(text)
+		}
+	}
+}
+
+// FuzzMessage has whole messages checked. What passes as encrypted must be so
+// for a lenient MIME reader and for another OpenPGP reader too; and the verdict
+// must not depend on how the octets come in.
+func FuzzMessage(f *testing.F) {
+	addFixtures(f, func(text []byte) { f.Add(text) })
+	f.Fuzz(func(t *testing.T, text []byte) {
+		env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+		for dir, policy := range policies(t) {
+			got, err := verdict(policy, env, text)
+			h, bodyErr := inPieces(policy, env, text)
+			if (bodyErr == nil) != strings.HasPrefix(got, pass) {
+				t.Fatalf("%s: %q (%v) at once, %v in pieces", dir, got, err, bodyErr)
+			}
+			if !strings.HasPrefix(got, pass) {
+				continue
+			}
+			if !bytes.HasPrefix(text, h.Raw()) {
+				t.Errorf("%s: header changed", dir)
+			}
+			if err := lenient(text); err != nil {
+				t.Errorf("%s: passed, but %v", dir, err)
+			}
+		}
+	})
+}
+
+// inPieces checks a message that comes in one octet at a time.
+func inPieces(p mailfilter.Policy, env mailfilter.Envelope, text []byte) (*mailfilter.Header, error) {
+	r := bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(text)), 16)
+	h, err := mailfilter.ReadHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.Check(env, h)
+	if err != nil {
+		return h, err
+	}
+	return h, c.Body(iotest.OneByteReader(r))
+}
+
+// lenient looks at a message that has passed with go-message and go-crypto.
+func lenient(text []byte) error {
+	e, err := message.Read(bytes.NewReader(text))
+	if err != nil && !message.IsUnknownCharset(err) {
+		return err
+	}
+	if n := len(e.Header.Values("Content-Type")); n != 1 {
+		return errors.New("not one Content-Type")
+	}
+	media, _, err := e.Header.ContentType()
+	if err != nil {
+		return err
+	}
+	auto := e.Header.Get("Auto-Submitted")
+	switch {
+	case media == "multipart/report" && auto != "":
+		return nil
+	case e.Header.Get("Secure-Join") != "" && media != "multipart/encrypted":
+		return lenientSecureJoin(e)
+	case media != "multipart/encrypted":
+		return errors.New("top level is " + media)
+	}
+	mr := e.MultipartReader()
+	if mr == nil {
+		return errors.New("no multipart")
+	}
+	var bodies [][]byte
+	for {
+		p, err := mr.NextPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(p.Body)
+		if err != nil {
+			return err
+		}
+		bodies = append(bodies, body)
+	}
+	if len(bodies) != 2 {
+		return errors.New("not two parts")
+	}
+	if v := strings.TrimSpace(string(bodies[0])); v != "Version: 1" {
+		return errors.New("not version 1: " + v)
+	}
+	return pgptest.Armored(bodies[1])
+}
+
+// lenientSecureJoin says whether all text in a message is a request.
+func lenientSecureJoin(e *message.Entity) error {
+	return e.Walk(func(_ []int, p *message.Entity, err error) error {
+		if err != nil || p.MultipartReader() != nil {
+			return err
+		}
+		body, err := io.ReadAll(p.Body)
+		if err != nil {
+			return err
+		}
+		text := strings.ToLower(strings.TrimSpace(string(body)))
+		if text != "secure-join: vc-request" && text != "secure-join: vg-request" {
+			return errors.New("a part says: " + text)
+		}
+		return nil
+	})
+}
+
+// FuzzFrom compares who the author is with what net/mail says.
+func FuzzFrom(f *testing.F) {
+	addFixtures(f, func(text []byte) {
+		if m, err := mail.ReadMessage(bytes.NewReader(text)); err == nil {
+			f.Add(m.Header.Get("From"))
+		}
+	})
+	policy := policies(f)["in"]
+	f.Fuzz(func(t *testing.T, from string) {
+		text := "From: " + from + "\r\nAuto-Submitted: auto-replied\r\nContent-Type: multipart/report\r\n\r\n"
+		h, err := mailfilter.ReadHeader(bufio.NewReader(strings.NewReader(text)))
+		if err != nil {
+			return
+		}
+		c, err := policy.Check(mailfilter.Envelope{Recipients: []string{"open@chat.example"}}, h)
+		if err != nil {
+			return
+		}
+		list, err := mail.ParseAddressList(strings.ReplaceAll(from, "\r\n", ""))
+		if err != nil {
+			t.Fatalf("accepted, but net/mail: %v", err)
+		}
+		if len(list) != 1 {
+			t.Fatalf("accepted, but %d addresses", len(list))
+		}
+		_, domain, _ := strings.Cut(list[0].Address, "@")
+		if !strings.EqualFold(domain, c.FromDomain) {
+			t.Errorf("domain %q, net/mail %q", c.FromDomain, domain)
+		}
+	})
+}

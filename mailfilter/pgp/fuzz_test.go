@@ -1,0 +1,117 @@
+package pgp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"chatmaild/mailfilter/pgp/pgptest"
+)
+
+// fixtureArmors calls add with what stands between the first head and the last
+// tail of each fixture.
+func fixtureArmors(f *testing.F, add func(text []byte)) {
+	names, err := filepath.Glob("../../testdata/mail/*.eml")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no fixtures: %v", err)
+	}
+	for _, name := range names {
+		message, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		from, to := bytes.Index(message, []byte(Head)), bytes.LastIndex(message, []byte(tail))
+		if from >= 0 && from < to {
+			add(message[from : to+len(tail)+len("\r\n")])
+		}
+	}
+}
+
+// slowly checks armor line by line.
+func slowly(a *Armor, text []byte) error {
+	for _, line := range bytes.Split(bytes.TrimSuffix(text, []byte("\r\n")), []byte("\r\n")) {
+		if err := a.Line(line); err != nil {
+			return err
+		}
+	}
+	return a.Close()
+}
+
+// quickly does the same, and takes what it can with Lines.
+func quickly(a *Armor, text []byte) error {
+	for {
+		text = text[a.Lines(text):]
+		line, rest, found := bytes.Cut(text, []byte("\r\n"))
+		if err := a.Line(line); err != nil {
+			return err
+		}
+		if !found || len(rest) == 0 {
+			return a.Close()
+		}
+		text = rest
+	}
+}
+
+func FuzzArmor(f *testing.F) {
+	fixtureArmors(f, func(text []byte) { f.Add(text, true) })
+	f.Fuzz(func(t *testing.T, text []byte, headers bool) {
+		var slow, quick Armor
+		slow.Reset(headers)
+		quick.Reset(headers)
+		err := slowly(&slow, text)
+		if q := quickly(&quick, text); q != err {
+			t.Fatalf("line by line %v, with Lines %v", err, q)
+		}
+		if err != nil {
+			return
+		}
+		if err := pgptest.Armored(text); err != nil {
+			t.Errorf("accepted, but go-crypto: %v", err)
+		}
+	})
+}
+
+func FuzzPackets(f *testing.F) {
+	fixtureArmors(f, func(text []byte) {
+		_, data, _ := bytes.Cut(text, []byte("\r\n\r\n"))
+		end := max(bytes.LastIndex(data, []byte("\r\n=")), 0)
+		octets, err := base64.StdEncoding.DecodeString(string(data[:end]))
+		if err == nil {
+			f.Add(octets)
+		}
+	})
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		var seen, skipped packets
+		err := walk(&seen, octets, false)
+		if s := walk(&skipped, octets, true); s != err {
+			t.Fatalf("octet by octet %v, skipping %v", err, s)
+		}
+		if err != nil {
+			return
+		}
+		if err := pgptest.Packets(octets); err != nil {
+			t.Errorf("accepted, but go-crypto: %v", err)
+		}
+	})
+}
+
+// walk feeds octets to p, all or only those that it wants to see.
+func walk(p *packets, octets []byte, skip bool) error {
+	for len(octets) > 0 {
+		n := min(uint64(p.skippable()), uint64(len(octets)))
+		var err error
+		if skip && n > 0 {
+			err = p.skip(uint32(n))
+			octets = octets[n:]
+		} else {
+			err = p.octet(octets[0])
+			octets = octets[1:]
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.close()
+}

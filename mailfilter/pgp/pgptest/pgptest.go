@@ -1,0 +1,75 @@
+// Package pgptest reads OpenPGP messages with ProtonMail/go-crypto, for tests:
+// whatever package pgp accepts, another implementation must see as an encrypted
+// message too.
+package pgptest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// Armored returns nil if text is one armored message, and Packets accepts what
+// is in it.
+func Armored(text []byte) error {
+	r := bytes.NewReader(text)
+	block, err := armor.Decode(r)
+	if err != nil {
+		return fmt.Errorf("decoding armor: %w", err)
+	}
+	if block.Type != "PGP MESSAGE" {
+		return fmt.Errorf("armor of type %q", block.Type)
+	}
+	octets, err := io.ReadAll(block.Body)
+	if err != nil {
+		return fmt.Errorf("reading armor: %w", err)
+	}
+	return Packets(octets)
+}
+
+// Packets returns nil if octets are encrypted session keys, at least one, and
+// then one packet of encrypted and integrity protected data.
+func Packets(octets []byte) error {
+	r := packet.NewOpaqueReader(bytes.NewReader(octets))
+	keys, data := 0, 0
+	for {
+		opaque, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("reading packet: %w", err)
+		}
+		if data > 0 {
+			return fmt.Errorf("packet with tag %d after the data", opaque.Tag)
+		}
+		p, err := opaque.Parse()
+		var unknown pgperrors.UnsupportedError
+		switch p := p.(type) {
+		case *packet.EncryptedKey, *packet.SymmetricKeyEncrypted:
+			keys++
+			if err != nil && !errors.As(err, &unknown) {
+				return fmt.Errorf("parsing session key: %w", err)
+			}
+		case *packet.SymmetricallyEncrypted:
+			data++
+			if err != nil {
+				return fmt.Errorf("parsing data: %w", err)
+			}
+			if !p.IntegrityProtected {
+				return errors.New("data without integrity protection")
+			}
+		default:
+			return fmt.Errorf("packet with tag %d", opaque.Tag)
+		}
+	}
+	if keys == 0 || data != 1 {
+		return fmt.Errorf("%d session keys and %d data packets", keys, data)
+	}
+	return nil
+}
