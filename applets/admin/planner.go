@@ -102,7 +102,7 @@ func (p *planner) pages() ([]wanted.File, error) {
 // siteOf maps the configuration to what the pages say.
 func siteOf(conf *config.Config, version string) www.Site {
 	return www.Site{
-		MailDomain: conf.MailDomain, SelfSigned: conf.SelfSigned(), Registration: www.Open, Version: version,
+		MailDomain: conf.MailDomain, SelfSigned: conf.SelfSigned(), Registration: www.Registration(conf.Registration), Version: version,
 		MaxUserSendPerMinute: conf.MaxUserSendPerMinute,
 		MaxMailboxSize:       int64(conf.MaxMailboxSize), MaxMessageSize: int64(conf.MaxMessageSize),
 		DeleteMailsAfter: conf.DeleteMailsAfter, DeleteLargeAfter: conf.DeleteLargeAfter,
