@@ -20,7 +20,7 @@ const (
 	maxTransactionBytes = 1 << 20 // of all open ones
 	changeOverhead      = 64      // octets that a change takes beside its key and value
 	readBuffer          = 1 << 10 // octets; a longer line is put together on the heap
-	flushAt             = 8 << 10 // octets of answers that are written at once
+	flushAt             = 8 << 10 // octets of an iteration that are written at once
 )
 
 // Protocol versions that are understood; see doc.go.
@@ -99,15 +99,11 @@ func (c *conn) run(ctx context.Context) error {
 		if err := c.answer(context.WithoutCancel(ctx), line); err != nil {
 			return err
 		}
-		// A client that sends several requests at once gets its answers at
-		// once, and none waits for a request that is only half there.
-		if c.in.Buffered() == 0 || len(c.out) >= flushAt {
-			if err := c.flush(); err != nil {
-				return err
-			}
+		if err := c.flush(); err != nil {
+			return err
 		}
 		if ctx.Err() != nil {
-			return c.flush()
+			return nil
 		}
 	}
 }
@@ -123,9 +119,6 @@ func (c *conn) readLine() ([]byte, error) {
 	for errors.Is(err, bufio.ErrBufferFull) {
 		if len(long) > c.s.MaxLine {
 			return nil, fmt.Errorf("%w: a line of more than %d octets", errBroken, c.s.MaxLine)
-		}
-		if err := c.flush(); err != nil {
-			return nil, err
 		}
 		line, err = c.in.ReadSlice('\n')
 		long = append(long, line...)
