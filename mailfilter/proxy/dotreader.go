@@ -115,9 +115,19 @@ func (d *dotReader) decode(b []byte) (kept, used int) {
 		}
 	}()
 	i := 0
+	tried := false // wholeLines, which is tried once lest it be tried for each line
 	for i < len(b) {
 		switch d.state {
 		case atStart:
+			if !tried {
+				tried = true
+				if n := d.wholeLines(b[i:]); n > 0 {
+					kept += shift(b, kept, i, n)
+					i += n
+					d.count(n)
+					continue
+				}
+			}
 			d.length = 0
 			if b[i] == '.' {
 				d.state = afterDot
@@ -152,15 +162,47 @@ func (d *dotReader) decode(b []byte) (kept, used int) {
 			d.state = inLine
 		case inLine:
 			n := d.restOfLine(b[i:])
-			if kept != i {
-				copy(b[kept:], b[i:i+n])
-			}
-			kept += n
+			kept += shift(b, kept, i, n)
 			i += n
 			d.count(n)
 		}
 	}
 	return kept, i
+}
+
+// shift moves n octets of b from one place to another and returns n.
+func shift(b []byte, to, from, n int) int {
+	if to != from {
+		copy(b[to:], b[from:from+n])
+	}
+	return n
+}
+
+// wholeLines returns how many octets at the start of b are lines that need no
+// closer look: none has a dot in front, and all is well with them; 0 if that
+// takes a closer look to say. Armor has lines of one length. So it guesses where
+// each line ends, and counts line ends in b to see that it guessed right.
+func (d *dotReader) wholeLines(b []byte) int {
+	b = b[:bytes.LastIndexByte(b, '\n')+1]
+	ends := bytes.Count(b, []byte{'\n'})
+	if bytes.Count(b, []byte{'\r'}) != ends {
+		return 0
+	}
+	for i, length := 0, 0; i < len(b); ends-- {
+		end := i + length
+		if length == 0 || end > len(b) || b[end-1] != '\n' {
+			end = i + bytes.IndexByte(b[i:], '\n') + 1
+			length = end - i
+		}
+		if length < 2 || length > MaxLine+2 || b[end-2] != '\r' || b[i] == '.' {
+			return 0
+		}
+		i = end
+	}
+	if ends != 0 {
+		return 0
+	}
+	return len(b)
 }
 
 // restOfLine returns how many octets of b belong to the current line, and moves

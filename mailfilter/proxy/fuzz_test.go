@@ -67,7 +67,8 @@ func reference(data []byte) (message, rest []byte, ok bool) {
 func FuzzDotReader(f *testing.F) {
 	for _, seed := range []string{
 		".\r\n", "a\r\n.\r\n", "..\r\n.\r\nQUIT\r\n", "a\n.\n.\r\n", "a\r\n.\rb\r\n.\r\n", ".a\r\n.\r\n",
-		"a\r\r\n.\r\n", "a\x00\r\n.\r\n", "\r\n\r\n.\r\n", "a\r\n.", "a\r\n.\r", strings.Repeat("x", 999) + "\r\n.\r\n",
+		"a\r\r\n.\r\n", "a\x00\r\n.\r\n", "\r\n\r\n.\r\n", "a\r\n.", "a\r\n.\r",
+		"abc\r\ndef\r\n.\r\n", "abc\r\nd\nf\r\n.\r\n", "abc\r\nd\rf\r\n.\r\n", "abc\r\n.ef\r\nghi\r\n.\r\n", "ab\r\na\n\r\n\rb\n.\r\n", strings.Repeat("x", 999) + "\r\n.\r\n",
 	} {
 		f.Add([]byte(seed), 3)
 	}
