@@ -8,9 +8,9 @@ import (
 )
 
 // encryptedMessage makes a message of about size octets, without From, that is
-// encrypted as far as can be seen from outside: one session key and one
-// encrypted-data packet of random octets (RFC 9580, sections 5.1 and 5.13), in
-// the MIME structure of RFC 3156.
+// encrypted as far as can be seen from outside: one session key for an ECDH key
+// and one encrypted-data packet (RFC 9580, sections 5.1 and 5.13) of random
+// octets, in the MIME structure of RFC 3156.
 func encryptedMessage(size int) []byte {
 	var b bytes.Buffer
 	b.WriteString("Subject: [...]\r\nMessage-ID: <bench@bench.test>\r\nMIME-Version: 1.0\r\n" +
@@ -21,9 +21,12 @@ func encryptedMessage(size int) []byte {
 	packets := make([]byte, rest*48/66) // a line of 66 octets holds 48
 	random := rand.NewChaCha8([32]byte{1})
 	_, _ = random.Read(packets)
-	copy(packets, []byte{0xC1, 94, 3}) // PKESK version 3
-	packets[2+9] = 18                  // for an ECDH key
-	data := packets[2+94:]
+	const keySize = 1 + 8 + 1 + 2 + 33 + 1 + 48
+	key := packets[:2+keySize]
+	copy(key, []byte{0xC1, keySize, 3})     // PKESK, version 3, key ID
+	copy(key[2+9:], []byte{18, 1, 7, 0x40}) // ECDH; a point of 263 bits
+	key[2+keySize-49] = 48                  // the wrapped session key
+	data := packets[len(key):]
 	data[0], data[1] = 0xD2, 0xFF // SEIPD, with a length of four octets
 	binary.BigEndian.PutUint32(data[2:], uint32(len(data)-6))
 	data[6] = 1 // version
