@@ -27,10 +27,12 @@
 // themselves are ever touched, and no file is renamed. What Dovecot renames
 // while a walk looks at it is met at the next run.
 //
-// With "quota = count", Dovecot's sum comes from its index and follows by itself.
-// With "quota = maildir" it is in maildirsize, which is removed after the last
-// message of a mailbox, so that Dovecot counts anew. A count that was under way
-// in that very moment can be written afterwards and be too high until the next.
+// With "quota = maildir" Dovecot's sum is in maildirsize, which is removed after
+// the last message of a mailbox, so that Dovecot counts anew. It does not write a
+// sum if a folder changed while it counted, to the second; one that is too high
+// all the same is counted again before it refuses anything. With "quota = count"
+// the sum follows from the index by itself, but Dovecot 2.3.19 then tells clients
+// "Internal quota calculation error" when two sessions count at once.
 //
 // A mailbox goes by one rename, into STORE/.removing, and is only then taken
 // apart; aside.go has the rest. Whoever keeps something for an address elsewhere,
