@@ -15,6 +15,7 @@ func Commands() []command.Command {
 		initCommand,
 		runCommand,
 		statusCommand,
+		reportCommand,
 		userCommand,
 		inviteCommand,
 		nocreateCommand,

@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/command"
+	"chatmaild/store/atomicfile"
+	"chatmaild/store/expire"
+)
+
+var reportCommand = command.Command{
+	Name: "report", Kind: command.Admin,
+	Synopsis: "counts accounts and messages, by last login, age and size",
+	Bind: func(flags *flag.FlagSet) command.Run {
+		var r report
+		flags.BoolVar(&r.json, "json", false, "print JSON")
+		flags.StringVar(&r.prometheus, "prometheus", "", "write the figures to a `file` for node_exporter's textfile collector")
+		return r.run
+	},
+}
+
+// report is one survey of the store.
+type report struct {
+	json       bool
+	prometheus string
+}
+
+// reportFigures is what a report says. It is kept in STATE/report.json, for the
+// next one's growth.
+type reportFigures struct {
+	Time      time.Time      `json:"time"`
+	Accounts  int64          `json:"accounts"`
+	NoAccount int64          `json:"folders_without_account"`
+	Logins    []loginClass   `json:"logins"`
+	Messages  expire.Tally   `json:"messages"`
+	Unseen    expire.Tally   `json:"unseen"`
+	ByAge     []ageClass     `json:"by_age"`
+	BySize    []sizeClass    `json:"by_size"`
+	Other     expire.Tally   `json:"other_files"`
+	Undated   int64          `json:"undated"`
+	Faults    int64          `json:"faults"`
+	Kinds     []expire.Fault `json:"fault_kinds"`
+	Growth    *growth        `json:"growth,omitempty"` // since the last report
+}
+
+// A class ends below its bound; the last one has none, and a bound of 0.
+type loginClass struct {
+	Days     int   `json:"below_days"`
+	Accounts int64 `json:"accounts"`
+}
+
+type ageClass struct {
+	Days int `json:"below_days"`
+	expire.Tally
+}
+
+type sizeClass struct {
+	Octets int64 `json:"below_octets"`
+	expire.Tally
+}
+
+type growth struct {
+	Since    time.Time    `json:"since"`
+	Accounts int64        `json:"accounts"`
+	Messages expire.Tally `json:"messages"`
+}
+
+func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
+	conf, err := env.Config()
+	if err != nil {
+		return err
+	}
+	mail, err := expire.Open(conf.MailboxesDir)
+	if err != nil {
+		return err
+	}
+	defer mail.Close()
+	now := time.Now().UTC().Truncate(time.Second)
+	var faults expire.Faults
+	survey, err := mail.Survey(ctx, now, &expire.Progress{}, &faults)
+	if err != nil {
+		return err
+	}
+	figures := newFigures(now, survey, &faults)
+	kept := filepath.Join(conf.StateDir, "report.json")
+	if figures.Growth, err = growthSince(kept, figures); err != nil {
+		env.Log().Warn("the last report cannot be read; this one tells no growth", "error", err)
+	}
+	if err := r.print(env, figures); err != nil {
+		return err
+	}
+	if r.prometheus != "" {
+		if err := atomicfile.Write(r.prometheus, prometheusText(figures), 0o644, nil); err != nil {
+			return fmt.Errorf("writing the Prometheus file: %w", err)
+		}
+	}
+	if err := keep(kept, figures); err != nil {
+		return fmt.Errorf("keeping the report for the next one: %w", err)
+	}
+	if err := faults.Err(); err != nil {
+		for _, k := range faults.Kinds() {
+			env.Log().Warn(err.Error(), "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)
+		}
+		return command.WithHint(err, "chatmaild expire --dry-run --debug names the mailboxes")
+	}
+	return nil
+}
+
+func newFigures(now time.Time, s expire.Survey, faults *expire.Faults) reportFigures {
+	f := reportFigures{
+		Time: now, Accounts: s.Accounts, NoAccount: s.NoAccount,
+		Messages: s.Messages, Unseen: s.Unseen, Other: s.Other,
+		Undated: s.Undated, Faults: faults.Total(), Kinds: faults.Kinds(),
+	}
+	for i, n := range s.Logins {
+		f.Logins = append(f.Logins, loginClass{bound(expire.LoginDays, i), n})
+	}
+	for i, t := range s.ByAge {
+		f.ByAge = append(f.ByAge, ageClass{bound(expire.MessageDays, i), t})
+	}
+	for i, t := range s.BySize {
+		f.BySize = append(f.BySize, sizeClass{bound(expire.MessageSizes, i), t})
+	}
+	return f
+}
+
+func bound[N int | int64](bounds []N, i int) N {
+	if i < len(bounds) {
+		return bounds[i]
+	}
+	return 0
+}
+
+// growthSince compares with the report that is kept at path, if there is one.
+func growthSince(path string, now reportFigures) (*growth, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var last reportFigures
+	if err := json.Unmarshal(text, &last); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &growth{
+		Since:    last.Time,
+		Accounts: now.Accounts - last.Accounts,
+		Messages: expire.Tally{Count: now.Messages.Count - last.Messages.Count, Size: now.Messages.Size - last.Messages.Size},
+	}, nil
+}
+
+func keep(path string, f reportFigures) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, append(text, '\n'), 0o640, nil)
+}
