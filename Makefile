@@ -14,7 +14,7 @@ if [ -n "$$missing" ]; then echo "installing:" $$missing; $(SUDO) apt-get update
 DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq --no-install-recommends $$missing; fi
 endef
 
-.PHONY: help build test race fuzz lint deb demo check clean
+.PHONY: help build test race fuzz lint deb demo check bench-store clean
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -32,6 +32,9 @@ deb: ## the Debian package, in build/
 
 # debian/control asks for a Go that Debian 12 does not have; the one on PATH does.
 PROFILE = pkg.chatmaild.upstream-go
+
+bench-store: build ## expire and report on 1,000,000 messages: some minutes, 5 GB in TMPDIR
+	$(GO) run ./testdata/bench/store -chatmaild build/bin/chatmaild
 
 clean: ## removes what the other targets made
 	rm -rf build
