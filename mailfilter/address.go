@@ -122,7 +122,7 @@ func printable(s string) string {
 // author returns the only address of the From field (RFC 5322, section 3.6.2).
 func (h *Header) author() (address, error) {
 	value, ok := h.one("From")
-	if !ok {
+	if !ok || !utf8.Valid(value) {
 		return address{}, errFrom
 	}
 	spec, err := mailboxSpec(string(value))

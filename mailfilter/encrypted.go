@@ -50,6 +50,18 @@ func anything(r io.Reader) error {
 	return nil
 }
 
+// private returns the rule for what may pass whoever it is from and for: an
+// encrypted message or a SecureJoin request; or why the header is neither's.
+func (rs *readers) private(h *Header, dir direction) (rule, error) {
+	body, err := rs.encrypted(h, dir)
+	if err == errNotEncrypted {
+		if request, notSecureJoin := rs.secureJoin(h); notSecureJoin == nil {
+			return request, nil
+		}
+	}
+	return body, err
+}
+
 // encrypted returns the rule for an OpenPGP/MIME message (RFC 3156, section
 // 4), or why the header is not that of one.
 func (rs *readers) encrypted(h *Header, dir direction) (rule, error) {

@@ -42,6 +42,10 @@ func partFixtures(s samples) []fixture {
 			message: s.edit(good, "\r\n"+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted", fixtureText+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted")},
 		fx("preamble-long", bare, "A letter before the first delimiter.", "\r\n"+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted", strings.Repeat(fixtureText, 12)+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted"),
 
+		{name: "preamble-bare-cr", why: "A CR alone makes a delimiter for some.", out: bare, in: bare,
+			message: s.edit(good, "\r\n"+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted", "x\r"+coreDelimiter+"\rContent-Type: text/plain\r\r\n"+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted")},
+		{name: "preamble-nul", why: "A NUL before the first delimiter.", out: bare, in: bare,
+			message: s.edit(good, "\r\n"+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted", "x\x00\r\n"+coreDelimiter+"\r\nContent-Type: application/pgp-encrypted")},
 		fx("delimiter-padded", bare, "White space after a delimiter: padding to some, content to others.", coreDelimiter+"\r\n"+dataType, coreDelimiter+" \r\n"+dataType),
 		fx("delimiter-longer", bare, "A line that begins like the delimiter.", coreDelimiter+"\r\n"+dataType, coreDelimiter+"x\r\n"+dataType),
 		fx("end-padded", bare, "White space after the last delimiter.", end, coreDelimiter+"-- \r\n"),

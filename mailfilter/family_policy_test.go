@@ -122,6 +122,8 @@ func policyFixtures(s samples) []fixture {
 
 		{name: "securejoin-group", why: "The request to join a group.", out: pass, in: pass, message: vg},
 		{name: "securejoin-text", why: "The request as text, not in a multipart.", out: pass, in: pass, message: plainJoin},
+		{name: "securejoin-encrypted", why: "The header of a request on an encrypted message.", out: pass, in: pass, message: "Secure-Join: vc-request\r\n" + s.good()},
+		sj("securejoin-alternative", pass, "Another kind of multipart.", "multipart/mixed", "multipart/alternative"),
 		sj("securejoin-other-step", bare, "Every other step is encrypted.", "Secure-Join: vc-request\r\nSecure-Join-I", "Secure-Join: vc-auth-required\r\nSecure-Join-I", "\r\nSecure-Join: vc-request\r\n--", "\r\nSecure-Join: vc-auth-required\r\n--"),
 		sj("securejoin-no-header", bare, "Only in the text.", "Secure-Join: vc-request\r\nSecure-Join-I", "Secure-Join-I"),
 		sj("securejoin-twice", bare, "Two requests in the header.", "Secure-Join: vc-request\r\nSecure-Join-I", "Secure-Join: vc-request\r\nSecure-Join: vc-request\r\nSecure-Join-I"),

@@ -92,10 +92,7 @@ func (in *Incoming) rule(from address, to []address, h *Header) (rule, error) {
 	if accept {
 		return anything, nil
 	}
-	if body, err := in.readers.secureJoin(h); err == nil {
-		return body, nil
-	}
-	body, err := in.readers.encrypted(h, inward)
+	body, err := in.readers.private(h, inward)
 	if err != nil {
 		return nil, refuse(Unencrypted, err)
 	}

@@ -86,8 +86,5 @@ func (o *Outgoing) rule(env Envelope, h *Header) (rule, error) {
 			return body, nil
 		}
 	}
-	if body, err := o.readers.secureJoin(h); err == nil {
-		return body, nil
-	}
-	return o.readers.encrypted(h, outward)
+	return o.readers.private(h, outward)
 }

@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	errBodyLine   = errors.New("line of the body too long or without CRLF")
+	errBodyLine   = errors.New("line too long, with NUL, or with a bare CR or LF")
 	errDelimiter  = errors.New("malformed boundary delimiter")
 	errParts      = errors.New("not the parts that it should have")
 	errText       = errors.New("a part says something else than it may")
@@ -47,19 +47,24 @@ func (p *parts) reset(src io.Reader, boundary string) {
 }
 
 // line returns the next line without its line end, valid until the next call.
-// At the end it returns io.EOF.
+// At the end it returns io.EOF. A bare CR or LF and NUL, which end a line for
+// some readers, are refused.
 func (p *parts) line() ([]byte, error) {
 	for {
 		unread := p.buf[p.start:p.end]
-		if i := bytes.IndexByte(unread, '\n'); i > 0 && i <= maxLine+1 && unread[i-1] == '\r' {
-			p.start += i + 1
-			return unread[:i-1], nil
-		} else if i >= 0 || len(unread) > maxLine+1 {
+		end := bytes.IndexByte(unread, '\n')
+		if end < 0 && len(unread) <= maxLine+1 {
+			if err := p.fill(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if end < 1 || end > maxLine+1 || bytes.IndexByte(unread[:end], '\r') != end-1 ||
+			bytes.IndexByte(unread[:end], 0) >= 0 {
 			return nil, refuse(Unencrypted, errBodyLine)
 		}
-		if err := p.fill(); err != nil {
-			return nil, err
-		}
+		p.start += end + 1
+		return unread[:end-1], nil
 	}
 }
 

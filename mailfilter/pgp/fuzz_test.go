@@ -43,11 +43,14 @@ func slowly(a *Armor, text []byte) error {
 func quickly(a *Armor, text []byte) error {
 	for {
 		text = text[a.Lines(text):]
+		if len(text) == 0 {
+			return a.Close()
+		}
 		line, rest, found := bytes.Cut(text, []byte("\r\n"))
 		if err := a.Line(line); err != nil {
 			return err
 		}
-		if !found || len(rest) == 0 {
+		if !found {
 			return a.Close()
 		}
 		text = rest

@@ -1,0 +1,268 @@
+package mailfilter_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"chatmaild/mailfilter"
+)
+
+var errLine = errors.New("line is down")
+
+// broken ends with errLine instead of EOF.
+func broken(text string) io.Reader {
+	return io.MultiReader(strings.NewReader(text), iotest.ErrReader(errLine))
+}
+
+func TestReadHeaderKeepsOctets(t *testing.T) {
+	for _, tt := range []struct{ text, raw string }{
+		{"From: a@b\r\nSubject:  x\t\r\n  y\r\n\r\nbody\r\n", "From: a@b\r\nSubject:  x\t\r\n  y\r\n\r\n"},
+		{"From: a@b\r\n", "From: a@b\r\n"},
+		{"\r\nbody\r\n", "\r\n"},
+		{"", ""},
+	} {
+		r := bufio.NewReaderSize(strings.NewReader(tt.text), 16)
+		h, err := mailfilter.ReadHeader(r)
+		if err != nil {
+			t.Fatalf("%q: %v", tt.text, err)
+		}
+		if got := string(h.Raw()); got != tt.raw {
+			t.Errorf("%q: raw %q, want %q", tt.text, got, tt.raw)
+		}
+		if rest, _ := io.ReadAll(r); string(rest) != tt.text[len(tt.raw):] {
+			t.Errorf("%q: %q left", tt.text, rest)
+		}
+	}
+}
+
+func TestReadHeaderBound(t *testing.T) {
+	line := "X-Filler: " + strings.Repeat("x", 1012) + "\r\n" // 1 KiB
+	fits := strings.Repeat(line, mailfilter.MaxHeader/1024-1) + "X: " + strings.Repeat("x", 1024-3-4) + "\r\n\r\n"
+	if len(fits) != mailfilter.MaxHeader {
+		t.Fatalf("%d octets", len(fits))
+	}
+	if _, err := mailfilter.ReadHeader(bufio.NewReader(strings.NewReader(fits))); err != nil {
+		t.Errorf("largest header: %v", err)
+	}
+	endless := &counter{r: strings.NewReader(strings.Repeat("x", 4*mailfilter.MaxHeader))}
+	_, err := mailfilter.ReadHeader(bufio.NewReader(endless))
+	if got := reason(err); got != "bad-header" {
+		t.Errorf("endless line: %v", err)
+	}
+	if endless.n > mailfilter.MaxHeader+8<<10 {
+		t.Errorf("endless line: %d octets read", endless.n)
+	}
+}
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += n
+	return n, err
+}
+
+// TestReadErrors: a failing reader is no verdict, wherever it fails.
+func TestReadErrors(t *testing.T) {
+	good, open := newSamples(t).good(), []string{"open@chat.example"}
+	for dir, policy := range policies(t) {
+		for cut := range len(good) {
+			env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+			r := bufio.NewReader(broken(good[:cut]))
+			h, err := mailfilter.ReadHeader(r)
+			if err == nil {
+				c, checkErr := policy.Check(env, h)
+				if checkErr != nil {
+					t.Fatal(checkErr)
+				}
+				err = c.Body(r)
+			}
+			if !errors.Is(err, errLine) {
+				t.Fatalf("%s: cut at %d: %v, want %v", dir, cut, err, errLine)
+			}
+		}
+	}
+	r := bufio.NewReader(broken(plain))
+	h, err := mailfilter.ReadHeader(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := policies(t)["in"].Check(mailfilter.Envelope{Recipients: open}, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Body(r); !errors.Is(err, errLine) {
+		t.Errorf("cleartext: %v, want %v", err, errLine)
+	}
+}
+
+// TestTruncated: no beginning of a good message passes.
+func TestTruncated(t *testing.T) {
+	good := newSamples(t).good()
+	end := strings.LastIndex(good, "--\r\n") + len("--\r\n")
+	for dir, policy := range policies(t) {
+		for cut := range end {
+			env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+			if got, _ := verdict(policy, env, []byte(good[:cut])); strings.HasPrefix(got, pass) {
+				t.Fatalf("%s: %d of %d octets pass", dir, cut, end)
+			}
+		}
+	}
+}
+
+// TestBitFlips changes each bit of the body, but for the middle of the data.
+// What still passes must still be encrypted for other readers.
+func TestBitFlips(t *testing.T) {
+	good := []byte(newSamples(t).good())
+	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	out := policies(t)["out"]
+	for i := bytes.Index(good, []byte("\r\n\r\n")); i < len(good); i++ {
+		if middle := len(good) - 300; i > len(coreHeader)+600 && i < middle {
+			i = middle
+		}
+		for bit := range 8 {
+			flipped := bytes.Clone(good)
+			flipped[i] ^= 1 << bit
+			if got, _ := verdict(out, env, flipped); got != pass {
+				continue
+			}
+			if err := lenient(flipped); err != nil {
+				t.Errorf("octet %d, bit %d: passed, but %v", i, bit, err)
+			}
+		}
+	}
+}
+
+// TestMemory: what a verdict allocates does not depend on the message's size.
+func TestMemory(t *testing.T) {
+	s := newSamples(t)
+	policy := policies(t)["out"]
+	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	allocs := func(size int) float64 {
+		message := s.sized(size)
+		return testing.AllocsPerRun(20, func() {
+			if got, err := verdict(policy, env, message); got != pass {
+				t.Fatal(err)
+			}
+		})
+	}
+	small, large := allocs(2<<10), allocs(8<<20)
+	if large > small+2 {
+		t.Errorf("%v allocations for 8 MiB, %v for 2 KiB", large, small)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	s := newSamples(t)
+	good, bad := []byte(s.good()), []byte(core(armor(sequence(s.literal))))
+	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	all := policies(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				for dir, policy := range all {
+					if got, err := verdict(policy, env, good); got != pass {
+						t.Errorf("%s: good: %v", dir, err)
+					}
+					if got, _ := verdict(policy, env, bad); got != bare {
+						t.Errorf("%s: bad: %v", dir, got)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// names is a limiter that knows one who is too fast, and keeps who was asked.
+type names struct{ asked []string }
+
+func (n *names) Allow(sender string) bool {
+	n.asked = append(n.asked, sender)
+	return sender != "fast@chat.example"
+}
+
+func TestAdmit(t *testing.T) {
+	limiter := new(names)
+	out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
+		Limiter:            limiter,
+		PassthroughSenders: []string{"fast@chat.example"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Admit("Slow@chat.example"); err != nil {
+		t.Errorf("slow: %v", err)
+	}
+	err = out.Admit("Fast@Chat.example")
+	var no *mailfilter.Refusal
+	if !errors.As(err, &no) || no.Reason != mailfilter.RateLimited || no.Sender != "Fast@Chat.example" {
+		t.Errorf("fast: %#v", err)
+	}
+	if got, want := strings.Join(limiter.asked, " "), "slow@chat.example fast@chat.example"; got != want {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+	if err := policies(t)["in"].Admit("fast@chat.example"); err != nil {
+		t.Errorf("incoming: %v", err)
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	s := newSamples(t)
+	mismatch := s.edit(s.good(), "<alice@chat.example>", "<Carol@chat.example>")
+	_, err := verdict(policies(t)["out"], mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}, []byte(mismatch))
+	var no *mailfilter.Refusal
+	if !errors.As(err, &no) {
+		t.Fatal(err)
+	}
+	if no.From != "carol@chat.example" || no.Sender != alice {
+		t.Errorf("From %q, sender %q", no.From, no.Sender)
+	}
+	if strings.Contains(err.Error(), "carol") || !strings.Contains(err.Error(), "from-mismatch") {
+		t.Errorf("error text %q", err)
+	}
+	for _, r := range mailfilter.Reasons() {
+		if r.String() == "unknown" {
+			t.Errorf("reason %d has no name", r)
+		}
+	}
+	if got := mailfilter.Reason(0).String(); got != "unknown" {
+		t.Errorf("reason 0 is %q", got)
+	}
+}
+
+func TestCheckForDKIM(t *testing.T) {
+	s := newSamples(t)
+	message := s.edit(s.good(), "<alice@chat.example>", "<Alice@Chat.Example>")
+	r := bufio.NewReader(strings.NewReader(message))
+	h, err := mailfilter.ReadHeader(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := policies(t)["in"].Check(mailfilter.Envelope{Recipients: []string{bob}}, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.FromDomain != "chat.example" {
+		t.Errorf("domain %q", c.FromDomain)
+	}
+	// A verifier reads the body beside the check.
+	var body bytes.Buffer
+	if err := c.Body(io.TeeReader(r, &body)); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(h.Raw()) + body.String(); got != message {
+		t.Errorf("header and body are not the message")
+	}
+}
