@@ -1,11 +1,8 @@
 package store
 
 import (
-	"fmt"
 	"sync"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 
 	"chatmaild/push"
 )
@@ -18,6 +15,10 @@ type index struct {
 	waiting map[uint64]int64
 	sending map[uint64]int64
 	evicted uint64 // entries that went because the queue was full
+}
+
+func newIndex() *index {
+	return &index{waiting: make(map[uint64]int64), sending: make(map[uint64]int64)}
 }
 
 // overlay is what a transaction changes about the waiting entries.
@@ -135,40 +136,4 @@ func (ix *index) release(k push.Key) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	delete(ix.sending, k.Token)
-}
-
-// loadIndex fills the index from the queue. Of two entries of one token, which there
-// are if a message came while the first was being sent, the later stays.
-func (db *DB) loadIndex() error {
-	ix := &index{waiting: make(map[uint64]int64), sending: make(map[uint64]int64)}
-	var doubles [][]byte
-	err := db.bolt.View(func(tx *bolt.Tx) error {
-		c := tx.Bucket(queueBucket).Cursor()
-		for key, _ := c.First(); key != nil; key, _ = c.Next() {
-			k, err := decodeKey(key)
-			if err != nil {
-				return err
-			}
-			if earlier, ok := ix.waiting[k.Token]; ok {
-				doubles = append(doubles, encodeKey(push.Key{Due: earlier, Token: k.Token}))
-			}
-			ix.waiting[k.Token] = k.Due
-		}
-		return nil
-	})
-	if err == nil && len(doubles) > 0 {
-		err = db.bolt.Update(func(tx *bolt.Tx) error {
-			for _, key := range doubles {
-				if err := tx.Bucket(queueBucket).Delete(key); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("loading the queue: %w", err)
-	}
-	db.index = ix
-	return nil
 }

@@ -15,27 +15,35 @@ var formatKey = []byte("format")
 // migrate brings the database to the current format: a new one from nothing, an older
 // one by the steps that are missing.
 func migrate(tx *bolt.Tx) error {
+	version, err := readFormat(tx)
+	if err == nil && version == 0 {
+		return create(tx)
+	}
+	return err
+}
+
+// readFormat returns the version of the database's format, 0 if it has nothing in it. Its
+// error says why the database cannot be used.
+func readFormat(tx *bolt.Tx) (version uint32, err error) {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
-			return ErrForeign
+			return 0, ErrForeign
 		}
-		return create(tx)
+		return 0, nil
 	}
-	version := meta.Get(formatKey)
-	if len(version) != 4 {
-		return ErrForeign
+	value := meta.Get(formatKey)
+	if len(value) != 4 {
+		return 0, ErrForeign
 	}
-	switch v := binary.BigEndian.Uint32(version); {
-	case v > format:
-		return fmt.Errorf("%w (its format is %d, ours %d)", ErrNewer, v, format)
-	case v == 0:
-		return ErrDamaged
+	version = binary.BigEndian.Uint32(value)
+	switch {
+	case version > format:
+		return 0, fmt.Errorf("%w (its format is %d, ours %d)", ErrNewer, version, format)
+	case version == 0, tx.Bucket(accountsBucket) == nil, tx.Bucket(queueBucket) == nil:
+		return 0, ErrDamaged
 	}
-	if tx.Bucket(accountsBucket) == nil || tx.Bucket(queueBucket) == nil {
-		return ErrDamaged
-	}
-	return nil
+	return version, nil
 }
 
 func create(tx *bolt.Tx) error {

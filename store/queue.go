@@ -26,11 +26,11 @@ func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
 			return err
 		}
 		for _, t := range push.Valid(tokens, now) {
-			k, err := db.add(b, account, t.ID, now)
+			k, isReady, err := db.add(b, account, t.ID, now)
 			if err != nil {
 				return err
 			}
-			if k.Due <= now.UnixNano() {
+			if isReady {
 				ready = append(ready, k)
 			}
 		}
@@ -39,33 +39,30 @@ func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
 	return ready, err
 }
 
-// add queues an entry for a token, unless one waits, and returns its key.
-func (db *DB) add(b *batch, account string, token uint64, now time.Time) (push.Key, error) {
-	k := push.Key{Due: now.UnixNano(), Token: token}
+// add queues an entry for a token, unless one waits. It returns the key of the one that
+// waits now, and whether it is due.
+func (db *DB) add(b *batch, account string, token uint64, now time.Time) (k push.Key, ready bool, err error) {
+	k = push.Key{Due: now.UnixNano(), Token: token}
 	if due, ok := b.waits(token); ok {
 		if due <= now.Add(push.MaxRetryAge).UnixNano() {
-			k.Due = due
-			return k, nil
+			return push.Key{Due: due, Token: token}, due <= k.Due, nil
 		}
 		// The clock was ahead when it was queued, and has been put right.
 		if err := b.drop(token); err != nil {
-			return k, err
+			return k, false, err
 		}
 	}
 	if due, ok := b.sends(token); ok && due == k.Due {
-		k.Due++
+		k.Due++ // keys are unique
 	}
 	if db.index.size()+b.added >= db.MaxQueued {
 		if err := b.evict(); err != nil {
-			return k, err
+			return k, false, err
 		}
 	}
 	e := push.Entry{Key: k, Account: account, First: now}
-	if err := b.Bucket(queueBucket).Put(encodeKey(k), encodeEntry(e)); err != nil {
-		return k, err
-	}
 	b.wait(token, k.Due)
-	return k, nil
+	return k, true, b.Bucket(queueBucket).Put(encodeKey(k), encodeEntry(e))
 }
 
 // drop removes the waiting entry of a token, if there is one.

@@ -74,55 +74,66 @@ func Open(path string, o Options) (*DB, error) {
 }
 
 func (db *DB) open(path string) error {
-	_, err := os.Stat(path)
-	isNew := errors.Is(err, fs.ErrNotExist)
-	err = guard(func() (err error) {
-		db.bolt, err = bolt.Open(path, 0o600, &bolt.Options{
-			Timeout: lockTimeout,
-			// The list of free pages is found by looking at the file once;
-			// writing it with each commit would cost more than the commit.
-			NoFreelistSync: true,
-			FreelistType:   bolt.FreelistMapType,
+	var doubles [][]byte // keys of entries that are not needed
+	info, err := os.Stat(path)
+	switch isNew := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0; {
+	case isNew:
+		db.index = newIndex()
+	case err != nil:
+		return err
+	default:
+		if db.index, doubles, err = inspect(path); err != nil {
+			return err
+		}
+	}
+	db.bolt, err = openBolt(path, &bolt.Options{
+		// The list of free pages is found by looking at the file once; writing it
+		// with each commit would cost more than the commit.
+		NoFreelistSync: true,
+		FreelistType:   bolt.FreelistMapType,
+	})
+	if err != nil {
+		return err
+	}
+	err = guard(func() error {
+		return db.bolt.Update(func(tx *bolt.Tx) error {
+			if err := migrate(tx); err != nil {
+				return err
+			}
+			for _, key := range doubles {
+				if err := tx.Bucket(queueBucket).Delete(key); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
+	})
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		db.bolt.Close()
+		return err
+	}
+	db.Tidy()
+	return nil
+}
+
+// openBolt opens a file with bbolt and tells its errors apart.
+func openBolt(path string, o *bolt.Options) (db *bolt.DB, err error) {
+	o.Timeout = lockTimeout
+	err = guard(func() error {
+		db, err = bolt.Open(path, 0o600, o)
 		return err
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return ErrInUse
+		return nil, ErrInUse
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch),
 		errors.Is(err, bolterrors.ErrChecksum), err != nil && err.Error() == "file size too small":
-		return fmt.Errorf("%w (%v)", ErrDamaged, err)
-	case err != nil:
-		return err
+		return nil, fmt.Errorf("%w (%v)", ErrDamaged, err)
 	}
-	if isNew {
-		err = syncFolder(filepath.Dir(path))
-	}
-	if err == nil {
-		err = guard(func() error { return db.bolt.Update(migrate) })
-	}
-	if err == nil {
-		err = guard(db.checkSize)
-	}
-	if err == nil {
-		err = guard(db.loadIndex)
-	}
-	if err != nil {
-		db.bolt.Close()
-	}
-	return err
-}
-
-// checkSize finds a file that was cut off, which would otherwise show only when the
-// missing part is read.
-func (db *DB) checkSize() error {
-	return db.bolt.View(func(tx *bolt.Tx) error {
-		info, err := os.Stat(db.bolt.Path())
-		if err == nil && info.Size() < tx.Size() {
-			err = fmt.Errorf("%w (it has %d octets, want %d)", ErrDamaged, info.Size(), tx.Size())
-		}
-		return err
-	})
+	return db, err
 }
 
 // Close finishes the changes under way and closes the file. No method may be called
