@@ -56,13 +56,17 @@ func New(o Options) http.Handler {
 		create:  rate.NewLimiter(newPerSecond, newBurst),
 		draw:    rate.NewLimiter(drawPerSecond, drawBurst),
 	}
+	return h.routes()
+}
+
+func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{newPath, oldPath} {
 		mux.HandleFunc("POST "+path, h.post)
 		mux.HandleFunc("GET "+path, h.get)
 		mux.HandleFunc(path, notAllowed)
 	}
-	if o.SelfSigned {
+	if h.SelfSigned {
 		mux.HandleFunc("GET "+picturePath, h.picture)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

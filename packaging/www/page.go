@@ -64,8 +64,13 @@ func readWords(site Site, src *source) (map[string]string, error) {
 	words := make(map[string]string)
 	if err := json.Unmarshal(data, &words); err != nil {
 		line := 0
-		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
 			line = 1 + bytes.Count(data[:syntax.Offset], []byte("\n"))
+		case errors.As(err, &kind):
+			line = 1 + bytes.Count(data[:kind.Offset], []byte("\n"))
 		}
 		return nil, &Error{wordsFile, line, err.Error()}
 	}
