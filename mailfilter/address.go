@@ -8,7 +8,7 @@ import (
 
 var (
 	errAddress = errors.New("not a mail address")
-	errFrom    = errors.New("From is not exactly one mail address")
+	errFrom    = errors.New("header From is not exactly one mail address")
 )
 
 // The limits of RFC 5321, section 4.5.3.1, in octets.

@@ -4,7 +4,7 @@ import "errors"
 
 var (
 	errTooFast  = errors.New("too many messages in too short a time")
-	errMismatch = errors.New("From is not the envelope sender")
+	errMismatch = errors.New("header From is not the envelope sender")
 )
 
 // Limiter limits how often each sender may send. *ratelimit.Limiter is one.

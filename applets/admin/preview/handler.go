@@ -64,7 +64,7 @@ func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = "index.html"
 	}
-	files, err, _ := p.current()
+	files, _, err := p.current()
 	if err != nil {
 		p.fail(w, err)
 		return
@@ -103,7 +103,7 @@ func (p *Preview) events(w http.ResponseWriter, r *http.Request, end <-chan stru
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		return
 	}
-	_, _, changed := p.current()
+	_, changed, _ := p.current()
 	for say := ": hello\n\n"; ; say = "data: changed\n\n" {
 		if _, err := w.Write([]byte(say)); err != nil || control.Flush() != nil {
 			return
@@ -114,7 +114,7 @@ func (p *Preview) events(w http.ResponseWriter, r *http.Request, end <-chan stru
 		case <-end:
 			return
 		case <-changed:
-			_, _, changed = p.current()
+			_, changed, _ = p.current()
 		}
 	}
 }

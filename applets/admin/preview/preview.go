@@ -88,8 +88,8 @@ func (p *Preview) look() string {
 }
 
 // current returns the last rendering, and a channel that is closed at the next one.
-func (p *Preview) current() (map[string][]byte, error, <-chan struct{}) {
+func (p *Preview) current() (map[string][]byte, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.files, p.err, p.changed
+	return p.files, p.changed, p.err
 }
