@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -32,26 +33,53 @@ var qrCommand = command.Command{
 			if err != nil {
 				return err
 			}
-			link, err := profileLink(ctx, cfg, *invite)
-			if err != nil {
-				return err
-			}
-			code, err := qrcode.Encode(link)
-			if err != nil {
-				return err
-			}
 			if *svg == "" && *png == "" {
-				showCode(env, code, link)
-				return nil
+				return showProfile(ctx, env, cfg, *invite)
+			}
+			code, _, err := profileCode(ctx, cfg, *invite)
+			if err != nil {
+				return err
 			}
 			return writeCode(code, *svg, *png)
 		}
 	},
 }
 
-// showCode prints a QR code for the terminal, and its link.
-func showCode(env *command.Env, code *qrcode.Code, link string) {
-	fmt.Fprintf(env.Stdout, "%s\n%s\n", code.Text(command.IsTerminal(env.Stdout)), link)
+// mayRegister says why a code without more would let nobody in.
+func mayRegister(cfg *config.Config, token string) error {
+	switch kind := www.Registration(cfg.Registration); {
+	case kind == www.Closed:
+		return command.WithHint(errors.New("nobody gets a profile on this relay"),
+			`registration = "closed" in %s`, config.DefaultPath)
+	case kind == www.Invite && token == "":
+		return command.WithHint(errors.New("profiles on this relay are by invitation"),
+			"chatmaild qr --invite TOKEN")
+	}
+	return nil
+}
+
+// showProfile prints the QR code that gives a profile, for the terminal, and its link.
+func showProfile(ctx context.Context, env *command.Env, cfg *config.Config, token string) error {
+	code, link, err := profileCode(ctx, cfg, token)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Stdout, "%s\n%s\n", code.Text(command.IsTerminal(env.Stdout)), link)
+	return err
+}
+
+// profileCode returns the QR code that gives a profile, and its link. token is an
+// invite's, or "".
+func profileCode(ctx context.Context, cfg *config.Config, token string) (*qrcode.Code, string, error) {
+	if err := mayRegister(cfg, token); err != nil {
+		return nil, "", err
+	}
+	link, err := profileLink(ctx, cfg, token)
+	if err != nil {
+		return nil, "", err
+	}
+	code, err := qrcode.Encode(link)
+	return code, link, err
 }
 
 func writeCode(code *qrcode.Code, svg, png string) error {

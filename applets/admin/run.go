@@ -9,7 +9,6 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/packaging/www/qrcode"
 )
 
 // runOptions are the flags of run.
@@ -82,14 +81,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat for a profile on it:\n\n",
 		conf.MailDomain, conf.MailDomain)
-	link, err := profileLink(ctx, conf, "")
-	if err == nil {
-		var code *qrcode.Code
-		if code, err = qrcode.Encode(link); err == nil {
-			showCode(env, code, link)
-		}
-	}
-	if err != nil {
+	if err := showProfile(ctx, env, conf, ""); err != nil {
 		fmt.Fprintf(env.Stderr, "there is no QR code to show yet: %v\n", err)
 	}
 }
