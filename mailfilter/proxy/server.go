@@ -56,6 +56,7 @@ const (
 // Server is a before-queue filter.
 type Server struct {
 	opts    Options
+	offer   string // the reply to EHLO
 	queue   *queue
 	flight  budget
 	buffers sync.Pool // of *buffers
@@ -94,6 +95,7 @@ func New(opts Options) *Server {
 	}
 	s := &Server{
 		opts:     opts,
+		offer:    offer(opts),
 		queue:    &queue{addr: opts.Queue, name: opts.Name, timeout: opts.QueueTimeout},
 		flight:   newBudget(opts.MaxInFlight),
 		sessions: make(map[*session]struct{}),
@@ -101,6 +103,12 @@ func New(opts Options) *Server {
 	s.buffers.New = func() any { return newBuffers() }
 	s.idle.New = func() any { return newSession(s) }
 	return s
+}
+
+// offer is the reply to EHLO.
+func offer(o Options) string {
+	return fmt.Sprintf("250-%s\r\n250-PIPELINING\r\n250-SIZE %d\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"+
+		"250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n", o.Name, o.MaxMessageSize)
 }
 
 // Serve serves the connections that l accepts until ctx is done, and closes l.

@@ -129,7 +129,7 @@ func (c *session) command(line string) bool {
 	verb, args := cutVerb(line)
 	switch verb {
 	case "EHLO":
-		c.hello(args, c.server.offer())
+		c.hello(args, c.server.offer)
 	case "HELO":
 		c.hello(args, "250 "+c.server.opts.Name+"\r\n")
 	case "MAIL":
@@ -159,11 +159,6 @@ func (c *session) command(line string) bool {
 func (c *session) fail(say string) {
 	c.errors++
 	c.peer.say(say)
-}
-
-func (s *Server) offer() string {
-	return "250-" + s.opts.Name + "\r\n250-PIPELINING\r\n250-SIZE " + strconv.FormatInt(s.opts.MaxMessageSize, 10) +
-		"\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n"
 }
 
 func (c *session) hello(name, answer string) {
