@@ -115,6 +115,10 @@ func find(name string) *command.Command {
 }
 
 func unknown(name string) error {
+	if strings.HasPrefix(name, "-") {
+		return command.WithHint(command.Usagef("unknown flag %s in front of a command", name),
+			"flags stand behind the command: chatmaild status --config FILE")
+	}
 	var names []string
 	for _, c := range All() {
 		names = append(names, c.Name)

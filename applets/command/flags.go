@@ -24,7 +24,7 @@ func (c *Command) Parse(env *Env, args []string) (Run, []string, error) {
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, nil, ErrHelp
 			}
-			return nil, nil, Usagef("%s: %v", c.Name, err)
+			return nil, nil, Usagef("%v", err)
 		}
 		args = fs.Args()
 		if len(args) == 0 {
