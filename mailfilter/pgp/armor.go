@@ -12,6 +12,10 @@ const (
 	tail = "-----END PGP MESSAGE-----"
 )
 
+// maxLine is the greatest size of a line of base64. RFC 9580, section 6, wants
+// at most 76; the least tolerant reader known, go-crypto, reads up to 96.
+const maxLine = 96
+
 // maxHeaders is how many octets the armor headers may have. Real ones are a
 // version and a web address.
 const maxHeaders = 512
@@ -57,8 +61,7 @@ const (
 // Reset prepares a for a new message. headers says whether armor headers,
 // which anyone can read, may precede the data.
 func (a *Armor) Reset(headers bool) {
-	a.packets.reset()
-	*a = Armor{headers: headers, room: maxHeaders, packets: a.packets}
+	*a = Armor{headers: headers, room: maxHeaders}
 }
 
 // Line takes the next line, without its line end. The error says why this is
@@ -119,7 +122,7 @@ func (a *Armor) header(line []byte) error {
 
 // data takes a line of base64, or what may come after the last one.
 func (a *Armor) data(line []byte) error {
-	if len(line) == 0 {
+	if len(line) == 0 || len(line) > maxLine {
 		return errBase64
 	}
 	switch line[0] {

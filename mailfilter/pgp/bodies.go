@@ -1,202 +1,80 @@
 package pgp
 
-import "math/bits"
-
 // Ciphers and modes (RFC 9580, section 9). Of the ciphers with blocks of 16
-// octets, which versions 6 and 2 are limited to, programs use AES with those.
+// octets, which version 2 of the encrypted data is limited to, programs use AES
+// with it.
 const (
 	cipherAES128 = 7
 	cipherAES256 = 9
-	maxCipher    = 13
 	modeEAX      = 1
 	modeGCM      = 3
 	maxChunk     = 16 // greatest chunk size octet
-	tagSize      = 16 // authentication tag
 )
 
-// The least sizes of encrypted data, in octets.
+// The least sizes of bodies, in octets: the fixed fields, and of the variable
+// ones what cannot be missing.
 const (
-	minSEIPD1 = 1 + 8 + 2 + 22  // version, a block and its repetition, MDC
+	minPKESK3 = 1 + 8 + 1 + 1   // version, key ID, algorithm, session key
+	minPKESK6 = 1 + 1 + 1 + 1   // version, no fingerprint, algorithm, session key
+	minSKESK  = 1 + 1 + 2       // version, cipher, simple S2K
+	minSEIPD1 = 1 + 1           // version, data
 	minSEIPD2 = 1 + 3 + 32 + 16 // version, algorithms and chunk size, salt, tag
 )
 
-// fixedFields is how many octets precede the size of the encrypted session key
-// for the public-key algorithms that have no variable field before it: X25519
-// and X448 (RFC 9580, section 5.1), and both combined with ML-KEM
-// (draft-ietf-openpgp-pqc).
-func fixedFields(algorithm byte) int {
-	switch algorithm {
-	case 25:
-		return 32
-	case 26:
-		return 56
-	case 35:
-		return 32 + 1088
-	case 36:
-		return 56 + 1568
-	}
-	return 0
-}
+// The sizes of a recipient in PKESK version 6: key version and fingerprint.
+const (
+	recipientV4 = 1 + 20
+	recipientV6 = 1 + 32
+)
 
-// fields takes a packet's body apart. Once something is missing, ok is false
-// and everything further is empty.
-type fields struct {
-	rest []byte
-	ok   bool
-}
-
-func (f *fields) take(n int) []byte {
-	if n > len(f.rest) {
-		f.rest, f.ok = nil, false
+// check judges a packet whose body has passed whole, by its size and its first
+// octets, of which those missing are zero. Algorithms of session keys are not
+// looked at: new ones appear, and what they encrypt cannot be told from noise.
+func (p *packets) check() error {
+	switch {
+	case p.tag == tagPKESK && p.isPKESK(), p.tag == tagSKESK && p.isSKESK():
+		return nil
+	case p.tag == tagSEIPD && p.isSEIPD():
 		return nil
 	}
-	taken := f.rest[:n]
-	f.rest = f.rest[n:]
-	return taken
+	return errBody
 }
 
-func (f *fields) octet() byte {
-	if o := f.take(1); f.ok {
-		return o[0]
-	}
-	return 0
-}
-
-// sized takes a field that begins with its size in one octet.
-func (f *fields) sized() []byte { return f.take(int(f.octet())) }
-
-// secret takes an encrypted session key that begins with its size in one octet.
-func (f *fields) secret() {
-	// Sizes of 0 and 255 are reserved where they come from (RFC 9580,
-	// section 9.2).
-	if n := len(f.sized()); n == 0 || n == 255 {
-		f.ok = false
-	}
-}
-
-// mpi takes a number that begins with its size in bits in two octets (RFC
-// 9580, section 3.2).
-func (f *fields) mpi() { f.take((int(f.octet())<<8 + int(f.octet()) + 7) / 8) }
-
-// end says whether all was there, and no more.
-func (f *fields) end() bool { return f.ok && len(f.rest) == 0 }
-
-// checkPKESK: RFC 9580, section 5.1. An algorithm that it does not know is let
-// through: new ones appear.
-func checkPKESK(body []byte) error {
-	f := fields{body, true}
-	switch f.octet() {
+// isPKESK: RFC 9580, section 5.1.
+func (p *packets) isPKESK() bool {
+	switch p.first[0] {
 	case 3:
-		f.take(8)
+		return p.size >= minPKESK3
 	case 6:
-		// The recipient's key version and fingerprint, or nothing. The size
-		// has to agree with the version: each reader goes by one of them.
-		key := f.sized()
-		switch {
-		case len(key) == 0:
-		case len(key) == 1+20 && key[0] == 4, len(key) == 1+32 && key[0] == 6:
-		default:
-			return errSessionKey
-		}
-	default:
-		return errSessionKey
+		// The size of the recipient has to agree with the key version:
+		// each reader goes by one of them.
+		key, version := p.first[1], p.first[2]
+		known := key == 0 || key == recipientV4 && version == 4 || key == recipientV6 && version == 6
+		return known && p.size >= minPKESK6+uint64(key)
 	}
-	switch algorithm := f.octet(); algorithm {
-	case 0:
-		return errSessionKey
-	case 1, 2: // RSA
-		f.mpi()
-	case 16: // Elgamal
-		f.mpi()
-		f.mpi()
-	case 18: // ECDH
-		f.mpi()
-		f.secret()
-	default:
-		n := fixedFields(algorithm)
-		if n == 0 {
-			f.take(len(f.rest))
-			break
-		}
-		f.take(n)
-		f.secret()
-	}
-	if !f.end() {
-		return errSessionKey
-	}
-	return nil
+	return false
 }
 
-// checkSKESK: RFC 9580, section 5.3.
-func checkSKESK(body []byte) error {
-	f := fields{body, true}
-	version := f.octet()
-	switch version {
+// isSKESK: RFC 9580, section 5.3. Cipher 0 stands for no encryption.
+func (p *packets) isSKESK() bool {
+	switch p.first[0] {
 	case 4:
-		cipher := f.octet()
-		if cipher == 0 || cipher > maxCipher || !f.s2k() {
-			return errSessionKey
-		}
-		// The passphrase may be the key, or encrypt one.
-		if len(f.rest) > 1+32 {
-			return errSessionKey
-		}
-		return nil
+		return p.first[1] != 0 && p.size >= minSKESK
 	case 6:
-		params := fields{f.sized(), true}
-		cipher, mode := params.octet(), params.octet()
-		s2k := fields{params.sized(), true}
-		if !s2k.s2k() || !s2k.end() || !isAES(cipher) || mode < modeEAX || mode > modeGCM {
-			return errSessionKey
-		}
-		params.take(nonceSize(mode))
-		if !params.end() || len(f.rest) < 16+tagSize || len(f.rest) > 32+tagSize {
-			return errSessionKey
-		}
-		return nil
+		return p.first[2] != 0 && p.size >= minSKESK
 	}
-	return errSessionKey
+	return false
 }
 
-// s2k takes the way from a passphrase to a key (RFC 9580, section 3.7.1).
-func (f *fields) s2k() bool {
-	switch f.octet() {
-	case 0:
-		f.take(1)
+// isSEIPD: RFC 9580, section 5.13.
+func (p *packets) isSEIPD() bool {
+	switch p.first[0] {
 	case 1:
-		f.take(1 + 8)
-	case 3:
-		f.take(1 + 8 + 1)
-	case 4:
-		f.take(16)
-		passes, lanes, memory := f.octet(), f.octet(), f.octet()
-		return f.ok && passes > 0 && lanes > 0 && memory <= 31 &&
-			int(memory) >= 3+bits.Len8(lanes-1)
-	default:
-		return false
-	}
-	return f.ok
-}
-
-func isAES(cipher byte) bool { return cipher >= cipherAES128 && cipher <= cipherAES256 }
-
-// nonceSize is that of EAX, OCB and GCM (RFC 9580, section 9.6).
-func nonceSize(mode byte) int { return [...]int{0, 16, 15, 12}[mode] }
-
-// checkSEIPD: RFC 9580, section 5.13. prefix is what was looked at of size
-// octets.
-func checkSEIPD(prefix []byte, size uint64) error {
-	f := fields{prefix, true}
-	switch f.octet() {
-	case 1:
-		if size >= minSEIPD1 {
-			return nil
-		}
+		return p.size >= minSEIPD1
 	case 2:
-		cipher, mode, chunk := f.octet(), f.octet(), f.octet()
-		if isAES(cipher) && mode >= modeEAX && mode <= modeGCM && chunk <= maxChunk && size >= minSEIPD2 {
-			return nil
-		}
+		cipher, mode, chunk := p.first[1], p.first[2], p.first[3]
+		return cipher >= cipherAES128 && cipher <= cipherAES256 &&
+			mode >= modeEAX && mode <= modeGCM && chunk <= maxChunk && p.size >= minSEIPD2
 	}
-	return errData
+	return false
 }

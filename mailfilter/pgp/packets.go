@@ -13,12 +13,12 @@ const (
 // (RFC 9580, section 4.2.1.4).
 const minPartial = 512
 
-// A session key is looked at as a whole, which the greatest known ones fit
-// into by far. Of the encrypted data only the first octets are looked at.
-const (
-	maxSessionKey = 4 << 10
-	dataPrefix    = 4
-)
+// maxSessionKey is the greatest size of a session key packet's body. Those of
+// RSA with 16,384 bits and of the largest ML-KEM take half of it.
+const maxSessionKey = 4 << 10
+
+// probe is how many octets of a packet's body are looked at.
+const probe = 4
 
 var (
 	errNotPacket    = errors.New("no OpenPGP packet header")
@@ -28,9 +28,8 @@ var (
 	errNoSessionKey = errors.New("encrypted data without an encrypted session key")
 	errTrailing     = errors.New("octets after the encrypted data")
 	errTruncated    = errors.New("truncated packet")
-	errSessionKey   = errors.New("malformed session key")
 	errLong         = errors.New("session key too long to be one")
-	errData         = errors.New("malformed encrypted data")
+	errBody         = errors.New("packet of unknown version or malformed")
 )
 
 // packets walks a sequence of packets as the octets pass. Octets that it does
@@ -45,7 +44,8 @@ type packets struct {
 	length  uint32 // the length as far as it was read
 	left    uint32 // octets of the part still to come
 	size    uint64 // octets of the body in all parts so far
-	body    []byte // the octets of the body that are to be looked at
+	seen    int    // how many octets of the body are in first
+	first   [probe]byte
 }
 
 type packetState uint8
@@ -59,12 +59,9 @@ const (
 	atEnd
 )
 
-// reset goes back to the start of a message.
-func (p *packets) reset() { *p = packets{body: p.body[:0]} }
-
 // skippable returns how many of the next octets need not be seen.
 func (p *packets) skippable() uint32 {
-	if p.state != inBody || p.tag != tagSEIPD || len(p.body) < dataPrefix {
+	if p.state != inBody || p.seen < probe {
 		return 0
 	}
 	return p.left
@@ -96,8 +93,9 @@ func (p *packets) octet(c byte) error {
 		}
 		return p.part(p.length, false)
 	case inBody:
-		if p.tag != tagSEIPD || len(p.body) < dataPrefix {
-			p.body = append(p.body, c)
+		if p.seen < probe {
+			p.first[p.seen] = c
+			p.seen++
 		}
 		return p.skip(1)
 	}
@@ -106,7 +104,7 @@ func (p *packets) octet(c byte) error {
 
 // header takes the octet that begins a packet (RFC 9580, section 4.2).
 func (p *packets) header(c byte) error {
-	p.size, p.body = 0, p.body[:0]
+	*p = packets{esk: p.esk}
 	switch c >> 6 {
 	case 3:
 		p.tag, p.state = c&0x3f, atLength
@@ -116,8 +114,7 @@ func (p *packets) header(c byte) error {
 		if c&3 == 3 {
 			return errOldLength
 		}
-		p.tag, p.state = c>>2&0x0f, inLength
-		p.length, p.pending = 0, 1<<(c&3)
+		p.tag, p.state, p.pending = c>>2&0x0f, inLength, 1<<(c&3)
 	default:
 		return errNotPacket
 	}
@@ -174,16 +171,11 @@ func (p *packets) endOfPart() error {
 		p.state = atLength
 		return nil
 	}
-	switch p.tag {
-	case tagPKESK:
-		p.state, p.esk = atTag, true
-		return checkPKESK(p.body)
-	case tagSKESK:
-		p.state, p.esk = atTag, true
-		return checkSKESK(p.body)
+	p.state, p.esk = atTag, true
+	if p.tag == tagSEIPD {
+		p.state = atEnd
 	}
-	p.state = atEnd
-	return checkSEIPD(p.body, p.size)
+	return p.check()
 }
 
 // close says whether the octets may end here.

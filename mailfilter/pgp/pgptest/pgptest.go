@@ -10,8 +10,14 @@ import (
 	"io"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// The types of packets in an encrypted message (RFC 9580, section 5).
+const (
+	tagPKESK = 1
+	tagSKESK = 3
+	tagSEIPD = 18
 )
 
 // Armored returns nil if text is one armored message, and Packets accepts what
@@ -48,20 +54,17 @@ func Packets(octets []byte) error {
 		if data > 0 {
 			return fmt.Errorf("packet with tag %d after the data", opaque.Tag)
 		}
-		p, err := opaque.Parse()
-		var unknown pgperrors.UnsupportedError
-		switch p := p.(type) {
-		case *packet.EncryptedKey, *packet.SymmetricKeyEncrypted:
+		switch opaque.Tag {
+		case tagPKESK, tagSKESK:
+			// What a session key is encrypted with is not looked at.
 			keys++
-			if err != nil && !errors.As(err, &unknown) {
-				return fmt.Errorf("parsing session key: %w", err)
-			}
-		case *packet.SymmetricallyEncrypted:
+		case tagSEIPD:
 			data++
+			p, err := opaque.Parse()
 			if err != nil {
 				return fmt.Errorf("parsing data: %w", err)
 			}
-			if !p.IntegrityProtected {
+			if se, ok := p.(*packet.SymmetricallyEncrypted); !ok || !se.IntegrityProtected {
 				return errors.New("data without integrity protection")
 			}
 		default:
