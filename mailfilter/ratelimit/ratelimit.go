@@ -24,8 +24,8 @@ import (
 // Senders is how many senders the table holds at the same time. 100,000 that
 // send at once meet in a full bucket with a chance below one in a million.
 const (
-	Senders    = 1 << 19 // 8 MiB, of which only the pages in use take memory
-	bucketSize = 16
+	Senders    = 1 << 18 // 4 MiB, of which only the pages in use take memory
+	bucketSize = 64
 )
 
 // Options is what New needs.
