@@ -36,29 +36,33 @@ func (n *Notifier) dispatch(ctx, posts context.Context) (again time.Time) {
 	now := n.Now()
 	for {
 		n.mu.Lock()
-		free := n.InFlight - n.inFlight
+		free, probing := n.InFlight-n.inFlight, n.probing
 		n.mu.Unlock()
-		free, at := n.services.capacity(free)
-		if free == 0 {
+		free, probe, at := n.services.capacity(free)
+		if free == 0 || probe && probing {
 			n.keepFresh(1)
 			return at
 		}
+		as := asFresh
+		if probe {
+			as = asProbe
+		}
 		keys := n.takeFresh(free)
 		if len(keys) == 0 {
-			return n.dispatchDue(ctx, posts, now, free)
+			return n.dispatchDue(ctx, posts, now, free, as)
 		}
 		entries, err := n.Queue.Take(keys)
 		if err != nil {
 			n.Events.Fault(err)
 			return now.Add(faultPause)
 		}
-		n.start(ctx, posts, entries, false)
+		n.start(ctx, posts, entries, as)
 	}
 }
 
 // dispatchDue sends what has been due longest, at DrainRate and in half of the slots
 // at most: fresh entries will want the others.
-func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free int) (again time.Time) {
+func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free int, as role) (again time.Time) {
 	n.mu.Lock()
 	free = min(free, (n.InFlight+1)/2-n.overdue)
 	if free <= 0 {
@@ -78,7 +82,10 @@ func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free i
 	n.mu.Lock()
 	n.drain.spend(len(entries))
 	n.mu.Unlock()
-	n.start(ctx, posts, entries, true)
+	if as == asFresh {
+		as = asOverdue
+	}
+	n.start(ctx, posts, entries, as)
 	return next
 }
 
@@ -104,25 +111,36 @@ func (n *Notifier) keepFresh(count int) {
 	}
 }
 
+// role is why an entry is sent now.
+type role int
+
+const (
+	asFresh   role = iota
+	asOverdue      // n.overdue counts it
+	asProbe        // n.probing says that it is under way
+)
+
 // start sends entries, each in its own goroutine. InFlight bounds them.
-func (n *Notifier) start(ctx, posts context.Context, entries []Entry, overdue bool) {
-	n.mu.Lock()
-	n.inFlight += len(entries)
-	if overdue {
-		n.overdue += len(entries)
-	}
-	n.mu.Unlock()
+func (n *Notifier) start(ctx, posts context.Context, entries []Entry, as role) {
 	for _, e := range entries {
+		n.occupy(as, 1)
 		n.sending.Go(func() {
 			n.deliver(ctx, posts, e)
-			n.mu.Lock()
-			n.inFlight--
-			if overdue {
-				n.overdue--
-			}
-			n.mu.Unlock()
+			n.occupy(as, -1)
 			n.nudge()
 		})
+	}
+}
+
+func (n *Notifier) occupy(as role, slots int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.inFlight += slots
+	switch as {
+	case asOverdue:
+		n.overdue += slots
+	case asProbe:
+		n.probing = slots > 0
 	}
 }
 

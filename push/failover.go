@@ -33,9 +33,9 @@ func newFailover(endpoints []Endpoint, now func() time.Time, events Events) *fai
 }
 
 // capacity says how many of free notifications may be sent now: all of them if a
-// service is alive, one if a dead one wants a probe; else none before the time at, or,
-// if that is zero, before the probe under way is over.
-func (f *failover) capacity(free int) (n int, at time.Time) {
+// service is alive; one, as a probe, if a dead one is to be asked; else none before the
+// time at, or, if that is zero, before the probe under way is over.
+func (f *failover) capacity(free int) (n int, probe bool, at time.Time) {
 	now := f.now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -43,15 +43,15 @@ func (f *failover) capacity(free int) (n int, at time.Time) {
 		next, ok := s.circuit.Wants(now)
 		switch {
 		case !s.circuit.open:
-			return free, now
+			return free, false, now
 		case !ok:
 		case !next.After(now):
-			n = min(free, 1)
+			n, probe = min(free, 1), true
 		case at.IsZero() || next.Before(at):
 			at = next
 		}
 	}
-	return n, at
+	return n, probe, at
 }
 
 // send tries the services in their order. sent is false if none may be asked now.

@@ -87,7 +87,8 @@ type Notifier struct {
 	mu       sync.Mutex
 	fresh    []Key // in the order in which they came
 	inFlight int
-	overdue  int // of those, taken because they were due
+	overdue  int  // of those, taken because they were due
+	probing  bool // one of those asks a dead service
 	drain    drain
 }
 

@@ -1,0 +1,93 @@
+package push
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// calls is a Registry that writes down what it is asked.
+type calls struct{ log string }
+
+func (c *calls) Tokens(account string) ([]Token, error) {
+	return []Token{{Text: "one", Seen: noon}, {Text: "old", Seen: noon.Add(-MaxTokenAge)}, {Text: "two", Seen: noon}}, nil
+}
+
+func (c *calls) Register(account, token string, now time.Time) error {
+	c.log += fmt.Sprintf("register %s %s", account, token)
+	return nil
+}
+
+func (c *calls) Forget(account string) error {
+	c.log += "forget " + account
+	return nil
+}
+
+func (c *calls) Notify(account string, now time.Time) ([]Key, error) {
+	c.log += "notify " + account
+	return []Key{{Token: 7}}, nil
+}
+
+func TestServiceLookup(t *testing.T) {
+	s := &Service{
+		Registry: &calls{}, Now: func() time.Time { return noon },
+		Values: map[string]string{"maxsmtprecipients": "1000"},
+	}
+	const server = "shared/0123/vendor/vendor.dovecot/pvt/server/vendor/deltachat/"
+	for _, tc := range []struct {
+		key, user, value string
+		found            bool
+		err              error
+	}{
+		{"priv/0123/devicetoken", "a@x", "one two", true, nil},
+		{"priv/0123/devicetoken", "", "", false, errNoUser},
+		{"priv/0123/messagenew", "a@x", "", false, nil},
+		{"shared/0123/devicetoken", "a@x", "", false, nil},
+		{server + "maxsmtprecipients", "a@x", "1000", true, nil},
+		{server + "turn", "a@x", "", false, nil},
+		{"priv" + server[6:] + "maxsmtprecipients", "a@x", "", false, nil},
+		{"shared/0123/comment", "a@x", "", false, nil},
+		{"", "a@x", "", false, nil},
+		{ReportKey, "a@x", "", false, nil},
+	} {
+		value, found, err := s.Lookup(tc.key, tc.user)
+		if value != tc.value || found != tc.found || !errors.Is(err, tc.err) {
+			t.Errorf("Lookup(%q, %q) = %q, %v, %v; want %q, %v, %v", tc.key, tc.user, value, found, err, tc.value, tc.found, tc.err)
+		}
+	}
+}
+
+func TestServiceSetAndUnset(t *testing.T) {
+	for _, tc := range []struct {
+		key, user, value string
+		unset            bool
+		want             string
+		err              error
+	}{
+		{key: "priv/0123/devicetoken", user: "a@x", value: "one", want: "register a@x one"},
+		{key: "priv/0123/devicetoken", user: "a@x", value: "one two", err: ErrBadToken},
+		{key: "priv/0123/devicetoken", value: "one", err: errNoUser},
+		{key: "priv/0123/messagenew", user: "a@x", want: "notify a@x, 1 fresh"},
+		{key: "shared/0123/devicetoken", user: "a@x", value: "one", err: ErrUnknownKey},
+		{key: "priv/0123/other", user: "a@x", value: "one", err: ErrUnknownKey},
+		{key: "priv/0123/devicetoken", user: "a@x", unset: true, want: "forget a@x"},
+		{key: "priv/0123/devicetoken", unset: true, err: errNoUser},
+		{key: "priv/0123/messagenew", user: "a@x", unset: true, err: ErrUnknownKey},
+	} {
+		c := &calls{}
+		s := &Service{
+			Registry: c, Now: func() time.Time { return noon },
+			Fresh: func(keys []Key) { c.log += fmt.Sprintf(", %d fresh", len(keys)) },
+		}
+		var err error
+		if tc.unset {
+			err = s.Unset(tc.key, tc.user)
+		} else {
+			err = s.Set(tc.key, tc.user, tc.value)
+		}
+		if c.log != tc.want || !errors.Is(err, tc.err) {
+			t.Errorf("%+v: %q, %v", tc, c.log, err)
+		}
+	}
+}
