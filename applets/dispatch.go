@@ -78,7 +78,7 @@ func run(ctx context.Context, cmd *command.Command, env *command.Env, args []str
 		return err
 	}
 	if len(positional) > 0 && cmd.Args == "" {
-		return command.Usagef("%s takes no arguments, got %q", cmd.Name, positional[0])
+		return command.Usagef("takes no arguments, got %q", positional[0])
 	}
 	return do(ctx, env, positional)
 }
