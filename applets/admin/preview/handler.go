@@ -5,11 +5,14 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,11 +67,12 @@ func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = "index.html"
 	}
-	files, _, err := p.current()
-	if err != nil {
-		p.fail(w, err)
+	now := p.current()
+	if now.err != nil {
+		p.fail(w, now)
 		return
 	}
+	files := now.files
 	status, data, found := http.StatusOK, files[name], files[name] != nil
 	if !found {
 		name, status, data = "404.html", http.StatusNotFound, files["404.html"]
@@ -78,7 +82,7 @@ func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 		kind = http.DetectContentType(data)
 	}
 	if path.Ext(name) == ".html" {
-		data = withReload(data)
+		data = withReload(data, now.version)
 	}
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
@@ -86,16 +90,16 @@ func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 }
 
 // withReload adds the script that reloads the page to it.
-func withReload(page []byte) []byte {
-	script := []byte(`<script src="` + ours + `reload.js" defer></script>` + "\n")
+func withReload(page []byte, version int) []byte {
+	script := fmt.Appendf(nil, "<script src=\"%sreload.js\" data-version=\"%d\" defer></script>\n", ours, version)
 	if i := bytes.LastIndex(page, []byte("</body>")); i >= 0 {
 		return bytes.Join([][]byte{page[:i], script, page[i:]}, nil)
 	}
 	return append(bytes.Clone(page), script...)
 }
 
-// events tells the browser of each change (HTML Living Standard §9.2, server-sent
-// events).
+// events tells the browser when there is a newer rendering than the one that it has
+// (HTML Living Standard §9.2, server-sent events).
 func (p *Preview) events(w http.ResponseWriter, r *http.Request, end <-chan struct{}) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	control := http.NewResponseController(w)
@@ -103,9 +107,14 @@ func (p *Preview) events(w http.ResponseWriter, r *http.Request, end <-chan stru
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		return
 	}
-	_, changed, _ := p.current()
-	for say := ": hello\n\n"; ; say = "data: changed\n\n" {
-		if _, err := w.Write([]byte(say)); err != nil || control.Flush() != nil {
+	has := r.URL.Query().Get("version")
+	for {
+		now := p.current()
+		say := ": nothing new\n\n"
+		if strconv.Itoa(now.version) != has {
+			say = "data: changed\n\n"
+		}
+		if _, err := io.WriteString(w, say); err != nil || control.Flush() != nil {
 			return
 		}
 		select {
@@ -113,8 +122,7 @@ func (p *Preview) events(w http.ResponseWriter, r *http.Request, end <-chan stru
 			return
 		case <-end:
 			return
-		case <-changed:
-			_, changed, _ = p.current()
+		case <-now.changed:
 		}
 	}
 }
@@ -129,12 +137,13 @@ type excerpt struct {
 	Wrong  bool
 }
 
-func (p *Preview) fail(w http.ResponseWriter, err error) {
+func (p *Preview) fail(w http.ResponseWriter, now state) {
 	data := struct {
 		Place, Text string
 		Lines       []excerpt
-	}{Text: err.Error()}
-	if where := (*www.Error)(nil); errors.As(err, &where) {
+		Version     int
+	}{Text: now.err.Error(), Version: now.version}
+	if where := (*www.Error)(nil); errors.As(now.err, &where) {
 		data.Place, data.Text = where.Place(), where.Text
 		data.Lines = p.excerpt(where)
 	}

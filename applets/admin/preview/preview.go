@@ -19,19 +19,29 @@ type Preview struct {
 	site   www.Site
 	folder fs.FS // may be nil
 
-	mu      sync.Mutex
+	mu  sync.Mutex
+	now state
+}
+
+// state is one rendering.
+type state struct {
+	version int    // counts the renderings
 	stamp   string // of the folder's files
 	files   map[string][]byte
 	err     error
-	changed chan struct{} // closed at the next change
+	changed chan struct{} // closed at the next rendering
 }
 
 // New returns the preview of site with the files of folder, which may be nil.
 func New(site www.Site, folder fs.FS) *Preview {
-	p := &Preview{site: site, folder: folder, changed: make(chan struct{})}
-	p.files, p.err = www.Render(site, folder)
-	p.stamp = p.look()
+	p := &Preview{site: site, folder: folder}
+	p.now = p.render(p.look(), 1)
 	return p
+}
+
+func (p *Preview) render(stamp string, version int) state {
+	files, err := www.Render(p.site, p.folder)
+	return state{version, stamp, files, err, make(chan struct{})}
 }
 
 // Watch refreshes whenever tick fires, until ctx is done.
@@ -46,21 +56,19 @@ func (p *Preview) Watch(ctx context.Context, tick <-chan time.Time) {
 	}
 }
 
-// Refresh renders the site anew if a file of the folder has changed.
+// Refresh renders the site anew if a file of the folder has changed. One goroutine at
+// a time may call it.
 func (p *Preview) Refresh() {
 	stamp := p.look()
-	p.mu.Lock()
-	same := stamp == p.stamp
-	p.mu.Unlock()
-	if same {
+	old := p.current()
+	if stamp == old.stamp {
 		return
 	}
-	files, err := www.Render(p.site, p.folder)
+	next := p.render(stamp, old.version+1)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stamp, p.files, p.err = stamp, files, err
-	close(p.changed)
-	p.changed = make(chan struct{})
+	p.now = next
+	p.mu.Unlock()
+	close(old.changed)
 }
 
 // look returns what tells one state of the folder from the next: names, sizes and
@@ -87,9 +95,8 @@ func (p *Preview) look() string {
 	return b.String()
 }
 
-// current returns the last rendering, and a channel that is closed at the next one.
-func (p *Preview) current() (map[string][]byte, <-chan struct{}, error) {
+func (p *Preview) current() state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.files, p.changed, p.err
+	return p.now
 }

@@ -59,7 +59,7 @@ func TestPagesFollowTheFolder(t *testing.T) {
 	}
 }
 
-const reloadTag = `<script src="/~preview/reload.js" defer></script>` + "\n</body>"
+const reloadTag = `<script src="/~preview/reload.js" data-version="1" defer></script>` + "\n</body>"
 
 func TestFiles(t *testing.T) {
 	dynamic := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "dynamic "+r.URL.Path) })
@@ -98,7 +98,7 @@ func TestEvents(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	server := httptest.NewServer(p.Handler(ctx, http.NotFoundHandler(), nil))
 	defer server.Close()
-	resp, err := http.Get(server.URL + "/~preview/events")
+	resp, err := http.Get(server.URL + "/~preview/events?version=1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestEvents(t *testing.T) {
 		}
 		return text
 	}
-	if got := read(); got != ": hello\n" {
+	if got := read(); got != ": nothing new\n" {
 		t.Errorf("got %q", got)
 	}
 	p.Refresh() // nothing has changed: no event
@@ -129,6 +129,15 @@ func TestEvents(t *testing.T) {
 	tick <- time.Time{}
 	if got := read(); got != "data: changed\n" {
 		t.Errorf("got %q", got)
+	}
+	// A page that was loaded before the change hears of it as soon as it listens.
+	late, err := http.Get(server.URL + "/~preview/events?version=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Body.Close()
+	if got, err := bufio.NewReader(late.Body).ReadString('\n'); err != nil || got != "data: changed\n" {
+		t.Errorf("late: got %q, %v", got, err)
 	}
 	stop()
 	if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {

@@ -1,6 +1,6 @@
 // Reloads the page when its sources change, and when webdev is there again.
 "use strict";
-const events = new EventSource("/~preview/events");
+const events = new EventSource(`/~preview/events?version=${document.currentScript.dataset.version}`);
 let lost = false;
 events.onmessage = () => location.reload();
 events.onerror = () => { lost = true; };
