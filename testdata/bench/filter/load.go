@@ -17,6 +17,7 @@ type load struct {
 	messages    int           // at least; otherwise the time says
 	beside      *load         // goes on at the same time and is not counted
 	queueTakes  time.Duration // how long the queue thinks about a message
+	direct      bool          // send to the queue itself, too
 }
 
 const (
@@ -35,7 +36,7 @@ var loads = []load{
 	{name: medium, size: 100 << 10, connections: 10},
 	{name: large, size: 5 << 20, connections: 10},
 	{name: mixed, size: 2 << 10, connections: 4, beside: &load{size: 25 << 20, connections: 4}},
-	{name: slow, size: 2 << 10, connections: 50, queueTakes: 20 * time.Millisecond},
+	{name: slow, size: 2 << 10, connections: 50, queueTakes: 20 * time.Millisecond, direct: true},
 	{name: huge, size: 25 << 20, connections: 50, messages: 50},
 }
 

@@ -55,19 +55,22 @@ func bench(binary string, rounds int, length time.Duration) error {
 	}
 	defer floor.stop()
 
-	results := make(map[string]*pair)
+	results := make(map[string]*sides)
 	for round := range rounds {
 		for _, l := range loads {
 			p := results[l.name]
 			if p == nil {
-				p = new(pair)
+				p = new(sides)
 				results[l.name] = p
 			}
 			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s", round+1, rounds, l.name)
 			for _, side := range []struct {
 				process *process
 				runs    *[]result
-			}{{filter, &p.filter}, {floor, &p.relay}} {
+			}{{filter, &p.filter}, {floor, &p.relay}, {queue.process(), &p.direct}} {
+				if side.process.cmd == nil && !l.direct {
+					continue
+				}
 				r, err := l.run(side.process, queue, length)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", side.process.name, l.name, err)

@@ -14,7 +14,7 @@ import (
 // process is one of the two that are measured.
 type process struct {
 	name, addr string
-	cmd        *exec.Cmd
+	cmd        *exec.Cmd // nil: this process, which is not accounted
 }
 
 // startFilter runs filtermail-out with a config of its own in dir.
@@ -84,6 +84,9 @@ func (p *process) stop() {
 }
 
 func (p *process) proc(file string) string {
+	if p.cmd == nil {
+		return ""
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file))
 	if err != nil {
 		return ""
@@ -113,5 +116,8 @@ func (p *process) peak() int64 {
 
 // resetPeak needs root; without it, the peak is that since the start.
 func (p *process) resetPeak() {
+	if p.cmd == nil {
+		return
+	}
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
 }
