@@ -20,6 +20,11 @@ type Address struct{ text, local string }
 // octets long, and whose domain is domain. Upper case is folded to lower case, as
 // Dovecot's auth_username_format %Lu does. Its error is ErrAddress.
 func ParseAddress(s, domain string) (Address, error) {
+	for i := range len(s) {
+		if s[i] > '~' { // strings.ToLower makes ASCII of U+212A, for one
+			return Address{}, ErrAddress
+		}
+	}
 	s = strings.ToLower(s)
 	local, ok := strings.CutSuffix(s, "@"+domain)
 	if !ok || local == "" || len(local) > maxLocalPart {

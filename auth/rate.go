@@ -17,6 +17,7 @@ type rate struct {
 	mu       sync.Mutex
 	relay    time.Time
 	networks map[netip.Prefix]time.Time
+	swept    time.Time
 }
 
 // take counts one account of client. It takes nothing if it refuses.
@@ -58,10 +59,15 @@ func (r *rate) note(network netip.Prefix, at, now time.Time) {
 	r.networks[network] = at
 }
 
+// makeRoom forgets the networks that owe nothing, for which it looks through all
+// of them at most once a minute; and if none does, an arbitrary one.
 func (r *rate) makeRoom(now time.Time) {
-	for n, at := range r.networks {
-		if !at.After(now) {
-			delete(r.networks, n)
+	if now.Sub(r.swept) >= time.Minute || now.Before(r.swept) {
+		r.swept = now
+		for n, at := range r.networks {
+			if !at.After(now) {
+				delete(r.networks, n)
+			}
 		}
 	}
 	for n := range r.networks {

@@ -1,0 +1,389 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const testDomain = "chat.example"
+
+// noon is the time of these tests.
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// fakeMailboxes keeps accounts in a map.
+type fakeMailboxes struct {
+	mu      sync.Mutex
+	stored  map[Address]string
+	fault   error // of Password
+	full    error // of Create
+	created int
+}
+
+func (m *fakeMailboxes) Password(addr Address) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fault != nil {
+		return "", m.fault
+	}
+	stored, ok := m.stored[addr]
+	if !ok {
+		return "", ErrNoMailbox
+	}
+	return stored, nil
+}
+
+func (m *fakeMailboxes) Create(addr Address, stored string, _ time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.full != nil {
+		return m.full
+	}
+	if _, ok := m.stored[addr]; ok {
+		return ErrExists
+	}
+	m.stored[addr] = stored
+	m.created++
+	return nil
+}
+
+func (m *fakeMailboxes) set(addr Address, stored string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stored[addr] = stored
+}
+
+type fakeMachine struct {
+	state State
+	err   error
+}
+
+func (m *fakeMachine) State() (State, error) { return m.state, m.err }
+
+// fixture is a service whose surroundings a test can change.
+type fixture struct {
+	*Service
+	mailboxes *fakeMailboxes
+	machine   *fakeMachine
+	policy    *Policy
+	now       time.Time
+}
+
+func newFixture() *fixture {
+	f := &fixture{
+		mailboxes: &fakeMailboxes{stored: map[Address]string{}},
+		machine:   &fakeMachine{state: State{Load: 1, Memory: 1 << 30, Disk: 1 << 40}},
+		policy: &Policy{
+			Registration: Open, MinLocal: 3, MaxLocal: 9, MinPassword: 9, Reserved: []string{"owner"},
+			PerMinute: 300, PerNetworkPerHour: 10, MaxLoad: 5, MinMemory: 1 << 20, MinDisk: 1 << 30,
+			Cost: MinCost,
+		},
+		now: noon,
+	}
+	f.Service = New(Options{
+		Domain: testDomain, Mailboxes: f.mailboxes, Machine: f.machine,
+		Policy: func() *Policy { return f.policy }, Now: func() time.Time { return f.now },
+		Key: []byte("a key of a test"), Remember: 100, Workers: 2,
+	})
+	return f
+}
+
+func (f *fixture) login(t *testing.T, address, password string) Result {
+	t.Helper()
+	r, err := f.Login(context.Background(), address, password, netip.Addr{})
+	if err != nil {
+		t.Fatalf("logging in as %s: %v", address, err)
+	}
+	return r
+}
+
+func mustParse(t *testing.T, s string) Address {
+	t.Helper()
+	addr, err := ParseAddress(s, testDomain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+const (
+	alice = "alice@chat.example"
+	right = "the right password"
+)
+
+func TestLifeOfAnAccount(t *testing.T) {
+	f := newFixture()
+	var outcomes []Outcome
+	login := func(password string) Result {
+		t.Helper()
+		r := f.login(t, alice, password)
+		outcomes = append(outcomes, r.Outcome)
+		return r
+	}
+	if r := login(right); r.Password != proofOf(right) {
+		t.Errorf("the answer to a first login is %q", r.Password)
+	}
+	login(right)
+	if r := login("a wrong password"); r.Password != noProof {
+		t.Errorf("the answer to a wrong password is %q", r.Password)
+	}
+	addr := mustParse(t, alice)
+	first := f.mailboxes.stored[addr]
+	if !strings.HasPrefix(first, "{BLF-CRYPT}$2y$04$") || strings.Contains(first, right) {
+		t.Errorf("stored is %q", first)
+	}
+	if r := login(""); r.Password != first {
+		t.Errorf("without a password, the answer is %q", r.Password)
+	}
+	f.mailboxes.set(addr, Block(first))
+	login(right)
+	f.mailboxes.set(addr, Unblock(Block(first)))
+	login(right)
+	other, err := Hash("another password", MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mailboxes.set(addr, other)
+	login(right)
+	login("another password")
+	f.verified = newMemory([]byte("the process was started anew"), 100)
+	login("another password")
+	delete(f.mailboxes.stored, addr)
+	login("a third password")
+	want := []Outcome{
+		Created, Remembered, Wrong, HandedOn, BlockedUser, Remembered, // a blocked account is not forgotten
+		Wrong, Verified, Verified, Created,
+	}
+	if fmt.Sprint(outcomes) != fmt.Sprint(want) {
+		t.Errorf("got  %v\nwant %v", outcomes, want)
+	}
+}
+
+func TestStoredPasswords(t *testing.T) {
+	long, _ := Hash(strings.Repeat("p", MaxPassword), MinCost)
+	for _, tt := range []struct {
+		name, stored, password string
+		want                   Outcome
+	}{
+		{"the Python relay's", "{SHA512-CRYPT}$6$salt$hash", right, HandedOn},
+		{"another scheme", "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA", right, HandedOn},
+		{"empty", "", right, Damaged},
+		{"no scheme", "$6$salt$hash", right, Damaged},
+		{"no hash", "{SHA512-CRYPT}", right, Damaged},
+		{"no name", "{}hash", right, Damaged},
+		{"two lines", "{PLAIN}a\n{PLAIN}b", right, Damaged},
+		{"binary", "{PLAIN}\x00\xff", right, Damaged},
+		{"huge", "{PLAIN}" + strings.Repeat("x", 600), right, Damaged},
+		{"cut off", "{BLF-CRYPT}$2y$04$abc", right, Damaged},
+		{"not bcrypt", "{BLF-CRYPT}" + strings.Repeat("x", 60), right, Damaged},
+		{"too dear", "{BLF-CRYPT}$2y$31$" + strings.Repeat("a", 53), right, Damaged},
+		{"blocked", "!{SHA512-CRYPT}$6$salt$hash", right, BlockedUser},
+		{"72 octets", long, strings.Repeat("p", MaxPassword), Verified},
+		{"of 73 octets, the 72 that count are right", long, strings.Repeat("p", MaxPassword+1), Wrong},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture()
+			f.mailboxes.set(mustParse(t, alice), tt.stored)
+			r := f.login(t, alice, tt.password)
+			if r.Outcome != tt.want {
+				t.Fatalf("got %s (%v), want %s", r.Outcome, r.Damage, tt.want)
+			}
+			wantPassword := map[Outcome]string{HandedOn: tt.stored, Verified: proofOf(tt.password)}[tt.want]
+			if wantPassword == "" {
+				wantPassword = noProof
+			}
+			if r.Password != wantPassword {
+				t.Errorf("the answer is %q, want %q", r.Password, wantPassword)
+			}
+			if (r.Damage != nil) != (tt.want == Damaged) {
+				t.Errorf("damage %v", r.Damage)
+			}
+		})
+	}
+}
+
+// Every reason to refuse, and that nothing is made then.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		address, password string
+		change            func(f *fixture)
+		want              Reason
+	}{
+		{"closed", alice, right, func(f *fixture) { f.policy.Registration = Closed }, RegistrationClosed},
+		{"without an invite", alice, right, func(f *fixture) { f.policy.Registration = Invite; f.policy.GrantKey = []byte("k") }, NotInvited},
+		{"without a key", alice, right, func(f *fixture) { f.policy.Registration = Invite }, NotInvited},
+		{"nocreate", alice, right, func(f *fixture) { f.machine.state.Forbidden = true }, NoCreate},
+		{"load", alice, right, func(f *fixture) { f.machine.state.Load = 5.01 }, LoadTooHigh},
+		{"memory", alice, right, func(f *fixture) { f.machine.state.Memory = 1<<20 - 1 }, MemoryTooLow},
+		{"disk", alice, right, func(f *fixture) { f.machine.state.Disk = 1<<30 - 1 }, DiskTooFull},
+		{"rate", alice, right, func(f *fixture) { f.rate.relay = noon.Add(time.Minute) }, RelayRate},
+		{"short name", "ab@chat.example", right, nil, NameLength},
+		{"long name", "abcdefghij@chat.example", right, nil, NameLength},
+		{"reserved name", "root@chat.example", right, nil, NameReserved},
+		{"reserved by the operator", "owner@chat.example", right, nil, NameReserved},
+		{"short password", alice, "12345678", nil, PasswordTooShort},
+		{"long password", alice, strings.Repeat("p", 73), nil, PasswordTooLong},
+		{"password of an automatic client", alice, strings.Repeat("p", 23), func(f *fixture) { f.policy.RefusedPasswordLengths = []int{22, 23} }, PasswordLength},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture()
+			if tt.change != nil {
+				tt.change(f)
+			}
+			r := f.login(t, tt.address, tt.password)
+			if r.Outcome != Refused || r.Reason != tt.want || r.Password != "" {
+				t.Errorf("got %s, %q, %q; want refused, %q", r.Outcome, r.Reason, r.Password, tt.want)
+			}
+			if f.mailboxes.created != 0 {
+				t.Error("an account was made")
+			}
+			if r.Reason.Message() == Reason("nothing").Message() {
+				t.Errorf("no words for a person about %q", r.Reason)
+			}
+		})
+	}
+}
+
+// The users there are keep working, whatever keeps new ones out.
+func TestExistingUsersKeepWorking(t *testing.T) {
+	f := newFixture()
+	f.login(t, alice, right)
+	f.policy.Registration = Closed
+	f.machine.state = State{Load: 100, Forbidden: true}
+	f.machine.err = errors.New("no /proc")
+	f.rate.relay = noon.Add(time.Hour)
+	if r := f.login(t, alice, right); r.Outcome != Remembered {
+		t.Errorf("got %s", r.Outcome)
+	}
+	if _, found, err := f.User(alice); !found || err != nil {
+		t.Errorf("User: %t, %v", found, err)
+	}
+}
+
+func TestNobody(t *testing.T) {
+	f := newFixture()
+	if r := f.login(t, "alice@other.example", right); r.Outcome != NotOurs || r.Password != "" {
+		t.Errorf("a foreign address: %+v", r)
+	}
+	if r := f.login(t, alice, ""); r.Outcome != Unknown || r.Password != "" {
+		t.Errorf("without a password: %+v", r)
+	}
+	for _, address := range []string{alice, "alice@other.example"} {
+		if _, found, err := f.User(address); found || err != nil {
+			t.Errorf("User(%q) = %t, %v", address, found, err)
+		}
+	}
+	f.mailboxes.set(mustParse(t, alice), "")
+	if _, found, err := f.User(alice); found || err != nil {
+		t.Errorf("User with an empty password file = %t, %v", found, err)
+	}
+}
+
+// A fault of ours is an error, never a verdict, and makes nothing.
+func TestFaults(t *testing.T) {
+	fault := errors.New("input/output error")
+	for name, change := range map[string]func(f *fixture){
+		"reading": func(f *fixture) { f.mailboxes.fault = fault },
+		"writing": func(f *fixture) { f.mailboxes.full = fault },
+		"machine": func(f *fixture) { f.machine.err = fault },
+	} {
+		f := newFixture()
+		change(f)
+		if r, err := f.Login(context.Background(), alice, right, netip.Addr{}); !errors.Is(err, fault) || r != (Result{}) {
+			t.Errorf("%s: got %+v, %v", name, r, err)
+		}
+		if f.mailboxes.created != 0 {
+			t.Errorf("%s: an account was made", name)
+		}
+	}
+	f := newFixture()
+	f.mailboxes.fault = fault
+	if _, _, err := f.User(alice); !errors.Is(err, fault) {
+		t.Errorf("User: %v", err)
+	}
+}
+
+// Ten logins of one new address at once, with two passwords: one password wins,
+// everybody with it is let in, everybody with the other is not.
+func TestOneWinner(t *testing.T) {
+	for range 5 {
+		f := newFixture()
+		var mu sync.Mutex
+		let := map[string]int{}
+		var all sync.WaitGroup
+		for i := range 10 {
+			password := fmt.Sprintf("password %d of two", i%2)
+			all.Go(func() {
+				r, err := f.Login(context.Background(), alice, password, netip.Addr{})
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Error(err)
+				}
+				if r.Password == proofOf(password) {
+					let[password]++
+				} else if r.Outcome != Wrong {
+					t.Errorf("the loser's outcome is %s", r.Outcome)
+				}
+			})
+		}
+		all.Wait()
+		if len(let) != 1 || f.mailboxes.created != 1 {
+			t.Fatalf("let in: %v, accounts made: %d", let, f.mailboxes.created)
+		}
+		for password, n := range let {
+			if n != 5 {
+				t.Errorf("%d of 5 logins with %q were let in", n, password)
+			}
+		}
+	}
+}
+
+// Another process makes the account while we hash the password.
+func TestAnotherProcessWins(t *testing.T) {
+	f := newFixture()
+	other, err := Hash("another password", MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Mailboxes = &overtaken{f.mailboxes, other}
+	if r := f.login(t, alice, right); r.Outcome != Wrong {
+		t.Errorf("got %s, want wrong", r.Outcome)
+	}
+	if r := f.login(t, alice, "another password"); r.Outcome != Verified {
+		t.Errorf("got %s, want verified", r.Outcome)
+	}
+}
+
+type overtaken struct {
+	*fakeMailboxes
+	other string
+}
+
+func (m *overtaken) Create(addr Address, stored string, now time.Time) error {
+	m.set(addr, m.other)
+	return m.fakeMailboxes.Create(addr, stored, now)
+}
+
+// When all cores hash, a login that does not need one passes; one that does gives
+// up with its context.
+func TestStorm(t *testing.T) {
+	f := newFixture()
+	f.login(t, alice, right)
+	f.workers <- struct{}{}
+	f.workers <- struct{}{}
+	if r := f.login(t, alice, right); r.Outcome != Remembered {
+		t.Errorf("got %s, want remembered", r.Outcome)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := f.Login(ctx, alice, "a wrong password", netip.Addr{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want canceled", err)
+	}
+}
