@@ -10,8 +10,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,15 +49,18 @@ func filterProcess(queue string) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	fmt.Println("ready")
 	return New(Options{
 		Name: "our.test", Policy: policy, Queue: queue, MaxMessageSize: 4 << 20, MaxInFlight: 8,
 		QueueTimeout: 500 * time.Millisecond, BusyTimeout: 500 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	}).Serve(context.Background(), l)
+	}).Serve(ctx, l)
 }
 
-// TestChaos sends under load while the filter's process is killed and the queue
-// is stalled, cut off and restarted. Every message that a client was told 250
+// TestChaos sends under load while the filter's process is killed, or asked to
+// end, and the queue is stalled, cut off and restarted. Every message that a client was told 250
 // for is in the queue, once, as it was sent; nothing that was not to pass is;
 // and nothing is there twice.
 func TestChaos(t *testing.T) {
@@ -134,7 +139,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// keepKilling runs filters on l, one after the other, and kills each.
+// keepKilling runs filters on l, one after the other. It asks every second one
+// to end, which that has to do well, and kills the others.
 func keepKilling(ctx context.Context, t *testing.T, l *net.TCPListener, queue string) (killed int) {
 	file, err := l.File()
 	if err != nil {
@@ -146,14 +152,27 @@ func keepKilling(ctx context.Context, t *testing.T, l *net.TCPListener, queue st
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), queueEnv+"="+queue)
 		cmd.ExtraFiles = []*os.File{file}
-		cmd.Stderr = io.Discard
-		if err := cmd.Start(); err != nil {
+		ready, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err == nil {
+			_, err = bufio.NewReader(ready).ReadString('\n')
+		}
+		if err != nil {
 			t.Error(err)
 			return killed
 		}
 		alive := sleep(ctx, time.Second)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		if killed%2 == 1 {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("a filter that was asked to end: %v", err)
+			}
+		} else {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
 		if !alive {
 			return killed
 		}
