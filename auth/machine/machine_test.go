@@ -1,0 +1,82 @@
+package machine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestParseLoad(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want float64
+		ok   bool
+	}{
+		{"0.52 0.58 0.59 1/257 12345\n", 0.52, true},
+		{"55.38 33.84 20.80 3/900 1\n", 55.38, true},
+		{"", 0, false},
+		{"high 1 2", 0, false},
+		{"-1 1 2", 0, false},
+	} {
+		if got, err := parseLoad(tt.text); got != tt.want || (err == nil) != tt.ok {
+			t.Errorf("parseLoad(%q) = %v, %v", tt.text, got, err)
+		}
+	}
+}
+
+func TestParseMemory(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want int64
+		ok   bool
+	}{
+		{"MemTotal:       24682744 kB\nMemFree:         1000 kB\nMemAvailable:   24246000 kB\nBuffers: 1 kB\n", 24246000 << 10, true},
+		{"MemAvailable: 0 kB", 0, true},
+		{"MemTotal: 1 kB\n", 0, false},
+		{"MemAvailable: much kB\n", 0, false},
+		{"MemAvailable: -1 kB\n", 0, false},
+		{"MemAvailable: 9999999999999999999 kB\n", 0, false},
+		{"", 0, false},
+	} {
+		if got, err := parseMemory(tt.text); got != tt.want || (err == nil) != tt.ok {
+			t.Errorf("parseMemory(%q) = %v, %v", tt.text, got, err)
+		}
+	}
+}
+
+func TestState(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Unix(1e9, 0)
+	m := &Machine{Mailboxes: dir, NoCreate: filepath.Join(dir, "nocreate"), Now: func() time.Time { return now }}
+	s, err := m.State()
+	if err != nil || s.Memory <= 0 || s.Disk <= 0 || s.Load < 0 || s.Forbidden {
+		t.Fatalf("got %+v, %v", s, err)
+	}
+	// What was measured holds for a second; the file is looked for each time.
+	m.last.Load = 12345
+	if err := os.WriteFile(m.NoCreate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := m.State(); err != nil || s.Load != 12345 || !s.Forbidden {
+		t.Errorf("at once: %+v, %v", s, err)
+	}
+	now = now.Add(fresh)
+	if s, err := m.State(); err != nil || s.Load == 12345 {
+		t.Errorf("a second later: %+v, %v", s, err)
+	}
+	m.last.Load = 12345
+	now = now.Add(-time.Hour)
+	if s, err := m.State(); err != nil || s.Load == 12345 {
+		t.Errorf("after the clock was set back: %+v, %v", s, err)
+	}
+	os.Remove(m.NoCreate)
+	if s, err := m.State(); err != nil || s.Forbidden {
+		t.Errorf("without the file: %+v, %v", s, err)
+	}
+	m.Mailboxes = filepath.Join(dir, "missing")
+	now = now.Add(time.Hour)
+	if _, err := m.State(); err == nil {
+		t.Error("a missing folder has no error")
+	}
+}
