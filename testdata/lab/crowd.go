@@ -68,7 +68,8 @@ func (r *Relay) StartCrowd(ctx context.Context, owner *Profile, size int) (*Crow
 }
 
 // Say sends a text to the group and measures, for each member, how long it took
-// into the mailbox and to the event.
+// into the mailbox and to the event. The first text carries everybody's keys
+// to everybody, which keeps the cores busy for long; later ones show the relay.
 func (c *Crowd) Say(ctx context.Context, text string) ([]Sample, error) {
 	addrs := make([]string, len(c.Members))
 	for i, m := range c.Members {

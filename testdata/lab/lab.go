@@ -54,31 +54,37 @@ func New(ctx context.Context, w io.Writer) (*Lab, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
-	if err := Cleanup(ctx); err != nil {
-		return nil, err
-	}
 	root, err := Root(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := runsDir()
-	if err != nil {
+	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), root: root, log: w, Zone: NewZone(), next: firstAddr}
+	if err := l.makeDir(ctx); err != nil {
 		return nil, err
 	}
-	id := fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1))
-	dir := filepath.Join(runs, id)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	unlock, err := tryLockFile(filepath.Join(dir, "lock"))
-	if err != nil {
-		return nil, err
-	}
-	l := &Lab{id: id, dir: dir, root: root, log: w, unlock: unlock, Zone: NewZone(), next: firstAddr}
 	if err := l.start(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// makeDir makes the run folder and locks it for as long as we live. It removes
+// what dead runs left behind.
+func (l *Lab) makeDir(ctx context.Context) error {
+	runs, unlock, err := lockRuns(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := cleanup(ctx, runs); err != nil {
+		return err
+	}
+	l.dir = filepath.Join(runs, l.id)
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
+		return err
+	}
+	l.unlock, err = tryLockFile(filepath.Join(l.dir, "lock"))
+	return err
 }
 
 func (l *Lab) start(ctx context.Context) error {
@@ -116,6 +122,11 @@ func (l *Lab) Close() error {
 	if l.dns != nil {
 		errs = append(errs, l.dns.Close())
 	}
+	_, unlock, err := lockRuns(ctx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	defer unlock()
 	errs = append(errs, removeRun(ctx, l.dir))
 	l.unlock()
 	return errors.Join(errs...)
@@ -126,15 +137,32 @@ func runsDir() (string, error) {
 	return filepath.Join(cache, "runs"), err
 }
 
+// lockRuns keeps others from making or removing run folders for a moment.
+func lockRuns(ctx context.Context) (runs string, unlock func(), err error) {
+	if runs, err = runsDir(); err != nil {
+		return "", nil, err
+	}
+	if err := os.MkdirAll(runs, 0o755); err != nil {
+		return "", nil, err
+	}
+	unlock, err = lockFile(ctx, runs+".lock")
+	return runs, unlock, err
+}
+
 // Cleanup removes what runs that no longer live have left behind: namespaces,
 // cgroups and folders. Runs that live are left alone.
 func Cleanup(ctx context.Context) error {
-	runs, err := runsDir()
+	runs, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return err
 	}
+	defer unlock()
+	return cleanup(ctx, runs)
+}
+
+func cleanup(ctx context.Context, runs string) error {
 	entries, err := os.ReadDir(runs)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		return err
 	}
 	var errs []error
@@ -142,7 +170,7 @@ func Cleanup(ctx context.Context) error {
 		dir := filepath.Join(runs, e.Name())
 		unlock, err := tryLockFile(filepath.Join(dir, "lock"))
 		if err != nil {
-			if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, os.ErrNotExist) {
+			if !errors.Is(err, unix.EWOULDBLOCK) { // else it lives
 				errs = append(errs, err)
 			}
 			continue

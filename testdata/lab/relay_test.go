@@ -8,7 +8,7 @@ import (
 
 // stepTimeout bounds one step of a conversation. It is no measure of speed: it
 // only has to be longer than any retry.
-const stepTimeout = 2 * time.Minute
+const stepTimeout = 3 * time.Minute
 
 // startRelay boots a relay in a lab of its own. A machine without the tools or
 // the package fails the test: nothing is skipped. When the test fails, what

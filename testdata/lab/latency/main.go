@@ -109,7 +109,7 @@ func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, count int, pause
 	if err != nil {
 		return err
 	}
-	for _, text := range []string{"first", "second", "third"} {
+	for _, text := range []string{"first (it carries all members' keys)", "second", "third"} {
 		fmt.Printf("\n%s message to a group of %d\n", text, group)
 		samples, err := crowd.Say(ctx, text)
 		if err := errors.Join(err, report(samples)); err != nil {
