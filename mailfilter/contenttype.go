@@ -11,8 +11,12 @@ var (
 	errEncoding    = errors.New("transfer encoding that hides the content")
 )
 
-// maxBoundary is the greatest size of a boundary (RFC 2046, section 5.1.1).
-const maxBoundary = 70
+// maxBoundary is the greatest size of a boundary (RFC 2046, section 5.1.1), and
+// maxParams how many parameters a type may have.
+const (
+	maxBoundary = 70
+	maxParams   = 16
+)
 
 // contentType is a parsed Content-Type field (RFC 2045, section 5.1). mime's
 // parser is not used: it takes RFC 2231 continuations for the parameter that
@@ -35,8 +39,8 @@ func (ct contentType) param(name string) (value string, ok bool) {
 	return "", false
 }
 
-// parseContentType refuses comments, parameters given twice and everything
-// after the last parameter but a semicolon.
+// parseContentType refuses comments, parameters given twice, more of them than
+// maxParams, and everything after the last one but a semicolon.
 func parseContentType(value string) (contentType, error) {
 	bad := contentType{}
 	media, rest, _ := strings.Cut(value, ";")
@@ -47,7 +51,7 @@ func parseContentType(value string) (contentType, error) {
 	}
 	ct := contentType{media: lowerString(media)}
 	if rest != "" {
-		ct.params = make([]param, 0, strings.Count(rest, ";")+1)
+		ct.params = make([]param, 0, min(strings.Count(rest, ";")+1, maxParams))
 	}
 	for {
 		rest = strings.TrimLeft(rest, " \t")
@@ -62,7 +66,7 @@ func parseContentType(value string) (contentType, error) {
 		if size < 0 {
 			return bad, errContentType
 		}
-		if _, twice := ct.param(name); twice {
+		if _, twice := ct.param(name); twice || len(ct.params) == maxParams {
 			return bad, errContentType
 		}
 		ct.params = append(ct.params, param{name, val})

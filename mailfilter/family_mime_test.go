@@ -100,6 +100,8 @@ func headerFixtures(s samples) []fixture {
 		fx("type-spaced-colon", head, "White space before the colon: a field to some.", coreType, "Content-Type : text/html\r\n"+coreType),
 		fx("type-none", bare, "No content type: it is text.", coreType, ""),
 		fx("encoding-base64", bare, "An encoding of the whole.", "Chat-Version", "Content-Transfer-Encoding: base64\r\nChat-Version"),
+		ct("type-params", bare, "More parameters than anyone needs, to use up time.", "multipart/encrypted; "+strings.Repeat("a=b; ", 20)+protocol+"; "+boundary),
+		ct("type-params-many", bare, "The same, each with its own name.", "multipart/encrypted; a=b; c=d; e=f; g=h; i=j; k=l; m=n; o=p; q=r; s=t; u=v; w=x; y=z; a1=b; c1=d; e1=f; "+protocol+"; "+boundary),
 		ct("type-mixed", bare, "Another multipart.", "multipart/mixed; "+protocol+"; "+boundary),
 		ct("type-text", bare, "Text with the parameters of the other.", "text/plain; "+protocol+"; "+boundary),
 		ct("type-comment", bare, "A comment where some see the type.", "multipart/encrypted (text/plain); "+protocol+"; "+boundary),
@@ -133,6 +135,7 @@ func headerFixtures(s samples) []fixture {
 		fx("line-bare-cr", head, "CR alone ends the line for some.", "Chat-Version", "X-A: b\rContent-Type: text/html\r\nChat-Version"),
 		fx("line-vertical-tab", head, "A vertical tab ends the line for Python.", "Chat-Version", "X-A: b\x0bContent-Type: text/html\r\nChat-Version"),
 		{name: "header-too-long", why: "A header beyond 128 KiB.", out: head, in: head, message: bigHeader + good},
+		{name: "header-fields", why: "More fields than anyone needs, to use up memory.", out: head, in: head, message: strings.Repeat("a:\r\n", 1000) + good},
 		{name: "header-cut", why: "The message ends within a header line.", out: head, in: head, message: "From: <alice@chat.example>\r\nSubject: x"},
 	}
 }

@@ -9,12 +9,16 @@ import (
 )
 
 // MaxHeader is the greatest size of a header block in octets, with its line
-// ends and the empty line. Lines have no limit of their own: some programs
-// write References in one.
-const MaxHeader = 128 << 10
+// ends and the empty line, and MaxFields how many fields it may have. Lines
+// have no limit of their own: some programs write References in one.
+const (
+	MaxHeader = 128 << 10
+	MaxFields = 1000
+)
 
 var (
 	errHeaderSize  = errors.New("header too long")
+	errHeaderMany  = errors.New("too many header fields")
 	errHeaderEnd   = errors.New("header line without CRLF")
 	errHeaderByte  = errors.New("control character in header")
 	errHeaderName  = errors.New("header line without a field name")
@@ -33,21 +37,22 @@ type field struct{ name, value []byte }
 
 // ReadHeader reads a header block up to and with the empty line that ends it,
 // or up to EOF after a whole line. The line ends have to be CRLF. It returns
-// a *Refusal with BadHeader for a block that is malformed or longer than
-// MaxHeader, and otherwise the error of r.
+// a *Refusal with BadHeader for a block that is malformed or beyond MaxHeader
+// or MaxFields, and otherwise the error of r.
 func ReadHeader(r *bufio.Reader) (*Header, error) {
 	h := &Header{raw: make([]byte, 0, 1024)}
 	for {
 		start := len(h.raw)
 		err := h.readLine(r)
-		if err == io.EOF && len(h.raw) == start {
-			return h, h.split(start)
-		}
-		if err != nil {
+		ended := err == io.EOF && len(h.raw) == start
+		if err != nil && !ended {
 			return nil, err
 		}
-		if len(h.raw)-start == len("\r\n") {
-			return h, h.split(start)
+		if ended || len(h.raw)-start == len("\r\n") {
+			if err := h.split(start); err != nil {
+				return nil, err
+			}
+			return h, nil
 		}
 	}
 }
@@ -84,8 +89,11 @@ func (h *Header) readLine(r *bufio.Reader) error {
 // fields of which a second one would leave open which of them counts.
 func (h *Header) split(end int) error {
 	block := h.raw[:end]
-	h.fields = slices.Grow(h.fields[:0], bytes.Count(block, []byte{'\n'}))
+	h.fields = slices.Grow(h.fields[:0], min(bytes.Count(block, []byte{'\n'}), MaxFields))
 	for len(block) > 0 {
+		if len(h.fields) == MaxFields {
+			return refuse(BadHeader, errHeaderMany)
+		}
 		size, err := fieldSize(block)
 		if err != nil {
 			return refuse(BadHeader, err)

@@ -36,7 +36,8 @@ type Check struct {
 	Envelope Envelope
 
 	// FromDomain is the domain of the only address in the From header, in
-	// lower case. DKIM verification starts from it and from [Header.Raw].
+	// lower case; a literal has its brackets. DKIM verification starts from
+	// it and from [Header.Raw], and reads what Body reads.
 	FromDomain string
 
 	body rule
