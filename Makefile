@@ -51,10 +51,11 @@ race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd)
 	$(call gotest,-race -shuffle=on ./...)
 
-# gotest shows failures, one line for each package, and fails if a test was skipped.
+# gotest shows how each test ends, and all that was said if one fails or was skipped.
 define gotest
-$(GO) test -count=1 -v $(1) 2>&1 | tee build/test.log | grep -vE '^( *--- PASS|=== |PASS$$|\?)'
-@if grep -E '^ *--- SKIP' build/test.log; then echo "these tests were skipped, and must not be"; exit 1; fi
+@mkdir -p build
+$(GO) test -count=1 -v $(1) 2>&1 | tee build/test.log | grep --line-buffered -E '^(ok|FAIL|panic:|--- )|^ +--- (FAIL|SKIP)' || { grep -vE '^( *--- PASS|=== |PASS$$|ok)' build/test.log; exit 1; }
+@! grep -E '^ *--- SKIP' build/test.log || { echo "these tests were skipped, and must not be"; exit 1; }
 endef
 
 lint: ## format, vet, staticcheck, shell scripts, man pages, units

@@ -49,6 +49,7 @@ var layers = []layer{
 		{name: "applets/command", ours: "applets/config applets/service"},
 	}},
 	{name: "adapters", packages: []rule{
+		{name: "applets/admin/resolver", ours: "applets/admin/zone", others: "golang.org/x/net"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},
@@ -68,6 +69,7 @@ var layers = []layer{
 	}},
 	{name: "pure", pure: true, packages: []rule{
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
+		{name: "applets/admin/zone"},
 		{name: "auth", others: "golang.org/x/crypto"},
 		{name: "mailfilter", ours: "mailfilter/pgp"},
 		{name: "mailfilter/pgp"},

@@ -64,11 +64,11 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"--quiet":         "sample: flag provided but not defined: -quiet",
-		"a --quiet":       "sample: flag provided but not defined: -quiet",
-		"--times":         "sample: flag needs an argument: -times",
-		"--times x":       `sample: invalid value "x" for flag -times: parse error`,
-		"--loud=possibly": `sample: invalid boolean value "possibly" for -loud: parse error`,
+		"--quiet":         "flag provided but not defined: -quiet",
+		"a --quiet":       "flag provided but not defined: -quiet",
+		"--times":         "flag needs an argument: -times",
+		"--times x":       `invalid value "x" for flag -times: parse error`,
+		"--loud=possibly": `invalid boolean value "possibly" for -loud: parse error`,
 	} {
 		var got string
 		_, _, err := sample(&got).Parse(&Env{Getenv: os.Getenv}, strings.Fields(args))
