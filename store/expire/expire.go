@@ -167,16 +167,27 @@ func (x *expirer) leave(m *mailbox) {
 			x.faults.add("removing the old quota sum", err, m.name, quotaFile)
 		}
 	}
-	if m.password || m.entries > 0 {
-		return
+	if !m.password && !m.used {
+		x.unused(m)
 	}
+}
+
+// unused removes a folder that never became a mailbox: an empty one, or what
+// Dovecot made for a session whose mailbox was removed in the moment of its login.
+func (x *expirer) unused(m *mailbox) {
 	st, err := x.top.stat(m.name)
 	if err != nil || !isDir(st) || x.plan.empty(st.Mtim.Sec) == Keep {
 		return
 	}
-	switch err := x.remover.empty(m.name); err {
+	var files Tally
+	if m.entries == 0 {
+		err = x.remover.empty(m.name)
+	} else {
+		files, _, err = x.remover.mailbox(m.name)
+	}
+	switch err {
 	case nil:
-		x.sum.Deleted[Empty].add(Tally{1, 0})
+		x.sum.Deleted[Empty].add(Tally{1, files.Size})
 	case unix.ENOENT, unix.ENOTEMPTY, unix.EEXIST: // it is becoming a mailbox
 	default:
 		x.faults.add("removing an empty folder", err, m.name, "")

@@ -138,7 +138,8 @@ func (p Plan) mailbox(mtime int64) (Reason, error) {
 	return Keep, nil
 }
 
-// empty says whether a folder without any entry goes.
+// empty says whether a folder goes that is no mailbox, and in which nothing has
+// changed since mtime.
 func (p Plan) empty(mtime int64) Reason {
 	if mtime < p.before(emptyAfter) {
 		return Empty

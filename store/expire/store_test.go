@@ -145,6 +145,10 @@ func TestExpire(t *testing.T) {
 	s.must(os.Symlink(s.outside, s.path(b, "link")))
 	s.must(os.Mkdir(s.path("empty@x.test"), 0o755))
 	s.touch("empty@x.test", old)
+	s.mailbox("skeleton@x.test", old)
+	s.must(os.Remove(s.path("skeleton@x.test/password")))
+	s.file("skeleton@x.test/.Sent/maildirfolder", old, 0)
+	s.touch("skeleton@x.test", old)
 
 	stay := []string{
 		a + "/cur/" + name(young, 1, 500) + ":2,S",
@@ -161,7 +165,7 @@ func TestExpire(t *testing.T) {
 		a + "/.Sent/dovecot-uidlist", a + "/.Sent/notes", a + "/.hidden", a + "/enforceE2EEincoming", a + "/sieve/cur/" + name(old, 1, 5),
 		a + "/cur/folder/" + name(old, 2, 5), a + "/.Sent/.Deeper/cur/" + name(old, 3, 5), a + "/20261122-1.in",
 		"no-address/cur/" + name(old, 4, 5), ".hidden@x.test/cur/" + name(old, 5, 5), "file@x.test",
-		"nologin@x.test/cur/" + name(young, 6, 5),
+		"nologin@x.test/cur/" + name(young, 6, 5), "backup@x.test/mail.tar", "folder@x.test/folder/file",
 	}
 	for _, path := range foreign {
 		s.file(path, old, 300)
@@ -179,6 +183,11 @@ func TestExpire(t *testing.T) {
 	s.must(os.Mkdir(s.path(a, ".Folder"), 0o755))
 	s.must(os.Symlink(filepath.Dir(secret), s.path(a, ".Folder", "cur")))
 	s.must(os.Mkdir(s.path("fresh@x.test"), 0o755)) // not a day old
+	s.must(os.Mkdir(s.path("new@x.test"), 0o755))
+	s.file("new@x.test/dovecot.index.log", old, 5)
+	for _, path := range []string{"backup@x.test", "folder@x.test", "nologin@x.test"} {
+		s.touch(path, old)
+	}
 
 	before := s.all()
 	dry, faults := s.expire(true)
@@ -199,7 +208,7 @@ func TestExpire(t *testing.T) {
 	want := before
 	for path := range before {
 		if slices.Contains(gone, path) || path == large || path == b || strings.HasPrefix(path, b+"/") ||
-			path == "empty@x.test" || path == a+"/maildirsize" {
+			path == "empty@x.test" || strings.HasPrefix(path, "skeleton@x.test") || path == a+"/maildirsize" {
 			delete(want, path)
 		}
 	}
@@ -217,11 +226,11 @@ func TestExpire(t *testing.T) {
 	if _, err := os.Stat(secret); err != nil {
 		t.Errorf("outside of the store: %v", err)
 	}
-	wantSum := Summary{Mailboxes: 6, Messages: sum.Messages}
+	wantSum := Summary{Mailboxes: 10, Messages: sum.Messages}
 	wantSum.Deleted[Old] = Tally{8, 8 * 500}
 	wantSum.Deleted[Large] = Tally{1, 1000}
 	wantSum.Deleted[Inactive] = Tally{1, 20 + 4*10 + 500 + 500 + int64(len(s.outside))}
-	wantSum.Deleted[Empty] = Tally{1, 0}
+	wantSum.Deleted[Empty] = Tally{2, 4 * 10}
 	if sum != wantSum {
 		t.Errorf("got %+v, want %+v", sum, wantSum)
 	}

@@ -33,6 +33,7 @@ type mailbox struct {
 	entries  int    // in its own folder; known once it has been read
 	sub      string // the subfolder that is being read, with a slash; "" for the inbox
 	changed  bool   // a message of it was deleted
+	used     bool   // there is more in it than what Dovecot makes by itself
 }
 
 // visitor is told what a walk finds; each worker has its own.
@@ -169,6 +170,7 @@ func (w *worker) maildir(m *mailbox, d dir, depth int) {
 		}
 		for _, e := range entries {
 			if e.kind != unix.DT_DIR {
+				m.used = m.used || !isFurniture(e)
 				w.visitor.other(m, d, e)
 				continue
 			}
@@ -179,6 +181,8 @@ func (w *worker) maildir(m *mailbox, d dir, depth int) {
 				m.sub = string(in) + "/"
 				w.enter(m, d, string(in), func(sub dir) { w.maildir(m, sub, inSubfolder) })
 				m.sub = ""
+			default:
+				m.used = true
 			}
 		}
 	})
@@ -186,6 +190,7 @@ func (w *worker) maildir(m *mailbox, d dir, depth int) {
 
 func (w *worker) messages(m *mailbox, d dir, in folder) {
 	w.read(m, d, inMessages, func(entries []entry) {
+		m.used = true
 		files := entries[:0]
 		for _, e := range entries {
 			if isMessage(e) {
@@ -202,9 +207,20 @@ func isMessage(e entry) bool {
 	return e.kind == unix.DT_REG && e.name[0] != '.' && !bytes.HasPrefix(e.name, []byte("dovecot"))
 }
 
+// isFurniture tells Dovecot's own files in a Maildir from those that somebody put
+// there.
+func isFurniture(e entry) bool {
+	switch string(e.name) {
+	case quotaFile, "maildirfolder", "subscriptions":
+		return true
+	}
+	return bytes.HasPrefix(e.name, []byte("dovecot"))
+}
+
 func (w *worker) enter(m *mailbox, d dir, name string, do func(dir)) {
 	sub, err := d.open(name)
 	if err != nil {
+		m.used = true // for all that is known
 		if !gone(err) && !foreign(err) {
 			w.faults.add("opening a folder", err, m.name, name)
 		}
@@ -218,6 +234,7 @@ func (w *worker) read(m *mailbox, d dir, depth int, do func([]entry)) {
 	for w.ctx.Err() == nil {
 		entries, err := w.readers[depth].next(d)
 		if err != nil {
+			m.used = true
 			w.faults.add("reading a folder", err, m.name, "")
 		}
 		if len(entries) == 0 {
