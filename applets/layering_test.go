@@ -46,6 +46,7 @@ var layers = []layer{
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 		{name: "applets/admin/keys"},
 		{name: "applets/admin/preview", ours: "packaging/www"},
+		{name: "applets/admin/resolver", ours: "applets/admin/zone", others: "golang.org/x/net"},
 		{name: "applets/command", ours: "applets/config applets/service"},
 	}},
 	{name: "adapters", packages: []rule{
@@ -69,6 +70,7 @@ var layers = []layer{
 	}},
 	{name: "pure", pure: true, packages: []rule{
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
+		{name: "applets/admin/zone"},
 		{name: "applets/admin/zone"},
 		{name: "auth", others: "golang.org/x/crypto"},
 		{name: "mailfilter", ours: "mailfilter/pgp"},

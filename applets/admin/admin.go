@@ -19,7 +19,7 @@ func Commands() []command.Command {
 		userCommand,
 		inviteCommand,
 		nocreateCommand,
-		notBuilt("dns", "", "the DNS records wanted, against those that answer"),
+		dnsCommand,
 		notBuilt("test", "DOMAIN [OTHER]", "proves a running relay from outside in, end to end"),
 		notBuilt("bench", "DOMAIN", "measures a running relay"),
 		qrCommand,

@@ -134,7 +134,7 @@ func (e *examiner) dkim() {
 		e.say("DKIM key", fine, "", "none needed: a relay at an IP address does not sign")
 		return
 	}
-	path := "/etc/dkimkeys/" + e.conf.DKIMSelector + ".private"
+	path := dkimKeyPath(e.conf)
 	text, err := e.machine.ReadFile(path)
 	if err == nil {
 		_, err = keys.DKIMRecord(text)

@@ -10,13 +10,14 @@ import (
 	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // keyFiles returns where the relay's keys are, and those that have to be made. A
 // key that is there is never replaced: clients pin the one of the certificate,
 // and DNS names the one of DKIM.
 func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error) {
-	paths.DKIMKey = filepath.Join("/etc/dkimkeys", p.conf.DKIMSelector+".private")
+	paths.DKIMKey = dkimKeyPath(p.conf)
 	if _, literal := p.conf.IPv4(); !literal {
 		dkim, err := p.dkimKey(paths.DKIMKey)
 		if err != nil {
@@ -37,6 +38,11 @@ func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 	paths.PrivateKey = filepath.Join(wanted.TLSFolder, "privkey.pem")
 	pair, err := p.selfSigned(paths)
 	return paths, append(make, pair...), err
+}
+
+// dkimKeyPath is where OpenDKIM finds the key of its selector.
+func dkimKeyPath(conf *config.Config) string {
+	return filepath.Join("/etc/dkimkeys", conf.DKIMSelector+".private")
 }
 
 func (p *planner) dkimKey(path string) ([]wanted.File, error) {

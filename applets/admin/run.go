@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/resolver"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -50,6 +51,11 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 		return disableMail(ctx, env, machine, opts.dryRun)
 	}
 	p := planner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
+	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
+		if err := requireDNS(ctx, conf, machine, &resolver.Resolver{}); err != nil {
+			return err
+		}
+	}
 	var todo *plan
 	if opts.websiteOnly {
 		todo, err = p.website()

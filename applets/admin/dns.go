@@ -1,0 +1,242 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keys"
+	"chatmaild/applets/admin/resolver"
+	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// letsEncrypt is what a CAA record calls the authority that is asked unless
+// acme_directory says otherwise (RFC 8659 §4.2).
+const letsEncrypt = "letsencrypt.org"
+
+var dnsCommand = command.Command{
+	Name: "dns", Kind: command.Admin,
+	Synopsis: "the DNS records wanted, against those that answer",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		asJSON := fs.Bool("json", false, "print one JSON object instead of a table")
+		zoneFile := fs.String("zonefile", "", "write the wanted records to `FILE` (- is standard output), and ask nobody")
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			return dns(ctx, env, conf, host.Host{}, *asJSON, *zoneFile)
+		}
+	},
+}
+
+func dns(ctx context.Context, env *command.Env, conf *config.Config, machine host.Host, asJSON bool, zoneFile string) error {
+	if conf.SelfSigned() {
+		fmt.Fprintf(env.Stdout, "%s needs no DNS records.\n", conf.MailDomain)
+		return nil
+	}
+	relay, err := zoneOf(conf, machine)
+	if err != nil {
+		return err
+	}
+	if relay.DKIMRecord == "" {
+		return command.WithHint(errors.New("there is no DKIM key yet"), "chatmaild run makes it; with --skip-dns-check, while its record is missing")
+	}
+	if zoneFile != "" {
+		return writeZone(env, relay, zoneFile)
+	}
+	findings := lookUp(ctx, &resolver.Resolver{}, relay.Records())
+	if asJSON {
+		err = printFindingsJSON(env.Stdout, findings)
+	} else {
+		err = printFindings(env.Stdout, findings)
+	}
+	if err == nil && failed(findings) {
+		return command.ErrFound
+	}
+	return err
+}
+
+// zoneOf maps the configuration and this machine to what the records depend on.
+// Without a DKIM key the record's text is "".
+func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
+	relay := zone.Relay{Domain: conf.MailDomain, DKIMSelector: conf.DKIMSelector, PolicyID: "1"}
+	relay.IPv4, relay.IPv6 = publicAddresses()
+	if conf.DisableIPv6 {
+		relay.IPv6 = netip.Addr{}
+	}
+	if _, _, external := conf.ExternalTLS(); !external && conf.ACMEDirectory == "" {
+		relay.Issuer = letsEncrypt
+	}
+	text, err := machine.ReadFile(dkimKeyPath(conf))
+	if errors.Is(err, fs.ErrNotExist) {
+		return relay, nil
+	}
+	if err == nil {
+		relay.DKIMRecord, err = keys.DKIMRecord(text)
+	}
+	if err != nil {
+		return relay, fmt.Errorf("reading the DKIM key: %w", err)
+	}
+	return relay, nil
+}
+
+// publicAddresses returns this machine's addresses that the world can reach. A
+// machine behind a router knows none, and then any record will do.
+func publicAddresses() (v4, v6 netip.Addr) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return v4, v6
+	}
+	for _, a := range addrs {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err != nil {
+			continue
+		}
+		switch addr := prefix.Addr(); {
+		case !addr.IsGlobalUnicast() || addr.IsPrivate():
+		case addr.Is4() && !v4.IsValid():
+			v4 = addr
+		case addr.Is6() && !v6.IsValid():
+			v6 = addr
+		}
+	}
+	return v4, v6
+}
+
+func lookUp(ctx context.Context, r *resolver.Resolver, records []zone.Wanted) []zone.Finding {
+	var findings []zone.Finding
+	for _, w := range records {
+		found, err := r.Values(ctx, w.Name, w.Type)
+		if err != nil {
+			findings = append(findings, zone.Finding{Wanted: w, State: zone.Unknown, Err: err})
+			continue
+		}
+		findings = append(findings, zone.Compare(w, found))
+	}
+	return findings
+}
+
+func failed(findings []zone.Finding) bool {
+	for _, f := range findings {
+		if f.Failed() {
+			return true
+		}
+	}
+	return false
+}
+
+// printFindings shows a table, and below it the lines to paste.
+func printFindings(w io.Writer, findings []zone.Finding) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range findings {
+		need := "recommended"
+		if f.Required {
+			need = "required"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", f.State, need, f.Type, f.Name, f.Why)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		switch f.State {
+		case zone.Fine:
+			continue
+		case zone.Unknown:
+			fmt.Fprintf(w, "\n; %v\n", f.Err)
+		case zone.Different:
+			fmt.Fprintf(w, "\n; instead of %q\n", f.Found)
+		default:
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, f.Line())
+		if f.Type == zone.TXT {
+			fmt.Fprintf(w, "; in a web form: %s\n", f.Value)
+		}
+	}
+	return nil
+}
+
+func printFindingsJSON(w io.Writer, findings []zone.Finding) error {
+	type record struct {
+		Name     string     `json:"name"`
+		Type     zone.Type  `json:"type"`
+		Wanted   string     `json:"wanted"`
+		Required bool       `json:"required"`
+		State    zone.State `json:"state"`
+		Found    []string   `json:"found"`
+		Error    string     `json:"error,omitempty"`
+	}
+	records := []record{}
+	for _, f := range findings {
+		r := record{f.Name, f.Type, f.Value, f.Required, f.State, f.Found, ""}
+		if f.Err != nil {
+			r.Error = f.Err.Error()
+		}
+		if r.Found == nil {
+			r.Found = []string{}
+		}
+		records = append(records, r)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(map[string]any{"ok": !failed(findings), "records": records})
+}
+
+func writeZone(env *command.Env, relay zone.Relay, path string) error {
+	var b strings.Builder
+	for _, r := range relay.Records() {
+		if r.Value == "" {
+			fmt.Fprintf(&b, "; %s 3600 IN %s (the relay's public address)\n", r.Name, r.Type)
+			continue
+		}
+		fmt.Fprintln(&b, r.Line())
+	}
+	if path == "-" {
+		_, err := io.WriteString(env.Stdout, b.String())
+		return err
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		return fmt.Errorf("writing the zone file: %w", err)
+	}
+	fmt.Fprintf(env.Stdout, "wrote %s\n", path)
+	return nil
+}
+
+// requireDNS refuses a relay that the world cannot find. The record of a DKIM key
+// that has yet to be made cannot be there; dns asks for it afterwards.
+func requireDNS(ctx context.Context, conf *config.Config, machine host.Host, r *resolver.Resolver) error {
+	relay, err := zoneOf(conf, machine)
+	if err != nil {
+		return err
+	}
+	var wanted []zone.Wanted
+	for _, w := range relay.Records() {
+		if w.Required && !(w.Type == zone.TXT && relay.DKIMRecord == "") {
+			wanted = append(wanted, w)
+		}
+	}
+	findings := lookUp(ctx, r, wanted)
+	if !failed(findings) {
+		return nil
+	}
+	var b strings.Builder
+	if err := printFindings(&b, findings); err != nil {
+		return err
+	}
+	return command.WithHint(fmt.Errorf("DNS records are missing or wrong:\n\n%s", b.String()),
+		"set them where the domain is registered and try again, or go on without: chatmaild run --skip-dns-check")
+}

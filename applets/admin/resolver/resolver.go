@@ -1,0 +1,128 @@
+// Package resolver asks a domain's own name servers, not a cache, for records: an
+// operator who has just set one sees it at once. It speaks DNS (RFC 1035) over
+// UDP, and over TCP when an answer does not fit.
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/zone"
+)
+
+// Bounds of a look-up.
+const (
+	queryTimeout = 3 * time.Second // for one question to one server
+	maxServers   = 4               // that are asked, one after the other
+	maxAliases   = 8               // a chain of CNAMEs
+	maxAnswer    = 1 << 16         // octets; a TCP answer cannot be larger (RFC 1035 §4.2.2)
+)
+
+// ErrNoServers says that nobody is responsible for a name.
+var ErrNoServers = errors.New("the domain has no name servers")
+
+// Resolver looks records up.
+type Resolver struct {
+	// System finds name servers and their addresses; nil means the machine's own.
+	System *net.Resolver
+	// Port is where name servers listen; "" means 53.
+	Port string
+
+	servers map[string][]string // zone → addresses
+}
+
+// Values returns the values of the records of a name and type, as the name's
+// authoritative servers have them, in the form of zone.Record. A name without any
+// has none, which is no error. Aliases are followed, to other zones too, unless
+// they are what is asked for.
+func (r *Resolver) Values(ctx context.Context, name string, t zone.Type) ([]string, error) {
+	for range maxAliases {
+		servers, err := r.authorities(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		a, err := r.ask(ctx, servers, name, t)
+		if err != nil {
+			return nil, err
+		}
+		if a.alias == "" || t == zone.CNAME || len(a.values) > 0 {
+			return a.values, nil
+		}
+		name = a.alias
+	}
+	return nil, fmt.Errorf("%s is an alias of an alias, %d times over", name, maxAliases)
+}
+
+// authorities returns the addresses of the servers of the closest zone above name.
+func (r *Resolver) authorities(ctx context.Context, name string) ([]string, error) {
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for i := range labels {
+		cut := strings.Join(labels[i:], ".")
+		if known, ok := r.servers[cut]; ok {
+			return known, nil
+		}
+		addrs, err := r.nameServers(ctx, cut)
+		var dns *net.DNSError
+		if errors.As(err, &dns) && dns.IsNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("finding the name servers of %s: %w", cut, err)
+		}
+		if r.servers == nil {
+			r.servers = map[string][]string{}
+		}
+		r.servers[cut] = addrs
+		return addrs, nil
+	}
+	return nil, fmt.Errorf("%s: %w", name, ErrNoServers)
+}
+
+func (r *Resolver) nameServers(ctx context.Context, cut string) ([]string, error) {
+	system := r.System
+	if system == nil {
+		system = net.DefaultResolver
+	}
+	servers, err := system.LookupNS(ctx, cut+".")
+	if err != nil {
+		return nil, err
+	}
+	port := r.Port
+	if port == "" {
+		port = "53"
+	}
+	var addrs []string
+	for _, ns := range servers {
+		found, lookup := system.LookupHost(ctx, ns.Host)
+		if lookup != nil {
+			err = lookup
+			continue
+		}
+		for _, a := range found {
+			if len(addrs) < maxServers {
+				addrs = append(addrs, net.JoinHostPort(a, port))
+			}
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("none of its name servers has an address: %w", err)
+	}
+	return addrs, nil
+}
+
+// ask asks one server after the other until one answers.
+func (r *Resolver) ask(ctx context.Context, servers []string, name string, t zone.Type) (answer, error) {
+	var errs []error
+	for _, server := range servers {
+		a, err := exchange(ctx, server, name, t)
+		if err == nil {
+			return a, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", server, err))
+	}
+	return answer{}, fmt.Errorf("asking for %s of %s: %w", t, name, errors.Join(errs...))
+}
