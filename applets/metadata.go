@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -24,14 +25,17 @@ var metadata = command.Command{
 	Name: "metadata", Kind: command.Daemon,
 	Synopsis: "keeps IMAP METADATA and sends push notifications",
 	Bind: func(flags *flag.FlagSet) command.Run {
-		reset := flags.Bool("reset", false, "begin with an empty database; the old file is kept aside")
+		reset := flags.Bool("reset", false, "move the database aside, so that the next start makes an empty one, and end")
 		return func(ctx context.Context, env *command.Env, _ []string) (err error) {
 			conf, err := env.Config()
 			if err != nil {
 				return err
 			}
+			if *reset {
+				return resetStore(env, conf)
+			}
 			log := env.Log()
-			db, err := openStore(conf, log, *reset)
+			db, err := openStore(conf, log)
 			if err != nil {
 				return err
 			}
@@ -64,32 +68,40 @@ var metadata = command.Command{
 }
 
 // openStore opens the database of tokens and notifications.
-func openStore(conf *config.Config, log *slog.Logger, reset bool) (*store.DB, error) {
+func openStore(conf *config.Config, log *slog.Logger) (*store.DB, error) {
 	path := conf.MetadataDB()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
-	}
-	if reset {
-		aside, err := store.Reset(path, time.Now())
-		if err != nil {
-			return nil, err
-		}
-		log.Warn("beginning with an empty database: devices are notified once they have connected again", "old", aside)
 	}
 	db, err := store.Open(path, store.Options{
 		Mailboxes: store.MailFolder(conf.MailboxesDir),
 		Now:       time.Now,
 		Log:       log,
 	})
+	const reset = "begin with an empty one: chatmaild metadata --reset (devices are notified again once they have connected)"
 	switch {
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrForeign):
-		return nil, command.WithHint(err, "restore it from a backup, or begin with an empty one: chatmaild metadata --reset (as user vmail; the old file is kept)")
+		return nil, command.WithHint(err, "restore it from a backup, or %s", reset)
 	case errors.Is(err, store.ErrNewer):
-		return nil, command.WithHint(err, "install that chatmaild again, or begin with an empty database: chatmaild metadata --reset (as user vmail; the old file is kept)")
+		return nil, command.WithHint(err, "install the newer chatmaild again, or %s", reset)
 	case errors.Is(err, store.ErrInUse):
-		return nil, command.WithHint(err, "is chatmaild-metadata.service running? (see: systemctl status chatmaild-metadata)")
+		return nil, command.WithHint(err, "does the daemon run already? (see: systemctl status chatmaild-metadata)")
 	}
 	return db, err
+}
+
+// resetStore moves the database aside. It is never done by itself: the tokens in it are
+// what wakes the devices of people who wait for their next message.
+func resetStore(env *command.Env, conf *config.Config) error {
+	aside, err := store.Reset(conf.MetadataDB(), time.Now())
+	if errors.Is(err, store.ErrInUse) {
+		return command.WithHint(err, "stop the daemon first: systemctl stop chatmaild-metadata")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Stdout, "the old database is now %s\nstart the daemon: systemctl start chatmaild-metadata\n", aside)
+	return err
 }
 
 // serverMetadata is what clients read below /shared/vendor/deltachat/ on the server.

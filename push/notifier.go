@@ -18,7 +18,7 @@ const (
 	stopGrace     = 5 * time.Second // for POSTs under way when the daemon is stopped
 	faultPause    = time.Second     // before a change that the disk refused is tried again
 	sweepInterval = time.Hour
-	tidyInterval  = time.Minute
+	tidyInterval  = 10 * time.Second
 )
 
 // errStopping is why POSTs end early when the daemon stops.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -83,19 +85,13 @@ func TestUpdateAfterClose(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills a small file system: changes fail, what was acknowledged stays, and
-// once there is room all goes on.
+// TestFullDisk fills a small file system, or what a process may write: changes fail,
+// what was acknowledged stays, and once there is room all goes on.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
-		t.Skipf("cannot mount a small tmpfs: %v", err)
-	}
-	t.Cleanup(func() { must(t, syscall.Unmount(dir, 0)) })
+	dir, room := smallDisk(t)
 	db, err := Open(filepath.Join(dir, "metadata.db"), options(&people{}))
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
-	ballast := filepath.Join(dir, "ballast")
-	must(t, os.WriteFile(ballast, make([]byte, 200<<10), 0o600))
 
 	stored, failed := 0, 0
 	for i := 0; failed < 3; i++ {
@@ -103,8 +99,9 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal("the disk is never full")
 		}
 		if err := db.Register(fmt.Sprintf("%d@x", i), fmt.Sprintf("%0500d", i), start); err != nil {
-			if !errors.Is(err, syscall.ENOSPC) {
-				t.Fatalf("Register on a full disk: %v, want %v", err, syscall.ENOSPC)
+			// bbolt does not wrap what it gets when the file cannot grow.
+			if text := err.Error(); !strings.Contains(text, syscall.ENOSPC.Error()) && !strings.Contains(text, syscall.EFBIG.Error()) {
+				t.Fatalf("Register on a full disk: %v", err)
 			}
 			failed++
 			continue
@@ -114,7 +111,7 @@ func TestFullDisk(t *testing.T) {
 	if stored == 0 {
 		t.Fatal("nothing could be stored")
 	}
-	must(t, os.Remove(ballast))
+	room()
 	register(t, db, "new@x", "one")
 	n := 0
 	must(t, db.view(func(tx *bolt.Tx) error {
@@ -124,4 +121,24 @@ func TestFullDisk(t *testing.T) {
 	if n != stored+1 {
 		t.Errorf("%d accounts, want the %d that were acknowledged", n, stored+1)
 	}
+}
+
+// smallDisk returns a folder with room for some 300 KiB, and what makes more room. An
+// ordinary user, who cannot mount, gets a limit for files instead.
+func smallDisk(t *testing.T) (dir string, room func()) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err == nil {
+		t.Cleanup(func() { must(t, syscall.Unmount(dir, 0)) })
+		ballast := filepath.Join(dir, "ballast")
+		must(t, os.WriteFile(ballast, make([]byte, 200<<10), 0o600))
+		return dir, func() { must(t, os.Remove(ballast)) }
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	var before syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	room = func() { must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }
+	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 300 << 10, Max: before.Max}))
+	t.Cleanup(room)
+	return dir, room
 }

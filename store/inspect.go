@@ -30,17 +30,25 @@ func inspect(path string) (ix *index, doubles [][]byte, err error) {
 			if version, err := readFormat(tx); err != nil || version == 0 {
 				return err
 			}
-			doubles, err = ix.load(tx.Bucket(queueBucket))
-			if err != nil {
+			if doubles, err = ix.load(tx.Bucket(queueBucket)); err != nil {
 				return err
 			}
+			seen := 0
 			return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-				return b.ForEach(func(_, _ []byte) error { return nil })
+				return b.ForEach(func(_, _ []byte) error {
+					if seen++; seen%tidyEach == 0 {
+						return unmapPages(db.Info().Data, tx.Size())
+					}
+					return nil
+				})
 			})
 		})
 	})
 	return ix, doubles, err
 }
+
+// tidyEach is after how many keys the pages that were seen are let go of.
+const tidyEach = 100_000
 
 // checkSize finds a file that was cut off.
 func checkSize(tx *bolt.Tx, path string) error {

@@ -62,7 +62,9 @@ func (db *DB) add(b *batch, account string, token uint64, now time.Time) (k push
 	}
 	e := push.Entry{Key: k, Account: account, First: now}
 	b.wait(token, k.Due)
-	return k, true, b.Bucket(queueBucket).Put(encodeKey(k), encodeEntry(e))
+	queue := b.Bucket(queueBucket)
+	queue.FillPercent = 0.9 // most keys come in their order
+	return k, true, queue.Put(encodeKey(k), encodeEntry(e))
 }
 
 // drop removes the waiting entry of a token, if there is one.

@@ -146,35 +146,3 @@ func (db *DB) Close() error {
 	}
 	return nil
 }
-
-// Reset moves the database at path aside, so that Open makes a new one, and returns
-// its new name. It does not look into the file.
-func Reset(path string, now time.Time) (aside string, err error) {
-	aside = path + "." + now.UTC().Format("20060102T150405Z")
-	for n := 1; ; n++ {
-		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		aside = fmt.Sprintf("%s.%s.%d", path, now.UTC().Format("20060102T150405Z"), n)
-	}
-	if err := os.Rename(path, aside); err != nil {
-		return "", fmt.Errorf("moving the database aside: %w", err)
-	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
-		return "", err
-	}
-	return aside, nil
-}
-
-// syncFolder makes a change of a folder's entries durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	if err := folder.Sync(); err != nil {
-		return fmt.Errorf("syncing %s: %w", path, err)
-	}
-	return nil
-}

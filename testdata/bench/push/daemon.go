@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// daemon is a metadata daemon of the bench's own.
+type daemon struct {
+	cmd    *exec.Cmd
+	socket string
+	ready  time.Duration // from its start until it answered
+}
+
+// startDaemon starts a daemon whose files are in dir; there may be some.
+func startDaemon(binary, dir string, s *service) (*daemon, error) {
+	for _, name := range []string{"mail", "state", "run"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	conf := filepath.Join(dir, "chatmail.toml")
+	text := fmt.Sprintf("mail_domain = \"bench.test\"\nmailboxes_dir = %q\nstate_dir = %q\nruntime_dir = %q\nnotify_url = %q\n",
+		filepath.Join(dir, "mail"), filepath.Join(dir, "state"), filepath.Join(dir, "run"), s.url)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	d := &daemon{
+		cmd:    exec.Command(binary, "metadata", "--config", conf),
+		socket: filepath.Join(dir, "run", "metadata.socket"),
+	}
+	d.cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+s.certFile)
+	d.cmd.Stderr = os.Stderr
+	start := time.Now()
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for {
+		answered, err := d.answers()
+		if answered {
+			d.ready = time.Since(start)
+			return d, nil
+		}
+		if time.Since(start) > time.Minute {
+			return nil, errors.Join(fmt.Errorf("the daemon does not answer: %w", err), d.kill())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// answers reports whether the daemon answers a look-up.
+func (d *daemon) answers() (bool, error) {
+	c, err := net.Dial("unix", d.socket)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, hello+"Lpriv/0/devicetoken\tnobody@bench.test\n"); err != nil {
+		return false, err
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	return strings.HasPrefix(line, "N"), err
+}
+
+func (d *daemon) stop() {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	_ = d.cmd.Wait()
+}
+
+func (d *daemon) kill() error {
+	if err := d.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = d.cmd.Wait() // it says that it was killed
+	return nil
+}
+
+// What Dovecot says.
+const (
+	hello      = "H3\t2\t0\t\tmetadata\n"
+	newMessage = "S1\tpriv/0123/messagenew\t\n"
+)
+
+func setToken(token string) string { return "S1\tpriv/0123/devicetoken\t" + token + "\n" }
+
+// feed sends a transaction for each of count accounts over several connections, each of
+// which waits for the answer before the next.
+func (d *daemon) feed(conns, count int, changes func(int) string) (time.Duration, error) {
+	return d.feedFrom(conns, 0, count, changes)
+}
+
+func (d *daemon) feedFrom(conns, first, count int, changes func(int) string) (time.Duration, error) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	faults := make(chan error, conns)
+	start := time.Now()
+	for range conns {
+		all.Go(func() {
+			c, err := net.Dial("unix", d.socket)
+			if err != nil {
+				faults <- err
+				return
+			}
+			defer c.Close()
+			in := bufio.NewReader(c)
+			out := []byte(hello)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= count {
+					return
+				}
+				i += first
+				out = fmt.Appendf(out, "B1\tuser%08d@bench.test\n%sC1\n", i, changes(i))
+				if _, err := c.Write(out); err != nil {
+					faults <- err
+					return
+				}
+				out = out[:0]
+				if line, err := in.ReadString('\n'); err != nil || line[0] != 'O' {
+					faults <- fmt.Errorf("the daemon answered %q, %v", line, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(faults)
+	return time.Since(start), <-faults
+}
+
+// pss is the daemon's share of memory, in MiB, once it is idle.
+func (d *daemon) pss() (float64, error) {
+	time.Sleep(12 * time.Second) // it gives memory back now and then
+	return d.memory("smaps_rollup", "Pss:")
+}
+
+// peak is the most memory that was resident, in MiB; -1 if that cannot be told.
+func (d *daemon) peak() float64 {
+	m, err := d.memory("status", "VmHWM:")
+	if err != nil {
+		return -1
+	}
+	return m
+}
+
+func (d *daemon) memory(file, key string) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.cmd.Process.Pid, file))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == key {
+			kib, err := strconv.Atoi(fields[1])
+			return float64(kib) / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no %s in %s", key, file)
+}
+
+// cpu is the CPU time that the daemon has used.
+func (d *daemon) cpu() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
+}
+
+func percentile(times []time.Duration, percent int) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	return sorted[len(sorted)*percent/100].Round(10 * time.Microsecond)
+}
