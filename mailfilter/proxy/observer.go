@@ -32,7 +32,7 @@ const (
 	Passed    Result = iota // the queue took it
 	Refused                 // by the policy, for Event.Reason
 	Malformed               // on the wire: line ends, NUL, line length, size
-	Declined                // by the queue
+	Declined                // by the queue, for now or for good
 	Deferred                // our fault or the queue's: 451
 	Aborted                 // the peer left, or was cut off at the end of Serve
 )

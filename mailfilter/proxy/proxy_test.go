@@ -510,6 +510,49 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
+// TestEnvelopeBound: recipients with long parameters fill the envelope earlier.
+func TestEnvelopeBound(t *testing.T) {
+	c := start(t, newSink(t, nil).addr(), nil).dial()
+	c.do("MAIL FROM:<free@our.test>", "250")
+	rcpt := "TO:<b@far.test> X=" + strings.Repeat("x", 4000)
+	for range maxEnvelope / len(rcpt) {
+		c.do("RCPT "+rcpt, "250")
+	}
+	c.do("RCPT "+rcpt, "452")
+}
+
+// TestPanic: a fault in the check ends its session, and nothing else; it gives
+// its place in the budget back.
+func TestPanic(t *testing.T) {
+	sink := newSink(t, nil)
+	f := start(t, sink.addr(), func(o *Options) { o.Policy, o.MaxInFlight = faulty{o.Policy}, 1 })
+	for range 3 {
+		c := f.dial()
+		c.do("MAIL FROM:<free@our.test>", "250")
+		c.do("RCPT TO:<panic@far.test>", "250")
+		c.do("DATA", "354")
+		c.send(wire("x\r\n"))
+		c.closed()
+	}
+	c := f.dial()
+	c.envelope("free@our.test", "b@far.test")
+	c.send(wire("x\r\n.\r\n"))
+	c.want("250")
+	if got := sink.got(); len(got) != 1 {
+		t.Errorf("the queue has %d messages, want 1", len(got))
+	}
+}
+
+// faulty panics for one recipient.
+type faulty struct{ mailfilter.Policy }
+
+func (f faulty) Check(env mailfilter.Envelope, h *mailfilter.Header) (*mailfilter.Check, error) {
+	if env.Recipients[0] == "panic@far.test" {
+		panic("a fault")
+	}
+	return f.Policy.Check(env, h)
+}
+
 // TestPipelining sends three whole transactions at once.
 func TestPipelining(t *testing.T) {
 	sink := newSink(t, nil)

@@ -121,22 +121,18 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.enter(draining)
 	})
 	defer stop()
-	tidied := make(chan struct{})
-	go func() {
-		s.queue.tidy(ctx)
-		close(tidied)
-	}()
+	tidyCtx, stopTidy := context.WithCancel(ctx)
+	var tidy, running sync.WaitGroup
+	tidy.Go(func() { s.queue.tidy(tidyCtx) })
 
-	var running sync.WaitGroup
 	err := s.accept(ctx, l, &running)
 	s.enter(draining)
 	cut := time.AfterFunc(s.opts.DrainTimeout, func() { s.enter(cutting) })
 	running.Wait()
 	cut.Stop()
+	stopTidy()
+	tidy.Wait()
 	s.queue.forget(time.Now().Add(time.Hour))
-	if err == nil {
-		<-tidied
-	}
 	return err
 }
 

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxRecipients = 1000 // of a message; RFC 5321, section 4.5.3.1.8, wants 100 at least
-	maxErrors     = 20   // commands that are no commands, before we hang up
+	maxRecipients = 1000      // of a message; RFC 5321, section 4.5.3.1.8, wants 100 at least
+	maxEnvelope   = 256 << 10 // octets of all recipients with their parameters
+	maxErrors     = 20        // commands that are no commands, before we hang up
 )
 
 var errShutdown = errors.New("shutting down")
@@ -32,6 +33,7 @@ type session struct {
 	greeted bool
 	errors  int
 	open    bool // a transaction, from MAIL on
+	size    int  // of rcpts in octets
 	mail    path
 	rcpts   []string // the arguments of RCPT for the queue
 	env     mailfilter.Envelope
@@ -54,7 +56,7 @@ func (c *session) reset(conn net.Conn) {
 // forget ends the transaction.
 func (c *session) forget() {
 	clear(c.rcpts)
-	c.open, c.mail, c.rcpts = false, path{}, c.rcpts[:0]
+	c.open, c.size, c.mail, c.rcpts = false, 0, path{}, c.rcpts[:0]
 	c.env = mailfilter.Envelope{} // not to be reused: the policy may keep it
 }
 
@@ -218,9 +220,10 @@ func (c *session) rcptTo(args string) {
 		c.fail(saySyntax)
 	case !plain(p.addr):
 		c.fail(sayAddress)
-	case len(c.rcpts) >= maxRecipients:
+	case len(c.rcpts) >= maxRecipients, c.size+len(args) > maxEnvelope:
 		c.peer.say(sayTooMany)
 	default:
+		c.size += len(args)
 		c.rcpts = append(c.rcpts, "TO:<"+p.addr+">"+p.params)
 		c.env.Recipients = append(c.env.Recipients, p.addr)
 		c.peer.say(sayRcpt)
