@@ -12,6 +12,10 @@ import (
 // cannot be an address.
 const asideName = ".removing"
 
+// mergeFile marks a folder set aside whose messages belong to the mailbox that is
+// in its place now.
+const mergeFile = ".merge"
+
 // ErrBusy says that another run works on the same thing.
 var ErrBusy = errors.New("another run is at work here")
 
@@ -83,6 +87,12 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 		return Tally{}, false, err
 	}
 	defer d.close()
+	if _, err := d.stat(mergeFile); !gone(err) {
+		if err == nil {
+			err = r.merge(d, name)
+		}
+		return Tally{}, false, err
+	}
 	var files Tally
 	switch st, err := d.stat(passwordFile); {
 	case gone(err):
@@ -124,16 +134,33 @@ func (r *Deleter) putBack(old dir, name string) (back bool, err error) {
 	} else if !gone(err) {
 		return false, err
 	}
+	mark, err := unix.Openat(now.fd, mergeFile, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return false, err
+	}
+	_ = unix.Close(mark)
 	if err := unix.Renameat2(r.aside.fd, name, r.top.fd, name, unix.RENAME_EXCHANGE); err != nil {
 		return false, err
 	}
-	for _, in := range []folder{fresh, cur} {
-		if err := mergeMessages(now, old, string(in)); err != nil {
-			return true, err
+	return true, r.merge(now, name)
+}
+
+// merge moves the messages of a folder set aside to the mailbox in its place, and
+// removes the folder.
+func (r *Deleter) merge(from dir, name string) error {
+	to, err := r.top.open(name)
+	if err == nil {
+		defer to.close()
+		for _, in := range []folder{fresh, cur} {
+			if err := mergeMessages(from, to, string(in)); err != nil {
+				return err
+			}
 		}
+	} else if !gone(err) {
+		return err
 	}
 	_, err = r.remove(name)
-	return true, err
+	return err
 }
 
 // mergeMessages moves the messages of one folder to that of another mailbox, to

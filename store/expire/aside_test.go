@@ -93,6 +93,27 @@ func TestLoginAndDelivery(t *testing.T) {
 	}
 }
 
+// TestMergeAfterCrash: the run ended after the two changed places, or just before.
+func TestMergeAfterCrash(t *testing.T) {
+	for _, exchanged := range []bool{true, false} {
+		s := newTestStore(t)
+		old, made := addr, asideName+"/"+addr
+		if !exchanged {
+			old, made = made, old
+		}
+		delivered := "/new/" + name(ago(0), 2, 7)
+		s.mailbox(old, ago(0))
+		s.file(made+delivered, ago(0), 7)
+		s.file(made+"/"+mergeFile, ago(0), 0)
+		if _, faults := s.expire(false); faults.Total() != 0 {
+			t.Errorf("faults %+v", faults.Kinds())
+		}
+		if !s.exists(addr+delivered) || !s.exists(addr+"/password") || s.exists(asideName) || s.exists(addr+"/"+mergeFile) {
+			t.Errorf("exchanged %v: got %v", exchanged, s.all())
+		}
+	}
+}
+
 // TestNewAccountMeanwhile: the address is a new account already. It stays whole,
 // and the old mailbox goes whatever its last login says.
 func TestNewAccountMeanwhile(t *testing.T) {
