@@ -151,4 +151,3 @@ func TestHangUp(t *testing.T) {
 		})
 	}
 }
-

@@ -175,4 +175,3 @@ func (c *client) envelope(from, to string) {
 func wire(body string) string {
 	return "From: <free@our.test>\r\nSubject: x\r\n\r\n" + body
 }
-

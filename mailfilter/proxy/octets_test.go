@@ -105,4 +105,3 @@ func TestMalformed(t *testing.T) {
 		})
 	}
 }
-
