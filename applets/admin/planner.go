@@ -117,7 +117,7 @@ func siteOf(conf *config.Config, version string) www.Site {
 // unitSteps compares the units with what they should be: enabled, running, and
 // not older than anything that they read when they start.
 func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]unitStep, error) {
-	names := slices.Concat(socketUnits, serviceUnits, []string{wanted.Dovecot, wanted.Postfix, wanted.Nginx, wanted.Target})
+	names := slices.Concat([]string{wanted.Journald}, socketUnits, serviceUnits, []string{wanted.Dovecot, wanted.Postfix, wanted.Nginx, wanted.Target})
 	_, literal := p.conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, wanted.OpenDKIM)

@@ -36,6 +36,7 @@ const (
 	Dovecot  = "dovecot.service"
 	Postfix  = "postfix.service"
 	Nginx    = "nginx.service"
+	Journald = "systemd-journald.service"
 	Target   = "chatmaild.target"
 )
 
@@ -103,6 +104,7 @@ var generated = []struct {
 	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, nil},
 	{"dovecot/dict-auth.conf.tmpl", "/etc/dovecot/chatmaild-dict-auth.conf", Dovecot, nil},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
+	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
 	{"postfix/main.cf.tmpl", "/etc/postfix/main.cf", Postfix, nil},
 	{"postfix/master.cf.tmpl", "/etc/postfix/master.cf", Postfix, nil},
 	{"postfix/chatmaild-submission.regexp.tmpl", "/etc/postfix/chatmaild-submission.regexp", Postfix, nil},
@@ -110,4 +112,5 @@ var generated = []struct {
 	{"postfix/chatmaild-login.regexp.tmpl", "/etc/postfix/chatmaild-login.regexp", Postfix, nil},
 	{"postfix/chatmaild-tls-policy.regexp.tmpl", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
 	{"nginx/nginx.conf.tmpl", "/etc/nginx/nginx.conf", Nginx, nil},
+	{"journald/journald.conf.tmpl", "/etc/systemd/journald.conf.d/chatmaild.conf", Journald, nil},
 }

@@ -91,7 +91,7 @@ func TestDropinsOnlyForWhatIsMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if strings.HasPrefix(f.Path, "/etc/systemd/") && !f.Absent {
+		if strings.HasPrefix(f.Path, "/etc/systemd/system/chatmaild-") && !f.Absent {
 			t.Errorf("%s is there with the defaults", f.Path)
 		}
 	}
