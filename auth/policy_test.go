@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -203,5 +205,27 @@ func BenchmarkLoginVerified(b *testing.B) {
 		if r, _ := f.Login(context.Background(), alice, "a wrong password", netip.Addr{}); r.Outcome != Wrong {
 			b.Fatal(r.Outcome)
 		}
+	}
+}
+
+// BenchmarkRemember tells what 200,000 remembered logins take.
+func BenchmarkRemember(b *testing.B) {
+	const logins = 200_000
+	addr, err := ParseAddress(alice, testDomain)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		m := newMemory([]byte("key"), 2*logins)
+		for i := range logins {
+			m.add(m.digest(addr, "stored", strconv.Itoa(i)))
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB")
+		runtime.KeepAlive(m)
 	}
 }

@@ -27,40 +27,6 @@ type Mailboxes interface {
 	Create(addr Address, stored string, now time.Time) error
 }
 
-// Outcome says how a login or look-up went. Its text is stable: it names a
-// counter.
-type Outcome string
-
-// The outcomes.
-const (
-	Verified    Outcome = "verified"   // against the stored hash
-	Remembered  Outcome = "remembered" // was verified before
-	HandedOn    Outcome = "handed on"  // Dovecot checks the stored hash
-	Created     Outcome = "created"    // a first login
-	Wrong       Outcome = "wrong"      // the password
-	BlockedUser Outcome = "blocked"    // by an operator
-	Damaged     Outcome = "damaged"    // no usable stored password
-	Refused     Outcome = "refused"    // no account was made; see Reason
-	Unknown     Outcome = "unknown"    // no such account, and none was asked for
-	NotOurs     Outcome = "not ours"   // no address of this relay
-)
-
-// Outcomes lists all of them, for counters that start at zero.
-func Outcomes() []Outcome {
-	return []Outcome{Verified, Remembered, HandedOn, Created, Wrong, BlockedUser, Damaged, Refused, Unknown, NotOurs}
-}
-
-// Result is the answer to a login.
-type Result struct {
-	Outcome Outcome
-	Address Address
-	// Password is what Dovecot checks the client's password against. Empty: the
-	// user does not exist.
-	Password string
-	Reason   Reason // of Refused
-	Damage   error  // of Damaged
-}
-
 // Options are what a Service is made of. All fields are required.
 type Options struct {
 	Domain    string // what stands behind the "@"
@@ -80,11 +46,12 @@ type Service struct {
 	rate     rate
 	workers  chan struct{}
 	making   busy
+	counts   *counts
 }
 
 // New returns a Service.
 func New(o Options) *Service {
-	return &Service{Options: o, verified: newMemory(o.Key, o.Remember), workers: make(chan struct{}, o.Workers)}
+	return &Service{Options: o, verified: newMemory(o.Key, o.Remember), workers: make(chan struct{}, o.Workers), counts: newCounts()}
 }
 
 // Login checks a password, and makes an account if it is the first one for
@@ -92,6 +59,12 @@ func New(o Options) *Service {
 // does, and makes nothing. Client is where the login comes from, if known. An
 // error is a fault of ours, which may pass.
 func (s *Service) Login(ctx context.Context, address, password string, client netip.Addr) (Result, error) {
+	r, err := s.login(ctx, address, password, client)
+	s.counts.note(r, err)
+	return r, err
+}
+
+func (s *Service) login(ctx context.Context, address, password string, client netip.Addr) (Result, error) {
 	addr, err := ParseAddress(address, s.Domain)
 	if err != nil {
 		return Result{Outcome: NotOurs}, nil

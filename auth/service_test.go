@@ -243,6 +243,9 @@ func TestRefusals(t *testing.T) {
 			if f.mailboxes.created != 0 {
 				t.Error("an account was made")
 			}
+			if f.Refusals(tt.want) != 1 || f.Count(Refused) != 1 || f.Count(Created) != 0 {
+				t.Error("it was not counted")
+			}
 			if r.Reason.Message() == Reason("nothing").Message() {
 				t.Errorf("no words for a person about %q", r.Reason)
 			}
@@ -298,8 +301,8 @@ func TestFaults(t *testing.T) {
 		if r, err := f.Login(context.Background(), alice, right, netip.Addr{}); !errors.Is(err, fault) || r != (Result{}) {
 			t.Errorf("%s: got %+v, %v", name, r, err)
 		}
-		if f.mailboxes.created != 0 {
-			t.Errorf("%s: an account was made", name)
+		if f.mailboxes.created != 0 || f.Faults() != 1 {
+			t.Errorf("%s: %d accounts were made, %d faults counted", name, f.mailboxes.created, f.Faults())
 		}
 	}
 	f := newFixture()

@@ -44,14 +44,6 @@ type conn struct {
 	held         int // octets in the transactions
 }
 
-// transaction is what was sent between BEGIN and COMMIT.
-type transaction struct {
-	user    string
-	changes []Change
-	size    int
-	fault   error // why it cannot be committed
-}
-
 // readers keeps read buffers between connections: Dovecot often makes one for
 // each look-up.
 type readers struct{ pool sync.Pool }
@@ -161,15 +153,13 @@ func (c *conn) answer(ctx context.Context, line []byte) error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.s.RequestTimeout)
-	defer cancel()
 	switch r.cmd {
 	case cmdHello:
 		return c.hello(&r)
-	case cmdLookup:
-		c.lookup(ctx, &r)
-	case cmdIterate:
-		return c.iterate(ctx, &r)
+	case cmdLookup, cmdIterate, cmdCommit, cmdCommitAsync:
+		ctx, cancel := context.WithTimeout(ctx, c.s.RequestTimeout)
+		defer cancel()
+		return c.handle(ctx, &r)
 	case cmdBegin:
 		c.begin(&r)
 	case cmdSet:
@@ -180,13 +170,24 @@ func (c *conn) answer(ctx context.Context, line []byte) error {
 		if t := c.transactions[r.arg(0)]; t != nil {
 			t.fault = errors.New("atomic increments are not supported")
 		}
-	case cmdCommit, cmdCommitAsync:
-		c.commit(ctx, &r)
 	case cmdRollback:
 		c.forget(r.arg(0))
 	case cmdTimestamp, cmdHideValues:
 	default:
 		c.s.Log.Warn("unknown dict command", "command", strconv.QuoteRuneToASCII(rune(r.cmd)))
+	}
+	return nil
+}
+
+// handle does what needs the Handler.
+func (c *conn) handle(ctx context.Context, r *request) error {
+	switch r.cmd {
+	case cmdLookup:
+		c.lookup(ctx, r)
+	case cmdIterate:
+		return c.iterate(ctx, r)
+	default:
+		c.commit(ctx, r)
 	}
 	return nil
 }
@@ -252,66 +253,3 @@ func (c *conn) iterate(ctx context.Context, r *request) error {
 
 // errEnough stops an iteration that has given as many rows as were wanted.
 var errEnough = errors.New("enough rows")
-
-func (c *conn) begin(r *request) {
-	if c.transactions == nil {
-		c.transactions = make(map[string]*transaction, 1)
-	}
-	if t := c.transactions[r.arg(0)]; t != nil {
-		t.fault = errors.New("its id was used twice")
-		return
-	}
-	if len(c.transactions) == maxTransactions {
-		c.s.Log.Warn("too many dict transactions on one connection", "max", maxTransactions)
-		return // its commit will find no transaction, and fail
-	}
-	c.transactions[r.arg(0)] = &transaction{user: c.userOf(r.arg(1))}
-}
-
-// change notes a change for the commit; want is how many fields it takes.
-func (c *conn) change(r *request, ch Change, want int) {
-	t := c.transactions[r.arg(0)]
-	if t == nil || t.fault != nil {
-		return // the commit says so
-	}
-	size := len(ch.Key) + len(ch.Value) + changeOverhead
-	switch {
-	case r.n < want:
-		t.fault = errors.New("a change without key or value")
-	case c.held+size > maxTransactionBytes:
-		t.fault = fmt.Errorf("more than %d octets in open transactions", maxTransactionBytes)
-	default:
-		t.changes = append(t.changes, ch)
-		t.size += size
-		c.held += size
-	}
-}
-
-func (c *conn) commit(ctx context.Context, r *request) {
-	id := r.arg(0)
-	t := c.forget(id)
-	err := errors.New("no such transaction")
-	if t != nil {
-		err = t.fault
-	}
-	if err == nil {
-		err = c.s.Handler.Commit(ctx, t.user, t.changes)
-	}
-	if r.cmd == cmdCommitAsync {
-		c.out = append(c.out, replyAsync)
-	}
-	if err != nil {
-		c.reply(replyFail, id, err.Error())
-		return
-	}
-	c.reply(replyOK, id)
-}
-
-func (c *conn) forget(id string) *transaction {
-	t := c.transactions[id]
-	if t != nil {
-		delete(c.transactions, id)
-		c.held -= t.size
-	}
-	return t
-}

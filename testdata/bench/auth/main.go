@@ -1,0 +1,100 @@
+// Command auth measures doveauth and lastlogin: it starts both on a folder of
+// its own, loads their sockets as Dovecot's dict client does, and prints the
+// medians beside what is wanted. Clients and daemons share the machine's cores.
+//
+// With -dovecot DIR it also starts a real Dovecot (2.3, as root, in DIR, which the
+// user vmail must be able to enter) and sends it logins as Postfix does, so that
+// the whole way of a login is measured.
+//
+// Usage, from the top of the tree: go run ./testdata/bench/auth
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	binary := flag.String("chatmaild", "", "the `program` to measure; built from the tree if empty")
+	rounds := flag.Int("rounds", 3, "how many times to measure each; the median counts")
+	length := flag.Duration("for", 2*time.Second, "how long each load lasts")
+	dovecot := flag.String("dovecot", "", "also measure logins through a real Dovecot in this `folder`")
+	flag.Parse()
+	if err := bench(*binary, *rounds, *length, *dovecot); err != nil {
+		fmt.Fprintln(os.Stderr, "auth:", err)
+		os.Exit(1)
+	}
+}
+
+// wanted is a line of the table: a load, and the least rate that is good enough.
+type wanted struct {
+	load
+	least float64 // a second
+}
+
+var table = []wanted{
+	{load{name: "passdb look-ups, handed on", conns: 1, request: handedOn}, 30_000},
+	{load{name: "passdb look-ups, handed on", conns: 10, request: handedOn}, 50_000},
+	{load{name: "passdb look-ups, handed on", conns: 50, request: handedOn}, 50_000},
+	{load{name: "… a new connection each", conns: 10, redial: true, request: handedOn}, 13_000},
+	{load{name: "logins verified from memory", conns: 10, request: remembered}, 30_000},
+	{load{name: "logins verified anew (bcrypt)", conns: 10, request: wrong}, 0},
+	{load{name: "accounts made, durably", conns: 10, request: create}, 700},
+	{load{name: "accounts made, durably", conns: 50, request: create}, 700},
+	{load{name: "last logins noted", conns: 1, lastlogin: true, request: lastLogin}, 40_000},
+	{load{name: "last logins noted", conns: 50, lastlogin: true, request: lastLogin}, 60_000},
+}
+
+func bench(binary string, rounds int, length time.Duration, dovecot string) error {
+	r, err := startRelay(binary, dovecot)
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	idle := r.memory()
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(out, "load\tconnections\ta second\twanted\tp50 ms\tp99 ms\tCPU µs each\t")
+	for _, w := range table {
+		var runs []result
+		for round := range rounds {
+			fmt.Fprintf(os.Stderr, "\r%-40s %d of %d ", w.name, round+1, rounds)
+			one, err := w.run(r, length)
+			if err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+			runs = append(runs, one)
+		}
+		m := median(runs)
+		fmt.Fprintf(out, "%s\t%d\t%.0f\t%.0f\t%.2f\t%.2f\t%.0f\t\n", w.name, w.conns, m.rate, w.least, ms(m.p50), ms(m.p99), m.cpu*1e6)
+	}
+	fmt.Fprint(os.Stderr, "\r\x1b[K")
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	n, took, err := r.iterate()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\niteration over %d users: %v (wanted: 1s for 100,000)\nmemory of doveauth (PSS): idle %.1f MiB (wanted: 8), now %.1f MiB\n",
+		n, took.Round(time.Millisecond), idle, r.memory())
+	if dovecot == "" {
+		return nil
+	}
+	return r.throughDovecot(dovecot, length)
+}
+
+func median(runs []result) result {
+	slices.SortFunc(runs, func(a, b result) int {
+		if a.rate < b.rate {
+			return -1
+		}
+		return 1
+	})
+	return runs[len(runs)/2]
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
