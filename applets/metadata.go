@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"chatmaild/applets/command"
@@ -45,7 +46,7 @@ var metadata = command.Command{
 				Queue:     db,
 				Endpoints: notificationServices(conf, env.Version),
 				Mailboxes: db.Mailboxes,
-				Events:    pushEvents{log},
+				Events:    &pushEvents{log: log},
 				Now:       time.Now,
 				Jitter:    rand.Float64,
 			})
@@ -126,26 +127,36 @@ func notificationServices(conf *config.Config, version string) []push.Endpoint {
 
 // pushEvents is the operator's log of the notifier. Errors of a service name its URL,
 // and no token.
-type pushEvents struct{ log *slog.Logger }
+type pushEvents struct {
+	log     *slog.Logger
+	faultAt atomic.Int64 // when a fault was logged last, in Unix seconds
+}
 
-var _ push.Events = pushEvents{}
+// faultInterval is how often a fault of the disk is logged, in seconds. While a disk is
+// full, each notification meets it.
+const faultInterval = 10
+
+var _ push.Events = (*pushEvents)(nil)
 
 // ServiceDead implements push.Events.
-func (e pushEvents) ServiceDead(name string, err error) {
+func (e *pushEvents) ServiceDead(name string, err error) {
 	e.log.Warn("a notification service seems dead: notifications wait, it is asked now and then", "service", name, "error", err)
 }
 
 // ServiceAlive implements push.Events.
-func (e pushEvents) ServiceAlive(name string, down time.Duration) {
+func (e *pushEvents) ServiceAlive(name string, down time.Duration) {
 	e.log.Info("a notification service is back", "service", name, "down", down.Round(time.Second).String())
 }
 
 // Expired implements push.Events.
-func (e pushEvents) Expired(entries int) {
+func (e *pushEvents) Expired(entries int) {
 	e.log.Debug("notifications were given up", "count", entries)
 }
 
 // Fault implements push.Events.
-func (e pushEvents) Fault(err error) {
-	e.log.Error("the database of notifications fails", "error", err)
+func (e *pushEvents) Fault(err error) {
+	now, last := time.Now().Unix(), e.faultAt.Load()
+	if now-last >= faultInterval && e.faultAt.CompareAndSwap(last, now) {
+		e.log.Error("the database of notifications fails", "error", err)
+	}
 }

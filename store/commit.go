@@ -82,7 +82,7 @@ func (db *DB) commitLoop() {
 
 // collect returns first and what waits with it. Clients that were answered together
 // come back together, but not all at once: it waits until there are as many as last
-// time, for no longer than the last transaction took.
+// time, for no longer than a quarter of what the last transaction took.
 func (db *DB) collect(first *change, want int, atMost time.Duration) []*change {
 	batch := []*change{first}
 	var timeout <-chan time.Time
@@ -97,7 +97,7 @@ func (db *DB) collect(first *change, want int, atMost time.Duration) []*change {
 			break
 		}
 		if timeout == nil {
-			timeout = time.After(min(atMost, maxLinger))
+			timeout = time.After(min(atMost/4, maxLinger))
 		}
 		select {
 		case c := <-db.changes:
