@@ -23,9 +23,7 @@ func (n *Notifier) deliver(ctx, posts context.Context, e Entry) {
 		n.note(ctx, func() error { return n.Queue.Done(e) })
 		return
 	}
-	send, cancel := context.WithTimeout(posts, sendTimeout)
-	defer cancel()
-	r, sent := n.services.send(send, e.Text)
+	r, sent := n.services.send(posts, e.Text)
 	after := n.Now()
 	switch {
 	case sent && r.Outcome == Delivered:

@@ -54,21 +54,34 @@ func (f *failover) capacity(free int) (n int, probe bool, at time.Time) {
 	return n, probe, at
 }
 
+// probeTimeout is how long a dead service may take if another one is there to ask.
+const probeTimeout = 2 * time.Second
+
 // send tries the services in their order. sent is false if none may be asked now.
 func (f *failover) send(ctx context.Context, token string) (r Result, sent bool) {
-	for _, s := range f.services {
+	for i, s := range f.services {
 		f.mu.Lock()
 		ok, probe := s.circuit.Allow(f.now())
 		f.mu.Unlock()
 		if !ok {
 			continue
 		}
-		r, sent = s.Send(ctx, token), true
+		limit := sendTimeout
+		if probe && i < len(f.services)-1 {
+			limit = probeTimeout
+		}
+		r, sent = f.sendTo(ctx, s, token, limit), true
 		if !f.learn(ctx, s, r, probe) {
 			return r, true
 		}
 	}
 	return r, sent
+}
+
+func (f *failover) sendTo(ctx context.Context, s *service, token string, limit time.Duration) Result {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return s.Send(ctx, token)
 }
 
 // learn notes what a service answered, and reports whether the next one should be
@@ -91,7 +104,7 @@ func (f *failover) learn(ctx context.Context, s *service, r Result, probe bool) 
 	if s.circuit.Fail(now, r.Outcome == Unreached, probe, r.RetryAfter) {
 		f.events.ServiceDead(s.Name, r.Err)
 	}
-	return r.Outcome == Unreached
+	return r.Outcome == Unreached || probe
 }
 
 // report describes the services for the operator.

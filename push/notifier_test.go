@@ -36,6 +36,7 @@ type world struct {
 	most    int            // POSTs under way at once
 	events  []string
 	gone    map[string]bool // mailboxes
+	hangs   map[string]bool // services that never answer
 }
 
 type post struct {
@@ -51,7 +52,7 @@ func inWorld(t *testing.T, services []string, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
 			t: t, takes: time.Millisecond, started: time.Now(), done: make(chan error, 1),
-			answers: map[string]func(string) push.Result{}, now: map[string]int{}, gone: map[string]bool{},
+			answers: map[string]func(string) push.Result{}, now: map[string]int{}, gone: map[string]bool{}, hangs: map[string]bool{},
 		}
 		w.path = filepath.Join(t.TempDir(), "metadata.db")
 		w.open(services)
@@ -136,7 +137,10 @@ func (s sender) Send(ctx context.Context, token string) push.Result {
 		w.t.Errorf("two POSTs for %s at once", token)
 	}
 	w.most = max(w.most, len(w.now))
-	answer := w.answers[s.name]
+	answer, takes := w.answers[s.name], w.takes
+	if w.hangs[s.name] {
+		takes = time.Hour
+	}
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -146,7 +150,7 @@ func (s sender) Send(ctx context.Context, token string) push.Result {
 		}
 	}()
 	select {
-	case <-time.After(w.takes):
+	case <-time.After(takes):
 	case <-ctx.Done():
 		return push.Result{Outcome: push.Failed, Err: ctx.Err()}
 	}
@@ -428,6 +432,19 @@ func TestFailover(t *testing.T) {
 		if asked > 15 {
 			t.Errorf("the dead service was asked %d times", asked)
 		}
+		w.mu.Lock()
+		w.hangs["first"] = true
+		w.mu.Unlock()
+		w.sleep(time.Minute)
+		before := len(w.sent("0"))
+		w.message("0") // the probe that hangs must not keep it
+		w.sleep(3 * time.Second)
+		if n := len(w.sent("0")) - before; n != 2 || w.queued() != 0 {
+			t.Errorf("%d POSTs and %d entries left after a probe that hangs, want 2 and none", n, w.queued())
+		}
+		w.mu.Lock()
+		w.hangs["first"] = false
+		w.mu.Unlock()
 		w.answer("first", nil)
 		w.sleep(time.Minute)
 		w.message("0")
