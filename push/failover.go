@@ -34,7 +34,7 @@ func newFailover(endpoints []Endpoint, now func() time.Time, events Events) *fai
 
 // capacity says how many of free notifications may be sent now: all of them if a
 // service is alive; one, as a probe, if a dead one is to be asked; else none before the
-// time at, or, if that is zero, before the probe under way is over.
+// time at. That is zero if only the end of a POST can change anything.
 func (f *failover) capacity(free int) (n int, probe bool, at time.Time) {
 	now := f.now()
 	f.mu.Lock()
@@ -43,7 +43,7 @@ func (f *failover) capacity(free int) (n int, probe bool, at time.Time) {
 		next, ok := s.circuit.Wants(now)
 		switch {
 		case !s.circuit.open:
-			return free, false, now
+			return free, false, time.Time{}
 		case !ok:
 		case !next.After(now):
 			n, probe = min(free, 1), true
