@@ -46,13 +46,22 @@ func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) er
 	return SyncDir(dir)
 }
 
-// Fill gives f its data, mode and owner, without waiting for the disk.
+// private is the mode with which files are made.
+const private = 0o600
+
+// Fill gives f, made with mode 0600, its data, mode and owner, without waiting for
+// the disk.
 func Fill(f *os.File, data []byte, perm fs.FileMode) error {
-	if err := f.Chmod(perm); err != nil {
-		return fmt.Errorf("setting a file's mode: %w", err)
+	if perm != private {
+		if err := f.Chmod(perm); err != nil {
+			return fmt.Errorf("setting a file's mode: %w", err)
+		}
 	}
 	if err := ownAsFolder(f); err != nil {
 		return err
+	}
+	if len(data) == 0 {
+		return nil
 	}
 	if _, err := f.Write(data); err != nil {
 		return fmt.Errorf("writing a file: %w", err)

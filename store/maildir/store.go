@@ -155,7 +155,7 @@ func (s *Store) Create(addr auth.Address, stored string, now time.Time) (err err
 	return nil
 }
 
-// write makes a file of a new mailbox, durably.
+// write makes a file of a new mailbox; one with content is on disk afterwards.
 func write(path, data string, now time.Time) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -165,13 +165,14 @@ func write(path, data string, now time.Time) error {
 	if err := atomicfile.Fill(f, []byte(data), 0o600); err != nil {
 		return err
 	}
+	if data == "" {
+		return f.Close()
+	}
 	if err := os.Chtimes(path, dayOf(now), dayOf(now)); err != nil {
 		return fmt.Errorf("setting a file's time: %w", err)
 	}
-	if data != "" {
-		if err := f.Sync(); err != nil {
-			return fmt.Errorf("writing a file: %w", err)
-		}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
 	}
 	return f.Close()
 }

@@ -20,7 +20,6 @@ base_dir = %[1]s/dovecot
 state_dir = %[1]s/dovecot-state
 log_path = %[1]s/dovecot.log
 auth_mechanisms = plain
-auth_failure_delay = 0
 ssl = no
 passdb {
   driver = dict
@@ -47,6 +46,9 @@ const loginsAtOnce = 30
 // throughDovecot measures logins of accounts that doveauth has seen since it was
 // started, that it has not, and that Dovecot itself checks.
 func (r *relay) throughDovecot(dir string, length time.Duration) error {
+	if err := r.prepareUnseen(); err != nil {
+		return err
+	}
 	tmpl, err := os.ReadFile("packaging/dovecot/dict-auth.conf.tmpl")
 	if err != nil {
 		return err
@@ -75,13 +77,16 @@ func (r *relay) throughDovecot(dir string, length time.Duration) error {
 		}
 	}
 	fmt.Println("\nlogins through Dovecot:")
-	for _, l := range []struct{ name, kind, password, want string }{
-		{"seen before, from memory", "new", password, "OK"},
-		{"not seen, bcrypt", "new", "a wrong password", "FAIL"},
-		{"SHA512-CRYPT, Dovecot's own check", "old", password, "FAIL"},
+	for _, l := range []struct {
+		name, kind string
+		users      int
+	}{
+		{"seen before, from memory", "new", newUsers},
+		{"not seen, bcrypt", "fresh", unseen},
+		{"SHA512-CRYPT, Dovecot's own check", "crypt", unseen},
 	} {
 		cpu := r.doveauth.cpu()
-		n, seconds, err := logins(socket, l.kind, l.password, l.want, length)
+		n, seconds, err := logins(socket, l.kind, l.users, length)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
@@ -93,7 +98,7 @@ func (r *relay) throughDovecot(dir string, length time.Duration) error {
 
 // logins sends PLAIN logins as an auth client does (doc.dovecot.org, "Dovecot
 // Authentication Protocol"), and counts their answers.
-func logins(socket, kind, password, want string, length time.Duration) (n int, seconds float64, err error) {
+func logins(socket, kind string, users int, length time.Duration) (n int, seconds float64, err error) {
 	c, err := net.Dial("unix", socket)
 	if err != nil {
 		return 0, 0, err
@@ -115,7 +120,7 @@ func logins(socket, kind, password, want string, length time.Duration) (n int, s
 	id := 0
 	next := func() error {
 		id++
-		name := userName(kind, id%newUsers)
+		name := userName(kind, id%users)
 		plain := base64.StdEncoding.EncodeToString([]byte("\x00" + name + "\x00" + password))
 		return send(fmt.Sprintf("AUTH\t%d\tPLAIN\tservice=imap\tsecured\trip=192.0.2.1\tresp=%s\n", id, plain))
 	}
@@ -127,8 +132,8 @@ func logins(socket, kind, password, want string, length time.Duration) (n int, s
 	}
 	for time.Since(start) < length && in.Scan() {
 		verdict, _, _ := strings.Cut(in.Text(), "\t")
-		if verdict != want {
-			return n, 0, fmt.Errorf("answered with %q, want %s", in.Text(), want)
+		if verdict != "OK" {
+			return n, 0, fmt.Errorf("answered with %q", in.Text())
 		}
 		n++
 		if err := next(); err != nil {

@@ -21,6 +21,7 @@ const (
 	password = "a long and random one"
 	oldUsers = 100_000 // with SHA512-CRYPT, of the Python relay
 	newUsers = 500     // with bcrypt, all remembered
+	unseen   = 5000    // with bcrypt, and with a true SHA512-CRYPT, none seen before
 )
 
 // relay is what is measured.
@@ -82,6 +83,28 @@ max_network_registrations_per_hour = 1000000000
 	}
 	for i := range newUsers {
 		if err := account(filepath.Join(mail, userName("new", i)), stored); err != nil {
+			return err
+		}
+	}
+	return r.giveToVmail(mail)
+}
+
+// prepareUnseen writes the accounts that only logins through Dovecot use.
+func (r *relay) prepareUnseen() error {
+	bcrypt, err := auth.Hash(password, auth.MinCost)
+	if err != nil {
+		return err
+	}
+	crypt, err := exec.Command("doveadm", "pw", "-s", "SHA512-CRYPT", "-p", password).Output()
+	if err != nil {
+		return fmt.Errorf("doveadm pw: %w", err)
+	}
+	mail := filepath.Join(r.dir, "mail")
+	for i := range unseen {
+		if err := account(filepath.Join(mail, userName("fresh", i)), bcrypt); err != nil {
+			return err
+		}
+		if err := account(filepath.Join(mail, userName("crypt", i)), strings.TrimSpace(string(crypt))); err != nil {
 			return err
 		}
 	}
