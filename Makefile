@@ -7,7 +7,7 @@ SUDO    := $(shell [ $$(id -u) = 0 ] || echo sudo)
 VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 SOURCE   = build/deb/chatmaild-$(VERSION)
 DEB      = build/chatmaild_$(VERSION)_amd64.deb
-SCRIPTS  = .ci/run debian/tests/smoke
+SCRIPTS  = .ci/run debian/tests/smoke testdata/web/check
 FUZZTIME = 30s
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -46,6 +46,7 @@ test: check deb ## everything: check, the package, real clients on the installed
 	lintian --allow-root --fail-on error,warning $(DEB)
 	$(GO) run ./testdata/lab/prepare
 	$(call gotest,-timeout 40m -p 1 ./testdata/lab/...)
+	testdata/web/check
 
 race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd)
@@ -67,7 +68,7 @@ lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	mandoc -T lint -W warning packaging/man/*
 	rm -rf build/units && cp -r packaging/systemd build/units
 	sed -i 's|^ExecStart=.*|ExecStart=/bin/true|' build/units/*.service
-	@out=$$(systemd-analyze verify --man=no build/units/*.{service,socket,target,timer} 2>&1); echo "$$out"; [ -z "$$out" ]
+	@out=$$(systemd-analyze verify --man=no build/units/*.{service,socket,path,target,timer} 2>&1); echo "$$out"; [ -z "$$out" ]
 
 check: lint race ## lint and race
 

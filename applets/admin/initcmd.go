@@ -19,18 +19,19 @@ var initCommand = command.Command{
 	Name: "init", Kind: command.Admin, Args: "DOMAIN",
 	Synopsis: "writes a new configuration file",
 	Bind: func(*flag.FlagSet) command.Run {
-		return func(_ context.Context, env *command.Env, args []string) error {
+		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) != 1 {
 				return command.Usagef("init wants one argument: the relay's domain, or its IPv4 address")
 			}
-			return initConfig(env, args[0])
+			return initConfig(ctx, env, args[0])
 		}
 	},
 }
 
 // initConfig writes the commented configuration for domain. It never touches one
-// that is there.
-func initConfig(env *command.Env, domain string) error {
+// that is there. The QR code of a relay that makes its own certificate holds
+// credentials that only a running relay gives out: run shows that one.
+func initConfig(ctx context.Context, env *command.Env, domain string) error {
 	domain = strings.ToLower(domain)
 	if err := config.CheckDomain(domain); err != nil {
 		return command.Usagef("%v", err)
@@ -57,9 +58,11 @@ func initConfig(env *command.Env, domain string) error {
 		return errors.Join(fmt.Errorf("writing the configuration: %w", err), os.Remove(env.ConfigPath))
 	}
 	fmt.Fprintf(env.Stdout, "wrote %s\n", env.ConfigPath)
+	fmt.Fprintf(env.Stderr, "Read it through, then make this machine a relay with: chatmaild run\n")
 	if conf.SelfSigned() {
 		fmt.Fprintf(env.Stderr, "%s makes its own certificate and needs no DNS records.\n", domain)
+		return nil
 	}
-	fmt.Fprintf(env.Stderr, "Read it through, then make this machine a relay with: chatmaild run\n")
-	return nil
+	fmt.Fprintf(env.Stderr, "From then on this gives a profile on it:\n\n")
+	return showProfile(ctx, env, conf, "")
 }
