@@ -20,10 +20,11 @@ func All() []command.Command {
 		lastlogin,
 		notBuilt("echobot", command.Daemon, "answers on echo@DOMAIN, end-to-end encrypted"),
 		web,
-		notBuilt("acme", command.Daemon, "gets and renews certificates"),
+		acmeDaemon,
 		notBuilt("metrics", command.Daemon, "OpenMetrics of the whole relay"),
 		expire,
 		quotaExpire,
+		certificate,
 	}
 	return append(daemons, admin.Commands()...)
 }

@@ -51,6 +51,7 @@ var layers = []layer{
 	}},
 	{name: "adapters", packages: []rule{
 		{name: "applets/admin/resolver", ours: "applets/admin/zone", others: "golang.org/x/net"},
+		{name: "applets/acme", ours: "store/atomicfile", others: "github.com/mholt/acmez"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},

@@ -110,7 +110,7 @@ func TestServices(t *testing.T) {
 		got = append(got, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "chatmaild-"), ".service"))
 	}
 	// quota-expire is Dovecot's to start.
-	same(t, "services", got, append(names(command.Daemon), "expire"))
+	same(t, "services", got, append(names(command.Daemon), "expire", "certificate"))
 }
 
 func TestSockets(t *testing.T) {
@@ -119,7 +119,7 @@ func TestSockets(t *testing.T) {
 		"filtermail-out": fmt.Sprintf("127.0.0.1:%d", defaults.FiltermailSMTPPort),
 		"filtermail-in":  fmt.Sprintf("127.0.0.1:%d", defaults.FiltermailSMTPPortIncoming),
 		"echobot":        "", // it listens nowhere
-		"acme":           "", // only while it gets a certificate
+		"acme":           fmt.Sprintf("127.0.0.1:%d", config.ACMEPort),
 	}
 	for _, name := range names(command.Daemon) {
 		listen, ok := want[name]
@@ -147,13 +147,13 @@ func TestSockets(t *testing.T) {
 
 // TestTarget holds that the relay starts every daemon that is built, and no other.
 func TestTarget(t *testing.T) {
-	want := []string{"expire.timer"}
+	want := []string{"expire.timer", "certificate.path"}
 	for _, c := range All() {
 		if c.Kind == command.Daemon && !strings.HasSuffix(c.Synopsis, "(not built yet)") {
 			want = append(want, c.Name+".service")
 		}
 	}
-	same(t, "chatmaild.target wants", matches(`chatmaild-([a-z-]+\.(?:service|timer))`, read(t, "packaging", "systemd", "chatmaild.target")), want)
+	same(t, "chatmaild.target wants", matches(`chatmaild-([a-z-]+\.(?:service|timer|path))`, read(t, "packaging", "systemd", "chatmaild.target")), want)
 }
 
 // TestConfigFile holds that the shipped configuration has every key with its

@@ -80,6 +80,13 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 	if _, _, external := conf.ExternalTLS(); !external && conf.ACMEDirectory == "" {
 		relay.Issuer = letsEncrypt
 	}
+	if conf.ACME() {
+		state, err := acmeState(machine, conf)
+		if err != nil {
+			return relay, err
+		}
+		relay.AccountURI = state.AccountURI
+	}
 	text, err := machine.ReadFile(dkimKeyPath(conf))
 	if errors.Is(err, fs.ErrNotExist) {
 		return relay, nil

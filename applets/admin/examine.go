@@ -44,7 +44,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 }
 
 func (e *examiner) units(ctx context.Context) {
-	names := slices.Concat(serviceUnits, []string{
+	names := slices.Concat(serviceUnits, e.certificateUnits(), []string{
 		"chatmaild-expire.timer", wanted.Dovecot, "postfix@-.service", wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
@@ -100,18 +100,15 @@ func (e *examiner) ports() {
 }
 
 func (e *examiner) certificate() {
-	paths, _, err := e.keyFiles()
-	if err != nil {
-		e.say("certificate", trouble, "see tls_external_cert_and_key in chatmail.toml(5)", "%v", err)
-		return
-	}
-	cert, err1 := e.machine.ReadFile(paths.Certificate)
-	key, err2 := e.machine.ReadFile(paths.PrivateKey)
-	if err := errors.Join(err1, err2); err != nil {
+	paths := certificatePaths(e.conf)
+	pair, err := readPair(e.machine, paths)
+	if errors.Is(err, fs.ErrNotExist) {
 		e.say("certificate", trouble, "chatmaild run", "%v", err)
 		return
 	}
-	pair, err := keys.ParsePair(cert, key)
+	if e.conf.ACME() {
+		e.authority(pair)
+	}
 	if err == nil {
 		err = pair.Check(e.conf.MailDomain, e.now)
 	}
@@ -120,12 +117,35 @@ func (e *examiner) certificate() {
 		left = pair.NotAfter.Sub(e.now)
 	}
 	switch {
+	case err == nil && e.conf.ACME() && pair.SelfSigned():
+		e.say("certificate", trouble, "chatmaild run asks for one again", "there is none yet, only one of our own that clients refuse")
+	case err == nil && e.conf.ACME():
+		e.say("certificate", fine, "", "valid until %s (%d days)", pair.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
 	case err != nil:
 		e.say("certificate", trouble, "replace "+paths.Certificate+", then: chatmaild run", "%v", err)
 	case left < certificateWarning:
 		e.say("certificate", trouble, "renew "+paths.Certificate+", then: chatmaild run", "expires in %d days", int(left.Hours()/24))
 	default:
 		e.say("certificate", fine, "", "valid until %s (%d days)", pair.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
+	}
+}
+
+// authority says how asking for certificates went. While the one in use lasts,
+// failing is only worth a note.
+func (e *examiner) authority(pair *keys.Certificate) {
+	state, err := acmeState(e.machine, e.conf)
+	switch {
+	case err != nil:
+		e.say("certificate authority", trouble, "chatmaild run", "%v", err)
+	case state.Problem != nil:
+		worth := notice
+		if pair == nil || pair.SelfSigned() || pair.NotAfter.Sub(e.now) < pair.NotAfter.Sub(pair.NotBefore)/6 {
+			worth = trouble
+		}
+		e.say("certificate authority", worth, state.Problem.Advice(), "no new certificate since %s: %s; asked again at %s",
+			state.Problem.Since.Format(time.DateTime), state.Problem.Detail, state.Next.Format(time.DateTime))
+	case !state.Next.IsZero():
+		e.say("certificate authority", fine, "", "renewal on %s", state.Next.Format(time.DateTime))
 	}
 }
 

@@ -25,19 +25,45 @@ func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 		}
 		make = append(make, dkim...)
 	}
-	if cert, key, ok := p.conf.ExternalTLS(); ok {
-		paths.Certificate, paths.PrivateKey = cert, key
-		return paths, make, p.checkExternal(cert, key)
+	tls := certificatePaths(p.conf)
+	paths.Certificate, paths.PrivateKey = tls.Certificate, tls.PrivateKey
+	if _, _, external := p.conf.ExternalTLS(); external {
+		return paths, make, p.checkExternal(paths.Certificate, paths.PrivateKey)
 	}
-	if !p.conf.SelfSigned() {
-		return paths, nil, command.WithHint(
-			errors.New("getting certificates by ACME is not built yet"),
-			"keep a certificate and its key here by other means, and set tls_external_cert_and_key to their two paths")
+	var pair []wanted.File
+	if p.conf.ACME() {
+		pair, err = p.acmeFiles(paths)
+	} else {
+		pair, err = p.selfSigned(paths)
 	}
-	paths.Certificate = filepath.Join(wanted.TLSFolder, "fullchain.pem")
-	paths.PrivateKey = filepath.Join(wanted.TLSFolder, "privkey.pem")
-	pair, err := p.selfSigned(paths)
 	return paths, append(make, pair...), err
+}
+
+// acmeFiles are those that the acme daemon finds when it starts for the first
+// time: what acmetool left, or a key, and a certificate of our own that the
+// servers have until there is a real one. What is there already is the daemon's
+// alone.
+func (p *planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
+	files, err := p.fromAcmetool(paths)
+	if err != nil {
+		return nil, err
+	}
+	if files == nil {
+		if files, err = p.selfSigned(paths); err != nil {
+			return nil, err
+		}
+	}
+	var missing []wanted.File
+	for _, f := range files {
+		if _, err := p.machine.ReadFile(f.Path); err == nil {
+			continue
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		f.Mode, f.Owner, f.Group = 0o600, wanted.ACMEUser, wanted.ACMEUser
+		missing = append(missing, f)
+	}
+	return missing, nil
 }
 
 // dkimKeyPath is where OpenDKIM finds the key of its selector.

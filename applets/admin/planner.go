@@ -117,7 +117,8 @@ func siteOf(conf *config.Config, version string) www.Site {
 // unitSteps compares the units with what they should be: enabled, running, and
 // not older than anything that they read when they start.
 func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]unitStep, error) {
-	names := slices.Concat([]string{wanted.Journald}, socketUnits, serviceUnits, []string{wanted.Dovecot, wanted.Postfix, wanted.Nginx, wanted.Target})
+	names := slices.Concat([]string{wanted.Journald}, socketUnits, serviceUnits,
+		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, p.certificateUnits(), []string{wanted.Target})
 	_, literal := p.conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, wanted.OpenDKIM)
@@ -151,18 +152,39 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 			steps = append(steps, unitStep{"restart", name, "its configuration changes"})
 		case older:
 			steps = append(steps, unitStep{"restart", name, "its configuration is newer than it"})
+		case name == wanted.ACME && p.awaitsCertificate(paths):
+			steps = append(steps, unitStep{"restart", name, "to ask for a certificate"})
 		}
 	}
 	return steps, nil
 }
 
+// certificateUnits are those that look after a certificate that is not the
+// relay's own. They start behind nginx, which hands challenges over.
+func (p *planner) certificateUnits() []string {
+	switch {
+	case p.conf.SelfSigned():
+		return nil
+	case p.conf.ACME():
+		return []string{wanted.CertificatePath, wanted.ACMESocket, wanted.ACME}
+	}
+	return []string{wanted.CertificatePath}
+}
+
+// awaitsCertificate reports whether the authority has not given one yet.
+func (p *planner) awaitsCertificate(paths wanted.Paths) bool {
+	pair, err := readPair(p.machine, paths)
+	return err != nil || pair.SelfSigned()
+}
+
 // reads returns, for each unit, the files that it reads when it starts.
 func (p *planner) reads(files []wanted.File, paths wanted.Paths) map[string][]string {
-	reads := map[string][]string{
-		wanted.Dovecot:  {paths.Certificate, paths.PrivateKey},
-		wanted.Postfix:  {paths.Certificate, paths.PrivateKey},
-		wanted.Nginx:    {paths.Certificate, paths.PrivateKey},
-		wanted.OpenDKIM: {paths.DKIMKey},
+	reads := map[string][]string{wanted.OpenDKIM: {paths.DKIMKey}, wanted.ACME: {p.configPath}}
+	// Any other certificate changes by itself; wanted.CertificatePath looks after it.
+	if p.conf.SelfSigned() {
+		for _, name := range tlsServers {
+			reads[name] = []string{paths.Certificate, paths.PrivateKey}
+		}
 	}
 	for _, name := range serviceUnits {
 		reads[name] = []string{p.configPath}

@@ -73,8 +73,14 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 		fmt.Fprintln(env.Stdout, "nothing to do: this machine is what the configuration says")
 		return nil
 	}
+	start := time.Now()
 	if err := todo.apply(ctx, machine, env.Stderr); err != nil {
 		return err
+	}
+	if !opts.websiteOnly && conf.ACME() {
+		if err := awaitCertificate(ctx, conf, machine, start, env.Stderr); err != nil {
+			return err
+		}
 	}
 	if !opts.websiteOnly {
 		welcome(ctx, env, conf)

@@ -265,7 +265,6 @@ func TestARunThatCannotWork(t *testing.T) {
 				m.t.Fatal(err)
 			}
 		}, "port 25 is needed for SMTP from other relays, but exim4 (process 300) holds it"},
-		{"no certificate", `mail_domain = "chat.example.org"`, func(*fakeMachine) {}, "ACME is not built yet"},
 		{"an external pair that is not there", `mail_domain = "chat.example.org"
 tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_external_cert_and_key"},
 		{"a DKIM key that is none", underscore, func(m *fakeMachine) {

@@ -171,6 +171,27 @@ func (c *Config) ExternalTLS() (cert, key string, ok bool) {
 	return paths[0], paths[1], true
 }
 
+// ACMEPort is the port of the acme daemon on 127.0.0.1, where nginx sends what
+// asks for challenges on port 80. acmetool has the same.
+const ACMEPort = 402
+
+// ACME reports whether the relay gets its certificate from an authority.
+func (c *Config) ACME() bool {
+	_, _, external := c.ExternalTLS()
+	return !external && !c.SelfSigned()
+}
+
+// ACMEDir is the folder that the acme daemon owns.
+func (c *Config) ACMEDir() string {
+	return filepath.Join(c.StateDir, "acme")
+}
+
+// CertificateNames are the names that a certificate from an authority is for:
+// the relay's own, that of the web page and that of the MTA-STS policy.
+func (c *Config) CertificateNames() []string {
+	return []string{c.MailDomain, "www." + c.MailDomain, "mta-sts." + c.MailDomain}
+}
+
 // Socket is the path of the unix socket of the daemon called name.
 func (c *Config) Socket(name string) string {
 	return filepath.Join(c.RuntimeDir, name+".socket")

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -197,4 +198,13 @@ func groupName(gid uint32) string {
 // ReadFile reads a whole file of the machine.
 func (h Host) ReadFile(path string) ([]byte, error) {
 	return os.ReadFile(h.path(path))
+}
+
+// Glob returns the paths of the machine that match pattern.
+func (h Host) Glob(pattern string) ([]string, error) {
+	found, err := filepath.Glob(h.path(pattern))
+	for i, name := range found {
+		found[i] = filepath.Join("/", strings.TrimPrefix(name, h.Root))
+	}
+	return found, err
 }

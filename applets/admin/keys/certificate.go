@@ -82,6 +82,11 @@ func ParsePair(certPEM, keyPEM []byte) (*Certificate, error) {
 	return &Certificate{pair.Leaf.NotBefore, pair.Leaf.NotAfter, pair.Leaf}, nil
 }
 
+// SelfSigned reports whether no authority stands behind the certificate.
+func (c *Certificate) SelfSigned() bool {
+	return c.leaf.CheckSignature(c.leaf.SignatureAlgorithm, c.leaf.RawTBSCertificate, c.leaf.Signature) == nil
+}
+
 // Check says why the certificate cannot serve host at the given time.
 func (c *Certificate) Check(host string, now time.Time) error {
 	switch {

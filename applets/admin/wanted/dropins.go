@@ -2,6 +2,8 @@ package wanted
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"chatmaild/applets/config"
@@ -11,7 +13,37 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config) []File {
-	return append(socketDropins(conf), folderDropins(conf)...)
+	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf))
+}
+
+// certificateDropins have systemd look for the certificate where it is.
+func certificateDropins(conf *config.Config) []File {
+	return []File{pathDropin(conf), acmeDropin(ACME, conf), acmeDropin(ACMESocket, conf)}
+}
+
+// acmeDropin moves the folder without which the unit is skipped. An empty
+// condition takes back all those before.
+func acmeDropin(unit string, conf *config.Config) File {
+	f := dropin(unit, "condition", "[Unit]\nConditionPathExists=\nConditionPathExists="+config.DefaultPath+
+		"\nConditionPathIsDirectory="+conf.ACMEDir())
+	f.Absent = conf.StateDir == config.Defaults().StateDir
+	return f
+}
+
+func pathDropin(conf *config.Config) File {
+	cert, key, external := conf.ExternalTLS()
+	watch := []string{cert, key}
+	if !external {
+		// The key next to it never changes.
+		watch = []string{path.Join(conf.ACMEDir(), "live/fullchain.pem")}
+	}
+	lines := "[Path]\nPathChanged="
+	for _, p := range watch {
+		lines += "\nPathChanged=" + p
+	}
+	f := dropin(CertificatePath, "paths", lines)
+	f.Absent = !external && conf.StateDir == config.Defaults().StateDir
+	return f
 }
 
 func socketDropins(conf *config.Config) []File {
@@ -46,6 +78,7 @@ func folderDropins(conf *config.Config) []File {
 		{"metadata", "BindReadOnlyPaths", "BindPaths"},
 		{"expire", "BindPaths", "BindPaths"},
 		{"web", "", "BindPaths"},
+		{"acme", "", "BindPaths"},
 	}
 	var files []File
 	for _, n := range needs {

@@ -23,7 +23,7 @@ func Ports(conf *config.Config) []Port {
 	postfix := []string{postfixMaster}
 	dovecot := []string{dovecotMaster, "imap-login"}
 	nginx := []string{nginxMaster}
-	return []Port{
+	ports := []Port{
 		{25, "SMTP from other relays", true, postfix},
 		{80, "HTTP", true, nginx},
 		{143, "IMAP with STARTTLS", true, dovecot},
@@ -39,4 +39,8 @@ func Ports(conf *config.Config) []Port {
 		{conf.FiltermailSMTPPort, "filtermail-out", false, []string{"filtermail-out", systemdInit}},
 		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit}},
 	}
+	if conf.ACME() {
+		ports = append(ports, Port{config.ACMEPort, "acme", false, []string{"acme", systemdInit}})
+	}
+	return ports
 }

@@ -111,6 +111,7 @@ func (v view) NginxConnections() int {
 // NginxFiles is how many files a worker may have open.
 func (v view) NginxFiles() int { return v.NginxConnections() + 512 }
 
+func (v view) ACMEPort() int                 { return config.ACMEPort }
 func (v view) WebRoot() string               { return WebRoot }
 func (v view) InstantIdleLibrary() string    { return InstantIdleLibrary }
 func (v view) ContentSecurityPolicy() string { return www.ContentSecurityPolicy }

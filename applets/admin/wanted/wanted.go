@@ -6,6 +6,7 @@ package wanted
 import (
 	"fmt"
 	"io/fs"
+	"path"
 
 	"chatmaild/applets/config"
 )
@@ -38,6 +39,12 @@ const (
 	Nginx    = "nginx.service"
 	Journald = "systemd-journald.service"
 	Target   = "chatmaild.target"
+
+	// ACME gets certificates, and CertificatePath has the servers take one that
+	// changed.
+	ACME            = "chatmaild-acme.service"
+	ACMESocket      = "chatmaild-acme.socket"
+	CertificatePath = "chatmaild-certificate.path"
 )
 
 // InstantIdleLibrary is what IMAP sessions are started with unless
@@ -46,6 +53,10 @@ const InstantIdleLibrary = "/usr/lib/chatmaild/instant-idle.so"
 
 // TLSFolder is where a relay that makes its own certificate keeps it.
 const TLSFolder = "/etc/chatmail/tls"
+
+// ACMEUser owns the certificate's key and gets certificates. It is a user of its
+// own because the other daemons take what strangers send.
+const ACMEUser = "chatmaild-acme"
 
 // Paths are the key files that the generated files name.
 type Paths struct {
@@ -83,6 +94,11 @@ func Folders(conf *config.Config) []Folder {
 		{conf.StateDir, 0o755, "vmail", "vmail"},
 		// web writes the invites and their key, which doveauth, as vmail, reads.
 		{conf.InvitesDir(), 0o750 | fs.ModeSetgid, "chatmaild", "vmail"},
+	}
+	if conf.ACME() {
+		folders = append(folders,
+			Folder{conf.ACMEDir(), 0o700, ACMEUser, ACMEUser},
+			Folder{path.Join(conf.ACMEDir(), "live"), 0o700, ACMEUser, ACMEUser})
 	}
 	if (view{Config: conf}).SignsDKIM() {
 		// Postfix reaches the milter from inside of its chroot.

@@ -1,0 +1,167 @@
+package acme
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+)
+
+// Keeper keeps the certificate for Names up to date in Folder.
+type Keeper struct {
+	Folder    Folder
+	Names     []string // the relay's own first
+	Authority *Authority
+	Log       *slog.Logger
+
+	failures  int
+	dice      float64
+	suggested suggestion
+	about     *x509.Certificate // what suggested is about
+}
+
+// minWait bounds how soon after a look at the certificate the next one comes.
+const minWait = time.Second
+
+// Run keeps the certificate until ctx is done. A problem with the authority is
+// no error: it is told in the state file and the log. An error is a folder that
+// cannot be read or written.
+func (k *Keeper) Run(ctx context.Context) error {
+	k.dice = rand.Float64()
+	for {
+		next, err := k.step(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(max(time.Until(next), minWait)):
+		}
+	}
+}
+
+// step looks at the certificate, gets a new one if it is time to, and says when
+// to look again.
+func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
+	state := k.lastState()
+	key, err := k.Folder.key(k.Folder.PrivateKey())
+	if err != nil {
+		return next, fmt.Errorf("the certificate's key: %w", err)
+	}
+	current, err := k.Folder.certificate(key)
+	if err != nil {
+		return next, fmt.Errorf("the certificate: %w", err)
+	}
+	due, look := k.due(ctx, current)
+	if now := time.Now(); now.Before(due) {
+		state.Next = due
+		if state.Problem != nil {
+			state.Problem = nil // somebody else has put a good one there
+		}
+		return look, k.save(state)
+	}
+	return k.renew(ctx, state, key, current)
+}
+
+// due is when a new certificate is needed, and when to look again.
+func (k *Keeper) due(ctx context.Context, cert *x509.Certificate) (due, look time.Time) {
+	now := time.Now()
+	if cert == nil || !k.covers(cert) || now.After(cert.NotAfter) {
+		return now, now
+	}
+	if k.about == nil || !k.about.Equal(cert) || now.After(k.suggested.next) {
+		k.about, k.suggested = cert, k.keepChoice(cert, k.Authority.suggest(ctx, cert, now))
+	}
+	due = renewal(cert, k.suggested, now, k.dice)
+	look = due
+	if k.suggested.next.Before(look) {
+		look = k.suggested.next
+	}
+	return due, look
+}
+
+// keepChoice keeps the time that was chosen in a window for as long as the
+// window is the same: choosing anew at each look would favour its beginning.
+func (k *Keeper) keepChoice(cert *x509.Certificate, s suggestion) suggestion {
+	if k.about != nil && k.about.Equal(cert) && s.end.Equal(k.suggested.end) {
+		s.at = k.suggested.at
+	}
+	return s
+}
+
+func (k *Keeper) covers(cert *x509.Certificate) bool {
+	return !slices.ContainsFunc(k.Names, func(name string) bool { return cert.VerifyHostname(name) != nil })
+}
+
+// renew asks the authority. Whatever it says, the certificate in use stays until
+// a better one is there.
+func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, current *x509.Certificate) (next time.Time, err error) {
+	accountKey, err := k.Folder.key(k.Folder.AccountKey())
+	if err != nil {
+		return next, fmt.Errorf("the account's key: %w", err)
+	}
+	chain, accountURI, failure := k.Authority.Obtain(ctx, accountKey, key, k.Names, current)
+	if ctx.Err() != nil {
+		return next, ctx.Err()
+	}
+	now := time.Now()
+	state.Asked = now.UTC()
+	if accountURI != "" {
+		state.AccountURI = accountURI
+	}
+	if failure != nil {
+		return k.failed(state, failure, now)
+	}
+	if err := k.Folder.write(k.Folder.Certificate(), chain); err != nil {
+		return next, fmt.Errorf("writing the certificate: %w", err)
+	}
+	k.failures, state.Problem = 0, nil
+	cert := leaf(chain, key)
+	due, look := k.due(ctx, cert)
+	state.Next = due
+	k.Log.Info("new certificate", "valid_until", cert.NotAfter, "renewal", due.UTC())
+	return look, k.save(state)
+}
+
+func (k *Keeper) failed(state State, failure error, now time.Time) (next time.Time, err error) {
+	k.failures++
+	kind, detail := describe(failure)
+	problem := Problem{Type: kind, Detail: detail, Since: now.UTC(), Times: k.failures}
+	if state.Problem != nil {
+		problem.Since = state.Problem.Since
+	}
+	state.Problem = &problem
+	next = now.Add(pause(k.failures, kind, rand.Float64()))
+	state.Next = next
+	k.Log.Warn("no new certificate; the old one stays", "error", failure, "type", kind, "next", next.UTC().Truncate(time.Second))
+	return next, k.save(state)
+}
+
+// lastState is what the file says, if it is about this authority. A file that is
+// damaged or missing is begun anew.
+func (k *Keeper) lastState() State {
+	text, err := os.ReadFile(k.Folder.StateFile())
+	if err == nil {
+		if s, err := ParseState(text); err == nil && s.Directory == k.Authority.Directory {
+			return s
+		}
+	}
+	return State{Directory: k.Authority.Directory}
+}
+
+func (k *Keeper) save(s State) error {
+	s.Next = s.Next.UTC()
+	if err := k.Folder.saveState(s); err != nil {
+		return fmt.Errorf("writing the state: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"errors"
+	"io/fs"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"chatmaild/applets/acme"
+	"chatmaild/applets/admin/keys"
+	"chatmaild/applets/admin/wanted"
+)
+
+// acmetoolFolder is where acmetool, which the Python relay uses, keeps its state:
+// github.com/hlandau/acmetool, _doc/SCHEMA.md.
+const acmetoolFolder = "/var/lib/acme"
+
+// fromAcmetool returns what acmetool left for this relay: certificate and key,
+// which clients know, and the key of the account, which the CAA record names. It
+// returns nothing once there is a key of our own, or if acmetool was never here.
+func (p *planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
+	if _, err := p.machine.ReadFile(paths.PrivateKey); !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	live := path.Join(acmetoolFolder, "live", p.conf.MailDomain)
+	key, err := p.machine.ReadFile(path.Join(live, "privkey"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	cert, err := p.machine.ReadFile(path.Join(live, "fullchain"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := keys.ParsePair(cert, key); err != nil {
+		return nil, nil // nothing that would serve
+	}
+	files := []wanted.File{
+		{Path: paths.PrivateKey, Content: key, Secret: true},
+		{Path: paths.Certificate, Content: cert},
+	}
+	account, err := p.acmetoolAccount()
+	if err != nil || account == nil {
+		return files, err
+	}
+	return append(files, wanted.File{Path: acme.Folder(p.conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
+}
+
+// acmetoolAccount returns the key of the account with our authority, if acmetool
+// has one: accounts/DIRECTORY/HASH/privkey, where DIRECTORY is the authority's URL
+// without its scheme, escaped.
+func (p *planner) acmetoolAccount() ([]byte, error) {
+	directory := p.conf.ACMEDirectory
+	if directory == "" {
+		directory = acme.LetsEncrypt
+	}
+	u, err := url.Parse(directory)
+	if err != nil {
+		return nil, err
+	}
+	found, err := p.machine.Glob(path.Join(acmetoolFolder, "accounts", "*", "*", "privkey"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(found)
+	for _, name := range found {
+		of, err := url.PathUnescape(path.Base(path.Dir(path.Dir(name))))
+		if err == nil && strings.TrimSuffix(of, "/") == strings.TrimSuffix(u.Host+u.Path, "/") {
+			return p.machine.ReadFile(name)
+		}
+	}
+	return nil, nil
+}
