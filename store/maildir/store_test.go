@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -352,4 +353,18 @@ func BenchmarkPassword(b *testing.B) {
 
 func ctimeOf(info os.FileInfo) time.Time {
 	return time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix())
+}
+
+func BenchmarkCreate(b *testing.B) {
+	s := New(b.TempDir(), domain)
+	var n atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(5)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := s.Create(address(b, fmt.Sprint("user", n.Add(1))), "{PLAIN}x", noon); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }
