@@ -51,6 +51,7 @@ var filtermailIn = command.Command{
 			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
 				Mailboxes: mailboxes{conf.MailboxesDir},
 				Domains:   []string{conf.AddressDomain()},
+				DKIM:      verifier(conf, env.Log()),
 			})
 			return filtermail(ctx, env, conf, "filtermail-in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
 		}

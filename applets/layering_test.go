@@ -46,12 +46,11 @@ var layers = []layer{
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 		{name: "applets/admin/keys"},
 		{name: "applets/admin/preview", ours: "packaging/www"},
-		{name: "applets/admin/resolver", ours: "applets/admin/zone", others: "golang.org/x/net"},
 		{name: "applets/command", ours: "applets/config applets/service"},
 	}},
 	{name: "adapters", packages: []rule{
-		{name: "applets/admin/resolver", ours: "applets/admin/zone", others: "golang.org/x/net"},
 		{name: "applets/acme", ours: "store/atomicfile", others: "github.com/mholt/acmez"},
+		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},
@@ -64,6 +63,7 @@ var layers = []layer{
 	}},
 	{name: "protocols and system", packages: []rule{
 		{name: "applets/config", others: "github.com/BurntSushi/toml"},
+		{name: "applets/dns", others: "golang.org/x/net"},
 		{name: "applets/service", others: "github.com/coreos/go-systemd"},
 		{name: "auth/dict"},
 		{name: "packaging"},
@@ -72,9 +72,9 @@ var layers = []layer{
 	{name: "pure", pure: true, packages: []rule{
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
 		{name: "applets/admin/zone"},
-		{name: "applets/admin/zone"},
 		{name: "auth", others: "golang.org/x/crypto"},
-		{name: "mailfilter", ours: "mailfilter/pgp"},
+		{name: "mailfilter", ours: "mailfilter/dkim mailfilter/pgp"},
+		{name: "mailfilter/dkim"},
 		{name: "mailfilter/pgp"},
 		{name: "mailfilter/pgp/pgptest", others: "github.com/ProtonMail/go-crypto"}, // for tests
 		{name: "mailfilter/ratelimit"},

@@ -19,6 +19,13 @@
 // Autocrypt Setup Message to oneself. From outside ([Incoming]): a delivery
 // report, and anything to mailboxes that all accept cleartext.
 //
+// # Who it is from
+//
+// From outside, the author's domain has to be proven by a DKIM signature; see
+// package dkim. This is verified beside the rest, as the message passes, and
+// judged after it: what is in the clear is told so, signed or not. Our own users
+// are known by their login.
+//
 // # Ambiguity
 //
 // Two programs that read the same octets differently are how cleartext is

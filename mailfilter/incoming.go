@@ -3,6 +3,8 @@ package mailfilter
 import (
 	"fmt"
 	"strings"
+
+	"chatmaild/mailfilter/dkim"
 )
 
 // Mailboxes answers for the mailboxes of the relay.
@@ -15,16 +17,19 @@ type Mailboxes interface {
 }
 
 // IncomingOptions is what NewIncoming needs. Domains are the mail domains
-// whose mailboxes it asks about; literals have their brackets.
+// whose mailboxes it asks about; literals have their brackets. Without DKIM
+// nobody has to prove a domain, which is for tests alone.
 type IncomingOptions struct {
 	Mailboxes Mailboxes
 	Domains   []string
+	DKIM      *dkim.Verifier
 }
 
 // Incoming is the policy for mail from outside.
 type Incoming struct {
 	mailboxes Mailboxes
 	domains   map[string]bool
+	dkim      *dkim.Verifier
 	readers   readers
 }
 
@@ -32,7 +37,7 @@ var _ Policy = (*Incoming)(nil)
 
 // NewIncoming returns the policy for mail from outside.
 func NewIncoming(o IncomingOptions) *Incoming {
-	in := &Incoming{mailboxes: o.Mailboxes, domains: make(map[string]bool)}
+	in := &Incoming{mailboxes: o.Mailboxes, domains: make(map[string]bool), dkim: o.DKIM}
 	for _, d := range o.Domains {
 		in.domains[lowerString(d)] = true
 	}
@@ -44,7 +49,8 @@ func (*Incoming) Admit(string) error { return nil }
 
 // Check implements Policy. The message must be encrypted, or a SecureJoin
 // request, or a delivery report, or go only to mailboxes that accept
-// cleartext. A sender who is not the author gets no bounces: the envelope to
+// cleartext. And it must have a DKIM signature of its author's domain, unless
+// that is an IPv4 literal, which has no DNS. A sender who is not the author gets no bounces: the envelope to
 // pass on has the null sender then.
 func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
 	to, err := parseRecipients(env.Recipients)
@@ -58,6 +64,9 @@ func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
 	body, err := in.rule(from, to, h)
 	if err != nil {
 		return nil, err
+	}
+	if in.dkim != nil && !isIPv4(from.domain) {
+		body = signed(in.dkim, h, from.domain, body)
 	}
 	if !equalFold(from.String(), env.Sender) {
 		env.Sender = ""

@@ -36,8 +36,8 @@ type Check struct {
 	Envelope Envelope
 
 	// FromDomain is the domain of the only address in the From header, in
-	// lower case; a literal has its brackets. DKIM verification starts from
-	// it and from [Header.Raw], and reads what Body reads.
+	// lower case; a literal has its brackets. It is what a DKIM signature has
+	// to prove.
 	FromDomain string
 
 	body rule
@@ -65,6 +65,9 @@ const (
 	RateLimited                    // the sender sends too fast; a temporary reason
 	BadHeader                      // the header is malformed, ambiguous or too long
 	BadAddress                     // an address of the envelope is not one
+	Unsigned                       // no DKIM signature
+	BadSignature                   // no valid DKIM signature of the author's domain
+	KeyUnknown                     // the DNS did not say what the key is; a temporary reason
 )
 
 var reasonNames = [...]string{
@@ -73,11 +76,16 @@ var reasonNames = [...]string{
 	RateLimited:  "rate-limited",
 	BadHeader:    "bad-header",
 	BadAddress:   "bad-address",
+	Unsigned:     "unsigned",
+	BadSignature: "bad-signature",
+	KeyUnknown:   "key-unknown",
 }
 
 // Reasons returns all reasons, in a fixed order, for those who count them.
 func Reasons() []Reason {
-	return []Reason{Unencrypted, FromMismatch, RateLimited, BadHeader, BadAddress}
+	return []Reason{
+		Unencrypted, FromMismatch, RateLimited, BadHeader, BadAddress, Unsigned, BadSignature, KeyUnknown,
+	}
 }
 
 // String returns the name that counters and logs use.

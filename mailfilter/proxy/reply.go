@@ -48,6 +48,12 @@ func refusal(r *mailfilter.Refusal) string {
 		return "554 5.6.0 Invalid message header\r\n"
 	case mailfilter.BadAddress:
 		return "553 5.1.3 Invalid address\r\n"
+	case mailfilter.Unsigned:
+		return "554 5.7.1 No DKIM signature found\r\n"
+	case mailfilter.BadSignature:
+		return fmt.Sprintf("554 5.7.1 No valid DKIM signature found: %v\r\n", r.Err)
+	case mailfilter.KeyUnknown:
+		return "451 4.4.3 The DKIM key cannot be looked up, try again later\r\n"
 	default:
 		return "554 5.7.1 Message refused\r\n"
 	}

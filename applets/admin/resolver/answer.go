@@ -28,32 +28,28 @@ type answer struct {
 
 // parse reads a reply: the values of the records of type t in it. A name that does
 // not exist has none.
-func parse(reply []byte, id uint16, t zone.Type) (a answer, truncated bool, err error) {
+func parse(reply []byte, t zone.Type) (a answer, err error) {
 	var p dnsmessage.Parser
 	h, err := p.Start(reply)
 	if err != nil {
-		return a, false, fmt.Errorf("reading the answer: %w", err)
+		return a, fmt.Errorf("reading the answer: %w", err)
 	}
 	switch {
-	case h.ID != id || !h.Response:
-		return a, false, fmt.Errorf("that is no answer to our question")
-	case h.Truncated:
-		return a, true, nil
 	case h.RCode == dnsmessage.RCodeNameError:
-		return a, false, nil
+		return a, nil
 	case h.RCode != dnsmessage.RCodeSuccess:
-		return a, false, fmt.Errorf("the server says %s", strings.TrimPrefix(h.RCode.String(), "RCode"))
+		return a, fmt.Errorf("the server says %s", strings.TrimPrefix(h.RCode.String(), "RCode"))
 	}
 	if err := p.SkipAllQuestions(); err != nil {
-		return a, false, fmt.Errorf("reading the answer: %w", err)
+		return a, fmt.Errorf("reading the answer: %w", err)
 	}
 	for {
 		r, err := p.Answer()
 		if err == dnsmessage.ErrSectionDone {
-			return a, false, nil
+			return a, nil
 		}
 		if err != nil {
-			return answer{}, false, fmt.Errorf("reading the answer: %w", err)
+			return answer{}, fmt.Errorf("reading the answer: %w", err)
 		}
 		if alias, ok := r.Body.(*dnsmessage.CNAMEResource); ok {
 			a.alias = alias.CNAME.String()
@@ -63,7 +59,7 @@ func parse(reply []byte, id uint16, t zone.Type) (a answer, truncated bool, err 
 		}
 		text, err := value(r.Body)
 		if err != nil {
-			return answer{}, false, err
+			return answer{}, err
 		}
 		a.values = append(a.values, text)
 	}

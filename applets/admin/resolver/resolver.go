@@ -1,6 +1,5 @@
 // Package resolver asks a domain's own name servers, not a cache, for records: an
-// operator who has just set one sees it at once. It speaks DNS (RFC 1035) over
-// UDP, and over TCP when an answer does not fit.
+// operator who has just set one sees it at once.
 package resolver
 
 import (
@@ -9,17 +8,14 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"chatmaild/applets/admin/zone"
 )
 
 // Bounds of a look-up.
 const (
-	queryTimeout = 3 * time.Second // for one question to one server
-	maxServers   = 4               // that are asked, one after the other
-	maxAliases   = 8               // a chain of CNAMEs
-	maxAnswer    = 1 << 16         // octets; a TCP answer cannot be larger (RFC 1035 §4.2.2)
+	maxServers = 4 // that are asked, one after the other
+	maxAliases = 8 // a chain of CNAMEs
 )
 
 // ErrNoServers says that nobody is responsible for a name.

@@ -168,15 +168,19 @@ func FuzzParse(f *testing.F) {
 	s := &nameServer{answers: zoneAnswers()}
 	for _, t := range []zone.Type{zone.A, zone.MX, zone.TXT, zone.CAA, zone.SRV, zone.CNAME} {
 		name := "d.test."
-		question, err := query(7, name, t)
+		q, err := question(name, t)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(s.reply(question, false), string(t))
+		asked, err := (&dnsmessage.Message{Questions: []dnsmessage.Question{q}}).Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(s.reply(asked, false), string(t))
 	}
 	f.Fuzz(func(t *testing.T, reply []byte, kind string) {
-		a, truncated, err := parse(reply, 7, zone.Type(kind))
-		if (truncated || err != nil) && len(a.values) > 0 {
+		a, err := parse(reply, zone.Type(kind))
+		if err != nil && len(a.values) > 0 {
 			t.Errorf("values %q of an answer that is none", a.values)
 		}
 	})

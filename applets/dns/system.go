@@ -1,0 +1,161 @@
+package dns
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// Bounds of a look-up.
+const (
+	lookupTimeout = 12 * time.Second // for all servers and attempts
+	attempts      = 2                // at each server
+	maxServers    = 3                // as resolv.conf(5)
+	maxAliases    = 8                // a chain of CNAMEs
+	maxConfig     = 64 << 10         // octets of resolv.conf
+)
+
+// System is the machine's resolvers. It is safe for concurrent use.
+type System struct {
+	// File names them; "" means /etc/resolv.conf. It is read for each
+	// look-up, as it may change at any time.
+	File string
+	// Port is where they listen; "" means 53.
+	Port string
+}
+
+// TXT is the TXT records of a name.
+type TXT struct {
+	Texts []string      // of each record, its strings joined
+	TTL   time.Duration // how long that is true
+}
+
+// TXT looks TXT records up, through aliases. A name that does not exist has
+// none, which is no error; an error means that nobody could tell. The name is
+// absolute, with or without the final dot.
+func (s *System) TXT(ctx context.Context, name string) (TXT, error) {
+	n, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
+	if err != nil {
+		return TXT{}, nil // too long to exist
+	}
+	servers, err := s.servers()
+	if err != nil {
+		return TXT{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	q := dnsmessage.Question{Name: n, Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassINET}
+	var errs []error
+	for i := range attempts * len(servers) {
+		server := servers[i%len(servers)]
+		reply, err := Ask(ctx, server, q, true)
+		var found TXT
+		if err == nil {
+			found, err = parseTXT(reply, n)
+		}
+		if err == nil {
+			return found, nil
+		}
+		errs = append(errs, fmt.Errorf("asking %s: %w", server, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return TXT{}, errors.Join(errs...)
+}
+
+// servers returns the addresses of the resolvers.
+func (s *System) servers() ([]string, error) {
+	name := s.File
+	if name == "" {
+		name = "/etc/resolv.conf"
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the machine's resolvers: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	if err != nil {
+		return nil, fmt.Errorf("looking for the machine's resolvers: %w", err)
+	}
+	port := s.Port
+	if port == "" {
+		port = "53"
+	}
+	return parseServers(text, port), nil
+}
+
+// parseServers reads resolv.conf(5). Without a server, this machine is one.
+func parseServers(text []byte, port string) []string {
+	var servers []string
+	for line := range bytes.Lines(text) {
+		f := bytes.Fields(line)
+		if len(f) < 2 || string(f[0]) != "nameserver" {
+			continue
+		}
+		addr, err := netip.ParseAddr(string(f[1]))
+		if err == nil && len(servers) < maxServers {
+			servers = append(servers, net.JoinHostPort(addr.String(), port))
+		}
+	}
+	if servers == nil {
+		return []string{net.JoinHostPort("127.0.0.1", port)}
+	}
+	return servers
+}
+
+// parseTXT reads a reply of a resolver.
+func parseTXT(reply []byte, name dnsmessage.Name) (TXT, error) {
+	var p dnsmessage.Parser
+	h, err := p.Start(reply)
+	if err != nil {
+		return TXT{}, fmt.Errorf("reading a reply: %w", err)
+	}
+	if h.RCode != dnsmessage.RCodeSuccess && h.RCode != dnsmessage.RCodeNameError {
+		return TXT{}, fmt.Errorf("it says %s", strings.TrimPrefix(h.RCode.String(), "RCode"))
+	}
+	if err := p.SkipAllQuestions(); err != nil {
+		return TXT{}, fmt.Errorf("reading a reply: %w", err)
+	}
+	all, err := p.AllAnswers()
+	if err != nil {
+		return TXT{}, fmt.Errorf("reading a reply: %w", err)
+	}
+	found, ttl := TXT{}, uint32(1<<31-1)
+	for range maxAliases {
+		alias := name
+		for _, r := range all {
+			if !strings.EqualFold(r.Header.Name.String(), name.String()) || r.Header.Class != dnsmessage.ClassINET {
+				continue
+			}
+			switch b := r.Body.(type) {
+			case *dnsmessage.TXTResource:
+				found.Texts = append(found.Texts, strings.Join(b.TXT, ""))
+			case *dnsmessage.CNAMEResource:
+				alias = b.CNAME
+			default:
+				continue
+			}
+			ttl = min(ttl, r.Header.TTL)
+		}
+		if alias == name || found.Texts != nil {
+			break
+		}
+		name = alias
+	}
+	found.TTL = time.Duration(ttl) * time.Second
+	if found.Texts == nil {
+		found.TTL = 0
+	}
+	return found, nil
+}

@@ -1,0 +1,124 @@
+package dkim
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+)
+
+// The bounds of a key in bits (RFC 8301, section 3.2). The upper one bounds what
+// a stranger can make us compute.
+const (
+	minRSA = 1024
+	maxRSA = 8192
+)
+
+var (
+	errNoKey    = errors.New("the domain has no such key")
+	errManyKeys = errors.New("the domain has more than one key of that name")
+	errRevoked  = errors.New("key was revoked")
+	errKey      = errors.New("malformed key")
+	errKeySize  = errors.New("RSA key is too short or too long")
+	errKeyType  = errors.New("key is of another algorithm")
+	errKeyUse   = errors.New("key is not for mail, or not for SHA-256")
+	errKeyExact = errors.New("key is not for identities below its domain")
+)
+
+// key is a key record (RFC 6376, section 3.6.1) that may count.
+type key struct {
+	rsa     *rsa.PublicKey    // one of
+	ed25519 ed25519.PublicKey // both
+	exact   bool              // i= must have the domain of d= itself
+}
+
+// parseKey reads the text of a record, all strings of it joined.
+func parseKey(text string) (*key, error) {
+	l, err := parseTags(text)
+	if err != nil {
+		return nil, errKey
+	}
+	p, ok := l.find("p")
+	switch {
+	case l.has("v") && (l[0].name != "v" || l[0].value != "DKIM1"), !ok:
+		return nil, errKey
+	case p.value == "":
+		return nil, errRevoked
+	case l.has("h") && !contains(items(l.value("h", "")), "sha256"):
+		return nil, errKeyUse
+	}
+	if services := items(l.value("s", "*")); !contains(services, "*") && !contains(services, "email") {
+		return nil, errKeyUse
+	}
+	public, err := decode64(p.value)
+	if err != nil {
+		return nil, errKey
+	}
+	k := &key{exact: contains(items(l.value("t", "")), "s")}
+	switch l.value("k", "rsa") {
+	case "rsa":
+		k.rsa, err = parseRSA(public)
+	case "ed25519":
+		if k.ed25519 = public; len(public) != ed25519.PublicKeySize {
+			err = errKey
+		}
+	default:
+		err = errKeyType
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// parseRSA knows both forms in use: the RFC names one and shows the other
+// (erratum 3017).
+func parseRSA(der []byte) (*rsa.PublicKey, error) {
+	var k *rsa.PublicKey
+	if parsed, err := x509.ParsePKIXPublicKey(der); err == nil {
+		k, _ = parsed.(*rsa.PublicKey)
+	} else if k, err = x509.ParsePKCS1PublicKey(der); err != nil {
+		return nil, errKey
+	}
+	if k == nil {
+		return nil, errKeyType
+	}
+	if n := k.N.BitLen(); n < minRSA || n > maxRSA {
+		return nil, errKeySize
+	}
+	return k, nil
+}
+
+// verify checks the value of a signature over a digest.
+func (k *key) verify(s *signature, digest []byte) error {
+	switch {
+	case k.exact && s.identity != s.domain:
+		return errKeyExact
+	case s.algorithm == "rsa" && k.rsa != nil:
+		if rsa.VerifyPKCS1v15(k.rsa, crypto.SHA256, digest, s.value) != nil {
+			return errHeaderSig
+		}
+	case s.algorithm == "ed25519" && k.ed25519 != nil:
+		// What is signed is the hash (RFC 8463, section 3).
+		if !ed25519.Verify(k.ed25519, digest, s.value) {
+			return errHeaderSig
+		}
+	default:
+		return errKeyType
+	}
+	return nil
+}
+
+// choose takes the one key of a name. Several leave open which one counts
+// (RFC 6376, section 3.6.2.2).
+func choose(texts []string) (*key, error) {
+	switch len(texts) {
+	case 0:
+		return nil, errNoKey
+	case 1:
+		return parseKey(texts[0])
+	default:
+		return nil, errManyKeys
+	}
+}

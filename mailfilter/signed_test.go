@@ -1,0 +1,93 @@
+package mailfilter_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	msgauth "github.com/emersion/go-msgauth/dkim"
+
+	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/dkim"
+)
+
+// TestSigned holds what a signature is for, and that it has its say last.
+func TestSigned(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := false
+	lookup := func(context.Context, string) (dkim.Records, error) {
+		if broken {
+			return dkim.Records{}, errors.New("no answer")
+		}
+		return dkim.Records{Texts: []string{"k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)}}, nil
+	}
+	policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
+		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"}, DKIM: dkim.New(lookup, time.Now),
+	})
+	sign := func(text, domain string) string {
+		var b bytes.Buffer
+		o := &msgauth.SignOptions{Domain: domain, Selector: "s", Signer: private}
+		if err := msgauth.Sign(&b, strings.NewReader(text), o); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	s := newSamples(t)
+	good := s.good()
+	literal := func(domain string) string { return s.edit(good, "<alice@chat.example>", "<alice@"+domain+">") }
+	for _, tt := range []struct {
+		name, text, sender, to, want string
+		broken                       bool
+	}{
+		{name: "signed", text: sign(good, "chat.example"), want: "pass"},
+		{name: "unsigned", text: good, want: "unsigned"},
+		{name: "signed by another", text: sign(good, "eve.example"), want: "bad-signature"},
+		{name: "domain in capitals", text: sign(literal("CHAT.example"), "chat.example"), want: "pass"},
+		{name: "another author", text: sign(literal("eve.example"), "chat.example"), want: "bad-signature"},
+		{name: "changed", text: s.edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), want: "bad-signature"},
+		{name: "cleartext", text: sign(plain, "chat.example"), want: "unencrypted"},
+		{name: "unsigned cleartext", text: plain, want: "unencrypted"},
+		{name: "unsigned cleartext for one who takes it", text: plain, to: "open@chat.example", want: "unsigned"},
+		{name: "signed cleartext for one who takes it", text: sign(plain, "chat.example"), to: "open@chat.example", want: "pass"},
+		{name: "unsigned SecureJoin request", text: secureJoin, want: "unsigned"},
+		{name: "signed SecureJoin request", text: sign(secureJoin, "chat.example"), want: "pass"},
+		{name: "IPv4 literal", text: literal("[192.0.2.1]"), sender: "alice@[192.0.2.1]", want: "pass"},
+		{name: "no IPv4 literal", text: literal("[192.0.2]"), want: "unsigned"},
+		{name: "IPv6 literal", text: literal("[IPv6:2001:db8::1]"), want: "unsigned"},
+		{name: "DNS out of order", text: sign(good, "chat.example"), broken: true, want: "key-unknown"},
+		{name: "DNS out of order, cleartext", text: sign(plain, "chat.example"), broken: true, want: "unencrypted"},
+		{name: "DNS out of order, unsigned", text: good, broken: true, want: "unsigned"},
+	} {
+		broken = tt.broken
+		env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+		if tt.sender != "" {
+			env.Sender = tt.sender
+		}
+		if tt.to != "" {
+			env.Recipients = []string{tt.to}
+		}
+		if got, err := verdict(policy, env, []byte(tt.text)); got != tt.want {
+			t.Errorf("%s: got %q (%v), want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// TestSignedReport holds that a report of another relay, from no one, has to be
+// signed by it.
+func TestSignedReport(t *testing.T) {
+	policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
+		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"},
+		DKIM: dkim.New(func(context.Context, string) (dkim.Records, error) { return dkim.Records{}, nil }, time.Now),
+	})
+	if got, err := verdict(policy, mailfilter.Envelope{Recipients: []string{alice}}, []byte(report)); got != "unsigned" {
+		t.Errorf("got %q (%v), want it unsigned", got, err)
+	}
+}
