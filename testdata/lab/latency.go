@@ -24,15 +24,24 @@ type Sample struct {
 	Late      bool          // it was not told of within lateAfter
 }
 
-// Latency sends texts, one by one with pauses between, and measures each. The
-// pauses are between the arrival of one and the sending of the next.
-func (r *Relay) Latency(ctx context.Context, from *Profile, chat uint32, to *Profile, pauses []time.Duration) ([]Sample, error) {
-	mail, err := r.WatchMail(to.Addr)
+// Latency measures texts between two profiles that know each other, one by one
+// with pauses between the arrival of one and the sending of the next. They take
+// turns, as people do: the core sends no more than a message a second from one
+// profile, and holds back the others.
+func (r *Relay) Latency(ctx context.Context, a, b *Profile, pauses []time.Duration) ([]Sample, error) {
+	mail, err := r.WatchMail(a.Addr, b.Addr)
 	if err != nil {
 		return nil, err
 	}
 	defer mail.Close()
+	chats := map[*Profile]uint32{}
+	for from, to := range map[*Profile]*Profile{a: b, b: a} {
+		if chats[from], err = from.ChatWith(ctx, to); err != nil {
+			return nil, err
+		}
+	}
 	run := time.Now().UnixNano() // texts have to be new
+	from, to := a, b
 	var samples []Sample
 	for i, pause := range pauses {
 		select {
@@ -40,11 +49,12 @@ func (r *Relay) Latency(ctx context.Context, from *Profile, chat uint32, to *Pro
 		case <-ctx.Done():
 			return samples, ctx.Err()
 		}
-		s, err := measure(ctx, mail, from, chat, to, fmt.Sprintf("latency %d of %d", i, run))
+		s, err := measure(ctx, mail, from, chats[from], to, fmt.Sprintf("latency %d of %d", i, run))
 		if err != nil {
 			return samples, err
 		}
 		samples = append(samples, s)
+		from, to = to, from
 	}
 	return samples, nil
 }

@@ -84,8 +84,7 @@ func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, count int, pause
 		}
 	}
 	alice, bob := profiles[0], profiles[1]
-	chat, err := bob.SecureJoin(ctx, alice, nil)
-	if err != nil {
+	if _, err := bob.SecureJoin(ctx, alice, nil); err != nil {
 		return err
 	}
 	var parts [][]time.Duration
@@ -97,7 +96,7 @@ func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, count int, pause
 	}
 	for _, p := range parts {
 		fmt.Printf("\ntext messages, pauses of %v to %v\n", slices.Min(p).Round(time.Millisecond), slices.Max(p).Round(time.Millisecond))
-		samples, err := relay.Latency(ctx, bob, chat, alice, p)
+		samples, err := relay.Latency(ctx, bob, alice, p)
 		if err := errors.Join(err, report(samples)); err != nil {
 			return err
 		}
