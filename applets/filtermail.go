@@ -72,6 +72,7 @@ func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name
 		Policy:         policy,
 		Queue:          net.JoinHostPort("127.0.0.1", strconv.Itoa(queue)),
 		MaxMessageSize: int64(conf.MaxMessageSize),
+		MaxRecipients:  conf.MaxSMTPRecipients,
 		MaxInFlight:    conf.FiltermailMaxInFlight,
 		Log:            log,
 	})

@@ -77,18 +77,18 @@ func TestRecipients(t *testing.T) {
 	c := start(t, sink.addr(), nil).dial()
 	c.do("MAIL FROM:<free@our.test>", "250")
 	var all bytes.Buffer
-	for range maxRecipients {
+	for range defaultMaxRecipients {
 		all.WriteString("RCPT TO:<bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb@far.test>\r\n")
 	}
 	c.send(all.String())
-	for range maxRecipients {
+	for range defaultMaxRecipients {
 		c.want("250")
 	}
 	c.do("RCPT TO:<b@far.test>", "452")
 	c.do("DATA", "354")
 	c.send(wire(".\r\n"))
 	c.want("250")
-	if got := sink.got(); len(got) != 1 || len(got[0].envelope) != 1+maxRecipients {
+	if got := sink.got(); len(got) != 1 || len(got[0].envelope) != 1+defaultMaxRecipients {
 		t.Errorf("got %d messages", len(got))
 	}
 }

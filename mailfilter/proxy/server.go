@@ -13,8 +13,8 @@ import (
 	"chatmaild/mailfilter"
 )
 
-// Options says what a Server does. Zero durations and a nil Observer mean the
-// defaults; everything else is required.
+// Options says what a Server does. A zero MaxRecipients, zero durations and a nil
+// Observer mean the defaults; everything else is required.
 type Options struct {
 	Name   string // what to call oneself in SMTP: the mail domain
 	Policy mailfilter.Policy
@@ -24,6 +24,10 @@ type Options struct {
 	// Received lines that Postfix adds before it hands a message over may
 	// come on top of it.
 	MaxMessageSize int64
+
+	// MaxRecipients is how many recipients a message may have; default 1000.
+	// RFC 5321, section 4.5.3.1.8, wants 100 at least.
+	MaxRecipients int
 
 	// MaxInFlight is how many messages may be under way at once, from DATA to
 	// the reply. Each of them needs some 100 KiB, whatever its size. Four
@@ -89,6 +93,9 @@ func New(opts Options) *Server {
 		if *d.value == 0 {
 			*d.value = d.standard
 		}
+	}
+	if opts.MaxRecipients == 0 {
+		opts.MaxRecipients = defaultMaxRecipients
 	}
 	if opts.Observer == nil {
 		opts.Observer = nobody{}

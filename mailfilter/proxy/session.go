@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxRecipients = 1000      // of a message; RFC 5321, section 4.5.3.1.8, wants 100 at least
-	maxEnvelope   = 256 << 10 // octets of all recipients with their parameters
-	maxErrors     = 20        // commands that are no commands, before we hang up
+	defaultMaxRecipients = 1000      // of a message
+	maxEnvelope          = 256 << 10 // octets of all recipients with their parameters
+	maxErrors            = 20        // commands that are no commands, before we hang up
 )
 
 var errShutdown = errors.New("shutting down")
@@ -220,7 +220,7 @@ func (c *session) rcptTo(args string) {
 		c.fail(saySyntax)
 	case !plain(p.addr):
 		c.fail(sayAddress)
-	case len(c.rcpts) >= maxRecipients, c.size+len(args) > maxEnvelope:
+	case len(c.rcpts) >= c.server.opts.MaxRecipients, c.size+len(args) > maxEnvelope:
 		c.peer.say(sayTooMany)
 	default:
 		c.size += len(args)
