@@ -47,12 +47,19 @@ func (a *Authority) client() *acmez.Client {
 	}
 }
 
+// Account is ours with the authority, as a CAA record names it (RFC 8659 §4.2,
+// RFC 8657 §3).
+type Account struct {
+	URI    string
+	Issuer string // what the authority calls itself there; "" if it does not say
+}
+
 // Obtain gets a certificate for names with key, as PEM with its chain. With
 // replaces, which may be nil, the order is a renewal (RFC 9773 §5), which the
 // limits of Let's Encrypt exempt. The account is the one that accountKey belongs
-// to; if the authority does not know it, it is opened. Its URI is returned as
+// to; if the authority does not know it, it is opened. The account is returned as
 // soon as it is known, even if there is an error then.
-func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, names []string, replaces *x509.Certificate) (chain []byte, accountURI string, err error) {
+func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, names []string, replaces *x509.Certificate) (chain []byte, ours Account, err error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	client := a.client()
@@ -61,28 +68,32 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 		account.Contact = []string{"mailto:" + a.Email}
 	}
 	if account, err = client.NewAccount(ctx, account); err != nil {
-		return nil, "", fmt.Errorf("opening the account: %w", err)
+		return nil, ours, fmt.Errorf("opening the account: %w", err)
+	}
+	ours.URI = account.Location
+	if directory, err := client.GetDirectory(ctx); err == nil && directory.Meta != nil && len(directory.Meta.CAAIdentities) > 0 {
+		ours.Issuer = directory.Meta.CAAIdentities[0]
 	}
 	csr, err := acmez.NewCSR(key, names)
 	if err != nil {
-		return nil, account.Location, fmt.Errorf("making the request: %w", err)
+		return nil, ours, fmt.Errorf("making the request: %w", err)
 	}
 	order, err := acmez.OrderParametersFromCSR(account, csr)
 	if err != nil {
-		return nil, account.Location, fmt.Errorf("making the order: %w", err)
+		return nil, ours, fmt.Errorf("making the order: %w", err)
 	}
 	order.Replaces = replaces
 	chains, err := client.ObtainCertificate(ctx, order)
 	if err != nil {
-		return nil, account.Location, err
+		return nil, ours, err
 	}
 	if len(chains) == 0 {
-		return nil, account.Location, errors.New("the authority sent no certificate")
+		return nil, ours, errors.New("the authority sent no certificate")
 	}
 	if leaf(chains[0].ChainPEM, key) == nil {
-		return nil, account.Location, errors.New("the authority sent a certificate that is not for our key")
+		return nil, ours, errors.New("the authority sent a certificate that is not for our key")
 	}
-	return chains[0].ChainPEM, account.Location, nil
+	return chains[0].ChainPEM, ours, nil
 }
 
 // suggestion is when an authority wants a certificate to be renewed (RFC 9773

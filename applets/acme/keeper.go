@@ -109,14 +109,14 @@ func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, curr
 	if err != nil {
 		return next, fmt.Errorf("the account's key: %w", err)
 	}
-	chain, accountURI, failure := k.Authority.Obtain(ctx, accountKey, key, k.Names, current)
+	chain, account, failure := k.Authority.Obtain(ctx, accountKey, key, k.Names, current)
 	if ctx.Err() != nil {
 		return next, ctx.Err()
 	}
 	now := time.Now()
 	state.Asked = now.UTC()
-	if accountURI != "" {
-		state.AccountURI = accountURI
+	if account.URI != "" {
+		state.AccountURI, state.Issuer = account.URI, account.Issuer
 	}
 	if failure != nil {
 		return k.failed(state, failure, now)

@@ -10,6 +10,7 @@ import (
 type State struct {
 	Directory  string    `json:"directory"`             // of the authority
 	AccountURI string    `json:"account_uri,omitempty"` // for the CAA record (RFC 8657 §3)
+	Issuer     string    `json:"issuer,omitempty"`      // what that record calls the authority (RFC 8659 §4.2)
 	Asked      time.Time `json:"asked,omitzero"`        // when the authority was last asked for a certificate
 	Next       time.Time `json:"next"`                  // when it will be asked again
 	Problem    *Problem  `json:"problem,omitempty"`     // why there is no new certificate; nil if all is well

@@ -86,6 +86,9 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 			return relay, err
 		}
 		relay.AccountURI = state.AccountURI
+		if state.Issuer != "" {
+			relay.Issuer = state.Issuer
+		}
 	}
 	text, err := machine.ReadFile(dkimKeyPath(conf))
 	if errors.Is(err, fs.ErrNotExist) {
