@@ -46,7 +46,7 @@ var layers = []layer{
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 		{name: "applets/admin/keys"},
 		{name: "applets/admin/preview", ours: "packaging/www"},
-		{name: "applets/command", ours: "applets/config applets/service"},
+		{name: "applets/command", ours: "applets/config applets/service", others: "golang.org/x/sys"},
 	}},
 	{name: "adapters", packages: []rule{
 		{name: "applets/acme", ours: "store/atomicfile", others: "github.com/mholt/acmez"},
