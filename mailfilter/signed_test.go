@@ -1,9 +1,13 @@
 package mailfilter_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -89,5 +93,52 @@ func TestSignedReport(t *testing.T) {
 	})
 	if got, err := verdict(policy, mailfilter.Envelope{Recipients: []string{alice}}, []byte(report)); got != "unsigned" {
 		t.Errorf("got %q (%v), want it unsigned", got, err)
+	}
+}
+
+// BenchmarkIncoming is a whole verdict with and without DKIM, the key cached; the
+// difference is what verification takes.
+func BenchmarkIncoming(b *testing.B) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		b.Fatal(err)
+	}
+	key := dkim.Records{Texts: []string{"p=" + base64.StdEncoding.EncodeToString(public)}, TTL: time.Hour}
+	verifier := dkim.New(func(context.Context, string) (dkim.Records, error) { return key, nil }, time.Now)
+	s := newSamples(b)
+	for _, size := range []struct {
+		name   string
+		octets int
+	}{{"2KiB", 2 << 10}, {"5MiB", 5 << 20}} {
+		var text bytes.Buffer
+		o := &msgauth.SignOptions{Domain: "chat.example", Selector: "s", Signer: private, HeaderCanonicalization: "relaxed"}
+		if err := msgauth.Sign(&text, bytes.NewReader(s.sized(size.octets)), o); err != nil {
+			b.Fatal(err)
+		}
+		for name, v := range map[string]*dkim.Verifier{"plain": nil, "dkim": verifier} {
+			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{Mailboxes: mailboxes{b}, Domains: []string{"chat.example"}, DKIM: v})
+			b.Run(size.name+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				r := bufio.NewReaderSize(nil, 32<<10)
+				for b.Loop() {
+					r.Reset(chunks{bytes.NewReader(text.Bytes())})
+					h, err := mailfilter.ReadHeader(r)
+					if err != nil {
+						b.Fatal(err)
+					}
+					c, err := policy.Check(mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}, h)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if err := c.Body(r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

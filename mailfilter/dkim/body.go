@@ -91,9 +91,12 @@ const manyEnds = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r
 // release hashes the line ends that turned out not to be at the end.
 func (b *body) release() {
 	b.text = true
-	for b.ends > 0 {
-		n := min(b.ends, len(manyEnds)/2)
-		b.hash.Write([]byte(manyEnds[:2*n]))
+	if b.ends == 0 {
+		return
+	}
+	for run := []byte(manyEnds); b.ends > 0; {
+		n := min(b.ends, len(run)/2)
+		b.hash.Write(run[:2*n])
 		b.ends -= n
 	}
 }
