@@ -58,6 +58,8 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 			return err
 		}
 		defer deleter.Close()
+		traces := &traces{socket: conf.Socket("metadata"), log: log}
+		deleter.Gone = func(addr string) { traces.forget(ctx, addr) }
 		remover = deleter
 		if err := lastRun.write(start); err != nil {
 			return err

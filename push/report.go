@@ -6,6 +6,11 @@ import "time"
 // No mail client can ask for it: Dovecot puts priv/ or shared/ before their keys.
 const ReportKey = "chatmaild/push"
 
+// TokensKey is the dict key of an account's tokens, as Dovecot names it, but with a
+// mailbox's GUID that is nobody's. Unset, they are forgotten, and with them the
+// notifications that wait.
+const TokensKey = "priv/0/" + deviceToken
+
 // Report is what the notifier tells the operator.
 type Report struct {
 	Time     time.Time       `json:"time"`

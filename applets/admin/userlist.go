@@ -14,6 +14,7 @@ import (
 
 	"chatmaild/auth"
 	"chatmaild/auth/dict"
+	"chatmaild/push"
 )
 
 // userState is what list tells about each account.
@@ -123,10 +124,6 @@ func (u *users) show(_ context.Context, addr auth.Address) (any, error) {
 	return d, nil
 }
 
-// tokensKey is the entry of a user's push tokens, as Dovecot names it to the
-// metadata daemon, with a mailbox's GUID that is of no interest there.
-const tokensKey = "priv/0/devicetoken"
-
 // forgetTokens has the metadata daemon, which alone may, forget the user's push
 // tokens, and with them the notifications that wait.
 func (u *users) forgetTokens(ctx context.Context, addr auth.Address) error {
@@ -135,5 +132,5 @@ func (u *users) forgetTokens(ctx context.Context, addr auth.Address) error {
 		return err
 	}
 	defer client.Close()
-	return client.Commit(ctx, addr.String(), []dict.Change{{Key: tokensKey, Unset: true}})
+	return client.Commit(ctx, addr.String(), []dict.Change{{Key: push.TokensKey, Unset: true}})
 }

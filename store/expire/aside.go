@@ -109,6 +109,9 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 			return Tally{}, false, err
 		}
 		files.add(Tally{1, st.Size})
+		if r.Gone != nil {
+			r.Gone(name)
+		}
 	}
 	rest, err := r.remove(name)
 	files.add(rest)

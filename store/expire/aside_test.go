@@ -39,12 +39,17 @@ func remove(t *testing.T, d *Deleter, meanwhile func()) bool {
 
 func TestRemoveMailbox(t *testing.T) {
 	s, d, _ := inactive(t)
+	told := ""
+	d.Gone = func(addr string) { told += addr }
 	seen := true
 	if !remove(t, d, func() { seen = s.exists(addr) }) || s.exists(addr) || s.exists(asideName+"/"+addr) {
 		t.Error("the mailbox is still there")
 	}
 	if seen {
 		t.Error("the mailbox could be seen while it was taken apart")
+	}
+	if told != addr {
+		t.Errorf("told that %q is gone, want %q", told, addr)
 	}
 	d.Close()
 	if s.exists(asideName) {
@@ -56,6 +61,7 @@ func TestRemoveMailbox(t *testing.T) {
 func TestLoginBeforeRemoval(t *testing.T) {
 	s, d, _ := inactive(t)
 	before := s.all()
+	d.Gone = func(string) { t.Error("told that a mailbox is gone that is not") }
 	if remove(t, d, func() { s.touch(asideName+"/"+addr+"/password", ago(0)) }) {
 		t.Error("removed, despite a login")
 	}

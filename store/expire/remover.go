@@ -48,6 +48,10 @@ type Deleter struct {
 	aside dir
 	plan  Plan
 
+	// Gone is told the address of each mailbox that goes, so that its traces
+	// elsewhere go too; it is called by several goroutines. Nil: nobody is told.
+	Gone func(addr string)
+
 	renamed func() // for tests: the moment after a mailbox was set aside
 }
 
