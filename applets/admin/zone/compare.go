@@ -62,6 +62,10 @@ func rival(w Wanted, value string) bool {
 	return strings.HasPrefix(strings.ToLower(value), "v=spf1")
 }
 
+// harmless are tags of a DKIM key that change nothing for a relay's signatures,
+// whether they are there or not (RFC 6376 §3.6.1). Others' tools write some of them.
+var harmless = []string{"k=rsa", "s=email", "s=*", "t=s", "h=sha256"}
+
 // canonical brings values that mean the same into one form.
 func canonical(t Type, value string) string {
 	value = strings.Join(strings.Fields(value), " ")
@@ -78,7 +82,7 @@ func canonical(t Type, value string) string {
 		}
 		var tags []string
 		for tag := range strings.SplitSeq(value, ";") {
-			if tag = strings.ReplaceAll(tag, " ", ""); tag != "" {
+			if tag = strings.ReplaceAll(tag, " ", ""); tag != "" && !slices.Contains(harmless, tag) {
 				tags = append(tags, tag)
 			}
 		}

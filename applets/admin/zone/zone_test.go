@@ -84,6 +84,8 @@ func TestCompare(t *testing.T) {
 		{"two SPF", spf, []string{"v=spf1 a ~all", "V=SPF1 mx -all"}, Different},
 		{"DKIM with other spaces and order", dkim, []string{"v=DKIM1;p=ABC; k=rsa;t=s;s=email;"}, Fine},
 		{"DKIM with a key in two pieces", dkim, []string{"v=DKIM1; k=rsa; p=A BC; s=email; t=s"}, Fine},
+		{"DKIM of opendkim-genkey", dkim, []string{"v=DKIM1; h=sha256; k=rsa; p=ABC"}, Fine},
+		{"DKIM that nobody may rely on", dkim, []string{"v=DKIM1; k=rsa; t=y; p=ABC"}, Different},
 		{"another DKIM key", dkim, []string{"v=DKIM1; k=rsa; p=ABD; s=email; t=s"}, Different},
 		{"DMARC with spaces", dmarc, []string{"v=DMARC1; p=reject; adkim=s; aspf=s;"}, Fine},
 		{"lax DMARC", dmarc, []string{"v=DMARC1; p=none"}, Different},
