@@ -98,12 +98,17 @@ func (m *fakeMachine) command(_ context.Context, name string, args ...string) (s
 
 func (m *fakeMachine) plan(text string) (*plan, error) {
 	m.t.Helper()
+	p := m.planner(text)
+	return p.relay(context.Background())
+}
+
+func (m *fakeMachine) planner(text string) planner {
+	m.t.Helper()
 	conf, err := config.Parse("test.toml", text)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	p := planner{conf: conf, configPath: "/etc/chatmail/chatmail.toml", version: "1", machine: m.Host, now: time.Now()}
-	return p.relay(context.Background())
+	return planner{conf: conf, configPath: "/etc/chatmail/chatmail.toml", version: "1", machine: m.Host, now: time.Now()}
 }
 
 const underscore = "mail_domain = \"_chat.example\"\n"

@@ -1,0 +1,146 @@
+package admin
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/applets/acme"
+	"chatmaild/applets/admin/keys"
+	"chatmaild/applets/admin/wanted"
+)
+
+const (
+	plainName  = "mail_domain = \"chat.example.org\"\n"
+	acmeFolder = acme.Folder("/var/lib/chatmaild/acme")
+)
+
+// written returns the file that a plan writes at path, or nil.
+func written(todo *plan, path string) *wanted.File {
+	for _, c := range todo.files {
+		if c.File.Path == path && !c.File.Absent {
+			return &c.File
+		}
+	}
+	return nil
+}
+
+func (m *fakeMachine) mustPlan(text string) *plan {
+	m.t.Helper()
+	todo, err := m.plan(text)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return todo
+}
+
+// TestFirstCertificate holds that a new relay starts with a certificate of its
+// own that the acme daemon can replace, and that run leaves it alone then.
+func TestFirstCertificate(t *testing.T) {
+	m := newMachine(t)
+	todo := m.mustPlan(plainName)
+	for _, path := range []string{acmeFolder.Certificate(), acmeFolder.PrivateKey()} {
+		f := written(todo, path)
+		if f == nil || f.Mode != 0o600 || f.Owner != wanted.ACMEUser {
+			t.Fatalf("%s: got %+v, want it, of %s alone", path, f, wanted.ACMEUser)
+		}
+		m.write(path, string(f.Content))
+	}
+	for _, unit := range []string{"chatmaild-certificate.path", "chatmaild-acme.socket", "chatmaild-acme.service"} {
+		if !slices.ContainsFunc(todo.units, func(s unitStep) bool { return s == unitStep{"start", unit, "it is inactive"} }) {
+			t.Errorf("%s is not started: %v", unit, todo.units)
+		}
+	}
+	m.active[wanted.ACME] = time.Now().Add(time.Minute)
+	m.enabled[wanted.ACME] = true
+	again := m.mustPlan(plainName)
+	if f := written(again, acmeFolder.Certificate()); f != nil {
+		t.Errorf("a second run would write %s", f.Path)
+	}
+	if !slices.Contains(again.units, unitStep{"restart", wanted.ACME, "to ask for a certificate"}) {
+		t.Errorf("a second run does not ask for a certificate: %v", again.units)
+	}
+}
+
+// TestTakesOverAcmetool holds that certificate, key and account of a relay that
+// acmetool served stay the same.
+func TestTakesOverAcmetool(t *testing.T) {
+	key, err := keys.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := keys.SelfSign("chat.example.org", key, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const live = "/var/lib/acme/live/chat.example.org/"
+	tests := []struct {
+		name, config string
+		spoil        func(*fakeMachine)
+		took         bool
+		account      string // what the account's key is then; "" for none
+	}{
+		{"all", plainName, func(*fakeMachine) {}, true, "production"},
+		{"another authority", plainName + `acme_directory = "https://acme.example/dir"`, func(*fakeMachine) {}, true, ""},
+		{"a key of another certificate", plainName, func(m *fakeMachine) {
+			other, err := keys.NewKey()
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			m.write(live+"privkey", string(other))
+		}, false, ""},
+		{"a key of ours is there", plainName, func(m *fakeMachine) { m.write(acmeFolder.PrivateKey(), string(key)) }, false, ""},
+		{"another relay's", "mail_domain = \"other.example.org\"\n", func(*fakeMachine) {}, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t)
+			m.write(live+"privkey", string(key))
+			m.write(live+"fullchain", string(cert))
+			m.write("/var/lib/acme/accounts/acme-staging-v02.api.letsencrypt.org%2fdirectory/aaaa/privkey", "staging")
+			m.write("/var/lib/acme/accounts/acme-v02.api.letsencrypt.org%2fdirectory/bbbb/privkey", "production")
+			tt.spoil(m)
+			todo := m.mustPlan(tt.config)
+			f := written(todo, acmeFolder.Certificate())
+			if took := f != nil && string(f.Content) == string(cert); took != tt.took {
+				t.Errorf("took the certificate: %v, want %v", took, tt.took)
+			}
+			account := ""
+			if f := written(todo, acmeFolder.AccountKey()); f != nil {
+				account = string(f.Content)
+			}
+			if account != tt.account {
+				t.Errorf("account: got %q, want %q", account, tt.account)
+			}
+		})
+	}
+}
+
+// TestProblemInStatus holds that a refusal is told with what to do, and that it
+// is only worth a note while the certificate lasts.
+func TestProblemInStatus(t *testing.T) {
+	m := newMachine(t)
+	todo := m.mustPlan(plainName)
+	for _, path := range []string{acmeFolder.Certificate(), acmeFolder.PrivateKey()} {
+		m.write(path, string(written(todo, path).Content))
+	}
+	m.write(acmeFolder.StateFile(), `{"directory":"x","next":"2026-03-01T10:00:00Z",
+		"problem":{"type":"caa","detail":"not you","since":"2026-02-01T00:00:00Z","times":3}}`)
+	e := examiner{planner: m.planner(plainName)}
+	e.certificate()
+	var said strings.Builder
+	if err := (statusReport{Findings: e.findings}).print(&said, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"not you; asked again at 2026-03-01 10:00:00", "the CAA record allows another authority", "there is none yet"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("status lacks %q:\n%s", want, said.String())
+		}
+	}
+	for _, f := range e.findings {
+		if f.Level != trouble {
+			t.Errorf("%s is %s, want %s", f.Part, f.Level, trouble)
+		}
+	}
+}
