@@ -21,8 +21,7 @@ func verifier(conf *config.Config, log *slog.Logger) *dkim.Verifier {
 	lookup := func(ctx context.Context, name string) (dkim.Records, error) {
 		found, err := system.TXT(ctx, name)
 		if err != nil && ctx.Err() == nil {
-			log.Warn("the DNS does not answer for a DKIM key; the message is deferred")
-			log.Debug("the DNS does not answer for a DKIM key", "name", name, "error", err)
+			log.Debug("the DNS does not answer for a DKIM key; the message is deferred", "name", name, "error", err)
 		}
 		return dkim.Records{Texts: found.Texts, TTL: found.TTL}, err
 	}

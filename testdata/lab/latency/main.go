@@ -1,9 +1,10 @@
 // Command latency measures a relay in the lab: text messages between two real
 // clients with fixed and with random pauses, and one to a large group.
 //
-//	go run ./testdata/lab/latency [-count 50] [-pause 700ms] [-random 2s-40s] [-group 60]
+//	go run ./testdata/lab/latency [-count 50] [-pause 700ms] [-random 2s-40s] [-group 60] [-far]
 //
-// A part whose flag is empty or 0 is left out. With random pauses, 50 messages
+// With -far, the texts come from a second relay. A part whose flag is empty or 0
+// is left out. With random pauses, 50 messages
 // take some 18 minutes. The exit status is 1 if a message was not told of.
 package main
 
@@ -46,6 +47,7 @@ func run(ctx context.Context, args []string) (err error) {
 	pause := flags.Duration("pause", 700*time.Millisecond, "pause between messages")
 	random := flags.String("random", "", "random pauses, such as 2s-40s")
 	group := flags.Int("group", 60, "members of the large group")
+	far := flags.Bool("far", false, "the sender of the texts is on a second relay")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -63,8 +65,12 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	relay, err := l.StartRelay(ctx, "_latency.test", deb, noRateLimit)
+	from := relay
+	if err == nil && *far {
+		from, err = l.StartRelay(ctx, "_far.test", deb, noRateLimit)
+	}
 	if err == nil {
-		err = measure(ctx, l, relay, *count, *pause, low, high, *group)
+		err = measure(ctx, l, from, relay, *count, *pause, low, high, *group)
 	}
 	if err != nil && relay != nil {
 		relay.Diagnose(os.Stderr)
@@ -72,14 +78,17 @@ func run(ctx context.Context, args []string) (err error) {
 	return err
 }
 
-func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, count int, pause, low, high time.Duration, group int) error {
+func measure(ctx context.Context, l *lab.Lab, from, relay *lab.Relay, count int, pause, low, high time.Duration, group int) error {
 	var profiles [2]*lab.Profile
-	for i, name := range []string{"alice", "bob"} {
-		client, err := l.StartClient(ctx, name)
+	for i, user := range []struct {
+		name  string
+		relay *lab.Relay
+	}{{"alice", relay}, {"bob", from}} {
+		client, err := l.StartClient(ctx, user.name)
 		if err != nil {
 			return err
 		}
-		if profiles[i], err = client.SignUp(ctx, name, relay.SignUpQR()); err != nil {
+		if profiles[i], err = client.SignUp(ctx, user.name, user.relay.SignUpQR()); err != nil {
 			return err
 		}
 	}
