@@ -18,6 +18,7 @@ type Event struct {
 	ChatID    uint32    `json:"chatId"`
 	MsgID     uint32    `json:"msgId"`
 	ContactID uint32    `json:"contactId"`
+	CallID    uint32    `json:"msg_id"`   // the message that is a call
 	Progress  int       `json:"progress"` // of 1000; 0 is failure
 	Comment   string    `json:"comment"`
 	Msg       string    `json:"msg"`

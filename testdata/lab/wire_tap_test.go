@@ -1,0 +1,191 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"chatmaild/mailfilter"
+)
+
+// filterPort is where filtermail-out listens, and wirePort where the wire does.
+const (
+	filterPort = "127.0.0.1:10080"
+	wirePort   = "127.0.0.1:10090"
+)
+
+// A wire lies between Postfix and the filter and keeps the messages that pass,
+// as they pass.
+type wire struct {
+	relay    *Relay
+	listener net.Listener
+
+	mu    sync.Mutex
+	mails []capture
+}
+
+// A capture is a message with its envelope.
+type capture struct {
+	env  mailfilter.Envelope
+	text []byte // with CRLF, without the doubled dots
+}
+
+// tap puts a wire in front of the filter of mail that our users send.
+func (r *Relay) tap(t *testing.T) *wire {
+	t.Helper()
+	w := &wire{relay: r}
+	err := inNetns(r.netns, func() (err error) {
+		w.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", wirePort)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go w.serve()
+	const master = "/etc/postfix/master.cf"
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
+		defer cancel()
+		if _, err := r.Script(ctx, "mv /run/master.cf "+master+"; systemctl reload postfix"); err != nil {
+			t.Error(err)
+		}
+		w.listener.Close()
+	})
+	_, err = r.Script(deadline(t, partTimeout), `
+cp -p `+master+` /run/
+for service in $(postconf -Mf | sed -n 's/^\([^ ]*\) *inet .*/\1/p'); do
+	if [ "$(postconf -Ph "$service/inet/smtpd_proxy_filter")" = `+filterPort+` ]; then
+		postconf -P "$service/inet/smtpd_proxy_filter=`+wirePort+`"
+	fi
+done
+systemctl reload postfix`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *wire) serve() {
+	for {
+		client, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		go w.carry(client)
+	}
+}
+
+func (w *wire) carry(client net.Conn) {
+	defer client.Close()
+	filter, err := w.relay.DialContext(context.Background(), "tcp", filterPort)
+	if err != nil {
+		return
+	}
+	defer filter.Close()
+	go func() {
+		io.Copy(client, filter)
+		client.Close()
+	}()
+	w.listen(bufio.NewReader(io.TeeReader(client, filter)))
+}
+
+// listen reads what an SMTP client says. Postfix waits for the reply to DATA.
+func (w *wire) listen(r *bufio.Reader) {
+	var env mailfilter.Envelope
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		line = strings.TrimRight(line, "\r\n")
+		verb, rest, _ := strings.Cut(line, ":<")
+		path, _, _ := strings.Cut(rest, ">")
+		switch strings.ToUpper(verb) {
+		case "MAIL FROM":
+			env = mailfilter.Envelope{Sender: path}
+		case "RCPT TO":
+			env.Recipients = append(env.Recipients, path)
+		case "DATA":
+			text, err := readData(r)
+			if err != nil {
+				return
+			}
+			w.mu.Lock()
+			w.mails = append(w.mails, capture{env, text})
+			w.mu.Unlock()
+		}
+	}
+}
+
+// readData reads a message up to the final dot (RFC 5321, section 4.5.2).
+func readData(r *bufio.Reader) ([]byte, error) {
+	var text []byte
+	for {
+		line, err := r.ReadBytes('\n')
+		if err != nil {
+			return nil, err
+		}
+		if string(line) == ".\r\n" {
+			return text, nil
+		}
+		text = append(text, bytes.TrimPrefix(line, []byte("."))...)
+	}
+}
+
+func (w *wire) all() []capture {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.mails)
+}
+
+// checkCapture has both directions of the filter judge a message of the client.
+func checkCapture(t *testing.T, step string, c capture) {
+	t.Helper()
+	out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{Limiter: unlimited{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := mailfilter.NewIncoming(mailfilter.IncomingOptions{Mailboxes: enforcing{}, Domains: []string{domainOf(c.env.Sender)}})
+	for name, policy := range map[string]mailfilter.Policy{"outgoing": out, "incoming": in} {
+		if err := judge(policy, c); err != nil {
+			header, _, _ := bytes.Cut(c.text, []byte("\r\n\r\n"))
+			t.Errorf("%s: %s: %v; its header:\n%s", step, name, err, header)
+		}
+	}
+}
+
+// clear says whether a message is not encrypted.
+func (c capture) clear() bool { return !bytes.Contains(c.text, []byte("multipart/encrypted")) }
+
+func judge(policy mailfilter.Policy, c capture) error {
+	r := bufio.NewReader(bytes.NewReader(c.text))
+	h, err := mailfilter.ReadHeader(r)
+	if err != nil {
+		return err
+	}
+	check, err := policy.Check(c.env, h)
+	if err != nil {
+		return err
+	}
+	if check.Envelope.Sender != c.env.Sender {
+		return fmt.Errorf("the sender became %q", check.Envelope.Sender)
+	}
+	return check.Body(r)
+}
+
+func domainOf(addr string) string { return addr[strings.LastIndexByte(addr, '@')+1:] }
+
+type unlimited struct{}
+
+func (unlimited) Allow(string) bool { return true }
+
+type enforcing struct{}
+
+func (enforcing) EnforcesEncryption(string) (bool, error) { return true, nil }

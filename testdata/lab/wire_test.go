@@ -1,0 +1,303 @@
+package lab
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/rand"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A talk is what the steps of the part "wire" share.
+type talk struct {
+	lab        *Lab
+	relay      *Relay
+	alice, bob *Profile
+	ab, ba     uint32
+	group      uint32
+}
+
+// clearStep is the only step with a message that is not encrypted: a request.
+const clearStep = "SecureJoin 2"
+
+// wire has real clients say everything that they can, and looks at it as it
+// comes off the wire.
+func (p *proof) wire(t *testing.T) {
+	w := p.relay.tap(t)
+	k := &talk{lab: p.lab, relay: p.relay}
+	k.alice = startProfile(t, p.lab, "wire-alice", p.relay.SignUpQR())
+	k.bob = startProfile(t, p.lab, "wire-bob", p.relay.SignUpQR())
+	for _, step := range []struct {
+		name string
+		do   func(*talk, *testing.T)
+	}{
+		{"SecureJoin 3", (*talk).secureJoin},
+		{clearStep, (*talk).oldSecureJoin},
+		{"texts", (*talk).texts},
+		{"files", (*talk).files},
+		{"group", (*talk).groups},
+		{"read receipt", (*talk).receipt},
+		{"reaction, edit, deletion", (*talk).changes},
+		{"call", (*talk).call},
+		{"webxdc", (*talk).webxdc},
+	} {
+		before := len(w.all())
+		if !t.Run(step.name, func(t *testing.T) { step.do(k, t) }) {
+			break
+		}
+		now := w.all()
+		if len(now) == before {
+			t.Errorf("%s: nothing came by", step.name)
+		}
+		inClear, wantClear := 0, 0
+		if step.name == clearStep {
+			wantClear = 1
+		}
+		for _, c := range now[before:] {
+			checkCapture(t, step.name, c)
+			if c.clear() {
+				inClear++
+			}
+		}
+		if inClear != wantClear {
+			t.Errorf("%s: %d messages in the clear, want %d", step.name, inClear, wantClear)
+		}
+		t.Logf("%s: %d messages", step.name, len(now)-before)
+	}
+	if refused := p.script(t, `journalctl --no-pager --output=cat --unit=postfix@-.service --unit='chatmaild-filtermail-*' |
+	grep -E 'reject: |refused' || true`); refused != "" {
+		t.Errorf("refused:\n%s", refused)
+	}
+}
+
+func (k *talk) secureJoin(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	var err error
+	if k.ba, err = k.bob.SecureJoin(ctx, k.alice, nil); err != nil {
+		t.Fatal(err)
+	}
+	if k.ab, err = k.alice.ChatWith(ctx, k.bob); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// oldSecureJoin takes from the QR code what says that the inviter knows version
+// 3: so the joiner begins in the clear, as clients did until 2025.
+func (k *talk) oldSecureJoin(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	carol := startProfile(t, k.lab, "wire-carol", k.relay.SignUpQR())
+	var qr string
+	if err := k.alice.Call(ctx, &qr, "get_chat_securejoin_qr_code", nil); err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Replace(qr, "&v=3", "", 1)
+	if old == qr {
+		t.Fatalf("the QR code has no version")
+	}
+	from := carol.Position()
+	if err := carol.Call(ctx, nil, "secure_join", old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := carol.Wait(ctx, from, JoinerProgress, func(e Event) bool { return e.Progress == Complete }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *talk) texts(t *testing.T) {
+	say(t, k.bob, k.ba, k.alice, "hello Alice")
+	say(t, k.alice, k.ab, k.bob, "hello Bob: ümläut, 🐦\n.\n..\nFrom here")
+	// The receiver shows the beginning of a text this long.
+	if _, err := k.bob.SendText(deadline(t, partTimeout), k.ba, strings.Repeat("a long text. ", 2000)); err != nil {
+		t.Fatal(err)
+	}
+	say(t, k.bob, k.ba, k.alice, "that was long")
+}
+
+func (k *talk) files(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	for _, f := range []struct {
+		name, viewtype string
+		size           int
+	}{{"small.bin", "File", 3000}, {"large.bin", "File", 3 << 20}, {"picture.png", "Image", 0}} {
+		content := onePixel
+		if f.size > 0 {
+			content = make([]byte, f.size)
+			rand.Read(content)
+		}
+		name := filepath.Join(t.TempDir(), f.name)
+		if err := os.WriteFile(name, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		params := map[string]any{"file": name, "filename": f.name, "viewtype": f.viewtype, "text": "see " + f.name}
+		if err := k.alice.Call(ctx, nil, "send_msg", k.ab, params); err != nil {
+			t.Fatal(err)
+		}
+		if f.viewtype == "File" {
+			if _, err := k.bob.WaitFile(ctx, f.name); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if _, _, err := k.bob.WaitText(ctx, "see "+f.name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// onePixel is a PNG.
+var onePixel = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89" +
+	"\x00\x00\x00\nIDATx\x9cc\x00\x01\x00\x00\x05\x00\x01\r\n-\xb4\x00\x00\x00\x00IEND\xaeB`\x82")
+
+func (k *talk) groups(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	if err := k.alice.Call(ctx, &k.group, "create_group_chat", "birds", false); err != nil {
+		t.Fatal(err)
+	}
+	bob, err := k.alice.Contact(ctx, k.bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.alice.Call(ctx, nil, "add_contact_to_chat", k.group, bob); err != nil {
+		t.Fatal(err)
+	}
+	say(t, k.alice, k.group, k.bob, "hello birds")
+	for _, step := range []struct {
+		method string
+		params []any
+	}{
+		{"set_chat_name", []any{k.group, "seagulls"}},
+		{"remove_contact_from_chat", []any{k.group, bob}},
+		{"add_contact_to_chat", []any{k.group, bob}},
+	} {
+		if err := k.alice.Call(ctx, nil, step.method, step.params...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(t, k.alice, k.group, k.bob, "hello again, birds")
+	m, _, err := k.bob.WaitText(ctx, "hello again, birds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.bob.Call(ctx, nil, "accept_chat", m.ChatID); err != nil {
+		t.Fatal(err)
+	}
+	say(t, k.bob, m.ChatID, k.alice, "hello, flock")
+}
+
+func (k *talk) receipt(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	from := k.alice.Position()
+	id, err := k.alice.SendText(ctx, k.ab, "read me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := k.bob.WaitText(ctx, "read me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.bob.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.alice.Wait(ctx, from, MsgRead, func(e Event) bool { return e.MsgID == id }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *talk) changes(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	id, err := k.alice.SendText(ctx, k.ab, "first thought")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := k.bob.WaitText(ctx, "first thought")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := k.alice.Position()
+	if err := k.bob.Call(ctx, nil, "send_reaction", m.ID, []string{"👍"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.alice.Wait(ctx, from, "IncomingReaction", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.alice.Call(ctx, nil, "send_edit_request", id, "second thought"); err != nil {
+		t.Fatal(err)
+	}
+	err = k.bob.Until(ctx, "the edited text", func() (bool, error) {
+		m, err := k.bob.Message(ctx, m.ID)
+		return m.Text == "second thought", err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from = k.bob.Position()
+	if err := k.alice.Call(ctx, nil, "delete_messages_for_all", []uint32{id}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.bob.Wait(ctx, from, "MsgDeleted", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *talk) call(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	from := k.bob.Position()
+	var id uint32
+	if err := k.alice.Call(ctx, &id, "place_outgoing_call", k.ab, "offer", false); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := k.bob.Wait(ctx, from, "IncomingCall", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from = k.alice.Position()
+	if err := k.bob.Call(ctx, nil, "accept_incoming_call", ring.CallID, "answer"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.alice.Wait(ctx, from, "OutgoingCallAccepted", nil); err != nil {
+		t.Fatal(err)
+	}
+	from = k.bob.Position()
+	if err := k.alice.Call(ctx, nil, "end_call", id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.bob.Wait(ctx, from, "CallEnded", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *talk) webxdc(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	name := filepath.Join(t.TempDir(), "app.xdc")
+	var app bytes.Buffer
+	z := zip.NewWriter(&app)
+	f, err := z.Create("index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, "<!DOCTYPE html><title>app</title>")
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, app.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var id uint32
+	params := map[string]any{"file": name, "filename": "app.xdc", "viewtype": "Webxdc"}
+	if err := k.alice.Call(ctx, &id, "send_msg", k.ab, params); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.bob.WaitFile(ctx, "app.xdc"); err != nil {
+		t.Fatal(err)
+	}
+	from := k.bob.Position()
+	if err := k.alice.Call(ctx, nil, "send_webxdc_status_update", id, `{"payload": {"move": "e4"}}`, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.bob.Wait(ctx, from, "WebxdcStatusUpdate", nil); err != nil {
+		t.Fatal(err)
+	}
+}
