@@ -24,18 +24,23 @@ type Sample struct {
 	Late      bool          // it was not told of within lateAfter
 }
 
-// Latency measures texts between two profiles that know each other, one by one
-// with pauses between the arrival of one and the sending of the next. They take
-// turns, as people do: the core sends no more than a message a second from one
-// profile, and holds back the others.
-func (r *Relay) Latency(ctx context.Context, a, b *Profile, pauses []time.Duration) ([]Sample, error) {
-	mail, err := r.WatchMail(a.Addr, b.Addr)
-	if err != nil {
-		return nil, err
-	}
-	defer mail.Close()
-	chats := map[*Profile]uint32{}
+// Latency measures texts between two profiles that know each other, a of this
+// relay and b of a far one, which may be the same: one by one, with pauses
+// between the arrival of one and the sending of the next. They take turns, as
+// people do: the core sends no more than a message a second from one profile,
+// and holds back the others.
+func (r *Relay) Latency(ctx context.Context, a *Profile, far *Relay, b *Profile, pauses []time.Duration) ([]Sample, error) {
+	chats, mail := map[*Profile]uint32{}, map[*Profile]*Arrivals{}
 	for from, to := range map[*Profile]*Profile{a: b, b: a} {
+		home := r
+		if from == b {
+			home = far
+		}
+		var err error
+		if mail[from], err = home.WatchMail(from.Addr); err != nil {
+			return nil, err
+		}
+		defer mail[from].Close()
 		if chats[from], err = from.ChatWith(ctx, to); err != nil {
 			return nil, err
 		}
@@ -49,7 +54,7 @@ func (r *Relay) Latency(ctx context.Context, a, b *Profile, pauses []time.Durati
 		case <-ctx.Done():
 			return samples, ctx.Err()
 		}
-		s, err := measure(ctx, mail, from, chats[from], to, fmt.Sprintf("latency %d of %d", i, run))
+		s, err := measure(ctx, mail[to], from, chats[from], to, fmt.Sprintf("latency %d of %d", i, run))
 		if err != nil {
 			return samples, err
 		}

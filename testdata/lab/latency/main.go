@@ -3,9 +3,9 @@
 //
 //	go run ./testdata/lab/latency [-count 50] [-pause 700ms] [-random 2s-40s] [-group 60] [-far]
 //
-// With -far, the texts come from a second relay. A part whose flag is empty or 0
-// is left out. With random pauses, 50 messages
-// take some 18 minutes. The exit status is 1 if a message was not told of.
+// With -far, one of the two clients is on a second relay. A part whose flag is
+// empty or 0 is left out. With random pauses, 50 messages take some 18 minutes.
+// The exit status is 1 if a message was not told of.
 package main
 
 import (
@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) (err error) {
 	pause := flags.Duration("pause", 700*time.Millisecond, "pause between messages")
 	random := flags.String("random", "", "random pauses, such as 2s-40s")
 	group := flags.Int("group", 60, "members of the large group")
-	far := flags.Bool("far", false, "the sender of the texts is on a second relay")
+	far := flags.Bool("far", false, "one of the two who text is on a second relay")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	relay, err := l.StartRelay(ctx, "_latency.test", deb, noRateLimit)
-	from := relay
+	second := relay
 	if err == nil && *far {
-		from, err = l.StartRelay(ctx, "_far.test", deb, noRateLimit)
+		second, err = l.StartRelay(ctx, "_far.test", deb, noRateLimit)
 	}
 	if err == nil {
-		err = measure(ctx, l, from, relay, *count, *pause, low, high, *group)
+		err = measure(ctx, l, relay, second, *count, *pause, low, high, *group)
 	}
 	if err != nil && relay != nil {
 		relay.Diagnose(os.Stderr)
@@ -78,12 +78,12 @@ func run(ctx context.Context, args []string) (err error) {
 	return err
 }
 
-func measure(ctx context.Context, l *lab.Lab, from, relay *lab.Relay, count int, pause, low, high time.Duration, group int) error {
+func measure(ctx context.Context, l *lab.Lab, relay, second *lab.Relay, count int, pause, low, high time.Duration, group int) error {
 	var profiles [2]*lab.Profile
 	for i, user := range []struct {
 		name  string
 		relay *lab.Relay
-	}{{"alice", relay}, {"bob", from}} {
+	}{{"alice", relay}, {"bob", second}} {
 		client, err := l.StartClient(ctx, user.name)
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func measure(ctx context.Context, l *lab.Lab, from, relay *lab.Relay, count int,
 	}
 	for _, p := range parts {
 		fmt.Printf("\ntext messages, pauses of %v to %v\n", slices.Min(p).Round(time.Millisecond), slices.Max(p).Round(time.Millisecond))
-		samples, err := relay.Latency(ctx, bob, alice, p)
+		samples, err := relay.Latency(ctx, alice, second, bob, p)
 		if err := errors.Join(err, report(samples)); err != nil {
 			return err
 		}
