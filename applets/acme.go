@@ -1,9 +1,12 @@
 package applets
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"net"
+	"os"
+	"time"
 
 	"chatmaild/applets/acme"
 	"chatmaild/applets/command"
@@ -34,19 +37,37 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 	}
 	// A relay whose certificate comes from elsewhere has nothing to ask for.
 	if cfg.ACME() {
-		keeper := &acme.Keeper{
-			Folder: acme.Folder(cfg.ACMEDir()),
-			Names:  cfg.CertificateNames(),
-			Authority: &acme.Authority{
-				Directory: cfg.ACMEDirectory, Email: cfg.ACMEEmail, UserAgent: "chatmaild/" + env.Version,
-				Solver: responder, Challenge: "http-01",
-			},
-			Log: log,
+		authority := &acme.Authority{
+			Directory: cmp.Or(cfg.ACMEDirectory, acme.LetsEncrypt), Email: cfg.ACMEEmail,
+			UserAgent: "chatmaild/" + env.Version, Solver: responder, Challenge: "http-01",
 		}
-		if keeper.Authority.Directory == "" {
-			keeper.Authority.Directory = acme.LetsEncrypt
+		if cfg.ACMEDNSServer != "" {
+			if authority.Solver, err = nameServer(cfg); err != nil {
+				return err
+			}
+			authority.Challenge = "dns-01"
+		}
+		keeper := &acme.Keeper{
+			Folder: acme.Folder(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,
 		}
 		s.Background = keeper.Run
 	}
 	return s.Run(ctx)
+}
+
+// nameServer is where challenges are answered by DNS.
+func nameServer(cfg *config.Config) (*acme.NameServer, error) {
+	text, err := os.ReadFile(cfg.ACMEDNSKey)
+	if err != nil {
+		return nil, command.Usagef("acme_dns_key: %v", err)
+	}
+	key, err := acme.ParseUpdateKey(text)
+	if err != nil {
+		return nil, command.Usagef("acme_dns_key: %s: %v", cfg.ACMEDNSKey, err)
+	}
+	address := cfg.ACMEDNSServer
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(address, "53")
+	}
+	return &acme.NameServer{Address: address, Key: key, Now: time.Now}, nil
 }

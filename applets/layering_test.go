@@ -49,7 +49,7 @@ var layers = []layer{
 		{name: "applets/command", ours: "applets/config applets/service", others: "golang.org/x/sys"},
 	}},
 	{name: "adapters", packages: []rule{
-		{name: "applets/acme", ours: "store/atomicfile", others: "github.com/mholt/acmez"},
+		{name: "applets/acme", ours: "store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},

@@ -2,11 +2,13 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/mail"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -64,6 +66,8 @@ func (c *Config) check() (key string, err error) {
 		{"tls_external_cert_and_key", c.checkExternalTLS()},
 		{"acme_email", optional(c.ACMEEmail, checkAddress)},
 		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
+		{"acme_dns_server", optional(c.ACMEDNSServer, checkServer)},
+		{"acme_dns_key", c.checkDNSKey()},
 		{"dkim_selector", checkSelector(c.DKIMSelector)},
 		{"iroh_relay", optional(c.IrohRelay, checkURL)},
 		{"www_folder", optional(c.WWWFolder, absolute)},
@@ -208,6 +212,28 @@ func checkURL(text string) error {
 		return fmt.Errorf("%q: want a URL such as https://host/path", text)
 	}
 	return nil
+}
+
+func checkServer(server string) error {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = server, "53"
+	}
+	if n, err := strconv.Atoi(port); err != nil || between(n, 1, 65535) != nil || host == "" || strings.ContainsAny(host, " /[]") {
+		return fmt.Errorf("%q: want a name server such as ns1.example.org or 192.0.2.1:53", server)
+	}
+	return nil
+}
+
+// checkDNSKey wants a key for a server, and no key without one.
+func (c *Config) checkDNSKey() error {
+	if c.ACMEDNSServer == "" && c.ACMEDNSKey == "" {
+		return nil
+	}
+	if c.ACMEDNSServer == "" {
+		return fmt.Errorf("%q is for a server: want acme_dns_server too", c.ACMEDNSKey)
+	}
+	return absolute(c.ACMEDNSKey)
 }
 
 func (c *Config) checkExternalTLS() error {

@@ -69,6 +69,8 @@ type Config struct {
 	TLSExternalCertAndKey string `toml:"tls_external_cert_and_key"` // two paths, separated by a space
 	ACMEEmail             string `toml:"acme_email"`
 	ACMEDirectory         string `toml:"acme_directory"`
+	ACMEDNSServer         string `toml:"acme_dns_server"` // host or host:port; with it challenges are DNS-01
+	ACMEDNSKey            string `toml:"acme_dns_key"`    // path
 
 	DKIMSelector string `toml:"dkim_selector"`
 	DKIMVerify   bool   `toml:"dkim_verify"`

@@ -1,0 +1,245 @@
+package acme
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/mholt/acmez/v3"
+	"github.com/mholt/acmez/v3/acme"
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// Bounds and numbers of dynamic updates.
+const (
+	updateTimeout = 20 * time.Second
+	// settle is how long the zone's other servers may take to hear of a change
+	// (RFC 1996): the authority asks any of them.
+	settle      = 15 * time.Second
+	updateTTL   = 60  // seconds, of the challenge's record
+	updateFudge = 300 // seconds that the clocks may differ (RFC 8945 §10)
+
+	opUpdate  = 5   // RFC 2136 §1.3
+	typeTSIG  = 250 // RFC 8945 §4.2
+	classNone = 254 // RFC 2136 §2.4
+)
+
+// hmacSHA256 is the only algorithm: every server has it (RFC 8945 §6).
+const hmacSHA256 = "hmac-sha256."
+
+// NameServer solves DNS-01 challenges (RFC 8555 §8.4) by dynamic updates (RFC
+// 2136) that a shared key signs (TSIG, RFC 8945). The server's answer is not
+// verified: whoever forges it can only make us ask the authority in vain.
+type NameServer struct {
+	Address string // host:port
+	Key     Key
+	Now     func() time.Time
+}
+
+var (
+	_ acmez.Solver = (*NameServer)(nil)
+	_ acmez.Waiter = (*NameServer)(nil)
+)
+
+// Key is a key for updates.
+type Key struct {
+	Name   string // with the final dot
+	Secret []byte
+}
+
+var keyFile = regexp.MustCompile(`(?s)^\s*key\s+"?([^\s"{]+)"?\s*\{(.*)\}\s*;?\s*$`)
+
+// ParseUpdateKey reads a key file as tsig-keygen(8) writes it.
+func ParseUpdateKey(text []byte) (Key, error) {
+	m := keyFile.FindSubmatch(text)
+	if m == nil {
+		return Key{}, errors.New("it is not what tsig-keygen writes: key NAME { algorithm …; secret …; };")
+	}
+	key := Key{Name: strings.ToLower(strings.TrimSuffix(string(m[1]), ".")) + "."}
+	for field := range strings.SplitSeq(string(m[2]), ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(field), " ")
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		switch name {
+		case "algorithm":
+			if value+"." != hmacSHA256 {
+				return Key{}, fmt.Errorf("its algorithm is %s, want hmac-sha256", value)
+			}
+		case "secret":
+			secret, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				return Key{}, fmt.Errorf("its secret is not base64: %w", err)
+			}
+			key.Secret = secret
+		}
+	}
+	if len(key.Secret) == 0 {
+		return Key{}, errors.New("it has no secret")
+	}
+	return key, nil
+}
+
+// Present adds the challenge's record.
+func (s *NameServer) Present(ctx context.Context, c acme.Challenge) error {
+	return s.change(ctx, c, dnsmessage.ClassINET, updateTTL)
+}
+
+// Wait lets the record spread.
+func (s *NameServer) Wait(ctx context.Context, _ acme.Challenge) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(settle):
+		return nil
+	}
+}
+
+// CleanUp removes it again.
+func (s *NameServer) CleanUp(ctx context.Context, c acme.Challenge) error {
+	return s.change(context.WithoutCancel(ctx), c, classNone, 0)
+}
+
+func (s *NameServer) change(ctx context.Context, c acme.Challenge, class dnsmessage.Class, ttl uint32) error {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	name, err := dnsmessage.NewName(c.DNS01TXTRecordName() + ".")
+	if err != nil {
+		return fmt.Errorf("updating the name server: %w", err)
+	}
+	zone, err := s.zone(ctx, name)
+	if err != nil {
+		return err
+	}
+	update := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: newID(), OpCode: opUpdate},
+		Questions: []dnsmessage.Question{{Name: zone, Type: dnsmessage.TypeSOA, Class: dnsmessage.ClassINET}},
+		Authorities: []dnsmessage.Resource{{
+			Header: dnsmessage.ResourceHeader{Name: name, Type: dnsmessage.TypeTXT, Class: class, TTL: ttl},
+			Body:   &dnsmessage.TXTResource{TXT: []string{c.DNS01KeyAuthorization()}},
+		}},
+	}
+	packed, err := update.Pack()
+	if err != nil {
+		return fmt.Errorf("updating the name server: %w", err)
+	}
+	reply, err := s.exchange(ctx, s.Key.sign(packed, s.Now()))
+	if err != nil {
+		return fmt.Errorf("updating the name server: %w", err)
+	}
+	if reply.RCode != dnsmessage.RCodeSuccess {
+		return fmt.Errorf("the name server %s refuses to change %s: %v", s.Address, zone, reply.RCode)
+	}
+	return nil
+}
+
+// zone asks the server which of its zones the name is in.
+func (s *NameServer) zone(ctx context.Context, name dnsmessage.Name) (zone dnsmessage.Name, err error) {
+	for labels := name.String(); labels != ""; _, labels, _ = strings.Cut(labels, ".") {
+		if zone, err = dnsmessage.NewName(labels); err != nil {
+			return zone, err
+		}
+		query := dnsmessage.Message{
+			Header:    dnsmessage.Header{ID: newID()},
+			Questions: []dnsmessage.Question{{Name: zone, Type: dnsmessage.TypeSOA, Class: dnsmessage.ClassINET}},
+		}
+		packed, err := query.Pack()
+		if err != nil {
+			return zone, err
+		}
+		reply, err := s.exchange(ctx, packed)
+		if err != nil {
+			return zone, fmt.Errorf("asking the name server for its zone: %w", err)
+		}
+		for _, a := range reply.Answers {
+			if a.Header.Type == dnsmessage.TypeSOA && strings.EqualFold(a.Header.Name.String(), labels) {
+				return zone, nil
+			}
+		}
+	}
+	return zone, fmt.Errorf("the name server %s has no zone for %s", s.Address, name)
+}
+
+// exchange sends a message by TCP (RFC 1035 §4.2.2) and reads the answer.
+func (s *NameServer) exchange(ctx context.Context, message []byte) (reply dnsmessage.Message, err error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", s.Address)
+	if err != nil {
+		return reply, err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)); err != nil {
+		return reply, err
+	}
+	var length uint16
+	if err := binary.Read(conn, binary.BigEndian, &length); err != nil {
+		return reply, err
+	}
+	answer := make([]byte, length)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return reply, err
+	}
+	if err := reply.Unpack(answer); err != nil {
+		return reply, fmt.Errorf("reading its answer: %w", err)
+	}
+	if reply.ID != binary.BigEndian.Uint16(message) || !reply.Response {
+		return reply, errors.New("its answer is to another question")
+	}
+	return reply, nil
+}
+
+// sign appends a TSIG record to a message (RFC 8945 §4.2 and §4.3.3).
+func (k Key) sign(message []byte, now time.Time) []byte {
+	var when []byte // 48 bits of time, then the fudge
+	when = binary.BigEndian.AppendUint64(when, uint64(now.Unix()))[2:]
+	when = binary.BigEndian.AppendUint16(when, updateFudge)
+	owner, algorithm := wireName(k.Name), wireName(hmacSHA256)
+
+	mac := hmac.New(sha256.New, k.Secret)
+	mac.Write(message)
+	mac.Write(owner)
+	mac.Write([]byte{0, 255, 0, 0, 0, 0}) // class ANY, TTL 0
+	mac.Write(algorithm)
+	mac.Write(when)
+	mac.Write([]byte{0, 0, 0, 0}) // no error, no other data
+
+	data := append(algorithm, when...)
+	data = binary.BigEndian.AppendUint16(data, sha256.Size)
+	data = mac.Sum(data)
+	data = append(data, message[:2]...) // the original ID
+	data = append(data, 0, 0, 0, 0)
+
+	signed := append(append([]byte(nil), message...), owner...)
+	signed = append(signed, 0, typeTSIG, 0, 255, 0, 0, 0, 0)
+	signed = binary.BigEndian.AppendUint16(signed, uint16(len(data)))
+	signed = append(signed, data...)
+	const additional = 10 // where the header counts the records of that section
+	count := binary.BigEndian.Uint16(signed[additional:])
+	binary.BigEndian.PutUint16(signed[additional:], count+1)
+	return signed
+}
+
+// wireName is a name without compression, in lower case (RFC 8945 §4.3.3).
+func wireName(name string) (wire []byte) {
+	for label := range strings.SplitSeq(strings.TrimSuffix(strings.ToLower(name), "."), ".") {
+		wire = append(append(wire, byte(len(label))), label...)
+	}
+	return append(wire, 0)
+}
+
+func newID() uint16 {
+	var id [2]byte
+	rand.Read(id[:])
+	return binary.BigEndian.Uint16(id[:])
+}
