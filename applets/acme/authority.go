@@ -84,6 +84,11 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 	}
 	order.Replaces = replaces
 	chains, err := client.ObtainCertificate(ctx, order)
+	if kind, _ := describe(err); replaces != nil && kind == "malformed" {
+		// The certificate is another authority's, as after a change of acme_directory.
+		order.Replaces = nil
+		chains, err = client.ObtainCertificate(ctx, order)
+	}
 	if err != nil {
 		return nil, ours, err
 	}
@@ -125,7 +130,7 @@ func (a *Authority) suggest(ctx context.Context, cert *x509.Certificate, now tim
 func describe(err error) (kind, detail string) {
 	var p acme.Problem
 	if !errors.As(err, &p) {
-		return "", err.Error()
+		return "", fmt.Sprint(err)
 	}
 	detail = p.Detail
 	for _, sub := range p.Subproblems {

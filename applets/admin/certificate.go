@@ -23,10 +23,8 @@ const (
 	pairTimeout = 10 * time.Second
 	pairPoll    = 200 * time.Millisecond
 
-	// issueTimeout is how long run waits for the first certificate, and
-	// issueReload for the servers to have it then.
+	// issueTimeout is how long run waits for the first certificate.
 	issueTimeout = 60 * time.Second
-	issueReload  = 10 * time.Second
 	issuePoll    = 500 * time.Millisecond
 )
 
@@ -98,8 +96,7 @@ func acmeState(machine host.Host, conf *config.Config) (acme.State, error) {
 // said no since start. The relay works either way, but clients refuse it until
 // there is one.
 func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Host, start time.Time, progress io.Writer) error {
-	paths := certificatePaths(conf)
-	if pair, err := readPair(machine, paths); err == nil && !pair.SelfSigned() {
+	if hasCertificate(conf, machine) {
 		return nil
 	}
 	fmt.Fprintf(progress, "  wait for the certificate authority (up to %v)\n", issueTimeout)
@@ -107,8 +104,7 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 	defer cancel()
 	var refused *acme.Problem
 	err := poll(until, issuePoll, func() (bool, error) {
-		pair, err := readPair(machine, paths)
-		if err == nil && !pair.SelfSigned() {
+		if hasCertificate(conf, machine) {
 			return true, nil
 		}
 		state, err := acmeState(machine, conf)
@@ -127,6 +123,12 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 	}
 	fmt.Fprintf(progress, "  there is a certificate for %s\n", conf.MailDomain)
 	return nil
+}
+
+// hasCertificate reports whether an authority has given a certificate that serves.
+func hasCertificate(conf *config.Config, machine host.Host) bool {
+	pair, err := readPair(machine, certificatePaths(conf))
+	return err == nil && !pair.SelfSigned() && pair.Check(conf.MailDomain, time.Now()) == nil
 }
 
 // poll calls check until it is done, or ctx is; then it returns check's last

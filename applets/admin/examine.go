@@ -121,6 +121,8 @@ func (e *examiner) certificate() {
 		e.say("certificate", trouble, "chatmaild run asks for one again", "there is none yet, only one of our own that clients refuse")
 	case err == nil && e.conf.ACME():
 		e.say("certificate", fine, "", "valid until %s (%d days)", pair.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
+	case err != nil && e.conf.ACME():
+		e.say("certificate", trouble, "chatmaild run asks for another one", "%v", err)
 	case err != nil:
 		e.say("certificate", trouble, "replace "+paths.Certificate+", then: chatmaild run", "%v", err)
 	case left < certificateWarning:

@@ -152,7 +152,7 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 			steps = append(steps, unitStep{"restart", name, "its configuration changes"})
 		case older:
 			steps = append(steps, unitStep{"restart", name, "its configuration is newer than it"})
-		case name == wanted.ACME && p.awaitsCertificate(paths):
+		case name == wanted.ACME && !hasCertificate(p.conf, p.machine):
 			steps = append(steps, unitStep{"restart", name, "to ask for a certificate"})
 		}
 	}
@@ -169,12 +169,6 @@ func (p *planner) certificateUnits() []string {
 		return []string{wanted.CertificatePath, wanted.ACMESocket, wanted.ACME}
 	}
 	return []string{wanted.CertificatePath}
-}
-
-// awaitsCertificate reports whether the authority has not given one yet.
-func (p *planner) awaitsCertificate(paths wanted.Paths) bool {
-	pair, err := readPair(p.machine, paths)
-	return err != nil || pair.SelfSigned()
 }
 
 // reads returns, for each unit, the files that it reads when it starts.
