@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"chatmaild/mailfilter/dkim"
+)
+
+// openDKIM asks the other implementation, the relay's own, what it says of what
+// strangers signs.
+func (f *federation) openDKIM(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	s := f.newSigner(t)
+	good := s.sign(t, encryptedFrom(t, s.author), nil)
+	server, _ := addrs(bridgeAddr) // its own resolver would begin at the root, and knows no name below test
+	if err := f.b.WriteFile(ctx, "/tmp/opendkim.conf", 0o644, strings.NewReader("Mode v\nNameservers "+server.String()+"\n")); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ text, want string }{
+		"good":    {good, "dkim=pass (2048-bit key"},
+		"changed": {strings.Replace(good, "-----BEGIN", "x\r\n-----BEGIN", 1), `dkim=fail reason="signature verification failed"`},
+	} {
+		if err := f.b.WriteFile(ctx, "/tmp/mail.eml", 0o644, strings.NewReader(tt.text)); err != nil {
+			t.Fatal(err)
+		}
+		res, err := f.b.Exec(ctx, nil, "opendkim", "-x", "/tmp/opendkim.conf", "-vv", "-t", "/tmp/mail.eml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := res.Stdout + res.Stderr; !strings.Contains(out, tt.want) {
+			t.Errorf("%s: OpenDKIM says %q, want %q in it", name, out, tt.want)
+		}
+	}
+}
+
+// signs has the relay's OpenDKIM sign a message, as it does for Postfix, and
+// verifies it.
+func (f *federation) signs(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	mail := "Autocrypt: addr=" + f.alice.Addr + "; keydata=AAAA\r\n" + encryptedFrom(t, f.alice.Addr)
+	if err := f.a.WriteFile(ctx, "/tmp/mail.eml", 0o644, strings.NewReader(mail)); err != nil {
+		t.Fatal(err)
+	}
+	// Without these lines, what comes from a file is the relay's own mail. And it
+	// is root who asks, not OpenDKIM's user, to whom the keys belong.
+	const script = "sed '/^MTA/d; /^InternalHosts/d' /etc/opendkim.conf >/tmp/sign.conf; echo RequireSafeKeys no >>/tmp/sign.conf; opendkim -x /tmp/sign.conf -vv -t /tmp/mail.eml 2>&1"
+	out, err := f.a.Script(ctx, script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(out, "hname='DKIM-Signature' hvalue='")
+	value, _, ok := strings.Cut(rest, "'")
+	if !ok {
+		t.Fatalf("no signature: %s", out)
+	}
+	tags := strings.ToLower(strings.Join(strings.Fields(value), ""))
+	for _, want := range []string{"a=rsa-sha256;", "c=relaxed/simple;", "d=" + f.a.Domain + ";", "s=" + selector + ";"} {
+		if !strings.Contains(tags, want) {
+			t.Errorf("no %q in the signature %s", want, tags)
+		}
+	}
+	_, names, _ := strings.Cut(tags, ";h=")
+	names, _, _ = strings.Cut(names, ";")
+	for name, want := range map[string]int{
+		// Once because it is there, and once more lest another is added.
+		"from": 2, "to": 2, "date": 2, "subject": 2, "autocrypt": 2,
+		"content-type": 1, "reply-to": 1,
+	} {
+		if got := count(strings.Split(names, ":"), name); got != want {
+			t.Errorf("%s is signed %d times, want %d: %s", name, got, want, names)
+		}
+	}
+	v := dkim.New(func(_ context.Context, name string) (dkim.Records, error) {
+		answers, _ := f.lab.Zone.lookup(name, dnsmessage.TypeTXT)
+		var texts []string
+		for _, a := range answers {
+			texts = append(texts, strings.Join(a.body.(*dnsmessage.TXTResource).TXT, ""))
+		}
+		return dkim.Records{Texts: texts}, nil
+	}, time.Now)
+	header, body, _ := strings.Cut(mail, "\r\n\r\n")
+	m := v.Begin([]byte("DKIM-Signature: "+strings.ReplaceAll(value, "\n", "\r\n")+"\r\n"+header+"\r\n"), f.a.Domain)
+	defer m.Close()
+	if _, err := m.Write([]byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Verify(); err != nil {
+		t.Errorf("what OpenDKIM signed: %v\n%s", err, value)
+	}
+}
