@@ -1,0 +1,423 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	plainDomain = "chat.test"
+
+	// longLived is more than any step lasts; shortLived certificates are renewed
+	// after some 50 seconds.
+	longLived  = 24 * time.Hour
+	shortLived = 75 * time.Second
+
+	liveFolder = "/var/lib/chatmaild/acme/live/"
+)
+
+// tlsPorts are those where the relay shows its certificate from the first octet.
+var tlsPorts = []string{"443", "465", "993"}
+
+// A plain is a relay with a plain name, whose certificate comes from an
+// authority in the lab. Each step builds on those before it.
+type plain struct {
+	lab       *Lab
+	relay     *Relay
+	authority *Authority
+	outside   Station
+	roots     *x509.CertPool // of what the authority issues
+}
+
+// TestPlainName is the proof of certificates, DNS and TLS: a relay that the
+// world can verify, from its first run on.
+func TestPlainName(t *testing.T) {
+	p := newPlain(t)
+	for _, step := range []struct {
+		name string
+		do   func(*plain, *testing.T)
+	}{
+		{"run refuses without DNS", (*plain).refusesWithoutDNS},
+		{"the authority refuses", (*plain).authorityRefuses},
+		{"issue", (*plain).issue},
+		{"nothing to do", (*plain).nothingToDo},
+		{"dns", (*plain).dns},
+		{"TLS", (*plain).scan},
+		{"web", (*plain).web},
+		{"client", (*plain).client},
+		{"renew", (*plain).renew},
+		{"outage", (*plain).outage},
+		{"mail off and on", (*plain).mailOff},
+		{"external pair", (*plain).external},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(p, t) }) {
+			break
+		}
+	}
+}
+
+// newPlain boots a host with the package and a config, but does not run it.
+func newPlain(t *testing.T) *plain {
+	t.Helper()
+	deb, err := Deb()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := New(t.Context(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plain{lab: l}
+	t.Cleanup(func() {
+		if p.authority != nil {
+			p.authority.Stop()
+		}
+		if err := l.Close(); err != nil {
+			t.Error("closing the lab:", err)
+		}
+		if err := leftovers(l); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx := deadline(t, installTimeout)
+	if p.authority, err = l.AddAuthority(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.authority.Start(ctx, longLived); err != nil {
+		t.Fatal(err)
+	}
+	if p.outside, err = l.AddStation(ctx, "outside"); err != nil {
+		t.Fatal(err)
+	}
+	host, err := l.StartHost(ctx, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.relay = &Relay{Host: host, Domain: plainDomain}
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.relay.Diagnose(t.Output())
+			fmt.Fprintf(t.Output(), "--- the authority:\n%s\n", p.authority.Log())
+		}
+	})
+	if err := p.relay.InstallDeb(ctx, deb); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.relay.TrustRoot(ctx, "lab", p.authority.Root); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.relay.configure(ctx, []string{fmt.Sprintf("acme_directory = %q", p.authority.Directory())}); err != nil {
+		t.Fatal(err)
+	}
+	// Who answers for .test: dns asks the domain's own servers.
+	v4, _ := addrs(bridgeAddr)
+	if err := l.Zone.AddFile("test. NS ns.test.\nns.test. A " + v4.String() + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// fails runs a command that has to end with exit status 1, and returns all that
+// it said.
+func (p *plain) fails(t *testing.T, command ...string) string {
+	t.Helper()
+	res, err := p.relay.Exec(deadline(t, stepTimeout), nil, command...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Code != 1 {
+		t.Errorf("%s: got exit status %d, want 1:\n%s%s", strings.Join(command, " "), res.Code, res.Stdout, res.Stderr)
+	}
+	return res.Stdout + res.Stderr
+}
+
+func (p *plain) run(t *testing.T, lines string) string {
+	t.Helper()
+	out, err := p.relay.Script(deadline(t, stepTimeout), lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// contains wants each of the texts.
+func contains(t *testing.T, what, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s lacks %q:\n%s", what, want, text)
+		}
+	}
+}
+
+func (p *plain) refusesWithoutDNS(t *testing.T) {
+	const machine = "find /etc /var/lib /var/www -type f -exec md5sum {} + | sort -k 2; systemctl list-units --plain --no-legend 'chatmaild*'"
+	before := p.run(t, machine)
+	said := p.fails(t, "chatmaild", "run")
+	contains(t, "run", said, "chat.test. 3600 IN MX 10 chat.test.", "www.chat.test. 3600 IN CNAME chat.test.", "--skip-dns-check")
+	if after := p.run(t, machine); after != before {
+		t.Errorf("run changed the machine, although it refused:\nbefore: %s\nafter: %s", before, after)
+	}
+}
+
+// authorityRefuses has a name that leads nowhere: there is no certificate, and
+// run, status and the journal say why. The rest of the relay is up.
+func (p *plain) authorityRefuses(t *testing.T) {
+	if err := p.relay.publishAddresses(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.lab.Zone.Remove("www."+plainDomain, "CNAME")
+	said := p.fails(t, "chatmaild", "run", "--skip-dns-check")
+	contains(t, "run", said, "no certificate: www.chat.test: ", "chatmaild dns")
+	said = p.fails(t, "chatmaild", "status")
+	contains(t, "status", said, "there is none yet", "www.chat.test: ", "asked again at")
+	for _, port := range tlsPorts {
+		if cert := p.shown(t, port, plainDomain); cert.Issuer.CommonName != plainDomain {
+			t.Errorf("port %s shows a certificate of %s, want our own", port, cert.Issuer)
+		}
+	}
+}
+
+// issue mends the name and runs again, as the operator is told to.
+func (p *plain) issue(t *testing.T) {
+	before := p.shown(t, "443", plainDomain)
+	if err := p.lab.Zone.Set("www."+plainDomain, "CNAME", plainDomain); err != nil {
+		t.Fatal(err)
+	}
+	// The DKIM key was made by the first run.
+	if err := p.relay.publishKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.run(t, "chatmaild run")
+	p.trust(t)
+	for _, port := range tlsPorts {
+		cert := p.waitShown(t, port, func(c *x509.Certificate) bool { return !c.Equal(before) })
+		p.verify(t, port, cert)
+		if !samePublicKey(before, cert) {
+			t.Errorf("port %s has another key than before", port)
+		}
+	}
+	if got := strings.TrimSpace(p.run(t, "stat -c '%a %U' "+liveFolder+"privkey.pem")); got != "600 chatmaild-acme" {
+		t.Errorf("the key's mode and owner: got %s, want 600 chatmaild-acme", got)
+	}
+}
+
+func (p *plain) nothingToDo(t *testing.T) {
+	contains(t, "a second run", p.run(t, "chatmaild run"), "nothing to do")
+	contains(t, "status", p.run(t, "chatmaild status"), "valid until", "renewal on")
+	broken, err := p.relay.Broken(deadline(t, stepTimeout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if broken != nil {
+		t.Errorf("failed, or started more than once: %s", strings.Join(broken, " "))
+	}
+}
+
+// client signs up a real client over a certificate that only the lab trusts. It
+// knows no private authority, so it is told not to check.
+func (p *plain) client(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	c, err := p.lab.StartClient(ctx, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var profiles []*Profile
+	for _, name := range []string{"alice1234", "bob123456"} {
+		qr := fmt.Sprintf("dclogin:%s@%s?p=%s&v=1&ic=3", name, plainDomain, "password-"+name)
+		profile, err := c.SignUp(ctx, name, qr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		profiles = append(profiles, profile)
+	}
+	chat, err := profiles[1].SecureJoin(ctx, profiles[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(t, profiles[1], chat, profiles[0], "hello over a real certificate")
+}
+
+// renew has the authority ask for a renewal. The servers take the new
+// certificate without being restarted; the key is the same.
+func (p *plain) renew(t *testing.T) {
+	const pids = "systemctl show --property=MainPID dovecot nginx; cat /var/spool/postfix/pid/master.pid"
+	before, running := p.shown(t, "993", plainDomain), p.run(t, pids)
+	if err := p.authority.WantRenewal(deadline(t, stepTimeout), before); err != nil {
+		t.Fatal(err)
+	}
+	p.run(t, "systemctl restart chatmaild-acme")
+	for _, port := range tlsPorts {
+		cert := p.waitShown(t, port, func(c *x509.Certificate) bool { return !c.Equal(before) })
+		p.verify(t, port, cert)
+		if !samePublicKey(before, cert) {
+			t.Errorf("port %s has another key than before", port)
+		}
+	}
+	if now := p.run(t, pids); now != running {
+		t.Errorf("the servers were restarted:\nbefore %s\nnow %s", running, now)
+	}
+	contains(t, "run after a renewal", p.run(t, "chatmaild run"), "nothing to do")
+}
+
+// outage lets the authority be away when it is time to renew. What is served
+// stays, status tells, and once the authority is back there is a new one.
+func (p *plain) outage(t *testing.T) {
+	ctx := deadline(t, 2*stepTimeout)
+	p.authority.Stop()
+	if err := p.authority.Start(ctx, shortLived); err != nil {
+		t.Fatal(err)
+	}
+	p.trust(t)
+	before := p.shown(t, "993", plainDomain)
+	// Another run of the authority: it knows neither account nor certificate.
+	p.run(t, "rm "+liveFolder+"fullchain.pem; systemctl restart chatmaild-acme")
+	short := p.waitShown(t, "993", func(c *x509.Certificate) bool { return !c.Equal(before) })
+	p.verify(t, "993", short)
+	p.authority.Stop()
+	p.wait(t, "status to tell", func() (bool, string) {
+		res, err := p.relay.Exec(ctx, nil, "chatmaild", "status")
+		said := res.Stdout + res.Stderr
+		return err == nil && strings.Contains(said, "no new certificate since"), said
+	})
+	if now := p.shown(t, "993", plainDomain); !now.Equal(short) {
+		t.Errorf("port 993 shows another certificate, that of %s", now.Issuer)
+	}
+	if err := p.authority.Start(ctx, longLived); err != nil {
+		t.Fatal(err)
+	}
+	p.trust(t)
+	for _, port := range tlsPorts {
+		cert := p.waitShown(t, port, func(c *x509.Certificate) bool { return !c.Equal(short) })
+		p.verify(t, port, cert)
+	}
+	p.wait(t, "status to be content", func() (bool, string) {
+		res, err := p.relay.Exec(ctx, nil, "chatmaild", "status")
+		return err == nil && res.Code == 0, res.Stdout
+	})
+}
+
+// external changes to a certificate that somebody else keeps, and replaces it
+// under our feet, the key some time after the certificate.
+func (p *plain) external(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	put := func(after time.Duration) *x509.Certificate {
+		t.Helper()
+		cert, key, err := NewCertificate(time.Now(), plainDomain, "www."+plainDomain, "mta-sts."+plainDomain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := fmt.Sprintf("mkdir -p /srv/tls; cat > /srv/tls/cert.new <<'E'\n%sE\nmv /srv/tls/cert.new /srv/tls/cert.pem\nsleep %f\n"+
+			"cat > /srv/tls/key.new <<'E'\n%sE\nmv /srv/tls/key.new /srv/tls/key.pem\n", cert, after.Seconds(), key)
+		if _, err := p.relay.Script(ctx, lines); err != nil {
+			t.Fatal(err)
+		}
+		return pair.Leaf
+	}
+	first := put(0)
+	p.run(t, `sed -i 's|^#*tls_external_cert_and_key = .*|tls_external_cert_and_key = "/srv/tls/cert.pem /srv/tls/key.pem"|' `+configFile+"\nchatmaild run")
+	for _, port := range tlsPorts {
+		p.waitShown(t, port, first.Equal)
+	}
+	second := put(2 * time.Second)
+	for _, port := range tlsPorts {
+		p.waitShown(t, port, second.Equal)
+	}
+	contains(t, "run after a change", p.run(t, "chatmaild run"), "nothing to do")
+}
+
+// shown returns the certificate that a port shows for a name.
+func (p *plain) shown(t *testing.T, port, name string) *x509.Certificate {
+	t.Helper()
+	cert, err := p.look(deadline(t, stepTimeout), port, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func (p *plain) look(ctx context.Context, port, name string) (*x509.Certificate, error) {
+	conn, err := p.outside.DialContext(ctx, "tcp", net.JoinHostPort(plainDomain, port))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	secure := tls.Client(conn, insecure(name))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return secure.ConnectionState().PeerCertificates[0], nil
+}
+
+// waitShown waits until a port shows a certificate that matches.
+func (p *plain) waitShown(t *testing.T, port string, match func(*x509.Certificate) bool) (found *x509.Certificate) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	p.wait(t, "port "+port+" to show the certificate", func() (bool, string) {
+		cert, err := p.look(ctx, port, plainDomain)
+		if err != nil {
+			return false, err.Error()
+		}
+		found = cert
+		return match(cert), fmt.Sprintf("it shows one of %s, valid from %v", cert.Issuer, cert.NotBefore)
+	})
+	return found
+}
+
+// wait asks again and again until done, or fails with what was said last.
+func (p *plain) wait(t *testing.T, what string, done func() (bool, string)) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	for {
+		ok, said := done()
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waiting for %s: %v; %s", what, ctx.Err(), said)
+		case <-time.After(processPoll):
+		}
+	}
+}
+
+// trust takes the roots of the authority's present run.
+func (p *plain) trust(t *testing.T) {
+	t.Helper()
+	roots, err := p.authority.Issuer(deadline(t, stepTimeout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.roots = roots
+}
+
+// verify wants a port whose chain and names a stranger accepts.
+func (p *plain) verify(t *testing.T, port string, cert *x509.Certificate) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	for _, name := range []string{plainDomain, "www." + plainDomain, "mta-sts." + plainDomain} {
+		conn, err := p.outside.DialContext(ctx, "tcp", net.JoinHostPort(plainDomain, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = tls.Client(conn, &tls.Config{ServerName: name, RootCAs: p.roots}).HandshakeContext(ctx)
+		conn.Close()
+		if err != nil {
+			t.Errorf("port %s as %s: %v (%v)", port, name, err, cert.DNSNames)
+		}
+	}
+}
+
+func samePublicKey(a, b *x509.Certificate) bool {
+	return string(a.RawSubjectPublicKeyInfo) == string(b.RawSubjectPublicKeyInfo)
+}
