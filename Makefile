@@ -49,7 +49,7 @@ test: check deb ## everything: check, the package, real clients on the installed
 	testdata/web/check
 
 race: ## the tests that need no container, with the race detector
-	$(call need,gcc libc6-dev dovecot-imapd)
+	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd)
 	$(call gotest,-race -shuffle=on ./...)
 
 # gotest shows how each test ends, and all that was said if one fails or was skipped.
