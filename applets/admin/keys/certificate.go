@@ -117,6 +117,13 @@ func parseKey(keyPEM []byte) (crypto.Signer, error) {
 	if block == nil {
 		return nil, errors.New("the TLS key is no PEM text")
 	}
+	// A key that acmetool made is in one of the older forms.
+	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("reading the TLS key: %w", err)

@@ -1,8 +1,12 @@
 package keys
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"net"
 	"strings"
 	"testing"
@@ -10,6 +14,27 @@ import (
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// TestOlderKey holds that a key in the form of acmetool can be certified.
+func TestOlderKey(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+	cert, err := SelfSign("chat.example.org", text, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ParsePair(cert, text)
+	if err != nil || !pair.SelfSigned() {
+		t.Errorf("got %+v, %v, want a certificate of our own", pair, err)
+	}
+}
 
 func TestSelfSign(t *testing.T) {
 	for _, host := range []string{"_chat.example", "chat.example.org", "192.0.2.7"} {
