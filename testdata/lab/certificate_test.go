@@ -1,11 +1,9 @@
 package lab
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -58,100 +56,6 @@ func TestPlainName(t *testing.T) {
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(p, t) }) {
 			break
-		}
-	}
-}
-
-// newPlain boots a host with the package and a config, but does not run it.
-func newPlain(t *testing.T) *plain {
-	t.Helper()
-	deb, err := Deb()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := New(t.Context(), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &plain{lab: l}
-	t.Cleanup(func() {
-		if p.authority != nil {
-			p.authority.Stop()
-		}
-		if err := l.Close(); err != nil {
-			t.Error("closing the lab:", err)
-		}
-		if err := leftovers(l); err != nil {
-			t.Error(err)
-		}
-	})
-	ctx := deadline(t, installTimeout)
-	if p.authority, err = l.AddAuthority(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.authority.Start(ctx, longLived); err != nil {
-		t.Fatal(err)
-	}
-	if p.outside, err = l.AddStation(ctx, "outside"); err != nil {
-		t.Fatal(err)
-	}
-	host, err := l.StartHost(ctx, "chat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.relay = &Relay{Host: host, Domain: plainDomain}
-	t.Cleanup(func() {
-		if t.Failed() {
-			p.relay.Diagnose(t.Output())
-			fmt.Fprintf(t.Output(), "--- the authority:\n%s\n", p.authority.Log())
-		}
-	})
-	if err := p.relay.InstallDeb(ctx, deb); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.relay.TrustRoot(ctx, "lab", p.authority.Root); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.relay.configure(ctx, []string{fmt.Sprintf("acme_directory = %q", p.authority.Directory())}); err != nil {
-		t.Fatal(err)
-	}
-	// Who answers for .test: dns asks the domain's own servers.
-	v4, _ := addrs(bridgeAddr)
-	if err := l.Zone.AddFile("test. NS ns.test.\nns.test. A " + v4.String() + "\n"); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// fails runs a command that has to end with exit status 1, and returns all that
-// it said.
-func (p *plain) fails(t *testing.T, command ...string) string {
-	t.Helper()
-	res, err := p.relay.Exec(deadline(t, stepTimeout), nil, command...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.Code != 1 {
-		t.Errorf("%s: got exit status %d, want 1:\n%s%s", strings.Join(command, " "), res.Code, res.Stdout, res.Stderr)
-	}
-	return res.Stdout + res.Stderr
-}
-
-func (p *plain) run(t *testing.T, lines string) string {
-	t.Helper()
-	out, err := p.relay.Script(deadline(t, stepTimeout), lines)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// contains wants each of the texts.
-func contains(t *testing.T, what, text string, wants ...string) {
-	t.Helper()
-	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			t.Errorf("%s lacks %q:\n%s", what, want, text)
 		}
 	}
 }
@@ -334,90 +238,4 @@ func (p *plain) external(t *testing.T) {
 		p.waitShown(t, port, second.Equal)
 	}
 	contains(t, "run after a change", p.run(t, "chatmaild run"), "nothing to do")
-}
-
-// shown returns the certificate that a port shows for a name.
-func (p *plain) shown(t *testing.T, port, name string) *x509.Certificate {
-	t.Helper()
-	cert, err := p.look(deadline(t, stepTimeout), port, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
-}
-
-func (p *plain) look(ctx context.Context, port, name string) (*x509.Certificate, error) {
-	conn, err := p.outside.DialContext(ctx, "tcp", net.JoinHostPort(plainDomain, port))
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	secure := tls.Client(conn, insecure(name))
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, err
-	}
-	return secure.ConnectionState().PeerCertificates[0], nil
-}
-
-// waitShown waits until a port shows a certificate that matches.
-func (p *plain) waitShown(t *testing.T, port string, match func(*x509.Certificate) bool) (found *x509.Certificate) {
-	t.Helper()
-	ctx := deadline(t, stepTimeout)
-	p.wait(t, "port "+port+" to show the certificate", func() (bool, string) {
-		cert, err := p.look(ctx, port, plainDomain)
-		if err != nil {
-			return false, err.Error()
-		}
-		found = cert
-		return match(cert), fmt.Sprintf("it shows one of %s, valid from %v", cert.Issuer, cert.NotBefore)
-	})
-	return found
-}
-
-// wait asks again and again until done, or fails with what was said last.
-func (p *plain) wait(t *testing.T, what string, done func() (bool, string)) {
-	t.Helper()
-	ctx := deadline(t, stepTimeout)
-	for {
-		ok, said := done()
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waiting for %s: %v; %s", what, ctx.Err(), said)
-		case <-time.After(processPoll):
-		}
-	}
-}
-
-// trust takes the roots of the authority's present run.
-func (p *plain) trust(t *testing.T) {
-	t.Helper()
-	roots, err := p.authority.Issuer(deadline(t, stepTimeout))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.roots = roots
-}
-
-// verify wants a port whose chain and names a stranger accepts.
-func (p *plain) verify(t *testing.T, port string, cert *x509.Certificate) {
-	t.Helper()
-	ctx := deadline(t, stepTimeout)
-	for _, name := range []string{plainDomain, "www." + plainDomain, "mta-sts." + plainDomain} {
-		conn, err := p.outside.DialContext(ctx, "tcp", net.JoinHostPort(plainDomain, port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = tls.Client(conn, &tls.Config{ServerName: name, RootCAs: p.roots}).HandshakeContext(ctx)
-		conn.Close()
-		if err != nil {
-			t.Errorf("port %s as %s: %v (%v)", port, name, err, cert.DNSNames)
-		}
-	}
-}
-
-func samePublicKey(a, b *x509.Certificate) bool {
-	return string(a.RawSubjectPublicKeyInfo) == string(b.RawSubjectPublicKeyInfo)
 }
