@@ -16,6 +16,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"chatmaild/applets/command"
 )
 
 func main() {
@@ -61,7 +63,9 @@ func bench(binary string, rounds int, length time.Duration, dovecot string) erro
 	for _, w := range table {
 		var runs []result
 		for round := range rounds {
-			fmt.Fprintf(os.Stderr, "\r%-40s %d of %d ", w.name, round+1, rounds)
+			if command.IsTerminal(os.Stderr) {
+				fmt.Fprintf(os.Stderr, "\r%-40s %d of %d \r", w.name, round+1, rounds)
+			}
 			one, err := w.run(r, length)
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)
@@ -71,7 +75,6 @@ func bench(binary string, rounds int, length time.Duration, dovecot string) erro
 		m := median(runs)
 		fmt.Fprintf(out, "%s\t%d\t%.0f\t%.0f\t%.2f\t%.2f\t%.0f\t\n", w.name, w.conns, m.rate, w.least, ms(m.p50), ms(m.p99), m.cpu*1e6)
 	}
-	fmt.Fprint(os.Stderr, "\r\x1b[K")
 	if err := out.Flush(); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ const (
 )
 
 var loads = []load{
-	{name: small1, size: 2 << 10, connections: 1},
+	{name: small1, size: 2 << 10, connections: 1, direct: true},
 	{name: small50, size: 2 << 10, connections: 50},
 	{name: medium, size: 100 << 10, connections: 10},
 	{name: large, size: 5 << 20, connections: 10},

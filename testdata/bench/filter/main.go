@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"chatmaild/applets/command"
 )
 
 func main() {
@@ -63,7 +65,9 @@ func bench(binary string, rounds int, length time.Duration) error {
 				p = new(sides)
 				results[l.name] = p
 			}
-			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s", round+1, rounds, l.name)
+			if command.IsTerminal(os.Stderr) {
+				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s\r", round+1, rounds, l.name)
+			}
 			for _, side := range []struct {
 				process *process
 				runs    *[]result
@@ -79,7 +83,6 @@ func bench(binary string, rounds int, length time.Duration) error {
 			}
 		}
 	}
-	fmt.Fprint(os.Stderr, "\r\033[K")
 	printTable(os.Stdout, results)
 	return nil
 }
