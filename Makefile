@@ -76,7 +76,7 @@ fuzz: ## every decoder of foreign input, for FUZZTIME (30s)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-bench-%: ## what a part of the relay takes: bench-filter, bench-store …
+bench-%: build ## what a part of the relay takes: bench-filter, bench-store …
 	$(GO) run ./testdata/bench/$*
 
 clean: ## removes what the other targets made
