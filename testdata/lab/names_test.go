@@ -1,0 +1,181 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestNames has relays of both kinds write to each other: two plain names, which
+// must prove theirs by a certificate, and one that begins with "_" and cannot.
+func TestNames(t *testing.T) {
+	l, deb := newLab(t)
+	one, rootOne := startPlain(t, l, "one.test", deb)
+	two, rootTwo := startPlain(t, l, "two.test", deb)
+	three, err := l.StartRelay(t.Context(), "_three.test", deb)
+	diagnose(t, three)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust(t, one, "two", rootTwo)
+	trust(t, two, "one", rootOne)
+	trust(t, three, "one", rootOne)
+
+	alice := startProfile(t, l, "alice", login("alice1234", one.Domain))
+	bob := startProfile(t, l, "bob", login("bob123456", two.Domain))
+	carol := startProfile(t, l, "carol", three.SignUpQR())
+	for _, pair := range []struct {
+		name         string
+		join, invite *Profile
+	}{
+		{"two plain names", bob, alice},
+		{"one of each", carol, alice},
+	} {
+		t.Run(pair.name, func(t *testing.T) {
+			ctx := deadline(t, stepTimeout)
+			chat, err := pair.join.SecureJoin(ctx, pair.invite, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := pair.invite.ChatWith(ctx, pair.join)
+			if err != nil {
+				t.Fatal(err)
+			}
+			say(t, pair.join, chat, pair.invite, "hello, "+t.Name())
+			say(t, pair.invite, back, pair.join, "hello back, "+t.Name())
+		})
+	}
+
+	// Mail waits rather than going to a server that cannot prove its name.
+	t.Run("a certificate that proves nothing", func(t *testing.T) {
+		ctx := deadline(t, stepTimeout)
+		if _, err := two.Run(ctx, "sh", "-c", "rm /usr/local/share/ca-certificates/one.crt && update-ca-certificates --fresh && systemctl restart postfix"); err != nil {
+			t.Fatal(err)
+		}
+		chat, err := bob.ChatWith(ctx, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const text = "not before I know who you are"
+		if _, err := bob.SendText(ctx, chat, text); err != nil {
+			t.Fatal(err)
+		}
+		waitDeferred(t, two, "Server certificate not verified")
+		trust(t, two, "one", rootOne)
+		if _, err := two.Run(ctx, "postqueue", "-f"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := alice.WaitText(ctx, text); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// newLab is an empty lab that the test closes.
+func newLab(t *testing.T) (*Lab, string) {
+	t.Helper()
+	deb, err := Deb()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := New(t.Context(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error("closing the lab:", err)
+		}
+		if err := leftovers(l); err != nil {
+			t.Error(err)
+		}
+	})
+	return l, deb
+}
+
+func diagnose(t *testing.T, r *Relay) {
+	if r == nil {
+		return
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.Diagnose(t.Output())
+		}
+	})
+}
+
+// startPlain starts a relay with a plain name and a certificate of its own making,
+// which is its own root.
+func startPlain(t *testing.T, l *Lab, domain, deb string) (r *Relay, root string) {
+	t.Helper()
+	ctx := deadline(t, installTimeout)
+	label, _, _ := strings.Cut(domain, ".")
+	host, err := l.StartHost(ctx, label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = &Relay{Host: host, Domain: domain}
+	diagnose(t, r)
+	cert, key, err := NewCertificate(time.Now(), domain, "www."+domain, "mta-sts."+domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []func() error{
+		func() error { return r.publishAddresses(ctx) },
+		func() error { return r.InstallDeb(ctx, deb) },
+		func() error { return r.WriteFile(ctx, "/etc/ssl/relay.pem", 0o644, strings.NewReader(string(cert))) },
+		func() error { return r.WriteFile(ctx, "/etc/ssl/relay.key", 0o600, strings.NewReader(string(key))) },
+		func() error {
+			return r.configure(ctx, []string{`tls_external_cert_and_key = "/etc/ssl/relay.pem /etc/ssl/relay.key"`})
+		},
+		func() error { return r.setUp(ctx) },
+		func() error { return r.publishKey(ctx) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r, string(cert)
+}
+
+// trust makes a relay take a root certificate for good. Postfix reads them when it
+// starts.
+func trust(t *testing.T, r *Relay, name, root string) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	if err := r.TrustRoot(ctx, name, []byte(root)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(ctx, "systemctl", "restart", "postfix"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// login is what an app scans whose user chose name and password. The client does
+// not know the lab's roots.
+func login(name, domain string) string {
+	return fmt.Sprintf("dclogin:%s@%s?p=password-of-%s&v=1&ic=3", name, domain, name)
+}
+
+// waitDeferred waits until a message is in the queue for a reason.
+func waitDeferred(t *testing.T, r *Relay, reason string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)
+	defer cancel()
+	for {
+		queue, err := r.Run(ctx, "postqueue", "-p")
+		if err != nil {
+			t.Fatalf("waiting for a message to be deferred because %q: %v", reason, err)
+		}
+		if strings.Contains(queue, reason) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no message was deferred because %q; the queue:\n%s", reason, queue)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
