@@ -1,11 +1,7 @@
 package lab
 
 import (
-	"bytes"
-	"crypto/rand"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -92,27 +88,7 @@ func (c *conversation) text(t *testing.T) {
 }
 
 func (c *conversation) file(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
-	content := make([]byte, bigFile)
-	rand.Read(content)
-	name := filepath.Join(t.TempDir(), "big.bin")
-	if err := os.WriteFile(name, content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.alice.SendFile(ctx, c.ab, name); err != nil {
-		t.Fatal(err)
-	}
-	m, err := c.bob.WaitFile(ctx, "big.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(m.File)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, content) {
-		t.Errorf("%d octets came out of %d, or others", len(got), len(content))
-	}
+	transfer(t, c.alice, c.ab, c.bob, bigFile)
 }
 
 func (c *conversation) group(t *testing.T) {

@@ -1,8 +1,6 @@
 package lab
 
 import (
-	"bytes"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,21 +23,15 @@ type federation struct {
 // says to be one.
 func TestFederation(t *testing.T) {
 	f := &federation{}
-	f.lab, f.a = startRelay(t, "_a.test")
-	deb, err := Deb()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.b, err = f.lab.StartRelay(t.Context(), "_b.test", deb)
-	if f.b != nil {
-		t.Cleanup(func() {
-			if t.Failed() {
-				f.b.Diagnose(t.Output())
-			}
-		})
-	}
-	if err != nil {
-		t.Fatal(err)
+	var deb string
+	f.lab, deb = newLab(t)
+	for domain, relay := range map[string]**Relay{"_a.test": &f.a, "_b.test": &f.b} {
+		var err error
+		*relay, err = f.lab.StartRelay(t.Context(), domain, deb)
+		diagnose(t, *relay)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	f.alice = startProfile(t, f.lab, "alice", f.a.SignUpQR())
 	f.bob = startProfile(t, f.lab, "bob", f.b.SignUpQR())
@@ -81,27 +73,7 @@ func (f *federation) text(t *testing.T) {
 }
 
 func (f *federation) file(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
-	content := make([]byte, federatedFile)
-	rand.Read(content)
-	name := filepath.Join(t.TempDir(), "far.bin")
-	if err := os.WriteFile(name, content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.alice.SendFile(ctx, f.ab, name); err != nil {
-		t.Fatal(err)
-	}
-	m, err := f.bob.WaitFile(ctx, "far.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(m.File)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, content) {
-		t.Errorf("%d octets came out of %d, or others", len(got), len(content))
-	}
+	transfer(t, f.alice, f.ab, f.bob, federatedFile)
 }
 
 // bounce writes to a user whom the other relay does not have. What it says of

@@ -73,39 +73,6 @@ func TestNames(t *testing.T) {
 	})
 }
 
-// newLab is an empty lab that the test closes.
-func newLab(t *testing.T) (*Lab, string) {
-	t.Helper()
-	deb, err := Deb()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := New(t.Context(), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error("closing the lab:", err)
-		}
-		if err := leftovers(l); err != nil {
-			t.Error(err)
-		}
-	})
-	return l, deb
-}
-
-func diagnose(t *testing.T, r *Relay) {
-	if r == nil {
-		return
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			r.Diagnose(t.Output())
-		}
-	})
-}
-
 // startPlain starts a relay with a plain name and a certificate of its own making,
 // which is its own root.
 func startPlain(t *testing.T, l *Lab, domain, deb string) (r *Relay, root string) {

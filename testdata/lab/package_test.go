@@ -11,19 +11,7 @@ import (
 // and changes nobody's configuration; upgraded, no connection is refused; removed
 // and purged, it leaves what cannot be made again.
 func TestPackage(t *testing.T) {
-	deb, err := Deb()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := New(t.Context(), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error("closing the lab:", err)
-		}
-	})
+	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
 	host, err := l.StartHost(ctx, "package")
 	if err != nil {

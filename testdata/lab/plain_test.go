@@ -14,26 +14,14 @@ import (
 // newPlain boots a host with the package and a config, but does not run it.
 func newPlain(t *testing.T) *plain {
 	t.Helper()
-	deb, err := Deb()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := New(t.Context(), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, deb := newLab(t)
 	p := &plain{lab: l}
 	t.Cleanup(func() {
 		if p.authority != nil {
 			p.authority.Stop()
 		}
-		if err := l.Close(); err != nil {
-			t.Error("closing the lab:", err)
-		}
-		if err := leftovers(l); err != nil {
-			t.Error(err)
-		}
 	})
+	var err error
 	ctx := deadline(t, installTimeout)
 	if p.authority, err = l.AddAuthority(ctx); err != nil {
 		t.Fatal(err)

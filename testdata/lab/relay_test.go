@@ -1,7 +1,11 @@
 package lab
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -14,6 +18,18 @@ const stepTimeout = 3 * time.Minute
 // the package fails the test: nothing is skipped. When the test fails, what
 // the relay has to say is printed.
 func startRelay(t *testing.T, domain string, settings ...string) (*Lab, *Relay) {
+	t.Helper()
+	l, deb := newLab(t)
+	r, err := l.StartRelay(t.Context(), domain, deb, settings...)
+	diagnose(t, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, r
+}
+
+// newLab is an empty lab that the test closes, and the package to test in it.
+func newLab(t *testing.T) (*Lab, string) {
 	t.Helper()
 	deb, err := Deb()
 	if err != nil {
@@ -31,18 +47,20 @@ func startRelay(t *testing.T, domain string, settings ...string) (*Lab, *Relay) 
 			t.Error(err)
 		}
 	})
-	r, err := l.StartRelay(t.Context(), domain, deb, settings...)
-	if r != nil {
-		t.Cleanup(func() {
-			if t.Failed() {
-				r.Diagnose(t.Output())
-			}
-		})
+	return l, deb
+}
+
+// diagnose has the test print what the relay has to say if it fails.
+func diagnose(t *testing.T, r *Relay) {
+	t.Helper()
+	if r == nil {
+		return
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l, r
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.Diagnose(t.Output())
+		}
+	})
 }
 
 // startProfile starts a client of its own and signs it up.
@@ -82,4 +100,30 @@ func say(t *testing.T, from *Profile, chat uint32, to *Profile, text string) Mes
 		t.Errorf("%s got %q, but not as an encrypted message", to.Name, text)
 	}
 	return m
+}
+
+// transfer sends a file of random octets and waits until it is there, unchanged.
+func transfer(t *testing.T, from *Profile, chat uint32, to *Profile, size int) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	content := make([]byte, size)
+	rand.Read(content)
+	name := filepath.Join(t.TempDir(), "file.bin")
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.SendFile(ctx, chat, name); err != nil {
+		t.Fatal(err)
+	}
+	m, err := to.WaitFile(ctx, "file.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(m.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, content) {
+		t.Errorf("%d octets came out of %d, or others", len(got), len(content))
+	}
 }
