@@ -57,10 +57,10 @@ func TestPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer smoke.Close()
-	if err := r.WriteFile(ctx, "/root/smoke", 0o755, smoke); err != nil {
+	if err := r.WriteFile(ctx, "/opt/smoke", 0o755, smoke); err != nil {
 		t.Fatal(err)
 	}
-	run("/root/smoke")
+	run("/opt/smoke")
 	run("systemctl start chatmaild.target")
 	want("failed units after starting without a configuration", run(failed), failedBefore)
 
@@ -77,18 +77,18 @@ func TestPackage(t *testing.T) {
 
 	// Somebody connects all the time while the package is configured again, which
 	// is what an upgrade does to the services.
-	run(`cat > /root/knock <<'EOF'
+	run(`cat > /opt/knock <<'EOF'
 for n in $(seq 100000); do
-	(exec 3<>/dev/tcp/127.0.0.1/10080) 2>/dev/null || echo refused >> /root/knocks
-	echo $n > /root/knocked
+	(exec 3<>/dev/tcp/127.0.0.1/10080) 2>/dev/null || echo refused >> /opt/knocks
+	echo $n > /opt/knocked
 	[ ! -e /root/enough ] || break
 done
 EOF
-systemd-run --quiet --unit=knock bash /root/knock
-until [ -s /root/knocked ]; do sleep 0.1; done`)
+systemd-run --quiet --unit=knock bash /opt/knock
+until [ -s /opt/knocked ]; do sleep 0.1; done`)
 	run("dpkg-reconfigure --frontend=noninteractive chatmaild")
 	run("touch /root/enough; while systemctl --quiet is-active knock; do sleep 0.1; done")
-	want("refused connections during an upgrade", run("cat /root/knocks 2>/dev/null | wc -l"), "0")
+	want("refused connections during an upgrade", run("cat /opt/knocks 2>/dev/null | wc -l"), "0")
 	if again := run(pids); again == first {
 		t.Errorf("the daemons are the same after an upgrade: %s", again)
 	}
