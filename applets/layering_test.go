@@ -44,12 +44,11 @@ var layers = []layer{
 		{name: "applets", ours: "*", others: "golang.org/x/sync golang.org/x/sys"},
 		{name: "applets/admin", ours: "*", others: "golang.org/x/sys"},
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
-		{name: "applets/admin/keys"},
 		{name: "applets/admin/preview", ours: "packaging/www"},
 		{name: "applets/command", ours: "applets/config applets/service", others: "golang.org/x/sys"},
 	}},
 	{name: "adapters", packages: []rule{
-		{name: "applets/acme", ours: "store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
+		{name: "applets/acme", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
@@ -64,6 +63,7 @@ var layers = []layer{
 	{name: "protocols and system", packages: []rule{
 		{name: "applets/config", others: "github.com/BurntSushi/toml"},
 		{name: "applets/dns", others: "golang.org/x/net"},
+		{name: "applets/keys"},
 		{name: "applets/service", others: "github.com/coreos/go-systemd"},
 		{name: "auth/dict"},
 		{name: "packaging"},

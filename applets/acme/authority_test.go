@@ -2,13 +2,7 @@ package acme
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -161,41 +155,6 @@ func TestUnreachable(t *testing.T) {
 	info, err := os.Stat(k.Folder.PrivateKey())
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's mode: got %v, %v, want 600", info.Mode(), err)
-	}
-}
-
-// TestParseKey reads the keys that acmetool and others write (SEC 1, PKCS #1),
-// and ours. Garbage is an error.
-func TestParseKey(t *testing.T) {
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sec1, err := x509.MarshalECPrivateKey(ec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := encodeKey(ec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for kind, text := range map[string][]byte{
-		"SEC 1":  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}),
-		"PKCS 1": pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey)}),
-		"PKCS 8": ours,
-	} {
-		if _, err := ParseKey(text); err != nil {
-			t.Errorf("%s: %v", kind, err)
-		}
-	}
-	for _, bad := range []string{"", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
-		if _, err := ParseKey([]byte(bad)); err == nil {
-			t.Errorf("%q is read as a key", bad)
-		}
 	}
 }
 

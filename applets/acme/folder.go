@@ -2,19 +2,16 @@ package acme
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"chatmaild/applets/keys"
 	"chatmaild/store/atomicfile"
 )
 
@@ -38,14 +35,14 @@ func (f Folder) StateFile() string { return filepath.Join(string(f), "state.json
 func (f Folder) key(path string) (crypto.Signer, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if text, err = newKey(); err == nil {
+		if text, err = keys.New(); err == nil {
 			err = f.write(path, text)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	key, err := ParseKey(text)
+	key, err := keys.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -68,7 +65,7 @@ func (f Folder) certificate(key crypto.Signer) (*x509.Certificate, error) {
 // leaf returns the first certificate of a chain if it can serve: it belongs to
 // key, and is not one that "chatmaild run" signed until there is a real one.
 func leaf(chain []byte, key crypto.Signer) *x509.Certificate {
-	keyPEM, err := encodeKey(key)
+	keyPEM, err := keys.Encode(key)
 	if err != nil {
 		return nil
 	}
@@ -97,44 +94,4 @@ func (f Folder) write(path string, content []byte) error {
 		return err
 	}
 	return atomicfile.Write(path, content, 0o600, nil)
-}
-
-// ParseKey reads a PEM key of the kinds that ACME clients write: PKCS #8, SEC 1
-// and PKCS #1.
-func ParseKey(text []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("it is no PEM text")
-	}
-	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("it is no private key: %w", err)
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("it is a %T, which cannot sign", key)
-	}
-	return signer, nil
-}
-
-func newKey() ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
-	}
-	return encodeKey(key)
-}
-
-func encodeKey(key crypto.Signer) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a key: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

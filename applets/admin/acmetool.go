@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"chatmaild/applets/acme"
-	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/keys"
 )
 
 // acmetoolFolder is where acmetool, which the Python relay uses, keeps its state:

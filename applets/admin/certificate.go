@@ -11,10 +11,10 @@ import (
 
 	"chatmaild/applets/acme"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/keys"
 )
 
 const (

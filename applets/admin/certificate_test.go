@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"chatmaild/applets/acme"
-	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/keys"
 )
 
 const (
@@ -66,7 +66,7 @@ func TestFirstCertificate(t *testing.T) {
 // TestTakesOverAcmetool holds that certificate, key and account of a relay that
 // acmetool served stay the same.
 func TestTakesOverAcmetool(t *testing.T) {
-	key, err := keys.NewKey()
+	key, err := keys.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestTakesOverAcmetool(t *testing.T) {
 		{"all", plainName, func(*fakeMachine) {}, true, "production"},
 		{"another authority", plainName + `acme_directory = "https://acme.example/dir"`, func(*fakeMachine) {}, true, ""},
 		{"a key of another certificate", plainName, func(m *fakeMachine) {
-			other, err := keys.NewKey()
+			other, err := keys.New()
 			if err != nil {
 				m.t.Fatal(err)
 			}

@@ -15,11 +15,11 @@ import (
 	"text/tabwriter"
 
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/resolver"
 	"chatmaild/applets/admin/zone"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/keys"
 )
 
 // letsEncrypt is what a CAA record calls the authority that is asked unless

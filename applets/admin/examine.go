@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/keys"
 )
 
 // Limits past which status speaks up.

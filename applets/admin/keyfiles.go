@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"chatmaild/applets/admin/keys"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/keys"
 )
 
 // keyFiles returns where the relay's keys are, and those that have to be made. A
@@ -92,7 +92,7 @@ func (p *planner) dkimKey(path string) ([]wanted.File, error) {
 func (p *planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
 	key, err := p.machine.ReadFile(paths.PrivateKey)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = keys.NewKey()
+		key, err = keys.New()
 	}
 	if err != nil {
 		return nil, err

@@ -274,7 +274,7 @@ func TestARunThatCannotWork(t *testing.T) {
 tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_external_cert_and_key"},
 		{"a DKIM key that is none", underscore, func(m *fakeMachine) {
 			m.write("/etc/dkimkeys/opendkim.private", "garbage")
-		}, "the DKIM key is no PEM text"},
+		}, "the key is no PEM text"},
 		{"a web folder that is not there", underscore + `www_folder = "/srv/nowhere"`, func(*fakeMachine) {}, "www_folder"},
 	}
 	for _, tt := range tests {

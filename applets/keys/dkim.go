@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"fmt"
 )
 
@@ -38,18 +37,10 @@ func DKIMRecord(keyPEM []byte) (string, error) {
 	return "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der) + "; s=email; t=s", nil
 }
 
-// parseDKIM reads both forms that OpenSSL writes.
 func parseDKIM(keyPEM []byte) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(keyPEM)
-	if block == nil {
-		return nil, errors.New("the DKIM key is no PEM text")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := Parse(keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("reading the DKIM key: %w", err)
+		return nil, err
 	}
 	rsaKey, ok := key.(*rsa.PrivateKey)
 	if !ok {

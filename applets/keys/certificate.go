@@ -1,17 +1,11 @@
-// Package keys makes and checks the relay's keys: TLS and DKIM. It works on PEM
-// texts; where they lie is the caller's business.
 package keys
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -22,23 +16,10 @@ import (
 // not check it for the names that have one, so it only has to be long.
 const selfSignedLifetime = 20 * 365 * 24 * time.Hour
 
-// NewKey makes a key for TLS: ECDSA on P-256, which every client and relay has.
-func NewKey() (keyPEM []byte, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("making a TLS key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a TLS key: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-}
-
 // SelfSign makes a certificate for host, a name or an IP address, with the key
 // in keyPEM. For a name the subdomains www and mta-sts are in it too.
 func SelfSign(host string, keyPEM []byte, now time.Time) (certPEM []byte, err error) {
-	key, err := parseKey(keyPEM)
+	key, err := Parse(keyPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -110,27 +91,4 @@ func (c *Certificate) verifyName(host string) error {
 		}
 	}
 	return c.leaf.VerifyHostname(host)
-}
-
-func parseKey(keyPEM []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(keyPEM)
-	if block == nil {
-		return nil, errors.New("the TLS key is no PEM text")
-	}
-	// A key that acmetool made is in one of the older forms.
-	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("reading the TLS key: %w", err)
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("the TLS key is a %T, which cannot sign", key)
-	}
-	return signer, nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -38,7 +39,7 @@ func TestOlderKey(t *testing.T) {
 
 func TestSelfSign(t *testing.T) {
 	for _, host := range []string{"_chat.example", "chat.example.org", "192.0.2.7"} {
-		key, err := NewKey()
+		key, err := New()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,11 +76,11 @@ func TestSelfSign(t *testing.T) {
 }
 
 func TestParsePairRefusesStrangers(t *testing.T) {
-	a, err := NewKey()
+	a, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := NewKey()
+	b, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +125,41 @@ func TestDKIMRecord(t *testing.T) {
 	for _, bad := range []string{"", "garbage", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n"} {
 		if _, err := DKIMRecord([]byte(bad)); err == nil {
 			t.Errorf("%q: accepted", bad)
+		}
+	}
+}
+
+// TestParse reads the keys that acmetool and others write (SEC 1, PKCS #1),
+// and ours. Garbage is an error.
+func TestParse(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := Encode(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, text := range map[string][]byte{
+		"SEC 1":  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}),
+		"PKCS 1": pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey)}),
+		"PKCS 8": ours,
+	} {
+		if _, err := Parse(text); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	for _, bad := range []string{"", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+		if _, err := Parse([]byte(bad)); err == nil {
+			t.Errorf("%q is read as a key", bad)
 		}
 	}
 }
