@@ -16,6 +16,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"chatmaild/applets/command"
+	"chatmaild/packaging/www/qrcode"
 	"chatmaild/testdata/lab"
 )
 
@@ -188,7 +190,7 @@ func (d *demo) tell(ctx context.Context, w io.Writer) error {
 	if err := d.lab.LetMachineIn(ctx); err != nil {
 		return fmt.Errorf("making the relay reachable from this machine: %w", err)
 	}
-	code, err := terminalQR(d.relay.SignUpQR())
+	code, err := qrcode.Encode(d.relay.SignUpQR())
 	if err != nil {
 		return err
 	}
@@ -205,6 +207,6 @@ The web page, from this machine (its certificate is self-signed):
   https://%v/
 A profile on this relay, for a Delta Chat that can reach %v as %s:
   %s
-%s`, d.relay.IPv4, d.relay.IPv4, domain, d.relay.SignUpQR(), code)
+%s`, d.relay.IPv4, d.relay.IPv4, domain, d.relay.SignUpQR(), code.Text(command.IsTerminal(os.Stdout)))
 	return err
 }
