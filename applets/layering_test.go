@@ -65,7 +65,9 @@ var layers = []layer{
 		{name: "applets/dns", others: "golang.org/x/net"},
 		{name: "applets/keys"},
 		{name: "applets/service", others: "github.com/coreos/go-systemd"},
-		{name: "auth/dict"},
+		{name: "auth/accept"},
+		{name: "auth/dict", ours: "auth/accept"},
+		{name: "auth/socketmap", ours: "auth/accept"},
 		{name: "packaging"},
 		{name: "packaging/dovecot"}, // a test of a library in C
 	}},

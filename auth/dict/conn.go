@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -63,17 +62,9 @@ func (p *readers) put(r *bufio.Reader) {
 
 // serveConn answers one connection until it ends, breaks, or ctx is done.
 func (s *Server) serveConn(ctx context.Context, nc net.Conn, readers *readers) {
-	defer nc.Close()
-	stop := context.AfterFunc(ctx, func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	in := readers.get(nc)
 	defer readers.put(in)
 	c := &conn{s: s, net: nc, in: in}
-	defer func() {
-		if p := recover(); p != nil {
-			s.Log.Error("internal fault in a dict request", "fault", fmt.Sprint(p), "trace", string(debug.Stack()))
-		}
-	}()
 	switch err := c.run(ctx); {
 	case err == nil, errors.Is(err, io.EOF):
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):

@@ -2,12 +2,11 @@ package dict
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
+
+	"chatmaild/auth/accept"
 )
 
 // Defaults of Server's bounds.
@@ -34,54 +33,9 @@ type Server struct {
 // requests that are being answered, closes the connections and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s = s.withDefaults()
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	defer l.Close()
-
 	var bufs readers
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	slots := make(chan struct{}, s.MaxConns)
-	for {
-		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				nc.Close()
-			}
-			return nil
-		}
-		if err != nil {
-			if err = s.acceptFailed(ctx, err); err != nil {
-				return err
-			}
-			continue
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			s.Log.Warn("too many dict connections", "max", s.MaxConns)
-			nc.Close()
-			continue
-		}
-		conns.Go(func() {
-			defer func() { <-slots }()
-			s.serveConn(ctx, nc, &bufs)
-		})
-	}
-}
-
-// acceptFailed waits a moment if the fault may pass, as running out of file
-// descriptors does, and returns it if not.
-func (s *Server) acceptFailed(ctx context.Context, err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("accepting a dict connection: %w", err)
-	}
-	s.Log.Error("cannot accept a dict connection", "error", err)
-	select {
-	case <-ctx.Done():
-	case <-time.After(100 * time.Millisecond):
-	}
-	return nil
+	loop := accept.Loop{Protocol: "dict", Max: s.MaxConns, Log: s.Log}
+	return loop.Serve(ctx, l, func(ctx context.Context, nc net.Conn) { s.serveConn(ctx, nc, &bufs) })
 }
 
 func (s *Server) withDefaults() *Server {
