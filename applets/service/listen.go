@@ -28,17 +28,30 @@ func Unix(path string) Address {
 	return Address{Network: "unix", Addr: path}
 }
 
-// listen returns the listener that systemd handed over under name, or a new one.
-func listen(name string, a Address) (net.Listener, error) {
+// listenAll returns a listener for each endpoint: the one that systemd handed over
+// under its name, or a new one.
+func listenAll(endpoints []Endpoint) ([]net.Listener, error) {
 	named, err := activation.ListenersWithNames()
 	if err != nil {
 		return nil, fmt.Errorf("taking over systemd's sockets: %w", err)
 	}
-	for n, ls := range named {
-		if n == name && len(ls) > 0 && ls[0] != nil {
-			return ls[0], nil
+	var listeners []net.Listener
+	for _, e := range endpoints {
+		var l net.Listener
+		if ls := named[e.Name]; len(ls) > 0 && ls[0] != nil {
+			l = ls[0]
+		} else if l, err = listen(e.Address); err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return nil, err
 		}
+		listeners = append(listeners, l)
 	}
+	return listeners, nil
+}
+
+func listen(a Address) (net.Listener, error) {
 	if a.Network == "unix" {
 		return listenUnix(a)
 	}

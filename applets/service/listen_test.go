@@ -27,30 +27,34 @@ func TestMain(m *testing.M) {
 func serveActivated(address string) {
 	// systemd sets LISTEN_PID to the daemon's own, which exec.Cmd cannot know.
 	os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
+	serve := func(_ context.Context, l net.Listener) error {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c, "%s\n", l.Addr())
+		return c.Close()
+	}
 	s := Service{
-		Name: "echo", Address: Unix(address), Log: slog.New(slog.DiscardHandler),
-		Serve: func(_ context.Context, l net.Listener) error {
-			c, err := l.Accept()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c, "%s\n", l.Addr())
-			return c.Close()
-		},
+		Name: "echo", Address: Unix(address), Serve: serve, Log: slog.New(slog.DiscardHandler),
+		More: []Endpoint{{Name: "more", Address: Unix(address + ".more"), Serve: serve}},
 	}
 	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
 	os.Exit(0)
 }
 
-// TestActivation hands two listeners to a process as systemd does. It must use the
-// one of its name, and leave its configured address alone.
+// TestActivation hands two listeners to a process as systemd does. Each of its
+// endpoints must use the one of its name and leave the configured address alone.
 func TestActivation(t *testing.T) {
 	for _, test := range []struct {
-		names string
-		own   bool // the process must make its own listener
+		names    string
+		endpoint string // whose second listener it is, by the end of the own path
+		own      bool   // the process must make its own listener
 	}{
-		{"other:echo", false},
-		{"other:another", true},
+		{"other:echo", "", false},
+		{"other:another", "", true},
+		{"echo:more", ".more", false},
+		{"echo:another", ".more", true},
 	} {
 		t.Run(test.names, func(t *testing.T) {
 			folder := t.TempDir()
@@ -69,10 +73,11 @@ func TestActivation(t *testing.T) {
 				defer file.Close()
 				listeners, files = append(listeners, l), append(files, file)
 			}
-			own := filepath.Join(folder, "own")
+			base := filepath.Join(folder, "own")
+			own := base + test.endpoint
 			notify := notifications(t)
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), activated+"="+own, "LISTEN_FDS=2", "LISTEN_FDNAMES="+test.names)
+			cmd.Env = append(os.Environ(), activated+"="+base, "LISTEN_FDS=2", "LISTEN_FDNAMES="+test.names)
 			cmd.ExtraFiles = files
 			cmd.Stderr = os.Stderr
 			if err := cmd.Start(); err != nil {
@@ -119,7 +124,7 @@ func TestHeld(t *testing.T) {
 		{Unix("/proc/none/s"), "making the socket's folder: "},
 		{Unix(filepath.Join(t.TempDir(), strings.Repeat("x", 120))), "cannot listen: "},
 	} {
-		l, err := listen("test", test.address)
+		l, err := listen(test.address)
 		if err == nil {
 			l.Close()
 		}
@@ -144,7 +149,7 @@ func TestStale(t *testing.T) {
 	dead.SetUnlinkOnClose(false)
 	dead.Close()
 
-	l, err := listen("test", Address{Network: "unix", Addr: path, Mode: 0o600})
+	l, err := listen(Address{Network: "unix", Addr: path, Mode: 0o600})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +170,7 @@ func TestNoSocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := listen("test", Unix(path))
+	l, err := listen(Unix(path))
 	if err == nil {
 		l.Close()
 	}

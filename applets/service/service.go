@@ -21,16 +21,24 @@ import (
 // It is less than systemd's TimeoutStopSec in our units (90 s).
 const DefaultDrain = 60 * time.Second
 
-// Service is a daemon with one listener.
-type Service struct {
-	// Name is the daemon's name and that of its systemd socket
-	// (FileDescriptorName=).
+// Endpoint is where a daemon listens, and what it does there.
+type Endpoint struct {
+	// Name is that of the systemd socket (FileDescriptorName=).
 	Name string
 	// Address is where to listen if systemd hands over no listener.
 	Address Address
 	// Serve accepts until ctx is done and then returns as soon as all that
 	// was accepted is finished. It closes the listener.
 	Serve func(ctx context.Context, l net.Listener) error
+}
+
+// Service is a daemon. Its first endpoint has the daemon's name.
+type Service struct {
+	Name    string
+	Address Address
+	Serve   func(ctx context.Context, l net.Listener) error
+	// More are the endpoints beside the first. It fails if one of them fails.
+	More []Endpoint
 	// Background, if set, runs beside Serve and ends when ctx is done. If it
 	// fails, the daemon fails.
 	Background func(ctx context.Context) error
@@ -43,15 +51,17 @@ type Service struct {
 // It fails when it cannot listen, when serving fails, or when it did not finish
 // in time.
 func (s *Service) Run(ctx context.Context) error {
-	l, err := listen(s.Name, s.Address)
+	endpoints := append([]Endpoint{{s.Name, s.Address, s.Serve}}, s.More...)
+	listeners, err := listenAll(endpoints)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	tasks := []func(context.Context) error{
-		func(ctx context.Context) error { return s.Serve(ctx, l) },
+	var tasks []func(context.Context) error
+	for i, e := range endpoints {
+		tasks = append(tasks, func(ctx context.Context) error { return e.Serve(ctx, listeners[i]) })
 	}
 	if s.Background != nil {
 		tasks = append(tasks, s.Background)
@@ -61,7 +71,7 @@ func (s *Service) Run(ctx context.Context) error {
 		go func() { done <- task(ctx) }()
 	}
 	s.notify(daemon.SdNotifyReady)
-	s.Log.Info("started", "listen", l.Addr().String())
+	s.Log.Info("started", "listen", listeners[0].Addr().String())
 
 	drain := make(<-chan time.Time)
 	stopping := ctx.Done()
