@@ -72,6 +72,8 @@ var layers = []layer{
 		{name: "packaging/dovecot"}, // a test of a library in C
 	}},
 	{name: "pure", pure: true, packages: []rule{
+		{name: "applets/admin/mailqueue"},
+		{name: "applets/admin/ruleset"},
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
 		{name: "applets/admin/zone"},
 		{name: "auth", others: "golang.org/x/crypto"},

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/mailqueue"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/keys"
 )
@@ -174,9 +176,25 @@ func (e *examiner) queue(ctx context.Context) {
 	case err != nil:
 		e.say("queue", trouble, "systemctl status postfix@-", "%v", err)
 	case n > queueWarning:
-		e.say("queue", notice, "postqueue -p says which servers do not answer", "%d messages wait", n)
+		e.say("queue", notice, "chatmaild queue says which servers do not answer", "%d messages wait", n)
 	default:
 		e.say("queue", fine, "", "%d messages wait", n)
+	}
+	e.destinations()
+}
+
+// destinations tells of mail that an operator holds or discards.
+func (e *examiner) destinations() {
+	text, err := e.machine.ReadFile(wanted.TransportMap)
+	if err != nil {
+		e.say("destinations", trouble, "chatmaild run", "%v", err)
+		return
+	}
+	rules := mailqueue.ParseRules(string(text)).All()
+	for _, domain := range slices.Sorted(maps.Keys(rules)) {
+		if word, ok := ruled[rules[domain]]; ok {
+			e.say("destinations", notice, "chatmaild queue release "+domain+" undoes it", "mail to %s is %s", domain, word)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,7 +23,7 @@ const sysctlFile = "/usr/lib/sysctl.d/50-chatmaild.conf"
 // first, because the servers talk to them from their first moment on.
 var (
 	socketUnits = []string{
-		"chatmaild-doveauth.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-doveauth.socket", wanted.Recipients, "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
 		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
 	}
 	serviceUnits = []string{
@@ -60,6 +61,10 @@ func (p *planner) relay(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	transports, err := p.transportMap()
+	if err != nil {
+		return nil, err
+	}
 	pages, err := p.pages()
 	if err != nil {
 		return nil, err
@@ -71,11 +76,21 @@ func (p *planner) relay(ctx context.Context) (*plan, error) {
 	if todo.folders, err = p.machine.FolderChanges(wanted.Folders(p.conf)); err != nil {
 		return nil, err
 	}
-	if todo.files, err = p.machine.Changes(slices.Concat(keyFiles, files, pages)); err != nil {
+	if todo.files, err = p.machine.Changes(slices.Concat(keyFiles, []wanted.File{transports}, files, pages)); err != nil {
 		return nil, err
 	}
 	todo.units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files), todo.files, paths)
 	return todo, err
+}
+
+// transportMap is the one that is there, or an empty one: Postfix takes no mail
+// while it cannot read it.
+func (p *planner) transportMap() (wanted.File, error) {
+	text, err := p.machine.ReadFile(wanted.TransportMap)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return wanted.File{}, fmt.Errorf("reading the rules for destinations: %w", err)
+	}
+	return wanted.TransportMapFile(text), nil
 }
 
 // website plans the web pages alone.

@@ -132,20 +132,27 @@ func (u *users) print(done any) error {
 type changed struct {
 	Address string `json:"address"`
 	Done    string `json:"done"`
+	Undo    string `json:"undo,omitempty"` // a command, or ""
 }
 
-func (c changed) String() string { return c.Address + ": " + c.Done }
+func (c changed) String() string {
+	text := c.Address + ": " + c.Done
+	if c.Undo != "" {
+		text += "; undo: " + c.Undo
+	}
+	return text
+}
 
 func (u *users) block(ctx context.Context, addr auth.Address) (any, error) {
 	if err := u.edit(addr, auth.Block); err != nil {
 		return nil, err
 	}
 	u.endSessions(ctx, addr)
-	return changed{addr.String(), "blocked"}, nil
+	return changed{addr.String(), "blocked", "chatmaild user unblock " + addr.String()}, nil
 }
 
 func (u *users) unblock(_ context.Context, addr auth.Address) (any, error) {
-	return changed{addr.String(), "unblocked"}, u.edit(addr, auth.Unblock)
+	return changed{addr.String(), "unblocked", "chatmaild user block " + addr.String()}, u.edit(addr, auth.Unblock)
 }
 
 func (u *users) edit(addr auth.Address, change func(string) string) error {
@@ -171,7 +178,7 @@ func (u *users) delete(ctx context.Context, addr auth.Address) (any, error) {
 	if err := u.forgetTokens(ctx, addr); err != nil {
 		fmt.Fprintf(u.env.Stderr, "chatmaild user: the push tokens of %s go later, when the metadata daemon looks for its mailbox: %v\n", addr, err)
 	}
-	return changed{addr.String(), "deleted"}, nil
+	return changed{addr.String(), "deleted, with all its mail: that cannot be undone", ""}, nil
 }
 
 func (u *users) endSessions(ctx context.Context, addr auth.Address) {

@@ -40,6 +40,9 @@ const (
 	Journald = "systemd-journald.service"
 	Target   = "chatmaild.target"
 
+	// Recipients is doveauth's second socket, where Postfix asks.
+	Recipients = "chatmaild-recipients.socket"
+
 	// ACME gets certificates, and CertificatePath has the servers take one that
 	// changed.
 	ACME            = "chatmaild-acme.service"
@@ -50,6 +53,15 @@ const (
 // InstantIdleLibrary is what IMAP sessions are started with unless
 // imap_instant_idle is off; its source says what it does.
 const InstantIdleLibrary = "/usr/lib/chatmaild/instant-idle.so"
+
+// TransportMap says which destinations are held or discarded. It is the
+// operator's, by "chatmaild queue"; run only sees that there is one.
+const TransportMap = "/etc/postfix/chatmaild-transport"
+
+// TransportMapFile is the map with this content.
+func TransportMapFile(content []byte) File {
+	return File{Path: TransportMap, Content: content, Mode: 0o644, Owner: "root", Group: "root"}
+}
 
 // TLSFolder is where a relay that makes its own certificate keeps it.
 const TLSFolder = "/etc/chatmail/tls"

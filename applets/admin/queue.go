@@ -1,0 +1,239 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/mailqueue"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// maxRetries is how many messages are tried one by one. When more wait for one
+// destination, a try of the whole queue costs less.
+const maxRetries = 500
+
+var queueCommand = command.Command{
+	Name: "queue", Kind: command.Admin,
+	Args:     "list [DOMAIN] | hold DOMAIN | discard DOMAIN | release DOMAIN | flush DOMAIN",
+	Synopsis: "mail that waits, by destination; holds, discards and releases a destination",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		asJSON := fs.Bool("json", false, "print JSON instead of text")
+		addresses := fs.Bool("addresses", false, "list each message, with its addresses")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			q := queue{env: env, conf: conf, now: time.Now(), json: *asJSON, addresses: *addresses}
+			return q.run(ctx, args)
+		}
+	},
+}
+
+// queue is what the subcommands of queue work with.
+type queue struct {
+	env       *command.Env
+	conf      *config.Config
+	machine   host.Host
+	now       time.Time
+	json      bool
+	addresses bool
+}
+
+func (q *queue) run(ctx context.Context, args []string) error {
+	what, rest := "list", args
+	if len(args) > 0 {
+		what, rest = args[0], args[1:]
+	}
+	change := map[string]func(context.Context, string) (ruling, error){
+		"hold": q.hold, "discard": q.discard, "release": q.release, "flush": q.flush,
+	}[what]
+	if change == nil && what != "list" {
+		return command.Usagef("queue: cannot %q; want list, hold, discard, release or flush", what)
+	}
+	if len(rest) > 1 || change != nil && len(rest) == 0 {
+		return command.Usagef("queue %s: want one destination, what follows the @ of an address", what)
+	}
+	var destination string
+	if len(rest) == 1 {
+		var err error
+		if destination, err = mailqueue.ParseDestination(rest[0]); err != nil {
+			return command.Usagef("queue %s: %v", what, err)
+		}
+	}
+	if err := q.machine.RequireRoot(); err != nil {
+		return err
+	}
+	if change == nil {
+		return q.list(ctx, destination)
+	}
+	done, err := change(ctx, destination)
+	if err != nil {
+		return err
+	}
+	return q.print(done)
+}
+
+// ruling says what was done about a destination, and how to undo it.
+type ruling struct {
+	Destination string `json:"destination"`
+	Done        string `json:"done"`
+	Messages    int    `json:"messages"`       // that wait for it
+	Undo        string `json:"undo,omitempty"` // a command, or ""
+}
+
+func (r ruling) String() string {
+	undo := "there is nothing to undo"
+	if r.Undo != "" {
+		undo = "undo: " + r.Undo
+	}
+	return fmt.Sprintf("%s: %s (%d waiting)\n%s", r.Destination, r.Done, r.Messages, undo)
+}
+
+func (q *queue) print(r ruling) error {
+	if q.json {
+		enc := json.NewEncoder(q.env.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	_, err := fmt.Fprintln(q.env.Stdout, r)
+	return err
+}
+
+func (q *queue) hold(ctx context.Context, destination string) (ruling, error) {
+	if err := q.rule(ctx, destination, mailqueue.Hold); err != nil {
+		return ruling{}, err
+	}
+	n, _, err := q.waiting(ctx, destination)
+	return ruling{
+		destination, "held: mail to it waits, old and new, and goes back to its senders after two days",
+		n, "chatmaild queue release " + destination,
+	}, err
+}
+
+// discard refuses the relay's own domain: that would be everybody's mail.
+func (q *queue) discard(ctx context.Context, destination string) (ruling, error) {
+	if destination == strings.ToLower(q.conf.AddressDomain()) {
+		return ruling{}, command.WithHint(fmt.Errorf("%s is this relay itself: its users' mail is not discarded", destination),
+			"chatmaild run --disable-mail turns all mail off; chatmaild queue hold %s lets it wait", destination)
+	}
+	if err := q.rule(ctx, destination, mailqueue.Discard); err != nil {
+		return ruling{}, err
+	}
+	n, err := q.retry(ctx, destination)
+	return ruling{
+		destination, "discarded: mail to it is dropped, old and new, and nobody is told; what is gone does not come back",
+		n, "chatmaild queue release " + destination,
+	}, err
+}
+
+func (q *queue) release(ctx context.Context, destination string) (ruling, error) {
+	rules, err := q.rules()
+	if err != nil {
+		return ruling{}, err
+	}
+	was := rules.All()[destination]
+	if was == mailqueue.Deliver {
+		n, _, err := q.waiting(ctx, destination)
+		return ruling{destination, "neither held nor discarded: nothing to do", n, ""}, err
+	}
+	if err := q.rule(ctx, destination, mailqueue.Deliver); err != nil {
+		return ruling{}, err
+	}
+	n, err := q.retry(ctx, destination)
+	return ruling{
+		destination, "released: mail to it is delivered again, and what waits is tried now",
+		n, fmt.Sprintf("chatmaild queue %s %s", was, destination),
+	}, err
+}
+
+func (q *queue) flush(ctx context.Context, destination string) (ruling, error) {
+	rules, err := q.rules()
+	if err != nil {
+		return ruling{}, err
+	}
+	if rules.All()[destination] == mailqueue.Hold {
+		return ruling{}, command.WithHint(fmt.Errorf("%s is held", destination), "chatmaild queue release %s", destination)
+	}
+	n, err := q.retry(ctx, destination)
+	return ruling{destination, "what waits for it is tried now", n, ""}, err
+}
+
+// rules reads the transport map.
+func (q *queue) rules() (mailqueue.Rules, error) {
+	text, err := q.machine.ReadFile(wanted.TransportMap)
+	if err != nil {
+		return mailqueue.Rules{}, command.WithHint(fmt.Errorf("reading the rules for destinations: %w", err), "chatmaild run makes the file")
+	}
+	return mailqueue.ParseRules(string(text)), nil
+}
+
+// rule changes the transport map, and has Postfix read it.
+func (q *queue) rule(ctx context.Context, destination string, rule mailqueue.Rule) error {
+	rules, err := q.rules()
+	if err != nil {
+		return err
+	}
+	if rules, err = rules.Set(destination, rule); err != nil {
+		return command.WithHint(err, "edit %s, then: systemctl reload postfix", wanted.TransportMap)
+	}
+	if err := q.machine.Write(wanted.TransportMapFile([]byte(rules.Text()))); err != nil {
+		return err
+	}
+	units, err := q.machine.Units(ctx, postfixInstance)
+	if err != nil {
+		return err
+	}
+	if units[0].Active != "active" {
+		return nil // it reads the map when it starts
+	}
+	return q.machine.Systemctl(ctx, "reload", postfixInstance)
+}
+
+// postfixInstance is the unit behind which the one Postfix of the machine runs.
+const postfixInstance = "postfix@-.service"
+
+// waiting counts the messages for a destination, and returns the identifiers of
+// those that are deferred, up to one more than maxRetries.
+func (q *queue) waiting(ctx context.Context, destination string) (n int, deferred []string, err error) {
+	err = q.each(ctx, func(m mailqueue.Message) {
+		if !m.For(destination) {
+			return
+		}
+		n++
+		if m.Queue == "deferred" && len(deferred) <= maxRetries {
+			deferred = append(deferred, m.ID)
+		}
+	})
+	return n, deferred, err
+}
+
+func (q *queue) each(ctx context.Context, do func(mailqueue.Message)) error {
+	return q.machine.MailQueue(ctx, func(r io.Reader) error { return mailqueue.Read(r, do) })
+}
+
+// retry has Postfix try what waits for a destination.
+func (q *queue) retry(ctx context.Context, destination string) (waiting int, err error) {
+	waiting, deferred, err := q.waiting(ctx, destination)
+	if err != nil {
+		return waiting, err
+	}
+	if len(deferred) > maxRetries {
+		return waiting, q.machine.RetryAllMail(ctx)
+	}
+	for _, id := range deferred {
+		// It may have gone by itself meanwhile.
+		if err := q.machine.RetryMail(ctx, id); err != nil {
+			q.env.Log().Debug("message not tried", "queue_id", id, "error", err)
+		}
+	}
+	return waiting, nil
+}

@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"chatmaild/applets/admin/mailqueue"
+	"chatmaild/applets/command"
+)
+
+// maxListed bounds how many messages are listed one by one.
+const maxListed = 10000
+
+// destination is a line of the list, as JSON has it.
+type destination struct {
+	Domain     string         `json:"destination"`
+	Rule       mailqueue.Rule `json:"rule,omitempty"`
+	Messages   int            `json:"messages"`
+	Recipients int            `json:"recipients"`
+	Size       int64          `json:"size"` // octets
+	Queues     map[string]int `json:"queues"`
+	Oldest     *time.Time     `json:"oldest,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+}
+
+// queueReport is what queue list prints.
+type queueReport struct {
+	Messages     int                 `json:"messages"`
+	Size         int64               `json:"size"` // octets
+	Destinations []destination       `json:"destinations"`
+	Listed       []mailqueue.Message `json:"listed,omitempty"` // with --addresses
+}
+
+// list prints what waits: for one destination, or for all if it is "".
+func (q *queue) list(ctx context.Context, only string) error {
+	rules, err := q.rules()
+	if err != nil {
+		return err
+	}
+	var all mailqueue.Destinations
+	var report queueReport
+	if err := q.each(ctx, func(m mailqueue.Message) {
+		if only != "" && !m.For(only) {
+			return
+		}
+		all.Add(m)
+		if q.addresses && len(report.Listed) < maxListed {
+			report.Listed = append(report.Listed, m)
+		}
+	}); err != nil {
+		return err
+	}
+	report.Messages, report.Size = all.Messages, all.Size
+	report.Destinations = withRules(all.Sorted(), rules.All(), only)
+	if q.json {
+		enc := json.NewEncoder(q.env.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(report)
+	}
+	return q.printList(&report)
+}
+
+// withRules adds to each destination its rule, and those that have a rule though
+// nothing waits for them.
+func withRules(found []mailqueue.Destination, rules map[string]mailqueue.Rule, only string) []destination {
+	list := []destination{}
+	for _, d := range found {
+		if only != "" && d.Domain != only {
+			continue
+		}
+		list = append(list, destination{
+			d.Domain, rules[d.Domain], d.Messages, d.Recipients, d.Size, d.Queues, &d.Oldest, d.Reason,
+		})
+		delete(rules, d.Domain)
+	}
+	for _, domain := range slices.Sorted(maps.Keys(rules)) {
+		if only == "" || domain == only {
+			list = append(list, destination{Domain: domain, Rule: rules[domain]})
+		}
+	}
+	return list
+}
+
+func (q *queue) printList(r *queueReport) error {
+	if len(r.Destinations) == 0 {
+		_, err := fmt.Fprintln(q.env.Stdout, "nothing waits")
+		return err
+	}
+	t := tabwriter.NewWriter(q.env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "destination\tmessages\toldest\tsize\tstate")
+	for _, d := range r.Destinations {
+		oldest := "-"
+		if d.Oldest != nil {
+			oldest = age(q.now, *d.Oldest)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", d.Domain, d.Messages, oldest, command.FormatSize(d.Size), d.state())
+	}
+	fmt.Fprintf(t, "all\t%d\t\t%s\n", r.Messages, command.FormatSize(r.Size))
+	if len(r.Listed) > 0 {
+		fmt.Fprintln(t)
+	}
+	for _, m := range r.Listed {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\tfrom %s\n", m.ID, m.Queue, age(q.now, m.Arrived()), command.FormatSize(m.Size), m.Sender)
+		for _, to := range m.Recipients {
+			fmt.Fprintf(t, "\t\t\t\t  to %s  %s\n", to.Address, to.Reason)
+		}
+	}
+	return t.Flush()
+}
+
+// state says what becomes of the mail for a destination, and why it waits.
+func (d destination) state() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(d.Queues)) {
+		parts = append(parts, fmt.Sprintf("%d %s", d.Queues[name], name))
+	}
+	text := strings.Join(parts, ", ")
+	switch d.Rule {
+	case mailqueue.Hold, mailqueue.Discard:
+		return fmt.Sprintf("%s; undo: chatmaild queue release %s", ruled[d.Rule], d.Domain)
+	case mailqueue.Other:
+		text = strings.TrimPrefix(text+"; by a transport of its own", "; ")
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return cmp.Or(text, "-")
+}
+
+var ruled = map[mailqueue.Rule]string{mailqueue.Hold: "held", mailqueue.Discard: "discarded"}
