@@ -50,6 +50,7 @@ var layers = []layer{
 	{name: "adapters", packages: []rule{
 		{name: "applets/acme", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
+		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},
@@ -76,6 +77,7 @@ var layers = []layer{
 		{name: "applets/admin/ruleset"},
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
 		{name: "applets/admin/zone"},
+		{name: "applets/chat", others: "github.com/ProtonMail/go-crypto github.com/emersion/go-message"},
 		{name: "auth", others: "golang.org/x/crypto"},
 		{name: "mailfilter", ours: "mailfilter/dkim mailfilter/pgp"},
 		{name: "mailfilter/dkim"},

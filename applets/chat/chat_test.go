@@ -1,0 +1,290 @@
+package chat
+
+import (
+	"bytes"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/mailfilter/pgp/pgptest"
+)
+
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func self(t testing.TB, addr string) *Self {
+	t.Helper()
+	key, err := GenerateKey(addr, now.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Self{Addr: addr, Name: "Zoë", Key: key}
+}
+
+// messages are what one can write to another.
+func messages() map[string]*Message {
+	grouped := &Message{Date: now, To: []mail.Address{{Name: "Bob", Address: "bob@[192.0.2.1]"}, {Address: "carol@two.example"}}, Text: "to all"}
+	grouped.set(fieldGroupID, "abcDEF123")
+	grouped.set("Chat-Group-Name", "Überraschung für "+strings.Repeat("viele ", 30))
+	grouped.SetAutomatic()
+	return map[string]*Message{
+		"text":    {Date: now, Subject: "über", Text: "hello\n\n--\n-- \n>> wörld\n.\n" + strings.Repeat("long ", 300) + "."},
+		"empty":   {Date: now},
+		"quoting": {Date: now, Text: "> not a quote", InReplyTo: "x@localhost"},
+		"quote":   {Date: now, Quote: "what\nis this", Text: "nothing"},
+		"files": {Date: now, Text: "see", Files: []File{
+			{Name: "ünï \"x\".bin", Type: "application/octet-stream", Data: bytes.Repeat([]byte{0, 255, '\r', '\n'}, 1000)},
+			{Name: "empty.txt", Type: "text/plain", Data: []byte{}},
+		}},
+		"receipt": {Date: now, ReceiptFor: "abc@localhost"},
+		"group":   grouped,
+	}
+}
+
+func TestMessages(t *testing.T) {
+	alice, bob, eve := self(t, "alice@one.example"), self(t, "bob@[192.0.2.1]"), self(t, "eve@one.example")
+	for name, sent := range messages() {
+		t.Run(name, func(t *testing.T) {
+			want := *sent
+			raw, err := alice.Encrypt(sent, []*Cert{bob.Key.Cert()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := bob.Open(raw, nil, nil)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, raw)
+			}
+			if !got.Encrypted || !got.Signed || got.Sender.Fingerprint() != alice.Key.Cert().Fingerprint() {
+				t.Errorf("got encrypted %v, signed %v", got.Encrypted, got.Signed)
+			}
+			if got.Text != want.Text && name != "receipt" || got.Quote != want.Quote || got.Subject != want.Subject ||
+				got.InReplyTo != want.InReplyTo || got.ReceiptFor != want.ReceiptFor || got.ID != sent.ID || !got.Date.Equal(now) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			if len(got.Files)+len(want.Files) > 0 && !reflect.DeepEqual(got.Files, want.Files) {
+				t.Errorf("got files %q, want %q", got.Files, want.Files)
+			}
+			if len(got.To)+len(want.To) > 0 && !reflect.DeepEqual(got.To, want.To) {
+				t.Errorf("got to %q, want %q", got.To, want.To)
+			}
+			for field, values := range want.Header {
+				if !reflect.DeepEqual(got.Header[field], values) {
+					t.Errorf("%s: got %q, want %q", field, got.Header[field], values)
+				}
+			}
+			if _, err := eve.Open(raw, nil, nil); err != errNotForUs {
+				t.Errorf("to another: got %v, want %v", err, errNotForUs)
+			}
+			outside(t, raw)
+		})
+	}
+}
+
+// outside holds that nothing but what must be is readable, and that the relay's
+// filters see an encrypted message.
+func outside(t *testing.T, raw []byte) {
+	t.Helper()
+	head, body, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range m.Header {
+		switch name {
+		case "From", "Date", "Message-Id", "Subject", "To", "Mime-Version", "Content-Type", "Chat-Version":
+		default:
+			t.Errorf("%s is readable outside", name)
+		}
+	}
+	if got, want := m.Header.Get("From"), "<alice@one.example>"; got != want {
+		t.Errorf("From: got %q, want %q", got, want)
+	}
+	if got, want := m.Header.Get("Subject"), "[...]"; got != want {
+		t.Errorf("Subject: got %q, want %q", got, want)
+	}
+	when, err := m.Header.Date()
+	if age := now.Sub(when); err != nil || age < 0 || age > maxBackdate {
+		t.Errorf("Date: got %v, %v before, %v", when, age, err)
+	}
+	for line := range bytes.SplitSeq(head, []byte("\n")) {
+		if len(line) > 78 && !bytes.Contains(line, []byte("boundary")) {
+			t.Errorf("a line of %d octets outside: %s", len(line), line)
+		}
+	}
+	begin := bytes.Index(body, []byte("-----BEGIN"))
+	end := bytes.Index(body, []byte("-----END PGP MESSAGE-----"))
+	if err := pgptest.Armored(append(body[begin:end:end], "-----END PGP MESSAGE-----\n"...)); err != nil {
+		t.Errorf("the packets: %v", err)
+	}
+}
+
+func TestSignatures(t *testing.T) {
+	alice, bob, carol := self(t, "alice@one.example"), self(t, "bob@one.example"), self(t, "carol@one.example")
+	to := []*Cert{bob.Key.Cert()}
+	forged := &Self{Addr: alice.Addr, Key: carol.Key}
+	open := func(raw []byte, known *Cert) *Message {
+		t.Helper()
+		m, err := bob.Open(raw, nil, func(fingerprint string) *Cert {
+			if known != nil && known.Fingerprint() == fingerprint {
+				return known
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	seal := func(s *Self, m *Message, l *lock, withKey bool) []byte {
+		t.Helper()
+		raw, err := s.encrypt(m, l, withKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	message := func() *Message { return &Message{Date: now, Text: "x"} }
+
+	if m := open(seal(forged, message(), &lock{certs: to, signer: carol.Key}, true), nil); m.Sender.Fingerprint() != carol.Key.Cert().Fingerprint() {
+		t.Error("a message with Carol's key is not seen as Carol's")
+	}
+	if m := open(seal(alice, message(), &lock{certs: to, signer: carol.Key}, true), nil); m.Signed {
+		t.Error("a message with Alice's key and Carol's signature counts as signed")
+	}
+	if m := open(seal(alice, message(), &lock{certs: to}, true), nil); m.Signed {
+		t.Error("a message without signature counts as signed")
+	}
+	if m := open(seal(alice, message(), &lock{certs: to, signer: alice.Key}, false), alice.Key.Cert()); !m.Signed {
+		t.Error("a message without key is not verified by the key that is known")
+	}
+	if m := open(seal(alice, message(), &lock{certs: to, signer: alice.Key}, false), nil); m.Signed || m.Sender != nil {
+		t.Error("a message of an unknown key counts as signed")
+	}
+}
+
+func TestDamage(t *testing.T) {
+	alice, bob := self(t, "alice@one.example"), self(t, "bob@one.example")
+	text := strings.TrimSpace(strings.Repeat("x ", 500))
+	raw, err := alice.Encrypt(&Message{Date: now, Text: text}, []*Cert{bob.Key.Cert()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := bytes.Index(raw, []byte("-----BEGIN")) + 40
+	end := bytes.LastIndex(raw, []byte("-----END"))
+	for i := begin; i < end; i += 7 {
+		damaged := bytes.Clone(raw)
+		if damaged[i] == '\r' || damaged[i] == '\n' {
+			continue
+		}
+		damaged[i] ^= 1
+		// The copy of the session key for Alice is no business of Bob's.
+		if m, err := bob.Open(damaged, nil, nil); err == nil && (m.Text != text || !m.Signed) {
+			t.Errorf("octet %d changed (%q): got %.9q", i, raw[i], m.Text)
+		}
+	}
+	other := bytes.Replace(raw, []byte("alice@one"), []byte("other@one"), 1)
+	if _, err := bob.Open(other, nil, nil); err == nil {
+		t.Error("another sender outside than inside was accepted")
+	}
+}
+
+func TestKeys(t *testing.T) {
+	key, err := GenerateKey("a@one.example", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := key.Armor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ParseKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := again.Cert().Fingerprint(), key.Cert().Fingerprint(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if !bytes.Equal(again.Cert().Octets(), key.Cert().Octets()) {
+		t.Error("the public part changed")
+	}
+	cert, err := ParseCert(key.Cert().Octets())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cert.readsSEIPD2() {
+		t.Error("our key does not say that we read version 2 of encrypted data")
+	}
+	addr, c, err := parseAutocrypt(autocrypt("a@one.example", cert, false))
+	if err != nil || addr != "a@one.example" || c.Fingerprint() != cert.Fingerprint() {
+		t.Errorf("Autocrypt: got %s, %v", addr, err)
+	}
+	for _, bad := range []string{"", "addr=a@b", "addr=a@b; keydata=AAAA", "addr=a@b; x=y; keydata=" + cert.Base64(), "keydata=" + cert.Base64()} {
+		if _, _, err := parseAutocrypt(bad); err == nil {
+			t.Errorf("parseAutocrypt(%.30q) succeeded", bad)
+		}
+	}
+}
+
+// FuzzOpen reads what the relays' fixtures hold, and what is inside a sealed
+// message: that it is sealed for us keeps no stranger out.
+func FuzzOpen(f *testing.F) {
+	files, err := filepath.Glob("../../testdata/mail/*.eml")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no fixtures", err)
+	}
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(raw) < 20000 {
+			f.Add(raw)
+		}
+	}
+	bob := self(f, "bob@one.example")
+	for _, m := range messages() {
+		bob.prepare(m)
+		f.Add(render(bob.protected(m, true), m.body(), nil))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if m, err := bob.Open(raw, []string{"secret"}, nil); err == nil && m.From.Address == "" && m.Encrypted {
+			t.Error("an encrypted message without a sender")
+		}
+		l := &lock{certs: []*Cert{bob.Key.Cert()}, signer: bob.Key}
+		sealed, err := l.seal(raw, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := unseal(bytes.NewReader(sealed), int64(len(sealed)), bob.Key, nil)
+		if err != nil || !bytes.Equal(u.plain, raw) {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func BenchmarkEncrypt(b *testing.B) {
+	alice, bob := self(b, "alice@one.example"), self(b, "bob@one.example")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := alice.Encrypt(&Message{Date: now, Text: "hello"}, []*Cert{bob.Key.Cert()}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	alice, bob := self(b, "alice@one.example"), self(b, "bob@one.example")
+	raw, err := alice.Encrypt(&Message{Date: now, Text: "hello"}, []*Cert{bob.Key.Cert()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := bob.Open(raw, nil, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
