@@ -199,6 +199,12 @@ func (c *Config) Socket(name string) string {
 	return filepath.Join(c.RuntimeDir, name+".socket")
 }
 
+// MetricsSocket is where the daemon called name tells its metrics. The folder is
+// its own: the daemons have different users.
+func (c *Config) MetricsSocket(name string) string {
+	return filepath.Join(c.RuntimeDir, name, "metrics.socket")
+}
+
 // InvitesDir is the folder of the invite tokens. The web daemon owns it; doveauth
 // reads in it the key by which it knows what /new handed out.
 func (c *Config) InvitesDir() string {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"chatmaild/applets/metric"
 )
 
 // DefaultDrain is how long a daemon may take to finish what it has accepted.
@@ -45,6 +47,11 @@ type Service struct {
 	// Drain bounds the time between SIGTERM and the end; 0 means DefaultDrain.
 	Drain time.Duration
 	Log   *slog.Logger
+
+	// Metrics, if set, are told to whoever connects to MetricsSocket, which is
+	// made for them.
+	Metrics       *metric.Set
+	MetricsSocket string
 }
 
 // Run runs the service until ctx is done and everything accepted is finished.
@@ -69,6 +76,9 @@ func (s *Service) Run(ctx context.Context) error {
 	done := make(chan error, len(tasks))
 	for _, task := range tasks {
 		go func() { done <- task(ctx) }()
+	}
+	if s.Metrics != nil {
+		s.tellMetrics(ctx)
 	}
 	s.notify(daemon.SdNotifyReady)
 	s.Log.Info("started", "listen", listeners[0].Addr().String())
