@@ -89,7 +89,9 @@ func (s *Self) cleartext(m *Message) []byte {
 		ID: m.ID, From: m.From, To: m.To, Date: m.Date, Subject: m.Subject, Header: m.Header,
 	}, true), field{"MIME-Version", "1.0"})
 	fields[0].value = "<" + s.Addr + ">"
-	return render(fields, part{kind: "multipart/mixed", parts: []part{textPart(m.Text)}}, nil)
+	// As it is: relays look at what it says.
+	text := part{kind: "text/plain", params: map[string]string{"charset": "utf-8"}, raw: []byte(m.Text)}
+	return render(fields, part{kind: "multipart/mixed", parts: []part{text}}, nil)
 }
 
 func (s *Self) prepare(m *Message) {
