@@ -49,6 +49,11 @@ var layers = []layer{
 	}},
 	{name: "adapters", packages: []rule{
 		{name: "applets/acme", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
+		{name: "applets/admin/outside"},
+		{
+			name: "applets/admin/proof", others: "github.com/emersion/go-msgauth",
+			ours: "applets/admin/outside applets/admin/resolver applets/admin/zone applets/chat mailfilter/dkim",
+		},
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},

@@ -23,7 +23,7 @@ func Commands() []command.Command {
 		dnsCommand,
 		firewallCommand,
 		proxyConfigCommand,
-		notBuilt("test", "DOMAIN [OTHER]", "proves a running relay from outside in, end to end"),
+		testCommand,
 		notBuilt("bench", "DOMAIN", "measures a running relay"),
 		qrCommand,
 		pushCommand,

@@ -110,6 +110,13 @@ func (k *key) verify(s *signature, digest []byte) error {
 	return nil
 }
 
+// CheckKey says why the key records of a name, the strings of each joined, cannot
+// prove any signature; nil if they can.
+func CheckKey(texts []string) error {
+	_, err := choose(texts)
+	return err
+}
+
 // choose takes the one key of a name. Several leave open which one counts
 // (RFC 6376, section 3.6.2.2).
 func choose(texts []string) (*key, error) {

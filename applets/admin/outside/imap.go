@@ -1,0 +1,211 @@
+package outside
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxLiteral   = 1 << 20 // octets
+	maxResponses = 10_000  // to one command
+)
+
+// IMAP is a dialogue with an IMAP server. It is for one goroutine.
+type IMAP struct {
+	Greeting string
+
+	conn net.Conn
+	r    *bufio.Reader
+	tag  int
+}
+
+// NewIMAP reads the greeting.
+func NewIMAP(conn net.Conn) (*IMAP, error) {
+	d := &IMAP{conn: conn, r: bufio.NewReaderSize(conn, maxLine)}
+	var err error
+	if d.Greeting, err = d.response(); err != nil {
+		return nil, fmt.Errorf("IMAP greeting: %w", err)
+	}
+	if !strings.HasPrefix(d.Greeting, "* OK") {
+		return nil, fmt.Errorf("IMAP greeting: %.200s", d.Greeting)
+	}
+	return d, nil
+}
+
+// Command sends a command and returns the untagged responses, literals in place,
+// and the tagged one without its tag: "OK …", "NO …".
+func (d *IMAP) Command(format string, args ...any) (untagged []string, status string, err error) {
+	d.tag++
+	tag := "t" + strconv.Itoa(d.tag) + " "
+	if _, err := fmt.Fprintf(d.conn, tag+format+"\r\n", args...); err != nil {
+		return nil, "", err
+	}
+	for range maxResponses {
+		line, err := d.response()
+		if err != nil {
+			return untagged, "", err
+		}
+		if status, ok := strings.CutPrefix(line, tag); ok {
+			return untagged, status, nil
+		}
+		untagged = append(untagged, line)
+	}
+	return nil, "", errors.New("endless IMAP responses")
+}
+
+// OK is Command for a command that has to succeed.
+func (d *IMAP) OK(format string, args ...any) (untagged []string, err error) {
+	untagged, status, err := d.Command(format, args...)
+	if err == nil && !strings.HasPrefix(status, "OK") {
+		err = errors.New(status)
+	}
+	if err != nil {
+		verb, _, _ := strings.Cut(format, " ")
+		return untagged, fmt.Errorf("%s: %w", verb, err)
+	}
+	return untagged, nil
+}
+
+// Login logs in; a *Refused is the server's no.
+func (d *IMAP) Login(a Account) error {
+	_, status, err := d.Command("LOGIN %s %s", quote(a.Address), quote(a.Password))
+	if err != nil {
+		return fmt.Errorf("LOGIN: %w", err)
+	}
+	if !strings.HasPrefix(status, "OK") {
+		return &Refused{"LOGIN", status}
+	}
+	return nil
+}
+
+// Refused is a command that the server understood and said no to.
+type Refused struct{ Verb, Status string }
+
+func (e *Refused) Error() string { return e.Verb + ": " + e.Status }
+
+// Capabilities asks what the server can do.
+func (d *IMAP) Capabilities() ([]string, error) {
+	untagged, err := d.OK("CAPABILITY")
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range untagged {
+		if list, ok := strings.CutPrefix(line, "* CAPABILITY "); ok {
+			return strings.Fields(strings.ToUpper(list)), nil
+		}
+	}
+	return nil, errors.New("CAPABILITY: no answer")
+}
+
+// Select opens the INBOX and returns how many messages are in it.
+func (d *IMAP) Select() (messages int, err error) {
+	untagged, err := d.OK("SELECT INBOX")
+	for _, line := range untagged {
+		if n, ok := exists(line); ok {
+			messages = n
+		}
+	}
+	return messages, err
+}
+
+// Wait waits, by IDLE (RFC 2177), until there are more messages than known, and
+// returns how many there are.
+func (d *IMAP) Wait(known int) (messages int, err error) {
+	if _, err := fmt.Fprint(d.conn, "idle IDLE\r\n"); err != nil {
+		return 0, err
+	}
+	messages = known
+	for ended := false; ; {
+		line, err := d.response()
+		if err != nil {
+			return 0, fmt.Errorf("IDLE: %w", err)
+		}
+		if status, ok := strings.CutPrefix(line, "idle "); ok {
+			if messages <= known {
+				return 0, fmt.Errorf("IDLE: %s", status)
+			}
+			return messages, nil
+		}
+		if n, ok := exists(line); ok {
+			messages = n
+		}
+		if messages > known && !ended {
+			ended = true
+			if _, err := fmt.Fprint(d.conn, "DONE\r\n"); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// Fetch returns data items of messages: "1:*" and "BODY.PEEK[]" are all of them
+// in full.
+func (d *IMAP) Fetch(set, item string) ([]string, error) {
+	untagged, err := d.OK("FETCH %s %s", set, item)
+	if err != nil {
+		return nil, err
+	}
+	var literals []string
+	for _, line := range untagged {
+		head, text, ok := strings.Cut(line, "}")
+		if ok && strings.Contains(head, " FETCH ") {
+			literals = append(literals, strings.TrimSuffix(text, ")"))
+		}
+	}
+	return literals, nil
+}
+
+// Close ends the connection.
+func (d *IMAP) Close() error { return d.conn.Close() }
+
+// response reads one response; literals (RFC 3501 §4.3) are part of it.
+func (d *IMAP) response() (string, error) {
+	var b strings.Builder
+	for {
+		line, err := readLine(d.r)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(line)
+		size, ok := literal(line)
+		if !ok {
+			return b.String(), nil
+		}
+		if b.Len()+size > maxLiteral {
+			return "", fmt.Errorf("a response of more than %d octets", maxLiteral)
+		}
+		if _, err := io.CopyN(&b, d.r, int64(size)); err != nil {
+			return "", err
+		}
+	}
+}
+
+// literal reads the size of the literal that a line announces at its end.
+func literal(line string) (size int, ok bool) {
+	start := strings.LastIndexByte(line, '{')
+	if start < 0 || !strings.HasSuffix(line, "}") {
+		return 0, false
+	}
+	size, err := strconv.Atoi(line[start+1 : len(line)-1])
+	return size, err == nil && size >= 0
+}
+
+// exists reads "* 3 EXISTS".
+func exists(line string) (n int, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) != 3 || fields[0] != "*" || fields[2] != "EXISTS" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(fields[1])
+	return n, err == nil
+}
+
+// quote makes a quoted string (RFC 3501 §4.3).
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}

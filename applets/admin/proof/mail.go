@@ -1,0 +1,122 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/outside"
+)
+
+// text is what the messages say.
+const text = "This message proves that messages arrive."
+
+// telltale are the fields that a client may write and nobody is to see.
+const telltale = "User-Agent: telltale\r\nX-Mailer: telltale\r\nX-Originating-IP: [192.0.2.1]\r\n"
+
+// delivery has Alice write to Bob, who waits for it.
+func delivery(ctx context.Context, s *session) (string, error) {
+	a, err := s.signUp(ctx, s.relay)
+	if err != nil {
+		return "", err
+	}
+	bob, err := s.newUser(a)
+	if err != nil {
+		return "", err
+	}
+	letter, err := s.letter(s.alice, bob, text)
+	if err != nil {
+		return "", err
+	}
+	letter = telltale + strings.Replace(letter, "\r\nSubject: [...]\r\n", "\r\nSubject: "+s.secret+"\r\n", 1)
+	got, took, err := s.carry(ctx, s.relay, s.alice, letter, s.relay, bob)
+	if err != nil {
+		return "", err
+	}
+	s.delivered = got
+	return fmt.Sprintf("after %d ms, as it was written", took.Milliseconds()), nil
+}
+
+// carry sends a letter from a user of one relay to one of the same or another,
+// and returns it as it arrived, and how long that took: from MAIL until IDLE told.
+func (s *session) carry(ctx context.Context, r *outside.Relay, from user, letter string, at *outside.Relay, to user) (string, time.Duration, error) {
+	inbox, err := at.IMAP(ctx, outside.IMAPS, to.Account)
+	if err != nil {
+		return "", 0, err
+	}
+	defer inbox.Close()
+	known, err := inbox.Select()
+	if err != nil {
+		return "", 0, err
+	}
+	d, err := r.Submit(ctx, outside.Submissions, s.hello, from.Account)
+	if err != nil {
+		return "", 0, err
+	}
+	defer d.Close()
+	start := time.Now()
+	if err := accepted(d.Send(from.Address, to.Address, letter)); err != nil {
+		return "", 0, err
+	}
+	messages, err := inbox.Wait(known)
+	if err != nil {
+		return "", 0, fmt.Errorf("it was taken and did not arrive: %w", err)
+	}
+	took := time.Since(start)
+	got, err := inbox.Fetch(fmt.Sprint(messages), "BODY.PEEK[]")
+	if err != nil {
+		return "", 0, err
+	}
+	if len(got) != 1 {
+		return "", 0, errors.New("it arrived and could not be fetched")
+	}
+	m, err := to.Open([]byte(got[0]), nil, nil)
+	if err != nil {
+		return "", 0, fmt.Errorf("what arrived cannot be read: %w", err)
+	}
+	if m.Text != text || !m.Encrypted || !m.Signed {
+		return "", 0, errors.New("another message arrived")
+	}
+	return got[0], took, nil
+}
+
+func subjectHidden(_ context.Context, s *session) (string, error) {
+	for line := range strings.Lines(header(s.delivered)) {
+		if strings.Contains(line, s.secret) {
+			return "", fmt.Errorf("%q", strings.TrimSpace(line))
+		}
+		if subject, ok := strings.CutPrefix(line, "Subject:"); ok {
+			return strings.TrimSpace(subject), nil
+		}
+	}
+	return "no subject", nil
+}
+
+// clientHidden looks for what tells where and with what a message was written.
+func clientHidden(ctx context.Context, s *session) (string, error) {
+	conn, err := s.relay.Connect(ctx, outside.Submissions.Port)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	traces := []string{s.hello, "telltale", "192.0.2.1"}
+	if own, ok := conn.LocalAddr().(*net.TCPAddr); ok && !own.IP.IsLoopback() {
+		traces = append(traces, own.IP.String())
+	}
+	for line := range strings.Lines(header(s.delivered)) {
+		for _, trace := range traces {
+			if strings.Contains(line, trace) {
+				return "", fmt.Errorf("%q", strings.TrimSpace(line))
+			}
+		}
+	}
+	return "neither name nor address nor program", nil
+}
+
+func header(message string) string {
+	head, _, _ := strings.Cut(message, "\r\n\r\n")
+	return head
+}

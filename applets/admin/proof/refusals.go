@@ -1,0 +1,251 @@
+package proof
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
+
+	"chatmaild/applets/admin/outside"
+)
+
+// Replies that clients and other relays know.
+const (
+	unencrypted = "523 Encryption Needed: Invalid Unencrypted Mail"
+	unsigned    = "No DKIM signature found"
+	badlySigned = "No valid DKIM signature found"
+)
+
+// want is a refusal with words that others rely on.
+func want(words string, reply outside.Reply, err error) (string, error) {
+	said, err := refusal(reply, err)
+	if err == nil && !strings.Contains(said, words) {
+		err = errors.New(said)
+	}
+	return said, err
+}
+
+// submitted has Alice send a message with an envelope and a From of her choice.
+func (s *session) submitted(ctx context.Context, sender, message string) (outside.Reply, error) {
+	d, err := s.relay.Submit(ctx, outside.Submissions, s.hello, s.alice.Account)
+	if err != nil {
+		return outside.Reply{}, err
+	}
+	defer d.Close()
+	return d.Send(sender, s.alice.Address, message)
+}
+
+// fromOutside has a stranger send a message to Alice, at port 25.
+func (s *session) fromOutside(ctx context.Context, sender, to, message string) (outside.Reply, error) {
+	d, err := s.relay.SMTP(ctx, outside.FromRelays, "")
+	if err != nil {
+		return outside.Reply{}, err
+	}
+	defer d.Close()
+	return d.Send(sender, to, message)
+}
+
+func clearSubmission(ctx context.Context, s *session) (string, error) {
+	reply, err := s.submitted(ctx, s.alice.Address, s.clear(s.alice.Address, s.alice.Address))
+	return want(unencrypted, reply, err)
+}
+
+func forgedFrom(ctx context.Context, s *session) (string, error) {
+	mallory, err := s.newUser(outside.NewAccount(s.relay.MailDomain()))
+	if err != nil {
+		return "", err
+	}
+	letter, err := s.letter(mallory, s.alice, text)
+	if err != nil {
+		return "", err
+	}
+	reply, err := s.submitted(ctx, s.alice.Address, letter)
+	return want("Invalid FROM", reply, err)
+}
+
+func foreignSender(ctx context.Context, s *session) (string, error) {
+	mallory, err := s.newUser(outside.NewAccount(s.relay.MailDomain()))
+	if err != nil {
+		return "", err
+	}
+	letter, err := s.letter(mallory, s.alice, text)
+	if err != nil {
+		return "", err
+	}
+	return refusal(s.submitted(ctx, mallory.Address, letter))
+}
+
+// stranger is an author out there, who has no DKIM key.
+func (s *session) stranger() (user, error) { return s.newUser(outside.NewAccount(elsewhere)) }
+
+func unsignedMail(ctx context.Context, s *session) (string, error) {
+	stranger, err := s.stranger()
+	if err != nil {
+		return "", err
+	}
+	letter, err := s.letter(stranger, s.alice, text)
+	if err != nil {
+		return "", err
+	}
+	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, letter)
+	return want(unsigned, reply, err)
+}
+
+// badSignature signs in the name of the relay itself, with a key of ours. Of a
+// relay at a bare address no signature is wanted: then in nobody's name.
+func badSignature(ctx context.Context, s *session) (string, error) {
+	author, domain := s.alice, s.relay.MailDomain()
+	if s.relay.Literal() {
+		var err error
+		if author, err = s.stranger(); err != nil {
+			return "", err
+		}
+		domain = elsewhere
+	}
+	letter, err := s.letter(author, s.alice, text)
+	if err != nil {
+		return "", err
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", err
+	}
+	var signed bytes.Buffer
+	err = dkim.Sign(&signed, strings.NewReader(letter), &dkim.SignOptions{
+		Domain: domain, Selector: s.DKIMSelector, Signer: key,
+		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+	})
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	reply, err := s.fromOutside(ctx, author.Address, s.alice.Address, signed.String())
+	return want(badlySigned, reply, err)
+}
+
+func clearFromOutside(ctx context.Context, s *session) (string, error) {
+	stranger := outside.NewAccount(elsewhere)
+	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, s.clear(stranger.Address, s.alice.Address))
+	return want(unencrypted, reply, err)
+}
+
+// openRelay asks for delivery to somewhere else.
+func openRelay(ctx context.Context, s *session) (string, error) {
+	d, err := s.relay.SMTP(ctx, outside.FromRelays, "")
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	if _, err := d.Want(250, "MAIL FROM:<>"); err != nil {
+		return "", err
+	}
+	reply, err := d.Command("RCPT TO:<%s>", outside.NewAccount(elsewhere).Address)
+	if err == nil && reply.Code/100 == 2 {
+		err = errors.New(reply.String())
+	}
+	return reply.String(), err
+}
+
+// tooLarge announces a message that is larger than the relay says it takes
+// (RFC 1870), and sends none.
+func tooLarge(ctx context.Context, s *session) (string, error) {
+	d, err := s.relay.Submit(ctx, outside.Submissions, "", s.alice.Account)
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	extensions, err := d.Hello()
+	if err != nil {
+		return "", err
+	}
+	limit, err := strconv.ParseInt(extensions["SIZE"], 10, 64)
+	if err != nil || limit == 0 {
+		return "", fmt.Errorf("SIZE %q", extensions["SIZE"])
+	}
+	reply, err := d.Command("MAIL FROM:<%s> SIZE=%d", s.alice.Address, limit+1)
+	if err == nil && !reply.Refused() {
+		err = errors.New(reply.String())
+	}
+	return fmt.Sprintf("%d octets at most", limit), err
+}
+
+const (
+	// maxFlood is how many messages have to meet the limit. Relays allow 10 at
+	// once and 60 a minute unless their operator says otherwise.
+	maxFlood = 200
+	// floodPause is how often a refused sender tries again.
+	floodPause = time.Second
+)
+
+// rateLimit has somebody write to himself until he is told to stop, which he must
+// be for a moment only.
+func rateLimit(ctx context.Context, s *session) (string, error) {
+	a, err := s.signUp(ctx, s.relay)
+	if err != nil {
+		return "", err
+	}
+	flooder, err := s.newUser(a)
+	if err != nil {
+		return "", err
+	}
+	letter, err := s.letter(flooder, flooder, text)
+	if err != nil {
+		return "", err
+	}
+	inbox, err := s.relay.IMAP(ctx, outside.IMAPS, a) // which makes the account
+	if err != nil {
+		return "", err
+	}
+	inbox.Close()
+	d, err := s.relay.Submit(ctx, outside.Submissions, "", a)
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	sent, reply := 0, outside.Reply{}
+	for ; sent < maxFlood; sent++ {
+		if reply, err = d.Send(a.Address, a.Address, letter); err != nil {
+			return "", err
+		}
+		if reply.Code != 250 {
+			break
+		}
+	}
+	switch {
+	case sent == maxFlood:
+		return "", fmt.Errorf("%d messages taken in a row", sent)
+	case reply.Code != 450:
+		return "", errors.New(reply.String())
+	}
+	return s.recovers(ctx, d, a, letter, fmt.Sprintf("%d messages, then %s", sent, reply))
+}
+
+// recovers waits until a sender who was too fast may send again.
+func (s *session) recovers(ctx context.Context, d *outside.SMTP, a outside.Account, letter, seen string) (string, error) {
+	start := time.Now()
+	tick := time.NewTicker(floodPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("%s; and no more for %v", seen, time.Since(start).Round(time.Second))
+		case <-tick.C:
+		}
+		if _, err := d.Want(250, "RSET"); err != nil {
+			return "", err
+		}
+		reply, err := d.Send(a.Address, a.Address, letter)
+		if err != nil {
+			return "", err
+		}
+		if reply.Code == 250 {
+			return fmt.Sprintf("%s; again after %v", seen, time.Since(start).Round(time.Second)), nil
+		}
+	}
+}
