@@ -54,11 +54,15 @@ func lastLogin(r *rand.Rand) (string, string) {
 	return fmt.Sprintf("B1\t%s\nS1\tshared/last-login/%s\t%d\nC1\n", u, u, time.Now().Unix()), "O"
 }
 
-func (l load) run(relay *relay, length time.Duration) (result, error) {
-	d := relay.doveauth
+// of returns the daemon that the load is for.
+func (l load) of(r *relay) *daemon {
 	if l.lastlogin {
-		d = relay.lastlogin
+		return r.lastlogin
 	}
+	return r.doveauth
+}
+
+func (l load) run(d *daemon, length time.Duration) (result, error) {
 	var mu sync.Mutex
 	var all []time.Duration
 	var failure error

@@ -1,6 +1,7 @@
 // Command auth measures doveauth and lastlogin: it starts both on a folder of
 // its own, loads their sockets as Dovecot's dict client does, and prints the
-// medians beside what is wanted. Clients and daemons share the machine's cores.
+// medians beside what is wanted, and beside a floor: a server that answers the
+// same requests from nothing, measured in turn. All share the machine's cores.
 //
 // With -dovecot DIR it also starts a real Dovecot (2.3, as root, in DIR, which the
 // user vmail must be able to enter) and sends it logins as Postfix does, so that
@@ -25,7 +26,12 @@ func main() {
 	rounds := flag.Int("rounds", 3, "how many times to measure each; the median counts")
 	length := flag.Duration("for", 2*time.Second, "how long each load lasts")
 	dovecot := flag.String("dovecot", "", "also measure logins through a real Dovecot in this `folder`")
+	floorAt := flag.String("floor", "", "internal: be the floor at this `socket`")
 	flag.Parse()
+	if *floorAt != "" {
+		fmt.Fprintln(os.Stderr, "auth:", floor(*floorAt))
+		os.Exit(1)
+	}
 	if err := bench(*binary, *rounds, *length, *dovecot); err != nil {
 		fmt.Fprintln(os.Stderr, "auth:", err)
 		os.Exit(1)
@@ -57,23 +63,34 @@ func bench(binary string, rounds int, length time.Duration, dovecot string) erro
 		return err
 	}
 	defer r.stop()
+	bare, err := startFloor(r.dir)
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
 	idle := r.memory()
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "load\tconnections\ta second\twanted\tp50 ms\tp99 ms\tCPU µs each\t")
+	fmt.Fprintln(out, "load\tconnections\ta second\twanted\tfloor\tof it\tp50 ms\tp99 ms\tCPU µs each\t")
 	for _, w := range table {
-		var runs []result
+		var runs, floors []result
 		for round := range rounds {
 			if command.IsTerminal(os.Stderr) {
 				fmt.Fprintf(os.Stderr, "\r%-40s %d of %d \r", w.name, round+1, rounds)
 			}
-			one, err := w.run(r, length)
-			if err != nil {
-				return fmt.Errorf("%s: %w", w.name, err)
+			for _, side := range []struct {
+				daemon *daemon
+				runs   *[]result
+			}{{w.of(r), &runs}, {bare, &floors}} {
+				one, err := w.run(side.daemon, length)
+				if err != nil {
+					return fmt.Errorf("%s: %w", w.name, err)
+				}
+				*side.runs = append(*side.runs, one)
 			}
-			runs = append(runs, one)
 		}
-		m := median(runs)
-		fmt.Fprintf(out, "%s\t%d\t%.0f\t%.0f\t%.2f\t%.2f\t%.0f\t\n", w.name, w.conns, m.rate, w.least, ms(m.p50), ms(m.p99), m.cpu*1e6)
+		m, f := median(runs), median(floors)
+		fmt.Fprintf(out, "%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f %%\t%.2f\t%.2f\t%.0f\t\n",
+			w.name, w.conns, m.rate, w.least, f.rate, 100*m.rate/f.rate, ms(m.p50), ms(m.p99), m.cpu*1e6)
 	}
 	if err := out.Flush(); err != nil {
 		return err

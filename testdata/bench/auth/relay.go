@@ -120,8 +120,10 @@ func account(home, stored string) error {
 	return os.WriteFile(filepath.Join(home, "password"), []byte(stored), 0o600)
 }
 
-// giveToVmail makes the mailboxes Dovecot's, if that user is there to be measured.
+// giveToVmail makes the mailboxes Dovecot's, if that user is there to be measured,
+// and waits until the disk has all: its writing is not to be measured.
 func (r *relay) giveToVmail(mail string) error {
+	defer syscall.Sync()
 	vmail, err := user.Lookup("vmail")
 	if err != nil || os.Geteuid() != 0 {
 		return nil
@@ -179,24 +181,29 @@ func startDaemon(binary, name, dir string) (*daemon, error) {
 		cmd:    exec.Command(binary, name, "--config", filepath.Join(dir, "chatmail.toml")),
 		socket: filepath.Join(dir, "run", name+".socket"),
 	}
-	log, err := os.Create(filepath.Join(dir, name+".log"))
+	return d, d.start(filepath.Join(dir, name+".log"), 30*time.Second)
+}
+
+// start returns once the daemon answers.
+func (d *daemon) start(logFile string, atMost time.Duration) error {
+	log, err := os.Create(logFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
 	d.cmd.Stderr = log
 	if err := d.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(atMost); ; time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial("unix", d.socket)
 		if err == nil {
 			c.Close()
-			return d, nil
+			return nil
 		}
 		if time.Now().After(end) {
 			d.stop()
-			return nil, fmt.Errorf("%s does not answer: %w", name, err)
+			return fmt.Errorf("%s does not answer: %w", d.cmd.Path, err)
 		}
 	}
 }
