@@ -54,6 +54,7 @@ var layers = []layer{
 			name: "applets/admin/proof", others: "github.com/emersion/go-msgauth",
 			ours: "applets/admin/outside applets/admin/resolver applets/admin/zone applets/chat mailfilter/dkim",
 		},
+		{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
@@ -80,6 +81,7 @@ var layers = []layer{
 	{name: "pure", pure: true, packages: []rule{
 		{name: "applets/admin/mailqueue"},
 		{name: "applets/admin/ruleset"},
+		{name: "applets/admin/archive"},
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
 		{name: "applets/admin/zone"},
 		{name: "applets/metric"},

@@ -1,0 +1,281 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/applets/admin/archive"
+)
+
+// partsAhead is how many parts of a piece may wait to be written.
+const partsAhead = 16
+
+// An arrival is a piece on its way to its place.
+type arrival struct {
+	t      *Target
+	ctx    context.Context
+	name   string // of the piece
+	update bool   // what is in place stays, but for what comes and goes
+	parts  chan part
+	pool   *sync.Pool
+
+	parent   *os.Root // the folder in which the place is
+	path     string   // of parent
+	base     string   // the place's name in it
+	temp     string   // the name under which the piece is made
+	file     *os.File // being written
+	entry    archive.Entry
+	gone     []string
+	whole    bool
+	state    archive.State
+	finished chan error
+}
+
+// part is what a goroutine is handed: an entry, some of its content, names that are
+// gone, or a sum.
+type part struct {
+	item    archive.Item
+	content []byte
+}
+
+func (t *Target) begin(ctx context.Context, piece string, pool *sync.Pool) (*arrival, error) {
+	place, err := t.where(piece)
+	if err != nil {
+		return nil, err
+	}
+	base := filepath.Base(place)
+	return &arrival{
+		t: t, ctx: ctx, name: piece, pool: pool,
+		update: t.r.Head().Update && strings.HasPrefix(piece, mailboxes),
+		path:   filepath.Dir(place), base: base, temp: ".restore-" + base,
+		parts: make(chan part, partsAhead), finished: make(chan error, 1),
+	}, nil
+}
+
+// pass hands over an item, and the content of a file.
+func (a *arrival) pass(ctx context.Context, item archive.Item, content io.Reader) error {
+	if err := a.send(ctx, part{item: item}); err != nil || item.Entry == nil || item.Entry.Size == 0 {
+		return err
+	}
+	for {
+		buf := a.pool.Get().(*[blockSize]byte)
+		n, err := io.ReadFull(content, buf[:])
+		if n > 0 {
+			if err := a.send(ctx, part{content: buf[:n]}); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (a *arrival) send(ctx context.Context, p part) error {
+	select {
+	case a.parts <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run writes the piece and puts it in place.
+func (a *arrival) run() {
+	err := a.write()
+	if err != nil {
+		err = fmt.Errorf("putting %s in place: %w", a.name, err)
+	}
+	a.finished <- err
+	for range a.parts { // whoever reads the archive must not wait for us
+	}
+}
+
+func (a *arrival) write() (err error) {
+	if err := os.MkdirAll(a.path, 0o755); err != nil {
+		return err
+	}
+	if a.parent, err = os.OpenRoot(a.path); err != nil {
+		return err
+	}
+	defer func() {
+		if a.file != nil {
+			a.file.Close()
+		}
+		err = errors.Join(err, a.parent.RemoveAll(a.temp), a.parent.Close())
+	}()
+	if err := a.parent.RemoveAll(a.temp); err != nil { // an earlier run broke off
+		return err
+	}
+	for p := range a.parts {
+		if err := a.take(p); err != nil {
+			return err
+		}
+	}
+	if !a.whole {
+		return context.Canceled // the archive broke off, and that is the error
+	}
+	return nil
+}
+
+func (a *arrival) take(p part) error {
+	switch {
+	case p.content != nil:
+		_, err := a.file.Write(p.content)
+		a.pool.Put((*[blockSize]byte)(p.content[:blockSize]))
+		return err
+	case p.item.Entry != nil:
+		return errors.Join(a.closeFile(), a.open(*p.item.Entry))
+	case p.item.Gone != nil:
+		a.gone = append(a.gone, p.item.Gone...)
+		return nil
+	}
+	a.whole = true
+	if err := a.closeFile(); err != nil || p.item.Sum.Void {
+		return err
+	}
+	return a.commit()
+}
+
+// inTemp is where an entry is written.
+func (a *arrival) inTemp(name string) string {
+	return path.Join(a.temp, strings.TrimPrefix(name[len(a.name):], "/"))
+}
+
+func (a *arrival) open(e archive.Entry) (err error) {
+	name := a.inTemp(e.Name)
+	if e.Dir {
+		if err := a.parent.Mkdir(name, 0o700); err != nil {
+			return err
+		}
+		return a.own(e, func(uid, gid int) error { return a.parent.Lchown(name, uid, gid) }, func(m fs.FileMode) error { return a.parent.Chmod(name, m) })
+	}
+	// In an update a folder that is already there is not named.
+	if a.update {
+		if err := a.parent.MkdirAll(path.Dir(name), 0o700); err != nil {
+			return err
+		}
+	}
+	a.entry = e
+	a.file, err = a.parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return err
+}
+
+// own gives an entry to whom it belongs, and then its mode: chown takes setgid away.
+func (a *arrival) own(e archive.Entry, chown func(uid, gid int) error, chmod func(fs.FileMode) error) error {
+	if os.Geteuid() == 0 {
+		uid, gid, err := a.t.Owners.ids(e.Owner, e.Group)
+		if err != nil {
+			return err
+		}
+		if err := chown(uid, gid); err != nil {
+			return err
+		}
+	}
+	return chmod(e.Mode)
+}
+
+// closeFile finishes the file that is being written.
+func (a *arrival) closeFile() error {
+	f := a.file
+	if f == nil {
+		return nil
+	}
+	a.file = nil
+	at := []unix.Timeval{{Sec: a.entry.Time.Unix()}, {Sec: a.entry.Time.Unix()}}
+	return errors.Join(a.own(a.entry, f.Chown, f.Chmod), unix.Futimes(int(f.Fd()), at), f.Close())
+}
+
+// commit puts the piece in place.
+func (a *arrival) commit() error {
+	if slices.Contains(a.gone, ".") {
+		return a.removePlace()
+	}
+	_, err := a.parent.Lstat(a.base)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return a.parent.Rename(a.temp, a.base)
+	case err != nil:
+		return err
+	case a.update:
+		return a.merge()
+	}
+	return a.exchange()
+}
+
+// exchange puts the piece where another one is, which goes.
+func (a *arrival) exchange() error {
+	dir, err := a.parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	fd := int(dir.Fd())
+	if err := unix.Renameat2(fd, a.temp, fd, a.base, unix.RENAME_EXCHANGE); err != nil {
+		return fmt.Errorf("putting it in the other one's place: %w", err)
+	}
+	return a.parent.RemoveAll(a.temp)
+}
+
+func (a *arrival) removePlace() error {
+	if err := a.parent.RemoveAll(a.temp); err != nil {
+		return err
+	}
+	if err := a.parent.Rename(a.base, a.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return a.parent.RemoveAll(a.temp)
+}
+
+// merge moves what came to what is there, and removes what is gone. If it breaks off,
+// the next update finds what is still different.
+func (a *arrival) merge() error {
+	err := fs.WalkDir(a.parent.FS(), a.temp, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := path.Join(a.base, strings.TrimPrefix(strings.TrimPrefix(name, a.temp), "/"))
+		if !d.IsDir() {
+			return a.parent.Rename(name, to)
+		}
+		if _, err := a.parent.Lstat(to); err == nil {
+			return nil
+		}
+		// A new folder is moved with all in it.
+		if err := a.parent.Rename(name, to); err != nil {
+			return err
+		}
+		return fs.SkipDir
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range a.gone {
+		if err := a.parent.RemoveAll(path.Join(a.base, name)); err != nil {
+			return err
+		}
+	}
+	// Dovecot looks into a folder again whose time is not the one that it knows.
+	now := time.Now()
+	for _, sub := range []string{"cur", "new"} {
+		if err := a.parent.Chtimes(path.Join(a.base, sub), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

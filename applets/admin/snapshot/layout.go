@@ -1,0 +1,94 @@
+package snapshot
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/config"
+)
+
+// Names of pieces, and what stands in front of those of which there are many.
+const (
+	configPiece = "config"
+	mailboxes   = "mailboxes/"
+	dkim        = "dkim/"
+	state       = "state/"
+	queue       = "queue/"
+
+	databasePiece = state + "metadata.db"
+)
+
+const (
+	tlsFolder  = "/etc/chatmail/tls"
+	dkimFolder = "/etc/dkimkeys"
+	dkimSuffix = ".private"
+
+	// Spool is Postfix's queue_directory.
+	Spool = "/var/spool/postfix"
+)
+
+// queueFolders are those of Postfix's folders that hold messages, and what is known
+// of their deliveries (postsuper(1)).
+var queueFolders = []string{"incoming", "active", "deferred", "hold", "maildrop", "defer", "bounce", "trace", "flush", "corrupt"}
+
+// A Layout says where the pieces of a relay are on a machine.
+type Layout struct {
+	Conf       *config.Config
+	ConfigPath string
+	Root       string // stands in front of every path; tests set it
+}
+
+// A place is a piece and the file or folder that it is.
+type place struct {
+	piece, path string
+}
+
+// singles are the places that the configuration alone tells.
+func (l Layout) singles() []place {
+	places := []place{
+		{"nocreate", l.Conf.NocreateFile},
+		{"tls", tlsFolder},
+		{"acme-dns-key", l.Conf.ACMEDNSKey},
+		{"www", l.Conf.WWWFolder},
+	}
+	if cert, key, ok := l.Conf.ExternalTLS(); ok {
+		places = append(places, place{"external/cert", cert}, place{"external/key", key})
+	}
+	var set []place
+	for _, p := range places {
+		if p.path != "" {
+			set = append(set, place{p.piece, filepath.Join(l.Root, p.path)})
+		}
+	}
+	return set
+}
+
+// where returns where a piece is. Pieces that are not known are an error: a newer
+// chatmaild may have made them.
+func (l Layout) where(piece string) (string, error) {
+	if err := archive.CheckName(piece); err != nil {
+		return "", err
+	}
+	for _, p := range l.singles() {
+		if p.piece == piece {
+			return p.path, nil
+		}
+	}
+	for _, many := range []struct{ prefix, folder string }{
+		{mailboxes, l.Conf.MailboxesDir}, {state, l.Conf.StateDir}, {dkim, dkimFolder}, {queue, Spool},
+	} {
+		name, ok := strings.CutPrefix(piece, many.prefix)
+		if ok && !strings.Contains(name, "/") && !strings.HasPrefix(name, ".") {
+			return filepath.Join(l.Root, many.folder, name), nil
+		}
+	}
+	return "", fmt.Errorf("%w: it has the piece %q, which this chatmaild does not know", archive.ErrDamaged, piece)
+}
+
+// Mailboxes is the folder of the mailboxes.
+func (l Layout) Mailboxes() string { return filepath.Join(l.Root, l.Conf.MailboxesDir) }
+
+// State is the folder of the relay's state.
+func (l Layout) State() string { return filepath.Join(l.Root, l.Conf.StateDir) }
