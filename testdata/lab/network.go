@@ -22,6 +22,11 @@ const (
 	machineEnd = 254 // the machine itself, when it is let in
 )
 
+// bridgeMAC is the bridge's, so that it stays. Else it would be the least of its
+// ports', and change when a station is added: the others know the old one then, and
+// what they send to the bridge – questions to the DNS – is lost for up to a minute.
+const bridgeMAC = "02:00:00:00:00:01"
+
 const netnsDir = "/run/netns"
 
 func addrs(n int) (v4, v6 netip.Addr) {
@@ -37,7 +42,7 @@ func (l *Lab) addBridge(ctx context.Context) error {
 	return ipBatch(ctx,
 		"netns add "+l.bridge(),
 		"-n "+l.bridge()+" link set lo up",
-		"-n "+l.bridge()+" link add br0 type bridge forward_delay 0",
+		"-n "+l.bridge()+" link add br0 address "+bridgeMAC+" type bridge forward_delay 0",
 		"-n "+l.bridge()+" link set br0 up",
 		fmt.Sprintf("-n %s addr add %v/%d dev br0", l.bridge(), v4, prefixLen4),
 		fmt.Sprintf("-n %s addr add %v/%d dev br0 nodad", l.bridge(), v6, prefixLen6),
