@@ -12,6 +12,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 // Bounds of a question.
 const (
 	queryTimeout = 3 * time.Second // for one server and one protocol
+	resendAfter  = time.Second     // over UDP: question or answer may be lost on the way
 	maxReply     = 1 << 16         // octets; over TCP it cannot be larger (RFC 1035, section 4.2.2)
 	maxStrays    = 100             // replies to something else
 )
@@ -89,7 +91,8 @@ func dial(ctx context.Context, network, server string) (net.Conn, error) {
 	return conn, nil
 }
 
-// overUDP returns the first reply to the question; others are strays.
+// overUDP returns the first reply to the question; others are strays. It asks again
+// until there is one.
 func overUDP(ctx context.Context, server string, id uint16, q dnsmessage.Question, question []byte) ([]byte, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -98,10 +101,26 @@ func overUDP(ctx context.Context, server string, id uint16, q dnsmessage.Questio
 		return nil, false, err
 	}
 	defer conn.Close()
-	if _, err := conn.Write(question); err != nil {
+	buf := make([]byte, udpSize)
+	for {
+		if _, err := conn.Write(question); err != nil {
+			return nil, false, err
+		}
+		reply, truncated, err := firstReply(ctx, conn, id, q, buf)
+		if lost := errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil; !lost {
+			return reply, truncated, err
+		}
+	}
+}
+
+// firstReply waits for the reply until it is time to ask again.
+func firstReply(ctx context.Context, conn net.Conn, id uint16, q dnsmessage.Question, buf []byte) ([]byte, bool, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(resendAfter)); err != nil {
 		return nil, false, err
 	}
-	buf := make([]byte, udpSize)
+	if err := ctx.Err(); err != nil { // its end may have set the deadline before us
+		return nil, false, err
+	}
 	for range maxStrays {
 		n, err := conn.Read(buf)
 		if err != nil {

@@ -22,6 +22,7 @@ type server struct {
 	rcode   dnsmessage.RCode
 	small   bool // nothing fits into UDP
 	strays  bool // replies to something else come first
+	lose    int  // so many questions over UDP are lost
 	port    string
 }
 
@@ -42,6 +43,10 @@ func (s *server) start() *server {
 			n, from, err := udp.ReadFrom(buf)
 			if err != nil {
 				return
+			}
+			if s.lose > 0 {
+				s.lose--
+				continue
 			}
 			if s.strays {
 				for _, change := range []func(*dnsmessage.Message){
@@ -189,6 +194,15 @@ func TestFaults(t *testing.T) {
 	cancel()
 	if _, err := s.system().TXT(ctx, "d.test"); err == nil {
 		t.Error("asked although nobody waits")
+	}
+}
+
+// TestLoss loses a question on the way; it is asked again, in time.
+func TestLoss(t *testing.T) {
+	s := (&server{t: t, answers: []dnsmessage.Resource{txt("d.test.", 60, "a")}, lose: 1}).start()
+	q := dnsmessage.Question{Name: dnsmessage.MustNewName("d.test."), Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassINET}
+	if _, err := Ask(t.Context(), net.JoinHostPort("127.0.0.1", s.port), q, true); err != nil {
+		t.Error(err)
 	}
 }
 
