@@ -1,5 +1,6 @@
 // Command store measures chatmaild on a store that it makes: the time, the CPU and
-// the memory of dry runs, a report and the removal of half of all messages.
+// the memory of dry runs, a report and the removal of half of all messages. Beside
+// them is the floor, a bare parallel walk that looks at each file.
 //
 //	go run ./testdata/bench/store -chatmaild build/bin/chatmaild
 //
@@ -29,8 +30,13 @@ var (
 )
 
 func main() {
+	floor := flag.String("walk", "", "internal: walk the store in this `folder`, and do no more")
 	flag.Parse()
-	if err := bench(); err != nil {
+	run := bench
+	if *floor != "" {
+		run = func() error { return walk(*floor) }
+	}
+	if err := run(); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -54,6 +60,12 @@ func bench() error {
 		return err
 	}
 
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	chatmaild := func(args ...string) []string { return append([]string{*program}, append(args, "--config", config)...) }
+	bare := []string{self, "-walk", mail}
 	fmt.Println("                   seconds      CPU      MiB   messages/s")
 	steps := []struct {
 		name string
@@ -61,10 +73,12 @@ func bench() error {
 		runs int
 		args []string
 	}{
-		{"dry run, warm", false, *runs, []string{"expire", "--dry-run"}},
-		{"report, warm", false, *runs, []string{"report"}},
-		{"dry run, cold", true, *runs, []string{"expire", "--dry-run"}},
-		{"remove half", false, 1, []string{"expire"}},
+		{"floor, warm", false, *runs, bare},
+		{"dry run, warm", false, *runs, chatmaild("expire", "--dry-run")},
+		{"report, warm", false, *runs, chatmaild("report")},
+		{"floor, cold", true, *runs, bare},
+		{"dry run, cold", true, *runs, chatmaild("expire", "--dry-run")},
+		{"remove half", false, 1, chatmaild("expire")},
 	}
 	for _, s := range steps {
 		var all []usage
@@ -75,7 +89,7 @@ func bench() error {
 			if s.cold && !emptyCache() {
 				break
 			}
-			u, err := measure(append(s.args, "--config", config)...)
+			u, err := measure(s.args)
 			if err != nil {
 				return err
 			}
@@ -100,11 +114,11 @@ type usage struct {
 	memory    float64 // MiB, at most
 }
 
-func measure(args ...string) (usage, error) {
-	cmd := exec.Command(*program, args...)
+func measure(args []string) (usage, error) {
+	cmd := exec.Command(args[0], args[1:]...)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return usage{}, fmt.Errorf("%s: %w\n%s", args[0], err, out)
+		return usage{}, fmt.Errorf("%s: %w\n%s", args[1], err, out)
 	}
 	state := cmd.ProcessState
 	u := usage{wall: time.Since(start), cpu: state.UserTime() + state.SystemTime()}
