@@ -52,6 +52,7 @@ var metadata = command.Command{
 			})
 			server := dict.Server{Log: log, Handler: metadataHandler{
 				notifier: notifier,
+				copy:     db.Copy,
 				service: &push.Service{
 					Registry: db,
 					Values:   serverMetadata(conf),

@@ -14,15 +14,24 @@ import (
 type metadataHandler struct {
 	service  *push.Service
 	notifier *push.Notifier
+	copy     func() (path string, err error) // of the database
 }
 
 var _ dict.Handler = metadataHandler{}
 
 // Lookup implements dict.Handler.
 func (h metadataHandler) Lookup(_ context.Context, key, user string) (string, bool, error) {
-	if key != push.ReportKey {
-		return h.service.Lookup(key, user)
+	switch key {
+	case push.ReportKey:
+		return h.report()
+	case push.CopyKey:
+		path, err := h.copy()
+		return path, err == nil, err
 	}
+	return h.service.Lookup(key, user)
+}
+
+func (h metadataHandler) report() (string, bool, error) {
 	report, err := h.notifier.Report()
 	if err != nil {
 		return "", false, err

@@ -6,6 +6,10 @@ import "time"
 // No mail client can ask for it: Dovecot puts priv/ or shared/ before their keys.
 const ReportKey = "chatmaild/push"
 
+// CopyKey is the dict key by which the daemon writes a copy of its database, and answers
+// with the path of the copy.
+const CopyKey = "chatmaild/copy"
+
 // TokensKey is the dict key of an account's tokens, as Dovecot names it, but with a
 // mailbox's GUID that is nobody's. Unset, they are forgotten, and with them the
 // notifications that wait.

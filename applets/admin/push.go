@@ -35,7 +35,7 @@ var pushCommand = command.Command{
 			if err != nil {
 				return err
 			}
-			text, err := askMetadata(ctx, conf.Socket("metadata"))
+			text, err := askMetadata(ctx, conf.Socket("metadata"), push.ReportKey)
 			if err != nil {
 				return command.WithHint(err, "is the daemon running, and are you root? (see: systemctl status chatmaild-metadata)")
 			}
@@ -52,9 +52,9 @@ var pushCommand = command.Command{
 	},
 }
 
-// askMetadata asks the daemon for its report, over Dovecot's dict protocol. JSON
-// needs none of that protocol's escapes.
-func askMetadata(ctx context.Context, socket string) ([]byte, error) {
+// askMetadata asks the daemon for the value of a key of its own, over Dovecot's dict
+// protocol. JSON needs none of that protocol's escapes.
+func askMetadata(ctx context.Context, socket, key string) ([]byte, error) {
 	dialer := net.Dialer{Timeout: pushAskTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", socket)
 	if err != nil {
@@ -64,7 +64,7 @@ func askMetadata(ctx context.Context, socket string) ([]byte, error) {
 	if err := conn.SetDeadline(time.Now().Add(pushAskTimeout)); err != nil {
 		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
 	}
-	if _, err := fmt.Fprintf(conn, "H3\t2\t0\t\tmetadata\nL%s\n", push.ReportKey); err != nil {
+	if _, err := fmt.Fprintf(conn, "H3\t2\t0\t\tmetadata\nL%s\n", key); err != nil {
 		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, maxPushReport)).ReadBytes('\n')

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// copySuffix is behind the name of a copy of the database.
+const copySuffix = ".copy"
+
+// Copy writes the database as it is at one moment to a file beside it, in place of an
+// earlier copy, and returns its path. Changes go on meanwhile.
+func (db *DB) Copy() (path string, err error) {
+	path = db.bolt.Path() + copySuffix
+	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*")
+	if err != nil {
+		return "", fmt.Errorf("copying the database: %w", err)
+	}
+	err = guard(func() error {
+		return db.bolt.View(func(tx *bolt.Tx) error {
+			_, err := tx.WriteTo(temp)
+			return err
+		})
+	})
+	err = errors.Join(err, temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+		return "", fmt.Errorf("copying the database: %w", err)
+	}
+	return path, nil
+}
