@@ -18,6 +18,7 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/dict"
 	"chatmaild/auth/machine"
+	"chatmaild/auth/socketmap"
 	"chatmaild/store/maildir"
 )
 
@@ -62,9 +63,13 @@ func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
 		Workers:   runtime.GOMAXPROCS(0),
 	})
 	server := dict.Server{Log: log, Handler: &accountHandler{accounts, mailboxes, log}}
+	postfix := socketmap.Server{Log: log, Handler: &recipients{accounts, log}}
 	daemon := service.Service{
 		Name: "doveauth", Address: service.Unix(cfg.Socket("doveauth")),
 		Serve: server.Serve, Background: policy.Watch, Log: log,
+		More: []service.Endpoint{{
+			Name: "recipients", Address: service.Unix(cfg.Socket("recipients")), Serve: postfix.Serve,
+		}},
 	}
 	return daemon.Run(ctx)
 }

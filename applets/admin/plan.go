@@ -129,6 +129,9 @@ func (p *plan) touches(prefixes ...string) bool {
 // do does a step. A socket can be bound anew only while its service is down.
 func do(ctx context.Context, machine host.Host, s unitStep) error {
 	if daemon, ok := strings.CutSuffix(s.unit, ".socket"); ok && s.verb == "restart" {
+		if s.unit == wanted.Recipients {
+			daemon = "chatmaild-doveauth"
+		}
 		if err := machine.Systemctl(ctx, "stop", daemon+".service"); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ const sysctlFile = "/usr/lib/sysctl.d/50-chatmaild.conf"
 // first, because the servers talk to them from their first moment on.
 var (
 	socketUnits = []string{
-		"chatmaild-doveauth.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-doveauth.socket", wanted.Recipients, "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
 		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
 	}
 	serviceUnits = []string{

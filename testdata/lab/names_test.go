@@ -34,17 +34,7 @@ func TestNames(t *testing.T) {
 		{"one of each", carol, alice},
 	} {
 		t.Run(pair.name, func(t *testing.T) {
-			ctx := deadline(t, stepTimeout)
-			chat, err := pair.join.SecureJoin(ctx, pair.invite, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			back, err := pair.invite.ChatWith(ctx, pair.join)
-			if err != nil {
-				t.Fatal(err)
-			}
-			say(t, pair.join, chat, pair.invite, "hello, "+t.Name())
-			say(t, pair.invite, back, pair.join, "hello back, "+t.Name())
+			join(t, pair.join, pair.invite).converse(t)
 		})
 	}
 

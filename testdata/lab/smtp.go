@@ -93,6 +93,11 @@ func (c *SMTP) Send(from, to, message string) (string, error) {
 			return reply, err
 		}
 	}
+	return c.Body(message)
+}
+
+// Body hands over what follows DATA and returns the reply to the message.
+func (c *SMTP) Body(message string) (string, error) {
 	w := c.text.DotWriter()
 	if _, err := w.Write([]byte(message)); err != nil {
 		return "", err

@@ -52,6 +52,7 @@ func socketDropins(conf *config.Config) []File {
 		{"filtermail-out", loopback(conf.FiltermailSMTPPort), loopback(def.FiltermailSMTPPort)},
 		{"filtermail-in", loopback(conf.FiltermailSMTPPortIncoming), loopback(def.FiltermailSMTPPortIncoming)},
 		{"doveauth", conf.Socket("doveauth"), def.Socket("doveauth")},
+		{"recipients", conf.Socket("recipients"), def.Socket("recipients")},
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},
 		{"web", conf.Socket("web"), def.Socket("web")},
