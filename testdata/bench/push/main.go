@@ -1,6 +1,8 @@
 // Command push measures the metadata daemon: token sets and notifications a second
 // with the durable queue, latency, a million queued notifications, idle memory.
 //
+// A bare loop of POSTs in a process of its own is the floor of the notifications.
+//
 // It is Dovecot (a dict client) and notification service (TLS, HTTP/2) itself, and
 // runs the daemon as a process of its own. All share the machine's cores, so rates of
 // two machines, or of a busy one, are not comparable.
@@ -13,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 	"time"
 )
@@ -22,7 +25,19 @@ func main() {
 	clients := flag.Int("clients", 10, "how many connections Dovecot has")
 	devices := flag.Int("devices", 20000, "how many tokens, and notifications in a row")
 	queued := flag.Int("queued", 1_000_000, "how many notifications wait during an outage; 0: leave that out")
+	floorOf := flag.String("post", "", "internal: be the floor that POSTs to this `URL`")
 	flag.Parse()
+	if *floorOf != "" {
+		count, err := strconv.ParseInt(flag.Arg(0), 10, 64)
+		if err == nil {
+			err = floor(*floorOf, count)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "push:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := bench(*binary, *clients, *devices, *queued); err != nil {
 		fmt.Fprintln(os.Stderr, "push:", err)
 		os.Exit(1)
@@ -97,8 +112,13 @@ func benchRates(out *tabwriter.Writer, binary, dir string, s *service, clients, 
 			return err
 		}
 		perPost := (d.cpu() - cpu).Seconds() * 1e6 / float64(2*accounts)
-		fmt.Fprintf(out, "POSTs a second, endpoint at %v\t%.0f (%.0f µs of CPU each)\t%s\n",
-			load.delay, float64(2*accounts)/last.Sub(start).Seconds(), perPost, load.want)
+		rate := float64(2*accounts) / last.Sub(start).Seconds()
+		bare, err := floorRate(s, 2*accounts)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "POSTs a second, endpoint at %v\t%.0f, %.0f %% of a bare loop's %.0f (%.0f µs of CPU each)\t%s\n",
+			load.delay, rate, 100*rate/bare, bare, perPost, load.want)
 	}
 	s.answerAfter(0)
 	return nil
