@@ -19,9 +19,10 @@ const (
 type IMAP struct {
 	Greeting string
 
-	conn net.Conn
-	r    *bufio.Reader
-	tag  int
+	conn     net.Conn
+	r        *bufio.Reader
+	tag      int
+	messages int // in the open mailbox, as last told
 }
 
 // NewIMAP reads the greeting.
@@ -104,38 +105,32 @@ func (d *IMAP) Capabilities() ([]string, error) {
 
 // Select opens the INBOX and returns how many messages are in it.
 func (d *IMAP) Select() (messages int, err error) {
-	untagged, err := d.OK("SELECT INBOX")
-	for _, line := range untagged {
-		if n, ok := exists(line); ok {
-			messages = n
-		}
-	}
-	return messages, err
+	_, err = d.OK("SELECT INBOX")
+	return d.messages, err
 }
 
 // Wait waits, by IDLE (RFC 2177), until there are more messages than known, and
 // returns how many there are.
 func (d *IMAP) Wait(known int) (messages int, err error) {
+	if d.messages > known {
+		return d.messages, nil
+	}
 	if _, err := fmt.Fprint(d.conn, "idle IDLE\r\n"); err != nil {
 		return 0, err
 	}
-	messages = known
-	for ended := false; ; {
+	for told := false; ; {
 		line, err := d.response()
 		if err != nil {
 			return 0, fmt.Errorf("IDLE: %w", err)
 		}
 		if status, ok := strings.CutPrefix(line, "idle "); ok {
-			if messages <= known {
+			if !told {
 				return 0, fmt.Errorf("IDLE: %s", status)
 			}
-			return messages, nil
+			return d.messages, nil
 		}
-		if n, ok := exists(line); ok {
-			messages = n
-		}
-		if messages > known && !ended {
-			ended = true
+		if d.messages > known && !told {
+			told = true
 			if _, err := fmt.Fprint(d.conn, "DONE\r\n"); err != nil {
 				return 0, err
 			}
@@ -143,8 +138,19 @@ func (d *IMAP) Wait(known int) (messages int, err error) {
 	}
 }
 
-// Fetch returns data items of messages: "1:*" and "BODY.PEEK[]" are all of them
-// in full.
+// Message returns a message of the open mailbox, by its number, as it lies there.
+func (d *IMAP) Message(number int) (string, error) {
+	got, err := d.Fetch(strconv.Itoa(number), "BODY.PEEK[]")
+	if err == nil && len(got) != 1 {
+		err = fmt.Errorf("%d messages with the number %d", len(got), number)
+	}
+	if err != nil {
+		return "", err
+	}
+	return got[0], nil
+}
+
+// Fetch returns a data item that is a literal, of a set of messages.
 func (d *IMAP) Fetch(set, item string) ([]string, error) {
 	untagged, err := d.OK("FETCH %s %s", set, item)
 	if err != nil {
@@ -152,9 +158,9 @@ func (d *IMAP) Fetch(set, item string) ([]string, error) {
 	}
 	var literals []string
 	for _, line := range untagged {
-		head, text, ok := strings.Cut(line, "}")
-		if ok && strings.Contains(head, " FETCH ") {
-			literals = append(literals, strings.TrimSuffix(text, ")"))
+		if _, rest, ok := strings.Cut(line, " FETCH "); ok && strings.Contains(rest, "{") {
+			text, _ := cutLiteral(rest[strings.IndexByte(rest, '{'):])
+			literals = append(literals, text)
 		}
 	}
 	return literals, nil
@@ -163,8 +169,17 @@ func (d *IMAP) Fetch(set, item string) ([]string, error) {
 // Close ends the connection.
 func (d *IMAP) Close() error { return d.conn.Close() }
 
-// response reads one response; literals (RFC 3501 §4.3) are part of it.
+// response reads one response and notes what it says of the mailbox.
 func (d *IMAP) response() (string, error) {
+	text, err := d.read()
+	if n, ok := exists(text); ok && err == nil {
+		d.messages = n
+	}
+	return text, err
+}
+
+// read reads one response; literals (RFC 3501 §4.3) are part of it.
+func (d *IMAP) read() (string, error) {
 	var b strings.Builder
 	for {
 		line, err := readLine(d.r)

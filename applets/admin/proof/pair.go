@@ -19,6 +19,8 @@ func pairChecks() []Check {
 		{"other", Relays, nil, Paired, "the other relay makes an account, too", second, other},
 		{"to-other", Relays, []string{"login-465", "other"}, Paired, "an encrypted message arrives at the other relay", there, toOther},
 		{"from-other", Relays, []string{"login-465", "other"}, Paired, "one from there arrives", back, fromOther},
+		{"securejoin-here", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "somebody there follows the invite link of somebody here", meet, secureJoinHere},
+		{"securejoin-there", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "somebody here follows the invite link of somebody there", meet, secureJoinThere},
 	}
 }
 
@@ -45,7 +47,7 @@ func fromOther(ctx context.Context, s *session) (string, error) {
 }
 
 func (s *session) across(ctx context.Context, r *outside.Relay, from user, at *outside.Relay, to user) (string, error) {
-	letter, err := s.letter(from, to, text)
+	letter, err := s.letter(from, to)
 	if err != nil {
 		return "", err
 	}

@@ -62,11 +62,11 @@ func forgedFrom(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	letter, err := s.letter(mallory, s.alice, text)
+	letter, err := s.letter(mallory, s.alice)
 	if err != nil {
 		return "", err
 	}
-	reply, err := s.submitted(ctx, s.alice.Address, letter)
+	reply, err := s.submitted(ctx, s.alice.Address, letter.raw)
 	return want("Invalid FROM", reply, err)
 }
 
@@ -75,11 +75,11 @@ func foreignSender(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	letter, err := s.letter(mallory, s.alice, text)
+	letter, err := s.letter(mallory, s.alice)
 	if err != nil {
 		return "", err
 	}
-	return refusal(s.submitted(ctx, mallory.Address, letter))
+	return refusal(s.submitted(ctx, mallory.Address, letter.raw))
 }
 
 // stranger is an author out there, who has no DKIM key.
@@ -90,11 +90,11 @@ func unsignedMail(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	letter, err := s.letter(stranger, s.alice, text)
+	letter, err := s.letter(stranger, s.alice)
 	if err != nil {
 		return "", err
 	}
-	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, letter)
+	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, letter.raw)
 	return want(unsigned, reply, err)
 }
 
@@ -109,7 +109,7 @@ func badSignature(ctx context.Context, s *session) (string, error) {
 		}
 		domain = elsewhere
 	}
-	letter, err := s.letter(author, s.alice, text)
+	letter, err := s.letter(author, s.alice)
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +118,7 @@ func badSignature(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	var signed bytes.Buffer
-	err = dkim.Sign(&signed, strings.NewReader(letter), &dkim.SignOptions{
+	err = dkim.Sign(&signed, strings.NewReader(letter.raw), &dkim.SignOptions{
 		Domain: domain, Selector: s.DKIMSelector, Signer: key,
 		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
 	})
@@ -194,7 +194,7 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	letter, err := s.letter(flooder, flooder, text)
+	letter, err := s.letter(flooder, flooder)
 	if err != nil {
 		return "", err
 	}
@@ -210,7 +210,7 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 	defer d.Close()
 	sent, reply := 0, outside.Reply{}
 	for ; sent < maxFlood; sent++ {
-		if reply, err = d.Send(a.Address, a.Address, letter); err != nil {
+		if reply, err = d.Send(a.Address, a.Address, letter.raw); err != nil {
 			return "", err
 		}
 		if reply.Code != 250 {
@@ -223,7 +223,7 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 	case reply.Code != 450:
 		return "", errors.New(reply.String())
 	}
-	return s.recovers(ctx, d, a, letter, fmt.Sprintf("%d messages, then %s", sent, reply))
+	return s.recovers(ctx, d, a, letter.raw, fmt.Sprintf("%d messages, then %s", sent, reply))
 }
 
 // recovers waits until a sender who was too fast may send again.

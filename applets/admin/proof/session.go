@@ -27,9 +27,10 @@ type session struct {
 	// secret is the subject of the message that is delivered.
 	secret string
 
-	alice, bob user   // on the relay; by "create" and "create-2"
-	carol      user   // on the other one; by "other"
-	delivered  string // what Bob got; by "delivery"
+	alice     user   // by "create"
+	bob       user   // by "delivery"
+	delivered string // what he got
+	carol     user   // on the other relay; by "other"
 }
 
 // user is an account with a key.
@@ -88,12 +89,15 @@ func (s *session) newUser(a outside.Account) (user, error) {
 }
 
 // letter is an encrypted message as current clients write it.
-func (s *session) letter(from, to user, text string) (string, error) {
-	raw, err := from.Encrypt(&chat.Message{
+type letter struct{ id, raw string }
+
+func (s *session) letter(from, to user) (letter, error) {
+	m := &chat.Message{
 		Date: s.Now, Subject: "proof", Text: text,
 		Header: textproto.MIMEHeader{"Chat-Version": {"1.0"}},
-	}, []*chat.Cert{to.Key.Cert()})
-	return string(raw), err
+	}
+	raw, err := from.Encrypt(m, []*chat.Cert{to.Key.Cert()})
+	return letter{m.ID, string(raw)}, err
 }
 
 // clear is a message that anybody can read.

@@ -105,6 +105,7 @@ func mailChecks() []Check {
 		{"delivery", Mail, []string{"login-465"}, Always, "an encrypted message arrives as it was written", filter, delivery},
 		{"subject-hidden", Mail, []string{"delivery"}, Always, "a subject of [...], whatever the client wrote", trace, subjectHidden},
 		{"client-hidden", Mail, []string{"delivery"}, Always, "nothing that tells of the sender's network or program", trace, clientHidden},
+		{"securejoin", Mail, []string{"delivery"}, Always, "two users get each other's keys by an invite link", filter, secureJoin},
 	}
 }
 
