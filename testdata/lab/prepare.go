@@ -20,6 +20,7 @@ var tools = []tool{
 	{"mmdebstrap", "mmdebstrap"},
 	{"systemd-nspawn", "systemd-container"},
 	{"ip", "iproute2"},
+	{"nft", "nftables"},
 	{"npm", "npm"},
 	{"node", "nodejs"},
 	{"nsenter", "util-linux"},

@@ -49,6 +49,9 @@ func TestParts(t *testing.T) {
 		{"wire", (*proof).wire},
 		{"push", (*proof).pushes},
 		{"expire", (*proof).expire},
+		{"queue", (*proof).queue},
+		{"hardening", (*proof).hardening},
+		{"proxy", (*proof).proxy},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.do(p, t) })
 	}

@@ -80,14 +80,20 @@ func (c *SMTP) Login(user, password string) (string, error) {
 	return c.Command("AUTH PLAIN %s", base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
 }
 
-// Send hands a message over and returns the last reply: that to the message, or
-// the first refusal before it. Line ends are made CRLF, dots are doubled.
+// Send is SendAll for one recipient.
 func (c *SMTP) Send(from, to, message string) (string, error) {
-	for _, step := range []struct{ line, want string }{
-		{"MAIL FROM:<" + from + ">", "250"},
-		{"RCPT TO:<" + to + ">", "250"},
-		{"DATA", "354"},
-	} {
+	return c.SendAll(from, []string{to}, message)
+}
+
+// SendAll hands a message over and returns the last reply: that to the message,
+// or the first refusal before it. Line ends are made CRLF, dots are doubled.
+func (c *SMTP) SendAll(from string, to []string, message string) (string, error) {
+	type step struct{ line, want string }
+	steps := []step{{"MAIL FROM:<" + from + ">", "250"}}
+	for _, addr := range to {
+		steps = append(steps, step{"RCPT TO:<" + addr + ">", "250"})
+	}
+	for _, step := range append(steps, step{"DATA", "354"}) {
 		reply, err := c.Command("%s", step.line)
 		if err != nil || reply[:3] != step.want {
 			return reply, err

@@ -1,0 +1,211 @@
+package lab
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// maxExposure is the highest exposure level that a unit of ours may have, as
+// systemd-analyze(1) reckons it: 0 is best, 10 is a unit that says nothing.
+const maxExposure = 2.0
+
+// mayWrite are the folders in which a daemon can make or change files; the table
+// in the README says why. All have a /tmp of their own.
+var mayWrite = map[string]string{
+	"doveauth":       "/home/vmail",
+	"lastlogin":      "/home/vmail",
+	"metadata":       "/var/lib/chatmaild",
+	"filtermail-in":  "",
+	"filtermail-out": "",
+	"web":            "/var/lib/chatmaild/invites",
+	"metrics":        "",
+	"echobot":        "/var/lib/chatmaild/echobot",
+}
+
+// hardening looks at what systemd made of the units, and at every file of ours.
+func (p *proof) hardening(t *testing.T) {
+	t.Run("exposure", p.exposure)
+	t.Run("processes", p.processes)
+	t.Run("files", p.files)
+}
+
+var exposureLine = regexp.MustCompile(`Overall exposure level for (\S+): ([0-9.]+)`)
+
+func (p *proof) exposure(t *testing.T) {
+	units := strings.Fields(p.script(t, `systemctl list-unit-files --type=service --no-legend 'chatmaild-*' | cut -d ' ' -f 1`))
+	if len(units) < 10 {
+		t.Fatalf("got the units %q, want all of ours", units)
+	}
+	for _, unit := range units {
+		m := exposureLine.FindStringSubmatch(p.script(t, "systemd-analyze security --no-pager %s", unit))
+		if m == nil {
+			t.Errorf("%s: systemd-analyze says nothing", unit)
+			continue
+		}
+		if level, err := strconv.ParseFloat(m[2], 64); err != nil || level > maxExposure {
+			t.Errorf("%s: exposure level %s, want at most %.1f", unit, m[2], maxExposure)
+		}
+		limits := p.script(t, "systemctl show --property=MemoryMax,TasksMax,LimitNOFILE %s", unit)
+		for _, name := range []string{"MemoryMax", "TasksMax", "LimitNOFILE"} {
+			if value := property(limits, name); value == "" || value == "infinity" {
+				t.Errorf("%s: %s=%s, want a limit", unit, name, value)
+			}
+		}
+	}
+}
+
+// processes looks at each running daemon of ours from outside, and then with its
+// own eyes: in its mount namespace, as its user, at what it can write to.
+func (p *proof) processes(t *testing.T) {
+	running := strings.Fields(p.script(t, `systemctl list-units --type=service --state=running --plain --no-legend 'chatmaild-*' | cut -d ' ' -f 1`))
+	if len(running) < 6 {
+		t.Fatalf("got the running units %q, want all daemons of a relay without an authority", running)
+	}
+	for _, unit := range running {
+		daemon := strings.TrimSuffix(strings.TrimPrefix(unit, "chatmaild-"), ".service")
+		may, known := mayWrite[daemon]
+		if !known {
+			t.Errorf("%s: the table does not say where it may write", unit)
+			continue
+		}
+		pid := p.script(t, "systemctl show --property=MainPID --value %s", unit)
+		status := p.script(t, "cat /proc/%s/status", pid)
+		for name, want := range map[string]string{"CapEff": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2"} {
+			if got := field(status, name); got != want {
+				t.Errorf("%s: %s: got %s, want %s", unit, name, got, want)
+			}
+		}
+		uid, gid := field(status, "Uid"), field(status, "Gid")
+		if uid == "0" || gid == "0" {
+			t.Errorf("%s runs as root", unit)
+		}
+		// -writable asks the kernel, which knows of read-only mounts.
+		found := p.script(t, `nsenter --target %s --mount -- setpriv --reuid %s --regid %s --init-groups \
+			find / \( -path /proc -o -path /sys \) -prune -o -writable \( -type d -o -type f \) -print 2>/dev/null || true`, pid, uid, gid)
+		for line := range strings.Lines(found) {
+			name := strings.TrimSpace(line)
+			if !within(name, append([]string{"/tmp", "/var/tmp"}, strings.Fields(may)...)) {
+				t.Errorf("%s can write to %s", unit, name)
+			}
+		}
+		if may != "" && !strings.Contains(found, may) {
+			t.Errorf("%s cannot write to %s, where its files are", unit, may)
+		}
+		t.Logf("%s: as %s, %s tasks, memory peak %s kB", unit, uid, field(status, "Threads"), field(status, "VmHWM"))
+	}
+}
+
+func within(name string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") })
+}
+
+// property is a line of systemctl show.
+func property(text, name string) string {
+	_, rest, _ := strings.Cut("\n"+text, "\n"+name+"=")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
+// field is the first value of a line of /proc/PID/status.
+func field(text, name string) string {
+	_, rest, _ := strings.Cut("\n"+text, "\n"+name+":")
+	value := strings.Fields(rest)
+	if len(value) == 0 {
+		return ""
+	}
+	return value[0]
+}
+
+// An owned is what files and folders under a pattern of path.Match have to be.
+// A type is find's: d for folders, f for files, s for sockets.
+type owned struct{ pattern, want string }
+
+// ours is every file of a relay that makes its own certificate, outside of
+// /usr, the first match deciding. What only one user may read is 0600.
+var ours = []owned{
+	{"/etc/chatmail", "root:root 755 d"},
+	{"/etc/chatmail/chatmail.toml", "root:root 644 f"},
+	{"/etc/chatmail/tls", "root:root 700 d"},
+	{"/etc/chatmail/tls/*.key", "root:root 600 f"},
+	{"/etc/chatmail/tls/*", "root:root 6[04][04] f"},
+	{"/etc/dkimkeys", "opendkim:opendkim 700 d"},
+	{"/etc/dkimkeys/*.private", "opendkim:opendkim 600 f"},
+	{"/etc/dkimkeys/chatmaild.*table", "root:root 644 f"},
+	{"/etc/dkimkeys/README.PrivateKeys", "root:root 644 f"},
+	{"/etc/postfix/chatmaild-*", "root:root 644 f"},
+	{"/etc/dovecot/chatmaild-*", "root:root 644 f"},
+	{"/run/chatmaild", "root:root 755 d"},
+	{"/run/chatmaild/web.socket", "chatmaild:www-data 660 s"},
+	{"/run/chatmaild/metrics.socket", "chatmaild:www-data 660 s"},
+	{"/run/chatmaild/recipients.socket", "vmail:postfix 660 s"},
+	{"/run/chatmaild/*.socket", "vmail:dovecot 660 s"},
+	{"/run/dovecot/quota-expire", "vmail:root 600 s"},
+	{"/var/lib/chatmaild", "vmail:vmail 755 d"},
+	{"/var/lib/chatmaild/metadata.db", "vmail:vmail 600 f"},
+	{"/var/lib/chatmaild/expire*", "vmail:vmail 600 f"},
+	{"/var/lib/chatmaild/report*", "root:root 600 f"},
+	{"/var/lib/chatmaild/invites", "chatmaild:vmail 2750 d"},
+	{"/var/lib/chatmaild/invites/*", "chatmaild:vmail 640 f"},
+	{"/home/vmail", "vmail:vmail 750 d"},
+	{"/home/vmail/mail", "vmail:vmail 750 d"},
+	{"/home/vmail/mail/*", "vmail:vmail 700 d"},
+	{"/home/vmail/mail/*/*", "vmail:vmail 700 d"},
+	{"/home/vmail/mail/*/*/password", "vmail:vmail 600 f"},
+	{"/var/backups/chatmaild", "root:root 7[05][05] d"},
+	{"/var/www/chatmaild", "root:root 755 d"},
+	{"/var/www/chatmaild/*", "root:root [67][45][45] [df]"},
+	{"/var/www/chatmaild/*/*", "root:root [67][45][45] [df]"},
+	{"/var/www/chatmaild/*/*/*", "root:root [67][45][45] [df]"},
+}
+
+// files walks over all that is ours, by place or by owner.
+func (p *proof) files(t *testing.T) {
+	found := p.script(t, `find /etc/chatmail /etc/dkimkeys /etc/postfix /etc/dovecot /run /var /home -xdev -maxdepth 5 \
+		\( -path /run/systemd -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path '/var/backups/chatmaild/*' \) -prune -o \
+		\( -path '/etc/chatmail*' -o -path '/etc/dkimkeys*' -o -name 'chatmaild*' -o -path '/*/chatmaild/*' -o -path '/var/lib/chatmaild*' \
+		-o -user vmail -o -user chatmaild -o -user chatmaild-acme \) -printf '%%u:%%g %%m %%y %%p\n'`)
+	lines := strings.Split(found, "\n")
+	if len(lines) < 20 {
+		t.Fatalf("found too little:\n%s", found)
+	}
+	seen := map[string]bool{}
+	for _, line := range lines {
+		got, name, ok := cutLast(line)
+		if !ok {
+			t.Fatalf("find said %q", line)
+		}
+		// Dovecot makes what is inside of mailboxes, in folders that are closed.
+		if deep, _ := path.Match("/home/vmail/mail/*/*/*", name); deep && path.Base(name) != "password" {
+			continue
+		}
+		i := slices.IndexFunc(ours, func(o owned) bool { ok, _ := path.Match(o.pattern, name); return ok })
+		if i < 0 {
+			t.Errorf("%s %s: no file that we know", got, name)
+			continue
+		}
+		seen[ours[i].pattern] = true
+		if ok, _ := path.Match(ours[i].want, got); !ok {
+			t.Errorf("%s: got %s, want %s", name, got, ours[i].want)
+		}
+	}
+	for _, name := range []string{"/etc/chatmail/tls", "/var/lib/chatmaild/metadata.db", "/home/vmail/mail/*/*/password"} {
+		if !seen[name] {
+			t.Errorf("%s was not met", name)
+		}
+	}
+	fmt.Fprintln(t.Output(), len(lines), "files and folders")
+}
+
+// cutLast cuts what stands before the name off a line of find.
+func cutLast(line string) (got, name string, ok bool) {
+	i := strings.Index(line, " /")
+	if i < 0 {
+		return "", "", false
+	}
+	return line[:i], line[i+1:], true
+}
