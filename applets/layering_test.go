@@ -83,6 +83,7 @@ var layers = []layer{
 		{name: "applets/admin/ruleset"},
 		{name: "applets/admin/archive"},
 		{name: "applets/admin/vault", others: "github.com/ProtonMail/go-crypto"}, // of backups: RFC 9580
+		{name: "applets/admin/takeover", ours: "applets/config push"},
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
 		{name: "applets/admin/zone"},
 		{name: "applets/metric"},

@@ -28,7 +28,7 @@ func Commands() []command.Command {
 		qrCommand,
 		pushCommand,
 		webdevCommand,
-		notBuilt("import", "", "takes over a relay that ran the Python chatmail"),
+		importCommand,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -40,6 +41,7 @@ type planner struct {
 	version    string
 	machine    host.Host
 	now        time.Time
+	yielding   []string // programs that give up their ports before the plan is done
 }
 
 // relay plans the whole relay.
@@ -106,10 +108,11 @@ func (p *planner) website() (*plan, error) {
 func (p *planner) pages() ([]wanted.File, error) {
 	var override fs.FS
 	if p.conf.WWWFolder != "" {
-		if _, err := os.Stat(p.conf.WWWFolder); err != nil {
+		folder := filepath.Join(p.machine.Root, p.conf.WWWFolder)
+		if _, err := os.Stat(folder); err != nil {
 			return nil, fmt.Errorf("www_folder: %w", err)
 		}
-		override = os.DirFS(p.conf.WWWFolder)
+		override = os.DirFS(folder)
 	}
 	return wanted.Pages(siteOf(p.conf, p.version), override)
 }
@@ -215,7 +218,7 @@ func (p *planner) requirePorts() error {
 	}
 	for _, need := range wanted.Ports(p.conf) {
 		for _, l := range listeners {
-			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) {
+			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) || slices.Contains(p.yielding, l.Program) {
 				continue
 			}
 			return fmt.Errorf("port %d is needed for %s, but %s (process %d) holds it: stop that program, or move it to another port",

@@ -60,6 +60,19 @@ func TestOperatorsFiles(t *testing.T) {
 	}
 }
 
+// A page that is HTML already takes the place of our Markdown, not of the operator's.
+func TestOperatorsHTML(t *testing.T) {
+	out := render(t, example(), folder(map[string]string{
+		"index.html": "<h1>Home</h1>", "info.html": "<h1>Info</h1>", "info.md": "# Rules\n",
+	}))
+	if got, want := out["index.html"], "<h1>Home</h1>"; got != want {
+		t.Errorf("index.html is %.40q, want %q", got, want)
+	}
+	if got, part := out["info.html"], "Rules</h1>"; !strings.Contains(got, part) {
+		t.Errorf("info.html lacks %q:\n%s", part, got)
+	}
+}
+
 // A translation is a folder with our texts in another language.
 func TestTranslation(t *testing.T) {
 	words, err := Shipped("words.json")

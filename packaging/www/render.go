@@ -40,6 +40,9 @@ func Render(site Site, override fs.FS) (map[string][]byte, error) {
 			// An ingredient, not a page.
 		case path.Ext(name) == ".md":
 			page := strings.TrimSuffix(name, ".md") + ".html"
+			if src.replaces(page, name) {
+				continue // the operator's is no Markdown
+			}
 			if out[page], err = r.page(name); err != nil {
 				return nil, err
 			}

@@ -95,6 +95,18 @@ func Names() []string {
 	return src.names
 }
 
+// replaces reports whether the operator has the one file, and only we have the other.
+func (s *source) replaces(theirs, ours string) bool {
+	layer := func(name string) int {
+		return slices.IndexFunc(s.layers, func(layer fs.FS) bool {
+			_, err := fs.Stat(layer, name)
+			return err == nil
+		})
+	}
+	first := layer(theirs)
+	return first >= 0 && first < layer(ours)
+}
+
 func (s *source) read(name string) ([]byte, error) {
 	for _, layer := range s.layers {
 		info, err := fs.Stat(layer, name)

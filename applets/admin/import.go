@@ -1,0 +1,198 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/resolver"
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/packaging"
+)
+
+// Where import keeps its journal and what it replaces, and the operator's pages.
+const (
+	importFolder  = backups + "/import"
+	importJournal = importFolder + "/journal.json"
+	importKept    = importFolder + "/kept"
+	importMoved   = importFolder + "/moved"
+	importPages   = "/etc/chatmail/www"
+)
+
+// importOptions are the flags of import.
+type importOptions struct {
+	ini          string
+	from         string
+	dryRun       bool
+	undo         bool
+	diff         bool
+	skipDNSCheck bool
+}
+
+var importCommand = command.Command{
+	Name: "import", Kind: command.Admin,
+	Synopsis: "takes over a relay that ran the Python chatmail",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		var opts importOptions
+		fs.BoolVar(&opts.dryRun, "dry-run", false, "say all that would be done, and change nothing")
+		fs.BoolVar(&opts.undo, "undo", false, "bring the Python relay back")
+		fs.StringVar(&opts.from, "from", "", "take a copy of the other machine's files, which lies in `folder`, instead of this machine's")
+		fs.StringVar(&opts.ini, "ini", takeover.INI, "the Python relay's configuration `file`")
+		fs.BoolVar(&opts.diff, "diff", false, "with --dry-run, show the difference of every file")
+		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			if len(args) > 0 {
+				return command.Usagef("import wants flags alone")
+			}
+			if opts.undo && opts.from != "" {
+				return command.Usagef("--from changes nothing in the copy, so there is nothing for --undo to bring back")
+			}
+			return newImporter(env, host.Host{}, opts).run(ctx)
+		}
+	},
+}
+
+// importer takes a Python relay over, or gives it back.
+type importer struct {
+	importOptions
+	env     *command.Env
+	machine host.Host // the one that becomes ours
+	source  host.Host // the one that has the old relay's files: the same, or a copy
+	now     time.Time
+
+	conversion *takeover.Conversion
+	conf       *config.Config
+	accounts   oldAccounts
+	pages      []string // the operator's own, in the old relay's document root
+	notes      []note
+	journal    *takeover.Journal // nil: nothing has begun
+}
+
+func newImporter(env *command.Env, machine host.Host, opts importOptions) *importer {
+	im := &importer{importOptions: opts, env: env, machine: machine, source: machine, now: time.Now()}
+	if opts.from != "" {
+		im.source = host.Host{Root: filepath.Join(machine.Root, opts.from)}
+	}
+	return im
+}
+
+func (im *importer) run(ctx context.Context) error {
+	if err := im.machine.RequireRoot(); err != nil {
+		return err
+	}
+	if err := im.readJournal(); err != nil {
+		return err
+	}
+	switch {
+	case im.undo:
+		return im.undoAll(ctx)
+	case im.journal != nil && im.journal.Undoing:
+		return command.WithHint(errors.New("the takeover is half undone"), "finish that: chatmaild import --undo")
+	}
+	if err := im.look(); err != nil {
+		return err
+	}
+	if err := im.requireFit(ctx); err != nil {
+		return err
+	}
+	if im.from != "" {
+		return im.importCopy(ctx)
+	}
+	if im.dryRun {
+		return im.show(ctx)
+	}
+	return im.takeOver(ctx)
+}
+
+// readJournal finds a takeover that has begun.
+func (im *importer) readJournal() error {
+	there, err := im.machine.Exists(importJournal)
+	if err != nil || !there {
+		return err
+	}
+	text, err := im.machine.ReadFile(importJournal)
+	if err == nil {
+		im.journal, err = takeover.DecodeJournal(text)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", importJournal, err)
+	}
+	return nil
+}
+
+// look reads the old relay. It changes nothing.
+func (im *importer) look() error {
+	text, err := im.source.ReadFile(im.ini)
+	if err != nil {
+		return command.WithHint(fmt.Errorf("finding the Python relay: %w", err),
+			"is it on this machine? --ini names another file, --from a folder with a copy of its files")
+	}
+	params, err := takeover.ParseINI(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", im.ini, err)
+	}
+	var paths takeover.Paths
+	if im.pages, err = im.oldPages(params); err != nil {
+		return err
+	}
+	if len(im.pages) > 0 {
+		paths.WWWFolder = importPages
+	}
+	if im.conversion, err = takeover.Convert(params, packaging.Config, paths); err != nil {
+		return fmt.Errorf("%s: %w", im.ini, err)
+	}
+	im.conf = im.conversion.Config
+	im.accounts, err = surveyAccounts(im.source, im.conf)
+	return err
+}
+
+// requireFit refuses what would end in half a relay, before anything changes.
+func (im *importer) requireFit(ctx context.Context) error {
+	checks := []func() error{
+		im.machine.RequireDebian, im.machine.RequirePackages, im.requireNoConfig, im.requireMailboxes, im.requireKeys,
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if im.from == "" && !im.skipDNSCheck && !im.conf.SelfSigned() {
+		return requireDNS(ctx, im.conf, im.machine, &resolver.Resolver{})
+	}
+	return nil
+}
+
+// requireNoConfig refuses to replace a configuration that is not our own.
+func (im *importer) requireNoConfig() error {
+	if im.env.ConfigPath != config.DefaultPath {
+		return command.Usagef("import writes %s, where every daemon looks: --config is of no use here", config.DefaultPath)
+	}
+	if im.journal != nil && im.journal.Has(takeover.StepConfig) {
+		return nil // it is what we wrote, or what the operator has made of that
+	}
+	text, err := im.machine.ReadFile(config.DefaultPath)
+	if err != nil || string(text) == im.conversion.Text {
+		return nil
+	}
+	return command.WithHint(fmt.Errorf("there is a configuration already: %s", config.DefaultPath),
+		"is this machine a chatmaild relay? if not, move it away and try again")
+}
+
+// requireMailboxes wants the passwords where they have been since 2024.
+func (im *importer) requireMailboxes() error {
+	if old, err := im.source.Exists(takeover.OldPasswords); err != nil || old {
+		return command.WithHint(errors.Join(fmt.Errorf("passwords are still in %s", takeover.OldPasswords), err),
+			"start the Python relay's doveauth once, of release 1.3 or later: it moves them to the mailboxes")
+	}
+	if there, err := im.source.Exists(im.conf.MailboxesDir); err != nil || !there {
+		return command.WithHint(errors.Join(fmt.Errorf("there are no mailboxes in %s", im.conf.MailboxesDir), err),
+			"does mailboxes_dir or mail_domain in %s say where they are?", im.ini)
+	}
+	return nil
+}

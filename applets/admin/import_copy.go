@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// copyWorkers is how many mailboxes are copied at once: the disks' seeks overlap.
+const copyWorkers = 4
+
+// importCopy takes over a relay from a copy of its files. No unit is touched: chatmaild
+// run makes this machine the relay, once the old one is off. Broken off, it goes on
+// where it was; a mailbox is there as a whole or not at all.
+func (im *importer) importCopy(ctx context.Context) error {
+	if im.dryRun {
+		im.showSettings(im.env.Stdout)
+		im.showData(im.env.Stdout)
+		im.addNotes(ctx)
+		im.showNotes(im.env.Stdout)
+		fmt.Fprintf(im.env.Stdout, "\nNothing has changed. Do it: chatmaild import --from %s\n", im.from)
+		return nil
+	}
+	for _, step := range []func(context.Context) error{
+		im.copyMailboxes, im.copyKeys, im.takeData, im.copyConfig,
+	} {
+		if err := step(ctx); err != nil {
+			return command.WithHint(err, "mend the cause and run this again: it goes on where it was")
+		}
+	}
+	im.addNotes(ctx)
+	im.showNotes(im.env.Stdout)
+	fmt.Fprintf(im.env.Stdout, "%d accounts of %s are here. Once the old relay is off and the DNS points here: chatmaild run\n",
+		im.accounts.total, im.conf.MailDomain)
+	return nil
+}
+
+func (im *importer) copyMailboxes(ctx context.Context) error {
+	if err := im.machine.MakeFolder(wanted.Folder{Path: im.conf.MailboxesDir, Mode: 0o700, Owner: "vmail", Group: "vmail"}); err != nil {
+		return err
+	}
+	names, err := im.source.Names(im.conf.MailboxesDir)
+	if err != nil {
+		return err
+	}
+	im.say("copy %d mailboxes to %s", im.accounts.total, im.conf.MailboxesDir)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var group sync.WaitGroup
+	next := make(chan string)
+	for range copyWorkers {
+		group.Go(func() {
+			for name := range next {
+				if err := im.copyMailbox(name); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, "@"+im.conf.AddressDomain()) {
+			continue
+		}
+		select {
+		case next <- name:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	group.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return im.machine.Sync(im.conf.MailboxesDir)
+}
+
+// copyMailbox copies a mailbox beside its place and then renames it. The name of the
+// copy is no address, so that nobody takes it for a mailbox.
+func (im *importer) copyMailbox(name string) error {
+	box := path.Join(im.conf.MailboxesDir, name)
+	there, err := im.machine.Exists(box)
+	if err != nil || there {
+		return err
+	}
+	part := path.Join(im.conf.MailboxesDir, ".import-"+strings.ReplaceAll(name, "@", "-at-"))
+	if err := im.machine.CopyTree(im.source, box, part, host.Owner{User: "vmail", Group: "vmail"}); err != nil {
+		return fmt.Errorf("copying a mailbox: %w", err)
+	}
+	return im.machine.Rename(part, box)
+}
+
+// copyKeys brings the keys to where chatmaild run looks for them.
+func (im *importer) copyKeys(context.Context) error {
+	type tree struct {
+		path  string
+		owner host.Owner
+	}
+	root, opendkim := host.Owner{User: "root", Group: "root"}, host.Owner{User: "opendkim", Group: "opendkim"}
+	trees := []tree{{dkimKeyPath(im.conf), opendkim}, {im.conf.NocreateFile, root}}
+	if cert, key, external := im.conf.ExternalTLS(); external {
+		trees = append(trees, tree{cert, root}, tree{key, root})
+	} else if im.conf.ACME() {
+		trees = append(trees, tree{takeover.Acmetool, root})
+	}
+	for _, t := range trees {
+		there, err := im.source.Exists(t.path)
+		if err != nil {
+			return err
+		}
+		if !there {
+			continue
+		}
+		im.say("copy %s", t.path)
+		if err := im.machine.CopyTree(im.source, t.path, t.path, t.owner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyConfig comes last: with it, chatmaild run would begin.
+func (im *importer) copyConfig(context.Context) error {
+	im.say("write %s", config.DefaultPath)
+	return im.machine.Write(wanted.File{
+		Path: config.DefaultPath, Content: []byte(im.conversion.Text), Mode: 0o644, Owner: "root", Group: "root",
+	})
+}

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+)
+
+// noOwner leaves files to whom they belong.
+var noOwner = host.Owner{}
+
+// takeData puts what the new relay has elsewhere where that looks for it. Mailboxes,
+// the DKIM key and acmetool's folder are where they should be.
+func (im *importer) takeData(context.Context) error {
+	if err := im.takeSelfSigned(); err != nil {
+		return err
+	}
+	if err := im.takePages(); err != nil {
+		return err
+	}
+	return im.takeEchobot()
+}
+
+// takeSelfSigned takes the key that apps know.
+func (im *importer) takeSelfSigned() error {
+	if _, _, external := im.conf.ExternalTLS(); external || !im.conf.SelfSigned() {
+		return nil
+	}
+	cert, key, err := im.oldPair()
+	if err != nil {
+		return nil // noted by requireKeys
+	}
+	to := certificatePaths(im.conf)
+	files := []wanted.File{
+		{Path: to.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
+		{Path: to.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
+	}
+	return im.put("TLS key", files)
+}
+
+// takePages takes the operator's own pages.
+func (im *importer) takePages() error {
+	if im.conf.WWWFolder != importPages {
+		return nil
+	}
+	var pages []wanted.File
+	for _, name := range im.pages {
+		to, _ := pageOf(name)
+		text, err := im.source.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		pages = append(pages, wanted.File{Path: to, Content: text, Mode: 0o644, Owner: "root", Group: "root"})
+	}
+	if im.journal != nil {
+		if err := im.making(importPages); err != nil {
+			return err
+		}
+	}
+	return im.put("web pages", pages)
+}
+
+// put writes files that differ. What they replace is kept.
+func (im *importer) put(what string, files []wanted.File) error {
+	changes, err := im.machine.Changes(files)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	im.say("take over the %s", what)
+	if im.journal != nil {
+		for _, c := range changes {
+			if err := im.making(c.File.Path); err != nil {
+				return err
+			}
+		}
+		if err := im.machine.Keep(importKept, changes); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
+		if err := im.machine.Write(c.File); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pageOf says where a file of the old relay's document root goes. What begins with a
+// dot was made for that relay: autoconfig, MTA-STS, challenges.
+func pageOf(name string) (to string, ok bool) {
+	rel, ok := strings.CutPrefix(name, takeover.WWWRoot+"/")
+	return path.Join(importPages, rel), ok && !strings.Contains("/"+rel, "/.")
+}

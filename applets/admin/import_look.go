@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+	"chatmaild/applets/keys"
+	"chatmaild/auth"
+)
+
+// note is something that the operator should know before or after a takeover.
+type note struct{ about, text string }
+
+func (im *importer) note(about, format string, args ...any) {
+	im.notes = append(im.notes, note{about, fmt.Sprintf(format, args...)})
+}
+
+// oldAccounts counts what is in the old relay's mailboxes.
+type oldAccounts struct {
+	total    int            // mailboxes with a password
+	schemes  map[string]int // of the passwords
+	bad      int            // passwords that nobody could log in with
+	enforced int            // that refuse cleartext
+	tokens   int            // with push tokens
+	bare     int            // mailboxes without a password
+	foreign  int            // of another domain
+	waiting  int            // notifications
+}
+
+// surveyAccounts looks at each mailbox once.
+func surveyAccounts(source host.Host, conf *config.Config) (oldAccounts, error) {
+	a := oldAccounts{schemes: map[string]int{}}
+	names, err := source.Names(conf.MailboxesDir)
+	if err != nil {
+		return a, fmt.Errorf("looking at the mailboxes: %w", err)
+	}
+	for _, name := range names {
+		if !strings.Contains(name, "@") {
+			continue
+		}
+		if !strings.HasSuffix(name, "@"+conf.AddressDomain()) {
+			a.foreign++
+			continue
+		}
+		box := path.Join(conf.MailboxesDir, name)
+		stored, err := source.ReadFile(path.Join(box, "password"))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			a.bare++
+			continue
+		case err != nil:
+			return a, fmt.Errorf("looking at the passwords: %w", err)
+		}
+		a.total++
+		if text := strings.TrimSpace(string(stored)); auth.CheckStored(text) != nil {
+			a.bad++
+		} else {
+			a.schemes[auth.Scheme(text)]++
+		}
+		if source.IsFile(path.Join(box, "enforceE2EEincoming")) {
+			a.enforced++
+		}
+		if source.IsFile(path.Join(box, "metadata.json")) {
+			a.tokens++
+		}
+	}
+	waiting, err := source.Names(path.Join(conf.MailboxesDir, takeover.Pending))
+	a.waiting = len(waiting)
+	return a, err
+}
+
+// oldPages returns the files of pages that are the operator's own. The Python relay's
+// own pages are not taken over: ours say the same of this relay.
+func (im *importer) oldPages(params []takeover.Param) ([]string, error) {
+	own := false
+	for _, p := range params {
+		own = own || p.Key == "www_folder" && p.Value != ""
+	}
+	if !own {
+		return nil, nil
+	}
+	files, err := im.source.Files(takeover.WWWRoot)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the web pages: %w", err)
+	}
+	var pages []string
+	for _, name := range files {
+		if _, ok := pageOf(name); ok && im.source.IsFile(name) {
+			pages = append(pages, name)
+		}
+	}
+	return pages, nil
+}
+
+// requireKeys wants the DKIM key, without which nobody would take our mail, and says
+// what it found of the others.
+func (im *importer) requireKeys() error {
+	if _, literal := im.conf.IPv4(); !literal {
+		name := dkimKeyPath(im.conf)
+		text, err := im.source.ReadFile(name)
+		if err == nil {
+			_, err = keys.DKIMRecord(text)
+		}
+		if err != nil {
+			return fmt.Errorf("the DKIM key, whose public half is in the DNS: %w", err)
+		}
+	}
+	cert, key, err := im.oldPair()
+	if err != nil {
+		im.note("TLS key", "there is none to take over (%v): chatmaild run gets another one, and apps that have seen the old one may object until it has a certificate", err)
+		return nil
+	}
+	pair, err := keys.ParsePair(cert, key)
+	if err == nil {
+		err = pair.Check(im.conf.MailDomain, im.now)
+	}
+	if err != nil {
+		im.note("certificate", "it does not serve: %v", err)
+	}
+	return nil
+}
+
+// oldPair reads the certificate and the key that the old relay serves.
+func (im *importer) oldPair() (cert, key []byte, err error) {
+	paths := im.oldPairPaths()
+	cert, err1 := im.source.ReadFile(paths.Certificate)
+	key, err2 := im.source.ReadFile(paths.PrivateKey)
+	return cert, key, errors.Join(err1, err2)
+}
+
+// oldPairPaths says where the old relay has certificate and key.
+func (im *importer) oldPairPaths() wanted.Paths {
+	if cert, key, external := im.conf.ExternalTLS(); external {
+		return wanted.Paths{Certificate: cert, PrivateKey: key}
+	}
+	if im.conf.SelfSigned() {
+		return wanted.Paths{Certificate: takeover.SelfSigned, PrivateKey: takeover.SelfKey}
+	}
+	live := path.Join(takeover.Acmetool, "live", im.conf.MailDomain)
+	return wanted.Paths{Certificate: path.Join(live, "fullchain"), PrivateKey: path.Join(live, "privkey")}
+}

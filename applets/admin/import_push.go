@@ -1,0 +1,112 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+	"chatmaild/push"
+	"chatmaild/store"
+)
+
+// giveChunk is how many waiting notifications are taken at once.
+const giveChunk = 1000
+
+// giveBackPush writes push tokens and waiting notifications where the Python relay
+// looks for them. Its daemon and ours are down meanwhile.
+func (im *importer) giveBackPush(context.Context) error {
+	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
+	if err != nil {
+		return nil // there was no relay of ours yet
+	}
+	there, err := im.machine.Exists(conf.MetadataDB())
+	if err != nil || !there {
+		return err
+	}
+	boxes := store.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
+	db, err := store.Open(path.Join(im.machine.Root, conf.MetadataDB()), store.Options{
+		Mailboxes: boxes, Now: time.Now, Log: im.env.Log(),
+	})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(im.giveTokens(db, boxes, conf), im.giveNotifications(db, conf), db.Close())
+	if err != nil {
+		return fmt.Errorf("giving push tokens back: %w", err)
+	}
+	return nil
+}
+
+// giveTokens writes a metadata.json for each account whose tokens are others now.
+func (im *importer) giveTokens(db *store.DB, boxes store.MailFolder, conf *config.Config) error {
+	count := 0
+	err := db.Each(func(account string, tokens []push.Token) error {
+		if there, err := boxes.Exists(account); err != nil || !there {
+			return err
+		}
+		text, err := boxes.Legacy(account)
+		if err != nil {
+			return err
+		}
+		if text != nil {
+			if old, err := push.DecodeLegacy(text, im.now); err == nil && sameTokens(old, tokens) {
+				return nil
+			}
+		} else if len(tokens) == 0 {
+			return nil
+		}
+		if text, err = takeover.EncodeTokens(tokens); err != nil {
+			return err
+		}
+		count++
+		return im.machine.Write(wanted.File{
+			Path: path.Join(conf.MailboxesDir, account, "metadata.json"), Content: text, Mode: 0o600, Owner: "vmail", Group: "vmail",
+		})
+	})
+	if count > 0 {
+		im.say("give back the push tokens of %d accounts", count)
+	}
+	return err
+}
+
+// sameTokens leaves out when they were last seen: that is days either way.
+func sameTokens(a, b []push.Token) bool {
+	texts := map[string]bool{}
+	for _, t := range a {
+		texts[t.Text] = true
+	}
+	for _, t := range b {
+		if !texts[t.Text] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// giveNotifications makes the old relay's queue anew from ours.
+func (im *importer) giveNotifications(db *store.DB, conf *config.Config) error {
+	folder := path.Join(conf.MailboxesDir, takeover.Pending)
+	for {
+		entries, _, err := db.TakeDue(im.now.Add(push.MaxRetryAge), giveChunk)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, e := range entries {
+			if e.Text == "" {
+				continue // its token is gone
+			}
+			n := takeover.Notification{Account: e.Account, Since: e.First, Token: e.Text}
+			name := fmt.Sprintf("%016x%016x", uint64(e.Due), e.Key.Token)
+			if err := im.machine.Write(wanted.File{
+				Path: path.Join(folder, name), Content: n.Encode(), Mode: 0o600, Owner: "vmail", Group: "vmail",
+			}); err != nil {
+				return err
+			}
+		}
+	}
+}

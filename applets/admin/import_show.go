@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/config"
+)
+
+// show says all that a takeover would do.
+func (im *importer) show(ctx context.Context) error {
+	out := im.env.Stdout
+	im.showSettings(out)
+	im.showData(out)
+	units, err := im.oldUnits(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nUnits of the Python relay, stopped and masked; their files are moved to %s:\n", importMoved)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, u := range units {
+		i := slices.IndexFunc(takeover.Units, func(known takeover.Unit) bool { return known.Name == u.Name })
+		fmt.Fprintf(t, "  %s\tits job is for: %s\n", u.Name, takeover.Units[i].Job)
+	}
+	for _, cron := range takeover.Crons {
+		if there, err := im.machine.Exists(cron); err == nil && there {
+			fmt.Fprintf(t, "  %s\tlikewise\n", cron)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := im.showRun(ctx, out); err != nil {
+		return err
+	}
+	im.addNotes(ctx)
+	im.showNotes(out)
+	fmt.Fprintf(out, "\nNothing has changed. Mail is off for some seconds when it does; Postfix keeps its queue.\n"+
+		"Do it: chatmaild import · and back: chatmaild import --undo\n")
+	return nil
+}
+
+// showSettings says what becomes of each key.
+func (im *importer) showSettings(out io.Writer) {
+	fmt.Fprintf(out, "%s becomes %s:\n", im.ini, config.DefaultPath)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	sorted := slices.Clone(im.conversion.Settings)
+	slices.SortStableFunc(sorted, func(a, b takeover.Setting) int { return cmp.Compare(a.Fate, b.Fate) })
+	for _, s := range sorted {
+		name, detail := s.Param.Key, s.Why
+		if s.Fate == takeover.Taken {
+			detail = s.TOML
+			if s.Key != name {
+				detail = s.Key + " = " + s.TOML
+			}
+		}
+		fmt.Fprintf(t, "  %v\t%s\t%s\n", s.Fate, name, detail)
+	}
+	t.Flush()
+	if im.conf.WWWFolder == importPages {
+		fmt.Fprintf(out, "  %d pages of your own go to %s\n", len(im.pages), importPages)
+	}
+}
+
+// showData counts what users own.
+func (im *importer) showData(out io.Writer) {
+	a := im.accounts
+	where := "stay where they are, in"
+	if im.from != "" {
+		where = "are copied to"
+	}
+	fmt.Fprintf(out, "\n%d accounts %s %s, with messages, passwords", a.total, where, im.conf.MailboxesDir)
+	var schemes []string
+	for _, name := range slices.Sorted(maps.Keys(a.schemes)) {
+		schemes = append(schemes, fmt.Sprintf("%d %s", a.schemes[name], name))
+	}
+	if len(schemes) > 0 {
+		fmt.Fprintf(out, " (%s)", strings.Join(schemes, ", "))
+	}
+	fmt.Fprintf(out, " and days of last login;\n  %d refuse cleartext; %d have push tokens; %d notifications wait\n", a.enforced, a.tokens, a.waiting)
+	for _, odd := range []struct {
+		n    int
+		what string
+	}{
+		{a.bad, "have a password that nobody can log in with: it is kept as it is"},
+		{a.bare, "mailboxes have no password: their next login makes the account anew"},
+		{a.foreign, "mailboxes are of another domain: they stay, and nobody can log in"},
+	} {
+		if odd.n > 0 {
+			fmt.Fprintf(out, "  %d %s\n", odd.n, odd.what)
+		}
+	}
+	if _, literal := im.conf.IPv4(); !literal {
+		fmt.Fprintf(out, "DKIM key: %s, selector %s\n", dkimKeyPath(im.conf), im.conf.DKIMSelector)
+	}
+	if _, _, err := im.oldPair(); err == nil {
+		fmt.Fprintf(out, "TLS key: the one in %s\n", im.oldPairPaths().PrivateKey)
+	}
+}
+
+// showRun says what chatmaild run does as a part of the takeover.
+func (im *importer) showRun(ctx context.Context, out io.Writer) error {
+	conf := *im.conf
+	if conf.WWWFolder == importPages {
+		conf.WWWFolder = takeover.WWWRoot // where the pages still are
+	}
+	todo, err := im.planner(&conf).relay(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nThen, as by chatmaild run; what is replaced is kept in %s:\n", importKept)
+	if im.diff {
+		todo.show(out)
+		return nil
+	}
+	for _, c := range todo.files {
+		verb := "write"
+		switch {
+		case c.File.Absent:
+			verb = "remove"
+		case c.Exists:
+			verb = "replace"
+		}
+		fmt.Fprintf(out, "  %s %s\n", verb, c.File.Path)
+	}
+	for _, s := range todo.units {
+		fmt.Fprintf(out, "  %s %s\n", s.verb, s.unit)
+	}
+	return nil
+}
+
+func (im *importer) showNotes(out io.Writer) {
+	if len(im.notes) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\nTo know:\n")
+	for _, n := range im.notes {
+		fmt.Fprintf(out, "  %s: %s\n", n.about, n.text)
+	}
+}
+
+// conclude is what the operator reads when all is done.
+func (im *importer) conclude() {
+	out := im.env.Stdout
+	fmt.Fprintf(out, "\n%s is a chatmaild relay now, with %d accounts.\n", im.conf.MailDomain, im.accounts.total)
+	for _, s := range im.conversion.Settings {
+		if s.Fate != takeover.Taken {
+			fmt.Fprintf(out, "  %v: %s (%s)\n", s.Fate, s.Param.Key, s.Why)
+		}
+	}
+	im.showNotes(out)
+	fmt.Fprintf(out, "See chatmaild status. Back to the Python relay: chatmaild import --undo\n")
+}

@@ -1,0 +1,246 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// undoAll brings the Python relay back: its units, and the configurations that were
+// there before, whatever chatmaild run has written since. Mail that came meanwhile is
+// in the mailboxes, which both relays share. What chatmaild made is moved beside the
+// journal, so that nothing is lost and a later takeover begins anew.
+func (im *importer) undoAll(ctx context.Context) error {
+	j := im.journal
+	if j == nil {
+		return command.WithHint(errors.New("there is nothing to undo"), "no takeover has begun on this machine: there is no %s", importJournal)
+	}
+	if im.dryRun {
+		im.showUndo()
+		return nil
+	}
+	j.Undoing = true
+	if err := im.writeJournal(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{
+		im.stopNew, im.giveBackPush, im.clearAway, im.putBack, im.unmask, im.startOld,
+	} {
+		if err := step(ctx); err != nil {
+			return command.WithHint(err, "the Python relay is half back; mend the cause and go on with: chatmaild import --undo")
+		}
+	}
+	// From here on no takeover is under way.
+	aside := fmt.Sprintf("%s-undone-%s", importFolder, im.now.UTC().Format("20060102T150405Z"))
+	if err := im.machine.Rename(importFolder, aside); err != nil {
+		return err
+	}
+	im.journal = nil
+	fmt.Fprintf(im.env.Stdout, "the Python relay of %s is back; what chatmaild had made is in %s\n", j.Domain, aside)
+	return nil
+}
+
+// stopNew stops mail, and then everything of ours, and keeps it stopped.
+func (im *importer) stopNew(ctx context.Context) error {
+	if !im.reached(takeover.StepStop) {
+		return nil
+	}
+	im.say("stop Postfix and Dovecot for a moment, and chatmaild for good")
+	if err := im.stopMail(ctx); err != nil {
+		return err
+	}
+	files, err := im.machine.Glob("/usr/lib/systemd/system/chatmaild*")
+	if err != nil {
+		return err
+	}
+	var units []string
+	for _, file := range files {
+		if name := path.Base(file); path.Ext(name) != ".d" {
+			units = append(units, name)
+		}
+	}
+	// Sockets and timers first: what they start is not started again meanwhile.
+	slices.SortStableFunc(units, func(a, b string) int {
+		service := func(name string) int {
+			if path.Ext(name) == ".service" {
+				return 1
+			}
+			return 0
+		}
+		return service(a) - service(b)
+	})
+	for _, unit := range units {
+		if err := im.machine.Systemctl(ctx, "stop", unit); err != nil {
+			return err
+		}
+	}
+	return im.machine.Systemctl(ctx, "disable", units...)
+}
+
+// reached reports whether the step has at least begun.
+func (im *importer) reached(step takeover.Step) bool {
+	return im.journal.Has(step) || im.journal.Next() == step
+}
+
+// clearAway moves away what chatmaild has made and the old relay did not have.
+func (im *importer) clearAway(context.Context) error {
+	state := config.Defaults().StateDir
+	made := slices.Clone(im.journal.Created)
+	if conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath)); err == nil {
+		state = conf.StateDir
+		made = append(made, im.generated(conf)...)
+	}
+	if im.reached(takeover.StepRun) {
+		made = append(made, im.journal.Made...)
+		made = append(made, path.Join(state, "acme"), path.Join(state, "metadata.db"), wanted.TLSFolder)
+	}
+	slices.Sort(made) // a folder comes before what is in it, and takes that along
+	for _, name := range slices.Compact(made) {
+		kept, err := im.machine.Exists(path.Join(importKept, name))
+		if err != nil {
+			return err
+		}
+		if kept || strings.HasPrefix(name, wanted.WebRoot+"/") {
+			continue // it is put back, or in nobody's way
+		}
+		if err := im.machine.Move(name, path.Join(importFolder, "made", name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generated are the files that a later chatmaild run may have written.
+func (im *importer) generated(conf *config.Config) []string {
+	files, err := wanted.Files(conf, wanted.Paths{}, 1)
+	if err != nil || !im.reached(takeover.StepRun) {
+		return nil
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Path)
+	}
+	return names
+}
+
+// putBack restores the configurations.
+func (im *importer) putBack(ctx context.Context) error {
+	there, err := im.machine.Exists(importKept)
+	if err != nil || !there {
+		return err
+	}
+	changed, err := im.machine.PutBack(importKept)
+	if err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		im.say("put %d files back", len(changed))
+	}
+	return im.machine.Systemctl(ctx, "daemon-reload")
+}
+
+// unmask puts the files of units and timers back where they were.
+func (im *importer) unmask(ctx context.Context) error {
+	for _, u := range im.journal.Units {
+		file := path.Join(unitFolder, u.Name)
+		if !im.machine.IsLink(file, "/dev/null") {
+			// The file itself may have been moved, and the mask not made yet.
+			if err := im.moveBack(file); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := im.machine.Remove(file); err != nil {
+			return err
+		}
+		if err := im.moveBack(file); err != nil {
+			return err
+		}
+	}
+	for _, cron := range im.journal.Crons {
+		if err := im.moveBack(cron); err != nil {
+			return err
+		}
+	}
+	return im.machine.Systemctl(ctx, "daemon-reload")
+}
+
+func (im *importer) moveBack(file string) error {
+	moved := path.Join(importMoved, file)
+	there, err := im.machine.Exists(moved)
+	if err != nil || !there {
+		return err
+	}
+	return im.machine.Move(moved, file)
+}
+
+// startOld starts the units as they were, in the reverse order of their end, and
+// then the servers that talk to them.
+func (im *importer) startOld(ctx context.Context) error {
+	if !im.reached(takeover.StepStop) {
+		return nil
+	}
+	for _, u := range slices.Backward(im.journal.Units) {
+		if err := im.restore(ctx, u, "start"); err != nil {
+			return err
+		}
+	}
+	if err := im.machine.Systemctl(ctx, "restart", wanted.Journald); err != nil {
+		return err
+	}
+	for _, u := range im.journal.Servers {
+		if err := im.restore(ctx, u, "restart"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore makes a unit as enabled and as active as it was.
+func (im *importer) restore(ctx context.Context, u takeover.OldUnit, verb string) error {
+	if u.Enabled {
+		if err := im.machine.Systemctl(ctx, "enable", u.Name); err != nil {
+			return err
+		}
+	}
+	if !u.Active || oneshots[u.Name] {
+		return nil
+	}
+	im.say("%s %s", verb, u.Name)
+	return im.machine.Systemctl(ctx, verb, u.Name)
+}
+
+// oneshots are jobs that timers start: one that was just at work is not begun anew.
+var oneshots = map[string]bool{
+	"chatmail-expire.service": true, "chatmail-fsreport.service": true, "acmetool-reconcile.service": true,
+	"acmetool.service": true, "expunge.service": true, "metrics.service": true, "tls-cert-reload.service": true,
+}
+
+func (im *importer) showUndo() {
+	out := im.env.Stdout
+	fmt.Fprintf(out, "the Python relay of %s would come back; it was taken over at %s:\n",
+		im.journal.Domain, im.journal.Begun.Format(time.DateTime))
+	fmt.Fprintf(out, "  stop chatmaild; put back what is kept in %s\n", importKept)
+	for _, u := range slices.Backward(im.journal.Units) {
+		state := "stopped, as it was"
+		if u.Active {
+			state = "and start it"
+		}
+		fmt.Fprintf(out, "  unmask %s, %s\n", u.Name, state)
+	}
+	for _, u := range im.journal.Servers {
+		if u.Active {
+			fmt.Fprintf(out, "  restart %s\n", u.Name)
+		}
+	}
+	fmt.Fprintf(out, "Mail, passwords and last logins stay where they are; push tokens and waiting notifications go back to files.\n")
+}

@@ -1,0 +1,122 @@
+package takeover
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// journalVersion changes when an older chatmaild could not undo what a newer did.
+const journalVersion = 1
+
+// maxJournal bounds a journal that is read, in octets. A unit takes some 100.
+const maxJournal = 1 << 20
+
+// Step is a part of a takeover that is done as a whole, or not yet.
+type Step string
+
+// The steps, in their order. Up to StepStop nobody notices anything.
+const (
+	StepKeep   Step = "keep"   // what is replaced lies in the folder of the journal
+	StepConfig Step = "config" // chatmail.toml is there
+	StepData   Step = "data"   // so are keys, pages and the echo bot's identity
+	StepStop   Step = "stop"   // mail is off; the old units are stopped and masked
+	StepRun    Step = "run"    // this machine is what chatmail.toml says
+	StepNotify Step = "notify" // notifications that waited are on their way
+)
+
+var steps = []Step{StepKeep, StepConfig, StepData, StepStop, StepRun, StepNotify}
+
+// OldUnit is a unit of the old relay as it was before the takeover.
+type OldUnit struct {
+	Name    string `json:"name"`
+	Enabled bool   `json:"enabled"`
+	Active  bool   `json:"active"`
+	// Moved is whether its file lay in /etc/systemd/system, where a mask goes.
+	Moved bool `json:"moved,omitempty"`
+}
+
+// Journal is what a takeover has done, and what it needs to undo it.
+type Journal struct {
+	Version int       `json:"version"`
+	Domain  string    `json:"domain"`
+	Begun   time.Time `json:"begun"`
+	Done    []Step    `json:"done"`
+	Undoing bool      `json:"undoing,omitempty"`
+
+	Units   []OldUnit `json:"units"`             // in the order in which they are stopped
+	Servers []OldUnit `json:"servers"`           // Postfix and the like, which go on
+	Made    []string  `json:"made,omitempty"`    // files that were not there before
+	Created []string  `json:"created,omitempty"` // files and folders of ours, which an undo moves away
+	Crons   []string  `json:"crons,omitempty"`   // moved away
+}
+
+// NewJournal begins one.
+func NewJournal(domain string, now time.Time) *Journal {
+	return &Journal{Version: journalVersion, Domain: domain, Begun: now.UTC().Truncate(time.Second)}
+}
+
+// Encode writes the journal.
+func (j *Journal) Encode() ([]byte, error) {
+	text, err := json.MarshalIndent(j, "", "\t")
+	if err != nil {
+		return nil, fmt.Errorf("writing the journal: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// DecodeJournal reads one. It refuses what names a file or a unit that a takeover
+// would not: what it says is moved and started, by root.
+func DecodeJournal(text []byte) (*Journal, error) {
+	if len(text) > maxJournal {
+		return nil, fmt.Errorf("the journal has %d octets, at most %d can be right", len(text), maxJournal)
+	}
+	j := &Journal{}
+	if err := json.Unmarshal(text, j); err != nil {
+		return nil, fmt.Errorf("reading the journal: %w", err)
+	}
+	if j.Version > journalVersion {
+		return nil, fmt.Errorf("the journal is of version %d, and this chatmaild knows %d: use the newer one that began", j.Version, journalVersion)
+	}
+	if j.Version != journalVersion || j.Domain == "" {
+		return nil, errors.New("the journal is damaged: it has no version or domain")
+	}
+	for _, step := range j.Done {
+		if !slices.Contains(steps, step) {
+			return nil, fmt.Errorf("the journal is damaged: there is no step %q", step)
+		}
+	}
+	for _, u := range slices.Concat(j.Units, j.Servers) {
+		if !unitName(u.Name) {
+			return nil, fmt.Errorf("the journal is damaged: %q is no unit", u.Name)
+		}
+	}
+	for _, name := range slices.Concat(j.Made, j.Created, j.Crons) {
+		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
+			return nil, fmt.Errorf("the journal is damaged: %q is no path", name)
+		}
+	}
+	return j, nil
+}
+
+func unitName(name string) bool {
+	kind := path.Ext(name)
+	return slices.Contains([]string{".service", ".timer", ".socket", ".path"}, kind) && !strings.ContainsAny(name, "/ \n") && name != kind
+}
+
+// Has reports whether the step is done.
+func (j *Journal) Has(step Step) bool { return slices.Contains(j.Done, step) }
+
+// Next is the step that is not done yet, or "" if all are.
+func (j *Journal) Next() Step {
+	for _, step := range steps {
+		if !j.Has(step) {
+			return step
+		}
+	}
+	return ""
+}
