@@ -33,7 +33,8 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 		Serve: func(ctx context.Context, l net.Listener) error {
 			return webserver.Serve(ctx, l, responder, log)
 		},
-		Log: log,
+		Log:     log,
+		Metrics: newACMEMetrics(cfg), MetricsSocket: cfg.MetricsSocket("acme"),
 	}
 	// A relay whose certificate comes from elsewhere has nothing to ask for.
 	if cfg.ACME() {

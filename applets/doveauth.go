@@ -19,6 +19,7 @@ import (
 	"chatmaild/auth/dict"
 	"chatmaild/auth/machine"
 	"chatmaild/auth/socketmap"
+	"chatmaild/store/census"
 	"chatmaild/store/maildir"
 )
 
@@ -62,11 +63,15 @@ func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
 		Remember:  rememberLogins,
 		Workers:   runtime.GOMAXPROCS(0),
 	})
-	server := dict.Server{Log: log, Handler: &accountHandler{accounts, mailboxes, log}}
+	metrics := service.NewMetrics("doveauth", time.Now())
+	numbers, count := newAccountMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
+	numbers.follow(metrics, cfg, policy, accounts, count)
+	server := dict.Server{Log: log, Handler: &timedLogins{&accountHandler{accounts, mailboxes, log}, numbers}}
 	postfix := socketmap.Server{Log: log, Handler: &recipients{accounts, log}}
 	daemon := service.Service{
 		Name: "doveauth", Address: service.Unix(cfg.Socket("doveauth")),
-		Serve: server.Serve, Background: policy.Watch, Log: log,
+		Serve: server.Serve, Background: watchAndCount(policy, count, log), Log: log,
+		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
 		More: []service.Endpoint{{
 			Name: "recipients", Address: service.Unix(cfg.Socket("recipients")), Serve: postfix.Serve,
 		}},

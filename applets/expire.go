@@ -70,8 +70,14 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	sum, err := mail.Expire(ctx, plan, remover, &progress, &faults)
 	stop()
 
-	if printErr := job.print(env, newOutcome(job.dryRun, sum, &faults, time.Since(start))); printErr != nil {
+	done := newOutcome(job.dryRun, sum, &faults, time.Since(start))
+	if printErr := job.print(env, done); printErr != nil {
 		return printErr
+	}
+	if !job.dryRun {
+		if recordErr := writeOutcome(conf, done, time.Now()); recordErr != nil {
+			log.Warn("the metrics will not know of this run", "error", recordErr)
+		}
 	}
 	logFaults(log, &faults)
 	log.Info("expiry finished", "dry_run", job.dryRun, "mailboxes", sum.Mailboxes, "messages", sum.Messages,

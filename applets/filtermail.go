@@ -34,7 +34,7 @@ var filtermailOut = command.Command{
 			if err != nil {
 				return err
 			}
-			return filtermail(ctx, env, conf, "filtermail-out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort)
+			return filtermail(ctx, env, conf, "filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort)
 		}
 	},
 }
@@ -53,7 +53,7 @@ var filtermailIn = command.Command{
 				Domains:   []string{conf.AddressDomain()},
 				DKIM:      verifier(conf, env.Log()),
 			})
-			return filtermail(ctx, env, conf, "filtermail-in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
+			return filtermail(ctx, env, conf, "filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
 		}
 	},
 }
@@ -64,9 +64,10 @@ var filtermailIn = command.Command{
 const filterGC = 15
 
 // filtermail filters what comes to port and passes it on to queue.
-func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name string, policy mailfilter.Policy, port, queue int) error {
+func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name, direction string, policy mailfilter.Policy, port, queue int) error {
 	debug.SetGCPercent(filterGC)
 	log := env.Log()
+	metrics := service.NewMetrics(name, time.Now())
 	server := proxy.New(proxy.Options{
 		Name:           conf.AddressDomain(),
 		Policy:         policy,
@@ -74,9 +75,13 @@ func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name
 		MaxMessageSize: int64(conf.MaxMessageSize),
 		MaxRecipients:  conf.MaxSMTPRecipients,
 		MaxInFlight:    conf.FiltermailMaxInFlight,
+		Observer:       newFilterMetrics(metrics, direction),
 		Log:            log,
 	})
-	daemon := service.Service{Name: name, Address: service.Loopback(port), Serve: server.Serve, Log: log}
+	daemon := service.Service{
+		Name: name, Address: service.Loopback(port), Serve: server.Serve, Log: log,
+		Metrics: metrics, MetricsSocket: conf.MetricsSocket(name),
+	}
 	return daemon.Run(ctx)
 }
 

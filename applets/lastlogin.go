@@ -27,7 +27,9 @@ func runLastlogin(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	log := env.Log()
+	metrics := service.NewMetrics("lastlogin", time.Now())
 	server := dict.Server{Log: log, Handler: &loginHandler{
+		metrics:   newLoginMetrics(metrics),
 		mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
 		domain:    cfg.AddressDomain(),
 		log:       log,
@@ -35,6 +37,7 @@ func runLastlogin(ctx context.Context, env *command.Env, _ []string) error {
 	daemon := service.Service{
 		Name: "lastlogin", Address: service.Unix(cfg.Socket("lastlogin")),
 		Serve: server.Serve, Log: log,
+		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("lastlogin"),
 	}
 	return daemon.Run(ctx)
 }
@@ -51,6 +54,7 @@ type loginHandler struct {
 	mailboxes *maildir.Store
 	domain    string
 	log       *slog.Logger
+	metrics   *loginMetrics
 }
 
 var _ dict.Handler = (*loginHandler)(nil)
@@ -96,8 +100,10 @@ func (h *loginHandler) set(user, value string) error {
 		h.log.Debug("last login of no mailbox", "user", user)
 		return nil
 	case err != nil:
+		h.metrics.faults.Add(1)
 		h.log.Error("cannot note a login", "error", err)
 		return errors.New("lastlogin: temporary failure")
 	}
+	h.metrics.noted.Add(1)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/metric"
 	"chatmaild/auth"
 	"chatmaild/auth/dict"
 	"chatmaild/store/maildir"
@@ -21,7 +22,7 @@ func TestLastlogin(t *testing.T) {
 	if err := mailboxes.Create(alice, "{PLAIN}x", day); err != nil {
 		t.Fatal(err)
 	}
-	h := &loginHandler{mailboxes, "chat.example", slog.New(slog.DiscardHandler)}
+	h := &loginHandler{mailboxes, "chat.example", slog.New(slog.DiscardHandler), newLoginMetrics(&metric.Set{})}
 	for _, tt := range []struct {
 		change dict.Change
 		want   time.Time

@@ -63,6 +63,7 @@ var layers = []layer{
 		{name: "push/gateway", ours: "push"},
 		{name: "store", ours: "auth push store/atomicfile", others: "go.etcd.io/bbolt golang.org/x/sys"},
 		{name: "store/atomicfile"},
+		{name: "store/census", others: "golang.org/x/sys"},
 		{name: "store/expire", ours: "store/maildir", others: "golang.org/x/sys"},
 		{name: "store/invites", ours: "store/atomicfile", others: "golang.org/x/sys"},
 		{name: "store/maildir", ours: "auth store/atomicfile", others: "golang.org/x/sys"},

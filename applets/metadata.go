@@ -42,6 +42,8 @@ var metadata = command.Command{
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
 
+			metrics := service.NewMetrics("metadata", time.Now())
+			notifications := newPushMetrics(metrics)
 			notifier := push.NewNotifier(push.Options{
 				Queue:     db,
 				Endpoints: notificationServices(conf, env.Version),
@@ -49,7 +51,9 @@ var metadata = command.Command{
 				Events:    &pushEvents{log: log},
 				Now:       time.Now,
 				Jitter:    rand.Float64,
+				Delivered: notifications.delivered,
 			})
+			notifications.follow(metrics, notifier)
 			server := dict.Server{Log: log, Handler: metadataHandler{
 				notifier: notifier,
 				copy:     db.Copy,
@@ -63,6 +67,7 @@ var metadata = command.Command{
 			daemon := service.Service{
 				Name: "metadata", Address: service.Unix(conf.Socket("metadata")),
 				Serve: server.Serve, Background: notifier.Run, Log: log,
+				Metrics: metrics, MetricsSocket: conf.MetricsSocket("metadata"),
 			}
 			return daemon.Run(ctx)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"net"
+	"time"
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/service"
@@ -28,6 +29,8 @@ func runWeb(ctx context.Context, env *command.Env, _ []string) error {
 		Registration: &registrar{policy, cfg},
 		Log:          log,
 	})
+	metrics := service.NewMetrics("web", time.Now())
+	handler = countRequests(metrics, handler)
 	s := &service.Service{
 		Name:    "web",
 		Address: service.Unix(cfg.Socket("web")),
@@ -36,6 +39,7 @@ func runWeb(ctx context.Context, env *command.Env, _ []string) error {
 		},
 		Background: policy.Watch,
 		Log:        log,
+		Metrics:    metrics, MetricsSocket: cfg.MetricsSocket("web"),
 	}
 	return s.Run(ctx)
 }

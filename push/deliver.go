@@ -28,6 +28,9 @@ func (n *Notifier) deliver(ctx, posts context.Context, e Entry) {
 	switch {
 	case sent && r.Outcome == Delivered:
 		n.meter.deliver(after.Sub(now), after.Sub(e.First))
+		if n.Delivered != nil {
+			n.Delivered(after.Sub(now), after.Sub(e.First))
+		}
 		n.note(ctx, func() error { return n.Queue.Done(e) })
 	case sent && r.Outcome == Gone:
 		n.meter.add(&n.meter.gone, 1)

@@ -65,7 +65,7 @@ type Events interface {
 	Fault(err error) // of the disk
 }
 
-// Options are what a Notifier needs. All but InFlight are required.
+// Options are what a Notifier needs. All but Delivered and InFlight are required.
 type Options struct {
 	Queue     Queue
 	Endpoints []Endpoint
@@ -74,6 +74,10 @@ type Options struct {
 	Now       func() time.Time
 	Jitter    func() float64 // a random number in [0, 1)
 	InFlight  int            // 0: DefaultInFlight
+
+	// Delivered is told of each delivery how long the POST took, and how long it
+	// was since the message had arrived.
+	Delivered func(post, total time.Duration)
 }
 
 // Notifier sends what is in the queue.

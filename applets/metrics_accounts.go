@@ -1,0 +1,175 @@
+package applets
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"chatmaild/applets/config"
+	"chatmaild/applets/metric"
+	"chatmaild/auth"
+	"chatmaild/auth/dict"
+	"chatmaild/store/census"
+)
+
+// accountMetrics is what doveauth tells: logins, accounts, and the disk that the
+// mailboxes are on.
+type accountMetrics struct {
+	login *metric.Histogram
+
+	outcomes, refused         *metric.Values
+	faults, created, deleted  *metric.Value
+	accounts, ci, others      *metric.Value
+	diskFree, diskSize        *metric.Value
+	inodesFree, inodesTotal   *metric.Value
+	newAccounts               *metric.Value
+	lastRun, lastTook, faulty *metric.Value
+	freed                     *metric.Value
+	expired                   *metric.Values
+}
+
+// labelOf makes a label's value of an outcome or a reason: its words are fit for
+// that, but for the spaces and what people write between them.
+func labelOf(words string) string {
+	return strings.NewReplacer(" ", "_", "'", "").Replace(words)
+}
+
+func newAccountMetrics(set *metric.Set) *accountMetrics {
+	outcome := metric.Label{Name: "outcome"}
+	for _, o := range auth.Outcomes() {
+		outcome.Values = append(outcome.Values, labelOf(string(o)))
+	}
+	reason := metric.Label{Name: "reason"}
+	for _, r := range auth.Reasons() {
+		reason.Values = append(reason.Values, labelOf(string(r)))
+	}
+	what := metric.Label{Name: "what"}
+	for _, r := range expiryReasons {
+		what.Values = append(what.Values, r.reason.String())
+	}
+	return &accountMetrics{
+		outcomes: set.Counter("chatmaild_logins_total", "Logins by their outcome", outcome),
+		faults:   set.Counter("chatmaild_login_faults_total", "Logins that failed for a reason of the relay").At(),
+		login:    set.Histogram("chatmaild_login_seconds", "Time that doveauth took to answer a login", metric.Latency()).At(),
+
+		accounts: set.Gauge("accounts", "Accounts").At(),
+		ci:       set.Gauge("ci_accounts", "Accounts whose names begin with ci- or ac_, which automatic tests make").At(),
+		others:   set.Gauge("nonci_accounts", "Accounts without those of automatic tests").At(),
+		created:  set.Counter("chatmaild_accounts_created_total", "Accounts that came with their first login").At(),
+		deleted:  set.Counter("chatmaild_accounts_deleted_total", "Accounts that went: by expiry, an operator or their user").At(),
+		refused:  set.Counter("chatmaild_accounts_refused_total", "Accounts that were not made, by the reason", reason),
+		newAccounts: set.Gauge("chatmaild_accounts_open",
+			"1 while new accounts are made; 0 while registration is closed or the nocreate file is there").At(),
+
+		diskFree:    set.Gauge("chatmaild_disk_free_bytes", "Free space of the disk with the mailboxes").At(),
+		diskSize:    set.Gauge("chatmaild_disk_size_bytes", "Size of the disk with the mailboxes").At(),
+		inodesFree:  set.Gauge("chatmaild_disk_free_inodes", "Files that still fit on the disk with the mailboxes").At(),
+		inodesTotal: set.Gauge("chatmaild_disk_inodes", "Files that fit on the disk with the mailboxes").At(),
+
+		lastRun:  set.Gauge("chatmaild_expire_last_run_timestamp_seconds", "When the last expiry ended, as Unix time").At(),
+		lastTook: set.Gauge("chatmaild_expire_duration_seconds", "Time that the last expiry took").At(),
+		expired:  set.Gauge("chatmaild_expire_deleted", "Messages, or mailboxes, that the last expiry deleted", what),
+		freed:    set.Gauge("chatmaild_expire_freed_bytes", "Octets that the last expiry deleted").At(),
+		faulty:   set.Gauge("chatmaild_expire_faults", "Faults that the last expiry met").At(),
+	}
+}
+
+// follow has the metrics read, before each scrape, what others count.
+func (m *accountMetrics) follow(set *metric.Set, conf *config.Config, policy *policy, accounts *auth.Service, mailboxes *census.Census) {
+	set.Before(func() {
+		for _, o := range auth.Outcomes() {
+			m.outcomes.At(labelOf(string(o))).Set(float64(accounts.Count(o)))
+		}
+		for _, r := range auth.Reasons() {
+			m.refused.At(labelOf(string(r))).Set(float64(accounts.Refusals(r)))
+		}
+		m.faults.Set(float64(accounts.Faults()))
+		m.created.Set(float64(accounts.Count(auth.Created)))
+		m.count(mailboxes.Counts())
+		m.open(conf, policy)
+		m.disk(conf.MailboxesDir)
+		m.expiry(conf)
+	})
+}
+
+func (m *accountMetrics) count(c census.Counts) {
+	if !c.Known {
+		return
+	}
+	m.accounts.Set(float64(c.CI + c.Others))
+	m.ci.Set(float64(c.CI))
+	m.others.Set(float64(c.Others))
+	m.deleted.Set(float64(c.Deleted))
+}
+
+func (m *accountMetrics) open(conf *config.Config, policy *policy) {
+	_, err := os.Lstat(conf.NocreateFile)
+	if policy.Current().Registration == auth.Closed || !errors.Is(err, fs.ErrNotExist) {
+		m.newAccounts.Set(0)
+	} else {
+		m.newAccounts.Set(1)
+	}
+}
+
+func (m *accountMetrics) disk(dir string) {
+	var disk syscall.Statfs_t
+	if syscall.Statfs(dir, &disk) != nil {
+		return
+	}
+	m.diskFree.Set(float64(disk.Bavail) * float64(disk.Bsize))
+	m.diskSize.Set(float64(disk.Blocks) * float64(disk.Bsize))
+	m.inodesFree.Set(float64(disk.Ffree))
+	m.inodesTotal.Set(float64(disk.Files))
+}
+
+func (m *accountMetrics) expiry(conf *config.Config) {
+	last, ok := readOutcome(conf)
+	if !ok {
+		return
+	}
+	m.lastRun.Set(float64(last.Ended.Unix()))
+	m.lastTook.Set(last.Seconds)
+	m.freed.Set(float64(last.Freed))
+	m.faulty.Set(float64(last.Faults))
+	for reason, tally := range last.Deleted {
+		m.expired.At(reason).Set(float64(tally.Count))
+	}
+}
+
+// timedLogins measures how long logins take.
+type timedLogins struct {
+	*accountHandler
+	metrics *accountMetrics
+}
+
+var _ dict.Handler = (*timedLogins)(nil)
+
+// Lookup implements dict.Handler.
+func (t *timedLogins) Lookup(ctx context.Context, key, user string) (string, bool, error) {
+	if strings.HasPrefix(key, passdbPrefix) {
+		defer func(start time.Time) { t.metrics.login.Took(time.Since(start)) }(time.Now())
+	}
+	return t.accountHandler.Lookup(ctx, key, user)
+}
+
+// watchAndCount follows the policy and counts the mailboxes. Logins go on when
+// nobody counts.
+func watchAndCount(policy *policy, mailboxes *census.Census, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		counting := make(chan struct{})
+		go func() {
+			defer close(counting)
+			if err := mailboxes.Run(ctx); err != nil {
+				log.Warn("the metrics do not know the accounts any more", "error", err)
+			}
+		}()
+		err := policy.Watch(ctx)
+		<-counting
+		return err
+	}
+}

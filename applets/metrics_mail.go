@@ -1,0 +1,54 @@
+package applets
+
+import (
+	"chatmaild/applets/metric"
+	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/proxy"
+)
+
+// filterMetrics counts what a filter did.
+type filterMetrics struct {
+	direction    string
+	messages     *metric.Values
+	refused      *metric.Values
+	received     *metric.Value
+	check, queue *metric.Histogram
+}
+
+var _ proxy.Observer = (*filterMetrics)(nil)
+
+// newFilterMetrics adds to set what a filter counts; direction is "in" or "out".
+func newFilterMetrics(set *metric.Set, direction string) *filterMetrics {
+	way := metric.Label{Name: "direction", Values: []string{direction}}
+	result := metric.Label{Name: "result"}
+	for _, r := range proxy.Results() {
+		result.Values = append(result.Values, r.String())
+	}
+	reason := metric.Label{Name: "reason"}
+	for _, r := range mailfilter.Reasons() {
+		reason.Values = append(reason.Values, r.String())
+	}
+	return &filterMetrics{
+		direction: direction,
+		messages:  set.Counter("chatmaild_filter_messages_total", "Messages that the filters answered, by what became of them", way, result),
+		refused:   set.Counter("chatmaild_filter_refused_total", "Messages that the filters' policy refused", way, reason),
+		received:  set.Counter("chatmaild_filter_received_bytes_total", "Octets of messages that the filters read", way).At(direction),
+		check: set.Histogram("chatmaild_filter_check_seconds", "Time that a filter spent on checking a message, without waiting for anyone",
+			metric.Latency(), way).At(direction),
+		queue: set.Histogram("chatmaild_filter_queue_seconds", "Time that the queue behind the filter took for a message",
+			metric.Latency(), way).At(direction),
+	}
+}
+
+// Message implements proxy.Observer.
+func (m *filterMetrics) Message(ev proxy.Event) {
+	m.messages.At(m.direction, ev.Result.String()).Add(1)
+	m.received.Add(float64(ev.Size))
+	switch ev.Result {
+	case proxy.Refused:
+		m.refused.At(m.direction, ev.Reason.String()).Add(1)
+	case proxy.Passed:
+		m.check.Took(ev.Check)
+		m.queue.Took(ev.Queue)
+	}
+}

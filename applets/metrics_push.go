@@ -1,0 +1,81 @@
+package applets
+
+import (
+	"time"
+
+	"chatmaild/applets/metric"
+	"chatmaild/push"
+)
+
+// pushMetrics is what the metadata daemon tells of notifications.
+type pushMetrics struct {
+	post, total *metric.Histogram
+
+	outcomes         *metric.Values
+	queued, limit    *metric.Value
+	oldest, inFlight *metric.Value
+	services, alive  *metric.Value
+}
+
+// The outcomes of notifications.
+const (
+	pushDelivered = "delivered"
+	pushFailed    = "failed_try"
+	pushGone      = "token_gone"
+	pushExpired   = "expired"
+	pushEvicted   = "evicted"
+)
+
+func newPushMetrics(set *metric.Set) *pushMetrics {
+	outcome := metric.Label{Name: "outcome", Values: []string{pushDelivered, pushFailed, pushGone, pushExpired, pushEvicted}}
+	return &pushMetrics{
+		outcomes: set.Counter("chatmaild_push_notifications_total",
+			"Notifications by what became of them; a failed try is followed by another one, until they expire", outcome),
+		post: set.Histogram("chatmaild_push_post_seconds", "Time that a notification service took to answer", metric.Latency()).At(),
+		total: set.Histogram("chatmaild_push_delay_seconds", "Time from a message's arrival until its notification was delivered",
+			metric.Latency()).At(),
+		queued:   set.Gauge("chatmaild_push_queue_entries", "Notifications that wait").At(),
+		limit:    set.Gauge("chatmaild_push_queue_limit", "Notifications that may wait").At(),
+		oldest:   set.Gauge("chatmaild_push_queue_oldest_seconds", "Age of the oldest notification that waits; 0 if none does").At(),
+		inFlight: set.Gauge("chatmaild_push_in_flight", "Notifications that are being sent").At(),
+		services: set.Gauge("chatmaild_push_services", "Notification services of notify_url").At(),
+		alive:    set.Gauge("chatmaild_push_services_alive", "Notification services that are not known to be dead").At(),
+	}
+}
+
+// delivered is told of each delivery.
+func (m *pushMetrics) delivered(post, total time.Duration) {
+	m.post.Took(post)
+	m.total.Took(total)
+}
+
+// follow has the metrics read, before each scrape, what the notifier counts.
+func (m *pushMetrics) follow(set *metric.Set, notifier *push.Notifier) {
+	set.Before(func() {
+		report, err := notifier.Report()
+		if err != nil {
+			return
+		}
+		for outcome, n := range map[string]uint64{
+			pushDelivered: report.Delivered, pushFailed: report.Failed, pushGone: report.Gone,
+			pushExpired: report.Expired, pushEvicted: report.Queue.Evicted,
+		} {
+			m.outcomes.At(outcome).Set(float64(n))
+		}
+		m.queued.Set(float64(report.Queue.Entries))
+		m.limit.Set(float64(report.Queue.Limit))
+		m.inFlight.Set(float64(report.InFlight))
+		m.oldest.Set(0)
+		if report.Queue.Oldest != nil {
+			m.oldest.Set(max(report.Time.Sub(*report.Queue.Oldest).Seconds(), 0))
+		}
+		alive := 0
+		for _, s := range report.Services {
+			if s.Alive {
+				alive++
+			}
+		}
+		m.services.Set(float64(len(report.Services)))
+		m.alive.Set(float64(alive))
+	})
+}
