@@ -31,6 +31,9 @@ const (
 	managementPort  = "15000"
 	authorityPoll   = 50 * time.Millisecond
 	maxAuthorityDoc = 1 << 20
+
+	// issuedFor is longer than any test.
+	issuedFor = 24 * time.Hour
 )
 
 // An Authority is a certificate authority in the lab, at ca.test: Pebble. What
@@ -88,15 +91,15 @@ func (a *Authority) Directory() string {
 	return "https://" + net.JoinHostPort(authorityHost, authorityPort) + "/dir"
 }
 
-// Start starts the authority, whose certificates are valid for so long, and
-// waits until it answers. One nonce in five is refused (RFC 8555 §6.5).
-func (a *Authority) Start(ctx context.Context, validity time.Duration) error {
+// Start starts the authority and waits until it answers. One nonce in five is
+// refused (RFC 8555 §6.5).
+func (a *Authority) Start(ctx context.Context) error {
 	v4, _ := addrs(bridgeAddr)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": ":" + authorityPort, "managementListenAddress": ":" + managementPort,
 		"certificate": filepath.Join(a.dir, "cert.pem"), "privateKey": filepath.Join(a.dir, "key.pem"),
 		"httpPort": 80, "tlsPort": 443, "keyAlgorithm": "ecdsa",
-		"profiles": map[string]any{"default": map[string]any{"description": "lab", "validityPeriod": int(validity.Seconds())}},
+		"profiles": map[string]any{"default": map[string]any{"description": "lab", "validityPeriod": int(issuedFor.Seconds())}},
 	}})
 	if err != nil {
 		return err

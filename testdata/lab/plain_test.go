@@ -2,13 +2,19 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/applets/keys"
 )
 
 // newPlain boots a host with the package and a config, but does not run it.
@@ -26,7 +32,7 @@ func newPlain(t *testing.T) *plain {
 	if p.authority, err = l.AddAuthority(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.authority.Start(ctx, longLived); err != nil {
+	if err := p.authority.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if p.outside, err = l.AddStation(ctx, "outside"); err != nil {
@@ -173,6 +179,44 @@ func (p *plain) verify(t *testing.T, port string, cert *x509.Certificate) {
 			t.Errorf("port %s as %s: %v (%v)", port, name, err, cert.DNSNames)
 		}
 	}
+}
+
+// putDue puts a certificate for the relay's key into its place that is valid for
+// ten more days of a hundred: it is time to renew it. An authority that nobody
+// knows has signed it.
+func (p *plain) putDue(t *testing.T) *x509.Certificate {
+	t.Helper()
+	key, err := keys.Parse([]byte(p.run(t, "cat "+liveFolder+"privkey.pem")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	authorityCert, authorityKey, err := NewCertificate(now, authorityHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := tls.X509KeyPair(authorityCert, authorityKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()),
+		Subject:      pkix.Name{CommonName: plainDomain},
+		NotBefore:    now.AddDate(0, 0, -90), NotAfter: now.AddDate(0, 0, 10),
+		DNSNames:    []string{plainDomain, "www." + plainDomain, "mta-sts." + plainDomain},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, signer.Leaf, key.Public(), signer.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.run(t, fmt.Sprintf("cat > %[1]snew <<'E'\n%[2]sE\nchmod 644 %[1]snew\nmv %[1]snew %[1]sfullchain.pem",
+		liveFolder, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
 func samePublicKey(a, b *x509.Certificate) bool {
