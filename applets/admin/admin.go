@@ -29,6 +29,9 @@ func Commands() []command.Command {
 		pushCommand,
 		webdevCommand,
 		importCommand,
+		backupCommand,
+		restoreCommand,
+		moveCommand,
 	}
 }
 

@@ -53,7 +53,7 @@ var pushCommand = command.Command{
 }
 
 // askMetadata asks the daemon for the value of a key of its own, over Dovecot's dict
-// protocol. JSON needs none of that protocol's escapes.
+// protocol, until ctx ends or for some seconds. JSON needs none of that protocol's escapes.
 func askMetadata(ctx context.Context, socket, key string) ([]byte, error) {
 	dialer := net.Dialer{Timeout: pushAskTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", socket)
@@ -61,7 +61,11 @@ func askMetadata(ctx context.Context, socket, key string) ([]byte, error) {
 		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(pushAskTimeout)); err != nil {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(pushAskTimeout)
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
 	}
 	if _, err := fmt.Fprintf(conn, "H3\t2\t0\t\tmetadata\nL%s\n", key); err != nil {

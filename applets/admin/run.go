@@ -50,6 +50,9 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 	if opts.disableMail {
 		return disableMail(ctx, env, machine, opts.dryRun)
 	}
+	if err := requireSettled(conf, machine); err != nil {
+		return err
+	}
 	p := planner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
 	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
 		if err := requireDNS(ctx, conf, machine, &resolver.Resolver{}); err != nil {

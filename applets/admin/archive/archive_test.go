@@ -154,7 +154,7 @@ func TestDamage(t *testing.T) {
 		if got, _, err := read(bytes.NewReader(damaged)); err == nil && !reflect.DeepEqual(got, want) {
 			t.Fatalf("octet %d changed: got\n%s", i, strings.Join(got, "\n"))
 		}
-		if i > len(whole)-1024-blockSize {
+		if i > len(whole)-1024-BlockSize {
 			continue // the end has been read; its zeros are not missed
 		}
 		if _, _, err := read(bytes.NewReader(whole[:i])); !errors.Is(err, ErrCutOff) && !errors.Is(err, ErrForeign) {

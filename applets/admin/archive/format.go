@@ -53,7 +53,7 @@ type Head struct {
 type Entry struct {
 	Name         string // in the archive, with the piece's in front
 	Dir          bool
-	Mode         fs.FileMode // permissions, and the setgid bit
+	Mode         fs.FileMode // permissions, setgid and the sticky bit
 	Owner, Group string
 	Time         time.Time
 	Size         int64 // octets; 0 for a folder

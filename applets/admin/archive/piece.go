@@ -159,13 +159,19 @@ func writePlain(w *tar.Writer, name string, text []byte) error {
 	return w.Flush()
 }
 
-// setgid as tar has it.
-const setgid = 0o2000
+// The bits of a mode beyond permissions, as tar has them.
+const (
+	setgid = 0o2000
+	sticky = 0o1000
+)
 
 func tarMode(m fs.FileMode) int64 {
 	mode := int64(m.Perm())
 	if m&fs.ModeSetgid != 0 {
 		mode |= setgid
+	}
+	if m&fs.ModeSticky != 0 {
+		mode |= sticky
 	}
 	return mode
 }

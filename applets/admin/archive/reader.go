@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// blockSize is that of tar; a header of the format's own entries is one block.
-const blockSize = 512
+// BlockSize is that of tar: everything begins at a multiple of it. A header of the format's own entries is one block.
+const BlockSize = 512
 
 // maxHeld bounds the headers of one entry, those for its long names with them.
 const maxHeld = 64 << 10
@@ -101,7 +101,7 @@ func (r *Reader) next() (*tar.Header, error) {
 	}
 	keep := len(r.in.held)
 	if h.Name == sumName {
-		keep = max(keep-blockSize, 0)
+		keep = max(keep-BlockSize, 0)
 	}
 	r.in.release(keep)
 	return h, nil
@@ -131,6 +131,9 @@ func entryOf(h *tar.Header) (*Entry, error) {
 	}
 	if h.Mode&setgid != 0 {
 		e.Mode |= fs.ModeSetgid
+	}
+	if h.Mode&sticky != 0 {
+		e.Mode |= fs.ModeSticky
 	}
 	switch h.Typeflag {
 	case tar.TypeReg:
@@ -243,7 +246,7 @@ func cutOff(err error) error {
 	return err
 }
 
-func padding(size int64) int { return int(-size & (blockSize - 1)) }
+func padding(size int64) int { return int(-size & (BlockSize - 1)) }
 
 // A meter hashes what is read through it. What is held back is hashed when it is
 // released.

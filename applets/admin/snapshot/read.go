@@ -196,6 +196,9 @@ func (r *reading) entry(rel string, st *unix.Stat_t) archive.Entry {
 	if st.Mode&unix.S_ISGID != 0 {
 		e.Mode |= fs.ModeSetgid
 	}
+	if st.Mode&unix.S_ISVTX != 0 {
+		e.Mode |= fs.ModeSticky
+	}
 	if !e.Dir {
 		e.Size = st.Size
 	}

@@ -28,18 +28,21 @@ var (
 	ErrDamaged = errors.New("the encryption is damaged")
 )
 
+// Ring holds keys.
+type Ring = openpgp.EntityList
+
 // Keys lock and open. The zero value does neither.
 type Keys struct {
 	Passphrase []byte
-	Public     openpgp.EntityList // whom to encrypt to
-	Secret     openpgp.EntityList // who can decrypt
+	Public     Ring // whom to encrypt to
+	Secret     Ring // who can decrypt
 }
 
 // Lock reports whether there is something to encrypt with.
 func (k Keys) Lock() bool { return len(k.Passphrase) > 0 || len(k.Public) > 0 }
 
 // ReadKeys reads keys, armored or not.
-func ReadKeys(r io.Reader) (openpgp.EntityList, error) {
+func ReadKeys(r io.Reader) (Ring, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxKeys))
 	if err != nil {
 		return nil, fmt.Errorf("reading keys: %w", err)
@@ -58,7 +61,7 @@ func ReadKeys(r io.Reader) (openpgp.EntityList, error) {
 }
 
 // Unlock opens secret keys that are themselves protected by a passphrase.
-func Unlock(keys openpgp.EntityList, passphrase []byte) error {
+func Unlock(keys Ring, passphrase []byte) error {
 	for _, k := range keys {
 		if k.PrivateKey == nil {
 			return errors.New("the key is not a secret one")

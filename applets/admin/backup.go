@@ -1,0 +1,274 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/vault"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/store/atomicfile"
+)
+
+// What of an archive lies on the disk, and where, is noted after so much, or so long.
+const (
+	noteEachOctets = 64 << 20
+	noteEach       = 5 * time.Second
+)
+
+// Names of an archive that is not finished, behind the one that it will have.
+const (
+	partSuffix = ".part"
+	noteSuffix = ".part.json"
+)
+
+var backupCommand = command.Command{
+	Name: "backup", Kind: command.Admin, Args: "[FILE]",
+	Synopsis: "writes all that makes the relay to a file, or to standard output",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		var locks locks
+		locks.bind(fs)
+		fs.StringVar(&locks.recipient, "recipient", "", "encrypt to the OpenPGP public keys in `FILE`")
+		verify := fs.Bool("verify", false, "check an archive instead, and say how far it is whole")
+		goOn := fs.String("continue", "", "go on with an archive that broke off; --verify says what `TEXT`")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			if len(args) > 1 {
+				return command.Usagef("backup takes one file, got %q", args[1])
+			}
+			name := "-"
+			if len(args) == 1 {
+				name = args[0]
+			}
+			if *verify {
+				return verifyBackup(env, name, locks)
+			}
+			b := backup{env: env, machine: host.Host{}}
+			return b.run(ctx, name, locks, *goOn)
+		}
+	},
+}
+
+// backup is a backup that is being written.
+type backup struct {
+	env      *command.Env
+	machine  host.Host
+	conf     *config.Config
+	keys     vault.Keys
+	source   *snapshot.Source
+	progress *transfer
+}
+
+func (b *backup) run(ctx context.Context, name string, locks locks, goOn string) (err error) {
+	if b.conf, err = b.env.Config(); err != nil {
+		return err
+	}
+	if err := b.machine.RequireRoot(); err != nil {
+		return err
+	}
+	if b.keys, err = locks.toSeal(); err != nil {
+		return err
+	}
+	b.source = sourceOf(b.env, b.conf, b.machine)
+	if name != "-" {
+		if goOn != "" {
+			return command.Usagef("--continue is for standard output; a file is continued by itself")
+		}
+		return b.toFile(ctx, name)
+	}
+	if command.IsTerminal(b.env.Stdout) {
+		return command.WithHint(command.Usagef("an archive is nothing for a terminal"), "name a file, or redirect the output")
+	}
+	return b.toStream(ctx, goOn)
+}
+
+// sourceOf is this relay, to be read.
+func sourceOf(env *command.Env, conf *config.Config, machine host.Host) *snapshot.Source {
+	return &snapshot.Source{
+		Layout: snapshot.Layout{Conf: conf, ConfigPath: env.ConfigPath, Root: machine.Root},
+		Owners: &snapshot.Owners{}, Warn: warner(env.Stderr),
+		Database: func(ctx context.Context) (*os.File, error) { return openDatabase(ctx, conf, machine) },
+	}
+}
+
+func (b *backup) head() *archive.Head {
+	return &archive.Head{
+		Format: archive.Version, ID: archive.NewID(), Domain: b.conf.MailDomain, Version: b.env.Version, Made: time.Now().UTC(),
+	}
+}
+
+// toStream writes to standard output, in one go or the rest of what broke off.
+func (b *backup) toStream(ctx context.Context, goOn string) error {
+	var state archive.State
+	if goOn != "" {
+		text, err := base64.RawURLEncoding.DecodeString(goOn)
+		if err == nil {
+			err = json.Unmarshal(text, &state)
+		}
+		if err != nil || b.keys.Lock() {
+			return command.Usagef("--continue wants what backup --verify printed, and no encryption")
+		}
+	}
+	out := bufio.NewWriterSize(b.env.Stdout, noteEachOctets>>8)
+	err := b.write(ctx, out, state, func(archive.State, func() error) error { return nil })
+	if err == nil {
+		err = out.Flush()
+	}
+	return b.interrupted(err, "backup --verify says how to go on, if what was written is kept")
+}
+
+// A checkpoint says how much of an archive lies on the disk, whole.
+type checkpoint struct {
+	Octets int64         `json:"octets"` // of the file
+	Sealed bool          `json:"sealed"`
+	State  archive.State `json:"state"`
+}
+
+// toFile writes a file that has its name once it is whole. The same command goes on
+// with one that broke off.
+func (b *backup) toFile(ctx context.Context, name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return command.WithHint(fmt.Errorf("%s is there already", name), "a backup overwrites nothing: choose another name")
+	}
+	n, err := b.readCheckpoint(name)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name+partSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the backup: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() < n.Octets {
+		return errors.Join(fmt.Errorf("%s is not what %s says of it", name+partSuffix, name+noteSuffix), err)
+	}
+	if _, err := f.Seek(n.Octets, io.SeekStart); err != nil {
+		return err
+	}
+	if err := f.Truncate(n.Octets); err != nil {
+		return err
+	}
+	if n.State.Pieces > 0 {
+		fmt.Fprintf(b.env.Stderr, "going on behind the first %s of %s\n", command.FormatSize(n.Octets), name+partSuffix)
+	}
+	counted := &counter{w: f, n: n.Octets}
+	noted, at := n.Octets, time.Now()
+	err = b.write(ctx, counted, n.State, func(s archive.State, cut func() error) error {
+		if counted.n-noted < noteEachOctets && time.Since(at) < noteEach {
+			return nil
+		}
+		if err := errors.Join(cut(), f.Sync()); err != nil {
+			return err
+		}
+		noted, at = counted.n, time.Now()
+		return writeCheckpoint(name, checkpoint{counted.n, b.keys.Lock(), s})
+	})
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err == nil {
+		err = os.Rename(name+partSuffix, name)
+	}
+	if err != nil {
+		return b.interrupted(err, "the same command goes on with it")
+	}
+	return os.Remove(name + noteSuffix)
+}
+
+func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {
+	text, err := os.ReadFile(name + noteSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &n)
+	}
+	if err != nil {
+		return n, fmt.Errorf("reading how far an earlier backup came: %w", err)
+	}
+	if n.Sealed != b.keys.Lock() {
+		return n, command.WithHint(fmt.Errorf("%s was begun with other keys", name+partSuffix), "remove it for a new one")
+	}
+	return n, nil
+}
+
+func writeCheckpoint(name string, n checkpoint) error {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(name+noteSuffix, text, 0o600, nil)
+}
+
+// write writes the archive, or what of it is missing behind state. noted is told after
+// each piece how far it came; cut makes it whole up to there.
+func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, noted func(s archive.State, cut func() error) error) (err error) {
+	cut := func() error { return nil }
+	if b.keys.Lock() {
+		sealed := vault.NewWriter(out, b.keys)
+		out, cut = sealed, sealed.Cut
+	}
+	o := snapshot.Options{After: state.Last}
+	w := archive.Resume(out, state)
+	if state.Pieces == 0 {
+		o.Head = b.head()
+		w = archive.NewWriter(out, o.Head.ID)
+	}
+	total, err := b.source.Places(o)
+	if err != nil {
+		return err
+	}
+	b.progress = newTransfer(b.env.Stderr, "backup", total, state)
+	o.Done = func(s archive.State) error {
+		state = s
+		b.progress.show(s)
+		return noted(s, cut)
+	}
+	if err := b.source.Write(ctx, w, o); err != nil {
+		return err
+	}
+	// The end belongs to the last message: what is noted before is whole without it.
+	if err := errors.Join(w.Close(), cut()); err != nil {
+		return err
+	}
+	b.progress.finish(state)
+	return nil
+}
+
+// interrupted says how to go on after an error.
+func (b *backup) interrupted(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	b.progress.clear()
+	if errors.Is(err, context.Canceled) {
+		err = errInterrupted
+	}
+	return command.WithHint(fmt.Errorf("the backup is not whole: %w", err), "%s", hint)
+}
+
+// errInterrupted takes the place of context.Canceled, which is no failure for daemons.
+var errInterrupted = errors.New("interrupted")
+
+// counter counts what is written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,60 @@
+package admin
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/command"
+)
+
+// verifyBackup reads a whole archive and checks every sum in it.
+func verifyBackup(env *command.Env, name string, locks locks) error {
+	r, in, err := openArchive(env, name, locks)
+	if in != nil {
+		defer in.Close()
+	}
+	if err != nil {
+		return err
+	}
+	head := r.Head()
+	fmt.Fprintf(env.Stdout, "relay of %s, made %s by chatmaild %s\n", head.Domain, head.Made.UTC().Format("2006-01-02 15:04 UTC"), head.Version)
+	p := newTransfer(env.Stderr, "verify", 0, archive.State{})
+	var whole int64 // octets up to the last whole piece
+	for {
+		item, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			p.clear()
+			return brokenOff(env, r.State(), in, whole, err)
+		}
+		if item.Sum != nil {
+			// The sum's own padding is read with what comes next.
+			whole = (in.n + archive.BlockSize - 1) / archive.BlockSize * archive.BlockSize
+			p.show(r.State())
+		}
+	}
+	p.clear()
+	s := r.State()
+	fmt.Fprintf(env.Stdout, "whole: %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
+	return nil
+}
+
+// brokenOff says what is left of an archive, and how to go on with it.
+func brokenOff(env *command.Env, s archive.State, in *reading, whole int64, err error) error {
+	fmt.Fprintf(env.Stdout, "whole up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
+	if !errors.Is(err, archive.ErrCutOff) || in.sealed || s.Pieces == 0 {
+		return err
+	}
+	text, fault := json.Marshal(s)
+	if fault != nil {
+		return fault
+	}
+	return command.WithHint(err, "to go on: truncate --size=%d FILE; chatmaild backup --continue %s >>FILE",
+		whole, base64.RawURLEncoding.EncodeToString(text))
+}

@@ -1,0 +1,166 @@
+package admin
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// While mail is on, what changed is copied again until that takes no longer than
+// shortPass, and so the difference will not either, but not more often than maxPasses.
+const (
+	shortPass = 30 * time.Second
+	maxPasses = 4
+)
+
+var moveCommand = command.Command{
+	Name: "move", Kind: command.Admin, Args: "root@NEW",
+	Synopsis: "moves this relay to another machine, by ssh, while it runs",
+	Bind: func(*flag.FlagSet) command.Run {
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			if len(args) != 1 || strings.HasPrefix(args[0], "-") {
+				return command.Usagef("say where to, as for ssh: chatmaild move root@NEW")
+			}
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			m := move{env: env, conf: conf, machine: host.Host{}, there: args[0]}
+			return m.run(ctx)
+		}
+	},
+}
+
+// move is a relay on its way to another machine. At every moment one side's mail is on
+// at most, and what no side has taken yet waits at its sender.
+type move struct {
+	env     *command.Env
+	conf    *config.Config
+	machine host.Host
+	there   string // as ssh takes it
+	ssh     *ssh
+	record  moveRecord
+	answer  moveAnswer
+}
+
+func (m *move) run(ctx context.Context) (err error) {
+	if err := m.machine.RequireRoot(); err != nil {
+		return err
+	}
+	if err := m.load(ctx); err != nil {
+		return err
+	}
+	if m.ssh, err = connect(ctx, m.there, m.env.Stderr); err != nil {
+		return command.WithHint(err, "nothing has changed; try: ssh %s true", m.there)
+	}
+	defer m.ssh.close()
+	for _, step := range []struct {
+		until movePhase // the phase that the step ends
+		what  string
+		do    func(context.Context) error
+	}{
+		{moveCopying, "check " + m.there, m.check},
+		{moveCopying, "copy, while mail is on", m.copy},
+		{moveCopying, "turn mail off here", m.off},
+		{moveOff, "copy the difference", m.difference},
+		{moveHanding, "turn mail on there", m.on},
+		{moveHanding, "keep this side off", m.keepOff},
+	} {
+		if order(m.record.Phase) > order(step.until) {
+			continue
+		}
+		m.say("%s", step.what)
+		if err := step.do(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = errInterrupted
+			}
+			return command.WithHint(fmt.Errorf("%s: %w", step.what, err), "%s", m.advice())
+		}
+	}
+	return m.farewell(ctx)
+}
+
+func (m *move) say(format string, args ...any) {
+	fmt.Fprintf(m.env.Stderr, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
+
+// order compares phases.
+func order(p movePhase) int {
+	for i, phase := range []movePhase{moveCopying, moveOff, moveHanding, moveDone} {
+		if p == phase {
+			return i
+		}
+	}
+	return 0
+}
+
+// load finds out whether an earlier move broke off.
+func (m *move) load(ctx context.Context) error {
+	found, err := moveRecordOf(m.conf, m.machine).read(&m.record)
+	if err != nil {
+		return err
+	}
+	if !found {
+		m.record = moveRecord{ID: archive.NewID(), To: m.there, Phase: moveCopying}
+		return nil
+	}
+	if m.record.To != m.there {
+		if order(m.record.Phase) >= order(moveHanding) {
+			return requireSettled(m.conf, m.machine)
+		}
+		m.record = moveRecord{ID: archive.NewID(), To: m.there, Phase: moveCopying}
+	}
+	if m.record.Phase == moveOff {
+		// Has somebody gone back meanwhile, by "chatmaild run"?
+		on, err := m.mailIsOn(ctx)
+		if err != nil {
+			return err
+		}
+		if on {
+			m.record.Phase = moveCopying
+		}
+	}
+	return nil
+}
+
+// enter notes that a phase begins.
+func (m *move) enter(p movePhase) error {
+	m.record.Phase = p
+	return moveRecordOf(m.conf, m.machine).write(m.record)
+}
+
+// advice says how to go on or back after an error.
+func (m *move) advice() string {
+	switch m.record.Phase {
+	case moveCopying:
+		return "mail is on here as before; the same command goes on"
+	case moveOff:
+		return "mail is off on both sides and waits at its senders; the same command goes on, and \"chatmaild run\" here goes back"
+	}
+	return fmt.Sprintf("all is copied, and mail may be on at %s already; mend the cause, and the same command goes on", m.there)
+}
+
+// farewell says what remains for the operator.
+func (m *move) farewell(ctx context.Context) error {
+	fmt.Fprintf(m.env.Stdout, "%s is on %s now. Mail waits at its senders until DNS says so:\n", m.conf.MailDomain, m.there)
+	fmt.Fprintf(m.env.Stdout, "  the A and AAAA records of %s name the addresses of that machine", m.conf.MailDomain)
+	if len(m.answer.Addresses) > 0 {
+		fmt.Fprintf(m.env.Stdout, " (%s)", strings.Join(m.answer.Addresses, ", "))
+	}
+	fmt.Fprintf(m.env.Stdout, "\n  and so does what names addresses elsewhere: SPF, and the reverse names at the new machine's provider\n")
+	if !m.conf.SelfSigned() {
+		fmt.Fprintf(m.env.Stdout, "What DNS says now, as seen from there:\n\n")
+		if err := m.ssh.show(ctx, m.env.Stdout, "chatmaild", "dns"); err != nil {
+			m.say("asking for the records failed: %v", err)
+		}
+	}
+	fmt.Fprintf(m.env.Stdout, "Until everybody has seen it, this machine can pass connections on: chatmaild proxy-config\n")
+	return nil
+}

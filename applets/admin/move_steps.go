@@ -1,0 +1,199 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+)
+
+// spareOctets is what has to be free on the other side beside what is used here.
+const spareOctets = 1 << 30
+
+func (m *move) request() ([]byte, error) {
+	text, err := os.ReadFile(m.env.ConfigPath)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(moveRequest{ID: m.record.ID, Config: string(text)})
+}
+
+// check asks the other side whether it can take the relay.
+func (m *move) check(ctx context.Context) error {
+	request, err := m.request()
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := m.ssh.run(ctx, bytes.NewReader(request), &out, "chatmaild", "restore", "--serve", "check"); err != nil {
+		return fmt.Errorf("is the package installed there? %w", err)
+	}
+	if err := json.Unmarshal(out.Bytes(), &m.answer); err != nil {
+		return fmt.Errorf("reading what it says: %w", err)
+	}
+	if m.answer.Trouble != "" {
+		return errors.New(m.answer.Trouble)
+	}
+	if m.answer.Version != m.env.Version {
+		return fmt.Errorf("it has chatmaild %s, and this is %s: install the same package on both", m.answer.Version, m.env.Version)
+	}
+	octets, files, err := snapshot.Usage(ctx, m.source().Mailboxes())
+	if err != nil {
+		return err
+	}
+	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(octets), command.FormatSize(m.answer.Free))
+	if m.answer.Free < octets+spareOctets && !m.continued() {
+		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(m.answer.Free), command.FormatSize(octets+spareOctets))
+	}
+	if m.answer.Inodes > 0 && m.answer.Inodes < files && !m.continued() {
+		return fmt.Errorf("its disk has room for %d files, and %d are needed", m.answer.Inodes, files)
+	}
+	if m.record.Phase == moveCopying {
+		return m.enter(moveCopying)
+	}
+	return nil
+}
+
+// continued reports whether an earlier run has copied something already.
+func (m *move) continued() bool {
+	found, err := moveRecordOf(m.conf, m.machine).read(new(moveRecord))
+	return found && err == nil
+}
+
+func (m *move) source() *snapshot.Source { return sourceOf(m.env, m.conf, m.machine) }
+
+// copy copies what is different, again and again until it is little.
+func (m *move) copy(ctx context.Context) error {
+	for range maxPasses {
+		start := time.Now()
+		if err := m.sync(ctx, false); err != nil {
+			return err
+		}
+		if time.Since(start) < shortPass {
+			break
+		}
+	}
+	return nil
+}
+
+// off turns mail off here. What was accepted is delivered, or in the queue.
+func (m *move) off(ctx context.Context) error {
+	if err := m.enter(moveOff); err != nil {
+		return err
+	}
+	on, err := m.mailIsOn(ctx)
+	if err != nil {
+		return err
+	}
+	if on {
+		if err := m.machine.DrainMail(ctx); err != nil {
+			return err
+		}
+	}
+	return stopRelay(ctx, m.env.Stderr, m.machine)
+}
+
+func (m *move) mailIsOn(ctx context.Context) (bool, error) {
+	units, err := m.machine.Units(ctx, wanted.Postfix)
+	return len(units) > 0 && units[0].Active == "active", err
+}
+
+// difference copies what came since, and Postfix's queue. Nothing changes any more.
+func (m *move) difference(ctx context.Context) error {
+	// After "chatmaild run" here, which goes back, mail is on again.
+	if err := m.off(ctx); err != nil {
+		return err
+	}
+	if err := m.sync(ctx, true); err != nil {
+		return err
+	}
+	return m.enter(moveHanding)
+}
+
+// sync makes the other side the same as this one.
+func (m *move) sync(ctx context.Context, final bool) (err error) {
+	request, err := m.request()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	inventory, err := m.ssh.start(ctx, bytes.NewReader(request), "chatmaild", "restore", "--serve", "inventory")
+	if err != nil {
+		return err
+	}
+	defer inventory.stop()
+	update, err := m.ssh.start(ctx, nil, "chatmaild", "restore", "--serve", "update")
+	if err != nil {
+		return err
+	}
+	defer update.stop()
+	if err := m.send(ctx, inventory.stdout, update.stdin, final); err != nil {
+		// What they said is the cause, if they said something.
+		return errors.Join(update.fail(err), inventory.failed())
+	}
+	return errors.Join(update.wait(), inventory.wait())
+}
+
+func (m *move) send(ctx context.Context, have io.Reader, to io.WriteCloser, final bool) error {
+	head := archive.Head{
+		Format: archive.Version, ID: m.record.ID, Domain: m.conf.MailDomain, Version: m.env.Version,
+		Made: time.Now().UTC(), Update: true,
+	}
+	source := m.source()
+	o := snapshot.Options{Head: &head, Have: have, Queue: final}
+	total, err := source.Places(o)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(to, 256<<10)
+	w := archive.NewWriter(out, head.ID)
+	progress := newTransfer(m.env.Stderr, "  copied", total, archive.State{})
+	var state archive.State
+	o.Done = func(s archive.State) error {
+		state = s
+		progress.show(s)
+		return nil
+	}
+	if err := source.Write(ctx, w, o); err != nil {
+		progress.clear()
+		return err
+	}
+	if err := errors.Join(w.Close(), out.Flush(), to.Close()); err != nil {
+		return err
+	}
+	progress.finish(state)
+	return nil
+}
+
+// on puts the configuration in place over there, and has chatmaild make that machine the
+// relay.
+func (m *move) on(ctx context.Context) error {
+	request, err := m.request()
+	if err != nil {
+		return err
+	}
+	if err := m.ssh.run(ctx, bytes.NewReader(request), nil, "chatmaild", "restore", "--serve", "finish"); err != nil {
+		return err
+	}
+	// DNS names this machine still.
+	return m.ssh.show(ctx, m.env.Stderr, "chatmaild", "run", "--skip-dns-check")
+}
+
+// keepOff has this side never send what the other one has taken over.
+func (m *move) keepOff(ctx context.Context) error {
+	if err := m.machine.HoldMail(ctx); err != nil {
+		return err
+	}
+	return m.enter(moveDone)
+}

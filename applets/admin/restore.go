@@ -1,0 +1,231 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+var restoreCommand = command.Command{
+	Name: "restore", Kind: command.Admin, Args: "[FILE]",
+	Synopsis: "puts a backup in place on this machine",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		var locks locks
+		locks.bind(fs)
+		overwrite := fs.Bool("overwrite", false, "replace the relay that is here")
+		serve := fs.String("serve", "", "do a `STEP` for chatmaild move on another machine: check, inventory, update or finish")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			r := restore{env: env, machine: host.Host{}, overwrite: *overwrite, now: time.Now()}
+			if *serve != "" {
+				return r.serve(ctx, *serve)
+			}
+			if len(args) != 1 {
+				return command.Usagef("restore wants the file of a backup, or - for standard input")
+			}
+			return r.run(ctx, args[0], locks)
+		}
+	},
+}
+
+// restore puts a relay in place.
+type restore struct {
+	env       *command.Env
+	machine   host.Host
+	overwrite bool
+	now       time.Time
+	target    *snapshot.Target
+	progress  *transfer
+}
+
+func (r *restore) run(ctx context.Context, name string, locks locks) error {
+	if err := r.machine.RequireRoot(); err != nil {
+		return err
+	}
+	in, file, err := openArchive(r.env, name, locks)
+	if file != nil {
+		defer file.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if in.Head().Update {
+		return errors.New("this is no backup, but a part of a move")
+	}
+	if err := r.begin(in); err != nil {
+		return err
+	}
+	last, err := r.claim(in.Head().ID)
+	if err != nil {
+		return err
+	}
+	if err := r.stop(ctx); err != nil {
+		return err
+	}
+	err = r.receive(ctx, in.Head().ID, last)
+	if err == nil {
+		err = r.finish(ctx)
+	}
+	if err != nil {
+		r.progress.clear()
+		if errors.Is(err, context.Canceled) {
+			err = errInterrupted
+		}
+		return command.WithHint(fmt.Errorf("the restore is not finished: %w", err), "the same command goes on with it")
+	}
+	fmt.Fprintf(r.env.Stdout, "%s is in place.\n", r.target.Conf.MailDomain)
+	fmt.Fprintf(r.env.Stderr, "Turn it on with: chatmaild run (--skip-dns-check while DNS names another machine)\nThen compare the DNS records: chatmaild dns\n")
+	return nil
+}
+
+// begin reads the configuration in the archive.
+func (r *restore) begin(in *archive.Reader) error {
+	r.target = &snapshot.Target{
+		Layout: snapshot.Layout{ConfigPath: r.env.ConfigPath, Root: r.machine.Root}, Owners: &snapshot.Owners{},
+	}
+	return r.target.Begin(in)
+}
+
+// claim makes sure that the restore harms no relay that is here, and notes that one is
+// under way. It returns the piece up to which the archive is in place already.
+func (r *restore) claim(id string) (last string, err error) {
+	if err := r.machine.RequirePackages(); err != nil {
+		return "", err
+	}
+	var under restoreRecord
+	unfinished := restoreRecordOf(r.target.Conf, r.machine)
+	is, err := unfinished.read(&under)
+	if err != nil {
+		return "", err
+	}
+	if is && under.ID == id {
+		fmt.Fprintln(r.env.Stderr, "going on with a restore that was interrupted")
+		return under.Last, nil
+	}
+	if living := r.living(is); living != "" && !r.overwrite {
+		return "", command.WithHint(fmt.Errorf("there is a relay here already: %s", living),
+			"with --overwrite it is replaced; mailboxes that the backup does not have stay")
+	}
+	if err := r.folders(); err != nil {
+		return "", err
+	}
+	return "", unfinished.write(restoreRecord{ID: id})
+}
+
+// living says by what one sees that there is a relay here, or something of one.
+func (r *restore) living(unfinished bool) string {
+	if unfinished {
+		return "another restore is not finished"
+	}
+	if _, err := r.machine.ReadFile(r.env.ConfigPath); err == nil {
+		return r.env.ConfigPath
+	}
+	if names, err := r.machine.Glob(r.target.Conf.MailboxesDir + "/*@*"); err == nil && len(names) > 0 {
+		return "mailboxes in " + r.target.Conf.MailboxesDir
+	}
+	if _, err := r.machine.ReadFile(r.target.Conf.MetadataDB()); err == nil {
+		return r.target.Conf.MetadataDB()
+	}
+	return ""
+}
+
+// folders makes those that pieces come into.
+func (r *restore) folders() error {
+	for _, f := range wanted.Folders(r.target.Conf) {
+		if strings.HasPrefix(f.Path, r.target.Conf.MailboxesDir) || strings.HasPrefix(f.Path, r.target.Conf.StateDir) {
+			if err := r.machine.MakeFolder(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stop stops all that could touch what is put in place, Debian's own servers too, which
+// run as they were installed.
+func (r *restore) stop(ctx context.Context) error {
+	return stopRelay(ctx, r.env.Stderr, r.machine)
+}
+
+// stopRelay turns off mail and our daemons, until the next run.
+func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
+	fmt.Fprintln(progress, "  stop Postfix, Dovecot and the relay's daemons")
+	for _, step := range []struct {
+		verb  string
+		units []string
+	}{
+		{"disable", append([]string{wanted.Target}, mailUnits...)},
+		// Debian's postfix.service is a name for this one, and does not wait for it.
+		{"stop", append([]string{wanted.Target, "chatmaild-expire.service", "postfix@-.service"}, mailUnits...)},
+	} {
+		if err := machine.Systemctl(ctx, step.verb, step.units...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receive puts the pieces in place. From time to time it notes how far it came.
+func (r *restore) receive(ctx context.Context, id, last string) error {
+	unfinished := restoreRecordOf(r.target.Conf, r.machine)
+	r.progress = newTransfer(r.env.Stderr, "restore", 0, archive.State{})
+	noted := time.Now()
+	var state archive.State
+	err := r.target.Receive(ctx, last, func(s archive.State) error {
+		state = s
+		r.progress.show(s)
+		if time.Since(noted) < noteEach {
+			return nil
+		}
+		noted = time.Now()
+		return errors.Join(r.target.Sync(), unfinished.write(restoreRecord{ID: id, Last: s.Last}))
+	})
+	if err != nil {
+		return err
+	}
+	r.progress.finish(state)
+	return r.target.Sync()
+}
+
+// finish puts the configuration in place, with which the machine is a relay. The one
+// that was here is kept.
+func (r *restore) finish(context.Context) error {
+	conf := wanted.File{
+		Path: r.env.ConfigPath, Content: []byte(r.target.ConfigText), Mode: 0o644, Owner: "root", Group: "root",
+	}
+	changes, err := r.machine.Changes([]wanted.File{conf})
+	if err != nil {
+		return err
+	}
+	if err := r.machine.Keep(backups+"/"+r.now.UTC().Format("20060102T150405.000Z"), changes); err != nil {
+		return err
+	}
+	if err := errors.Join(r.machine.Write(conf), r.target.Sync()); err != nil {
+		return err
+	}
+	return restoreRecordOf(r.target.Conf, r.machine).remove()
+}
+
+// parseConfig reads a configuration that came from elsewhere.
+func parseConfig(text string) (*config.Config, error) {
+	return config.Parse("the configuration of the other side", text)
+}
+
+// readAll reads a small input.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = errors.New("it is too long")
+	}
+	return text, err
+}

@@ -1,0 +1,151 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os/user"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/command"
+)
+
+// maxRequest bounds what a step of a move is asked with, in octets.
+const maxRequest = 1 << 20
+
+// A moveRequest is what the machine that a relay moves away from sends with each step
+// but "update".
+type moveRequest struct {
+	ID     string `json:"id"`
+	Config string `json:"config"` // the text of the file
+}
+
+// A moveAnswer is what the other one says of itself.
+type moveAnswer struct {
+	Version   string   `json:"version"`
+	Trouble   string   `json:"trouble,omitempty"` // why it cannot take the relay
+	Free      int64    `json:"free"`              // octets where the mailboxes will be
+	Inodes    int64    `json:"inodes"`            // likewise; 0 if the file system does not count them
+	Addresses []string `json:"addresses"`         // that others can reach
+}
+
+// serve does a step of a move from another machine.
+func (r *restore) serve(ctx context.Context, step string) error {
+	if err := r.machine.RequireRoot(); err != nil {
+		return err
+	}
+	if step == "update" {
+		return r.update(ctx)
+	}
+	text, err := readAll(r.env.Stdin, maxRequest)
+	if err != nil {
+		return fmt.Errorf("reading what is asked: %w", err)
+	}
+	var request moveRequest
+	if err := json.Unmarshal(text, &request); err != nil {
+		return fmt.Errorf("reading what is asked: %w", err)
+	}
+	conf, err := parseConfig(request.Config)
+	if err != nil {
+		return err
+	}
+	r.target = &snapshot.Target{
+		Layout:     snapshot.Layout{Conf: conf, ConfigPath: r.env.ConfigPath, Root: r.machine.Root},
+		Owners:     &snapshot.Owners{},
+		ConfigText: request.Config,
+	}
+	switch step {
+	case "check":
+		return json.NewEncoder(r.env.Stdout).Encode(r.check(request.ID))
+	case "inventory":
+		return r.inventory(ctx)
+	case "finish":
+		return r.finish(ctx)
+	}
+	return command.Usagef("cannot serve %q; want check, inventory, update or finish", step)
+}
+
+// check looks whether the relay can come here.
+func (r *restore) check(id string) moveAnswer {
+	a := moveAnswer{Version: r.env.Version, Addresses: globalAddresses()}
+	err := errors.Join(r.machine.RequireDebian(), r.machine.RequirePackages(), requireUsers())
+	if err == nil {
+		_, err = r.claim(id)
+	}
+	if err != nil {
+		a.Trouble = err.Error()
+		return a
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(r.target.Mailboxes(), &st); err != nil {
+		a.Trouble = fmt.Sprintf("asking how full the disk is: %v", err)
+	}
+	a.Free, a.Inodes = int64(st.Bavail)*st.Bsize, int64(st.Ffree)
+	return a
+}
+
+// requireUsers looks for those that the relay's files belong to.
+func requireUsers() error {
+	for _, name := range []string{"vmail", "chatmaild", "chatmaild-acme", "opendkim", "postfix"} {
+		if _, err := user.Lookup(name); err != nil {
+			return fmt.Errorf("there is no user %s here: is the package installed whole?", name)
+		}
+	}
+	return nil
+}
+
+func globalAddresses() (found []string) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range addrs {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() {
+			found = append(found, ip.IP.String())
+		}
+	}
+	return found
+}
+
+func (r *restore) inventory(ctx context.Context) error {
+	out := bufio.NewWriter(r.env.Stdout)
+	if err := r.target.Inventory(ctx, out); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// update takes the difference. Nothing runs here meanwhile: the claim was made by check.
+func (r *restore) update(ctx context.Context) error {
+	in, err := archive.NewReader(bufio.NewReaderSize(r.env.Stdin, 1<<20))
+	if err != nil {
+		return err
+	}
+	if !in.Head().Update {
+		return errors.New("this is no part of a move, but a backup")
+	}
+	if err := r.begin(in); err != nil {
+		return err
+	}
+	var under restoreRecord
+	is, err := restoreRecordOf(r.target.Conf, r.machine).read(&under)
+	if err != nil {
+		return err
+	}
+	if !is || under.ID != in.Head().ID {
+		return errors.New("no move to this machine is under way")
+	}
+	if err := r.stop(ctx); err != nil {
+		return err
+	}
+	if err := r.target.Receive(ctx, "", func(archive.State) error { return nil }); err != nil {
+		return err
+	}
+	return r.target.Sync()
+}

@@ -1,0 +1,69 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/command"
+)
+
+// progressEach is how often a terminal is told.
+const progressEach = 250 * time.Millisecond
+
+// A transfer tells, on a terminal, how far something has come, how fast it is and how
+// long it will take. Not on a terminal it tells the outcome alone. The nil transfer
+// tells nothing.
+type transfer struct {
+	w        io.Writer
+	terminal bool
+	what     string
+	total    int // pieces still to come when it began; 0 if that is not known
+	first    archive.State
+	begun    time.Time
+	last     time.Time
+}
+
+func newTransfer(w io.Writer, what string, total int, first archive.State) *transfer {
+	return &transfer{w: w, terminal: command.IsTerminal(w), what: what, total: total, first: first, begun: time.Now()}
+}
+
+func (p *transfer) show(s archive.State) {
+	if p == nil || !p.terminal || time.Since(p.last) < progressEach {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.w, "\r\033[K%s", p.line(s, time.Since(p.begun)))
+}
+
+// line is what a terminal shows after some time.
+func (p *transfer) line(s archive.State, took time.Duration) string {
+	pieces, files, octets := s.Pieces-p.first.Pieces, s.Files-p.first.Files, s.Octets-p.first.Octets
+	seconds := max(took.Seconds(), 0.001)
+	text := fmt.Sprintf("%s: %d files, %s, %s/s, %.0f files/s", p.what, s.Files, command.FormatSize(s.Octets),
+		command.FormatSize(int64(float64(octets)/seconds)), float64(files)/seconds)
+	if p.total == 0 || pieces == 0 {
+		return text
+	}
+	left := time.Duration(float64(took) / float64(pieces) * float64(max(int64(p.total)-pieces, 0)))
+	return fmt.Sprintf("%s, %d of %d pieces, %v left", text, pieces, p.total, left.Round(time.Second))
+}
+
+// clear takes the line back.
+func (p *transfer) clear() {
+	if p != nil && p.terminal {
+		fmt.Fprint(p.w, "\r\033[K")
+	}
+}
+
+// finish tells the outcome.
+func (p *transfer) finish(s archive.State) {
+	if p == nil {
+		return
+	}
+	p.clear()
+	took := time.Since(p.begun)
+	fmt.Fprintf(p.w, "%s: %d pieces with %d files, %s in %v (%s/s)\n", p.what, s.Pieces, s.Files, command.FormatSize(s.Octets),
+		took.Round(10*time.Millisecond), command.FormatSize(int64(float64(s.Octets-p.first.Octets)/max(took.Seconds(), 0.001))))
+}
