@@ -18,7 +18,7 @@ func All() []command.Command {
 		doveauth,
 		metadata,
 		lastlogin,
-		notBuilt("echobot", command.Daemon, "answers on echo@DOMAIN, end-to-end encrypted"),
+		echobot,
 		web,
 		acmeDaemon,
 		notBuilt("metrics", command.Daemon, "OpenMetrics of the whole relay"),

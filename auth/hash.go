@@ -86,6 +86,12 @@ func CheckStored(stored string) error {
 
 func isBcrypt(stored string) bool { return strings.HasPrefix(stored, blfCrypt) }
 
+// Matches reports whether password is the one of a stored hash that is bcrypt's;
+// of others it does not know.
+func Matches(stored, password string) bool {
+	return isBcrypt(stored) && matches(stored, password)
+}
+
 // matches reports whether password is the one of a stored bcrypt hash. One that
 // is longer than bcrypt reads never is.
 func matches(stored, password string) bool {

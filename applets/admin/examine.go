@@ -37,6 +37,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.queue(ctx)
 	e.disk()
 	e.accounts()
+	e.echoBot()
 	e.pending(ctx)
 	return e.findings
 }
@@ -46,7 +47,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 }
 
 func (e *examiner) units(ctx context.Context) {
-	names := slices.Concat(serviceUnits, e.certificateUnits(), []string{
+	names := slices.Concat(serviceUnits, e.botUnits(), e.certificateUnits(), []string{
 		"chatmaild-expire.timer", wanted.Dovecot, "postfix@-.service", wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {

@@ -67,7 +67,19 @@ func (p *planner) relay(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := p.pages()
+	bot, err := p.echoBot()
+	if err != nil {
+		return nil, err
+	}
+	botFiles, err := p.echoBotFiles(bot)
+	if err != nil {
+		return nil, err
+	}
+	invite := ""
+	if bot != nil {
+		invite = bot.InviteLink(p.conf.AddressDomain())
+	}
+	pages, err := p.pages(invite)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +90,10 @@ func (p *planner) relay(ctx context.Context) (*plan, error) {
 	if todo.folders, err = p.machine.FolderChanges(wanted.Folders(p.conf)); err != nil {
 		return nil, err
 	}
-	if todo.files, err = p.machine.Changes(slices.Concat(keyFiles, []wanted.File{transports}, files, pages)); err != nil {
+	if todo.files, err = p.machine.Changes(slices.Concat(keyFiles, []wanted.File{transports}, files, botFiles, pages)); err != nil {
 		return nil, err
 	}
-	todo.units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files), todo.files, paths)
+	todo.units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, botFiles), todo.files, paths)
 	return todo, err
 }
 
@@ -97,7 +109,7 @@ func (p *planner) transportMap() (wanted.File, error) {
 
 // website plans the web pages alone.
 func (p *planner) website() (*plan, error) {
-	pages, err := p.pages()
+	pages, err := p.pages(p.echoBotInvite())
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +117,7 @@ func (p *planner) website() (*plan, error) {
 	return &plan{files: changes, now: p.now}, err
 }
 
-func (p *planner) pages() ([]wanted.File, error) {
+func (p *planner) pages(echoInvite string) ([]wanted.File, error) {
 	var override fs.FS
 	if p.conf.WWWFolder != "" {
 		folder := filepath.Join(p.machine.Root, p.conf.WWWFolder)
@@ -114,7 +126,9 @@ func (p *planner) pages() ([]wanted.File, error) {
 		}
 		override = os.DirFS(folder)
 	}
-	return wanted.Pages(siteOf(p.conf, p.version), override)
+	site := siteOf(p.conf, p.version)
+	site.EchoInvite = echoInvite
+	return wanted.Pages(site, override)
 }
 
 // siteOf maps the configuration to what the pages say.
@@ -136,7 +150,7 @@ func siteOf(conf *config.Config, version string) www.Site {
 // not older than anything that they read when they start.
 func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]unitStep, error) {
 	names := slices.Concat([]string{wanted.Journald}, socketUnits, serviceUnits,
-		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, p.certificateUnits(), []string{wanted.Target})
+		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, p.botUnits(), p.certificateUnits(), []string{wanted.Target})
 	_, literal := p.conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, wanted.OpenDKIM)
@@ -145,12 +159,15 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	if err != nil {
 		return nil, err
 	}
+	steps, err := p.stopBot(ctx)
+	if err != nil {
+		return nil, err
+	}
 	reads := p.reads(files, paths)
 	changed := map[string]bool{}
 	for _, c := range changes {
 		changed[c.File.Path] = true
 	}
-	var steps []unitStep
 	for i, u := range states {
 		name := names[i]
 		if u.Load != "loaded" {
@@ -189,6 +206,27 @@ func (p *planner) certificateUnits() []string {
 	return []string{wanted.CertificatePath}
 }
 
+// botUnits is the echo bot's unit, if the relay has one. It starts behind the
+// servers that it talks to.
+func (p *planner) botUnits() []string {
+	if !p.conf.Echobot {
+		return nil
+	}
+	return []string{wanted.Echobot}
+}
+
+// stopBot stops an echo bot that the relay is not to have any more.
+func (p *planner) stopBot(ctx context.Context) ([]unitStep, error) {
+	if p.conf.Echobot {
+		return nil, nil
+	}
+	units, err := p.machine.Units(ctx, wanted.Echobot)
+	if err != nil || units[0].Active != "active" {
+		return nil, err
+	}
+	return []unitStep{{"stop", wanted.Echobot, "echobot = false"}}, nil
+}
+
 // reads returns, for each unit, the files that it reads when it starts.
 func (p *planner) reads(files []wanted.File, paths wanted.Paths) map[string][]string {
 	reads := map[string][]string{wanted.OpenDKIM: {paths.DKIMKey}, wanted.ACME: {p.configPath}}
@@ -198,7 +236,7 @@ func (p *planner) reads(files []wanted.File, paths wanted.Paths) map[string][]st
 			reads[name] = []string{paths.Certificate, paths.PrivateKey}
 		}
 	}
-	for _, name := range serviceUnits {
+	for _, name := range slices.Concat(serviceUnits, p.botUnits()) {
 		reads[name] = []string{p.configPath}
 	}
 	for _, f := range files {

@@ -28,8 +28,8 @@ func self(t testing.TB, addr string) *Self {
 // messages are what one can write to another.
 func messages() map[string]*Message {
 	grouped := &Message{Date: now, To: []mail.Address{{Name: "Bob", Address: "bob@[192.0.2.1]"}, {Address: "carol@two.example"}}, Text: "to all"}
-	grouped.set(fieldGroupID, "abcDEF123")
-	grouped.set("Chat-Group-Name", "Überraschung für "+strings.Repeat("viele ", 30))
+	grouped.Set(fieldGroupID, "abcDEF123")
+	grouped.Set("Chat-Group-Name", "Überraschung für "+strings.Repeat("viele ", 30))
 	grouped.SetAutomatic()
 	return map[string]*Message{
 		"text":    {Date: now, Subject: "über", Text: "hello\n\n--\n-- \n>> wörld\n.\n" + strings.Repeat("long ", 300) + "."},

@@ -48,7 +48,7 @@ func (s *Self) encryptSecret(m *Message, secret string, signed bool) ([]byte, er
 func (s *Self) encrypt(m *Message, l *lock, withKey bool) ([]byte, error) {
 	s.prepare(m)
 	if l.secret == "" {
-		m.set(fieldVersion, "1.0")
+		m.Set(fieldVersion, "1.0")
 	}
 	// The fields outside, and what the text inside says of them (RFC 9788,
 	// section 2.2).
@@ -84,7 +84,7 @@ func (s *Self) encrypt(m *Message, l *lock, withKey bool) ([]byte, error) {
 // older SecureJoin. It has no name in it, and the form that relays let pass.
 func (s *Self) cleartext(m *Message) []byte {
 	s.prepare(m)
-	m.set(fieldVersion, "1.0")
+	m.Set(fieldVersion, "1.0")
 	fields := append(s.protected(&Message{
 		ID: m.ID, From: m.From, To: m.To, Date: m.Date, Subject: m.Subject, Header: m.Header,
 	}, true), field{"MIME-Version", "1.0"})

@@ -69,8 +69,8 @@ func (i *Inviter) Answer(m *Message, now time.Time) (answer *Sealed, joined bool
 			return nil, false, nil
 		}
 		reply := &Message{Date: now, Subject: "Secure-Join", Text: "Secure-Join"}
-		reply.set(fieldSecureJoin, stepKey)
-		reply.set(fieldAuth, i.Auth)
+		reply.Set(fieldSecureJoin, stepKey)
+		reply.Set(fieldAuth, i.Auth)
 		i.mark(reply)
 		raw, err = i.Self.encryptSecret(reply, secret, true)
 	case step == stepWithAuth || step == stepWithAuthGroup:
@@ -118,7 +118,7 @@ func handshake(step string, now time.Time, addr string, cert *Cert) *Message {
 		Subject: "Message", Text: "Secure-Join: " + step,
 		Gossip: map[string]*Cert{addr: cert},
 	}
-	m.set(fieldSecureJoin, step)
+	m.Set(fieldSecureJoin, step)
 	return m
 }
 

@@ -21,8 +21,8 @@ type Joiner struct {
 func (j *Joiner) Start(now time.Time) (*Sealed, error) {
 	if j.Invite.V3 && !j.V2 {
 		m := &Message{Date: now, Subject: "Secure-Join", Text: "Secure-Join"}
-		m.set(fieldSecureJoin, stepRequestKey)
-		m.set(fieldAuth, j.Invite.Auth)
+		m.Set(fieldSecureJoin, stepRequestKey)
+		m.Set(fieldAuth, j.Invite.Auth)
 		raw, err := j.Self.encryptSecret(m, j.Invite.secret(), false)
 		return &Sealed{To: j.Invite.Addrs, Raw: raw}, err
 	}
@@ -31,8 +31,8 @@ func (j *Joiner) Start(now time.Time) (*Sealed, error) {
 	}
 	step := j.step(stepRequest)
 	m := &Message{Date: now, Subject: "Secure-Join: " + step, Text: "Secure-Join: " + step}
-	m.set(fieldSecureJoin, step)
-	m.set(fieldInvite, j.Invite.Number)
+	m.Set(fieldSecureJoin, step)
+	m.Set(fieldInvite, j.Invite.Number)
 	return &Sealed{To: j.Invite.Addrs[:1], Raw: j.Self.cleartext(m)}, nil
 }
 
@@ -72,10 +72,10 @@ func (j *Joiner) Peer() *Cert { return j.inviter }
 func (j *Joiner) prove(now time.Time) (*Sealed, error) {
 	to := j.Invite.Addrs[0]
 	m := handshake(j.step(stepWithAuth), now, to, j.inviter)
-	m.set(fieldAuth, j.Invite.Auth)
-	m.set(fieldJoinKey, j.Self.Key.Cert().Fingerprint())
+	m.Set(fieldAuth, j.Invite.Auth)
+	m.Set(fieldJoinKey, j.Self.Key.Cert().Fingerprint())
 	if j.Invite.GroupID != "" {
-		m.set(fieldJoinGroup, j.Invite.GroupID)
+		m.Set(fieldJoinGroup, j.Invite.GroupID)
 	}
 	raw, err := j.Self.Encrypt(m, []*Cert{j.inviter})
 	return &Sealed{To: j.Invite.Addrs, Raw: raw}, err

@@ -12,7 +12,7 @@ import (
 type Message struct {
 	ID        string // the Message-ID, without angle brackets; made when empty
 	From      mail.Address
-	To        []mail.Address // all members of a group but the author
+	To        []mail.Address // all members of a group but the author; see ValidAddress
 	Date      time.Time      // from the sealed part
 	Subject   string
 	InReplyTo string // a Message-ID, without angle brackets
@@ -70,7 +70,7 @@ func (m *Message) Automatic() bool {
 }
 
 // SetAutomatic marks the message as written by a program.
-func (m *Message) SetAutomatic() { m.set(fieldAuto, "auto-generated") }
+func (m *Message) SetAutomatic() { m.Set(fieldAuto, "auto-generated") }
 
 // GroupID returns the group that the message was written in, "" if it was
 // written to us alone.
@@ -79,7 +79,8 @@ func (m *Message) GroupID() string { return m.Header.Get(fieldGroupID) }
 // Step returns the SecureJoin step that the message is, "" for none.
 func (m *Message) Step() string { return m.Header.Get(fieldSecureJoin) }
 
-func (m *Message) set(name, value string) {
+// Set sets a field of the header.
+func (m *Message) Set(name, value string) {
 	if m.Header == nil {
 		m.Header = make(textproto.MIMEHeader)
 	}

@@ -119,8 +119,8 @@ func (m *Message) readHeader(h *message.Header) error {
 	if err != nil {
 		return err
 	}
-	if len(from) != 1 {
-		return fmt.Errorf("%d authors", len(from))
+	if len(from) != 1 || !ValidAddress(from[0].Address) {
+		return fmt.Errorf("%d authors, or one with no address", len(from))
 	}
 	m.From = from[0]
 	if m.To, err = addresses(h, "To"); err != nil {
@@ -158,8 +158,8 @@ func (m *Message) readHeader(h *message.Header) error {
 	return nil
 }
 
-// addresses reads a field with a list of addresses; those that no message could
-// be sent to are left out.
+// addresses reads a field with a list of addresses. All are kept, because other
+// fields speak of them by number; not to all a message can be sent.
 func addresses(h *message.Header, name string) ([]mail.Address, error) {
 	value := h.Get(name)
 	if value == "" {
@@ -169,13 +169,11 @@ func addresses(h *message.Header, name string) ([]mail.Address, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the field %s: %w", name, err)
 	}
-	var valid []mail.Address
-	for _, a := range list {
-		if ValidAddress(a.Address) {
-			valid = append(valid, *a)
-		}
+	all := make([]mail.Address, len(list))
+	for i, a := range list {
+		all[i] = *a
 	}
-	return valid, nil
+	return all, nil
 }
 
 func messageID(value string) string {

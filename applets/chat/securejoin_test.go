@@ -109,7 +109,7 @@ func TestSecureJoinRefuses(t *testing.T) {
 		"another's key":   func(m *Message) { m.Sender = eve.Key.Cert() },
 		"by the secret":   func(m *Message) { m.Secret = inviter.Secrets()[0] },
 		"no gossip":       func(m *Message) { m.Gossip = nil },
-		"another's token": func(m *Message) { m.set(fieldAuth, NewToken()) },
+		"another's token": func(m *Message) { m.Set(fieldAuth, NewToken()) },
 		"no token":        func(m *Message) { m.Header.Del(fieldAuth) },
 	} {
 		changed := *m

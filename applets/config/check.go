@@ -70,6 +70,7 @@ func (c *Config) check() (key string, err error) {
 		{"acme_dns_key", c.checkDNSKey()},
 		{"dkim_selector", checkSelector(c.DKIMSelector)},
 		{"iroh_relay", optional(c.IrohRelay, checkURL)},
+		{"probe_interval", c.ProbeInterval.check()},
 		{"www_folder", optional(c.WWWFolder, absolute)},
 		{"privacy_mail", optional(c.PrivacyMail, checkAddress)},
 	}

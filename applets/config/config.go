@@ -82,6 +82,9 @@ type Config struct {
 	IMAPCompress    bool `toml:"imap_compress"`
 	IMAPInstantIdle bool `toml:"imap_instant_idle"`
 
+	Echobot       bool     `toml:"echobot"`
+	ProbeInterval Interval `toml:"probe_interval"` // "": never
+
 	WWWFolder         string `toml:"www_folder"`
 	PrivacyPostal     string `toml:"privacy_postal"`
 	PrivacyMail       string `toml:"privacy_mail"`
@@ -139,6 +142,9 @@ func Defaults() *Config {
 		DKIMVerify:   true,
 
 		IMAPInstantIdle: true,
+
+		Echobot:       true,
+		ProbeInterval: "5m",
 	}
 }
 
@@ -209,6 +215,31 @@ func (c *Config) MetricsSocket(name string) string {
 // reads in it the key by which it knows what /new handed out.
 func (c *Config) InvitesDir() string {
 	return filepath.Join(c.StateDir, "invites")
+}
+
+// EchobotDir is the folder that the echobot daemon owns.
+func (c *Config) EchobotDir() string {
+	return filepath.Join(c.StateDir, "echobot")
+}
+
+// EchobotIdentity is the file that makes the echo bot the one that its contacts
+// know. "chatmaild run" makes it, the daemon reads it.
+func (c *Config) EchobotIdentity() string {
+	return filepath.Join(c.EchobotDir(), "identity.json")
+}
+
+// EchobotAddress is the echo bot's address. Package auth reserves the name.
+func (c *Config) EchobotAddress() string { return "echo@" + c.AddressDomain() }
+
+// EchobotMailbox is the folder of the echo bot's mail.
+func (c *Config) EchobotMailbox() string {
+	return filepath.Join(c.MailboxesDir, c.EchobotAddress())
+}
+
+// ProbeResult is the file in which the echobot daemon keeps what the last probe
+// said.
+func (c *Config) ProbeResult() string {
+	return filepath.Join(c.EchobotDir(), "probe.json")
 }
 
 // MetadataDB is the path of the database that the metadata daemon owns.

@@ -34,7 +34,8 @@ type Endpoint struct {
 	Serve func(ctx context.Context, l net.Listener) error
 }
 
-// Service is a daemon. Its first endpoint has the daemon's name.
+// Service is a daemon. Its first endpoint has the daemon's name; without Serve it
+// has none.
 type Service struct {
 	Name    string
 	Address Address
@@ -58,7 +59,10 @@ type Service struct {
 // It fails when it cannot listen, when serving fails, or when it did not finish
 // in time.
 func (s *Service) Run(ctx context.Context) error {
-	endpoints := append([]Endpoint{{s.Name, s.Address, s.Serve}}, s.More...)
+	endpoints := s.More
+	if s.Serve != nil {
+		endpoints = append([]Endpoint{{s.Name, s.Address, s.Serve}}, s.More...)
+	}
 	listeners, err := listenAll(endpoints)
 	if err != nil {
 		return err
@@ -81,7 +85,11 @@ func (s *Service) Run(ctx context.Context) error {
 		s.tellMetrics(ctx)
 	}
 	s.notify(daemon.SdNotifyReady)
-	s.Log.Info("started", "listen", listeners[0].Addr().String())
+	if len(listeners) > 0 {
+		s.Log.Info("started", "listen", listeners[0].Addr().String())
+	} else {
+		s.Log.Info("started")
+	}
 
 	drain := make(<-chan time.Time)
 	stopping := ctx.Done()

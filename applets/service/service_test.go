@@ -173,6 +173,23 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestNoListener follows a daemon that listens nowhere.
+func TestNoListener(t *testing.T) {
+	systemd := notifications(t)
+	ended := make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	s := Service{Name: "mute", Log: slog.New(slog.DiscardHandler), Background: func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	}}
+	go func() { ended <- s.Run(ctx) }()
+	expect(t, systemd, "READY=1")
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLogger(t *testing.T) {
 	for _, test := range []struct {
 		journald bool

@@ -13,12 +13,25 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config) []File {
-	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf))
+	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), []File{echobotDropin(conf)})
 }
 
 // certificateDropins have systemd look for the certificate where it is.
 func certificateDropins(conf *config.Config) []File {
 	return []File{pathDropin(conf), acmeDropin(ACME, conf), acmeDropin(ACMESocket, conf)}
+}
+
+// echobotDropin has systemd look for the bot where it is; where there is to be no
+// bot, the condition is one that cannot hold.
+func echobotDropin(conf *config.Config) File {
+	condition := conf.EchobotIdentity()
+	if !conf.Echobot {
+		condition = "!" + config.DefaultPath
+	}
+	f := dropin(Echobot, "condition", "[Unit]\nConditionPathExists=\nConditionPathExists="+config.DefaultPath+
+		"\nConditionPathExists="+condition)
+	f.Absent = conf.Echobot && conf.StateDir == config.Defaults().StateDir
+	return f
 }
 
 // acmeDropin moves the folder without which the unit is skipped. An empty
@@ -79,6 +92,7 @@ func folderDropins(conf *config.Config) []File {
 		{"metadata", "BindReadOnlyPaths", "BindPaths"},
 		{"expire", "BindPaths", "BindPaths"},
 		{"web", "", "BindPaths"},
+		{"echobot", "", "BindPaths"},
 		{"acme", "", "BindPaths"},
 	}
 	var files []File

@@ -39,6 +39,7 @@ const (
 	Nginx    = "nginx.service"
 	Journald = "systemd-journald.service"
 	Target   = "chatmaild.target"
+	Echobot  = "chatmaild-echobot.service"
 
 	// Recipients is doveauth's second socket, where Postfix asks.
 	Recipients = "chatmaild-recipients.socket"
@@ -111,6 +112,11 @@ func Folders(conf *config.Config) []Folder {
 		folders = append(folders,
 			Folder{conf.ACMEDir(), 0o700, ACMEUser, ACMEUser},
 			Folder{path.Join(conf.ACMEDir(), "live"), 0o700, ACMEUser, ACMEUser})
+	}
+	if conf.Echobot {
+		folders = append(folders,
+			Folder{conf.EchobotDir(), 0o700, "chatmaild", "chatmaild"},
+			Folder{conf.EchobotMailbox(), 0o700, "vmail", "vmail"})
 	}
 	if (view{Config: conf}).SignsDKIM() {
 		// Postfix reaches the milter from inside of its chroot.

@@ -1,0 +1,133 @@
+package applets
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/chat/mailbox"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	bot "chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/session"
+	"chatmaild/applets/service"
+	"chatmaild/mailfilter/ratelimit"
+)
+
+// What one contact gets answered: more than a person types, less than a program
+// sends.
+const (
+	answersPerMinute = 12
+	answersBurst     = 20
+)
+
+var echobot = command.Command{
+	Name: "echobot", Kind: command.Daemon, Synopsis: "answers on echo@DOMAIN, end-to-end encrypted",
+	Bind: func(flags *flag.FlagSet) command.Run {
+		invite := flags.Bool("invite", false, "print the bot's invite link, and end")
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			cfg, err := env.Config()
+			if err != nil {
+				return err
+			}
+			if !cfg.Echobot {
+				return noEchobot(env, *invite)
+			}
+			identity, err := readIdentity(cfg)
+			if err != nil {
+				return err
+			}
+			if *invite {
+				_, err := fmt.Fprintln(env.Stdout, identity.InviteLink(cfg.AddressDomain()))
+				return err
+			}
+			return runEchobot(ctx, env, cfg, identity)
+		}
+	},
+}
+
+// noEchobot ends the daemon at once, and well.
+func noEchobot(env *command.Env, invite bool) error {
+	if invite {
+		return command.WithHint(errors.New("this relay has no echo bot"), "echobot = true in chatmail.toml, then: chatmaild run")
+	}
+	env.Log().Info("this relay has no echo bot: echobot = false")
+	return nil
+}
+
+// readIdentity reads who the bot is. "chatmaild run" has made that, and its
+// account.
+func readIdentity(cfg *config.Config) (*bot.Identity, error) {
+	text, err := os.ReadFile(cfg.EchobotIdentity())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, command.WithHint(fmt.Errorf("the echo bot was not made yet: %w", err), "chatmaild run")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, command.WithHint(err, "run it as root")
+	case err != nil:
+		return nil, err
+	}
+	id, err := bot.ParseIdentity(text)
+	if err != nil {
+		return nil, command.WithHint(fmt.Errorf("%s: %w", cfg.EchobotIdentity(), err),
+			"restore it from a backup; or move it away, and chatmaild run makes a new bot, which nobody knows yet")
+	}
+	return id, nil
+}
+
+func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, identity *bot.Identity) error {
+	log := env.Log()
+	domain := cfg.AddressDomain()
+	keys, err := session.OpenKeys(filepath.Join(cfg.EchobotDir(), "keys"), time.Now)
+	if err != nil {
+		return err
+	}
+	contacts, err := limiter(answersPerMinute, answersBurst)
+	if err != nil {
+		return err
+	}
+	// Below what the relay lets any account send, so that it never has to say no.
+	// The rest is for probes.
+	all, err := limiter(max(1, cfg.MaxUserSendPerMinute*3/4), max(1, cfg.MaxUserSendBurstSize/2))
+	if err != nil {
+		return err
+	}
+	self := identity.Self(domain)
+	metrics := service.NewMetrics("echobot", time.Now())
+	s := session.New(session.Options{
+		Bot:      bot.New(bot.Options{Identity: identity, Domain: domain, Keys: keys, Contacts: contacts}),
+		Server:   ownServer(cfg),
+		Addr:     self.Addr,
+		Password: identity.Password,
+		Send:     all,
+		Probe:    cfg.ProbeInterval.Duration(),
+		Events:   newBotEvents(metrics, cfg.ProbeResult(), log),
+		Now:      time.Now,
+		Log:      log,
+	})
+	daemon := service.Service{
+		Name: "echobot", Background: s.Run, Log: log,
+		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("echobot"),
+	}
+	return daemon.Run(ctx)
+}
+
+func limiter(perMinute, burst int) (*ratelimit.Limiter, error) {
+	start := time.Now()
+	return ratelimit.New(ratelimit.Options{
+		PerMinute: perMinute, Burst: burst,
+		Now: func() time.Duration { return time.Since(start) },
+	})
+}
+
+// ownServer is the relay on this machine. Who else would answer on its loopback
+// interface? The certificate is looked at by status and test.
+func ownServer(cfg *config.Config) *mailbox.Server {
+	return mailbox.New("127.0.0.1", &tls.Config{ServerName: cfg.MailDomain, InsecureSkipVerify: true})
+}

@@ -1,0 +1,19 @@
+// Package echobot is what the echo bot thinks: whom it answers, and what. The
+// network, the files and the clock are the daemon's (applets/echobot.go).
+//
+// # Nobody is answered twice, and no program at all
+//
+// The bot answers what a person wrote and signed. It does not answer what a
+// program wrote (Auto-Submitted, Chat-Bot), read receipts, reactions, changes of
+// a group, or itself; and all that it writes says that a program wrote it. So
+// two bots that meet are silent. The steps of SecureJoin are answered whoever
+// takes them; each step has one answer, and none of the answers has one. For the
+// rest there is a rate for each contact, which holds for liars too.
+//
+// # Groups
+//
+// In a group the bot speaks when it is spoken to: a command, "@echo …", or an
+// answer to what it said. Then everybody in the group gets its answer. The
+// members' keys come with the messages of others (Autocrypt-Gossip), and are kept
+// under their fingerprints, which nobody can put another key under.
+package echobot

@@ -1,0 +1,75 @@
+package applets
+
+import (
+	"log/slog"
+	"time"
+
+	bot "chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/session"
+	"chatmaild/applets/metric"
+	"chatmaild/store/atomicfile"
+)
+
+// botEvents counts what the echo bot does, and keeps the result of its last probe
+// where status finds it.
+type botEvents struct {
+	handled *metric.Values
+	sent    *metric.Values
+	probes  *metric.Values
+	latency *metric.Histogram
+	last    *metric.Value
+	success *metric.Value
+	path    string
+	log     *slog.Logger
+}
+
+var _ session.Events = (*botEvents)(nil)
+
+func newBotEvents(set *metric.Set, path string, log *slog.Logger) *botEvents {
+	outcome := metric.Label{Name: "outcome"}
+	for _, o := range bot.Outcomes() {
+		outcome.Values = append(outcome.Values, string(o))
+	}
+	result := metric.Label{Name: "result", Values: []string{"ok", "failed"}}
+	return &botEvents{
+		handled: set.Counter("chatmaild_echobot_messages_total", "Messages to the echo bot, by what became of them", outcome),
+		sent:    set.Counter("chatmaild_echobot_answers_total", "Messages that the echo bot sent", result),
+		probes:  set.Counter("chatmaild_probes_total", "Messages that the relay sent to itself as a phone would", result),
+		latency: set.Histogram("chatmaild_probe_seconds", "Time from sending a probe until it was read", metric.Latency()).At(),
+		success: set.Gauge("chatmaild_probe_success", "Whether the last probe came back: 1, or 0").At(),
+		last:    set.Gauge("chatmaild_probe_last_success_timestamp_seconds", "When the last probe came back, as Unix time").At(),
+		path:    path,
+		log:     log,
+	}
+}
+
+// Handled implements session.Events.
+func (e *botEvents) Handled(o bot.Outcome) { e.handled.At(string(o)).Add(1) }
+
+// Sent implements session.Events.
+func (e *botEvents) Sent(err error) { e.sent.At(ok(err == nil)).Add(1) }
+
+// Probed implements session.Events.
+func (e *botEvents) Probed(p session.Probe) {
+	e.probes.At(ok(p.OK)).Add(1)
+	e.success.Set(0)
+	if p.OK {
+		e.success.Set(1)
+		e.latency.Took(time.Duration(p.Seconds * float64(time.Second)))
+		e.last.Set(float64(p.LastSuccess.Unix()))
+	}
+	text, err := p.Marshal()
+	if err == nil {
+		err = atomicfile.Write(e.path, text, 0o644, nil)
+	}
+	if err != nil {
+		e.log.Warn("cannot keep the result of a probe", "error", err)
+	}
+}
+
+func ok(good bool) string {
+	if good {
+		return "ok"
+	}
+	return "failed"
+}
