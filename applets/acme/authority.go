@@ -36,11 +36,11 @@ type Authority struct {
 
 // client is made anew for each order: nothing of a failed one, such as a
 // directory that has moved since, stays.
-func (a *Authority) client() *acmez.Client {
+func (a *Authority) client(transport http.RoundTripper) *acmez.Client {
 	return &acmez.Client{
 		Client: &acme.Client{
 			Directory: a.Directory, UserAgent: a.UserAgent,
-			HTTPClient:  &http.Client{Timeout: requestTimeout},
+			HTTPClient:  &http.Client{Timeout: requestTimeout, Transport: transport},
 			PollTimeout: orderTimeout,
 		},
 		ChallengeSolvers: map[string]acmez.Solver{a.Challenge: a.Solver},
@@ -62,7 +62,9 @@ type Account struct {
 func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, names []string, replaces *x509.Certificate) (chain []byte, ours Account, err error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
-	client := a.client()
+	authority := &listener{RoundTripper: http.DefaultTransport}
+	defer func() { err = authority.later(err) }()
+	client := a.client(authority)
 	account := acme.Account{PrivateKey: accountKey, TermsOfServiceAgreed: true}
 	if a.Email != "" {
 		account.Contact = []string{"mailto:" + a.Email}
@@ -115,7 +117,7 @@ func (a *Authority) suggest(ctx context.Context, cert *x509.Certificate, now tim
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	s := suggestion{next: now.Add(pollInterval)}
-	info, err := a.client().GetRenewalInfo(ctx, cert)
+	info, err := a.client(http.DefaultTransport).GetRenewalInfo(ctx, cert)
 	if err != nil || !info.HasWindow() {
 		return s
 	}

@@ -21,6 +21,7 @@ type fakeAuthority struct {
 	*httptest.Server
 	status int
 	order  string // the body of the reply to an order
+	later  string // its Retry-After, if any
 	orders int
 }
 
@@ -47,6 +48,9 @@ func (f *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"status":"valid"}`)
 	case "/order":
 		f.orders++
+		if f.later != "" {
+			w.Header().Set("Retry-After", f.later)
+		}
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(f.status)
 		fmt.Fprint(w, f.order)

@@ -140,7 +140,7 @@ func (k *Keeper) failed(state State, failure error, now time.Time) (next time.Ti
 		problem.Since = state.Problem.Since
 	}
 	state.Problem = &problem
-	next = now.Add(pause(k.failures, kind, rand.Float64()))
+	next = laterThan(now.Add(pause(k.failures, kind, rand.Float64())), failure, now)
 	state.Next = next
 	k.Log.Warn("no new certificate; the old one stays", "error", failure, "type", kind, "next", next.UTC().Truncate(time.Second))
 	return next, k.save(state)

@@ -44,6 +44,8 @@ type NameServer struct {
 	Address string // host:port
 	Key     Key
 	Now     func() time.Time
+
+	changed time.Time // when the last record was added; there is one order at a time
 }
 
 var (
@@ -90,15 +92,18 @@ func ParseUpdateKey(text []byte) (Key, error) {
 
 // Present adds the challenge's record.
 func (s *NameServer) Present(ctx context.Context, c acme.Challenge) error {
-	return s.change(ctx, c, dnsmessage.ClassINET, updateTTL)
+	err := s.change(ctx, c, dnsmessage.ClassINET, updateTTL)
+	s.changed = s.Now()
+	return err
 }
 
-// Wait lets the record spread.
+// Wait lets the records spread: all of an order's are added before the first wait,
+// so that they wait together.
 func (s *NameServer) Wait(ctx context.Context, _ acme.Challenge) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(settle):
+	case <-time.After(s.changed.Add(settle).Sub(s.Now())):
 		return nil
 	}
 }
