@@ -105,12 +105,12 @@ func (e *examiner) ports() {
 func (e *examiner) certificate() {
 	paths := certificatePaths(e.conf)
 	pair, err := readPair(e.machine, paths)
+	if e.conf.ACME() {
+		e.authority(pair)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		e.say("certificate", trouble, "chatmaild run", "%v", err)
 		return
-	}
-	if e.conf.ACME() {
-		e.authority(pair)
 	}
 	if err == nil {
 		err = pair.Check(e.conf.MailDomain, e.now)
