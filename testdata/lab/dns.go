@@ -167,7 +167,7 @@ func (z *Zone) answer(query []byte, limit int) []byte {
 	}
 	reply := dnsmessage.Message{
 		Header: dnsmessage.Header{
-			ID: header.ID, Response: true, Authoritative: true,
+			ID: header.ID, Response: true, OpCode: header.OpCode, Authoritative: true,
 			RecursionDesired: header.RecursionDesired, RecursionAvailable: true,
 		},
 		Questions: []dnsmessage.Question{q},
@@ -175,11 +175,13 @@ func (z *Zone) answer(query []byte, limit int) []byte {
 	z.mu.RLock()
 	fault := z.fault
 	z.mu.RUnlock()
-	switch fault {
-	case Silent:
+	switch {
+	case fault == Silent:
 		return nil
-	case ServFail:
+	case fault == ServFail:
 		reply.RCode = dnsmessage.RCodeServerFailure
+	case header.OpCode == opUpdate:
+		reply.RCode = z.update(query)
 	default:
 		answers, exists := z.lookup(q.Name.String(), q.Type)
 		if !exists {

@@ -20,6 +20,7 @@ var typeNames = map[dnsmessage.Type]string{
 	dnsmessage.TypeNS:    "NS",
 	dnsmessage.TypePTR:   "PTR",
 	dnsmessage.TypeSRV:   "SRV",
+	dnsmessage.TypeSOA:   "SOA",
 	typeCAA:              "CAA",
 }
 
@@ -41,6 +42,8 @@ func typeOf(b dnsmessage.ResourceBody) dnsmessage.Type {
 		return dnsmessage.TypePTR
 	case *dnsmessage.SRVResource:
 		return dnsmessage.TypeSRV
+	case *dnsmessage.SOAResource:
+		return dnsmessage.TypeSOA
 	case *dnsmessage.UnknownResource:
 		return b.Type
 	}

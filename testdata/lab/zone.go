@@ -25,6 +25,8 @@ type Zone struct {
 	mu    sync.RWMutex
 	names map[string][]dnsmessage.ResourceBody // lower case, with the final dot
 	fault Fault
+
+	updaters []updater
 }
 
 // A Fault is what a lab's DNS server does instead of answering.

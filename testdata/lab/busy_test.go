@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+const (
+	busyHost   = "busy.test"
+	busyDetail = "too many certificates (5) already issued for this exact set of domains"
+)
+
+// startBusy starts an authority that opens accounts, and answers every order that
+// its limit is reached, and when to come again (RFC 8555 §6.6). It returns its
+// directory, and its root.
+func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []byte) {
+	t.Helper()
+	s, err := l.AddStation(t.Context(), "busy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Zone.Set(busyHost, "A", s.IPv4.String()); err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := NewCertificate(time.Now(), busyHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listener net.Listener
+	if err := inNetns(s.netns, func() (err error) {
+		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", ":443")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const base = "https://" + busyHost
+	mux := http.NewServeMux()
+	mux.HandleFunc("/dir", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]string{
+			"newNonce": base + "/nonce", "newAccount": base + "/account", "newOrder": base + "/order",
+		})
+	})
+	mux.HandleFunc("/account", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", base+"/account/1")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"status":"valid"}`)
+	})
+	mux.HandleFunc("/order", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", again.UTC().Format(http.TimeFormat))
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusTooManyRequests)
+		json.NewEncoder(w).Encode(map[string]any{
+			"type": "urn:ietf:params:acme:error:rateLimited", "status": http.StatusTooManyRequests, "detail": busyDetail,
+		})
+	})
+	server := &http.Server{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Replay-Nonce", fmt.Sprint(time.Now().UnixNano()))
+			mux.ServeHTTP(w, r)
+		}),
+	}
+	go server.ServeTLS(listener, "", "")
+	t.Cleanup(func() { server.Close() })
+	return base + "/dir", cert
+}
