@@ -5,9 +5,11 @@ SHELL   := /bin/bash -o pipefail
 GO      ?= go
 SUDO    := $(shell [ $$(id -u) = 0 ] || echo sudo)
 VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+ARCH     = amd64
+CROSS    = $(filter-out $(shell dpkg --print-architecture),$(ARCH))
 SOURCE   = build/deb/chatmaild-$(VERSION)
-DEB      = build/chatmaild_$(VERSION)_amd64.deb
-SCRIPTS  = .ci/run debian/tests/smoke testdata/web/check
+DEB      = build/chatmaild_$(VERSION)_$(ARCH).deb
+SCRIPTS  = .ci/run debian/chatmaild.postrm debian/tests/smoke testdata/web/check
 FUZZTIME = 30s
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -21,7 +23,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb demo test race lint check fuzz clean
+.PHONY: help build deb reproducible demo test race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -30,18 +32,26 @@ build: ## build/bin/chatmaild, for this machine
 
 # A copy of the tree, with the modules in vendor/, is built: the tree stays as it is.
 # Debian 12 has no Go as new as debian/control asks for; the profile takes ours.
-deb: ## the Debian package, in build/
-	$(call need,build-essential debhelper)
+deb: ## the Debian package, in build/; with ARCH=arm64 that for arm64
+	$(call need,build-essential debhelper $(CROSS:%=crossbuild-essential-%))
 	rm -rf build/deb && mkdir -p $(SOURCE)
 	tar -c --exclude=./build --exclude=./vendor --exclude=./.git . | tar -x -C $(SOURCE)
 	cd $(SOURCE) && $(GO) mod vendor
-	cd $(SOURCE) && GOCACHE=$$($(GO) env GOCACHE) dpkg-buildpackage -b -us -uc -Ppkg.chatmaild.upstream-go >../log 2>&1 || { cat ../log; exit 1; }
+	cd $(SOURCE) && GOCACHE=$$($(GO) env GOCACHE) dpkg-buildpackage -b -us -uc $(CROSS:%=-a%) -Ppkg.chatmaild.upstream-go$(CROSS:%=,cross) >../log 2>&1 || { cat ../log; exit 1; }
 	mv build/deb/*.deb $(DEB)
+
+# Another folder, user's mask, time zone, language and cache: the same octets.
+reproducible: deb ## builds the package again, elsewhere, and compares
+	@sum() { sha256sum <"$$1"; }; dir=$$(mktemp -d) && trap 'chmod -R u+w '"$$dir"'; rm -rf '"$$dir" EXIT; \
+	mkdir -p "$$dir/a much longer name" && cd "$$dir/a much longer name" && umask 002 && \
+	tar -c -C $(CURDIR) --exclude=./build --exclude=./vendor --exclude=./.git . | tar -x --touch && \
+	TZ=Pacific/Chatham LC_ALL=C.UTF-8 GOCACHE=$$dir/cache $(MAKE) --no-print-directory -s deb ARCH=$(ARCH) >/dev/null && \
+	first=$$(sum $(CURDIR)/$(DEB)) second=$$(sum $(DEB)) && echo "$$first$$second" && [ "$$first" = "$$second" ]
 
 demo: deb ## a throw-away relay, and two real clients that talk through it
 	$(GO) run ./testdata/lab/demo
 
-test: check deb ## everything: check, the package, real clients on the installed relay
+test: check deb reproducible ## everything: check, the package, real clients on the installed relay
 	$(call need,lintian)
 	lintian --allow-root --fail-on error,warning $(DEB)
 	$(GO) run ./testdata/lab/prepare
@@ -49,7 +59,7 @@ test: check deb ## everything: check, the package, real clients on the installed
 	testdata/web/check
 
 race: ## the tests that need no container, with the race detector
-	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd)
+	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables)
 	$(call gotest,-race -shuffle=on ./...)
 
 # gotest shows how each test ends. If one fails, all that was said, and last what failed.
