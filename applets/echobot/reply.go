@@ -51,7 +51,7 @@ func (b *Bot) reply(m *chat.Message, now time.Time) *chat.Message {
 	case group:
 		if found := called.FindStringSubmatch(text); found != nil {
 			text = found[1]
-		} else if !command(text) && !strings.HasPrefix(m.InReplyTo, b.mark) {
+		} else if !command(text) && !b.quoted(m) {
 			return nil
 		}
 	}
@@ -60,6 +60,12 @@ func (b *Bot) reply(m *chat.Message, now time.Time) *chat.Message {
 		reply.InReplyTo = m.ID
 	}
 	return reply
+}
+
+// quoted tells whether a message answers one of the bot's. Clients name the last
+// message of a chat in all that they send; who really answers one quotes it.
+func (b *Bot) quoted(m *chat.Message) bool {
+	return m.Quote != "" && strings.HasPrefix(m.InReplyTo, b.mark)
 }
 
 func (b *Bot) say(m *chat.Message, text string, now time.Time) *chat.Message {

@@ -1,0 +1,421 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"html"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A botMeeting is two relays, each with its echo bot, and people who talk to both.
+type botMeeting struct {
+	lab        *Lab
+	a, b       *Relay
+	alice, bob *Profile // on a and b
+
+	invite string // of a's bot
+	chat   uint32 // Alice's with a's bot
+	group  uint32
+}
+
+// self is the contact that a profile is of itself.
+const self = 1
+
+// TestEchobot is the proof that the real client and the echo bot understand each
+// other, and that bots have nothing to say to each other.
+func TestEchobot(t *testing.T) {
+	m := &botMeeting{}
+	var deb string
+	m.lab, deb = newLab(t)
+	for domain, relay := range map[string]**Relay{"_bots.test": &m.a, "_other.test": &m.b} {
+		var err error
+		*relay, err = m.lab.StartRelay(t.Context(), domain, deb, `probe_interval = "5s"`)
+		diagnose(t, *relay)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.alice = startProfile(t, m.lab, "alice", m.a.SignUpQR())
+	m.bob = startProfile(t, m.lab, "bob", m.b.SignUpQR())
+	for _, step := range []struct {
+		name string
+		do   func(*botMeeting, *testing.T)
+	}{
+		{"invite link", (*botMeeting).link},
+		{"join by the link", (*botMeeting).join},
+		{"text", (*botMeeting).text},
+		{"files", (*botMeeting).files},
+		{"group", (*botMeeting).inGroup},
+		{"two bots", (*botMeeting).twoBots},
+		{"probe", (*botMeeting).probe},
+		{"the name is nobody else's", (*botMeeting).name},
+		{"restart", (*botMeeting).restart},
+		{"off and on", (*botMeeting).off},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(m, t) }) {
+			break
+		}
+	}
+}
+
+func inviteOf(t *testing.T, r *Relay) string {
+	t.Helper()
+	out, err := r.Run(deadline(t, stepTimeout), "chatmaild", "echobot", "--invite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+func (m *botMeeting) link(t *testing.T) {
+	m.invite = inviteOf(t, m.a)
+	page, err := m.a.ReadFile(deadline(t, stepTimeout), "/var/www/chatmaild/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(html.UnescapeString(page), m.invite) {
+		t.Errorf("the home page does not have %s", m.invite)
+	}
+	if got := m.finding(t, "echo bot"); got.Level != "ok" || got.Detail != m.invite {
+		t.Errorf("status says %+v, want %s", got, m.invite)
+	}
+}
+
+// finding is what status says about one part.
+type finding struct{ Part, Level, Detail string }
+
+func (m *botMeeting) finding(t *testing.T, part string) finding {
+	t.Helper()
+	res, err := m.a.Exec(deadline(t, stepTimeout), nil, "chatmaild", "status", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report struct{ Findings []finding }
+	if err := json.Unmarshal([]byte(res.Stdout), &report); err != nil {
+		t.Fatalf("%v: %s%s", err, res.Stdout, res.Stderr)
+	}
+	for _, f := range report.Findings {
+		if f.Part == part {
+			return f
+		}
+	}
+	return finding{}
+}
+
+// answer waits for the answer of somebody else, and returns it.
+func answer(ctx context.Context, t *testing.T, p *Profile, what string, match func(Message) bool) Message {
+	t.Helper()
+	got, _, err := p.waitMessage(ctx, what, func(got Message) bool { return got.FromID != self && match(got) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.ShowPadlock {
+		t.Errorf("%s came, but not as an encrypted message", what)
+	}
+	return got
+}
+
+func answered(ctx context.Context, t *testing.T, p *Profile, begin string) Message {
+	t.Helper()
+	return answer(ctx, t, p, fmt.Sprintf("an answer that begins with %q", begin), func(got Message) bool {
+		return strings.HasPrefix(got.Text, begin)
+	})
+}
+
+// scan has a profile follow a link; it returns the chat.
+func scan(ctx context.Context, t *testing.T, p *Profile, link string) (chat uint32) {
+	t.Helper()
+	from := p.Position()
+	if err := p.Call(ctx, &chat, "secure_join", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(ctx, from, JoinerProgress, func(e Event) bool { return e.Progress == Complete }); err != nil {
+		t.Fatal(err)
+	}
+	return chat
+}
+
+func (m *botMeeting) join(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	m.chat = scan(ctx, t, m.alice, m.invite)
+	if got := answered(ctx, t, m.alice, "Hello! I am the echo bot of _bots.test."); got.ChatID != m.chat {
+		t.Errorf("the greeting came in chat %d, want %d", got.ChatID, m.chat)
+	}
+}
+
+func (m *botMeeting) text(t *testing.T) {
+	for _, text := range []string{"hello bot", "-- \nnot a signature", "> not a quote\nzwölf Boxkämpfer 🥊"} {
+		ctx := deadline(t, stepTimeout)
+		if _, err := m.alice.SendText(ctx, m.chat, text); err != nil {
+			t.Fatal(err)
+		}
+		answer(ctx, t, m.alice, text, func(got Message) bool { return got.Text == text })
+	}
+	ctx := deadline(t, stepTimeout)
+	for command, want := range map[string]string{"/ping": "pong", "/help": "Hello! I am the echo bot"} {
+		from := m.alice.Position()
+		if _, err := m.alice.SendText(ctx, m.chat, command); err != nil {
+			t.Fatal(err)
+		}
+		m.said(ctx, t, m.alice, from, want)
+	}
+}
+
+// said waits for a message that came after a moment.
+func (m *botMeeting) said(ctx context.Context, t *testing.T, p *Profile, from int, begin string) Message {
+	t.Helper()
+	var got Message
+	_, err := p.Wait(ctx, from, IncomingMsg, func(e Event) bool {
+		var err error
+		got, err = p.Message(ctx, e.MsgID)
+		return err == nil && strings.HasPrefix(got.Text, begin)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// files sends one that goes with its message, and one that comes after it.
+func (m *botMeeting) files(t *testing.T) {
+	for name, size := range map[string]int{"small.bin": 10_000, "large.bin": 400_000} {
+		ctx := deadline(t, stepTimeout)
+		content := make([]byte, size)
+		rand.Read(content)
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		text := "see " + name
+		if err := m.alice.Call(ctx, nil, "send_msg", m.chat, map[string]any{
+			"file": path, "filename": name, "viewtype": "File", "text": text,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		got := answer(ctx, t, m.alice, name, func(got Message) bool { return got.FileName == name })
+		if got.Text != text {
+			t.Errorf("%s came back with %q, want %q", name, got.Text, text)
+		}
+		if file, err := os.ReadFile(got.File); err != nil || !bytes.Equal(file, content) {
+			t.Errorf("%s: %d octets came back of %d, or others; %v", name, len(file), size, err)
+		}
+	}
+}
+
+// botContact returns the contact behind an address.
+func botContact(ctx context.Context, t *testing.T, p *Profile, r *Relay) uint32 {
+	t.Helper()
+	id, err := p.Contact(ctx, &Profile{Name: "bot", Addr: "echo@" + r.Domain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (m *botMeeting) inGroup(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	if err := m.alice.Call(ctx, &m.group, "create_group_chat", "Bötchen", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.bob.SecureJoin(ctx, m.alice, &m.group); err != nil {
+		t.Fatal(err)
+	}
+	from := m.alice.Position()
+	if err := m.alice.Call(ctx, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.a)); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.said(ctx, t, m.alice, from, "Hello, all!"); got.ChatID != m.group {
+		t.Errorf("the bot greets in chat %d, want %d", got.ChatID, m.group)
+	}
+	if _, err := m.alice.SendText(ctx, m.group, "good morning"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.alice.SendText(ctx, m.group, "@echo how are you"); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*Profile{m.alice, m.bob} {
+		answer(ctx, t, p, "the answer in the group", func(got Message) bool { return got.Text == "how are you" })
+	}
+	m.silent(t, m.alice, m.group, "good morning", 1)
+	m.members(t, 3)
+}
+
+// silent holds that a text stands so often in a chat, by whoever.
+func (m *botMeeting) silent(t *testing.T, p *Profile, chat uint32, text string, want int) {
+	t.Helper()
+	texts, err := p.Texts(deadline(t, stepTimeout), chat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return s != text })); got != want {
+		t.Errorf("%q stands %d times in the chat, want %d: %q", text, got, want, texts)
+	}
+}
+
+// members holds that nobody was lost by what a bot wrote.
+func (m *botMeeting) members(t *testing.T, want int) {
+	t.Helper()
+	for _, p := range []*Profile{m.alice, m.bob} {
+		var group struct {
+			ContactIDs []uint32 `json:"contactIds"`
+		}
+		ctx := deadline(t, stepTimeout)
+		got, _, err := p.waitMessage(ctx, "a message of the group", func(got Message) bool { return got.Text == "how are you" })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Call(ctx, &group, "get_full_chat_by_id", got.ChatID); err != nil {
+			t.Fatal(err)
+		}
+		if len(group.ContactIDs) != want {
+			t.Errorf("%s sees %d members, want %d", p.Name, len(group.ContactIDs), want)
+		}
+	}
+}
+
+// twoBots has the bots meet in a group and talks to both at once.
+func (m *botMeeting) twoBots(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	other := scan(ctx, t, m.alice, inviteOf(t, m.b))
+	answered(ctx, t, m.alice, "Hello! I am the echo bot of _other.test.")
+	from := m.alice.Position()
+	if err := m.alice.Call(ctx, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.b)); err != nil {
+		t.Fatal(err)
+	}
+	m.said(ctx, t, m.alice, from, "Hello, all!")
+	if _, err := m.alice.SendText(ctx, m.group, "@echo both of you"); err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int, err error) {
+		texts, err := m.alice.Texts(ctx, m.group)
+		for _, text := range texts {
+			if text == "both of you" {
+				n++
+			}
+		}
+		return n, err
+	}
+	if err := m.alice.Until(ctx, "both bots to answer", func() (bool, error) {
+		n, err := count()
+		return n >= 2, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Each bot has the other's answer before this question: it reads in order.
+	for relay, chat := range map[*Relay]uint32{m.a: m.chat, m.b: other} {
+		text := "are you calm, bot of " + relay.Domain
+		if _, err := m.alice.SendText(ctx, chat, text); err != nil {
+			t.Fatal(err)
+		}
+		answer(ctx, t, m.alice, text, func(got Message) bool { return got.Text == text })
+	}
+	if n, err := count(); n != 2 || err != nil {
+		t.Errorf("the bots have answered %d times, want 2; %v", n, err)
+	}
+	m.members(t, 4)
+}
+
+func (m *botMeeting) probe(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	var got finding
+	until(ctx, t, "a good probe", func() bool {
+		got = m.finding(t, "probe")
+		return got.Level == "ok"
+	})
+	t.Log(got.Detail)
+	if _, err := m.a.Run(ctx, "systemctl", "stop", "dovecot.service"); err != nil {
+		t.Fatal(err)
+	}
+	until(ctx, t, "a failed probe", func() bool { return m.finding(t, "probe").Level == "wrong" })
+	if _, err := m.a.Run(ctx, "systemctl", "start", "dovecot.service"); err != nil {
+		t.Fatal(err)
+	}
+	until(ctx, t, "a good probe again", func() bool { return m.finding(t, "probe").Level == "ok" })
+}
+
+func (m *botMeeting) name(t *testing.T) {
+	s, err := m.alice.Client.IMAP(deadline(t, stepTimeout), m.a.Domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Login("echo@"+m.a.Domain, "not-the-password"); err == nil {
+		t.Error("anybody can log in as the bot")
+	}
+}
+
+func (m *botMeeting) restart(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	if _, err := m.a.Run(ctx, "systemctl", "restart", "chatmaild-echobot.service"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := m.a.Run(ctx, "chatmaild", "run", "--skip-dns-check"); err != nil || !strings.Contains(out, "nothing to do") {
+		t.Errorf("chatmaild run: %s, %v", out, err)
+	}
+	if got := inviteOf(t, m.a); got != m.invite {
+		t.Errorf("the invite is %s, want %s", got, m.invite)
+	}
+	if _, err := m.alice.SendText(ctx, m.chat, "still you?"); err != nil {
+		t.Fatal(err)
+	}
+	answer(ctx, t, m.alice, "the answer after the restart", func(got Message) bool { return got.Text == "still you?" })
+	// Keys that came as gossip are still known.
+	last, _, err := m.bob.WaitText(ctx, "how are you")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.bob.SendText(ctx, last.ChatID, "@echo and me?"); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*Profile{m.alice, m.bob} {
+		answer(ctx, t, p, "the answer to Bob", func(got Message) bool { return got.Text == "and me?" })
+	}
+	pss, err := m.a.Script(ctx, "awk '/^Pss:/ {print $2}' /proc/$(systemctl show -P MainPID chatmaild-echobot)/smaps_rollup")
+	t.Logf("the bot has %s kB PSS, %v", strings.TrimSpace(pss), err)
+}
+
+func (m *botMeeting) off(t *testing.T) {
+	ctx := deadline(t, 2*time.Minute)
+	set := func(value string) {
+		t.Helper()
+		text, err := m.a.ReadFile(ctx, configFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := m.a.Exec(ctx, strings.NewReader(setKey(text, "echobot = "+value)), "dd", "status=none", "of="+configFile)
+		if err != nil || res.Code != 0 {
+			t.Fatal(res, err)
+		}
+		if _, err := m.a.Run(ctx, "chatmaild", "run", "--skip-dns-check"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("false")
+	if res, err := m.a.Exec(ctx, nil, "systemctl", "is-active", "chatmaild-echobot.service"); err != nil || res.Code == 0 {
+		t.Errorf("the bot runs: %+v, %v", res, err)
+	}
+	page, err := m.a.ReadFile(ctx, "/var/www/chatmaild/index.html")
+	if err != nil || strings.Contains(page, "i.delta.chat") {
+		t.Errorf("the home page has an invite; %v", err)
+	}
+	set("true")
+	if got := inviteOf(t, m.a); got != m.invite {
+		t.Errorf("the invite is %s, want %s", got, m.invite)
+	}
+	if _, err := m.alice.SendText(ctx, m.chat, "back again?"); err != nil {
+		t.Fatal(err)
+	}
+	answer(ctx, t, m.alice, "the answer of a bot that was off", func(got Message) bool { return got.Text == "back again?" })
+	broken, err := m.a.Broken(ctx)
+	if err != nil || broken != nil {
+		t.Errorf("failed, or started more than once: %q, %v", broken, err)
+	}
+}
