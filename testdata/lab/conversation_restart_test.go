@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,17 +10,9 @@ import (
 
 // hibernation lets every session fall asleep in Dovecot, and sends then: each
 // message has to arrive by itself.
-//
-// A session that is just hearing of mail when its time comes stays awake until it
-// idles anew. So not all must sleep, but some: only then is there this process.
 func (c *conversation) hibernation(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := c.relay.WaitHibernated(ctx); err != nil {
-		t.Log(err)
-	}
-	if _, err := c.relay.Run(t.Context(), "pgrep", "--exact", "imap-hibernate"); err != nil {
-		t.Fatalf("no session hibernates: %v", err)
+	if err := c.relay.WaitHibernated(deadline(t, stepTimeout)); err != nil {
+		t.Fatal(err)
 	}
 	say(t, c.bob, c.ba, c.alice, "are you awake?")
 	say(t, c.alice, c.ab, c.bob, "I am")

@@ -16,6 +16,9 @@
  *    is forgotten: the mail wakes nobody. mailbox_watch_extract_notify_fd() here
  *    looks for one after the fresh descriptor watches, and refuses then. Such a
  *    change is about to be looked at; that starts imap_hibernate_timeout anew.
+ *    The old descriptor is the one on which mailbox-watch.c watches, told by
+ *    io_add_notify() and inotify_add_watch() here. There are others, for a
+ *    moment: a session that waits for a lock on the mailbox watches that.
  *
  * Every other call passes unchanged. Where a later Dovecot has other names, calls
  * or lengths, nothing here applies, and Dovecot is as it was. Delete this when
@@ -25,6 +28,7 @@
 #include <dlfcn.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -32,12 +36,15 @@
 enum { NOTIFY_DELAY_MSECS = 500 };
 
 /* Dovecot's own types: only passed through. */
+struct io;
 struct mailbox;
 struct timeout;
+typedef void io_callback_t(void *context);
 typedef void timeout_callback_t(void *context);
 
 /* An imap process has one thread and, unless it is told otherwise, one client. */
-static int watching = -1;       /* the inotify descriptor of the main loop */
+static int watching = -1;       /* the inotify descriptor that watches the mailbox */
+static int adding;              /* mailbox-watch.c is adding a watch */
 static int extracting;          /* inside mailbox_watch_extract_notify_fd() */
 static struct timeout *waiting; /* a reported change that nobody has looked at */
 
@@ -45,27 +52,41 @@ static struct timeout *waiting; /* a reported change that nobody has looked at *
 #define FIND(real, name) \
 	do { if ((real) == NULL) *(void **)&(real) = dlsym(RTLD_NEXT, name); } while (0)
 
-int inotify_init(void)
-{
-	static int (*real)(void);
-	int fd;
-
-	FIND(real, "inotify_init");
-	fd = real();
-	if (!extracting)
-		watching = fd;
-	return fd;
-}
-
-static int is_watch_delay(unsigned int msecs, const char *source_filename)
+static int from_mailbox_watch(const char *source_filename)
 {
 	const char *name;
 
-	if (msecs != NOTIFY_DELAY_MSECS || source_filename == NULL)
+	if (source_filename == NULL)
 		return 0;
 	name = strrchr(source_filename, '/');
 	name = name == NULL ? source_filename : name + 1;
 	return strcmp(name, "mailbox-watch.c") == 0;
+}
+
+/* lib/ioloop.h. The result is an enumeration. */
+int io_add_notify(const char *path, const char *source_filename,
+	unsigned int source_linenum, io_callback_t *callback, void *context,
+	struct io **io_r)
+{
+	static int (*real)(const char *, const char *, unsigned int,
+			   io_callback_t *, void *, struct io **);
+	int result;
+
+	FIND(real, "io_add_notify");
+	adding = !extracting && from_mailbox_watch(source_filename);
+	result = real(path, source_filename, source_linenum, callback, context, io_r);
+	adding = 0;
+	return result;
+}
+
+int inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+	static int (*real)(int, const char *, uint32_t);
+
+	FIND(real, "inotify_add_watch");
+	if (adding)
+		watching = fd;
+	return real(fd, path, mask);
 }
 
 /* lib/ioloop.h */
@@ -77,7 +98,7 @@ struct timeout *timeout_add_short(unsigned int msecs,
 				       timeout_callback_t *, void *);
 
 	FIND(real, "timeout_add_short");
-	if (!is_watch_delay(msecs, source_filename))
+	if (msecs != NOTIFY_DELAY_MSECS || !from_mailbox_watch(source_filename))
 		return real(msecs, source_filename, source_linenum, callback, context);
 	waiting = real(0, source_filename, source_linenum, callback, context);
 	return waiting;

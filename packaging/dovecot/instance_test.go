@@ -1,0 +1,249 @@
+package dovecot_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+type instance struct {
+	folder string
+	port   int
+	master int
+	mails  int
+}
+
+// start runs Dovecot in a folder of its own, with library preloaded into imap.
+func start(t *testing.T, library string) *instance {
+	t.Helper()
+	dovecot, err := exec.LookPath("dovecot")
+	if err != nil || os.Getuid() != 0 {
+		t.Skip("SKIPPED: it needs root and Debian's dovecot-imapd")
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not t.TempDir: a socket's path may have 107 octets, and nobody must get in.
+	folder, err := os.MkdirTemp("", "dovecot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	mail := filepath.Join(folder, "mail")
+	uid, _ := strconv.Atoi(nobody.Uid)
+	for _, err := range []error{os.Chmod(folder, 0o755), os.Mkdir(mail, 0o755), os.Chown(mail, uid, -1)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := &instance{folder: folder, port: freePort(t)}
+	imap := "imap"
+	if library != "" {
+		imap = "/usr/bin/env LD_PRELOAD=" + library + " /usr/lib/dovecot/imap"
+	}
+	conf := filepath.Join(folder, "dovecot.conf")
+	text := fmt.Sprintf(config, folder, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap)
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(dovecot, "-F", "-c", conf)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.master = cmd.Process.Pid
+	t.Cleanup(func() {
+		signal(t, d.master, syscall.SIGTERM)
+		cmd.Wait()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(folder, "log"))
+			t.Logf("Dovecot's log:\n%s", log)
+		}
+	})
+	return d
+}
+
+const config = `
+base_dir = %[1]s/run
+state_dir = %[1]s/state
+log_path = %[1]s/log
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+service imap-login {
+  inet_listener imap {
+    port = %[2]d
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=%[3]s gid=%[4]s home=%[1]s/mail/%%u
+}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:~
+imap_hibernate_timeout = %[5]ds
+service imap {
+  executable = %[6]s
+  unix_listener imap-master {
+    mode = 0666
+  }
+}
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0666
+  }
+}
+`
+
+// compile makes the library with the machine's compiler.
+func compile(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("SKIPPED: it needs gcc")
+	}
+	folder, err := os.MkdirTemp("", "idle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	library := filepath.Join(folder, "instant-idle.so")
+	out, err := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
+		"-o", library, "idle/instant_idle.c").CombinedOutput()
+	if err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return library
+}
+
+// deliver does what LMTP does in the end: it moves a file into new/.
+func (d *instance) deliver(t *testing.T, user string) {
+	t.Helper()
+	d.mails++
+	name := fmt.Sprintf("%d.M%d.test", time.Now().Unix(), d.mails)
+	maildir := filepath.Join(d.folder, "mail", user)
+	tmp := filepath.Join(maildir, "tmp", name)
+	if err := os.WriteFile(tmp, []byte("Subject: [...]\r\n\r\nhello\r\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(tmp, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(tmp, filepath.Join(maildir, "new", name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitsForLock delivers to a session in IDLE while somebody else has locked the
+// mailbox, until it waits for that; then the lock is gone, and the session deletes
+// the mail, as Delta Chat does, and idles anew.
+func (d *instance) waitsForLock(t *testing.T, c *client) {
+	t.Helper()
+	imap := d.imapProcess(t)
+	lock := filepath.Join(d.folder, "mail", c.user, "dovecot-uidlist.lock")
+	if err := os.WriteFile(lock, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	d.deliver(t, c.user)
+	await(t, "the session to wait for the lock", func() bool { return inotifyDescriptors(imap) == 2 })
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if !c.hears(t) {
+		t.Fatal("new mail was not reported after a wait for the lock")
+	}
+	fmt.Fprint(c.conn, "DONE\r\nd UID STORE 1:* +FLAGS (\\Deleted)\r\ne EXPUNGE\r\nf IDLE\r\n")
+	if !c.reads(t, "+ idling", idleTimeout) {
+		t.Fatal("the session does not idle again")
+	}
+}
+
+func inotifyDescriptors(pid int) (n int) {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil && to == "anon_inode:inotify" {
+			n++
+		}
+	}
+	return n
+}
+
+// waits reports whether a process has nothing to do: it sleeps (proc(5), stat).
+func waits(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(text), ") S ")
+}
+
+// imapProcesses returns the imap processes of this instance.
+func (d *instance) imapProcesses(t *testing.T) (pids []int) {
+	t.Helper()
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		var pid, parent int
+		var name, state string
+		fmt.Sscan(string(text), &pid, &name, &state, &parent)
+		if name == "(imap)" && parent == d.master {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func (d *instance) imapProcess(t *testing.T) int {
+	t.Helper()
+	pids := d.imapProcesses(t)
+	if len(pids) != 1 {
+		t.Fatalf("got %d imap processes, want 1", len(pids))
+	}
+	return pids[0]
+}
+
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if done() {
+			return
+		}
+	}
+	t.Fatalf("waited 20 s in vain for %s", what)
+}
+
+func signal(t *testing.T, pid int, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, s); err != nil {
+		t.Fatalf("signal %v to %d: %v", s, pid, err)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
