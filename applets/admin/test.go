@@ -23,8 +23,9 @@ var testCommand = command.Command{
 		fs.BoolVar(&t.json, "json", false, "print one JSON object instead of a table")
 		fs.StringVar(&t.junit, "junit", "", "write the results to `FILE`, too, as JUnit XML")
 		fs.BoolVar(&t.slow, "slow", false, "test the rate limit, too")
+		fs.DurationVar(&t.timeout, "timeout", 15*time.Second, "give a check up after so `LONG`; a slow one after twelve times that")
 		fs.StringVar(&t.skip, "skip", "", "leave out these checks or groups, a `LIST` with commas")
-		fs.StringVar(&t.invite, "invite", "", "the `TOKEN` of an invite that may be used four times, if the relay asks for one")
+		fs.StringVar(&t.invite, "invite", "", "the `TOKEN` of an invite of four uses, five with --slow, if the relay asks for one")
 		fs.StringVar(&t.selector, "selector", "opendkim", "the `NAME` of the relay's DKIM key")
 		fs.BoolVar(&t.list, "list", false, "list the checks, and run none")
 		return t.run
@@ -35,6 +36,7 @@ var testCommand = command.Command{
 type test struct {
 	network          func() (outside.Network, error)
 	json, slow, list bool
+	timeout          time.Duration
 	junit, skip      string
 	invite, selector string
 }
@@ -49,6 +51,9 @@ func (t *test) run(ctx context.Context, env *command.Env, args []string) error {
 	if len(args) < 1 || len(args) > 2 {
 		return command.Usagef("test wants one or two arguments: the relay's domain, and that of another relay to write to")
 	}
+	if t.timeout <= 0 {
+		return command.Usagef("--timeout has to be more than 0")
+	}
 	skip, err := t.skipped()
 	if err != nil {
 		return err
@@ -58,7 +63,8 @@ func (t *test) run(ctx context.Context, env *command.Env, args []string) error {
 		return err
 	}
 	o := proof.Options{
-		Relay: relays[0], DKIMSelector: t.selector, Slow: t.slow, Skip: skip, Invite: t.invite, Now: time.Now(),
+		Relay: relays[0], DKIMSelector: t.selector, Slow: t.slow, Skip: skip, Invite: t.invite,
+		Now: time.Now(), Timeout: t.timeout,
 	}
 	if len(relays) == 2 {
 		o.Other = relays[1]

@@ -81,7 +81,8 @@ type Options struct {
 	Skip         []string // names of checks and groups
 	Invite       string   // token for a relay that asks for one; may be ""
 
-	Now time.Time
+	Now     time.Time
+	Timeout time.Duration // of a check; 0 means 15 seconds
 	// Done is told of each result as it comes; may be nil. It is called from
 	// one goroutine at a time.
 	Done func(Result)
@@ -89,9 +90,9 @@ type Options struct {
 
 // Bounds of a run.
 const (
-	checkTimeout = 15 * time.Second
-	slowTimeout  = 3 * time.Minute
-	atOnce       = 12 // checks
+	defaultTimeout = 15 * time.Second
+	slowFactor     = 12 // times as long for a slow check
+	atOnce         = 12 // checks
 )
 
 // noteError is what is seen when a promise is kept in a way that an operator

@@ -75,14 +75,16 @@ func (s *session) carry(ctx context.Context, r *outside.Relay, from user, l lett
 			}
 			// Others may write to the same user at the same time.
 			if strings.Contains(header(got), l.id) {
-				return got, took, to.reads(got)
+				return got, took, s.reads(to, got)
 			}
 		}
 	}
 }
 
 // reads holds that a message is what was written, and only the user can read it.
-func (u *user) reads(raw string) error {
+func (s *session) reads(u user, raw string) error {
+	s.openpgp.Lock()
+	defer s.openpgp.Unlock()
 	m, err := u.Open([]byte(raw), nil, nil)
 	if err != nil {
 		return fmt.Errorf("what arrived cannot be read: %w", err)

@@ -61,10 +61,11 @@ func (p *party) send(ctx context.Context, m *chat.Sealed) error {
 	}
 }
 
+// answerer answers a message of SecureJoin, and says whether that was the end.
+type answerer func(*chat.Message, time.Time) (*chat.Sealed, bool, error)
+
 // await looks at what comes in until there is something to answer, or the end.
-// Others write to the same user at the same time.
-func (p *party) await(secrets []string, now time.Time,
-	answer func(*chat.Message, time.Time) (*chat.Sealed, bool, error)) (next *chat.Sealed, done bool, err error) {
+func (s *session) await(p *party, secrets []string, answer answerer) (next *chat.Sealed, done bool, err error) {
 	for {
 		messages, err := p.inbox.Wait(p.known)
 		if err != nil {
@@ -72,31 +73,35 @@ func (p *party) await(secrets []string, now time.Time,
 		}
 		for p.known < messages {
 			p.known++
-			got, err := p.inbox.Message(p.known)
+			raw, err := p.inbox.Message(p.known)
 			if err != nil {
 				return nil, false, err
 			}
-			m, err := p.Open([]byte(got), secrets, nil)
-			if err != nil {
-				continue // of another conversation, sealed with another secret
-			}
-			if next, done, err = answer(m, now); err != nil || next != nil || done {
+			if next, done, err = s.answer(p, raw, secrets, answer); err != nil || next != nil || done {
 				return next, done, err
 			}
 		}
 	}
 }
 
+// answer leaves out what is of another conversation, sealed with another secret:
+// others write to the same user at the same time.
+func (s *session) answer(p *party, raw string, secrets []string, answer answerer) (next *chat.Sealed, done bool, err error) {
+	s.openpgp.Lock()
+	defer s.openpgp.Unlock()
+	m, err := p.Open([]byte(raw), secrets, nil)
+	if err != nil {
+		return nil, false, nil
+	}
+	return answer(m, s.Now)
+}
+
 // join has one party follow the invite link of the other (SecureJoin), until each
 // has the other's key and knows that it is.
 func (s *session) join(ctx context.Context, inviter, joiner *party, v2 bool) error {
 	in := &chat.Inviter{Self: &inviter.Self, Number: chat.NewToken(), Auth: chat.NewToken()}
-	invite, err := chat.ParseInvite(in.Invite().Link())
-	if err != nil {
-		return err
-	}
-	jo := &chat.Joiner{Self: &joiner.Self, Invite: invite, V2: v2}
-	next, err := jo.Start(s.Now)
+	jo := &chat.Joiner{Self: &joiner.Self, V2: v2}
+	next, err := s.follow(jo, in)
 	if err != nil {
 		return err
 	}
@@ -104,14 +109,14 @@ func (s *session) join(ctx context.Context, inviter, joiner *party, v2 bool) err
 		if err := joiner.send(ctx, next); err != nil {
 			return fmt.Errorf("the joiner's %s: %w", step, err)
 		}
-		if next, _, err = inviter.await(in.Secrets(), s.Now, in.Answer); err != nil {
+		if next, _, err = s.await(inviter, in.Secrets(), in.Answer); err != nil {
 			return fmt.Errorf("waiting for the joiner's %s: %w", step, err)
 		}
 		if err := inviter.send(ctx, next); err != nil {
 			return fmt.Errorf("the answer to the joiner's %s: %w", step, err)
 		}
 		var done bool
-		if next, done, err = joiner.await(jo.Secrets(), s.Now, jo.Answer); err != nil {
+		if next, done, err = s.await(joiner, jo.Secrets(), jo.Answer); err != nil {
 			return fmt.Errorf("waiting for the answer to the joiner's %s: %w", step, err)
 		}
 		if done {
@@ -119,6 +124,16 @@ func (s *session) join(ctx context.Context, inviter, joiner *party, v2 bool) err
 		}
 	}
 	return errors.New("the joiner was not let in")
+}
+
+// follow reads the invite's link and asks for the inviter's key.
+func (s *session) follow(jo *chat.Joiner, in *chat.Inviter) (request *chat.Sealed, err error) {
+	s.openpgp.Lock()
+	defer s.openpgp.Unlock()
+	if jo.Invite, err = chat.ParseInvite(in.Invite().Link()); err != nil {
+		return nil, err
+	}
+	return jo.Start(s.Now)
 }
 
 // meet has one user follow the other's invite link, by both versions of the

@@ -102,9 +102,12 @@ func (r *runner) finish(result Result) {
 
 // do runs one check within its time.
 func (c *Check) do(ctx context.Context, s *session) Result {
-	limit := checkTimeout
+	limit := s.Timeout
+	if limit == 0 {
+		limit = defaultTimeout
+	}
 	if c.When == Slow {
-		limit = slowTimeout
+		limit *= slowFactor
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"chatmaild/applets/admin/outside"
@@ -26,6 +27,10 @@ type session struct {
 	hello string
 	// secret is the subject of the message that is delivered.
 	secret string
+
+	// openpgp is held while keys are used: the library remembers in them what
+	// it found out about them.
+	openpgp sync.Mutex
 
 	alice     user   // by "create"
 	bob       user   // by "delivery"
@@ -96,6 +101,8 @@ func (s *session) letter(from, to user) (letter, error) {
 		Date: s.Now, Subject: "proof", Text: text,
 		Header: textproto.MIMEHeader{"Chat-Version": {"1.0"}},
 	}
+	s.openpgp.Lock()
+	defer s.openpgp.Unlock()
 	raw, err := from.Encrypt(m, []*chat.Cert{to.Key.Cert()})
 	return letter{m.ID, string(raw)}, err
 }

@@ -58,7 +58,7 @@ func webChecks() []Check {
 	return []Check{
 		{"page", Web, page, Always, "a page that says what this is", nginx, homePage},
 		{"http", Web, []string{"address"}, Always, "port 80 leads to https://", "clients do without; certificates by HTTP-01 do not", toHTTPS},
-		{"new", Web, page, Always, "POST /new gives credentials that let one in", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
+		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new gives credentials that let one in", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
 		{"autoconfig", Web, page, Always, "the servers for IMAP and SMTP, all of them the domain", nginx, autoconfiguration},
 		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that makes others insist on the domain's certificate", nginx, mtaSTS},
 	}
@@ -79,15 +79,15 @@ func accountChecks() []Check {
 		{"login-143", outside.IMAPStart, "certificate-143"},
 		{"login-465", outside.Submissions, "certificate-465"},
 		{"login-587", outside.Submission, "certificate-587"},
-		{"alpn-imap", outside.IMAPByALPN, "port-443"},
-		{"alpn-smtp", outside.SMTPByALPN, "port-443"},
+		{"alpn-imap", outside.IMAPByALPN, "certificate-443"},
+		{"alpn-smtp", outside.SMTPByALPN, "certificate-443"},
 	} {
 		checks = append(checks, Check{l.name, Accounts, []string{"create", l.needs}, Always, "the account is known: " + l.service.What,
 			doveauth + "; for port 443 nginx, too", login(l.service)})
 	}
-	alice := []string{"create"}
+	alice := []string{"login-993"}
 	return append(checks,
-		Check{"wrong-password", Accounts, alice, Always, "no login with another password", doveauth, wrongPassword},
+		Check{"wrong-password", Accounts, []string{"create"}, Always, "no login with another password", doveauth, wrongPassword},
 		Check{"foreign-domain", Accounts, []string{"certificate-993"}, Always, "no account for another domain", doveauth, foreignDomain},
 		Check{"capabilities", IMAP, alice, Always, "IDLE MOVE QUOTA METADATA XCHATMAIL, which clients look for",
 			"chatmaild run writes Dovecot's configuration again", capabilities},
@@ -102,7 +102,7 @@ func mailChecks() []Check {
 	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u 'postfix@-' -n 50"
 	const trace = "chatmaild run writes the header checks that take it out"
 	return []Check{
-		{"delivery", Mail, []string{"login-465"}, Always, "an encrypted message arrives as it was written", filter, delivery},
+		{"delivery", Mail, []string{"login-465", "login-993"}, Always, "an encrypted message arrives as it was written", filter, delivery},
 		{"subject-hidden", Mail, []string{"delivery"}, Always, "a subject of [...], whatever the client wrote", trace, subjectHidden},
 		{"client-hidden", Mail, []string{"delivery"}, Always, "nothing that tells of the sender's network or program", trace, clientHidden},
 		{"securejoin", Mail, []string{"delivery"}, Always, "two users get each other's keys by an invite link", filter, secureJoin},
@@ -117,7 +117,7 @@ func refusalChecks() []Check {
 		postfix  = "chatmaild run writes Postfix's configuration again"
 	)
 	user := []string{"login-465"}
-	stranger := []string{"create", "port-25"}
+	stranger := []string{"create", "certificate-25"}
 	return []Check{
 		{"cleartext", Refusals, user, Always, unencrypted, outgoing, clearSubmission},
 		{"forged-from", Refusals, user, Always, "500 Invalid FROM, for another author than who is logged in", outgoing, forgedFrom},
@@ -126,7 +126,7 @@ func refusalChecks() []Check {
 		{"unsigned", Refusals, stranger, Always, "554 5.7.1 " + unsigned, signed, unsignedMail},
 		{"bad-signature", Refusals, stranger, Always, "554 5.7.1 " + badlySigned, signed, badSignature},
 		{"cleartext-from-outside", Refusals, stranger, Always, unencrypted, incoming, clearFromOutside},
-		{"open-relay", Refusals, []string{"port-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
+		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
 		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, for a moment", outgoing, rateLimit},
 	}
 }
