@@ -15,14 +15,14 @@ var noOwner = host.Owner{}
 
 // takeData puts what the new relay has elsewhere where that looks for it. Mailboxes,
 // the DKIM key and acmetool's folder are where they should be.
-func (im *importer) takeData(context.Context) error {
+func (im *importer) takeData(ctx context.Context) error {
 	if err := im.takeSelfSigned(); err != nil {
 		return err
 	}
 	if err := im.takePages(); err != nil {
 		return err
 	}
-	return im.takeEchobot()
+	return im.takeEchobot(ctx)
 }
 
 // takeSelfSigned takes the key that apps know.

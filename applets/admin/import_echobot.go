@@ -1,12 +1,128 @@
 package admin
 
-import "chatmaild/applets/admin/takeover"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
 
-// takeEchobot takes the old bot's identity over, if it still has one.
-func (im *importer) takeEchobot() error { return nil }
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/chat"
+	"chatmaild/applets/echobot"
+)
 
+// selfKey asks a client's database for its private key: tables keypairs and config of
+// chatmail/core, src/sql/migrations.rs.
+const selfKey = `SELECT private_key FROM keypairs
+ORDER BY id = (SELECT value FROM config WHERE keyname = 'key_id') DESC, id LIMIT 1`
+
+// takeEchobot takes over who the old relay's bot is: its key, and, if its invite link
+// is there, the tokens in that. The relay's releases since the end of 2025 have none;
+// it may still lie on the disk. If it cannot be read, the bot becomes another one.
+func (im *importer) takeEchobot(ctx context.Context) error {
+	if !im.conf.Echobot {
+		return nil
+	}
+	name := im.conf.EchobotIdentity()
+	if there, err := im.machine.Exists(name); err != nil || there {
+		return err // a bot that is there has contacts too
+	}
+	id, err := im.oldBot(ctx)
+	if id == nil || err != nil {
+		if err != nil {
+			im.note("echo bot", "it becomes a new one, for the old one's key cannot be read: %v", err)
+		}
+		return nil
+	}
+	text, err := id.Marshal()
+	if err != nil {
+		return err
+	}
+	return im.put("echo bot's key", []wanted.File{
+		{Path: name, Content: text, Mode: 0o600, Owner: "chatmaild", Group: "chatmaild", Secret: true},
+	})
+}
+
+// oldBot returns who the old bot is, or nil if there never was one.
+func (im *importer) oldBot(ctx context.Context) (*echobot.Identity, error) {
+	files, err := im.source.Files(path.Join(takeover.EchobotState, "accounts"))
+	if err != nil {
+		return nil, err
+	}
+	var database string
+	for _, name := range files {
+		if path.Base(name) != "dc.db" {
+			continue
+		}
+		if database != "" {
+			return nil, errors.New("it has more than one account")
+		}
+		database = name
+	}
+	if database == "" {
+		return nil, nil
+	}
+	key, err := im.botKey(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	id := &echobot.Identity{Password: chat.NewToken(), Key: key, Number: chat.NewToken(), Auth: chat.NewToken()}
+	link, err := im.source.ReadFile(path.Join(takeover.EchobotState, "invite-link.txt"))
+	if err != nil {
+		return id, nil // a new link leads to the same bot
+	}
+	invite, err := chat.ParseInvite(strings.TrimSpace(string(link)))
+	if err == nil && invite.Number != "" && invite.Fingerprint == key.Cert().Fingerprint() {
+		id.Number, id.Auth = invite.Number, invite.Auth
+	}
+	return id, nil
+}
+
+// botKey reads a copy of the database: its last changes are in a file beside it, and
+// looking at these would write to a third one.
+func (im *importer) botKey(ctx context.Context, database string) (*chat.Key, error) {
+	if err := im.machine.MakeFolder(privateFolder); err != nil {
+		return nil, err
+	}
+	folder := path.Join(importFolder, "echobot")
+	defer func() {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			_ = im.machine.Remove(path.Join(folder, "dc.db"+suffix)) // most have never been there
+		}
+	}()
+	for _, suffix := range []string{"", "-wal"} {
+		there, err := im.source.Exists(database + suffix)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			continue
+		}
+		if err := im.machine.CopyTree(im.source, database+suffix, path.Join(folder, "dc.db"+suffix), noOwner); err != nil {
+			return nil, err
+		}
+	}
+	binary, err := im.machine.SQLite(ctx, path.Join(folder, "dc.db"), selfKey)
+	if err != nil {
+		return nil, err
+	}
+	if len(binary) == 0 {
+		return nil, errors.New("its database holds no key")
+	}
+	key, err := chat.ReadKey(bytes.NewReader(binary))
+	if err != nil {
+		return nil, fmt.Errorf("the key in its database: %w", err)
+	}
+	return key, nil
+}
+
+// noteEchobot says what becomes of the bot.
 func (im *importer) noteEchobot() {
-	if there, err := im.source.Exists(takeover.EchobotState); err == nil && there {
-		im.note("echo bot", "its identity stays in %s", takeover.EchobotState)
+	database, err := im.source.Files(path.Join(takeover.EchobotState, "accounts"))
+	if err == nil && len(database) > 0 {
+		im.note("echo bot", "its key, and the invite link that people have, are taken from %s; its chats stay there", takeover.EchobotState)
 	}
 }

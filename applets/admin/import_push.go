@@ -10,12 +10,55 @@ import (
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
+	"chatmaild/auth/dict"
 	"chatmaild/push"
 	"chatmaild/store"
 )
 
-// giveChunk is how many waiting notifications are taken at once.
-const giveChunk = 1000
+const (
+	// notifyTimeout bounds handing on what waits.
+	notifyTimeout = time.Minute
+
+	// giveChunk is how many waiting notifications are given back at once.
+	giveChunk = 1000
+)
+
+// notifyWaiting hands the notifications that the old relay had not sent yet to the
+// metadata daemon, which then owes them to the accounts' devices.
+func (im *importer) notifyWaiting(ctx context.Context) error {
+	folder := path.Join(im.conf.MailboxesDir, takeover.Pending)
+	names, err := im.machine.Names(folder)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
+	defer cancel()
+	metadata, err := dict.Dial(ctx, path.Join(im.machine.Root, im.conf.Socket("metadata")))
+	if err != nil {
+		return err
+	}
+	defer metadata.Close()
+	told := map[string]bool{}
+	for _, name := range names {
+		text, err := im.machine.ReadFile(path.Join(folder, name))
+		if err != nil {
+			return err
+		}
+		// The old relay, too, drops what it cannot read and what is too old.
+		n, err := takeover.DecodeNotification(text)
+		if err == nil && n.Waits(im.now) && !told[n.Account] {
+			told[n.Account] = true
+			if err := metadata.Commit(ctx, n.Account, []dict.Change{{Key: "priv/import/messagenew"}}); err != nil {
+				return fmt.Errorf("handing a waiting notification on: %w", err)
+			}
+		}
+		if err := im.machine.Move(path.Join(folder, name), path.Join(importMoved, takeover.Pending, name)); err != nil {
+			return err
+		}
+	}
+	im.say("notify the devices of %d accounts whose notification waited", len(told))
+	return nil
+}
 
 // giveBackPush writes push tokens and waiting notifications where the Python relay
 // looks for them. Its daemon and ours are down meanwhile.

@@ -147,7 +147,7 @@ func (im *importer) showNotes(out io.Writer) {
 }
 
 // conclude is what the operator reads when all is done.
-func (im *importer) conclude() {
+func (im *importer) conclude(ctx context.Context) {
 	out := im.env.Stdout
 	fmt.Fprintf(out, "\n%s is a chatmaild relay now, with %d accounts.\n", im.conf.MailDomain, im.accounts.total)
 	for _, s := range im.conversion.Settings {
@@ -155,6 +155,7 @@ func (im *importer) conclude() {
 			fmt.Fprintf(out, "  %v: %s (%s)\n", s.Fate, s.Param.Key, s.Why)
 		}
 	}
+	im.addNotes(ctx)
 	im.showNotes(out)
 	fmt.Fprintf(out, "See chatmaild status. Back to the Python relay: chatmaild import --undo\n")
 }

@@ -11,17 +11,6 @@ import (
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/auth/dict"
-)
-
-const (
-	unitFolder = "/etc/systemd/system"
-
-	// servingTimeout is how long the servers may take, once started, to listen.
-	servingTimeout = 20 * time.Second
-	servingPoll    = 100 * time.Millisecond
-
-	notifyTimeout = time.Minute
 )
 
 // takeOver does the steps that are not done yet. Until mail is off, a failure leaves
@@ -61,7 +50,7 @@ func (im *importer) takeOver(ctx context.Context) error {
 			return im.fail(ctx, step.name, err)
 		}
 	}
-	im.conclude()
+	im.conclude(ctx)
 	return nil
 }
 
@@ -103,7 +92,7 @@ func (im *importer) begin(ctx context.Context) error {
 		}
 	}
 	im.journal = j
-	if err := im.machine.MakeFolder(wanted.Folder{Path: importFolder, Mode: 0o700, Owner: "root", Group: "root"}); err != nil {
+	if err := im.machine.MakeFolder(privateFolder); err != nil {
 		return err
 	}
 	return im.writeJournal()
@@ -131,6 +120,9 @@ func (im *importer) oldUnits(ctx context.Context) ([]takeover.OldUnit, error) {
 	}
 	return old, nil
 }
+
+// privateFolder holds keys.
+var privateFolder = wanted.Folder{Path: importFolder, Mode: 0o700, Owner: "root", Group: "root"}
 
 func (im *importer) writeJournal() error {
 	text, err := im.journal.Encode()
@@ -180,154 +172,4 @@ func (im *importer) making(names ...string) error {
 		}
 	}
 	return im.writeJournal()
-}
-
-// stopOld ends mail first, so that nothing is under way when the filters go.
-func (im *importer) stopOld(ctx context.Context) error {
-	im.say("stop Postfix and Dovecot for a moment")
-	if err := im.stopMail(ctx); err != nil {
-		return err
-	}
-	for _, u := range im.journal.Units {
-		im.say("stop and mask %s", u.Name)
-		if err := im.mask(ctx, u); err != nil {
-			return err
-		}
-	}
-	for _, cron := range takeover.Crons {
-		if there, err := im.machine.Exists(cron); err != nil {
-			return err
-		} else if there {
-			im.say("move %s away", cron)
-			im.journal.Crons = append(im.journal.Crons, cron)
-			if err := im.writeJournal(); err != nil {
-				return err
-			}
-		}
-	}
-	for _, cron := range im.journal.Crons {
-		if err := im.machine.Move(cron, path.Join(importMoved, cron)); err != nil {
-			return err
-		}
-	}
-	return im.machine.Systemctl(ctx, "daemon-reload")
-}
-
-// stopMail waits for the instance that postfix.service only stands for.
-func (im *importer) stopMail(ctx context.Context) error {
-	return im.machine.Systemctl(ctx, "stop", wanted.Postfix, postfixInstance, wanted.Dovecot)
-}
-
-// mask stops a unit and keeps it from being started, by whomever. A mask takes the
-// place of a file in /etc/systemd/system, so that goes aside first.
-func (im *importer) mask(ctx context.Context, u takeover.OldUnit) error {
-	file := path.Join(unitFolder, u.Name)
-	if im.machine.IsLink(file, "/dev/null") {
-		return nil
-	}
-	if err := im.machine.Systemctl(ctx, "stop", u.Name); err != nil {
-		return err
-	}
-	if u.Enabled {
-		if err := im.machine.Systemctl(ctx, "disable", u.Name); err != nil {
-			return err
-		}
-	}
-	if u.Moved {
-		if err := im.machine.Move(file, path.Join(importMoved, file)); err != nil {
-			return err
-		}
-	}
-	return im.machine.Symlink("/dev/null", file)
-}
-
-// startNew makes the machine what the configuration says.
-func (im *importer) startNew(ctx context.Context) error {
-	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
-	if err != nil {
-		return err
-	}
-	p := im.planner(conf)
-	todo, err := p.relay(ctx)
-	if err != nil {
-		return err
-	}
-	for _, c := range todo.files {
-		if !c.Exists && !c.File.Absent && !slices.Contains(im.journal.Made, c.File.Path) {
-			im.journal.Made = append(im.journal.Made, c.File.Path)
-		}
-	}
-	if err := im.writeJournal(); err != nil {
-		return err
-	}
-	if err := todo.apply(ctx, im.machine, im.env.Stderr); err != nil {
-		return err
-	}
-	return im.awaitServing(ctx, conf)
-}
-
-func (im *importer) planner(conf *config.Config) *planner {
-	return &planner{
-		conf: conf, configPath: config.DefaultPath, version: im.env.Version, machine: im.machine, now: im.now,
-		yielding: takeover.Programs,
-	}
-}
-
-// awaitServing waits until somebody listens on each port of the relay.
-func (im *importer) awaitServing(ctx context.Context, conf *config.Config) error {
-	until, cancel := context.WithTimeout(ctx, servingTimeout)
-	defer cancel()
-	return poll(until, servingPoll, func() (bool, error) {
-		listeners, err := im.machine.Listeners()
-		if err != nil {
-			return true, err
-		}
-		open := map[int]bool{}
-		for _, l := range listeners {
-			open[l.Port] = true
-		}
-		for _, p := range wanted.Ports(conf) {
-			if !open[p.Port] {
-				return false, fmt.Errorf("nobody listens on port %d for %s", p.Port, p.Job)
-			}
-		}
-		return true, nil
-	})
-}
-
-// notifyWaiting hands the notifications that the old relay had not sent yet to the
-// metadata daemon, which then owes them to the accounts' devices.
-func (im *importer) notifyWaiting(ctx context.Context) error {
-	folder := path.Join(im.conf.MailboxesDir, takeover.Pending)
-	names, err := im.machine.Names(folder)
-	if err != nil || len(names) == 0 {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
-	defer cancel()
-	metadata, err := dict.Dial(ctx, path.Join(im.machine.Root, im.conf.Socket("metadata")))
-	if err != nil {
-		return err
-	}
-	defer metadata.Close()
-	told := map[string]bool{}
-	for _, name := range names {
-		text, err := im.machine.ReadFile(path.Join(folder, name))
-		if err != nil {
-			return err
-		}
-		// The old relay, too, drops what it cannot read and what is too old.
-		n, err := takeover.DecodeNotification(text)
-		if err == nil && n.Waits(im.now) && !told[n.Account] {
-			told[n.Account] = true
-			if err := metadata.Commit(ctx, n.Account, []dict.Change{{Key: "priv/import/messagenew"}}); err != nil {
-				return fmt.Errorf("handing a waiting notification on: %w", err)
-			}
-		}
-		if err := im.machine.Move(path.Join(folder, name), path.Join(importMoved, takeover.Pending, name)); err != nil {
-			return err
-		}
-	}
-	im.say("notify the devices of %d accounts whose notification waited", len(told))
-	return nil
 }

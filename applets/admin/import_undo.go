@@ -93,15 +93,15 @@ func (im *importer) reached(step takeover.Step) bool {
 
 // clearAway moves away what chatmaild has made and the old relay did not have.
 func (im *importer) clearAway(context.Context) error {
-	state := config.Defaults().StateDir
+	conf := config.Defaults()
 	made := slices.Clone(im.journal.Created)
-	if conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath)); err == nil {
-		state = conf.StateDir
+	if ours, err := config.Load(path.Join(im.machine.Root, config.DefaultPath)); err == nil {
+		conf = ours
 		made = append(made, im.generated(conf)...)
 	}
 	if im.reached(takeover.StepRun) {
 		made = append(made, im.journal.Made...)
-		made = append(made, path.Join(state, "acme"), path.Join(state, "metadata.db"), wanted.TLSFolder)
+		made = append(made, conf.ACMEDir(), conf.MetadataDB(), wanted.TLSFolder)
 	}
 	slices.Sort(made) // a folder comes before what is in it, and takes that along
 	for _, name := range slices.Compact(made) {
@@ -109,8 +109,10 @@ func (im *importer) clearAway(context.Context) error {
 		if err != nil {
 			return err
 		}
-		if kept || strings.HasPrefix(name, wanted.WebRoot+"/") {
-			continue // it is put back, or in nobody's way
+		// What is kept is put back; pages are in nobody's way, and the bot has contacts
+		// who will want it again.
+		if kept || strings.HasPrefix(name, wanted.WebRoot+"/") || strings.HasPrefix(name, conf.EchobotDir()+"/") {
+			continue
 		}
 		if err := im.machine.Move(name, path.Join(importFolder, "made", name)); err != nil {
 			return err

@@ -50,7 +50,12 @@ func ParseKey(text []byte) (*Key, error) {
 	if block.Type != openpgp.PrivateKeyType {
 		return nil, fmt.Errorf("this is a %q, no private key", block.Type)
 	}
-	entity, err := openpgp.ReadEntity(packet.NewReader(io.LimitReader(block.Body, maxCert)))
+	return ReadKey(block.Body)
+}
+
+// ReadKey reads a private key without armor, as the client has it in its database.
+func ReadKey(r io.Reader) (*Key, error) {
+	entity, err := openpgp.ReadEntity(packet.NewReader(io.LimitReader(r, maxCert)))
 	if err != nil {
 		return nil, fmt.Errorf("reading a key: %w", err)
 	}

@@ -45,6 +45,12 @@ func (h Host) IsFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// reaches reports whether there is something at path, or where a link there leads.
+func (h Host) reaches(path string) bool {
+	_, err := os.Stat(h.path(path))
+	return err == nil
+}
+
 // Owner is whom a copied tree belongs to; the zero value leaves everything to
 // whom it belonged.
 type Owner struct{ User, Group string }

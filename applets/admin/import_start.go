@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+)
+
+const (
+	// servingTimeout is how long the servers may take, once started, to listen.
+	servingTimeout = 20 * time.Second
+	servingPoll    = 100 * time.Millisecond
+)
+
+// startNew makes the machine what the configuration says.
+func (im *importer) startNew(ctx context.Context) error {
+	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
+	if err != nil {
+		return err
+	}
+	p := im.planner(conf)
+	todo, err := p.relay(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range todo.files {
+		if !c.Exists && !c.File.Absent && !slices.Contains(im.journal.Made, c.File.Path) {
+			im.journal.Made = append(im.journal.Made, c.File.Path)
+		}
+	}
+	if err := im.writeJournal(); err != nil {
+		return err
+	}
+	if err := todo.apply(ctx, im.machine, im.env.Stderr); err != nil {
+		return err
+	}
+	return im.awaitServing(ctx, conf)
+}
+
+func (im *importer) planner(conf *config.Config) *planner {
+	return &planner{
+		conf: conf, configPath: config.DefaultPath, version: im.env.Version, machine: im.machine, now: im.now,
+		yielding: takeover.Programs,
+	}
+}
+
+// awaitServing waits until somebody listens on each port of the relay.
+func (im *importer) awaitServing(ctx context.Context, conf *config.Config) error {
+	until, cancel := context.WithTimeout(ctx, servingTimeout)
+	defer cancel()
+	return poll(until, servingPoll, func() (bool, error) {
+		listeners, err := im.machine.Listeners()
+		if err != nil {
+			return true, err
+		}
+		open := map[int]bool{}
+		for _, l := range listeners {
+			open[l.Port] = true
+		}
+		for _, p := range wanted.Ports(conf) {
+			if !open[p.Port] {
+				return false, fmt.Errorf("nobody listens on port %d for %s", p.Port, p.Job)
+			}
+		}
+		return true, nil
+	})
+}

@@ -1,0 +1,393 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// importPush is a device token that the old relay knows of alice.
+const importPush = "openpgp:token-of-the-old-relay"
+
+// An imported is what the steps of TestImport share; each builds on those before it.
+type imported struct {
+	proof
+	alice, bob *Profile
+	ab, ba     uint32
+	listener   account // gets the stream's mail
+	sleeper    account // logged in last in January
+	key        []byte  // of the certificate, before
+	etc        string  // checksums of the old configurations
+	passwords  string  // checksums and times of the old passwords
+}
+
+// TestImport takes over a machine that is laid out as the Python relay leaves it, and
+// gives it back, with real clients that were made before and notice nothing.
+func TestImport(t *testing.T) {
+	k := &imported{}
+	var deb string
+	k.lab, deb = newLab(t)
+	k.relay = startOldRelay(t, k.lab, deb)
+	var err error
+	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func(*imported, *testing.T)
+	}{
+		{"the old relay", (*imported).old},
+		{"dry run", (*imported).dryRun},
+		{"import under traffic", (*imported).take},
+		{"what was taken over", (*imported).taken},
+		{"undo under traffic", (*imported).undo},
+		{"what came back", (*imported).back},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(k, t) }) {
+			break
+		}
+	}
+}
+
+// old has clients of the old relay talk, and users with passwords of both kinds.
+func (k *imported) old(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	awaitOldRelay(ctx, t, k.relay, k.outside)
+	k.alice = startProfile(t, k.lab, "alice", login("alice1234", oldDomain))
+	k.bob = startProfile(t, k.lab, "bob", login("bob123456", oldDomain))
+	var err error
+	if k.ba, err = k.bob.SecureJoin(ctx, k.alice, nil); err != nil {
+		t.Fatal(err)
+	}
+	if k.ab, err = k.alice.ChatWith(ctx, k.bob); err != nil {
+		t.Fatal(err)
+	}
+	say(t, k.bob, k.ba, k.alice, "before the import")
+
+	k.sender, k.listener, k.sleeper = k.newAccount(t), k.newAccount(t), k.newAccount(t)
+	k.script(t, `
+cd %[1]s/bob123456@%[2]s && cp -p password former
+printf %%s "$(doveadm pw -s SHA512-CRYPT -p password-of-bob123456)" >password
+touch -r former password && rm former
+printf '{"devicetoken": {"%[3]s": %[4]d}}' | install -o vmail -g vmail -m 600 /dev/stdin %[1]s/alice1234@%[2]s/metadata.json
+install -d -o vmail -g vmail -m 700 %[1]s/pending_notifications
+printf 'alice1234@%[2]s\n%[4]d\n%[3]s' | install -o vmail -g vmail -m 600 /dev/stdin %[1]s/pending_notifications/0123456789abcdef
+touch -d 2026-01-02T00:00:00Z %[1]s/%[5]s/password`, oldBoxes, oldDomain, importPush, time.Now().Unix(), k.sleeper.addr)
+	k.key = k.shownKey(ctx, t, imapsPort)
+	k.etc, k.passwords = k.sums(t), k.secrets(t)
+}
+
+// sums are the checksums of all that a takeover replaces.
+func (k *imported) sums(t *testing.T) string {
+	t.Helper()
+	return k.script(t, `find /etc/postfix /etc/dovecot /etc/nginx /etc/opendkim.conf /etc/dkimkeys /etc/systemd /etc/cron.d \
+-type f ! -name '*.lmdb' -exec stat -c '%%n %%a %%U %%G' {} + -exec sha256sum {} + | sort
+find /etc/systemd -type l -printf '%%p -> %%l\n' | sort`)
+}
+
+// secrets are the passwords, and when their users logged in last.
+func (k *imported) secrets(t *testing.T) string {
+	t.Helper()
+	return k.script(t, `cd %s; stat -c '%%n %%Y %%a %%U' */password; sha256sum */password; ls */enforceE2EEincoming`, oldBoxes)
+}
+
+// shownKey is the public key of the certificate that a port shows.
+func (k *imported) shownKey(ctx context.Context, t *testing.T, port string) []byte {
+	t.Helper()
+	conn, err := k.outside.DialContext(ctx, "tcp", net.JoinHostPort(oldDomain, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	secure := tls.Client(conn, insecure(oldDomain))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return secure.ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo
+}
+
+func (k *imported) dryRun(t *testing.T) {
+	out := k.script(t, "chatmaild import --dry-run --skip-dns-check 2>&1")
+	contains(t, "the dry run", out,
+		"unknown  no_such_key", "left     passthrough_recipients", "5 accounts stay", "4 BLF-CRYPT, 1 SHA512-CRYPT", "1 have push tokens; 1 notifications wait",
+		"filtermail-transport.service", "turnserver.service", "fcgiwrap.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf",
+		"/var/lib/acme/live/"+oldDomain+"/privkey", "chatmaild import --undo")
+	if got := k.sums(t); got != k.etc {
+		t.Errorf("something changed:\n%s", got)
+	}
+	k.script(t, "systemctl is-active --quiet %s", strings.Join(oldRunning, " "))
+}
+
+// A stream sends one message after another to an account, whatever happens to the
+// relay meanwhile, and knows which were taken.
+type stream struct {
+	mu            sync.Mutex
+	taken, unsure []string // Message-IDs
+	last          time.Time
+	gap           time.Duration // the longest time in which none was taken
+}
+
+// run sends until ctx is done.
+func (s *stream) run(ctx context.Context, k *imported, mail func(id string) string) {
+	for ctx.Err() == nil {
+		conn, err := k.open(ctx)
+		for err == nil && ctx.Err() == nil {
+			id := rand.Text()
+			var reply string
+			reply, err = conn.Send(k.sender.addr, k.listener.addr, mail(id))
+			switch {
+			case err != nil: // it broke off: nobody can know
+				s.unsure = append(s.unsure, id)
+			case strings.HasPrefix(reply, "250"):
+				s.take(id)
+			default:
+				err = fmt.Errorf("refused: %s", reply)
+			}
+			pause(ctx)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+		pause(ctx)
+	}
+}
+
+func (s *stream) take(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken = append(s.taken, id)
+	now := time.Now()
+	if !s.last.IsZero() {
+		s.gap = max(s.gap, now.Sub(s.last))
+	}
+	s.last = now
+}
+
+// since reports whether a message was taken after a point of time.
+func (s *stream) since(when time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.After(when)
+}
+
+// pause keeps the stream from being all that the machine has time for.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(poll):
+	}
+}
+
+func (k *imported) open(ctx context.Context) (*SMTP, error) {
+	ctx, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	s, err := k.outside.SMTP(ctx, oldDomain, submissionsPort)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.Command("EHLO station.test")
+	if err == nil {
+		var reply string
+		if reply, err = s.Login(k.sender.addr, k.sender.password); err == nil && !strings.HasPrefix(reply, "235") {
+			err = fmt.Errorf("login: %s", reply)
+		}
+	}
+	return s, err
+}
+
+// under runs a command on the relay while mail streams in, and holds that none was
+// lost and none doubled: neither the stream's nor that of the real client, which
+// writes during all of it.
+func (k *imported) under(t *testing.T, word, command string) {
+	ctx := deadline(t, stepTimeout)
+	text := sealed(t, k.sender.addr)
+	mail := func(id string) string { return strings.Replace(text, "\nMessage-ID: <", "\nMessage-ID: <"+id, 1) }
+	streaming, stop := context.WithCancel(ctx)
+	var s stream
+	var group sync.WaitGroup
+	group.Go(func() { s.run(streaming, k, mail) })
+	var texts []string
+	write := func(what string) {
+		texts = append(texts, word+what)
+		if _, err := k.bob.SendText(ctx, k.ba, word+what); err != nil {
+			t.Error(err)
+		}
+	}
+	write(": just before")
+	done := make(chan struct{})
+	var out string
+	var err error
+	group.Go(func() {
+		defer close(done)
+		out, err = k.relay.Script(ctx, command+" 2>&1")
+	})
+	write(": meanwhile")
+	<-done
+	ended := time.Now()
+	write(": just after")
+	if err != nil {
+		stop()
+		group.Wait()
+		t.Fatal(err)
+	}
+	t.Log(out)
+	group.Go(func() { k.nudge(streaming) })
+	for _, text := range texts {
+		if _, _, err := k.alice.WaitText(ctx, text); err != nil {
+			t.Error(err)
+		}
+	}
+	say(t, k.alice, k.ab, k.bob, word+": an answer")
+	until(ctx, t, "the stream to flow again", func() bool { return s.since(ended) })
+	stop()
+	group.Wait()
+	k.delivered(t)
+	k.count(t, &s)
+	all, err := k.alice.Texts(ctx, k.ab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		if n := strings.Count(strings.Join(all, "\n")+"\n", text+"\n"); n != 1 {
+			t.Errorf("alice has %q %d times", text, n)
+		}
+	}
+}
+
+// nudge tells the clients that the network may be back, as apps do when they come to
+// the foreground: without it they wait 30 s after a failure.
+func (k *imported) nudge(ctx context.Context) {
+	for ctx.Err() == nil {
+		for _, p := range []*Profile{k.alice, k.bob} {
+			_ = p.Client.Call(ctx, nil, "maybe_network") // if the core is gone, other steps say so
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// count looks for each message of the stream in its receiver's mailbox.
+func (k *imported) count(t *testing.T, s *stream) {
+	t.Helper()
+	session := k.imap(t, k.listener)
+	if _, err := session.Select(); err != nil {
+		t.Fatal(err)
+	}
+	untagged, err := session.OK("FETCH 1:* BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mailbox := strings.Join(untagged, "\n")
+	lost, doubled := 0, 0
+	for _, id := range s.taken {
+		switch strings.Count(mailbox, "<"+id) {
+		case 0:
+			lost++
+		case 1:
+		default:
+			doubled++
+		}
+	}
+	for _, id := range s.unsure {
+		if strings.Count(mailbox, "<"+id) > 1 {
+			doubled++
+		}
+	}
+	t.Logf("%d messages were taken, %d broken off; for %v none was", len(s.taken), len(s.unsure), s.gap.Round(time.Millisecond))
+	if lost > 0 || doubled > 0 {
+		t.Errorf("of %d messages %d were lost and %d came twice", len(s.taken), lost, doubled)
+	}
+}
+
+func (k *imported) take(t *testing.T) {
+	start := time.Now()
+	k.under(t, "import", "chatmaild import --skip-dns-check")
+	t.Logf("import and all that was sent meanwhile took %v", time.Since(start).Round(time.Millisecond))
+}
+
+func (k *imported) taken(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	for _, port := range []string{imapsPort, submissionsPort, "443"} {
+		if string(k.shownKey(ctx, t, port)) != string(k.key) {
+			t.Errorf("port %s shows another key", port)
+		}
+	}
+	// The echo bot is new; all others are as they were.
+	contains(t, "what is known of the users", k.secrets(t), strings.Split(k.passwords, "\n")...)
+	for _, u := range oldUnits {
+		if got := k.script(t, "systemctl show --property=LoadState --value %s", u.name); got != "masked" {
+			t.Errorf("%s is %s", u.name, got)
+		}
+	}
+	if out, err := k.relay.Run(ctx, "chatmaild", "status"); err != nil {
+		t.Errorf("chatmaild status: %v\n%s", err, out)
+	}
+	if out := k.script(t, "chatmaild run --skip-dns-check"); !strings.Contains(out, "nothing to do") {
+		t.Errorf("chatmaild run does something after it:\n%s", out)
+	}
+	contains(t, "the configuration", k.script(t, "cat %s", configFile),
+		`max_mailbox_size = "300M"`, "delete_mails_after = 40", `privacy_postal = "Example Street 1\nExample Town"`, "# no_such_key = 7")
+	if got := k.script(t, "cat /var/lib/chatmaild/acme/account.pem"); got != k.script(t, "cat /var/lib/acme/accounts/*/*/privkey") {
+		t.Error("the account with the authority is another one")
+	}
+	session := k.imap(t, account{"alice1234@" + oldDomain, "password-of-alice1234"})
+	if got := stored(t, session); !strings.Contains(got, importPush) {
+		t.Errorf("the device token is %q", got)
+	}
+	var report struct{ Queue struct{ Entries int } }
+	if err := json.Unmarshal([]byte(k.script(t, "chatmaild push status --json")), &report); err != nil || report.Queue.Entries == 0 {
+		t.Errorf("the notification that waited is not in the queue: %+v, %v", report, err)
+	}
+	say(t, k.alice, k.ab, k.bob, "after the import")
+	if again := k.script(t, "chatmaild import --skip-dns-check"); !strings.Contains(again, "nothing to do") {
+		t.Errorf("another import: %s", again)
+	}
+	// The next run writes other configurations; an undo has to see through them.
+	k.script(t, `sed -i 's/^max_mailbox_size.*/max_mailbox_size = "200M"/' %s && chatmaild run --skip-dns-check`, configFile)
+}
+
+func (k *imported) undo(t *testing.T) {
+	start := time.Now()
+	k.under(t, "undo", "chatmaild import --undo")
+	t.Logf("the undo and all that was sent meanwhile took %v", time.Since(start).Round(time.Millisecond))
+}
+
+func (k *imported) back(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	if got := k.sums(t); got != k.etc {
+		t.Errorf("/etc is not what it was:\n%s", difference(k.etc, got))
+	}
+	k.script(t, "systemctl is-active --quiet %[1]s && systemctl is-enabled --quiet %[1]s", strings.Join(oldRunning, " "))
+	if ours := k.script(t, "systemctl list-units --plain --no-legend --state=active 'chatmaild*'"); ours != "" {
+		t.Errorf("of chatmaild there is still\n%s", ours)
+	}
+	if string(k.shownKey(ctx, t, imapsPort)) != string(k.key) {
+		t.Error("the key is another one")
+	}
+	contains(t, "metadata.json", k.script(t, "cat %s/alice1234@%s/metadata.json", oldBoxes, oldDomain), importPush)
+	contains(t, "the waiting notifications", k.script(t, "cat %s/pending_notifications/*", oldBoxes), importPush)
+	say(t, k.alice, k.ab, k.bob, "after the undo")
+	say(t, k.bob, k.ba, k.alice, "all is as before")
+}
+
+// difference is what lines of two texts are in one of them alone.
+func difference(before, after string) string {
+	var b strings.Builder
+	for _, side := range []struct{ mark, text, other string }{{"- ", before, after}, {"+ ", after, before}} {
+		for line := range strings.Lines(side.text + "\n") {
+			if !strings.Contains(side.other+"\n", line) {
+				b.WriteString(side.mark + line)
+			}
+		}
+	}
+	return b.String()
+}
