@@ -183,7 +183,10 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 	if err != nil {
 		return b.interrupted(err, "the same command goes on with it")
 	}
-	return os.Remove(name + noteSuffix)
+	if err := os.Remove(name + noteSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {

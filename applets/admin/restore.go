@@ -69,7 +69,8 @@ func (r *restore) run(ctx context.Context, name string, locks locks) error {
 	if err != nil {
 		return err
 	}
-	if err := r.stop(ctx); err != nil {
+	// Debian's own servers run as they were installed.
+	if err := stopRelay(ctx, r.env.Stderr, r.machine); err != nil {
 		return err
 	}
 	err = r.receive(ctx, in.Head().ID, last)
@@ -151,23 +152,31 @@ func (r *restore) folders() error {
 	return nil
 }
 
-// stop stops all that could touch what is put in place, Debian's own servers too, which
-// run as they were installed.
-func (r *restore) stop(ctx context.Context) error {
-	return stopRelay(ctx, r.env.Stderr, r.machine)
-}
-
 // stopRelay turns off mail and our daemons, until the next run.
 func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
-	fmt.Fprintln(progress, "  stop Postfix, Dovecot and the relay's daemons")
+	// Debian's postfix.service is a name for postfix@-, and does not wait for it.
+	names := append([]string{wanted.Target, "chatmaild-expire.service", "postfix@-.service"}, mailUnits...)
+	units, err := machine.Units(ctx, names...)
+	if err != nil {
+		return err
+	}
+	var enabled, running []string
+	for _, u := range units {
+		if u.Enabled == "enabled" {
+			enabled = append(enabled, u.Name)
+		}
+		if u.Load == "loaded" && u.Active != "inactive" && u.Active != "failed" {
+			running = append(running, u.Name)
+		}
+	}
 	for _, step := range []struct {
 		verb  string
 		units []string
-	}{
-		{"disable", append([]string{wanted.Target}, mailUnits...)},
-		// Debian's postfix.service is a name for this one, and does not wait for it.
-		{"stop", append([]string{wanted.Target, "chatmaild-expire.service", "postfix@-.service"}, mailUnits...)},
-	} {
+	}{{"disable", enabled}, {"stop", running}} {
+		if len(step.units) == 0 {
+			continue
+		}
+		fmt.Fprintf(progress, "  %s %s\n", step.verb, strings.Join(step.units, " "))
 		if err := machine.Systemctl(ctx, step.verb, step.units...); err != nil {
 			return err
 		}

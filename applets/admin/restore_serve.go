@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/user"
 
@@ -141,11 +142,9 @@ func (r *restore) update(ctx context.Context) error {
 	if !is || under.ID != in.Head().ID {
 		return errors.New("no move to this machine is under way")
 	}
-	if err := r.stop(ctx); err != nil {
+	if err := stopRelay(ctx, io.Discard, r.machine); err != nil {
 		return err
 	}
-	if err := r.target.Receive(ctx, "", func(archive.State) error { return nil }); err != nil {
-		return err
-	}
-	return r.target.Sync()
+	// finish waits for the disk.
+	return r.target.Receive(ctx, "", func(archive.State) error { return nil })
 }

@@ -226,10 +226,33 @@ func (a *arrival) exchange() error {
 	}
 	defer dir.Close()
 	fd := int(dir.Fd())
-	if err := unix.Renameat2(fd, a.temp, fd, a.base, unix.RENAME_EXCHANGE); err != nil {
+	err = unix.Renameat2(fd, a.temp, fd, a.base, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EINVAL) {
+		return a.refill()
+	}
+	if err != nil {
 		return fmt.Errorf("putting it in the other one's place: %w", err)
 	}
 	return a.parent.RemoveAll(a.temp)
+}
+
+// refill puts the piece where another one is that cannot be renamed: a mount point, or a
+// folder that an overlay has from below. This is the only piece that is not exchanged at
+// once; the record of the restore says so until all is done.
+func (a *arrival) refill() error {
+	if info, err := a.parent.Lstat(a.base); err != nil || !info.IsDir() {
+		return errors.Join(fmt.Errorf("%s cannot be replaced", a.base), err)
+	}
+	former, err := fs.ReadDir(a.parent.FS(), a.base)
+	if err != nil {
+		return err
+	}
+	for _, f := range former {
+		if err := a.parent.RemoveAll(path.Join(a.base, f.Name())); err != nil {
+			return err
+		}
+	}
+	return a.merge()
 }
 
 func (a *arrival) removePlace() error {
