@@ -24,6 +24,7 @@ var tools = []tool{
 	{"npm", "npm"},
 	{"node", "nodejs"},
 	{"nsenter", "util-linux"},
+	{"zbarimg", "zbar-tools"},
 	{"unshare", "util-linux"},
 	{"mount", "mount"},
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -163,12 +165,15 @@ func postNew(ctx context.Context, c *http.Client, url string) (*http.Response, c
 	return resp, got, err
 }
 
-// newProfile logs the real client in with what /new gave, and with what the
-// operator's terminal shows.
+// newProfile logs the real client in with what /new gave, with what the operator's
+// terminal shows, and with what a camera sees.
 func (p *proof) newProfile(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	browser := p.browser(t)
-	links := map[string]string{"chatmaild qr": lastLine(p.script(t, "chatmaild qr"))}
+	links := map[string]string{
+		"chatmaild qr":       lastLine(p.script(t, "chatmaild qr")),
+		"chatmaild qr --png": p.scanned(t),
+	}
 	for _, path := range []string{"/new", "/cgi-bin/newemail.py"} {
 		resp, got, err := postNew(ctx, browser, "https://"+p.relay.Domain+path)
 		if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(got.LoginURL, "dclogin:"+got.Email+"?") {
@@ -190,6 +195,24 @@ func (p *proof) newProfile(t *testing.T) {
 			t.Errorf("%s: the profile is another one than the link's", source)
 		}
 	}
+}
+
+// scanned is what zbar, another's decoder, reads from the picture of a QR code.
+func (p *proof) scanned(t *testing.T) string {
+	t.Helper()
+	picture, err := p.relay.Script(deadline(t, partTimeout), "chatmaild qr --png /tmp/qr.png && cat /tmp/qr.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "qr.png")
+	if err := os.WriteFile(name, []byte(picture), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	link, err := run(deadline(t, partTimeout), "zbarimg", "--quiet", "--raw", "--oneshot", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(link)
 }
 
 func lastLine(text string) string {
