@@ -32,6 +32,7 @@ type examiner struct {
 func (e *examiner) examine(ctx context.Context) []finding {
 	e.units(ctx)
 	e.ports()
+	e.nameServers(ctx)
 	e.certificate()
 	e.dkim()
 	e.queue(ctx)

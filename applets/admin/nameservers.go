@@ -1,0 +1,23 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	lookup "chatmaild/applets/dns"
+)
+
+// nameTimeout is how long status waits for this machine's resolvers.
+const nameTimeout = 4 * time.Second
+
+// nameServers asks this machine's resolvers. Any answer will do, also that there is
+// no such record.
+func (e *examiner) nameServers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	if _, err := new(lookup.System).TXT(ctx, e.conf.MailDomain); err != nil {
+		e.say("name servers", trouble, "see /etc/resolv.conf; mail to and from other relays waits meanwhile", "they do not answer: %v", err)
+		return
+	}
+	e.say("name servers", fine, "", "they answer")
+}
