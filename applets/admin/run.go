@@ -18,6 +18,7 @@ type runOptions struct {
 	disableMail  bool
 	websiteOnly  bool
 	skipDNSCheck bool
+	checkConfig  bool
 }
 
 var runCommand = command.Command{
@@ -29,6 +30,7 @@ var runCommand = command.Command{
 		fs.BoolVar(&opts.disableMail, "disable-mail", false, "stop Postfix and Dovecot, and keep them stopped")
 		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
+		fs.BoolVar(&opts.checkConfig, "check-config", false, "only read the configuration")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			return run(ctx, env, host.Host{}, opts)
 		}
@@ -41,7 +43,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 		return command.Usagef("--disable-mail and --website-only cannot be combined")
 	}
 	conf, err := env.Config()
-	if err != nil {
+	if err != nil || opts.checkConfig {
 		return err
 	}
 	if err := machine.RequireRoot(); err != nil {
