@@ -9,7 +9,7 @@ ARCH     = amd64
 CROSS    = $(filter-out $(shell dpkg --print-architecture),$(ARCH))
 SOURCE   = build/deb/chatmaild-$(VERSION)
 DEB      = build/chatmaild_$(VERSION)_$(ARCH).deb
-SCRIPTS  = .ci/run debian/chatmaild.postrm debian/tests/smoke testdata/web/check
+SCRIPTS  = .ci/run debian/chatmaild.postrm debian/tests/relay debian/tests/smoke testdata/web/check
 FUZZTIME = 30s
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -23,7 +23,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb reproducible demo test race lint check fuzz clean
+.PHONY: help build deb reproducible arm64 piuparts autopkgtest demo test race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -47,6 +47,25 @@ reproducible: deb ## builds the package again, elsewhere, and compares
 	tar -c -C $(CURDIR) --exclude=./build --exclude=./vendor --exclude=./.git . | tar -x --touch && \
 	TZ=Pacific/Chatham LC_ALL=C.UTF-8 GOCACHE=$$dir/cache $(MAKE) --no-print-directory -s deb ARCH=$(ARCH) >/dev/null && \
 	first=$$(sum $(CURDIR)/$(DEB)) second=$$(sum $(DEB)) && echo "$$first$$second" && [ "$$first" = "$$second" ]
+
+arm64: ## the package for arm64: lintian, and its program runs
+	$(MAKE) deb ARCH=arm64
+	$(call need,lintian qemu-user-static)
+	lintian --allow-root --fail-on error,warning build/chatmaild_$(VERSION)_arm64.deb
+	rm -rf build/arm64 && dpkg-deb -x build/chatmaild_$(VERSION)_arm64.deb build/arm64
+	[ "$$(qemu-aarch64-static build/arm64/usr/sbin/chatmaild --version)" = "chatmaild $(VERSION)" ]
+
+piuparts: deb ## installs, removes, purges and installs again, and looks at what is left
+	$(call need,piuparts debootstrap)
+	$(SUDO) piuparts --existing-chroot="$$($(GO) run ./testdata/lab/prepare -root)" --distribution=bookworm --no-eatmydata \
+	--install-purge-install --warn-on-others --log-file=build/piuparts.log $(DEB) >/dev/null || { tail -n 60 build/piuparts.log; exit 1; }
+
+# Its status is 2 if it leaves one out: that for a whole machine.
+autopkgtest: deb ## debian/tests in a chroot; "make test" runs them on a whole machine
+	$(call need,autopkgtest)
+	dir=$$(mktemp -d) && trap "$(SUDO) rm -rf $$dir" EXIT && $(SUDO) cp -a "$$($(GO) run ./testdata/lab/prepare -root)" $$dir/root && \
+	mkdir -p $$dir/source && cp -r debian $$dir/source && $(SUDO) unshare --mount sh -ec "mount -t proc proc $$dir/root/proc; \
+	mount -t devpts devpts $$dir/root/dev/pts; autopkgtest --setup-commands='apt-get update' $(DEB) $$dir/source -- chroot $$dir/root" || [ $$? = 2 ]
 
 demo: deb ## a throw-away relay, and two real clients that talk through it
 	$(GO) run ./testdata/lab/demo

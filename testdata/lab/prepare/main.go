@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,7 +21,19 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := lab.Prepare(ctx, os.Stdout); err != nil {
+	root := flag.Bool("root", false, "print the folder of the Debian root, and nothing else")
+	flag.Parse()
+	progress := os.Stdout
+	if *root {
+		progress = os.Stderr
+	}
+	err := lab.Prepare(ctx, progress)
+	if err == nil && *root {
+		var dir string
+		dir, err = lab.Root(ctx, progress)
+		fmt.Println(dir)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
 	}

@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestAutopkgtest runs the tests of debian/tests against the installed package,
+// also those that autopkgtest(1) runs on a whole machine alone: a host of the lab
+// is one.
+func TestAutopkgtest(t *testing.T) {
+	l, deb := newLab(t)
+	ctx := deadline(t, installTimeout)
+	host, err := l.StartHost(ctx, "autopkgtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	diagnose(t, &Relay{Host: host, Domain: "_relay.test"})
+	if err := host.InstallDeb(ctx, deb); err != nil {
+		t.Fatal(err)
+	}
+	root, err := ModuleDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(root, "debian", "tests")
+	control, err := os.ReadFile(filepath.Join(folder, "control"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`(?m)^Tests: (.*)$`).FindAllStringSubmatch(string(control), -1)
+	if names == nil {
+		t.Fatal("debian/tests/control names no tests")
+	}
+	for _, m := range names {
+		for _, name := range strings.Fields(m[1]) {
+			t.Run(name, func(t *testing.T) {
+				script, err := os.Open(filepath.Join(folder, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer script.Close()
+				if err := host.WriteFile(ctx, "/opt/"+name, 0o755, script); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := host.Run(ctx, "/opt/"+name); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
