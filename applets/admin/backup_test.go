@@ -269,7 +269,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	if _, err := old.backup(t, t.Context(), other, vault.Keys{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := young.restore(t, other, locks{}, false); err == nil || !strings.Contains(err.Error(), "another restore is not finished") {
+	if err := young.restore(t, other, locks{}, false); err == nil || !strings.Contains(err.Error(), "another restore or move is not finished") {
 		t.Errorf("another archive: %v", err)
 	}
 	if err := young.restore(t, name, locks{}, false); err != nil {

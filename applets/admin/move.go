@@ -47,7 +47,10 @@ type move struct {
 	there   string // as ssh takes it
 	ssh     *ssh
 	record  moveRecord
+	resumed bool // an earlier run has copied something
 	answer  moveAnswer
+
+	offSince time.Time // when mail was turned off, if that was now
 }
 
 func (m *move) run(ctx context.Context) (err error) {
@@ -116,7 +119,9 @@ func (m *move) load(ctx context.Context) error {
 			return requireSettled(m.conf, m.machine)
 		}
 		m.record = moveRecord{ID: archive.NewID(), To: m.there, Phase: moveCopying}
+		return nil
 	}
+	m.resumed = true
 	if m.record.Phase == moveOff {
 		// Has somebody gone back meanwhile, by "chatmaild run"?
 		on, err := m.mailIsOn(ctx)

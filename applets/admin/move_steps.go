@@ -30,6 +30,10 @@ func (m *move) request() ([]byte, error) {
 
 // check asks the other side whether it can take the relay.
 func (m *move) check(ctx context.Context) error {
+	// The other side notes the move by its id, which has to be the same next time.
+	if err := m.enter(moveCopying); err != nil {
+		return err
+	}
 	request, err := m.request()
 	if err != nil {
 		return err
@@ -52,22 +56,13 @@ func (m *move) check(ctx context.Context) error {
 		return err
 	}
 	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(octets), command.FormatSize(m.answer.Free))
-	if m.answer.Free < octets+spareOctets && !m.continued() {
+	if m.answer.Free < octets+spareOctets && !m.resumed {
 		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(m.answer.Free), command.FormatSize(octets+spareOctets))
 	}
-	if m.answer.Inodes > 0 && m.answer.Inodes < files && !m.continued() {
+	if m.answer.Inodes > 0 && m.answer.Inodes < files && !m.resumed {
 		return fmt.Errorf("its disk has room for %d files, and %d are needed", m.answer.Inodes, files)
 	}
-	if m.record.Phase == moveCopying {
-		return m.enter(moveCopying)
-	}
 	return nil
-}
-
-// continued reports whether an earlier run has copied something already.
-func (m *move) continued() bool {
-	found, err := moveRecordOf(m.conf, m.machine).read(new(moveRecord))
-	return found && err == nil
 }
 
 func (m *move) source() *snapshot.Source { return sourceOf(m.env, m.conf, m.machine) }
@@ -91,6 +86,7 @@ func (m *move) off(ctx context.Context) error {
 	if err := m.enter(moveOff); err != nil {
 		return err
 	}
+	m.offSince = time.Now()
 	on, err := m.mailIsOn(ctx)
 	if err != nil {
 		return err
@@ -110,9 +106,10 @@ func (m *move) mailIsOn(ctx context.Context) (bool, error) {
 
 // difference copies what came since, and Postfix's queue. Nothing changes any more.
 func (m *move) difference(ctx context.Context) error {
-	// After "chatmaild run" here, which goes back, mail is on again.
-	if err := m.off(ctx); err != nil {
-		return err
+	if m.offSince.IsZero() { // an earlier run broke off while, or after, it turned mail off
+		if err := m.off(ctx); err != nil {
+			return err
+		}
 	}
 	if err := m.sync(ctx, true); err != nil {
 		return err
@@ -187,7 +184,13 @@ func (m *move) on(ctx context.Context) error {
 		return err
 	}
 	// DNS names this machine still.
-	return m.ssh.show(ctx, m.env.Stderr, "chatmaild", "run", "--skip-dns-check")
+	if err := m.ssh.show(ctx, m.env.Stderr, "chatmaild", "run", "--skip-dns-check"); err != nil {
+		return err
+	}
+	if !m.offSince.IsZero() {
+		m.say("mail was off for %v", time.Since(m.offSince).Round(100*time.Millisecond))
+	}
+	return nil
 }
 
 // keepOff has this side never send what the other one has taken over.

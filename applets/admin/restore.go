@@ -126,7 +126,7 @@ func (r *restore) claim(id string) (last string, err error) {
 // living says by what one sees that there is a relay here, or something of one.
 func (r *restore) living(unfinished bool) string {
 	if unfinished {
-		return "another restore is not finished"
+		return "another restore or move is not finished (to give it up, remove " + restoreRecordOf(r.target.Conf, r.machine).path + ")"
 	}
 	if _, err := r.machine.ReadFile(r.env.ConfigPath); err == nil {
 		return r.env.ConfigPath

@@ -41,7 +41,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	in := &meter{r: r, hash: sha256.New()}
 	rd := &Reader{tar: tar.NewReader(in), in: in}
 	h, err := rd.next()
-	if errors.Is(err, io.EOF) || errors.Is(err, tar.ErrHeader) || err == nil && h.Name != headName {
+	if errors.Is(err, io.EOF) || errors.Is(err, ErrCutOff) || errors.Is(err, ErrDamaged) || err == nil && h.Name != headName {
 		return nil, ErrForeign
 	}
 	if err != nil {

@@ -160,6 +160,14 @@ func (r *reading) file(dir int, name, rel string, message bool) error {
 		return nil
 	}
 	delete(r.have, rel)
+	if message && st.Size < maxHeld {
+		// It does not grow, so there is no need to look whether something follows.
+		n, err := readFull(fd, r.buf[:st.Size])
+		if err != nil {
+			return err
+		}
+		return r.piece.Add(r.entry(rel, &st), r.buf[:n])
+	}
 	if !known || message {
 		return r.add(fd, &st, rel, r.buf, nil)
 	}

@@ -25,7 +25,7 @@ const (
 
 // machine is a folder that stands for a whole machine.
 type machine struct {
-	t    *testing.T
+	t    testing.TB
 	root string
 }
 

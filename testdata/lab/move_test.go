@@ -1,0 +1,454 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	moveDomain = "_move.test"
+
+	// crowdMailboxes with crowdMessages each are there beside the clients', so that
+	// there is something to copy.
+	crowdMailboxes = 40
+	crowdMessages  = 25
+
+	// sendPause is between two messages of the traffic. What waits while mail is off is
+	// sent afterwards by the core at one a second, and no faster.
+	sendPause = 2 * time.Second
+)
+
+// A moving is what the steps of TestMove share.
+type moving struct {
+	*proof                      // of the relay where it is now
+	whole       context.Context // lasts as long as all steps
+	old, young  *Relay
+	alice, bob  *Profile
+	ab, ba      uint32
+	crowd       account // one of the mailboxes beside
+	token       string
+	before      string // what the old machine has of keys and mail
+	traffic     *traffic
+	uidvalidity string
+}
+
+// TestMove is the proof that a relay can move to another machine while people write to
+// each other, and that a backup of it can be put in place elsewhere.
+func TestMove(t *testing.T) {
+	m := newMoving(t)
+	for _, step := range []struct {
+		name string
+		do   func(*moving, *testing.T)
+	}{
+		{"people write", (*moving).begin},
+		{"it refuses what cannot be", (*moving).refusals},
+		{"move", (*moving).move},
+		{"DNS changes", (*moving).changeDNS},
+		{"nothing lost, nothing doubled", (*moving).complete},
+		{"the same relay", (*moving).same},
+		{"the old one stays off", (*moving).oldStaysOff},
+		{"backup and restore", (*moving).backAndForth},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(m, t) }) {
+			break
+		}
+	}
+	m.traffic.stop()
+}
+
+func newMoving(t *testing.T) *moving {
+	l, deb := newLab(t)
+	m := &moving{whole: t.Context()}
+	var group sync.WaitGroup
+	var errOld, errYoung error
+	group.Go(func() {
+		m.old, errOld = l.StartRelay(t.Context(), moveDomain, deb,
+			// What waited is sent at once when the relay is there again.
+			"max_user_send_per_minute = 6000", "max_user_send_burst_size = 1000")
+	})
+	group.Go(func() { m.young, errYoung = startOther(t.Context(), l, deb) })
+	group.Wait()
+	diagnose(t, m.old)
+	diagnose(t, m.young)
+	if errOld != nil || errYoung != nil {
+		t.Fatal(errOld, errYoung)
+	}
+	outside, err := l.AddStation(t.Context(), "outside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.proof = &proof{lab: l, relay: m.old, outside: outside}
+	return m
+}
+
+// startOther starts a machine that has the package and nothing else, and where our users
+// have other numbers.
+func startOther(ctx context.Context, l *Lab, deb string) (*Relay, error) {
+	host, err := l.StartHost(ctx, "young")
+	if err != nil {
+		return nil, err
+	}
+	r := &Relay{Host: host, Domain: moveDomain}
+	if _, err := r.Script(ctx, "for n in 1 2 3 4 5; do useradd --system someone$n; done"); err != nil {
+		return r, err
+	}
+	return r, r.InstallDeb(ctx, deb)
+}
+
+func (m *moving) begin(t *testing.T) {
+	m.alice = startProfile(t, m.lab, "alice", m.old.SignUpQR())
+	m.bob = startProfile(t, m.lab, "bob", m.old.SignUpQR())
+	ctx := deadline(t, stepTimeout)
+	var err error
+	if m.ba, err = m.bob.SecureJoin(ctx, m.alice, nil); err != nil {
+		t.Fatal(err)
+	}
+	if m.ab, err = m.alice.ChatWith(ctx, m.bob); err != nil {
+		t.Fatal(err)
+	}
+	say(t, m.bob, m.ba, m.alice, "hello from the old house")
+
+	// Mail that lies on the server, a token, a last login of long ago, and mail that
+	// cannot be delivered.
+	m.crowd = m.newAccount(t)
+	session := m.imap(t, m.crowd)
+	m.token = "openpgp:bW92aW5nIHRva2Vu"
+	if _, err := session.OK("SETMETADATA INBOX (/private/devicetoken %q)", m.token); err != nil {
+		t.Fatal(err)
+	}
+	smtp := m.submission(t, m.crowd)
+	m.send(t, smtp, m.crowd, m.crowd.addr)
+	m.delivered(t)
+	m.uidvalidity = uidValidity(t, session)
+	m.script(t, `cd /home/vmail/mail/%s
+for n in $(seq %d); do
+	cp -a %s crowd$n@%[1]s
+	for i in $(seq %d); do printf 'From: <a@%[1]s>\n\nmessage %%d of %%d\n' $i $n >crowd$n@%[1]s/cur/17000000$i.M1P1.host:2,S; done
+	chown -R vmail:vmail crowd$n@%[1]s
+	touch --date="2026-05-$((n %% 28 + 1))T00:00Z" crowd$n@%[1]s/password
+done`, moveDomain, crowdMailboxes, m.crowd.addr, crowdMessages)
+	if err := m.lab.Zone.Set("away.test", "A", "10.77.0.250"); err != nil {
+		t.Fatal(err)
+	}
+	m.send(t, smtp, m.crowd, "somebody@away.test")
+	waitDeferred(t, m.old, "away.test")
+
+	// ssh as an operator has it.
+	ctx = deadline(t, stepTimeout)
+	key := m.script(t, "mkdir -p -m 700 /root/.ssh; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; cat /root/.ssh/id_ed25519.pub")
+	m.script(t, "printf 'Host young\\n HostName %v\\n StrictHostKeyChecking accept-new\\n' >/root/.ssh/config", m.young.IPv4)
+	if err := m.young.WriteFile(ctx, "/root/.ssh/authorized_keys", 0o600, strings.NewReader(key+"\n")); err != nil {
+		t.Fatal(err)
+	}
+	m.before = houseOf(t, m.old)
+}
+
+// uidValidity returns what a client knows its mailbox by.
+func uidValidity(t *testing.T, s *IMAP) string {
+	t.Helper()
+	untagged, err := s.OK("STATUS INBOX (UIDVALIDITY UIDNEXT MESSAGES)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(untagged, "\n")
+}
+
+// houseOf lists what has to be the same on both machines, but for the mail that comes
+// and goes meanwhile: keys, owners by name, passwords and last logins, flags and times
+// of messages.
+func houseOf(t *testing.T, r *Relay) string {
+	t.Helper()
+	out, err := r.Script(deadline(t, stepTimeout), `
+find /etc/chatmail /etc/dkimkeys/*.private -type f -exec md5sum {} + | sort -k 2
+stat -c '%n %U:%G %a' /etc/dkimkeys/*.private /etc/chatmail/tls/* /var/lib/chatmaild/metadata.db
+cd /home/vmail/mail/`+moveDomain+`
+md5sum */password
+find crowd* -name password -printf '%p %u:%g %m %T@\n' | sort
+find crowd* -type f -path '*/cur/*' -printf '%p %u:%g %m %T@ %s\n' | sed 's/\.[0-9]* / /' | sort`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (m *moving) refusals(t *testing.T) {
+	contains(t, "a machine that is not there", m.fails(t, m.old, "chatmaild", "move", "root@nowhere.test"), "nothing has changed")
+	contains(t, "a backup on a terminal's place", m.fails(t, m.old, "chatmaild", "restore", "/dev/null"), "reading the archive")
+	// A machine with a relay of its own is left alone.
+	if _, err := m.young.Run(deadline(t, stepTimeout), "chatmaild", "init", "_other.test"); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "a machine with a relay", m.fails(t, m.old, "chatmaild", "move", "root@young"),
+		"there is a relay here already: "+configFile, "mail is on here as before")
+	if _, err := m.young.Run(deadline(t, stepTimeout), "rm", configFile); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fails runs a command that has to fail, and returns what it said.
+func (m *moving) fails(t *testing.T, r *Relay, command ...string) string {
+	t.Helper()
+	res, err := r.Exec(deadline(t, stepTimeout), nil, command...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Code != 1 {
+		t.Errorf("%s: exit status %d, want 1", strings.Join(command, " "), res.Code)
+	}
+	return res.Stdout + res.Stderr
+}
+
+func (m *moving) move(t *testing.T) {
+	m.traffic = startTraffic(m)
+	m.traffic.waitSent(deadline(t, stepTimeout), t, 2)
+	// The first attempt breaks off in the middle, as by a line that is cut.
+	m.script(t, `chatmaild move root@young >/tmp/first 2>&1 & pid=$!
+until grep -q "copy, while mail is on" /tmp/first || ! kill -0 $pid; do sleep 0.01; done
+kill -9 $pid || true; wait $pid || true; pkill -x ssh || true`)
+	start := time.Now()
+	res, err := m.old.Exec(deadline(t, stepTimeout), nil, "chatmaild", "move", "root@young")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("chatmaild move took %v:\n%s%s", time.Since(start).Round(100*time.Millisecond), res.Stderr, res.Stdout)
+	if res.Code != 0 {
+		t.Fatalf("exit status %d", res.Code)
+	}
+	contains(t, "move", res.Stdout, moveDomain+" is on root@young now", "the A and AAAA records", m.young.IPv4.String())
+}
+
+func (m *moving) changeDNS(t *testing.T) {
+	m.relay = m.young
+	if err := m.young.publishAddresses(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The app tells the core that the network is another one.
+	for _, p := range []*Profile{m.alice, m.bob} {
+		if err := p.Client.Call(deadline(t, stepTimeout), nil, "maybe_network"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := m.traffic.count()
+	m.traffic.waitSent(deadline(t, stepTimeout), t, sent+2)
+}
+
+func (m *moving) complete(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	m.traffic.stop()
+	sent := m.traffic.count()
+	for n := range sent {
+		if _, _, err := m.alice.WaitText(ctx, trafficText(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(t, m.alice, m.ab, m.bob, "hello from the new house")
+	texts, err := m.alice.Texts(ctx, m.ab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, text := range texts {
+		times[text]++
+	}
+	for n := range sent {
+		if times[trafficText(n)] != 1 {
+			t.Errorf("%q is there %d times", trafficText(n), times[trafficText(n)])
+		}
+	}
+	t.Logf("%d messages were sent while the relay moved", sent)
+	// What the old one had queued is tried by the new one, and by it alone.
+	queue := m.script(t, "postqueue -p")
+	if n := strings.Count(queue, "somebody@away.test"); n != 1 {
+		t.Errorf("the message that waits for away.test is in the queue %d times:\n%s", n, queue)
+	}
+}
+
+func (m *moving) same(t *testing.T) {
+	uid := func(r *Relay) string {
+		out, err := r.Run(deadline(t, stepTimeout), "id", "-u", "vmail")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if uid(m.old) == uid(m.young) {
+		t.Errorf("vmail has the number %s on both machines: the test shows nothing", uid(m.old))
+	}
+	if after := houseOf(t, m.young); after != m.before {
+		t.Errorf("it is another one:\n%s", firstDifference(m.before, after))
+	}
+	session := m.imap(t, m.crowd)
+	if now := uidValidity(t, session); now != m.uidvalidity {
+		t.Errorf("the mailbox: got %s, want %s", now, m.uidvalidity)
+	}
+	if tokens := stored(t, session); !strings.Contains(tokens, m.token) {
+		t.Errorf("the push token is gone: %s", tokens)
+	}
+	contains(t, "run on the new machine", m.script(t, "chatmaild run --skip-dns-check"), "nothing to do")
+	contains(t, "status on the new machine", m.script(t, "chatmaild status"), moveDomain)
+}
+
+// firstDifference is the first line that is not the same, with its place.
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range max(len(w), len(g)) {
+		var a, b string
+		if i < len(w) {
+			a = w[i]
+		}
+		if i < len(g) {
+			b = g[i]
+		}
+		if a != b {
+			return fmt.Sprintf("line %d:\nwant %s\n got %s", i+1, a, b)
+		}
+	}
+	return ""
+}
+
+func (m *moving) oldStaysOff(t *testing.T) {
+	contains(t, "run on the old machine", m.fails(t, m.old, "chatmaild", "run"), "this relay has moved to root@young")
+	ctx := deadline(t, stepTimeout)
+	out, err := m.old.Script(ctx, "systemctl list-units --plain --no-legend --state=active,activating,failed 'chatmaild*' 'postfix*' 'dovecot*' 'system-postfix*'; find /var/spool/postfix/deferred /var/spool/postfix/active /var/spool/postfix/incoming -type f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out) {
+		if !strings.Contains(line, ".slice") {
+			t.Errorf("still there on the old machine: %s", line)
+		}
+	}
+	contains(t, "move once more", m.again(t), "is on root@young now")
+}
+
+func (m *moving) again(t *testing.T) string {
+	t.Helper()
+	out, err := m.old.Run(deadline(t, stepTimeout), "chatmaild", "move", "root@young")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// backAndForth puts a backup of the new machine, encrypted, in place on the old one.
+func (m *moving) backAndForth(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	m.script(t, `echo "correct horse" >/root/passphrase
+chatmaild backup --passphrase-file /root/passphrase /root/relay.backup
+chatmaild backup --verify --passphrase-file /root/passphrase /root/relay.backup
+chatmaild backup >/root/plain.backup
+tar -tf /root/plain.backup >/dev/null
+head -c 300000 /root/plain.backup >/root/cut.backup`)
+	said := m.fails(t, m.young, "chatmaild", "backup", "--verify", "/root/cut.backup")
+	contains(t, "a backup that was cut off", said, "whole up to", "--continue")
+	_, goOn, _ := strings.Cut(said, "to go on: ")
+	goOn, _, _ = strings.Cut(strings.ReplaceAll(goOn, "FILE", "/root/cut.backup"), "\n")
+	m.script(t, "%s", goOn)
+	contains(t, "the backup that was continued", m.script(t, "chatmaild backup --verify /root/cut.backup"), "whole: ")
+	contains(t, "restore on a living relay", m.fails(t, m.young, "chatmaild", "restore", "--passphrase-file", "/root/passphrase", "/root/relay.backup"),
+		"there is a relay here already")
+
+	house := houseOf(t, m.young)
+	res, err := m.young.Exec(ctx, nil, "base64", "-w0", "/root/relay.backup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.young.Run(ctx, "chatmaild", "run", "--disable-mail"); err != nil {
+		t.Fatal(err)
+	}
+	m.relay = m.old
+	if _, err := m.old.Exec(ctx, strings.NewReader(res.Stdout), "sh", "-c", "base64 -d >/root/relay.backup"); err != nil {
+		t.Fatal(err)
+	}
+	m.script(t, `echo "correct horse" >/root/passphrase
+chatmaild restore --overwrite --passphrase-file /root/passphrase /root/relay.backup
+rm /var/lib/chatmaild/move.json
+chatmaild run --skip-dns-check`)
+	if err := m.old.publishAddresses(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := houseOf(t, m.old); after != house {
+		t.Errorf("what was restored is something else:\n%s", firstDifference(house, after))
+	}
+	session := m.imap(t, m.crowd)
+	if now := uidValidity(t, session); now != m.uidvalidity {
+		t.Errorf("the mailbox that was restored: got %s, want %s", now, m.uidvalidity)
+	}
+}
+
+// traffic is messages from bob to alice, one after the other.
+type traffic struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu   sync.Mutex
+	sent int
+	more chan struct{} // closed at the next message
+}
+
+func trafficText(n int) string { return fmt.Sprintf("on the way, number %d", n) }
+
+func startTraffic(m *moving) *traffic {
+	ctx, cancel := context.WithCancel(m.whole)
+	f := &traffic{cancel: cancel, done: make(chan struct{}), more: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		pause := time.NewTicker(sendPause)
+		defer pause.Stop()
+		for n := 0; ; n++ {
+			if _, err := m.bob.SendText(ctx, m.ba, trafficText(n)); err != nil {
+				return
+			}
+			f.mu.Lock()
+			f.sent = n + 1
+			close(f.more)
+			f.more = make(chan struct{})
+			f.mu.Unlock()
+			select {
+			case <-ctx.Done():
+				return
+			case <-pause.C:
+			}
+		}
+	}()
+	return f
+}
+
+func (f *traffic) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sent
+}
+
+// waitSent waits until the client has taken n messages to send.
+func (f *traffic) waitSent(ctx context.Context, t *testing.T, n int) {
+	t.Helper()
+	for {
+		f.mu.Lock()
+		sent, more := f.sent, f.more
+		f.mu.Unlock()
+		if sent >= n {
+			return
+		}
+		select {
+		case <-more:
+		case <-f.done:
+			t.Fatal("the traffic has ended")
+		case <-ctx.Done():
+			t.Fatalf("waiting for %d messages to be sent: %v", n, ctx.Err())
+		}
+	}
+}
+
+// stop ends the traffic; nothing more is sent afterwards.
+func (f *traffic) stop() {
+	if f == nil {
+		return
+	}
+	f.cancel()
+	<-f.done
+}
