@@ -68,6 +68,8 @@ func TestNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+
+	t.Run("from outside", func(t *testing.T) { fromOutside(t, l, one, rootOne, three) })
 }
 
 // startPlain starts a relay with a plain name and a certificate of its own making,
