@@ -130,6 +130,10 @@ func (a *Authority) suggest(ctx context.Context, cert *x509.Certificate, now tim
 
 // describe takes from an error what the authority said.
 func describe(err error) (kind, detail string) {
+	var update updateError
+	if errors.As(err, &update) {
+		return nameServerKind, update.Error()
+	}
 	var p acme.Problem
 	if !errors.As(err, &p) {
 		return "", fmt.Sprint(err)

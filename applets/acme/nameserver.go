@@ -2,16 +2,12 @@ package acme
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"regexp"
 	"strings"
 	"time"
 
@@ -25,17 +21,14 @@ const (
 	updateTimeout = 20 * time.Second
 	// settle is how long the zone's other servers may take to hear of a change
 	// (RFC 1996): the authority asks any of them.
-	settle      = 15 * time.Second
-	updateTTL   = 60  // seconds, of the challenge's record
-	updateFudge = 300 // seconds that the clocks may differ (RFC 8945 §10)
+	settle    = 15 * time.Second
+	updateTTL = 60 // seconds, of the challenge's record
 
 	opUpdate  = 5   // RFC 2136 §1.3
-	typeTSIG  = 250 // RFC 8945 §4.2
 	classNone = 254 // RFC 2136 §2.4
-)
 
-// hmacSHA256 is the only algorithm: every server has it (RFC 8945 §6).
-const hmacSHA256 = "hmac-sha256."
+	rcodeNotAuth = 9 // RFC 8945 §5.2
+)
 
 // NameServer solves DNS-01 challenges (RFC 8555 §8.4) by dynamic updates (RFC
 // 2136) that a shared key signs (TSIG, RFC 8945). The server's answer is not
@@ -52,43 +45,6 @@ var (
 	_ acmez.Solver = (*NameServer)(nil)
 	_ acmez.Waiter = (*NameServer)(nil)
 )
-
-// Key is a key for updates.
-type Key struct {
-	Name   string // with the final dot
-	Secret []byte
-}
-
-var keyFile = regexp.MustCompile(`(?s)^\s*key\s+"?([^\s"{]+)"?\s*\{(.*)\}\s*;?\s*$`)
-
-// ParseUpdateKey reads a key file as tsig-keygen(8) writes it.
-func ParseUpdateKey(text []byte) (Key, error) {
-	m := keyFile.FindSubmatch(text)
-	if m == nil {
-		return Key{}, errors.New("it is not what tsig-keygen writes: key NAME { algorithm …; secret …; };")
-	}
-	key := Key{Name: strings.ToLower(strings.TrimSuffix(string(m[1]), ".")) + "."}
-	for field := range strings.SplitSeq(string(m[2]), ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(field), " ")
-		value = strings.Trim(strings.TrimSpace(value), `"`)
-		switch name {
-		case "algorithm":
-			if value+"." != hmacSHA256 {
-				return Key{}, fmt.Errorf("its algorithm is %s, want hmac-sha256", value)
-			}
-		case "secret":
-			secret, err := base64.StdEncoding.DecodeString(value)
-			if err != nil {
-				return Key{}, fmt.Errorf("its secret is not base64: %w", err)
-			}
-			key.Secret = secret
-		}
-	}
-	if len(key.Secret) == 0 {
-		return Key{}, errors.New("it has no secret")
-	}
-	return key, nil
-}
 
 // Present adds the challenge's record.
 func (s *NameServer) Present(ctx context.Context, c acme.Challenge) error {
@@ -113,7 +69,19 @@ func (s *NameServer) CleanUp(ctx context.Context, c acme.Challenge) error {
 	return s.change(context.WithoutCancel(ctx), c, classNone, 0)
 }
 
+// updateError is a fault of the name server, or of what we were told of it.
+type updateError struct{ error }
+
+func (e updateError) Unwrap() error { return e.error }
+
 func (s *NameServer) change(ctx context.Context, c acme.Challenge, class dnsmessage.Class, ttl uint32) error {
+	if err := s.update(ctx, c, class, ttl); err != nil {
+		return updateError{err}
+	}
+	return nil
+}
+
+func (s *NameServer) update(ctx context.Context, c acme.Challenge, class dnsmessage.Class, ttl uint32) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	name, err := dnsmessage.NewName(c.DNS01TXTRecordName() + ".")
@@ -140,10 +108,15 @@ func (s *NameServer) change(ctx context.Context, c acme.Challenge, class dnsmess
 	if err != nil {
 		return fmt.Errorf("updating the name server: %w", err)
 	}
-	if reply.RCode != dnsmessage.RCodeSuccess {
-		return fmt.Errorf("the name server %s refuses to change %s: %v", s.Address, zone, reply.RCode)
+	switch reply.RCode {
+	case dnsmessage.RCodeSuccess:
+		return nil
+	case rcodeNotAuth:
+		return fmt.Errorf("the name server %s refuses to change %s: it does not know the key, or has another time", s.Address, zone)
+	case dnsmessage.RCodeRefused:
+		return fmt.Errorf("the name server %s refuses to change %s: the key may not do that", s.Address, zone)
 	}
-	return nil
+	return fmt.Errorf("the name server %s refuses to change %s: %v", s.Address, zone, reply.RCode)
 }
 
 // zone asks the server which of its zones the name is in.
@@ -202,45 +175,6 @@ func (s *NameServer) exchange(ctx context.Context, message []byte) (reply dnsmes
 		return reply, errors.New("its answer is to another question")
 	}
 	return reply, nil
-}
-
-// sign appends a TSIG record to a message (RFC 8945 §4.2 and §4.3.3).
-func (k Key) sign(message []byte, now time.Time) []byte {
-	var when []byte // 48 bits of time, then the fudge
-	when = binary.BigEndian.AppendUint64(when, uint64(now.Unix()))[2:]
-	when = binary.BigEndian.AppendUint16(when, updateFudge)
-	owner, algorithm := wireName(k.Name), wireName(hmacSHA256)
-
-	mac := hmac.New(sha256.New, k.Secret)
-	mac.Write(message)
-	mac.Write(owner)
-	mac.Write([]byte{0, 255, 0, 0, 0, 0}) // class ANY, TTL 0
-	mac.Write(algorithm)
-	mac.Write(when)
-	mac.Write([]byte{0, 0, 0, 0}) // no error, no other data
-
-	data := append(algorithm, when...)
-	data = binary.BigEndian.AppendUint16(data, sha256.Size)
-	data = mac.Sum(data)
-	data = append(data, message[:2]...) // the original ID
-	data = append(data, 0, 0, 0, 0)
-
-	signed := append(append([]byte(nil), message...), owner...)
-	signed = append(signed, 0, typeTSIG, 0, 255, 0, 0, 0, 0)
-	signed = binary.BigEndian.AppendUint16(signed, uint16(len(data)))
-	signed = append(signed, data...)
-	const additional = 10 // where the header counts the records of that section
-	count := binary.BigEndian.Uint16(signed[additional:])
-	binary.BigEndian.PutUint16(signed[additional:], count+1)
-	return signed
-}
-
-// wireName is a name without compression, in lower case (RFC 8945 §4.3.3).
-func wireName(name string) (wire []byte) {
-	for label := range strings.SplitSeq(strings.TrimSuffix(strings.ToLower(name), "."), ".") {
-		wire = append(append(wire, byte(len(label))), label...)
-	}
-	return append(wire, 0)
 }
 
 func newID() uint16 {

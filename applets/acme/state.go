@@ -18,11 +18,15 @@ type State struct {
 
 // Problem is why the authority gave no certificate.
 type Problem struct {
-	Type   string    `json:"type,omitempty"` // "dns", "rateLimited" … (RFC 8555 §6.7); "" if it did not answer
+	Type   string    `json:"type,omitempty"` // "dns", "rateLimited" … (RFC 8555 §6.7), nameServerKind; "" if it did not answer
 	Detail string    `json:"detail"`         // the authority's words, or our error
 	Since  time.Time `json:"since"`
 	Times  int       `json:"times"`
 }
+
+// nameServerKind is the type of a problem that is the name server's, not the
+// authority's.
+const nameServerKind = "nameServer"
 
 // ParseState reads the state file.
 func ParseState(text []byte) (State, error) {
@@ -38,6 +42,8 @@ func (p Problem) Advice() string {
 	switch p.Type {
 	case "":
 		return "see whether this machine reaches the authority, and acme_directory in chatmail.toml(5)"
+	case nameServerKind:
+		return "see acme_dns_server and acme_dns_key in chatmail.toml(5), and the name server's log"
 	case "dns":
 		return "chatmaild dns says which records are missing"
 	case "connection", "unauthorized", "tls", "incorrectResponse":

@@ -93,7 +93,7 @@ func (p *takeover) wrongKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.run(t, "systemctl restart chatmaild-acme")
-	p.waitStatus(t, "no new certificate since", "refuses to change "+plainDomain, "asked again at")
+	p.waitStatus(t, "no new certificate since", "refuses to change "+plainDomain+".: it does not know the key", "asked again at", "acme_dns_key")
 	if now := p.shown(t, "993", plainDomain); !now.Equal(p.legacy.certificate) {
 		t.Errorf("port 993 shows another certificate, of %s", now.Issuer)
 	}
