@@ -13,8 +13,6 @@ import (
 const (
 	unitFolder = "/etc/systemd/system"
 
-	postfixPrograms = "/usr/lib/postfix/sbin"
-
 	// drainTimeout is how long Postfix may take for the messages under way.
 	drainTimeout = 20 * time.Second
 	drainPoll    = 50 * time.Millisecond
@@ -26,11 +24,8 @@ func (im *importer) stopOld(ctx context.Context) error {
 	if err := im.stopMail(ctx); err != nil {
 		return err
 	}
-	for _, u := range im.journal.Units {
-		im.say("stop and mask %s", u.Name)
-		if err := im.mask(ctx, u); err != nil {
-			return err
-		}
+	if err := im.mask(ctx, im.journal.Units); err != nil {
+		return err
 	}
 	for _, cron := range takeover.Crons {
 		if there, err := im.machine.Exists(cron); err != nil {
@@ -51,44 +46,79 @@ func (im *importer) stopOld(ctx context.Context) error {
 	return im.machine.Systemctl(ctx, "daemon-reload")
 }
 
-// stopMail stops Postfix, and Dovecot only when the last message under way has been
-// delivered: one that Dovecot breaks off waits for minutes, or comes twice.
+// stopMail ends mail in such an order that nothing is lost and nothing comes twice:
+// Postfix takes no more, delivers what is under way, and only then ends. It would
+// kill a delivery in its middle, and make it once more.
 func (im *importer) stopMail(ctx context.Context) error {
-	// postfix.service only stands for its instance.
-	if err := im.machine.Systemctl(ctx, "stop", wanted.Postfix, postfixInstance); err != nil {
+	units, err := im.machine.Units(ctx, postfixInstance)
+	if err != nil {
 		return err
 	}
+	if units[0].Active == "active" {
+		if err := im.machine.CloseMail(ctx); err != nil {
+			return err
+		}
+		im.drain(ctx)
+	}
+	// postfix.service only stands for its instance.
+	return im.machine.Systemctl(ctx, "stop", wanted.Postfix, postfixInstance, wanted.Dovecot)
+}
+
+// drain waits for the messages under way. Some may be for a server that does not
+// answer: after a while they are left to the next Postfix.
+func (im *importer) drain(ctx context.Context) {
 	until, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	err := poll(until, drainPoll, func() (bool, error) {
-		n := im.machine.Processes(postfixPrograms)
-		return n == 0, fmt.Errorf("%d processes of Postfix are still at work", n)
+		n, err := im.machine.UnderWay()
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d messages are still under way", n)
+		}
+		return err == nil, err
 	})
 	if err != nil {
 		im.say("%v; going on", err)
 	}
-	return im.machine.Systemctl(ctx, "stop", wanted.Dovecot)
 }
 
-// mask stops a unit and keeps it from being started, by whomever. A mask takes the
-// place of a file in /etc/systemd/system, so that goes aside first.
-func (im *importer) mask(ctx context.Context, u takeover.OldUnit) error {
-	file := path.Join(unitFolder, u.Name)
-	if im.machine.IsLink(file, "/dev/null") {
-		return nil
+// mask stops units and keeps them from being started, by whomever. A mask takes the
+// place of a file in /etc/systemd/system, so that goes aside first. All at once: each
+// call of systemctl takes longer than all of its work.
+func (im *importer) mask(ctx context.Context, units []takeover.OldUnit) error {
+	var stop, disable []string
+	for _, u := range units {
+		if im.machine.IsLink(path.Join(unitFolder, u.Name), "/dev/null") {
+			continue
+		}
+		im.say("stop and mask %s", u.Name)
+		stop = append(stop, u.Name)
+		if u.Enabled {
+			disable = append(disable, u.Name)
+		}
 	}
-	if err := im.machine.Systemctl(ctx, "stop", u.Name); err != nil {
-		return err
-	}
-	if u.Enabled {
-		if err := im.machine.Systemctl(ctx, "disable", u.Name); err != nil {
+	if len(stop) > 0 {
+		if err := im.machine.Systemctl(ctx, "stop", stop...); err != nil {
 			return err
 		}
 	}
-	if u.Moved {
-		if err := im.machine.Move(file, path.Join(importMoved, file)); err != nil {
+	if len(disable) > 0 {
+		if err := im.machine.Systemctl(ctx, "disable", disable...); err != nil {
 			return err
 		}
 	}
-	return im.machine.Symlink("/dev/null", file)
+	for _, u := range units {
+		file := path.Join(unitFolder, u.Name)
+		if im.machine.IsLink(file, "/dev/null") {
+			continue
+		}
+		if u.Moved {
+			if err := im.machine.Move(file, path.Join(importMoved, file)); err != nil {
+				return err
+			}
+		}
+		if err := im.machine.Symlink("/dev/null", file); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -78,12 +78,7 @@ func (im *importer) stopNew(ctx context.Context) error {
 		}
 		return service(a) - service(b)
 	})
-	for _, unit := range units {
-		if err := im.machine.Systemctl(ctx, "stop", unit); err != nil {
-			return err
-		}
-	}
-	return im.machine.Systemctl(ctx, "disable", units...)
+	return errors.Join(im.machine.Systemctl(ctx, "stop", units...), im.machine.Systemctl(ctx, "disable", units...))
 }
 
 // reached reports whether the step has at least begun.
@@ -191,34 +186,38 @@ func (im *importer) startOld(ctx context.Context) error {
 	if !im.reached(takeover.StepStop) {
 		return nil
 	}
-	for _, u := range slices.Backward(im.journal.Units) {
-		if err := im.restore(ctx, u, "start"); err != nil {
-			return err
-		}
+	old := slices.Clone(im.journal.Units)
+	slices.Reverse(old)
+	if err := im.restore(ctx, "start", old); err != nil {
+		return err
 	}
 	if err := im.machine.Systemctl(ctx, "restart", wanted.Journald); err != nil {
 		return err
 	}
-	for _, u := range im.journal.Servers {
-		if err := im.restore(ctx, u, "restart"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return im.restore(ctx, "restart", im.journal.Servers)
 }
 
-// restore makes a unit as enabled and as active as it was.
-func (im *importer) restore(ctx context.Context, u takeover.OldUnit, verb string) error {
-	if u.Enabled {
-		if err := im.machine.Systemctl(ctx, "enable", u.Name); err != nil {
+// restore makes units as enabled and as active as they were.
+func (im *importer) restore(ctx context.Context, verb string, units []takeover.OldUnit) error {
+	var enable, run []string
+	for _, u := range units {
+		if u.Enabled {
+			enable = append(enable, u.Name)
+		}
+		if u.Active && !oneshots[u.Name] {
+			im.say("%s %s", verb, u.Name)
+			run = append(run, u.Name)
+		}
+	}
+	if len(enable) > 0 {
+		if err := im.machine.Systemctl(ctx, "enable", enable...); err != nil {
 			return err
 		}
 	}
-	if !u.Active || oneshots[u.Name] {
-		return nil
+	if len(run) > 0 {
+		return im.machine.Systemctl(ctx, verb, run...)
 	}
-	im.say("%s %s", verb, u.Name)
-	return im.machine.Systemctl(ctx, verb, u.Name)
+	return nil
 }
 
 // oneshots are jobs that timers start: one that was just at work is not begun anew.
