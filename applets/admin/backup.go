@@ -28,6 +28,9 @@ const (
 	noteEach       = 5 * time.Second
 )
 
+// sealedBuffer joins the small packets of which a sealed stream consists, in octets.
+const sealedBuffer = 256 << 10
+
 // Names of an archive that is not finished, behind the one that it will have.
 const (
 	partSuffix = ".part"
@@ -219,8 +222,9 @@ func writeCheckpoint(name string, n checkpoint) error {
 func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, noted func(s archive.State, cut func() error) error) (err error) {
 	cut := func() error { return nil }
 	if b.keys.Lock() {
-		sealed := vault.NewWriter(out, b.keys)
-		out, cut = sealed, sealed.Cut
+		buffered := bufio.NewWriterSize(out, sealedBuffer)
+		sealed := vault.NewWriter(buffered, b.keys)
+		out, cut = sealed, func() error { return errors.Join(sealed.Cut(), buffered.Flush()) }
 	}
 	o := snapshot.Options{After: state.Last}
 	w := archive.Resume(out, state)

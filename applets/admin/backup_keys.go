@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -108,8 +109,13 @@ func openArchive(env *command.Env, name string, locks locks) (r *archive.Reader,
 	}
 	in = &reading{file: io.NopCloser(env.Stdin)}
 	if name != "-" {
-		if in.file, err = os.Open(name); err != nil {
+		f, err := os.Open(name)
+		if err != nil {
 			return nil, nil, fmt.Errorf("reading the archive: %w", err)
+		}
+		in.file = f
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			in.size = info.Size()
 		}
 	}
 	buffered := bufio.NewReaderSize(in.file, 1<<20)
@@ -133,12 +139,21 @@ type reading struct {
 	io.Reader
 	file   io.ReadCloser
 	sealed bool
-	n      int64
+	size   int64        // of the file; 0 if it is none
+	n      atomic.Int64 // octets that were read, without the encryption
+}
+
+// part tells a transfer how much was read, if that can be told.
+func (r *reading) part() func() float64 {
+	if r.size == 0 {
+		return nil
+	}
+	return func() float64 { return min(float64(r.n.Load())/float64(r.size), 1) }
 }
 
 func (r *reading) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	r.n += int64(n)
+	r.n.Add(int64(n))
 	return n, err
 }
 

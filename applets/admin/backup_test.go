@@ -302,4 +302,9 @@ func TestTransferLine(t *testing.T) {
 	if got := p.line(now, 10*time.Second); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	p.part = func() float64 { return 0.25 }
+	const wantPart = "backup: 3000 files, 11.0 MiB, 1.0 MiB/s, 200 files/s, 25 %, 30s left"
+	if got := p.line(now, 10*time.Second); got != wantPart {
+		t.Errorf("got  %s\nwant %s", got, wantPart)
+	}
 }

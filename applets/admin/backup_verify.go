@@ -23,6 +23,7 @@ func verifyBackup(env *command.Env, name string, locks locks) error {
 	head := r.Head()
 	fmt.Fprintf(env.Stdout, "relay of %s, made %s by chatmaild %s\n", head.Domain, head.Made.UTC().Format("2006-01-02 15:04 UTC"), head.Version)
 	p := newTransfer(env.Stderr, "verify", 0, archive.State{})
+	p.part = in.part()
 	var whole int64 // octets up to the last whole piece
 	for {
 		item, err := r.Next()
@@ -35,7 +36,7 @@ func verifyBackup(env *command.Env, name string, locks locks) error {
 		}
 		if item.Sum != nil {
 			// The sum's own padding is read with what comes next.
-			whole = (in.n + archive.BlockSize - 1) / archive.BlockSize * archive.BlockSize
+			whole = (in.n.Load() + archive.BlockSize - 1) / archive.BlockSize * archive.BlockSize
 			p.show(r.State())
 		}
 	}

@@ -30,6 +30,7 @@ type examiner struct {
 }
 
 func (e *examiner) examine(ctx context.Context) []finding {
+	e.settled()
 	e.units(ctx)
 	e.ports()
 	e.nameServers(ctx)

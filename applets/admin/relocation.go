@@ -101,3 +101,15 @@ func requireSettled(conf *config.Config, machine host.Host) error {
 	}
 	return nil
 }
+
+// settled tells of a relay that is here in part only, or has moved away.
+func (e *examiner) settled() {
+	err := requireSettled(e.conf, e.machine)
+	var hint *command.HintError
+	switch {
+	case errors.As(err, &hint):
+		e.say("whole", trouble, hint.Hint, "%v", err)
+	case err != nil:
+		e.say("whole", trouble, "", "%v", err)
+	}
+}

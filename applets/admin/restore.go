@@ -45,6 +45,7 @@ type restore struct {
 	overwrite bool
 	now       time.Time
 	target    *snapshot.Target
+	part      func() float64 // how much of the file was read
 	progress  *transfer
 }
 
@@ -62,6 +63,7 @@ func (r *restore) run(ctx context.Context, name string, locks locks) error {
 	if in.Head().Update {
 		return errors.New("this is no backup, but a part of a move")
 	}
+	r.part = file.part()
 	if err := r.begin(in); err != nil {
 		return err
 	}
@@ -188,6 +190,7 @@ func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error
 func (r *restore) receive(ctx context.Context, id, last string) error {
 	unfinished := restoreRecordOf(r.target.Conf, r.machine)
 	r.progress = newTransfer(r.env.Stderr, "restore", 0, archive.State{})
+	r.progress.part = r.part
 	noted := time.Now()
 	var state archive.State
 	err := r.target.Receive(ctx, last, func(s archive.State) error {

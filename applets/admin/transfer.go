@@ -19,7 +19,8 @@ type transfer struct {
 	w        io.Writer
 	terminal bool
 	what     string
-	total    int // pieces still to come when it began; 0 if that is not known
+	total    int            // pieces still to come when it began; 0 if that is not known
+	part     func() float64 // how much of a file was read, if that is known: up to 1
 	first    archive.State
 	begun    time.Time
 	last     time.Time
@@ -43,6 +44,10 @@ func (p *transfer) line(s archive.State, took time.Duration) string {
 	seconds := max(took.Seconds(), 0.001)
 	text := fmt.Sprintf("%s: %d files, %s, %s/s, %.0f files/s", p.what, s.Files, command.FormatSize(s.Octets),
 		command.FormatSize(int64(float64(octets)/seconds)), float64(files)/seconds)
+	if p.part != nil {
+		part := max(p.part(), 0.001)
+		return fmt.Sprintf("%s, %.0f %%, %v left", text, 100*part, time.Duration(float64(took)*(1/part-1)).Round(time.Second))
+	}
 	if p.total == 0 || pieces == 0 {
 		return text
 	}
