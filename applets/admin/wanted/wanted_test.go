@@ -50,6 +50,7 @@ func TestFiles(t *testing.T) {
 		{"admin contact", name + `privacy_mail = "op@example.org"`, "/etc/dovecot/dovecot.conf", "mail_server_admin = mailto:op@example.org", ""},
 		{"selector", name + `dkim_selector = "s2026"`, "/etc/dkimkeys/chatmaild.signingtable", "s2026._domainkey.chat.example.org", ""},
 		{"size limits", name + "max_message_size = 1048576", "/etc/postfix/master.cf", "message_size_limit=1048576\n", ""},
+		{"much at once", name + "filtermail_max_in_flight = 4000", "/etc/systemd/system/chatmaild-filtermail-in.service.d/memory.conf", "\nMemoryMax=1064M\n", ""},
 		{"queue limit", name + "max_message_size = 1048576", "/etc/postfix/main.cf", "message_size_limit = 1114112\n", ""},
 	}
 	for _, tt := range tests {
