@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config) []File {
-	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), []File{echobotDropin(conf)})
+	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)})
 }
 
 // certificateDropins have systemd look for the certificate where it is.
