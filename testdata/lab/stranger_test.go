@@ -172,21 +172,42 @@ func (f *federation) door(t *testing.T) {
 		t.Errorf("without TLS: got %q, %v; want %q", got, err, want)
 	}
 
+	for _, tt := range []struct{ name, end, want string }{
+		{"bare LF", "\n.\r\n", "550 5.5.2 " + f.b.Domain + " Error: bare <LF> received"},
+		{"bare LF behind the dot", "\r\n.\n", "550 5.5.2 " + f.b.Domain + " Error: bare <LF> received"},
+		{"bare CR", "\r.\r\n", "554 5.6.0 Bare CR or LF in the message"},
+		{"bare CR behind the dot", "\r\n.\r", "554 5.6.0 Bare CR or LF in the message"},
+	} {
+		if got := f.smuggle(ctx, t, tt.end); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// smuggle sends a message in which another is hidden, behind what some server may
+// take for the end of the first. It returns the only reply.
+func (f *federation) smuggle(ctx context.Context, t *testing.T, end string) string {
+	t.Helper()
 	s := f.newSigner(t)
-	c = f.outside(ctx, t)
+	c := f.outside(ctx, t)
 	for _, line := range []string{"MAIL FROM:<carol@carol.example>", "RCPT TO:<" + f.bob.Addr + ">", "DATA"} {
 		if got, err := c.Command("%s", line); err != nil || got[0] > '3' {
 			t.Fatalf("%s: %s, %v", line, got, err)
 		}
 	}
-	smuggled := "\n.\r\nMAIL FROM:<eve@eve.test>\r\n"
-	if _, err := fmt.Fprintf(c.conn, "%s%s\r\n.\r\n", s.sign(t, encryptedFrom(t, s.author), nil), smuggled); err != nil {
+	const hidden = "MAIL FROM:<eve@eve.test>\r\n"
+	if _, err := fmt.Fprintf(c.conn, "%s%s%s\r\n.\r\n", s.sign(t, encryptedFrom(t, s.author), nil), end, hidden); err != nil {
 		t.Fatal(err)
 	}
-	got, err = c.reply()
-	if want := "550 5.5.2 " + f.b.Domain + " Error: bare <LF> received"; err != nil || got != want {
-		t.Errorf("bare LF: got %q, %v; want %q", got, err, want)
+	reply, err := c.reply()
+	if err != nil {
+		t.Fatal(err)
 	}
+	// Whoever hangs up after the first reply has taken no second message either.
+	if got, err := c.Command("NOOP"); err == nil && !strings.HasPrefix(got, "250 ") {
+		t.Errorf("a second reply came: %s", got)
+	}
+	return reply
 }
 
 // withoutDNS holds that a DNS that fails or is silent refuses nobody for good.
