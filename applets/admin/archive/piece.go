@@ -22,7 +22,6 @@ type Piece struct {
 	files  int64
 	octets int64
 	begun  bool
-	update bool
 }
 
 // NewPiece begins the piece called name. Its octets go to w. The first piece of an

