@@ -18,7 +18,8 @@ import (
 // fakeHandler knows the keys of its map, and keeps what is committed.
 type fakeHandler struct {
 	values map[string]string
-	block  chan struct{} // the key "shared/block" waits for it
+	begun  chan struct{} // closed by the look-up of "shared/block", if not nil
+	block  chan struct{} // that look-up waits for it
 
 	mu      sync.Mutex
 	commits []string
@@ -27,6 +28,9 @@ type fakeHandler struct {
 func (h *fakeHandler) Lookup(ctx context.Context, key, user string) (string, bool, error) {
 	switch key {
 	case "shared/block":
+		if h.begun != nil {
+			close(h.begun)
+		}
 		select {
 		case <-h.block:
 		case <-ctx.Done():
@@ -231,7 +235,7 @@ func (e endless) Iterate(_ context.Context, path, _ string, yield func(key, valu
 
 // Stopping finishes the request in hand, and no more.
 func TestDrain(t *testing.T) {
-	h := &fakeHandler{block: make(chan struct{})}
+	h := &fakeHandler{begun: make(chan struct{}), block: make(chan struct{})}
 	dial, stop := start(t, Server{Handler: h})
 	busy, idle := dial(), dial()
 	fmt.Fprint(busy, "Lx\nLshared/block\tu\n")
@@ -242,6 +246,7 @@ func TestDrain(t *testing.T) {
 	if line, _ := bufio.NewReader(idle).ReadString('\n'); line != "N\n" {
 		t.Fatalf("got %q", line)
 	}
+	<-h.begun
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	if rest, err := io.ReadAll(idle); err != nil || len(rest) > 0 {
