@@ -222,7 +222,7 @@ func (r *restore) finish(context.Context) error {
 	if err := r.machine.Keep(backups+"/"+r.now.UTC().Format("20060102T150405.000Z"), changes); err != nil {
 		return err
 	}
-	if err := errors.Join(r.machine.Write(conf), r.target.Sync()); err != nil {
+	if err := errors.Join(r.target.Tidy(), r.machine.Write(conf), r.target.Sync()); err != nil {
 		return err
 	}
 	return restoreRecordOf(r.target.Conf, r.machine).remove()

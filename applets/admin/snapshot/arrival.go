@@ -22,6 +22,9 @@ import (
 // partsAhead is how many parts of a piece may wait to be written.
 const partsAhead = 16
 
+// tempPrefix is in front of the name of a piece that is being made.
+const tempPrefix = ".restore-"
+
 // An arrival is a piece on its way to its place.
 type arrival struct {
 	t      *Target
@@ -59,7 +62,7 @@ func (t *Target) begin(ctx context.Context, piece string, pool *sync.Pool) (*arr
 	return &arrival{
 		t: t, ctx: ctx, name: piece, pool: pool,
 		update: t.r.Head().Update && strings.HasPrefix(piece, mailboxes),
-		path:   filepath.Dir(place), base: base, temp: ".restore-" + base,
+		path:   filepath.Dir(place), base: base, temp: tempPrefix + base,
 		parts: make(chan part, partsAhead), finished: make(chan error, 1),
 	}, nil
 }

@@ -129,3 +129,72 @@ func FuzzInventory(f *testing.F) {
 		}
 	})
 }
+
+func TestTidy(t *testing.T) {
+	m := newMachine(t).put(configPath, "mail_domain = \""+domain+"\"\n",
+		mailFolder+"/.restore-a@x/new/1", "half", mail("alice", "password"), "whole", "/var/lib/chatmaild/.restore-acme/key", "half")
+	target := m.target()
+	target.Conf = m.source().Conf
+	if err := target.Tidy(); err != nil {
+		t.Fatal(err)
+	}
+	if tree := m.tree(); strings.Contains(tree, "half") || !strings.Contains(tree, "whole") {
+		t.Errorf("left: %s", tree)
+	}
+}
+
+func TestOwners(t *testing.T) {
+	var o Owners
+	if owner, group := o.names(0, 0); owner != "root" || group != "root" {
+		t.Errorf("number 0 is %s:%s", owner, group)
+	}
+	if owner, group := o.names(4_000_000, 4_000_001); owner != "4000000" || group != "4000001" {
+		t.Errorf("who has no name is %s:%s", owner, group)
+	}
+	for _, tt := range []struct {
+		owner, group string
+		uid, gid     int
+		ok           bool
+	}{
+		{"root", "root", 0, 0, true}, {"4000000", "4000001", 4_000_000, 4_000_001, true},
+		{"nobody-here", "root", 0, 0, false}, {"root", "nobody-here", 0, 0, false}, {"", "", 0, 0, false},
+	} {
+		uid, gid, err := o.ids(tt.owner, tt.group)
+		if uid != tt.uid || gid != tt.gid || (err == nil) != tt.ok {
+			t.Errorf("%s:%s: got %d:%d, %v", tt.owner, tt.group, uid, gid, err)
+		}
+	}
+}
+
+// TestWhere: an archive names places that are a relay's, and no other.
+func TestWhere(t *testing.T) {
+	m := relay(t)
+	l := m.source().Layout
+	for piece, want := range map[string]string{
+		"mailboxes/a@x":          mailFolder + "/a@x",
+		"state/acme":             "/var/lib/chatmaild/acme",
+		"dkim/opendkim.private":  "/etc/dkimkeys/opendkim.private",
+		"queue/deferred":         "/var/spool/postfix/deferred",
+		"www":                    "/srv/www",
+		"nocreate":               "/etc/chatmail-nocreate",
+		"tls":                    "/etc/chatmail/tls",
+		"config":                 "", // is put in place last, by the restore
+		"external/key":           "", // the configuration has none
+		"mailboxes/a@x/cur":      "",
+		"mailboxes":              "",
+		"mailboxes/":             "",
+		"mailboxes/..":           "",
+		"mailboxes/.restore-a@x": "",
+		"state/../../../etc/x":   "",
+		"/etc/passwd":            "",
+		"somewhere":              "",
+	} {
+		got, err := l.where(piece)
+		if want != "" {
+			want = m.root + want
+		}
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v, want %q", piece, got, err, want)
+		}
+	}
+}

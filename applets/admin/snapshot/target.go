@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -155,4 +157,19 @@ func (t *Target) Sync() error {
 		}
 	}
 	return nil
+}
+
+// Tidy removes what runs that broke off have left half made.
+func (t *Target) Tidy() error {
+	var errs []error
+	for _, folder := range []string{t.Mailboxes(), t.State()} {
+		names, err := list(folder)
+		errs = append(errs, err)
+		for _, name := range names {
+			if strings.HasPrefix(name, tempPrefix) {
+				errs = append(errs, os.RemoveAll(filepath.Join(folder, name)))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
