@@ -23,8 +23,8 @@ type proof struct {
 // smallMailbox is the quota of the relay's mailboxes, so that few messages fill one.
 const smallMailbox = 10 << 20
 
-// partTimeout bounds one step of a part. It is no measure of speed.
-const partTimeout = time.Minute
+// partTimeout bounds one step of a part.
+const partTimeout = stepTimeout
 
 // TestParts looks closely, on one installed relay, at what TestConversation
 // passes by: what the real client sends, push, the web pages, expiry.
