@@ -49,6 +49,7 @@ var layers = []layer{
 	}},
 	{name: "adapters", packages: []rule{
 		{name: "applets/acme", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
+		{name: "applets/admin/measure", ours: "applets/admin/outside applets/chat"},
 		{name: "applets/admin/outside"},
 		{
 			name: "applets/admin/proof", others: "github.com/emersion/go-msgauth",

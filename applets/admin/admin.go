@@ -1,13 +1,7 @@
 // Package admin holds the commands that an operator runs over SSH, a file each.
 package admin
 
-import (
-	"context"
-	"errors"
-	"flag"
-
-	"chatmaild/applets/command"
-)
+import "chatmaild/applets/command"
 
 // Commands returns the admin commands in the order of the help text.
 func Commands() []command.Command {
@@ -24,7 +18,7 @@ func Commands() []command.Command {
 		firewallCommand,
 		proxyConfigCommand,
 		testCommand,
-		notBuilt("bench", "DOMAIN", "measures a running relay"),
+		benchCommand,
 		qrCommand,
 		pushCommand,
 		webdevCommand,
@@ -32,14 +26,5 @@ func Commands() []command.Command {
 		backupCommand,
 		restoreCommand,
 		moveCommand,
-	}
-}
-
-func notBuilt(name, args, synopsis string) command.Command {
-	return command.Command{
-		Name: name, Kind: command.Admin, Args: args, Synopsis: synopsis + " (not built yet)",
-		Bind: func(*flag.FlagSet) command.Run {
-			return func(context.Context, *command.Env, []string) error { return errors.New("not built yet") }
-		},
 	}
 }
