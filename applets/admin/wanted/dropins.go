@@ -13,7 +13,17 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config) []File {
-	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)})
+	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins())
+}
+
+// serverDropins have systemd start servers again that were killed. Debian's units
+// leave them dead. That of Dovecot is among the templates, and OpenDKIM's unit has it.
+func serverDropins() []File {
+	web := dropin(Nginx, "chatmaild", "[Service]\nRestart=on-failure\nRestartSec=1")
+	// systemd does not know Postfix's master process: it sees only that none is left.
+	mail := dropin("postfix@-.service", "chatmaild", "[Service]\nRestart=always\nRestartSec=1")
+	mail.Unit = Postfix
+	return []File{web, mail}
 }
 
 // certificateDropins have systemd look for the certificate where it is.
