@@ -46,10 +46,7 @@ var importCommand = command.Command{
 		fs.StringVar(&opts.ini, "ini", takeover.INI, "the Python relay's configuration `file`")
 		fs.BoolVar(&opts.diff, "diff", false, "with --dry-run, show the difference of every file")
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
-		return func(ctx context.Context, env *command.Env, args []string) error {
-			if len(args) > 0 {
-				return command.Usagef("import wants flags alone")
-			}
+		return func(ctx context.Context, env *command.Env, _ []string) error {
 			if opts.undo && opts.from != "" {
 				return command.Usagef("--from changes nothing in the copy, so there is nothing for --undo to bring back")
 			}
@@ -94,6 +91,9 @@ func (im *importer) run(ctx context.Context) error {
 		return im.undoAll(ctx)
 	case im.journal != nil && im.journal.Undoing:
 		return command.WithHint(errors.New("the takeover is half undone"), "finish that: chatmaild import --undo")
+	case im.journal != nil && im.journal.Next() == "":
+		fmt.Fprintf(im.env.Stdout, "nothing to do: %s was taken over at %s\n", im.journal.Domain, im.journal.Begun.Format(time.DateTime))
+		return nil
 	}
 	if err := im.look(); err != nil {
 		return err

@@ -22,7 +22,16 @@ func (im *importer) takeData(ctx context.Context) error {
 	if err := im.takePages(); err != nil {
 		return err
 	}
-	return im.takeEchobot(ctx)
+	if err := im.takeEchobot(ctx); err != nil || im.from != "" {
+		return err
+	}
+	return im.rehearse(ctx)
+}
+
+// rehearse finds out what chatmaild run would refuse, while the old relay still runs.
+func (im *importer) rehearse(ctx context.Context) error {
+	_, err := im.planner(im.conf, takeover.Programs...).relay(ctx)
+	return err
 }
 
 // takeSelfSigned takes the key that apps know.

@@ -63,9 +63,13 @@ func (im *importer) notifyWaiting(ctx context.Context) error {
 // giveBackPush writes push tokens and waiting notifications where the Python relay
 // looks for them. Its daemon and ours are down meanwhile.
 func (im *importer) giveBackPush(context.Context) error {
+	if !im.reached(takeover.StepRun) {
+		return nil // there was no relay of ours yet
+	}
 	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
 	if err != nil {
-		return nil // there was no relay of ours yet
+		im.say("%v: push tokens that are new since the takeover come again when their clients connect", err)
+		return nil
 	}
 	there, err := im.machine.Exists(conf.MetadataDB())
 	if err != nil || !there {

@@ -111,7 +111,7 @@ func (im *importer) showRun(ctx context.Context, out io.Writer) error {
 	if conf.WWWFolder == importPages {
 		conf.WWWFolder = takeover.WWWRoot // where the pages still are
 	}
-	todo, err := im.planner(&conf).relay(ctx)
+	todo, err := im.planner(&conf, takeover.Programs...).relay(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (im *importer) conclude(ctx context.Context) {
 	out := im.env.Stdout
 	fmt.Fprintf(out, "\n%s is a chatmaild relay now, with %d accounts.\n", im.conf.MailDomain, im.accounts.total)
 	for _, s := range im.conversion.Settings {
-		if s.Fate != takeover.Taken {
+		if s.Fate != takeover.Taken && s.Value != "" {
 			fmt.Fprintf(out, "  %v: %s (%s)\n", s.Fate, s.Param.Key, s.Why)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
@@ -24,8 +23,7 @@ func (im *importer) startNew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := im.planner(conf)
-	todo, err := p.relay(ctx)
+	todo, err := im.planner(conf).relay(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,10 +41,11 @@ func (im *importer) startNew(ctx context.Context) error {
 	return im.awaitServing(ctx, conf)
 }
 
-func (im *importer) planner(conf *config.Config) *planner {
+// planner plans as run does. Yielding are programs that hold ports until the old units
+// are stopped.
+func (im *importer) planner(conf *config.Config, yielding ...string) *planner {
 	return &planner{
-		conf: conf, configPath: config.DefaultPath, version: im.env.Version, machine: im.machine, now: im.now,
-		yielding: takeover.Programs,
+		conf: conf, configPath: config.DefaultPath, version: im.env.Version, machine: im.machine, now: im.now, yielding: yielding,
 	}
 }
 

@@ -22,9 +22,6 @@ func (im *importer) takeOver(ctx context.Context) error {
 		}
 	} else if im.journal.Domain != im.conf.MailDomain {
 		return fmt.Errorf("%s is about %s, and this relay is %s", importJournal, im.journal.Domain, im.conf.MailDomain)
-	} else if im.journal.Has(takeover.StepNotify) {
-		fmt.Fprintf(im.env.Stdout, "nothing to do: %s was taken over at %s\n", im.journal.Domain, im.journal.Begun.Format(time.DateTime))
-		return nil
 	} else {
 		im.say("going on with what began at %s", im.journal.Begun.Format(time.DateTime))
 	}

@@ -199,23 +199,29 @@ func (im *importer) startOld(ctx context.Context) error {
 
 // restore makes units as enabled and as active as they were.
 func (im *importer) restore(ctx context.Context, verb string, units []takeover.OldUnit) error {
-	var enable, run []string
+	calls := map[string][]string{}
 	for _, u := range units {
-		if u.Enabled {
-			enable = append(enable, u.Name)
+		switch {
+		case u.Enabled:
+			calls["enable"] = append(calls["enable"], u.Name)
+		default:
+			calls["disable"] = append(calls["disable"], u.Name)
 		}
-		if u.Active && !oneshots[u.Name] {
+		switch {
+		case !u.Active:
+			calls["stop"] = append(calls["stop"], u.Name)
+		case !oneshots[u.Name]:
 			im.say("%s %s", verb, u.Name)
-			run = append(run, u.Name)
+			calls[verb] = append(calls[verb], u.Name)
 		}
 	}
-	if len(enable) > 0 {
-		if err := im.machine.Systemctl(ctx, "enable", enable...); err != nil {
+	for _, call := range []string{"enable", "disable", "stop", verb} {
+		if len(calls[call]) == 0 {
+			continue
+		}
+		if err := im.machine.Systemctl(ctx, call, calls[call]...); err != nil {
 			return err
 		}
-	}
-	if len(run) > 0 {
-		return im.machine.Systemctl(ctx, verb, run...)
 	}
 	return nil
 }

@@ -1,0 +1,193 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// old is a time that a copy keeps.
+var old = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// tree is a machine with a folder that has all that a copy can meet.
+func tree(t *testing.T) Host {
+	t.Helper()
+	h := machine(t, map[string]string{"/from/a/file": "text", "/from/empty": ""})
+	for _, err := range []error{
+		os.Chmod(h.path("/from/a"), 0o750),
+		os.Chmod(h.path("/from/a/file"), 0o600),
+		os.Chtimes(h.path("/from/a/file"), old, old),
+		os.Symlink("a/file", h.path("/from/link")),
+		os.Symlink("/nowhere", h.path("/from/dangling")),
+		os.Chtimes(h.path("/from/a"), old, old),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return h
+}
+
+func TestCopyTree(t *testing.T) {
+	h := tree(t)
+	for range 2 { // the second finds all there
+		if err := h.CopyTree(h, "/from", "/to/here", Owner{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, h, "/to/here/link"); got != "text" {
+		t.Errorf("through the link we read %q", got)
+	}
+	if !h.IsLink("/to/here/dangling", "/nowhere") {
+		t.Error("the dangling link is not there")
+	}
+	for _, name := range []string{"a", "a/file"} {
+		was, err1 := os.Stat(h.path("/from/" + name))
+		is, err2 := os.Stat(h.path("/to/here/" + name))
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if was.Mode() != is.Mode() || !was.ModTime().Equal(is.ModTime()) {
+			t.Errorf("%s: got %v %v, want %v %v", name, is.Mode(), is.ModTime(), was.Mode(), was.ModTime())
+		}
+	}
+	files, err := h.Files("/to/here")
+	if want := []string{"/to/here/a/file", "/to/here/dangling", "/to/here/empty", "/to/here/link"}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("got %q, %v, want %q", files, err, want)
+	}
+}
+
+// TestCopyTreeResumes holds that what is there stays: a copy that was broken off
+// goes on, and does not begin anew.
+func TestCopyTreeResumes(t *testing.T) {
+	h := tree(t)
+	if err := os.MkdirAll(h.path("/to/a"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path("/to/a/file"), []byte("copied before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.CopyTree(h, "/from", "/to", Owner{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, h, "/to/a/file"); got != "copied before" {
+		t.Errorf("the file is %q", got)
+	}
+	if got := read(t, h, "/to/empty"); got != "" {
+		t.Errorf("the empty file is %q", got)
+	}
+}
+
+func TestMove(t *testing.T) {
+	h := tree(t)
+	for range 2 { // the second finds it moved
+		if err := h.Move("/from/a", "/elsewhere/b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, h, "/elsewhere/b/file"); got != "text" {
+		t.Errorf("the file is %q", got)
+	}
+	if err := h.Move("/from/empty", "/elsewhere/b"); err == nil || !strings.Contains(err.Error(), "there is something at") {
+		t.Errorf("moving over something: %v", err)
+	}
+}
+
+func TestPutBack(t *testing.T) {
+	h := tree(t)
+	if err := h.CopyTree(h, "/from", "/kept/from", Owner{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		os.WriteFile(h.path("/from/a/file"), []byte("other"), 0o600),
+		os.WriteFile(h.path("/from/more"), []byte("more"), 0o600),
+		os.Remove(h.path("/from/link")),
+		os.Remove(h.path("/from/dangling")),
+		os.WriteFile(h.path("/from/dangling"), nil, 0o600),
+		os.Chmod(h.path("/from/empty"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range [][]string{{"/from/a/file", "/from/dangling", "/from/empty", "/from/link"}, nil} {
+		changed, err := h.PutBack("/kept")
+		if err != nil || !slices.Equal(changed, want) {
+			t.Errorf("changed %q, %v, want %q", changed, err, want)
+		}
+	}
+	if got := read(t, h, "/from/link"); got != "text" {
+		t.Errorf("through the link we read %q", got)
+	}
+	if got := read(t, h, "/from/more"); got != "more" {
+		t.Errorf("what was not kept is %q", got)
+	}
+}
+
+func TestNamesOfNothing(t *testing.T) {
+	h := tree(t)
+	if names, err := h.Names("/from"); err != nil || !slices.Equal(names, []string{"a", "dangling", "empty", "link"}) {
+		t.Errorf("got %q, %v", names, err)
+	}
+	if names, err := h.Names("/nowhere"); err != nil || names != nil {
+		t.Errorf("got %q, %v, want nothing", names, err)
+	}
+	for path, want := range map[string]bool{"/from/dangling": true, "/from/a/file/x": false, "/nowhere": false} {
+		if got, err := h.Exists(path); err != nil || got != want {
+			t.Errorf("%s: got %v, %v, want %v", path, got, err, want)
+		}
+	}
+}
+
+func TestSQLite(t *testing.T) {
+	h := machine(t, map[string]string{"/usr/bin/python3": ""})
+	answer, fail := "6162\n", error(nil)
+	h.Command = func(_ context.Context, name string, args ...string) (string, error) {
+		if want := []string{"-c", sqliteCell, filepath.Join(h.Root, "/x.db"), "SELECT 1"}; name != "/usr/bin/python3" || !slices.Equal(args, want) {
+			return "", fmt.Errorf("unexpected: %s %q", name, args)
+		}
+		return answer, fail
+	}
+	if got, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); err != nil || string(got) != "ab" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, answer = range []string{"no hex", strings.Repeat("a", 2*maxCell+2)} {
+		if _, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); err == nil {
+			t.Errorf("%.20q is taken", answer)
+		}
+	}
+	fail = errors.New("no such table")
+	if _, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); !errors.Is(err, fail) {
+		t.Errorf("got %v, want %v", err, fail)
+	}
+	h.Root = t.TempDir()
+	if _, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); err == nil || !strings.Contains(err.Error(), "apt install python3") {
+		t.Errorf("without Python: %v", err)
+	}
+}
+
+func TestCloseMail(t *testing.T) {
+	h := machine(t, map[string]string{
+		postfixQueue + "/active/A1": "", postfixQueue + "/incoming/B1": "", postfixQueue + "/deferred/C/C1": "",
+	})
+	var did []string
+	h.Command = func(_ context.Context, name string, args ...string) (string, error) {
+		did = append(did, name+" "+strings.Join(args, " "))
+		return "", nil
+	}
+	if err := h.CloseMail(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"/usr/sbin/postconf -e master_service_disable=inet", "/usr/sbin/postfix reload"}; !slices.Equal(did, want) {
+		t.Errorf("did %q, want %q", did, want)
+	}
+	if n, err := h.UnderWay(); err != nil || n != 2 {
+		t.Errorf("%d messages are under way, %v, want 2", n, err)
+	}
+}
