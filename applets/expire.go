@@ -50,6 +50,9 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	defer mail.Close()
 
 	plan := store.NewPlan(start, store.Days(conf.DeleteMailsAfter, conf.DeleteLargeAfter, conf.DeleteInactiveUsersAfter))
+	if conf.Echobot {
+		plan = plan.Sparing(conf.EchobotAddress())
+	}
 	var faults store.Faults
 	remover := mail.DryRun()
 	if !job.dryRun {

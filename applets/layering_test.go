@@ -57,6 +57,7 @@ var layers = []layer{
 		},
 		{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
+		{name: "applets/chat/chattest", ours: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"}, // for tests
 		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
 		{name: "applets/echobot/session", ours: "applets/chat applets/chat/mailbox applets/echobot store/atomicfile", others: "github.com/emersion/go-smtp"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},

@@ -3,6 +3,7 @@ package chat
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -10,6 +11,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/s2k"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"chatmaild/mailfilter"
 )
@@ -208,6 +213,62 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestBomb opens what unpacks to more than it should.
+func TestBomb(t *testing.T) {
+	alice, bob := self(t, "alice@one.example"), self(t, "bob@one.example")
+	raw, err := alice.Encrypt(&Message{Date: now, Text: strings.Repeat("x\n", 100_000)}, []*Cert{bob.Key.Cert()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Open(raw, nil, nil); err != nil {
+		t.Error(err)
+	}
+	bob.MaxText = 50_000
+	if m, err := bob.Open(raw, nil, nil); err == nil {
+		t.Errorf("%d octets unpacked to %d", len(raw), len(m.Text))
+	}
+}
+
+// TestSecrets opens what is encrypted to a secret, and refuses at once what would
+// make trying a secret dear.
+func TestSecrets(t *testing.T) {
+	alice, bob := self(t, "alice@one.example"), self(t, "bob@one.example")
+	const secret = "securejoin/ABC/def"
+	raw, err := alice.encryptSecret(&Message{Date: now, Text: "x"}, secret, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := bob.Open(raw, []string{"other", secret}, nil); err != nil || m.Secret != secret || !m.Signed {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if _, err := bob.Open(raw, []string{"other"}, nil); err != errNotForUs {
+		t.Errorf("without the secret: got %v, want %v", err, errNotForUs)
+	}
+	for name, derivation := range map[string]*s2k.Config{
+		"iterated": {S2KMode: s2k.IteratedSaltedS2K, S2KCount: 65011712},
+		"argon2":   {S2KMode: s2k.Argon2S2K, Argon2Config: &s2k.Argon2Config{NumberOfPasses: 1, DegreeOfParallelism: 1, Memory: 1 << 6}},
+	} {
+		c := config(now)
+		c.S2KConfig = derivation
+		var b bytes.Buffer
+		w, err := armor.Encode(&b, armorType, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := openpgp.SymmetricallyEncrypt(w, []byte(secret), nil, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = plain.Write([]byte("From: <alice@one.example>\r\n\r\nx"))
+		if err := errors.Join(err, plain.Close(), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.unseal(&b, 10_000, []string{secret}); err == nil || err == errNotForUs {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+		}
+	}
+}
+
 func TestKeys(t *testing.T) {
 	key, err := GenerateKey("a@one.example", now)
 	if err != nil {
@@ -275,7 +336,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := unseal(bytes.NewReader(sealed), int64(len(sealed)), bob.Key, nil)
+		u, err := bob.unseal(bytes.NewReader(sealed), int64(len(sealed)), nil)
 		if err != nil || !bytes.Equal(u.plain, raw) {
 			t.Fatalf("got %v", err)
 		}

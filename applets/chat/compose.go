@@ -15,6 +15,10 @@ type Self struct {
 	Addr string
 	Name string // shown to others; may be empty
 	Key  *Key
+
+	// MaxText is how many octets a message that is opened may unpack to; 0 is
+	// enough for all that relays let pass.
+	MaxText int64
 }
 
 // maxBackdate is how far back the date outside may lie. The client draws it at

@@ -39,7 +39,7 @@ func (s *Self) Open(raw []byte, secrets []string, known func(fingerprint string)
 	if armored == nil {
 		return readMessage(outer)
 	}
-	u, err := unseal(armored, int64(len(raw)), s.Key, secrets)
+	u, err := s.unseal(armored, int64(len(raw)), secrets)
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	maxSessionKeys = 1000    // recipients of one message
-	maxSignatures  = 8       // more are not looked at
-	maxUnpacked    = 4       // times the encrypted size that a text may unpack to …
-	freeUnpacked   = 1 << 20 // … and so many octets in any case
+	maxSessionKeys = 1000     // recipients of one message
+	maxSignatures  = 8        // more are not looked at
+	maxText        = 48 << 20 // octets that a message unpacks to
 )
 
 var (
@@ -34,10 +33,10 @@ type unsealed struct {
 	secret     string // which of the secrets opened it; "" if our key did
 }
 
-// unseal decrypts an armored message with the key or one of the secrets. That
-// the signatures are good is for verify to say, for the key of the sender is
-// inside.
-func unseal(armored io.Reader, size int64, key *Key, secrets []string) (*unsealed, error) {
+// unseal decrypts an armored message of at most so many octets, with our key or
+// one of the secrets. Whether the signatures are good signedBy says, for the key of
+// the sender is inside.
+func (s *Self) unseal(armored io.Reader, size int64, secrets []string) (*unsealed, error) {
 	block, err := armor.Decode(armored)
 	if err != nil {
 		return nil, fmt.Errorf("reading the armor: %w", err)
@@ -62,12 +61,15 @@ func unseal(armored io.Reader, size int64, key *Key, secrets []string) (*unseale
 		}
 		decrypted, u.secret = session.withSecret(data, secrets)
 	} else {
-		decrypted = session.withKey(data, key)
+		decrypted = session.withKey(data, s.Key)
 	}
 	if decrypted == nil {
 		return nil, errNotForUs
 	}
-	limit := maxUnpacked*int64(len(octets)) + freeUnpacked
+	limit := s.MaxText
+	if limit == 0 {
+		limit = maxText
+	}
 	if err := u.read(packet.NewReader(decrypted), limit); err != nil {
 		return nil, err
 	}

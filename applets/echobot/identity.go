@@ -70,7 +70,7 @@ func (id *Identity) Marshal() ([]byte, error) {
 
 // Self is who the bot is on a relay.
 func (id *Identity) Self(domain string) *chat.Self {
-	return &chat.Self{Addr: Local + "@" + domain, Name: Name, Key: id.Key}
+	return &chat.Self{Addr: Local + "@" + domain, Name: Name, Key: id.Key, MaxText: 2 * MaxMail}
 }
 
 func (id *Identity) inviter(domain string) *chat.Inviter {

@@ -96,7 +96,7 @@ type expirer struct {
 
 func (x *expirer) mailbox(m *mailbox) bool {
 	x.sum.Mailboxes++
-	if !m.password {
+	if !m.password || m.name == x.plan.spared {
 		return true
 	}
 	reason, err := x.plan.mailbox(m.login)

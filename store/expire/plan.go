@@ -54,11 +54,19 @@ var errUndated = errors.New("its time is before 1970 or in the future")
 type Plan struct {
 	now    int64
 	limits Limits
+	spared string
 }
 
 // NewPlan returns the plan for the moment now.
 func NewPlan(now time.Time, limits Limits) Plan {
-	return Plan{now.Unix(), limits}
+	return Plan{now: now.Unix(), limits: limits}
+}
+
+// Sparing returns the plan under which one mailbox stays even if nobody logs in;
+// its messages go like all others.
+func (p Plan) Sparing(addr string) Plan {
+	p.spared = addr
+	return p
 }
 
 // before returns the second that lies age before the plan's moment.

@@ -117,6 +117,25 @@ func name(at int64, n, size int) string {
 	return fmt.Sprintf("%d.M%06dP1.host,S=%d,W=%d", at, n, size, size+size/60)
 }
 
+// TestSparing keeps a mailbox that nobody has logged into for long, not its mail.
+func TestSparing(t *testing.T) {
+	s := newTestStore(t)
+	const bot = "echo@x.test"
+	s.mailbox(bot, ago(1000))
+	old := bot + "/cur/" + name(ago(30), 1, 500)
+	s.file(old, ago(30), 500)
+	store := s.open()
+	plan := NewPlan(now, limits).Sparing(bot)
+	d, err := store.Deleter(plan, &Faults{})
+	s.must(err)
+	defer d.Close()
+	_, err = store.Expire(t.Context(), plan, d, &Progress{}, &Faults{})
+	s.must(err)
+	if got := s.all(); !got[bot+"/password"] || got[old] {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestExpire(t *testing.T) {
 	s := newTestStore(t)
 	const a, b = "a@x.test", "b@x.test"

@@ -1,0 +1,325 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"chatmaild/applets/chat"
+	"chatmaild/applets/chat/chattest"
+	"chatmaild/applets/chat/mailbox"
+	"chatmaild/applets/echobot"
+)
+
+const (
+	domain = "relay.test"
+	botAt  = "echo@" + domain
+	alice  = "alice@" + domain
+)
+
+type always struct{}
+
+func (always) Allow(string) bool { return true }
+
+// record keeps what happened.
+type record struct {
+	handled chan echobot.Outcome
+	sent    chan error
+	probed  chan Probe
+}
+
+func newRecord() *record {
+	return &record{make(chan echobot.Outcome, 100), make(chan error, 100), make(chan Probe, 100)}
+}
+
+func (r *record) Handled(o echobot.Outcome) { r.handled <- o }
+func (r *record) Sent(err error)            { r.sent <- err }
+func (r *record) Probed(p Probe)            { r.probed <- p }
+
+// phone is a person at work.
+type phone struct {
+	t   *testing.T
+	ctx context.Context
+	me  *chat.Self
+	in  *mailbox.Inbox
+	out *mailbox.Outbox
+}
+
+func newPhone(t *testing.T, r *chattest.Relay) *phone {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	key, err := chat.GenerateKey(alice, time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &phone{t: t, ctx: ctx, me: &chat.Self{Addr: alice, Key: key}}
+	r.Add(t, alice, "a")
+	if p.in, err = r.Server().OpenInbox(ctx, alice, "a"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.in.Close() })
+	if p.out, err = r.Server().OpenOutbox(ctx, alice, "a"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.out.Close() })
+	return p
+}
+
+func (p *phone) send(s *chat.Sealed) {
+	p.t.Helper()
+	if err := p.out.Send(p.ctx, s.To, s.Raw); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *phone) next(secrets ...string) *chat.Message {
+	p.t.Helper()
+	mail, err := p.in.Next(p.ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	m, err := p.me.Open(mail.Raw, secrets, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return m
+}
+
+// join follows the bot's invite.
+func (p *phone) join(link string) *chat.Cert {
+	p.t.Helper()
+	invite, err := chat.ParseInvite(link)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	joiner := &chat.Joiner{Self: p.me, Invite: invite}
+	step, err := joiner.Start(time.Now())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for done := false; !done; {
+		if step != nil {
+			p.send(step)
+		}
+		if step, done, err = joiner.Answer(p.next(joiner.Secrets()...), time.Now()); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return joiner.Peer()
+}
+
+func (p *phone) say(to *chat.Cert, text string) {
+	p.t.Helper()
+	raw, err := p.me.Encrypt(&chat.Message{Date: time.Now(), Text: text}, []*chat.Cert{to})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.send(&chat.Sealed{To: []string{botAt}, Raw: raw})
+}
+
+// start runs a bot until stop is called, which waits for its end.
+func start(t *testing.T, r *chattest.Relay, id *echobot.Identity, dir string, probe time.Duration) (events *record, stop func()) {
+	t.Helper()
+	keys, err := OpenKeys(dir, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events = newRecord()
+	s := New(Options{
+		Bot:    echobot.New(echobot.Options{Identity: id, Domain: domain, Keys: keys, Contacts: always{}}),
+		Server: r.Server(), Addr: botAt, Password: id.Password, Send: always{}, Probe: probe,
+		Events: events, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	return events, stop
+}
+
+func newIdentity(t *testing.T, r *chattest.Relay) *echobot.Identity {
+	t.Helper()
+	id, err := echobot.NewIdentity(domain, time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Add(t, botAt, id.Password)
+	return id
+}
+
+// TestSession follows a bot from its invite over a refusal and a restart.
+func TestSession(t *testing.T) {
+	r := chattest.New(t)
+	id := newIdentity(t, r)
+	p := newPhone(t, r)
+	dir := t.TempDir()
+	events, stop := start(t, r, id, dir, 0)
+	bot := p.join(id.InviteLink(domain))
+	p.next() // its greeting
+	p.say(bot, "one")
+	if got := p.next(); got.Text != "one" {
+		t.Errorf("got %q, want %q", got.Text, "one")
+	}
+	for range 4 { // two steps, the greeting, the answer
+		if err := <-events.sent; err != nil {
+			t.Error(err)
+		}
+	}
+
+	// A relay that cannot just now is asked again.
+	once := false
+	r.Refuse(func(from string) error {
+		if from == botAt && !once {
+			once = true
+			return &smtp.SMTPError{Code: 450, Message: "later"}
+		}
+		return nil
+	})
+	for _, text := range []string{"two", "three", "four"} {
+		p.say(bot, text)
+	}
+	texts := map[string]bool{}
+	for range 3 {
+		texts[p.next().Text] = true
+	}
+	if fmt.Sprint(texts) != fmt.Sprint(map[string]bool{"two": true, "three": true, "four": true}) {
+		t.Errorf("got %v", texts)
+	}
+	r.Refuse(nil)
+	stop()
+
+	p.say(bot, "are you there") // nobody is
+	_, stop = start(t, r, id, dir, 0)
+	defer stop()
+	if got := p.next(); got.Text != "are you there" {
+		t.Errorf("after a restart: got %q", got.Text)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	r := chattest.New(t)
+	events, stop := start(t, r, newIdentity(t, r), t.TempDir(), 50*time.Millisecond)
+	first := <-events.probed
+	for !first.OK { // a slow machine
+		first = <-events.probed
+	}
+	if first.Seconds <= 0 || !first.LastSuccess.Equal(first.Time) || first.Error != "" {
+		t.Errorf("got %+v", first)
+	}
+	r.Refuse(func(string) error { return &smtp.SMTPError{Code: 550, Message: "not from echo@relay.test"} })
+	var failed Probe
+	for failed = <-events.probed; failed.OK; failed = <-events.probed {
+		first = failed
+	}
+	if failed.Error == "" || failed.LastSuccess.Before(first.Time) {
+		t.Errorf("got %+v after %+v", failed, first)
+	}
+	r.Refuse(nil)
+	for p := range events.probed {
+		if p.OK {
+			break
+		}
+	}
+	stop()
+	text, err := failed.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := ParseProbe(text); err != nil || again != failed {
+		t.Errorf("got %+v, %v, want %+v", again, err, failed)
+	}
+}
+
+func TestQueue(t *testing.T) {
+	q := newQueue()
+	big := chat.Sealed{Raw: make([]byte, maxQueuedBytes/2)}
+	if !q.put(big) || !q.put(big) || q.put(chat.Sealed{Raw: []byte{1}}) {
+		t.Error("the queue does not hold what it should, or more")
+	}
+	<-q.c
+	q.done(&big)
+	for n := range 2 * maxQueued {
+		if got, want := q.put(chat.Sealed{}), n < maxQueued-1; got != want {
+			t.Fatalf("message %d: got %v, want %v", n, got, want)
+		}
+	}
+}
+
+func TestNoAddressInTheLog(t *testing.T) {
+	err := fmt.Errorf("sending: %w", &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "<alice@relay.test>"})
+	if got := withoutText(err).Error(); got != "SMTP error 550: refused" {
+		t.Errorf("got %q", got)
+	}
+	if other := errors.New("x"); withoutText(other) != other {
+		t.Error("another error is changed")
+	}
+}
+
+func TestKeys(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	keys, err := OpenKeys(dir, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var certs []*chat.Cert
+	for range 4 {
+		key, err := chat.GenerateKey(alice, now.Add(-time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		certs = append(certs, key.Cert())
+	}
+	for i, c := range certs {
+		if err := keys.Put(c, i%2 == 0); err != nil {
+			t.Fatal(err)
+		}
+		at := now.Add(time.Duration(i) * time.Minute)
+		if err := os.Chtimes(filepath.Join(dir, c.Fingerprint()), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range certs {
+		if got := keys.Get(c.Fingerprint()); got == nil || got.Base64() != c.Base64() {
+			t.Errorf("%s is not there", c.Fingerprint())
+		}
+	}
+	for _, bad := range []string{"", "../x", certs[0].Fingerprint() + "/.", "0123"} {
+		if keys.Get(bad) != nil {
+			t.Errorf("there is a key %q", bad)
+		}
+	}
+	// One that is seen again, a day later, is not the oldest any more.
+	now = now.Add(2 * seenStep)
+	if err := keys.Put(certs[0], false); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.prune(2); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false, false, true} {
+		if got := keys.Get(certs[i].Fingerprint()) != nil; got != want {
+			t.Errorf("key %d: there %v, want %v", i, got, want)
+		}
+	}
+	// A file that is another key than its name says is none.
+	if err := os.Rename(filepath.Join(dir, certs[0].Fingerprint()), filepath.Join(dir, certs[1].Fingerprint())); err != nil {
+		t.Fatal(err)
+	}
+	if keys.Get(certs[1].Fingerprint()) != nil {
+		t.Error("a key is found under another's name")
+	}
+}
