@@ -34,7 +34,7 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 			return webserver.Serve(ctx, l, responder, log)
 		},
 		Log:     log,
-		Metrics: newACMEMetrics(cfg), MetricsSocket: cfg.MetricsSocket("acme"),
+		Metrics: newACMEMetrics(service.NewMetrics("acme", time.Now()), cfg), MetricsSocket: cfg.MetricsSocket("acme"),
 	}
 	// A relay whose certificate comes from elsewhere has nothing to ask for.
 	if cfg.ACME() {

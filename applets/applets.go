@@ -21,7 +21,7 @@ func All() []command.Command {
 		echobot,
 		web,
 		acmeDaemon,
-		notBuilt("metrics", command.Daemon, "OpenMetrics of the whole relay"),
+		metrics,
 		expire,
 		quotaExpire,
 		certificate,

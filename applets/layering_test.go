@@ -73,6 +73,7 @@ var layers = []layer{
 	}},
 	{name: "protocols and system", packages: []rule{
 		{name: "applets/config", others: "github.com/BurntSushi/toml"},
+		{name: "applets/journal"},
 		{name: "applets/dns", others: "golang.org/x/net"},
 		{name: "applets/keys"},
 		{name: "applets/service", ours: "applets/metric", others: "github.com/coreos/go-systemd golang.org/x/net"},
@@ -91,7 +92,9 @@ var layers = []layer{
 		{name: "applets/admin/takeover", ours: "applets/config push"},
 		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
 		{name: "applets/admin/zone"},
+		{name: "applets/dovecot"},
 		{name: "applets/metric"},
+		{name: "applets/postfix"},
 		{name: "applets/chat", others: "github.com/ProtonMail/go-crypto github.com/emersion/go-message"},
 		{name: "applets/echobot", ours: "applets/chat"},
 		{name: "auth", others: "golang.org/x/crypto"},

@@ -4,12 +4,10 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"time"
 
 	"chatmaild/applets/acme"
 	"chatmaild/applets/config"
 	"chatmaild/applets/metric"
-	"chatmaild/applets/service"
 )
 
 // loginMetrics is what lastlogin counts.
@@ -51,10 +49,9 @@ func (w *statusWriter) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// newACMEMetrics are those of the acme daemon. When a certificate ends is seen from
-// outside, whoever it is from: see newServedMetrics.
-func newACMEMetrics(conf *config.Config) *metric.Set {
-	set := service.NewMetrics("acme", time.Now())
+// newACMEMetrics adds to set what the acme daemon tells. When the certificate ends
+// is seen from outside, whoever it is from: see relayMetrics.served.
+func newACMEMetrics(set *metric.Set, conf *config.Config) *metric.Set {
 	failures := set.Gauge("chatmaild_certificate_failures", "How often in a row the authority gave no new certificate").At()
 	set.Before(func() {
 		text, err := os.ReadFile(acme.Folder(conf.ACMEDir()).StateFile())

@@ -26,10 +26,12 @@ var (
 	socketUnits = []string{
 		"chatmaild-doveauth.socket", wanted.Recipients, "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
 		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
+		"chatmaild-metrics.socket",
 	}
 	serviceUnits = []string{
 		"chatmaild-doveauth.service", "chatmaild-metadata.service", "chatmaild-lastlogin.service",
 		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", "chatmaild-web.service",
+		"chatmaild-metrics.service",
 	}
 	mailUnits = []string{wanted.Postfix, wanted.Dovecot}
 )

@@ -63,6 +63,7 @@ func (c *Config) check() (key string, err error) {
 		{"state_dir", absolute(c.StateDir)},
 		{"runtime_dir", absolute(c.RuntimeDir)},
 		{"notify_url", checkURLs(c.NotifyURL)},
+		{"metrics_address", optional(c.MetricsAddress, checkListen)},
 		{"tls_external_cert_and_key", c.checkExternalTLS()},
 		{"acme_email", optional(c.ACMEEmail, checkAddress)},
 		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
@@ -222,6 +223,17 @@ func checkServer(server string) error {
 	}
 	if n, err := strconv.Atoi(port); err != nil || between(n, 1, 65535) != nil || host == "" || strings.ContainsAny(host, " /[]") {
 		return fmt.Errorf("%q: want a name server such as ns1.example.org or 192.0.2.1:53", server)
+	}
+	return nil
+}
+
+// checkListen accepts an address of this machine with a port. A name would be of
+// one family only; "" is all addresses.
+func checkListen(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	n, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || between(n, 1024, 65535) != nil || host != "" && net.ParseIP(host) == nil {
+		return fmt.Errorf("%q: want an address and a port of 1024 or more, such as 127.0.0.1:9180 or [::1]:9180", address)
 	}
 	return nil
 }

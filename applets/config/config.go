@@ -75,6 +75,9 @@ type Config struct {
 	DKIMSelector string `toml:"dkim_selector"`
 	DKIMVerify   bool   `toml:"dkim_verify"`
 
+	MetricsAddress string `toml:"metrics_address"` // host:port
+	PublicMetrics  bool   `toml:"public_metrics"`
+
 	IrohRelay   string `toml:"iroh_relay"`
 	DisableIPv6 bool   `toml:"disable_ipv6"`
 
@@ -135,6 +138,8 @@ func Defaults() *Config {
 
 		StateDir:   "/var/lib/chatmaild",
 		RuntimeDir: "/run/chatmaild",
+
+		PublicMetrics: true,
 
 		NotifyURL: URLs{"https://notifications.delta.chat/notify"},
 
@@ -209,6 +214,18 @@ func (c *Config) Socket(name string) string {
 // its own: the daemons have different users.
 func (c *Config) MetricsSocket(name string) string {
 	return filepath.Join(c.RuntimeDir, name, "metrics.socket")
+}
+
+// TellingDaemons are the daemons that tell their metrics there.
+func (c *Config) TellingDaemons() []string {
+	names := []string{"filtermail-out", "filtermail-in", "doveauth", "metadata", "lastlogin", "web"}
+	if c.Echobot {
+		names = append(names, "echobot")
+	}
+	if c.ACME() {
+		names = append(names, "acme")
+	}
+	return names
 }
 
 // InvitesDir is the folder of the invite tokens. The web daemon owns it; doveauth

@@ -38,19 +38,21 @@ func (h *Histogram) Observe(n float64) {
 func (h *Histogram) Took(d time.Duration) { h.Observe(d.Seconds()) }
 
 func (h *Histogram) append(b []byte, name, labels string) []byte {
-	comma := ""
-	if labels != "" {
-		comma = ","
-	}
 	var total uint64
 	for i := range h.counts {
-		bound := "+Inf"
-		if i < len(h.bounds) {
-			bound = formatFloat(h.bounds[i])
-		}
 		total += h.counts[i].Load()
-		b = appendSample(b, name+"_bucket", labels+comma+`le="`+bound+`"`, strconv.FormatUint(total, 10))
+		b = append(append(b, name...), "_bucket{"...)
+		if labels != "" {
+			b = append(append(b, labels...), ',')
+		}
+		b = append(b, `le="`...)
+		if i < len(h.bounds) {
+			b = appendFloat(b, h.bounds[i])
+		} else {
+			b = append(b, "+Inf"...)
+		}
+		b = append(strconv.AppendUint(append(b, `"} `...), total, 10), '\n')
 	}
-	b = appendSample(b, name+"_sum", labels, formatFloat(math.Float64frombits(h.sum.Load())))
-	return appendSample(b, name+"_count", labels, strconv.FormatUint(total, 10))
+	b = appendSample(append(b, name...), "_sum", labels, math.Float64frombits(h.sum.Load()))
+	return appendSample(append(b, name...), "_count", labels, float64(total))
 }

@@ -50,7 +50,9 @@ type Desc struct {
 type Set struct {
 	families []*family
 	before   []func()
-	reading  sync.Mutex
+
+	reading sync.Mutex
+	text    []byte // of the last Tell, for the next
 }
 
 type family struct {

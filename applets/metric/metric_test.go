@@ -2,6 +2,7 @@ package metric
 
 import (
 	"bytes"
+	"io"
 	"math"
 	"reflect"
 	"strings"
@@ -58,6 +59,14 @@ func TestWrite(t *testing.T) {
 	families := exampleSet().Families()
 	if got := write(t, Prometheus, families); got != examplePrometheus {
 		t.Errorf("got\n%s\nwant\n%s", got, examplePrometheus)
+	}
+	var told strings.Builder
+	set := exampleSet()
+	for range 2 { // the second time in the memory of the first
+		told.Reset()
+		if err := set.Tell(&told); err != nil || told.String() != examplePrometheus {
+			t.Errorf("told (%v)\n%s\nwant\n%s", err, told.String(), examplePrometheus)
+		}
 	}
 	want := strings.Replace(strings.Replace(examplePrometheus, "HELP x_mails_total", "HELP x_mails", 1),
 		"TYPE x_mails_total", "TYPE x_mails", 1) + "# EOF\n"
@@ -153,11 +162,11 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestFormatFloat(t *testing.T) {
+func TestAppendFloat(t *testing.T) {
 	for n, want := range map[float64]string{
 		0: "0", 1e6: "1000000", .001: "0.001", -3: "-3", 1e300: "1e+300", math.Inf(1): "+Inf", math.Inf(-1): "-Inf",
 	} {
-		if got := formatFloat(n); got != want {
+		if got := string(appendFloat(nil, n)); got != want {
 			t.Errorf("%v: got %s, want %s", n, got, want)
 		}
 	}
@@ -206,4 +215,14 @@ func BenchmarkObserve(b *testing.B) {
 			h.Observe(.05)
 		}
 	})
+}
+
+func BenchmarkTell(b *testing.B) {
+	s := exampleSet()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Tell(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -47,25 +47,29 @@ func NewMetrics(name string, now time.Time) *metric.Set {
 // residentMemory reads /proc/self/statm, proportionalMemory smaps_rollup (proc(5)),
 // both in octets.
 func residentMemory() float64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	fields := strings.Fields(string(text))
-	if err != nil || len(fields) < 2 {
+	fields := strings.Fields(readSmall("/proc/self/statm"))
+	if len(fields) < 2 {
 		return metric.Unknown
 	}
 	return scaled(fields[1], os.Getpagesize())
 }
 
 func proportionalMemory() float64 {
-	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	_, after, _ := strings.Cut(readSmall("/proc/self/smaps_rollup"), "\nPss:")
+	first, _, _ := strings.Cut(strings.TrimSpace(after), " ")
+	return scaled(first, 1<<10)
+}
+
+// readSmall returns the beginning of a file of proc, or nothing.
+func readSmall(path string) string {
+	file, err := os.Open(path)
 	if err != nil {
-		return metric.Unknown
+		return ""
 	}
-	_, after, _ := strings.Cut(string(text), "\nPss:")
-	fields := strings.Fields(after)
-	if len(fields) == 0 {
-		return metric.Unknown
-	}
-	return scaled(fields[0], 1<<10)
+	defer file.Close()
+	var buf [1 << 10]byte
+	n, _ := file.Read(buf[:])
+	return string(buf[:n])
 }
 
 func scaled(text string, unit int) float64 {
@@ -77,11 +81,16 @@ func scaled(text string, unit int) float64 {
 }
 
 func openFiles() float64 {
-	fds, err := os.ReadDir("/proc/self/fd")
+	folder, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return metric.Unknown
 	}
-	return float64(len(fds) - 1) // without that of reading the folder
+	defer folder.Close()
+	names, err := folder.Readdirnames(-1)
+	if err != nil {
+		return metric.Unknown
+	}
+	return float64(len(names) - 1) // without that of reading the folder
 }
 
 // tellMetrics serves the daemon's metrics until ctx is done. A daemon that cannot
@@ -112,7 +121,7 @@ func serveMetrics(l net.Listener, set *metric.Set) error {
 			defer conn.Close()
 			if conn.SetDeadline(time.Now().Add(metricsTimeout)) == nil {
 				// A reader that has gone away needs no answer.
-				_ = metric.Prometheus.Write(conn, set.Families())
+				_ = set.Tell(conn)
 			}
 		}()
 	}

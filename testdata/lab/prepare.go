@@ -27,6 +27,8 @@ var tools = []tool{
 	{"zbarimg", "zbar-tools"},
 	{"unshare", "util-linux"},
 	{"mount", "mount"},
+	{"prometheus", "prometheus"},
+	{"promtool", "prometheus"},
 }
 
 // missing lists the packages of the tools that are not there.

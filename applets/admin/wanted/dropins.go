@@ -79,6 +79,7 @@ func socketDropins(conf *config.Config) []File {
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},
 		{"web", conf.Socket("web"), def.Socket("web")},
+		{"metrics", conf.Socket("metrics"), def.Socket("metrics")},
 	}
 	var files []File
 	for _, l := range listeners {
@@ -86,7 +87,7 @@ func socketDropins(conf *config.Config) []File {
 		f.Absent = l.listen == l.packaged
 		files = append(files, f)
 	}
-	return files
+	return append(files, metricsDropins(conf)...)
 }
 
 // folderDropins let the daemons, which see little of the file system, reach
@@ -116,6 +117,19 @@ func folderDropins(conf *config.Config) []File {
 		}
 		f := dropin("chatmaild-"+n.daemon+".service", "folders", lines)
 		f.Absent = lines == "[Service]"
+		files = append(files, f)
+	}
+	return files
+}
+
+// metricsDropins move the folders of the sockets on which daemons tell their
+// metrics. systemd makes them below /run alone.
+func metricsDropins(conf *config.Config) []File {
+	folder, below := strings.CutPrefix(conf.RuntimeDir, "/run/")
+	var files []File
+	for _, daemon := range conf.TellingDaemons() {
+		f := dropin("chatmaild-"+daemon+".service", "runtime", "[Service]\nRuntimeDirectory=\nRuntimeDirectory="+folder+"/"+daemon)
+		f.Absent = !below || conf.RuntimeDir == config.Defaults().RuntimeDir
 		files = append(files, f)
 	}
 	return files

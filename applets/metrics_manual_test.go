@@ -1,0 +1,181 @@
+package applets
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/applets/config"
+	"chatmaild/applets/metric"
+	"chatmaild/applets/service"
+)
+
+var updateManual = flag.Bool("update", false, "write packaging/man/chatmaild-metrics.7 anew")
+
+// describeAll returns all families that a relay tells, under the daemons that tell
+// them.
+func describeAll() []struct {
+	who      string
+	families []metric.Desc
+} {
+	conf := &config.Config{MailDomain: "chat.example.org", Echobot: true}
+	set := func(add func(*metric.Set)) []metric.Desc {
+		s := &metric.Set{}
+		add(s)
+		return s.Describe()
+	}
+	return []struct {
+		who      string
+		families []metric.Desc
+	}{
+		{"every daemon", service.NewMetrics("NAME", time.Time{}).Describe()},
+		{"metrics, of the relay and of the programs that are not ours", set(func(s *metric.Set) {
+			newRelayMetrics(s, "VERSION")
+			newGatherer(s, conf)
+		})},
+		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { newFilterMetrics(s, "in, out") })},
+		{"doveauth", set(func(s *metric.Set) { newAccountMetrics(s) })},
+		{"lastlogin", set(func(s *metric.Set) { newLoginMetrics(s) })},
+		{"metadata", set(func(s *metric.Set) { newPushMetrics(s) })},
+		{"echobot", set(func(s *metric.Set) { newBotEvents(s, "", nil) })},
+		{"web", set(func(s *metric.Set) { countRequests(s, http.NotFoundHandler()) })},
+		{"acme", set(func(s *metric.Set) { newACMEMetrics(s, conf) })},
+	}
+}
+
+const manualHead = `.\" Made from the code by: go test ./applets -run TestMetricsManual -update
+.Dd November 23, 2026
+.Dt CHATMAILD-METRICS 7
+.Os chatmaild
+.Sh NAME
+.Nm chatmaild-metrics
+.Nd what a chatmail relay tells about itself
+.Sh DESCRIPTION
+The daemon
+.Cm metrics
+of
+.Xr chatmaild 8
+tells these numbers to Prometheus, in its text format or as OpenMetrics, on
+.Ic metrics_address
+of
+.Xr chatmail.toml 5 .
+.Nm chatmaild Cm metrics Fl -print
+writes them once, and
+.Nm chatmaild Cm top
+shows what they mean.
+Everybody is told, at
+.Pa https://DOMAIN/metrics ,
+how many accounts there are:
+.Ic accounts ,
+.Ic ci_accounts
+and
+.Ic nonci_accounts ,
+unless
+.Ic public_metrics
+is false.
+.Pp
+No number is about a person, and no label holds an address, a domain of others or an
+IP address: all values of all labels are below.
+Counters begin at zero when their daemon starts.
+What is not known is not told.
+.Pp
+A scrape asks our daemons, and finds of all other programs what was seen within the last
+15 seconds.
+Accounts are counted when doveauth starts and once an hour; in between, the kernel tells
+it which come and go.
+.Sh METRICS
+`
+
+const manualTail = `.Sh FILES
+.Bl -tag -width Ds
+.It Pa /usr/share/chatmaild/prometheus/chatmaild.rules.yml
+alert rules for Prometheus, each with what to do.
+.It Pa /usr/share/chatmaild/grafana/chatmaild.json
+a dashboard for Grafana.
+.It Pa /run/chatmaild/NAME/metrics.socket
+where the daemon NAME tells its own metrics to whoever may connect.
+.El
+.Sh SEE ALSO
+.Xr chatmail.toml 5 ,
+.Xr chatmaild 8
+.Rs
+.%T Prometheus exposition formats
+.%U https://prometheus.io/docs/instrumenting/exposition_formats/
+.Re
+`
+
+func manual() string {
+	var b strings.Builder
+	b.WriteString(manualHead)
+	for _, part := range describeAll() {
+		fmt.Fprintf(&b, ".Ss Of %s\n.Bl -tag -width Ds\n", part.who)
+		for _, d := range part.families {
+			fmt.Fprintf(&b, ".It Ic %s\n%s, %s.\n", d.Name, d.Kind, d.Help)
+			for _, l := range d.Labels {
+				fmt.Fprintf(&b, ".br\n.Ar %s :\n%s\n", l.Name, strings.Join(l.Values, ", "))
+			}
+		}
+		b.WriteString(".El\n")
+	}
+	b.WriteString(manualTail)
+	return b.String()
+}
+
+// TestMetricsManual holds that the manual page lists what the code tells.
+func TestMetricsManual(t *testing.T) {
+	path, want := filepath.Join(root, "packaging", "man", "chatmaild-metrics.7"), manual()
+	if *updateManual {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, "packaging", "man", "chatmaild-metrics.7"); got != want {
+		t.Error("chatmaild-metrics.7 is not what the code tells; run: go test ./applets -run TestMetricsManual -update")
+	}
+}
+
+// TestMetricNames holds the families to Prometheus's conventions
+// (prometheus.io/docs/practices/naming), and the labels to a few values each.
+func TestMetricNames(t *testing.T) {
+	const mostValues = 20
+	name := regexp.MustCompile(`^(chatmaild|process)_[a-z]+(_[a-z]+)*$|^(ci_|nonci_)?accounts$`)
+	value := regexp.MustCompile(`^[a-zA-Z0-9_-]+$|^in, out$`)
+	personal := regexp.MustCompile(`(?i)^(user|address|addr|mail|ip|host|domain|token|peer|client|sender|recipient)$`)
+	seen := map[string]bool{}
+	for _, part := range describeAll() {
+		for _, d := range part.families {
+			if seen[d.Name] {
+				t.Errorf("%s is told twice", d.Name)
+			}
+			seen[d.Name] = true
+			if !name.MatchString(d.Name) {
+				t.Errorf("%s: no good name", d.Name)
+			}
+			if got, want := strings.HasSuffix(d.Name, "_total"), d.Kind == metric.CounterKind; got != want {
+				t.Errorf("%s is a %s", d.Name, d.Kind)
+			}
+			if d.Kind == metric.HistogramKind && !strings.HasSuffix(d.Name, "_seconds") {
+				t.Errorf("%s: want the unit at the end", d.Name)
+			}
+			if d.Help == "" || strings.HasSuffix(d.Help, ".") {
+				t.Errorf("%s: want a help text without a full stop", d.Name)
+			}
+			for _, l := range d.Labels {
+				if personal.MatchString(l.Name) || len(l.Values) == 0 || len(l.Values) > mostValues {
+					t.Errorf("%s: label %s with %d values", d.Name, l.Name, len(l.Values))
+				}
+				for _, v := range l.Values {
+					if !value.MatchString(v) {
+						t.Errorf("%s: label %s has the value %q", d.Name, l.Name, v)
+					}
+				}
+			}
+		}
+	}
+}

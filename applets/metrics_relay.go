@@ -1,0 +1,245 @@
+package applets
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"chatmaild/applets/config"
+	"chatmaild/applets/dovecot"
+	"chatmaild/applets/journal"
+	"chatmaild/applets/metric"
+	"chatmaild/applets/postfix"
+)
+
+const (
+	// lookInterval is how often the other programs are looked at. A scrape finds what
+	// was seen then, so none waits for them.
+	lookInterval = 15 * time.Second
+	lookTimeout  = 10 * time.Second
+)
+
+// Where the other programs are.
+const (
+	showqSocket = "/var/spool/postfix/public/showq"
+	statsSocket = "/run/dovecot/stats-reader"
+	httpsServer = "127.0.0.1:443"
+)
+
+// relayMetrics is what the metrics daemon sees of the programs that are not ours.
+type relayMetrics struct {
+	messages, oldest *metric.Values
+
+	deliveries *metric.Values
+	delivery   *metric.Histograms
+	noQueue    *metric.Value
+	timeouts   *metric.Values
+	problems   *metric.Values
+	signed     *metric.Value
+	full       *metric.Value
+
+	dovecotEvents, dovecotTime *metric.Values
+
+	certificate *metric.Value
+	blind       *metric.Values
+}
+
+// What Dovecot counts: the metrics of packaging/dovecot/dovecot.conf.tmpl.
+var dovecotEvents = []string{"auth", "session", "delivery"}
+
+// What looking can fail at.
+const (
+	lookingAtQueues      = "queues"
+	lookingAtLog         = "log"
+	lookingAtDovecot     = "dovecot"
+	lookingAtCertificate = "certificate"
+)
+
+// deliveryBounds go on behind those of latencies for what waits in the queue.
+func deliveryBounds() []float64 { return append(metric.Latency(), 30, 120, 600, 3600, 6*3600, 86400) }
+
+func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
+	queue := metric.Label{Name: "queue", Values: postfix.Queues()}
+	to := metric.Label{Name: "to", Values: []string{"local", "remote"}}
+	event := metric.Label{Name: "event", Values: dovecotEvents}
+	set.Gauge("chatmaild_build_info", "1, with the version that runs", metric.Label{Name: "version", Values: []string{version}}).At(version).Set(1)
+	return &relayMetrics{
+		messages: set.Gauge("chatmaild_queue_messages", "Messages in Postfix's queues", queue),
+		oldest:   set.Gauge("chatmaild_queue_oldest_seconds", "Age of the oldest message in each of Postfix's queues; 0 if there is none", queue),
+
+		deliveries: set.Counter("chatmaild_deliveries_total", "Deliveries, and attempts, of Postfix: local ones to mailboxes, remote ones to other relays",
+			to, metric.Label{Name: "status", Values: postfix.Statuses()}),
+		delivery: set.Histogram("chatmaild_delivery_seconds", "Time from a message's arrival until it was delivered", deliveryBounds(), to),
+		noQueue:  set.Counter("chatmaild_postfix_noqueue_total", "Commands that Postfix refused before there was a message").At(),
+		timeouts: set.Counter("chatmaild_postfix_timeouts_total", "Clients of Postfix that fell silent, by the command after which they did",
+			metric.Label{Name: "after", Values: postfix.Stages()}),
+		problems: set.Counter("chatmaild_postfix_problems_total", "Lines of Postfix's log by their level", metric.Label{Name: "level", Values: postfix.Levels()}),
+		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages that were signed").At(),
+		full:     set.Counter("chatmaild_mailbox_full_total", "Deliveries that a full mailbox refused").At(),
+
+		dovecotEvents: set.Counter("chatmaild_dovecot_events_total",
+			"What Dovecot finished since it started: logins that it was asked for, sessions, deliveries to mailboxes", event),
+		dovecotTime: set.Counter("chatmaild_dovecot_seconds_total", "Time that Dovecot took for them together", event),
+
+		certificate: set.Gauge("chatmaild_certificate_expiry_timestamp_seconds", "When the certificate ends that HTTPS shows, as Unix time").At(),
+		blind: set.Gauge("chatmaild_look_failed", "1 for what the metrics daemon could not see when it looked last",
+			metric.Label{Name: "what", Values: []string{lookingAtQueues, lookingAtLog, lookingAtDovecot, lookingAtCertificate}}),
+	}
+}
+
+// watch looks at everything, again and again, until ctx is done.
+func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog.Logger) error {
+	lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}
+	looks := []struct {
+		at   string
+		look func(context.Context) error
+	}{
+		{lookingAtQueues, m.queues},
+		{lookingAtLog, func(ctx context.Context) error { return lines.Read(ctx, m.logged) }},
+		{lookingAtDovecot, m.dovecot},
+		{lookingAtCertificate, func(ctx context.Context) error { return m.served(ctx, conf.MailDomain) }},
+	}
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	failed := map[string]bool{}
+	for {
+		for _, l := range looks {
+			looking, cancel := context.WithTimeout(ctx, lookTimeout)
+			err := l.look(looking)
+			cancel()
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil && !failed[l.at] {
+				log.Warn("the metrics lack a part", "part", l.at, "error", err)
+			}
+			failed[l.at] = err != nil
+			m.blind.At(l.at).Set(0)
+			if err != nil {
+				m.blind.At(l.at).Set(1)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// connect dials, and has the connection end with ctx.
+func connect(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+func (m *relayMetrics) queues(ctx context.Context) error {
+	found, err := readQueues(ctx)
+	now := time.Now()
+	for _, name := range postfix.Queues() {
+		if err != nil {
+			m.messages.At(name).Set(metric.Unknown)
+			m.oldest.At(name).Set(metric.Unknown)
+			continue
+		}
+		q := found[name]
+		m.messages.At(name).Set(float64(q.Messages))
+		m.oldest.At(name).Set(0)
+		if q.Messages > 0 {
+			m.oldest.At(name).Set(max(now.Sub(q.Oldest).Seconds(), 0))
+		}
+	}
+	return err
+}
+
+func readQueues(ctx context.Context) (map[string]postfix.Queue, error) {
+	conn, err := connect(ctx, "unix", showqSocket)
+	if err != nil {
+		return nil, fmt.Errorf("asking for Postfix's queues: %w", err)
+	}
+	defer conn.Close()
+	return postfix.ReadQueues(conn)
+}
+
+// logged counts one line of the mail log.
+func (m *relayMetrics) logged(line journal.Entry) {
+	e := postfix.ParseLog(line.Identifier, line.Message)
+	switch e.Kind {
+	case postfix.Delivery:
+		to := "local"
+		if e.Remote {
+			to = "remote"
+		}
+		m.deliveries.At(to, e.Status).Add(1)
+		if e.Status == "sent" {
+			m.delivery.At(to).Took(e.Delay)
+		}
+		if e.Full {
+			m.full.Add(1)
+		}
+	case postfix.NoQueue:
+		m.noQueue.Add(1)
+	case postfix.Timeout:
+		m.timeouts.At(e.After).Add(1)
+	case postfix.Problem:
+		m.problems.At(e.Level).Add(1)
+	case postfix.Signed:
+		m.signed.Add(1)
+	}
+}
+
+func (m *relayMetrics) dovecot(ctx context.Context) error {
+	conn, err := connect(ctx, "unix", statsSocket)
+	if err != nil {
+		return fmt.Errorf("asking for Dovecot's statistics: %w", err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, dovecot.Ask); err != nil {
+		return fmt.Errorf("asking for Dovecot's statistics: %w", err)
+	}
+	stats, err := dovecot.ReadStats(conn)
+	if err != nil {
+		return err
+	}
+	for _, event := range dovecotEvents {
+		if s, ok := stats[event]; ok {
+			m.dovecotEvents.At(event).Set(float64(s.Count))
+			m.dovecotTime.At(event).Set(s.Took.Seconds())
+		}
+	}
+	return nil
+}
+
+// served asks the web server for its certificate, as clients see it: it tells the
+// same of every certificate, whoever it is from, and of one that was renewed but
+// not taken over. Whether to trust it is not asked.
+func (m *relayMetrics) served(ctx context.Context, name string) error {
+	dialer := tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true}}
+	conn, err := dialer.DialContext(ctx, "tcp", httpsServer)
+	if err != nil {
+		m.certificate.Set(metric.Unknown)
+		return fmt.Errorf("asking for the certificate: %w", err)
+	}
+	defer conn.Close()
+	chain := conn.(*tls.Conn).ConnectionState().PeerCertificates
+	if len(chain) == 0 {
+		return errors.New("the web server shows no certificate")
+	}
+	m.certificate.Set(float64(chain[0].NotAfter.Unix()))
+	return nil
+}

@@ -1,0 +1,109 @@
+package postfix
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is what a line of the log tells.
+type Kind int
+
+// The kinds of lines that are counted; all others are Nothing.
+const (
+	Nothing  Kind = iota
+	Delivery      // of one recipient, or the attempt
+	NoQueue       // refused before there was a message
+	Timeout       // a client fell silent
+	Problem       // something that Postfix warns of
+	Signed        // OpenDKIM added a signature
+)
+
+// Event is what a line of the log tells.
+type Event struct {
+	Kind   Kind
+	Remote bool          // Delivery: to another relay
+	Status string        // Delivery: one of Statuses
+	Delay  time.Duration // Delivery: since the message's arrival
+	Full   bool          // Delivery: the mailbox is full
+	After  string        // Timeout: one of Stages
+	Level  string        // Problem: one of Levels
+}
+
+// Statuses are those of deliveries (bounce(5)).
+func Statuses() []string { return []string{"sent", "deferred", "bounced", "expired"} }
+
+// Stages are those of SMTP after which a client fell silent.
+func Stages() []string { return []string{"data", "end_of_message", "other"} }
+
+// Levels are those of Postfix's problems (postlog(1)).
+func Levels() []string { return []string{"warning", "error", "fatal", "panic"} }
+
+// ParseLog reads one line of the mail log. The identifier is the program's name in
+// syslog, such as "postfix/submission/smtpd".
+func ParseLog(identifier, line string) Event {
+	if identifier == "opendkim" && strings.Contains(line, "DKIM-Signature field added") {
+		return Event{Kind: Signed}
+	}
+	first, rest, _ := strings.Cut(identifier, "/")
+	if first != "postfix" {
+		return Event{}
+	}
+	program := rest[strings.LastIndexByte(rest, '/')+1:]
+	for _, level := range Levels() {
+		if strings.HasPrefix(line, level+": ") {
+			return Event{Kind: Problem, Level: level}
+		}
+	}
+	switch {
+	case strings.HasPrefix(line, "NOQUEUE: "):
+		return Event{Kind: NoQueue}
+	case strings.HasPrefix(line, "timeout after "):
+		return Event{Kind: Timeout, After: stage(strings.TrimPrefix(line, "timeout after "))}
+	case program == "lmtp" || program == "smtp" || program == "error":
+		return delivery(program, line)
+	}
+	return Event{}
+}
+
+func stage(text string) string {
+	switch word, _, _ := strings.Cut(text, " "); word {
+	case "DATA":
+		return "data"
+	case "END-OF-MESSAGE":
+		return "end_of_message"
+	}
+	return "other"
+}
+
+// delivery reads "ID: to=<…>, relay=…, delay=0.05, delays=…, dsn=…, status=sent (…)".
+// Who chooses an odd address can at most have its own delivery miscounted.
+func delivery(program, line string) Event {
+	_, line, ok := strings.Cut(line, ": to=<")
+	if !ok {
+		return Event{}
+	}
+	_, line, ok = strings.Cut(line, ", relay=")
+	if !ok {
+		return Event{}
+	}
+	head, said, ok := strings.Cut(line, ", status=")
+	if !ok {
+		return Event{}
+	}
+	status, said, _ := strings.Cut(said, " ")
+	e := Event{Kind: Delivery, Remote: program != "lmtp", Full: strings.Contains(said, "Quota exceeded (mailbox for user is full)")}
+	for _, known := range Statuses() {
+		if status == known {
+			e.Status = status
+		}
+	}
+	_, delay, ok := strings.Cut(head, ", delay=")
+	delay, _, _ = strings.Cut(delay, ",")
+	seconds, err := strconv.ParseFloat(delay, 64)
+	if e.Status == "" || !ok || err != nil || !(seconds >= 0) || seconds > 1e8 {
+		return Event{}
+	}
+	e.Delay = time.Duration(seconds * float64(time.Second))
+	return e
+}

@@ -1,0 +1,179 @@
+package lab
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	rulesFile      = "packaging/prometheus/chatmaild.rules.yml"
+	rulesTestsFile = "testdata/prometheus/chatmaild.test.yml"
+)
+
+// rules has promtool read the alert rules and try, with made-up series, how long
+// they wait.
+func (p *metricsProof) rules(t *testing.T) {
+	root, err := ModuleDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := deadline(t, partTimeout)
+	for _, args := range [][]string{{"check", "rules", root + "/" + rulesFile}, {"test", "rules", root + "/" + rulesTestsFile}} {
+		if _, err := run(ctx, "promtool", args...); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// hasty turns rules into such as need not be waited for: no patience, short windows,
+// small numbers. promtool's tests look at the real ones.
+func hasty(t *testing.T, rules string) string {
+	t.Helper()
+	for _, change := range []struct{ expr, by string }{
+		{`(?m)^( +)for: .*$`, "${1}for: 0s"},
+		{`\[(15m|1h)\]`, "[40s]"},
+		{`> 200 and`, "> 20 and"},
+		{`> 600$`, "> 5"},
+	} {
+		expr := regexp.MustCompile(`(?m)` + change.expr)
+		if !expr.MatchString(rules) {
+			t.Fatalf("no rule has %s", change.expr)
+		}
+		rules = expr.ReplaceAllString(rules, change.by)
+	}
+	return rules
+}
+
+// firing returns the names of the alerts that fire now.
+func (p *metricsProof) firing(ctx context.Context) ([]string, error) {
+	found, err := p.prometheus.Query(ctx, `count by (alertname) (ALERTS{alertstate="firing"})`)
+	var names []string
+	for _, s := range found {
+		names = append(names, s.Labels["alertname"])
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// fire waits until each of the alerts has fired, at once or after one another.
+func (p *metricsProof) fire(t *testing.T, alerts ...string) {
+	t.Helper()
+	ctx := deadline(t, 2*partTimeout)
+	missing := map[string]bool{}
+	for _, a := range alerts {
+		missing[a] = true
+	}
+	t.Cleanup(func() {
+		if len(missing) > 0 {
+			t.Errorf("did not fire: %q", slices.Sorted(maps.Keys(missing)))
+		}
+	})
+	until(ctx, t, "alerts to fire", func() bool {
+		names, err := p.firing(ctx)
+		for _, name := range names {
+			delete(missing, name)
+		}
+		return err == nil && len(missing) == 0
+	})
+}
+
+// clear waits until no alert fires.
+func (p *metricsProof) clear(t *testing.T) {
+	t.Helper()
+	ctx := deadline(t, 2*partTimeout)
+	var names []string
+	until(ctx, t, "alerts to clear", func() bool {
+		var err error
+		names, err = p.firing(ctx)
+		if err == nil && len(names) == 0 {
+			return true
+		}
+		return false
+	})
+}
+
+// alerts makes every fault that there is an alert for, and mends it.
+func (p *metricsProof) alerts(t *testing.T) {
+	p.clear(t)
+	s := p.submission(t, p.sender)
+	p.faults(t, s)
+	all := regexp.MustCompile(`- alert: (\S+)`).FindAllStringSubmatch(repositoryFile(t, rulesFile), -1)
+	var most []string
+	for _, m := range all {
+		if m[1] != "ChatmailRelayDown" {
+			most = append(most, m[1])
+		}
+	}
+	p.fire(t, most...)
+	p.mend(t)
+	p.clear(t)
+
+	p.script(t, "systemctl stop chatmaild-metrics.socket chatmaild-metrics.service")
+	p.fire(t, "ChatmailRelayDown")
+	p.script(t, "systemctl start chatmaild-metrics.socket chatmaild-metrics.service")
+	p.clear(t)
+}
+
+// faults makes them, in an order in which one does not hide another: what needs
+// Dovecot comes before it is stopped.
+func (p *metricsProof) faults(t *testing.T, s *SMTP) {
+	const enough = 30 // messages that wait; see hasty
+	// Nobody answers there: mail waits.
+	if err := p.lab.Zone.Set(absent, "A", p.outside.IPv4.String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.lab.Zone.Remove(absent, "A") })
+	p.push.stop()
+	for range enough {
+		p.send(t, s, p.sender, p.alice.addr, "a@"+absent)
+	}
+	p.scraped(t, "deferred mail", `chatmaild_queue_messages{queue="deferred"} > 20`)
+	p.scraped(t, "no notification service", `chatmaild_push_services_alive == 0`)
+
+	p.script(t, `set -e
+		pkill -STOP -x qmgr
+		cert=$(echo /etc/chatmail/tls/*.crt)
+		cp -p $cert /opt/kept.crt
+		openssl req -x509 -key /etc/chatmail/tls/*.key -days 1 -subj /CN=short -out /opt/short.crt
+		cat /opt/short.crt > $cert
+		nginx -s reload
+		sed -i 's/"ended":"20../"ended":"2001/' /var/lib/chatmaild/expired.json
+		systemctl stop chatmaild-lastlogin.socket chatmaild-lastlogin.service
+		mount -t tmpfs -o size=4M,mode=700,uid=vmail,gid=vmail tmpfs %s
+		head -c 4000000 /dev/zero > %[1]s/filling`, p.mailboxes())
+	p.send(t, s, p.sender, p.alice.addr) // stays where qmgr does not look
+	p.script(t, "systemctl stop dovecot.service")
+	for range 3 {
+		before := p.script(t, "systemctl show --property=MainPID --value chatmaild-web.service")
+		p.script(t, "kill -KILL %s", before)
+		ctx := deadline(t, partTimeout)
+		until(ctx, t, "the web daemon to start again", func() bool {
+			now := p.script(t, "systemctl show --property=MainPID --value chatmaild-web.service")
+			return now != "0" && now != before
+		})
+		p.scraped(t, "its metrics", `chatmaild_up{daemon="web"} == 1`)
+	}
+}
+
+// mend undoes all of them.
+func (p *metricsProof) mend(t *testing.T) {
+	p.push.start(t)
+	p.script(t, `set -e
+		umount %s
+		systemctl start dovecot.service chatmaild-lastlogin.socket chatmaild-lastlogin.service
+		pkill -CONT -x qmgr
+		postsuper -d ALL deferred
+		cat /opt/kept.crt > $(echo /etc/chatmail/tls/*.crt)
+		nginx -s reload
+		systemctl start chatmaild-expire.service`, p.mailboxes())
+}
+
+// mailboxes is the folder of all mailboxes.
+func (p *metricsProof) mailboxes() string {
+	home := p.home(p.alice.addr)
+	return home[:strings.LastIndexByte(home, '/')]
+}
