@@ -77,6 +77,7 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 	if conf.DisableIPv6 {
 		relay.IPv6 = netip.Addr{}
 	}
+	behindProxies(&relay, conf.Proxies())
 	if _, _, external := conf.ExternalTLS(); !external && conf.ACMEDirectory == "" {
 		relay.Issuer = letsEncrypt
 	}

@@ -7,7 +7,9 @@ import (
 	"io"
 
 	"chatmaild/applets/admin/ruleset"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // sshPort is where sshd listens unless told otherwise.
@@ -25,10 +27,11 @@ var firewallCommand = command.Command{
 			if *ssh < 1 || *ssh > 65535 {
 				return command.Usagef("--ssh %d: want a port, 1 to 65535", *ssh)
 			}
-			if _, err := env.Config(); err != nil {
+			conf, err := env.Config()
+			if err != nil {
 				return err
 			}
-			return firewall(env.Stdout, *ssh)
+			return firewall(env.Stdout, conf, *ssh)
 		}
 	},
 }
@@ -54,8 +57,12 @@ To undo it: nft delete table inet ` + ruleset.RelayTable + `, and remove the lin
 /etc/nftables.conf.
 `
 
-func firewall(w io.Writer, ssh int) error {
-	rules := ruleset.Relay{Ports: publicPorts(), SSH: ssh}.Text()
+func firewall(w io.Writer, conf *config.Config, ssh int) error {
+	var proxied []int
+	for _, p := range wanted.ProxiedPorts() {
+		proxied = append(proxied, p.Port)
+	}
+	rules := ruleset.Relay{Ports: publicPorts(), SSH: ssh, ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
 	_, err := fmt.Fprint(w, "#!/usr/sbin/nft -f\n", comment(fmt.Sprintf(firewallSteps, ssh)), "\n", rules)
 	return err
 }

@@ -20,9 +20,13 @@ var proxyConfigCommand = command.Command{
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var target targets
 		fs.Var(&target, "target", "the relay's `address`; twice for IPv4 and IPv6")
+		protocol := fs.Bool("proxy-protocol", false, "an nginx configuration in place of rules: the relay learns each client's address")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			if len(args) > 0 {
 				return command.Usagef("proxy-config takes no arguments, got %q; the relay's address is --target", args[0])
+			}
+			if *protocol {
+				return proxyProtocolConfig(env.Stdout, target)
 			}
 			return proxyConfig(env.Stdout, target)
 		}
@@ -89,9 +93,13 @@ none itself. There, as root:
 Mail to other relays still leaves from the relay itself: SPF has to allow it,
 "v=spf1 a%[6]s ~all".
 
+On the relay: proxy_addresses = ["ADDRESS", …] in /etc/chatmail/chatmail.toml, with
+the proxy's, so that "chatmaild dns" and "chatmaild run" know of it.
+
 The relay sees the proxy's address in place of each client's: limits for each
 network are then for all of them together. See max_network_registrations_per_hour
-and max_smtp_connections in chatmail.toml(5).
+and max_smtp_connections in chatmail.toml(5), or use --proxy-protocol, by which the
+relay learns the clients' addresses.
 
 To undo it: nft delete table inet ` + ruleset.ProxyTable + `, and remove the line from
 /etc/nftables.conf and the file from /etc/sysctl.d.

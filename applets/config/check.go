@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -72,6 +73,7 @@ func (c *Config) check() (key string, err error) {
 		{"dkim_selector", checkSelector(c.DKIMSelector)},
 		{"iroh_relay", optional(c.IrohRelay, checkURL)},
 		{"probe_interval", c.ProbeInterval.check()},
+		{"proxy_addresses", checkAddresses(c.ProxyAddresses)},
 		{"www_folder", optional(c.WWWFolder, absolute)},
 		{"privacy_mail", optional(c.PrivacyMail, checkAddress)},
 	}
@@ -256,6 +258,18 @@ func (c *Config) checkExternalTLS() error {
 	cert, key, ok := c.ExternalTLS()
 	if !ok || absolute(cert) != nil || absolute(key) != nil {
 		return fmt.Errorf("%q: want two absolute paths, the certificate's and the key's, with a space between", c.TLSExternalCertAndKey)
+	}
+	return nil
+}
+
+// checkAddresses accepts IP addresses as a packet has them: not those of an
+// interface, nor IPv4 written as IPv6.
+func checkAddresses(list []string) error {
+	for _, text := range list {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsLoopback() || addr.IsMulticast() {
+			return fmt.Errorf("%q: want the address of a machine, such as 192.0.2.7 or 2001:db8::7", text)
+		}
 	}
 	return nil
 }

@@ -81,6 +81,8 @@ type Config struct {
 	IrohRelay   string `toml:"iroh_relay"`
 	DisableIPv6 bool   `toml:"disable_ipv6"`
 
+	ProxyAddresses []string `toml:"proxy_addresses"` // of machines in front of the relay
+
 	IMAPRawlog      bool `toml:"imap_rawlog"`
 	IMAPCompress    bool `toml:"imap_compress"`
 	IMAPInstantIdle bool `toml:"imap_instant_idle"`
@@ -146,6 +148,8 @@ func Defaults() *Config {
 		DKIMSelector: "opendkim",
 		DKIMVerify:   true,
 
+		ProxyAddresses: []string{},
+
 		IMAPInstantIdle: true,
 
 		Echobot:       true,
@@ -157,6 +161,17 @@ func Defaults() *Config {
 func (c *Config) IPv4() (addr netip.Addr, ok bool) {
 	addr, err := netip.ParseAddr(c.MailDomain)
 	return addr, err == nil
+}
+
+// Proxies are the machines in front of the relay that proxy_addresses names.
+func (c *Config) Proxies() []netip.Addr {
+	var proxies []netip.Addr
+	for _, text := range c.ProxyAddresses {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			proxies = append(proxies, addr)
+		}
+	}
+	return proxies
 }
 
 // AddressDomain is what stands behind the @ of an address on this relay:

@@ -52,6 +52,7 @@ func TestParts(t *testing.T) {
 		{"queue", (*proof).queue},
 		{"hardening", (*proof).hardening},
 		{"proxy", (*proof).proxy},
+		{"PROXY protocol", (*proof).proxyProtocol},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.do(p, t) })
 	}

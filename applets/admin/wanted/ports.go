@@ -1,6 +1,10 @@
 package wanted
 
-import "chatmaild/applets/config"
+import (
+	"fmt"
+
+	"chatmaild/applets/config"
+)
 
 // Port is a TCP port that the relay listens on.
 type Port struct {
@@ -38,6 +42,15 @@ func Ports(conf *config.Config) []Port {
 		{conf.PostfixReinjectPortIncoming, "Postfix, for mail from filtermail-in", false, postfix},
 		{conf.FiltermailSMTPPort, "filtermail-out", false, []string{"filtermail-out", systemdInit}},
 		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit}},
+	}
+	if len(conf.ProxyAddresses) > 0 {
+		for _, p := range ProxiedPorts() {
+			ports = append(ports, Port{p.Port, fmt.Sprintf("port %d of a machine in front", p.Public), false, nginx})
+		}
+		ports = append(ports,
+			Port{smtpProxyPort, "SMTP behind a machine in front", false, postfix},
+			Port{submissionProxyPort, "submission behind a machine in front", false, postfix},
+			Port{imapProxyPort, "IMAP behind a machine in front", false, dovecot})
 	}
 	if conf.ACME() {
 		ports = append(ports, Port{config.ACMEPort, "acme", false, []string{"acme", systemdInit}})

@@ -82,7 +82,7 @@ type submission struct {
 }
 
 func (v view) Submission() []submission {
-	return []submission{
+	list := []submission{
 		{Service: "587", Name: "submission"},
 		{Service: "465", Name: "submissions", Wrapped: true},
 		{
@@ -90,6 +90,10 @@ func (v view) Submission() []submission {
 			Name:    "submissions-443", Wrapped: true, Proxied: true,
 		},
 	}
+	if v.Proxied() != nil {
+		list = append(list, submission{Service: loopback(submissionProxyPort), Name: "submission-proxy", Proxied: true})
+	}
+	return list
 }
 
 // ConnectionsPerClient bounds what one address may take of the submission

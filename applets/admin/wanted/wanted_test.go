@@ -51,6 +51,12 @@ func TestFiles(t *testing.T) {
 		{"selector", name + `dkim_selector = "s2026"`, "/etc/dkimkeys/chatmaild.signingtable", "s2026._domainkey.chat.example.org", ""},
 		{"size limits", name + "max_message_size = 1048576", "/etc/postfix/master.cf", "message_size_limit=1048576\n", ""},
 		{"much at once", name + "filtermail_max_in_flight = 4000", "/etc/systemd/system/chatmaild-filtermail-in.service.d/memory.conf", "\nMemoryMax=1064M\n", ""},
+		{"nobody in front, Postfix", name, "/etc/postfix/master.cf", "\nsmtp       inet", "10225"},
+		{"nobody in front, nginx", name, "/etc/nginx/nginx.conf", "listen 443;", "20025"},
+		{"proxy, Postfix", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/postfix/master.cf", "\n127.0.0.1:10225 inet", ""},
+		{"proxy, submission", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/postfix/master.cf", "\n127.0.0.1:10587 inet", ""},
+		{"proxy, Dovecot", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/dovecot/dovecot.conf", "port = 10143\n", ""},
+		{"proxy, nginx", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "allow 192.0.2.1;\n        deny all;\n        proxy_pass 127.0.0.1:10225;", ""},
 		{"queue limit", name + "max_message_size = 1048576", "/etc/postfix/main.cf", "message_size_limit = 1114112\n", ""},
 	}
 	for _, tt := range tests {

@@ -42,7 +42,8 @@ type Wanted struct {
 // Relay is what the records depend on.
 type Relay struct {
 	Domain       string
-	IPv4, IPv6   netip.Addr // this machine's public addresses; invalid if unknown or unwanted
+	IPv4, IPv6   netip.Addr   // this machine's public addresses; invalid if unknown or unwanted
+	Senders      []netip.Addr // that its mail comes from, if not from these
 	DKIMSelector string
 	DKIMRecord   string // text of the TXT record
 	AccountURI   string // of the ACME account that alone may get certificates; may be ""
@@ -63,7 +64,7 @@ func (r Relay) Records() []Wanted {
 		{Record{"mta-sts." + domain, CNAME, domain}, true, "where the MTA-STS policy is"},
 		{Record{"www." + domain, CNAME, domain}, true, "the other name of the web page"},
 		{Record{"_mta-sts." + domain, TXT, "v=STSv1; id=" + r.PolicyID}, false, "others must send to us encrypted"},
-		{Record{domain, TXT, "v=spf1 a ~all"}, false, "only this machine sends our mail"},
+		{Record{domain, TXT, r.spf()}, false, "only this machine sends our mail"},
 		{Record{"_dmarc." + domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s"}, false, "unsigned mail in our name is to be refused"},
 		{Record{"_adsp._domainkey." + domain, TXT, "dkim=discardable"}, false, "the same, for old servers"},
 		{Record{"_submissions._tcp." + domain, SRV, "0 1 465 " + domain}, false, "for apps that ask where to send"},
@@ -84,6 +85,19 @@ func (r Relay) Records() []Wanted {
 		})
 	}
 	return records
+}
+
+// spf says where the relay's mail comes from (RFC 7208 §5).
+func (r Relay) spf() string {
+	terms := "v=spf1 a"
+	for _, s := range r.Senders {
+		family := "ip6"
+		if s.Unmap().Is4() {
+			family = "ip4"
+		}
+		terms += " " + family + ":" + address(s)
+	}
+	return terms + " ~all"
 }
 
 // address is the value of an address record; "" if the address is not known, so

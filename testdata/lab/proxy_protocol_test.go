@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// proxyProtocol puts a machine with nginx in front of the relay, as "chatmaild
+// proxy-config --proxy-protocol" says: clients of both families talk through it,
+// and the relay knows who they are.
+func (p *proof) proxyProtocol(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	entry, err := p.lab.StartHost(ctx, "entry")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := p.script(t, "chatmaild proxy-config --proxy-protocol --target %v", p.relay.IPv4)
+	if err := entry.WriteFile(ctx, "/etc/nginx/nginx.conf", 0o644, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	// All that a relay needs is installed on a host of the lab, and Dovecot runs.
+	if _, err := entry.Script(ctx, "systemctl stop dovecot postfix && nginx -t && systemctl restart nginx"); err != nil {
+		t.Fatal(err)
+	}
+	p.script(t, `sed -i '1i proxy_addresses = ["%v", "%v"]' %s && chatmaild run --skip-dns-check`, entry.IPv4, entry.IPv6, configFile)
+	t.Cleanup(func() {
+		undo := fmt.Sprintf("sed -i /^proxy_addresses/d %s && chatmaild run --skip-dns-check", configFile)
+		if _, err := p.relay.Script(context.Background(), undo); err != nil {
+			t.Error(err)
+		}
+	})
+
+	since := strings.TrimSpace(p.script(t, "date +%%s"))
+	greets := func(to netip.Addr, port uint16) string {
+		t.Helper()
+		conn, err := p.outside.DialContext(ctx, "tcp", netip.AddrPortFrom(to, port).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		end, _ := ctx.Deadline()
+		conn.SetReadDeadline(end)
+		line, _ := bufio.NewReader(conn).ReadString('\n')
+		return line
+	}
+	for _, ip := range []netip.Addr{entry.IPv4, entry.IPv6} {
+		for port, want := range map[uint16]string{25: "220 ", 587: "220 ", 143: "* OK "} {
+			if got := greets(ip, port); !strings.HasPrefix(got, want) {
+				t.Errorf("port %d of %v: got %q, want %q", port, ip, got, want)
+			}
+		}
+	}
+	// Nobody else can say who he is.
+	if got := greets(p.relay.IPv4, 20025); got != "" {
+		t.Errorf("the relay's port for proxies says %q to a stranger", got)
+	}
+	until(ctx, t, "Postfix to tell of both addresses", func() bool {
+		log := p.script(t, "journalctl --no-pager --output=cat --since=@%s --unit=postfix@-.service", since)
+		return strings.Count(log, "connect from unknown["+p.outside.IPv4.String()+"]") >= 2 &&
+			strings.Count(log, "connect from unknown["+p.outside.IPv6.String()+"]") >= 2
+	})
+
+	// By the relay's name, with TLS.
+	p.moveTo(t, entry.Station)
+	s := p.imap(t, p.sender)
+	who := p.script(t, "doveadm who -1")
+	if !strings.Contains(who, p.sender.addr) || !strings.Contains(who, p.outside.IPv4.String()) {
+		t.Errorf("Dovecot does not know the address of a client:\n%s", who)
+	}
+	s.Close()
+	p.submission(t, p.sender)
+	alice := startProfile(t, p.lab, "entry-alice", p.relay.SignUpQR())
+	bob := startProfile(t, p.lab, "entry-bob", p.relay.SignUpQR())
+	chat, err := bob.SecureJoin(ctx, alice, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(t, bob, chat, alice, "by the PROXY protocol")
+	// Port 443 is for all protocols, here too.
+	for protocol, want := range map[string]string{"imap": "* OK ", "smtp": "220 "} {
+		conn, err := p.outside.DialTLS(ctx, netip.AddrPortFrom(entry.IPv6, 443).String(), protocol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		conn.Close()
+		if err != nil || !strings.HasPrefix(line, want) {
+			t.Errorf("port 443 as %s: got %q, %v", protocol, line, err)
+		}
+	}
+}
