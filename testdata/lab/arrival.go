@@ -93,5 +93,15 @@ func (a *Arrivals) After(ctx context.Context, addr string, moment time.Time) (ti
 	}
 }
 
+// Count is how many mails have arrived since the watch began.
+func (a *Arrivals) Count() (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, times := range a.times {
+		n += len(times)
+	}
+	return n
+}
+
 // Close ends the watch.
 func (a *Arrivals) Close() error { return a.file.Close() }

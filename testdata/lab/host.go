@@ -126,17 +126,25 @@ func (h *Host) WriteFile(ctx context.Context, name string, mode os.FileMode, con
 // outside: what it depends on has to be in the root, which is built from the
 // Depends of debian/control.
 func (h *Host) InstallDeb(ctx context.Context, file string) error {
-	f, err := os.Open(file)
+	res, err := h.apt(ctx, file)
 	if err != nil {
 		return err
+	}
+	return res.failure("apt-get", []string{"install", filepath.Base(file)})
+}
+
+// apt copies a package file to the host and has apt install it.
+func (h *Host) apt(ctx context.Context, file string) (Result, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Result{}, err
 	}
 	defer f.Close()
 	name := path.Join("/var/cache/apt/archives", filepath.Base(file))
 	if err := h.WriteFile(ctx, name, 0o644, f); err != nil {
-		return fmt.Errorf("copying the package to %s: %w", h.Name, err)
+		return Result{}, fmt.Errorf("copying the package to %s: %w", h.Name, err)
 	}
-	_, err = h.Run(ctx, "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", name)
-	return err
+	return h.Exec(ctx, nil, "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", name)
 }
 
 // Journal returns what journalctl prints with these arguments.

@@ -1,0 +1,120 @@
+package lab
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFaults breaks a relay in many ways while real clients write to each other.
+// Each time status names the cause, nothing is lost, and all works again by itself
+// once the cause has gone.
+//
+// A clock that jumps is not among them: the machine has one for all of its
+// containers. What hangs on it is tested where it hangs (expire, acme, push).
+func TestFaults(t *testing.T) {
+	u := startUnderway(t, "_relay.test", `min_free_disk_space = "10M"`)
+	for _, step := range []struct {
+		name string
+		do   func(*underway, *testing.T)
+	}{
+		{"daemons are killed", (*underway).kills},
+		{"servers are killed", (*underway).killsServers},
+		{"servers restart", (*underway).restartsServers},
+		{"no DNS", (*underway).noDNS},
+		{"reboot", (*underway).rebootsUnderway},
+		{"full disk", (*underway).fullDisk},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(u, t) }) {
+			break
+		}
+	}
+	u.stop()
+	u.over.Wait()
+	u.settle(t)
+	if queue := u.script(t, "postqueue -j"); queue != "" {
+		t.Errorf("in the queue: %s", queue)
+	}
+}
+
+// kills kills each of our daemons. systemd starts it again, and status tells that it
+// did.
+func (u *underway) kills(t *testing.T) {
+	var words []string
+	for unit := range strings.FieldsSeq(ourDaemons) {
+		u.script(t, "systemctl kill --signal=KILL "+unit)
+		words = append(words, "note   "+strings.TrimPrefix(unit, "chatmaild-"))
+	}
+	u.status(t, words...)
+	t.Logf("text both ways %v after", u.flows(t, time.Now()))
+	u.settle(t)
+}
+
+// killsServers kills what Debian's packages bring.
+func (u *underway) killsServers(t *testing.T) {
+	for _, server := range []struct{ kill, part string }{
+		{"systemctl kill --signal=KILL dovecot", "dovecot"},
+		{"systemctl kill --signal=KILL nginx", "nginx"},
+		{"systemctl kill --signal=KILL opendkim", "opendkim"},
+		{"systemctl kill --signal=KILL postfix@-", "postfix@-"},
+	} {
+		u.script(t, server.kill)
+		start := time.Now()
+		u.status(t, "note   "+server.part)
+		t.Logf("%s: told after %v, text both ways after %v", server.part, time.Since(start).Round(100*time.Millisecond), u.flows(t, start))
+	}
+	u.settle(t)
+}
+
+func (u *underway) restartsServers(t *testing.T) {
+	for _, unit := range []string{"postfix@-", "dovecot"} {
+		u.script(t, "systemctl restart "+unit)
+		t.Logf("%s: text both ways %v after", unit, u.flows(t, time.Now()))
+	}
+	u.settle(t)
+}
+
+// noDNS is a machine whose resolver is silent. Mail between its own users flows on.
+func (u *underway) noDNS(t *testing.T) {
+	u.lab.Zone.SetFault(Silent)
+	defer u.lab.Zone.SetFault(Healthy)
+	u.status(t, "name servers", "do not answer")
+	u.mu.Lock()
+	text := u.sent[u.alice][len(u.sent[u.alice])-1]
+	u.mu.Unlock()
+	if _, _, err := u.bob.WaitText(deadline(t, stepTimeout), text); err != nil {
+		t.Error(err)
+	}
+	u.lab.Zone.SetFault(Healthy)
+	start := time.Now()
+	u.status(t, "ok     name servers")
+	t.Logf("text both ways %v after", u.flows(t, start))
+	u.settle(t)
+}
+
+// fullDisk lets no mail be stored. Postfix keeps it until there is room again.
+func (u *underway) fullDisk(t *testing.T) {
+	const mail = "/home/vmail/mail/_relay.test"
+	u.script(t, `systemctl stop dovecot
+cp -a `+mail+` /run/kept
+mount -t tmpfs -o size=64m,mode=700 tmpfs `+mail+`
+cp -a /run/kept/. `+mail+`/
+chown --reference=/run/kept `+mail+`
+systemctl start dovecot
+! dd if=/dev/zero of=`+mail+`/filler bs=4k 2>/dev/null`)
+	u.status(t, "below min_free_disk_space")
+	waitDeferred(t, u.relay, "said: 4")
+	u.script(t, "rm "+mail+"/filler")
+	t.Logf("text both ways %v after there was room", u.flows(t, time.Now()))
+	start := time.Now()
+	u.settle(t)
+	t.Logf("all that waited was there %v later", time.Since(start).Round(time.Second))
+}
+
+func (u *underway) rebootsUnderway(t *testing.T) {
+	if err := u.relay.Reboot(deadline(t, stepTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("text both ways %v after", u.flows(t, time.Now()))
+	u.settle(t)
+}
