@@ -2,7 +2,7 @@
 // built: a bill of materials in SPDX 2.3 (spdx.github.io/spdx-spec/v2.3), from what
 // the Go linker wrote into the program, and the licences of all modules in it.
 //
-//	sbom -version V -created SECONDS -licences FILE PROGRAM >chatmaild.spdx.json
+//	sbom -version V -created SECONDS -goroot DIR -licences FILE PROGRAM >chatmaild.spdx.json
 //
 // It is no part of the package itself. The same program and time make the same
 // octets.
@@ -18,7 +18,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func run(args []string, out io.Writer) error {
 	version := flags.String("version", "dev", "of the program")
 	created := flags.Int64("created", 0, "when, in seconds since 1970")
 	vendor := flags.String("vendor", "vendor", "folder with the modules' sources")
-	goroot := flags.String("goroot", runtime.GOROOT(), "folder with Go's own sources")
+	goroot := flags.String("goroot", "/usr/local/go", "folder with Go's own sources")
 	licences := flags.String("licences", "", "where to write the texts of all licences")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,9 +61,13 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(t.TempDir(), "licences")
 	var out bytes.Buffer
-	if err := run([]string{"-licences", file, program}, &out); err != nil {
+	if err := run([]string{"-goroot", strings.TrimSpace(string(goroot)), "-licences", file, program}, &out); err != nil {
 		t.Fatal(err)
 	}
 	texts, err := os.ReadFile(file)
