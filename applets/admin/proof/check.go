@@ -103,11 +103,6 @@ func (e *noteError) Error() string { return e.seen }
 
 func notef(format string, args ...any) error { return &noteError{fmt.Sprintf(format, args...)} }
 
-// skipError is why a check says nothing about this relay.
-type skipError struct{ why string }
-
-func (e *skipError) Error() string { return e.why }
-
 // refined takes the place of a check's advice where more is known.
 type refined struct {
 	error
@@ -128,16 +123,12 @@ func (c *Check) result(seen string, err error, took time.Duration) Result {
 	}
 	r.State, r.Seen, r.Advice = Failed, err.Error(), c.Advice
 	var note *noteError
-	var skip *skipError
 	var better *refined
 	if errors.As(err, &better) {
 		r.Advice = better.advice
 	}
-	switch {
-	case errors.As(err, &note):
+	if errors.As(err, &note) {
 		r.State = Noted
-	case errors.As(err, &skip):
-		r.State, r.Advice = Skipped, ""
 	}
 	return r
 }

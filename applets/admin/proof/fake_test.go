@@ -170,7 +170,7 @@ func (f *fake) login(addr, password string, port int) bool {
 	u := f.users[addr]
 	if u == nil {
 		_, domain, _ := strings.Cut(addr, "@")
-		if domain != f.domain && !f.is("takes any domain") || f.is("closed registration") {
+		if domain != f.domain && !f.is("takes any domain") || f.is("closed registration") || f.is("asks for invites") {
 			return false
 		}
 		f.users[addr] = &mailbox{password: password}

@@ -68,6 +68,14 @@ func (f *fake) profile(req *http.Request) (status int, kind, body string) {
 		return 403, "application/json", `{"reason":"not now"}`
 	}
 	a := outside.NewAccount(f.domain)
+	if f.is("asks for invites") {
+		if req.URL.Query().Get("t") != "token" {
+			return 403, "application/json", `{"reason":"an invite is needed"}`
+		}
+		f.mu.Lock()
+		f.users[a.Address] = &mailbox{password: a.Password}
+		f.mu.Unlock()
+	}
 	if f.is("gives profiles of others") {
 		a = outside.NewAccount("elsewhere.test")
 	}
