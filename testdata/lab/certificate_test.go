@@ -44,6 +44,7 @@ func TestPlainName(t *testing.T) {
 		{"TLS", (*plain).scan},
 		{"web", (*plain).web},
 		{"client", (*plain).client},
+		{"hardening", (*plain).hardening},
 		{"renew", (*plain).renew},
 		{"outage", (*plain).outage},
 		{"mail off and on", (*plain).mailOff},

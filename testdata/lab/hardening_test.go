@@ -25,6 +25,7 @@ var mayWrite = map[string]string{
 	"web":            "/var/lib/chatmaild/invites",
 	"metrics":        "",
 	"echobot":        "/var/lib/chatmaild/echobot",
+	"acme":           "/var/lib/chatmaild/acme",
 }
 
 // hardening looks at what systemd made of the units, and at every file of ours.
@@ -32,6 +33,13 @@ func (p *proof) hardening(t *testing.T) {
 	t.Run("exposure", p.exposure)
 	t.Run("processes", p.processes)
 	t.Run("files", p.files)
+}
+
+// hardening looks at a relay whose certificate comes from an authority.
+func (p *plain) hardening(t *testing.T) {
+	whole := &proof{lab: p.lab, relay: p.relay}
+	t.Run("processes", whole.processes)
+	t.Run("files", whole.files)
 }
 
 var exposureLine = regexp.MustCompile(`Overall exposure level for (\S+): ([0-9.]+)`)
@@ -125,8 +133,7 @@ func field(text, name string) string {
 // A type is find's: d for folders, f for files, s for sockets.
 type owned struct{ pattern, want string }
 
-// ours is every file of a relay that makes its own certificate, outside of
-// /usr, the first match deciding. What only one user may read is 0600.
+// ours is every file of a relay outside of /usr, the first match deciding. What only one user may read is 0600.
 var ours = []owned{
 	{"/etc/chatmail", "root:root 755 d"},
 	{"/etc/chatmail/chatmail.toml", "root:root 644 f"},
@@ -145,6 +152,7 @@ var ours = []owned{
 	{"/run/chatmaild/recipients.socket", "vmail:postfix 660 s"},
 	{"/run/chatmaild/*.socket", "vmail:dovecot 660 s"},
 	{"/run/dovecot/quota-expire", "vmail:root 600 s"},
+	{"/run/dovecot/stats-reader", "chatmaild:root 600 s"},
 	{"/run/chatmaild/*", "[vc]*:* 750 d"},
 	{"/run/chatmaild/*/metrics.socket", "[vc]*:* 6[06]0 s"},
 	{"/var/lib/chatmaild", "vmail:vmail 755 d"},
@@ -156,6 +164,10 @@ var ours = []owned{
 	{"/var/lib/chatmaild/echobot", "chatmaild:chatmaild 700 d"},
 	{"/var/lib/chatmaild/echobot/*", "chatmaild:chatmaild [67][04][04] [df]"},
 	{"/var/lib/chatmaild/echobot/*/*", "chatmaild:chatmaild 600 f"},
+	{"/var/lib/chatmaild/acme", "chatmaild-acme:chatmaild-acme 700 d"},
+	{"/var/lib/chatmaild/acme/live/privkey.pem", "chatmaild-acme:chatmaild-acme 600 f"},
+	{"/var/lib/chatmaild/acme/*", "chatmaild-acme:chatmaild-acme [67][04][04] [df]"},
+	{"/var/lib/chatmaild/acme/*/*", "chatmaild-acme:chatmaild-acme 6[04][04] f"},
 	{"/home/vmail", "vmail:vmail 750 d"},
 	{"/home/vmail/mail", "vmail:vmail 750 d"},
 	{"/home/vmail/mail/*", "vmail:vmail 700 d"},
