@@ -48,6 +48,7 @@ func TestFederation(t *testing.T) {
 		{"strangers", (*federation).strangers},
 		{"strangers at the door", (*federation).door},
 		{"DNS out of order", (*federation).withoutDNS},
+		{"an address for a name", (*federation).literal},
 		{"text after all that", func(f *federation, t *testing.T) { f.pair.text(t) }},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(f, t) }) {

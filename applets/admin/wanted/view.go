@@ -73,6 +73,18 @@ func (v view) SignsDKIM() bool {
 	return !literal
 }
 
+// Hostname is what the mail server calls itself. Postfix takes no address for a
+// name, so a relay at one has the name under which the DNS files it (RFC 1035
+// §3.5), as with the Python relay.
+func (v view) Hostname() string {
+	ip, literal := v.IPv4()
+	if !literal {
+		return v.MailDomain
+	}
+	b := ip.As4()
+	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", b[3], b[2], b[1], b[0])
+}
+
 // submission is a listener in Postfix's master.cf for our own users.
 type submission struct {
 	Service string // the first column: port or address:port

@@ -37,6 +37,8 @@ func TestFiles(t *testing.T) {
 	}{
 		{"domain", name, "/etc/postfix/main.cf", "\nmydestination = chat.example.org\n", ""},
 		{"literal", `mail_domain = "192.0.2.7"`, "/etc/postfix/main.cf", "\nmydestination = [192.0.2.7]\n", "milter"},
+		{"host name", name, "/etc/postfix/main.cf", "\nmyhostname = chat.example.org\n", ""},
+		{"literal's host name", `mail_domain = "192.0.2.7"`, "/etc/postfix/main.cf", "\nmyhostname = 7.2.0.192.in-addr.arpa\n", ""},
 		{"signing", name, "/etc/postfix/master.cf", "smtpd_milters=unix:opendkim/opendkim.sock", ""},
 		{"literal does not sign", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "", "milter"},
 		{"IPv6", name, "/etc/dovecot/dovecot.conf", "listen = *, ::\n", ""},
