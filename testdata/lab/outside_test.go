@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -116,6 +117,7 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 	}
 	whole := round{slow: true}
 	o.look(t, whole)
+	t.Run("bench", o.bench)
 	config, err := relay.ReadFile(ctx, configFile)
 	if err != nil {
 		t.Fatal(err)
@@ -175,18 +177,61 @@ func (o *outsider) mend(t *testing.T, config string) {
 	}
 }
 
-// look runs the command, and compares what it found.
-func (o *outsider) look(t *testing.T, r round) {
+// run runs a command of chatmaild against the relay.
+func (o *outsider) run(t *testing.T, command string, args ...string) Result {
 	t.Helper()
 	leader, err := o.relay.leader()
 	if err != nil {
 		t.Fatal(err)
 	}
 	v4, _ := addrs(bridgeAddr)
-	args := []string{
+	res, err := runCommand(deadline(t, stepTimeout), nil, "nsenter", slices.Concat([]string{
 		"--net=" + netnsPath(o.station.netns), "--", fmt.Sprintf("/proc/%d/root/usr/sbin/chatmaild", leader),
-		"test", "--json", "--resolver", v4.String(), "--ca", o.roots, o.relay.Domain,
+		command, "--json", "--resolver", v4.String(), "--ca", o.roots, o.relay.Domain,
+	}, args)...)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return res
+}
+
+// bench holds that the relay can be measured, whatever the figures.
+func (o *outsider) bench(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.html")
+	res := o.run(t, "bench", "--accounts", "4", "--messages", "8", "--level", "1s", "--html", page)
+	type series struct {
+		Count  int
+		Median float64 `json:"p50_ms"`
+	}
+	var report struct {
+		Connect, Login, Delivery series
+		Levels                   []struct {
+			Delivery series
+			Missing  int
+		}
+	}
+	if err := json.Unmarshal([]byte(res.Stdout), &report); err != nil {
+		t.Fatalf("%v in %s%s", err, res.Stdout, res.Stderr)
+	}
+	if res.Code != 0 || report.Connect.Count != 8 || report.Login.Count != 4 || report.Delivery.Count != 8 || len(report.Levels) == 0 {
+		t.Fatalf("exit status %d: %s%s", res.Code, res.Stdout, res.Stderr)
+	}
+	for _, l := range report.Levels {
+		if l.Delivery.Count == 0 || l.Missing > 0 {
+			t.Errorf("%d delivered, %d missing", l.Delivery.Count, l.Missing)
+		}
+	}
+	t.Logf("connection %v ms, login %v ms, delivery %v ms", report.Connect.Median, report.Login.Median, report.Delivery.Median)
+	text, err := os.ReadFile(page)
+	if err != nil || !strings.Contains(string(text), "</html>") {
+		t.Errorf("the page has %d octets, %v", len(text), err)
+	}
+}
+
+// look runs the test, and compares what it found.
+func (o *outsider) look(t *testing.T, r round) {
+	t.Helper()
+	var args []string
 	if r.want != "" {
 		args = append(args, "--timeout", "10s") // some of it is silent
 	}
@@ -196,10 +241,7 @@ func (o *outsider) look(t *testing.T, r round) {
 	if r.slow {
 		args = append(args, "--slow")
 	}
-	res, err := runCommand(deadline(t, stepTimeout), nil, "nsenter", args...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := o.run(t, "test", args...)
 	var report struct {
 		OK           bool
 		Milliseconds int

@@ -124,8 +124,11 @@ func metadata(ctx context.Context, s *session) (string, error) {
 		seen = append(seen, name[strings.LastIndexByte(name, '/')+1:])
 	}
 	slices.Sort(seen)
-	if n, err := strconv.Atoi(values[maxRecipients]); err != nil || n < 1 {
-		return "", fmt.Errorf("%s %q; of the others: %s", maxRecipients, values[maxRecipients], strings.Join(seen, " "))
+	switch n, err := strconv.Atoi(values[maxRecipients]); {
+	case values[maxRecipients] == "": // as on relays of before 2026
+		return "", notef("no %s; only %q", maxRecipients, seen)
+	case err != nil || n < 1:
+		return "", fmt.Errorf("%s is %q", maxRecipients, values[maxRecipients])
 	}
 	return strings.Join(seen, " "), nil
 }

@@ -177,6 +177,8 @@ func (s *imapSession) getMetadata(arguments string) {
 		s.say("* METADATA \"INBOX\" (/private/devicetoken {%d}\r\n%s)", len(token), token)
 	case s.is("knows no number of recipients"):
 		s.say(`* METADATA "" (/shared/comment "fake")`)
+	case s.is("allows no recipients"):
+		s.say(`* METADATA "" (%s "0")`, maxRecipients)
 	default:
 		s.say(`* METADATA "" (/shared/comment "fake" %s "1000")`, maxRecipients)
 	}

@@ -73,7 +73,8 @@ func breakages() []breakage {
 		{fault: "takes any domain", want: "foreign-domain"},
 
 		{fault: "cannot MOVE", want: "capabilities"},
-		{fault: "knows no number of recipients", want: "metadata"},
+		{fault: "knows no number of recipients", noted: "metadata"},
+		{fault: "allows no recipients", want: "metadata"},
 		{fault: "forgets tokens", want: "push-token"},
 
 		{fault: "loses mail", want: "delivery from-other", silent: true},
