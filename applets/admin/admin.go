@@ -21,6 +21,7 @@ func Commands() []command.Command {
 		benchCommand,
 		qrCommand,
 		pushCommand,
+		topCommand,
 		webdevCommand,
 		importCommand,
 		backupCommand,

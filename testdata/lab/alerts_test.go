@@ -136,10 +136,8 @@ func (p *metricsProof) faults(t *testing.T, s *SMTP) {
 
 	p.script(t, `set -e
 		pkill -STOP -x qmgr
-		cert=$(echo /etc/chatmail/tls/*.crt)
-		cp -p $cert /opt/kept.crt
-		openssl req -x509 -key /etc/chatmail/tls/*.key -days 1 -subj /CN=short -out /opt/short.crt
-		cat /opt/short.crt > $cert
+		cp -p /etc/chatmail/tls/fullchain.pem /opt/kept.pem
+		openssl req -x509 -key /etc/chatmail/tls/privkey.pem -days 1 -subj /CN=short -out /etc/chatmail/tls/fullchain.pem
 		nginx -s reload
 		sed -i 's/"ended":"20../"ended":"2001/' /var/lib/chatmaild/expired.json
 		systemctl stop chatmaild-lastlogin.socket chatmaild-lastlogin.service
@@ -167,7 +165,7 @@ func (p *metricsProof) mend(t *testing.T) {
 		systemctl start dovecot.service chatmaild-lastlogin.socket chatmaild-lastlogin.service
 		pkill -CONT -x qmgr
 		postsuper -d ALL deferred
-		cat /opt/kept.crt > $(echo /etc/chatmail/tls/*.crt)
+		cp -p /opt/kept.pem /etc/chatmail/tls/fullchain.pem
 		nginx -s reload
 		systemctl start chatmaild-expire.service`, p.mailboxes())
 }

@@ -1,0 +1,231 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/metric"
+	"chatmaild/applets/service"
+)
+
+// Bounds of the time between two looks, and what a terminal is taken for that does
+// not tell its size.
+const (
+	minTopInterval = 500 * time.Millisecond
+	maxTopInterval = time.Minute
+	topWidth       = 80
+	topHeight      = 24
+)
+
+var topCommand = command.Command{
+	Name: "top", Kind: command.Admin,
+	Synopsis: "what the relay does right now, live",
+	Bind: func(flags *flag.FlagSet) command.Run {
+		once := flags.Bool("once", false, "look for one interval, print that, and end")
+		interval := flags.Duration("interval", 2*time.Second, "`time` between two looks")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			if len(args) != 0 {
+				return command.Usagef("top takes no arguments")
+			}
+			if *interval < minTopInterval || *interval > maxTopInterval {
+				return command.Usagef("--interval: want from %v to %v", minTopInterval, maxTopInterval)
+			}
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			t := &top{socket: conf.Socket("metrics"), name: conf.MailDomain, interval: *interval, history: history{}}
+			if *once || !command.IsTerminal(env.Stdout) {
+				return t.once(ctx, env.Stdout)
+			}
+			return t.live(ctx, env)
+		}
+	},
+}
+
+// top looks at the relay's metrics again and again.
+type top struct {
+	socket, name string
+	interval     time.Duration
+	last         look
+	history      history
+}
+
+// look reads the metrics.
+func (t *top) look(ctx context.Context) (look, error) {
+	families, err := service.FetchMetrics(ctx, t.socket)
+	if err != nil {
+		return look{}, command.WithHint(err, "is the daemon running, and are you root? (see: systemctl status chatmaild-metrics)")
+	}
+	samples, err := metric.Parse(families)
+	return look{time.Now(), samples}, err
+}
+
+// next looks again, and returns what changed since.
+func (t *top) next(ctx context.Context) (change, error) {
+	now, err := t.look(ctx)
+	if err != nil {
+		return change{}, err
+	}
+	c := change{before: t.last, now: now}
+	t.last = now
+	t.history.add(c)
+	return c, nil
+}
+
+// once prints one interval, for scripts.
+func (t *top) once(ctx context.Context, w io.Writer) error {
+	var err error
+	if t.last, err = t.look(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(t.interval):
+	}
+	c, err := t.next(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, strings.Join(screen(t.name, c, nil), "\n")+"\n")
+	return err
+}
+
+// The control sequences that live uses (ECMA-48, and xterm's alternate screen).
+const (
+	enterScreen = "\x1b[?1049h\x1b[?25l"
+	leaveScreen = "\x1b[?25h\x1b[?1049l"
+	goHome      = "\x1b[H"
+	clearLine   = "\x1b[K"
+	clearBelow  = "\x1b[J"
+)
+
+// live draws the screen until q, ^C or the end of the input.
+func (t *top) live(ctx context.Context, env *command.Env) (err error) {
+	if t.last, err = t.look(ctx); err != nil {
+		return err
+	}
+	keys, restore := keyboard(env.Stdin)
+	defer func() { err = errors.Join(err, restore()) }()
+	if _, err := io.WriteString(env.Stdout, enterScreen); err != nil {
+		return err
+	}
+	defer io.WriteString(env.Stdout, leaveScreen)
+
+	tick := time.NewTicker(t.interval)
+	defer tick.Stop()
+	lines := []string{"looking for " + t.interval.String() + " …"}
+	for {
+		if err := draw(env.Stdout, lines); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case key, ok := <-keys:
+			if !ok {
+				keys = nil // no keyboard: ^C ends it
+			}
+			if key == 'q' || key == 'Q' || key == 3 {
+				return nil
+			}
+		case <-tick.C:
+			c, err := t.next(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil { // the daemon restarts: the old numbers stay
+				lines = append([]string{err.Error()}, lines[min(1, len(lines)):]...)
+				continue
+			}
+			lines = screen(t.name, c, t.history)
+		}
+	}
+}
+
+// draw writes as much as fits, in one go.
+func draw(w io.Writer, lines []string) error {
+	width, height := size(w)
+	var b strings.Builder
+	b.WriteString(goHome)
+	for i, line := range lines[:min(len(lines), height)] {
+		if i > 0 {
+			b.WriteString("\r\n")
+		}
+		b.WriteString(cut(line, width) + clearLine)
+	}
+	b.WriteString(clearBelow)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cut returns the first characters of a line.
+func cut(line string, width int) string {
+	for i := range line {
+		if width == 0 {
+			return line[:i]
+		}
+		width--
+	}
+	return line
+}
+
+func size(w io.Writer) (width, height int) {
+	if f, ok := w.(*os.File); ok {
+		if s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && s.Col > 0 && s.Row > 0 {
+			return int(s.Col), int(s.Row)
+		}
+	}
+	return topWidth, topHeight
+}
+
+// keyboard has the terminal give each key at once, and unseen. restore undoes that.
+// The goroutine that reads ends with the process. Without a terminal there are no
+// keys.
+func keyboard(r io.Reader) (keys <-chan byte, restore func() error) {
+	none := func() error { return nil }
+	f, ok := r.(*os.File)
+	if !ok {
+		return nil, none
+	}
+	fd := int(f.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, none
+	}
+	raw := *before
+	raw.Lflag &^= unix.ICANON | unix.ECHO // ^C still is a signal
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return nil, none
+	}
+	read := make(chan byte)
+	go func() {
+		defer close(read)
+		in := bufio.NewReader(f)
+		for {
+			key, err := in.ReadByte()
+			if err != nil {
+				return
+			}
+			read <- key
+		}
+	}()
+	return read, func() error {
+		if err := unix.IoctlSetTermios(fd, unix.TCSETS, before); err != nil {
+			return command.WithHint(fmt.Errorf("setting the terminal back: %w", err), "type: reset")
+		}
+		return nil
+	}
+}
