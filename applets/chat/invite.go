@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -31,10 +30,18 @@ type Invite struct {
 	GroupID, GroupName string
 }
 
-var (
-	fingerprintForm = regexp.MustCompile(`^[0-9A-F]{40,64}$`)
-	tokenForm       = regexp.MustCompile(`^[A-Za-z0-9_-]{11,64}$`)
-)
+// ValidFingerprint tells whether the text is a fingerprint in capital hexadecimal
+// digits: that of a key of version 4, or of version 6.
+func ValidFingerprint(text string) bool {
+	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789ABCDEF") == ""
+}
+
+// validToken tells whether the text has the form of what identifies an invite or
+// a group.
+func validToken(text string) bool {
+	return 11 <= len(text) && len(text) <= 64 &&
+		strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
 
 var errInvite = errors.New("this is no invite link: want https://i.delta.chat/#… or OPENPGP4FPR:…")
 
@@ -74,9 +81,9 @@ func ParseInvite(text string) (*Invite, error) {
 		}
 		i.Addrs = append(i.Addrs, addr)
 	}
-	if !fingerprintForm.MatchString(i.Fingerprint) || !tokenForm.MatchString(i.Auth) ||
-		i.Number != "" && !tokenForm.MatchString(i.Number) ||
-		i.GroupID != "" && !tokenForm.MatchString(i.GroupID) || params.Has("b") {
+	if !ValidFingerprint(i.Fingerprint) || !validToken(i.Auth) ||
+		i.Number != "" && !validToken(i.Number) ||
+		i.GroupID != "" && !validToken(i.GroupID) || params.Has("b") {
 		return nil, errInvite
 	}
 	return i, nil

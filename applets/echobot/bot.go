@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/mail"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,7 @@ type Bot struct {
 	self    *chat.Self
 	inviter *chat.Inviter
 	mark    string // with which the IDs of its messages begin
+	called  *regexp.Regexp
 	pending []pendingText
 }
 
@@ -62,7 +64,8 @@ func New(o Options) *Bot {
 	self := o.Identity.Self(o.Domain)
 	return &Bot{
 		Options: o, self: self, inviter: o.Identity.inviter(o.Domain),
-		mark: "echo." + strings.ToLower(self.Key.Cert().Fingerprint()[:12]) + ".",
+		called: regexp.MustCompile(called),
+		mark:   "echo." + strings.ToLower(self.Key.Cert().Fingerprint()[:12]) + ".",
 	}
 }
 

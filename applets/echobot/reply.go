@@ -3,7 +3,6 @@ package echobot
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ func control(m *chat.Message) bool {
 }
 
 // called is how one speaks to the bot in a group.
-var called = regexp.MustCompile(`(?is)^@?echo(?:[ _-]?bot)?\b[\s,:.!]*(.*)$`)
+const called = `(?is)^@?echo(?:[ _-]?bot)?\b[\s,:.!]*(.*)$`
 
 // reply says what to say to a message, nil for nothing.
 func (b *Bot) reply(m *chat.Message, now time.Time) *chat.Message {
@@ -49,7 +48,7 @@ func (b *Bot) reply(m *chat.Message, now time.Time) *chat.Message {
 		}
 		text = announced
 	case group:
-		if found := called.FindStringSubmatch(text); found != nil {
+		if found := b.called.FindStringSubmatch(text); found != nil {
 			text = found[1]
 		} else if !command(text) && !b.quoted(m) {
 			return nil

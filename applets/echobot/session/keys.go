@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
@@ -40,11 +39,9 @@ func OpenKeys(dir string, now func() time.Time) (*Keys, error) {
 	return k, k.prune(maxKeys)
 }
 
-var fingerprint = regexp.MustCompile(`^[0-9A-F]{40,64}$`)
-
 // Get implements echobot.Keys.
 func (k *Keys) Get(print string) *chat.Cert {
-	if !fingerprint.MatchString(print) {
+	if !chat.ValidFingerprint(print) {
 		return nil
 	}
 	octets, err := os.ReadFile(filepath.Join(k.dir, print))

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -75,9 +76,14 @@ func (s *Session) sendAll(ctx context.Context) {
 			idle.Reset(idleTime)
 		case <-idle.C:
 			out.close()
+			release()
 		}
 	}
 }
+
+// release gives memory back at once that the bot needed for a moment and does not
+// need for minutes: most of the time it does nothing, on small machines too.
+func release() { debug.FreeOSMemory() }
 
 // sender keeps a connection as long as it is of use.
 type sender struct {

@@ -246,8 +246,10 @@ func TestProbe(t *testing.T) {
 func TestQueue(t *testing.T) {
 	q := newQueue()
 	big := chat.Sealed{Raw: make([]byte, maxQueuedBytes/2)}
-	if !q.put(big) || !q.put(big) || q.put(chat.Sealed{Raw: []byte{1}}) {
-		t.Error("the queue does not hold what it should, or more")
+	for n, want := range []bool{true, true, false} {
+		if got := q.put(big); got != want {
+			t.Errorf("half of what it holds, %d times: got %v, want %v", n+1, got, want)
+		}
 	}
 	<-q.c
 	q.done(&big)
