@@ -20,8 +20,9 @@ const (
 	// namesAtOnce is how many names of a folder are held at a time.
 	namesAtOnce = 1024
 	// maxPasses is how often the folders of a mailbox are looked at, at most, until
-	// nothing new is found. Each pass sees what was renamed during the one before.
-	maxPasses = 10
+	// nothing new is found and nothing was renamed meanwhile: a name that changes
+	// while a folder is read may not be seen at all.
+	maxPasses = 20
 )
 
 // errGone says that a file went away, or was renamed, before it could be read.
@@ -139,57 +140,75 @@ func (w *walker) messages(fd int, rel string, names []string) error {
 	}
 	seen := map[uint64]struct{}{}
 	for range maxPasses {
-		before := len(seen)
+		before, still := len(seen), true
 		for _, sub := range []string{"new", "cur"} {
-			if err := w.pass(fd, sub, path.Join(rel, sub), seen); err != nil {
+			quiet, err := w.pass(fd, sub, path.Join(rel, sub), seen)
+			if err != nil {
 				return err
 			}
+			still = still && quiet
 		}
-		if len(seen) == before {
+		if still && len(seen) == before {
 			break
 		}
 	}
 	return nil
 }
 
-// pass looks at the messages in new or cur that were not seen yet.
-func (w *walker) pass(fd int, sub, rel string, seen map[uint64]struct{}) error {
+// pass looks at the messages in new or cur that were not seen yet. It is still if no
+// name changed meanwhile.
+func (w *walker) pass(fd int, sub, rel string, seen map[uint64]struct{}) (still bool, err error) {
 	dir, err := openFolder(fd, sub)
 	if errors.Is(err, errGone) {
-		return nil
+		return true, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	f := os.NewFile(uintptr(dir), rel)
 	defer f.Close()
+	var before, after unix.Stat_t
+	if err := unix.Fstat(dir, &before); err != nil {
+		return false, fmt.Errorf("looking at %s: %w", rel, err)
+	}
 	for {
 		names, err := f.Readdirnames(namesAtOnce)
 		for _, name := range names {
-			base, _, _ := strings.Cut(name, ":")
-			h := maphash.String(seed, base)
-			if _, ok := seen[h]; ok {
-				continue
+			if err := w.message(dir, name, rel, seen); err != nil {
+				return false, err
 			}
-			if err := w.ctx.Err(); err != nil {
-				return err
-			}
-			err := w.file(dir, name, rel+"/"+name, true)
-			if errors.Is(err, errGone) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			seen[h] = struct{}{}
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrNotExist) {
-			return nil
+			break
 		}
 		if err != nil {
-			return fmt.Errorf("reading a folder: %w", err)
+			return false, fmt.Errorf("reading a folder: %w", err)
 		}
 	}
+	if err := unix.Fstat(dir, &after); err != nil {
+		return false, fmt.Errorf("looking at %s: %w", rel, err)
+	}
+	return before.Mtim == after.Mtim, nil
+}
+
+// message looks at a message unless it was seen, under any name.
+func (w *walker) message(dir int, name, rel string, seen map[uint64]struct{}) error {
+	base, _, _ := strings.Cut(name, ":")
+	h := maphash.String(seed, base)
+	if _, ok := seen[h]; ok {
+		return nil
+	}
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	err := w.file(dir, name, rel+"/"+name, true)
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	if err == nil {
+		seen[h] = struct{}{}
+	}
+	return err
 }
 
 func isMessageFolder(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
