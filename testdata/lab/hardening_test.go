@@ -42,7 +42,10 @@ func (p *plain) hardening(t *testing.T) {
 	t.Run("files", whole.files)
 }
 
-var exposureLine = regexp.MustCompile(`Overall exposure level for (\S+): ([0-9.]+)`)
+var (
+	exposureLine = regexp.MustCompile(`Overall exposure level for (\S+): ([0-9.]+)`)
+	groupsLine   = regexp.MustCompile(`(?m)^Groups:(.*)$`)
+)
 
 func (p *proof) exposure(t *testing.T) {
 	units := strings.Fields(p.script(t, `systemctl list-unit-files --type=service --no-legend 'chatmaild-*' | cut -d ' ' -f 1`))
@@ -89,12 +92,16 @@ func (p *proof) processes(t *testing.T) {
 			}
 		}
 		uid, gid := field(status, "Uid"), field(status, "Gid")
+		groups := "--clear-groups"
+		if m := groupsLine.FindStringSubmatch(status); m != nil && strings.TrimSpace(m[1]) != "" {
+			groups = "--groups=" + strings.Join(strings.Fields(m[1]), ",")
+		}
 		if uid == "0" || gid == "0" {
 			t.Errorf("%s runs as root", unit)
 		}
 		// -writable asks the kernel, which knows of read-only mounts.
-		found := p.script(t, `nsenter --target %s --mount -- setpriv --reuid %s --regid %s --init-groups \
-			find / \( -path /proc -o -path /sys \) -prune -o -writable \( -type d -o -type f \) -print 2>/dev/null || true`, pid, uid, gid)
+		found := p.script(t, `nsenter --target %s --mount -- setpriv --reuid %s --regid %s %s \
+			find / \( -path /proc -o -path /sys \) -prune -o -writable \( -type d -o -type f \) -print 2>/dev/null || true`, pid, uid, gid, groups)
 		for line := range strings.Lines(found) {
 			name := strings.TrimSpace(line)
 			if !within(name, append([]string{"/tmp", "/var/tmp", "/run/chatmaild/" + daemon}, strings.Fields(may)...)) {
