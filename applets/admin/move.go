@@ -61,7 +61,7 @@ func (m *move) run(ctx context.Context) (err error) {
 		return err
 	}
 	if m.ssh, err = connect(ctx, m.there, m.env.Stderr); err != nil {
-		return command.WithHint(err, "nothing has changed; try: ssh %s true", m.there)
+		return command.WithHint(err, "try: ssh %s true; %s", m.there, m.advice())
 	}
 	defer m.ssh.close()
 	for _, step := range []struct {

@@ -176,8 +176,8 @@ find crowd* -type f -path '*/cur/*' -printf '%p %u:%g %m %T@ %s\n' | sed 's/\.[0
 }
 
 func (m *moving) refusals(t *testing.T) {
-	contains(t, "a machine that is not there", m.fails(t, m.old, "chatmaild", "move", "root@nowhere.test"), "nothing has changed")
-	contains(t, "a backup on a terminal's place", m.fails(t, m.old, "chatmaild", "restore", "/dev/null"), "reading the archive")
+	contains(t, "a machine that is not there", m.fails(t, m.old, "chatmaild", "move", "root@nowhere.test"), "mail is on here as before")
+	contains(t, "what is no archive", m.fails(t, m.old, "chatmaild", "restore", "/dev/null"), "reading the archive")
 	// A machine with a relay of its own is left alone.
 	if _, err := m.young.Run(deadline(t, stepTimeout), "chatmaild", "init", "_other.test"); err != nil {
 		t.Fatal(err)
