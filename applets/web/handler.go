@@ -5,8 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"strconv"
+	"strings"
 
 	"golang.org/x/time/rate"
 
