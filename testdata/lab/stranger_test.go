@@ -172,13 +172,14 @@ func (f *federation) door(t *testing.T) {
 		t.Errorf("without TLS: got %q, %v; want %q", got, err, want)
 	}
 
+	s := f.newSigner(t)
 	for _, tt := range []struct{ name, end, want string }{
 		{"bare LF", "\n.\r\n", "550 5.5.2 " + f.b.Domain + " Error: bare <LF> received"},
 		{"bare LF behind the dot", "\r\n.\n", "550 5.5.2 " + f.b.Domain + " Error: bare <LF> received"},
 		{"bare CR", "\r.\r\n", "554 5.6.0 Bare CR or LF in the message"},
 		{"bare CR behind the dot", "\r\n.\r", "554 5.6.0 Bare CR or LF in the message"},
 	} {
-		if got := f.smuggle(ctx, t, tt.end); got != tt.want {
+		if got := f.smuggle(ctx, t, s, tt.end); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -186,9 +187,8 @@ func (f *federation) door(t *testing.T) {
 
 // smuggle sends a message in which another is hidden, behind what some server may
 // take for the end of the first. It returns the only reply.
-func (f *federation) smuggle(ctx context.Context, t *testing.T, end string) string {
+func (f *federation) smuggle(ctx context.Context, t *testing.T, s signer, end string) string {
 	t.Helper()
-	s := f.newSigner(t)
 	c := f.outside(ctx, t)
 	for _, line := range []string{"MAIL FROM:<carol@carol.example>", "RCPT TO:<" + f.bob.Addr + ">", "DATA"} {
 		if got, err := c.Command("%s", line); err != nil || got[0] > '3' {
