@@ -40,6 +40,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.disk()
 	e.accounts()
 	e.echoBot()
+	e.takeover()
 	e.pending(ctx)
 	return e.findings
 }

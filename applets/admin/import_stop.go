@@ -61,7 +61,10 @@ func (im *importer) stopMail(ctx context.Context) error {
 		im.drain(ctx)
 	}
 	// postfix.service only stands for its instance.
-	return im.machine.Systemctl(ctx, "stop", wanted.Postfix, postfixInstance, wanted.Dovecot)
+	if err := im.machine.Systemctl(ctx, "stop", wanted.Postfix, postfixInstance); err != nil {
+		return err
+	}
+	return im.machine.Systemctl(ctx, "stop", wanted.Dovecot)
 }
 
 // drain waits for the messages under way. Some may be for a server that does not

@@ -272,6 +272,10 @@ func TestImportResumes(t *testing.T) {
 			before := m.everything()
 			im, _ := m.importer(importOptions{})
 			crash(im, at)
+			e := examiner{planner: planner{machine: m.Host}}
+			if e.takeover(); len(e.findings) != 1 || e.findings[0].Level != trouble {
+				t.Errorf("broken off at %d: status finds %+v, want that it is", at, e.findings)
+			}
 			im, out := m.importer(importOptions{undo: undo})
 			if err := im.run(t.Context()); err != nil {
 				t.Fatalf("broken off at %d (%s), undo %v: %v\n%s", at, whole.did[at], undo, err, out)

@@ -194,7 +194,13 @@ func (im *importer) startOld(ctx context.Context) error {
 	if err := im.machine.Systemctl(ctx, "restart", wanted.Journald); err != nil {
 		return err
 	}
-	return im.restore(ctx, "restart", im.journal.Servers)
+	// One after the other: a Postfix without Dovecot would put mail off for minutes.
+	for _, u := range im.journal.Servers {
+		if err := im.restore(ctx, "restart", []takeover.OldUnit{u}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restore makes units as enabled and as active as they were.
