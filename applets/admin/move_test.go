@@ -1,0 +1,87 @@
+package admin
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/applets/admin/wanted"
+)
+
+// TestMoveLoad: where a move goes on that broke off, by what was noted and whether mail
+// is on.
+func TestMoveLoad(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		noted  *moveRecord
+		mailOn bool
+		want   movePhase
+		sameID bool
+		fails  string
+	}{
+		{"never begun", nil, true, moveCopying, false, ""},
+		{"while it copied", &moveRecord{"ID", "root@new", moveCopying}, true, moveCopying, true, ""},
+		{"with mail off", &moveRecord{"ID", "root@new", moveOff}, false, moveOff, true, ""},
+		{"somebody went back", &moveRecord{"ID", "root@new", moveOff}, true, moveCopying, true, ""},
+		{"while it handed over", &moveRecord{"ID", "root@new", moveHanding}, false, moveHanding, true, ""},
+		{"done", &moveRecord{"ID", "root@new", moveDone}, false, moveDone, true, ""},
+		{"to another machine, in time", &moveRecord{"ID", "root@other", moveOff}, false, moveCopying, false, ""},
+		{"to another machine, too late", &moveRecord{"ID", "root@other", moveDone}, false, "", false, "this relay has moved to root@other"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			machine := aRelay(t)
+			if tt.mailOn {
+				machine.active[wanted.Postfix] = time.Now()
+			}
+			m := move{conf: machine.conf(t), machine: machine.Host, there: "root@new"}
+			if tt.noted != nil {
+				if err := moveRecordOf(m.conf, m.machine).write(tt.noted); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := m.load(t.Context())
+			if tt.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.fails) {
+					t.Errorf("got %v, want %q", err, tt.fails)
+				}
+				return
+			}
+			if err != nil || m.record.Phase != tt.want || (m.record.ID == "ID") != tt.sameID || m.record.ID == "" {
+				t.Errorf("got %+v, %v, want %s", m.record, err, tt.want)
+			}
+			if m.resumed != tt.sameID {
+				t.Errorf("resumed: got %v", m.resumed)
+			}
+		})
+	}
+}
+
+// TestMoveAdvice: whoever is told that a move failed is told where mail is.
+func TestMoveAdvice(t *testing.T) {
+	for phase, want := range map[movePhase]string{
+		moveCopying: "mail is on here as before",
+		moveOff:     "\"chatmaild run\" here goes back",
+		moveHanding: "mail may be on at root@new already",
+	} {
+		m := move{there: "root@new", record: moveRecord{Phase: phase}}
+		if got := m.advice(); !strings.Contains(got, want) || !strings.Contains(got, "the same command goes on") {
+			t.Errorf("%s: got %q", phase, got)
+		}
+	}
+}
+
+// TestSaid keeps the end of what another machine says.
+func TestSaid(t *testing.T) {
+	var s said
+	for range 100 {
+		if _, err := s.Write([]byte(strings.Repeat("x", 1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Write([]byte("the end\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.String(); len(got) > maxSaid || !strings.HasSuffix(got, "xthe end") {
+		t.Errorf("%d octets, the last are %q", len(got), got[len(got)-20:])
+	}
+}
