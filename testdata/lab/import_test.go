@@ -335,7 +335,7 @@ func (k *imported) taken(t *testing.T) {
 		t.Errorf("chatmaild run does something after it:\n%s", out)
 	}
 	contains(t, "the configuration", k.script(t, "cat %s", configFile),
-		`max_mailbox_size = "300M"`, "delete_mails_after = 40", `privacy_postal = "Example Street 1\nExample Town"`, "# no_such_key = 7")
+		`max_mailbox_size = "300M"`, `metrics_address = "127.0.0.1:3903"`, "delete_mails_after = 40", `privacy_postal = "Example Street 1\nExample Town"`, "# no_such_key = 7")
 	if got := k.script(t, "cat /var/lib/chatmaild/acme/account.pem"); got != k.script(t, "cat /var/lib/acme/accounts/*/*/privkey") {
 		t.Error("the account with the authority is another one")
 	}

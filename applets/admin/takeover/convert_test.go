@@ -45,6 +45,9 @@ func TestValues(t *testing.T) {
 		{"mailboxes_dir = /srv/mail", func(c *config.Config) { c.MailboxesDir = "/srv/mail" }},
 		{"tls_external_cert_and_key = /a/cert.pem   /a/key.pem", func(c *config.Config) { c.TLSExternalCertAndKey = "/a/cert.pem /a/key.pem" }},
 		{"privacy_postal =\n  Street 1\n  \"Town\"", func(c *config.Config) { c.PrivacyPostal = "Street 1\n\"Town\"" }},
+		{"mtail_address = 127.0.0.1", func(c *config.Config) { c.MetricsAddress = "127.0.0.1:3903" }},
+		{"mtail_address = ::1", func(c *config.Config) { c.MetricsAddress = "[::1]:3903" }},
+		{"mtail_address =", func(*config.Config) {}},
 		{"admin_contact = root@example.org", func(c *config.Config) { c.PrivacyMail = "root@example.org" }},
 		// What chatmaild does not take leaves the default.
 		{"privacy_mail = nobody at all", func(*config.Config) {}},

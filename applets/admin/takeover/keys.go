@@ -2,6 +2,7 @@ package takeover
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,7 @@ var iniKeys = map[string]iniKey{
 	"privacy_mail":                   {value: text},
 	"privacy_pdo":                    {value: text},
 	"privacy_supervisor":             {value: text},
+	"mtail_address":                  {value: mtail, name: "metrics_address"},
 	"admin_contact":                  {value: text, name: "privacy_mail"},
 
 	"www_folder": {why: "it is a path on the machine that deployed; the pages are taken from " + WWWRoot},
@@ -64,7 +66,6 @@ var iniKeys = map[string]iniKey{
 	},
 	"filtermail_http_port_incoming":              {why: "chatmaild takes mail from other relays by SMTP alone"},
 	"filtermail_lmtp_port_transport":             {why: "Postfix itself delivers to other relays"},
-	"mtail_address":                              {why: "mtail's figures go with it; chatmaild metrics has others"},
 	"turn_socket_path":                           {why: "chatmaild has no TURN server; calls use the clients' public ones"},
 	"passdb_path":                                {why: "passwords lie in the mailboxes"},
 	"fs_inotify_max_user_instances_and_watchers": {why: "the package has a sysctl.d file for it"},
@@ -126,6 +127,17 @@ func megabytes(value string) (string, error) {
 		return "", fmt.Errorf("%q: want a size such as 500M or 2G", value)
 	}
 	return quote((config.Size(n) * config.Size(unit) << 20).String()), nil
+}
+
+// mtailPort is the port of mtail, which scrapers know. What they find there has other
+// names now.
+const mtailPort = "3903"
+
+func mtail(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	return quote(net.JoinHostPort(value, mtailPort)), nil
 }
 
 // quote writes a TOML basic string.
