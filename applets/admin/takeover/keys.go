@@ -2,7 +2,6 @@ package takeover
 
 import (
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 
@@ -137,7 +136,10 @@ func mtail(value string) (string, error) {
 	if value == "" {
 		return "", nil
 	}
-	return quote(net.JoinHostPort(value, mtailPort)), nil
+	if strings.Contains(value, ":") {
+		value = "[" + value + "]" // IPv6: RFC 3986 §3.2.2
+	}
+	return quote(value + ":" + mtailPort), nil
 }
 
 // quote writes a TOML basic string.
