@@ -1,140 +1,19 @@
 package admin
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"maps"
-	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
-	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/applets/keys"
-	"chatmaild/auth/dict"
 	"chatmaild/push"
-	"chatmaild/store"
 )
-
-const (
-	oldDomain = "_chat.example"
-	oldBoxes  = "/home/vmail/mail/" + oldDomain
-	oldINI    = "[params]\nmail_domain = " + oldDomain + "\nmax_load_1m = 9\ntpyo = 1\nwww_folder = ../pages\n"
-)
-
-// testDKIM is one key for all: making one takes long.
-var testDKIM = sync.OnceValues(keys.NewDKIM)
-
-// newOldRelay is a machine on which the Python relay runs, with two accounts.
-func newOldRelay(t *testing.T) *fakeMachine {
-	t.Helper()
-	m := newMachine(t)
-	dkim, err := testDKIM()
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := keys.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := keys.SelfSign(oldDomain, key, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
-		takeover.INI:                                           oldINI,
-		"/etc/dkimkeys/opendkim.private":                       string(dkim),
-		takeover.SelfSigned:                                    string(cert),
-		takeover.SelfKey:                                       string(key),
-		"/etc/postfix/main.cf":                                 "# the old main.cf\n",
-		"/etc/postfix/login_map":                               "/^(.*)$/ ${1}\n",
-		"/etc/dovecot/dovecot.conf":                            "# the old dovecot.conf\n",
-		"/etc/nginx/nginx.conf":                                "# the old nginx.conf\n",
-		"/etc/cron.d/acmetool":                                 "# renew\n",
-		takeover.WWWRoot + "/index.html":                       "<h1>Ours</h1>",
-		takeover.WWWRoot + "/.well-known/x":                    "made",
-		oldBoxes + "/a1@" + oldDomain + "/password":            "{SHA512-CRYPT}$6$x$y",
-		oldBoxes + "/a1@" + oldDomain + "/enforceE2EEincoming": "",
-		oldBoxes + "/a1@" + oldDomain + "/metadata.json":       `{"devicetoken": {"openpgp:old": ` + fmt.Sprint(time.Now().Unix()) + `}}`,
-		oldBoxes + "/a2@" + oldDomain + "/password":            "{SHA512-CRYPT}$6$x$y",
-		oldBoxes + "/a2@" + oldDomain + "/cur/1:2,S":           "a message",
-	} {
-		m.write(name, text)
-	}
-	for _, unit := range []string{"doveauth.service", "filtermail.service", "chatmail-expire.timer", "postfix.service", "dovecot.service", "nginx.service"} {
-		m.active[unit], m.enabled[unit] = time.Now().Add(-time.Hour), true
-	}
-	m.write(unitFolder+"/doveauth.service", "[Service]\n")
-	for _, unit := range slices.Concat(socketUnits, serviceUnits, []string{wanted.Target}) {
-		m.write("/usr/lib/systemd/system/"+unit, "[Unit]\n")
-	}
-	return m
-}
-
-// importer is the command on the machine. Its servers listen once Postfix has started.
-func (m *fakeMachine) importer(opts importOptions) (*importer, *bytes.Buffer) {
-	m.t.Helper()
-	if opts.ini == "" {
-		opts.ini = takeover.INI
-	}
-	var out bytes.Buffer
-	env := &command.Env{Stdout: &out, Stderr: &out, ConfigPath: config.DefaultPath, Version: "1", Getenv: func(string) string { return "" }}
-	h := m.Host
-	h.Command = func(ctx context.Context, name string, args ...string) (string, error) {
-		if name == "systemctl" && slices.Equal(args, []string{"start", wanted.Postfix}) {
-			m.listen()
-		}
-		return m.command(ctx, name, args...)
-	}
-	return newImporter(env, h, opts), &out
-}
-
-// listen has the kernel tell that every port of the relay is open.
-func (m *fakeMachine) listen() {
-	conf, err := config.Parse("", "mail_domain = \""+oldDomain+"\"")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	lines := "  sl  local_address\n"
-	for i, p := range wanted.Ports(conf) {
-		lines += fmt.Sprintf("   %d: 00000000:%04X 00000000:0000 0A 0:0 0:0 0 0 0 %d 1 0\n", i, p.Port, 1000+i)
-	}
-	m.write("/proc/net/tcp", lines)
-}
-
-func (m *fakeMachine) read(name string) string {
-	m.t.Helper()
-	text, err := m.ReadFile(name)
-	if err != nil {
-		m.t.Error(err)
-	}
-	return string(text)
-}
-
-func (m *fakeMachine) links(target string) []string {
-	found, err := filepath.Glob(filepath.Join(m.Root, unitFolder, "*"))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	var links []string
-	for _, name := range found {
-		if got, err := os.Readlink(name); err == nil && got == target {
-			links = append(links, filepath.Base(name))
-		}
-	}
-	return links
-}
 
 func TestImportDryRunChangesNothing(t *testing.T) {
 	m := newOldRelay(t)
@@ -237,21 +116,6 @@ func TestImportAndUndo(t *testing.T) {
 	}
 	if _, err := config.Load(filepath.Join(m.Root, config.DefaultPath)); err != nil {
 		t.Error(err)
-	}
-}
-
-// register stores a token as the metadata daemon does.
-func (m *fakeMachine) register(conf *config.Config, account, token string) {
-	m.t.Helper()
-	im, _ := m.importer(importOptions{})
-	db, err := store.Open(filepath.Join(m.Root, conf.MetadataDB()), store.Options{
-		Mailboxes: store.MailFolder(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
-	})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	if err := errors.Join(db.Register(account, token, time.Now()), db.Close()); err != nil {
-		m.t.Fatal(err)
 	}
 }
 
@@ -373,56 +237,6 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-func (m *fakeMachine) remove(name string) {
-	if err := os.RemoveAll(filepath.Join(m.Root, name)); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-// TestImportFrom takes a copy of another machine's files.
-func TestImportFrom(t *testing.T) {
-	old, m := newOldRelay(t), newMachine(t)
-	if err := os.Rename(old.Root, filepath.Join(m.Root, "copy")); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // the second finds all there
-		im, out := m.importer(importOptions{from: "/copy"})
-		if err := im.run(t.Context()); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-	if len(m.did) > 0 {
-		t.Errorf("units were touched: %q", m.did)
-	}
-	copied := host.Host{Root: filepath.Join(m.Root, "copy")}
-	for _, name := range []string{
-		oldBoxes + "/a1@" + oldDomain + "/password", oldBoxes + "/a2@" + oldDomain + "/cur/1:2,S", "/etc/dkimkeys/opendkim.private",
-	} {
-		want, err := copied.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := m.read(name); got != string(want) {
-			t.Errorf("%s is %q, want %q", name, got, want)
-		}
-		was, err1 := os.Stat(filepath.Join(copied.Root, name))
-		is, err2 := os.Stat(filepath.Join(m.Root, name))
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
-		}
-		if !was.ModTime().Equal(is.ModTime()) || was.Mode() != is.Mode() {
-			t.Errorf("%s: time and mode are %v %v, want %v %v", name, is.ModTime(), is.Mode(), was.ModTime(), was.Mode())
-		}
-	}
-	names, err := m.Names(oldBoxes)
-	if err != nil || len(names) != 2 {
-		t.Errorf("got the mailboxes %q, %v", names, err)
-	}
-	if _, err := config.Load(filepath.Join(m.Root, config.DefaultPath)); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestImportNotifies holds that what waited in the old queue is handed on, once.
 func TestImportNotifies(t *testing.T) {
 	m := newOldRelay(t)
@@ -442,49 +256,4 @@ func TestImportNotifies(t *testing.T) {
 	if names, err := m.Names(oldBoxes + "/" + takeover.Pending); err != nil || len(names) > 0 {
 		t.Errorf("the old relay would notify again: %q, %v", names, err)
 	}
-}
-
-// fakeMetadata is a metadata daemon that only remembers whom it was asked to notify.
-func (m *fakeMachine) fakeMetadata() (told func() []string) {
-	m.t.Helper()
-	socket := filepath.Join(m.Root, config.Defaults().Socket("metadata"))
-	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
-		m.t.Fatal(err)
-	}
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	handler := &notifyLog{}
-	server := dict.Server{Handler: handler, Log: slog.New(slog.DiscardHandler)}
-	ended := make(chan error)
-	go func() { ended <- server.Serve(ctx, l) }()
-	return func() []string {
-		cancel()
-		if err := <-ended; err != nil {
-			m.t.Error(err)
-		}
-		return handler.accounts
-	}
-}
-
-// notifyLog is a dict.Handler.
-type notifyLog struct{ accounts []string }
-
-func (*notifyLog) Lookup(context.Context, string, string) (string, bool, error) {
-	return "", false, nil
-}
-
-func (*notifyLog) Iterate(context.Context, string, string, func(key, value string) error) error {
-	return nil
-}
-
-func (n *notifyLog) Commit(_ context.Context, user string, changes []dict.Change) error {
-	for _, c := range changes {
-		if strings.HasPrefix(c.Key, "priv/") && strings.HasSuffix(c.Key, "/messagenew") {
-			n.accounts = append(n.accounts, user)
-		}
-	}
-	return nil
 }
