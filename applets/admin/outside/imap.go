@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 const (
@@ -112,28 +114,58 @@ func (d *IMAP) Select() (messages int, err error) {
 // Wait waits, by IDLE (RFC 2177), until there are more messages than known, and
 // returns how many there are.
 func (d *IMAP) Wait(known int) (messages int, err error) {
+	messages, err = d.idle(known, 0)
+	if err == nil && messages <= known {
+		err = errors.New("IDLE: the server has ended it")
+	}
+	return messages, err
+}
+
+// patience is how long Await trusts IDLE.
+const patience = 5 * time.Second
+
+// Await is Wait for those who have to know in any case: it asks, too, when IDLE has
+// said nothing for five seconds. It returns whether IDLE told.
+func (d *IMAP) Await(known int) (messages int, told bool, err error) {
+	for {
+		messages, err = d.idle(known, patience)
+		if err != nil || messages > known {
+			return messages, true, err
+		}
+		if _, err = d.OK("NOOP"); err != nil || d.messages > known {
+			return d.messages, false, err
+		}
+	}
+}
+
+// idle is in IDLE until there are more messages than known, or limit has passed;
+// a limit of 0 is none.
+func (d *IMAP) idle(known int, limit time.Duration) (messages int, err error) {
 	if d.messages > known {
 		return d.messages, nil
 	}
 	if _, err := fmt.Fprint(d.conn, "idle IDLE\r\n"); err != nil {
 		return 0, err
 	}
-	for told := false; ; {
+	// What cannot be written will not be answered either.
+	end := sync.OnceFunc(func() { _, _ = fmt.Fprint(d.conn, "DONE\r\n") })
+	if limit > 0 {
+		timer := time.AfterFunc(limit, end)
+		defer timer.Stop()
+	}
+	for {
 		line, err := d.response()
 		if err != nil {
 			return 0, fmt.Errorf("IDLE: %w", err)
 		}
 		if status, ok := strings.CutPrefix(line, "idle "); ok {
-			if !told {
+			if !strings.HasPrefix(status, "OK") {
 				return 0, fmt.Errorf("IDLE: %s", status)
 			}
 			return d.messages, nil
 		}
-		if d.messages > known && !told {
-			told = true
-			if _, err := fmt.Fprint(d.conn, "DONE\r\n"); err != nil {
-				return 0, err
-			}
+		if d.messages > known {
+			end()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package outside
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -170,6 +171,48 @@ func TestTether(t *testing.T) {
 		}
 		if took := time.Since(start); took != 7*time.Second {
 			t.Errorf("gave up after %v", took)
+		}
+	})
+}
+
+// TestAwait holds that a message of which IDLE does not tell is found all the same.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		var heard []string
+		go func() {
+			defer far.Close()
+			fmt.Fprint(far, "* OK hi\r\n")
+			for r := bufio.NewReader(far); ; {
+				line, err := r.ReadString('\n')
+				if err != nil {
+					return
+				}
+				heard = append(heard, strings.TrimSpace(line))
+				answer := map[string]string{
+					"idle IDLE": "+ idling\r\n", "DONE": "idle OK done\r\n",
+					"t1 NOOP": "t1 OK nothing\r\n", "t2 NOOP": "* 3 EXISTS\r\nt2 OK done\r\n",
+				}[heard[len(heard)-1]]
+				fmt.Fprint(far, answer)
+			}
+		}()
+		d, err := NewIMAP(near)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		n, told, err := d.Await(2)
+		if took := time.Since(start); n != 3 || told || err != nil || took != 2*patience {
+			t.Errorf("got %d, told %v, %v after %v", n, told, err, took)
+		}
+		want := []string{"idle IDLE", "DONE", "t1 NOOP", "idle IDLE", "DONE", "t2 NOOP"}
+		synctest.Wait()
+		if !slices.Equal(heard, want) {
+			t.Errorf("the server heard %q, want %q", heard, want)
+		}
+		if n, told, err := d.Await(2); n != 3 || !told || err != nil {
+			t.Errorf("of what is known: %d, told %v, %v", n, told, err)
 		}
 	})
 }

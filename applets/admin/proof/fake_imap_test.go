@@ -146,13 +146,21 @@ func (s *imapSession) idle() {
 	for {
 		select {
 		case _, ok := <-s.lines: // DONE
-			if ok {
+			if ok && !s.is("tells of no first message") {
 				s.tell()
 			}
 			return
-		case <-s.tell():
+		case <-s.news():
 		}
 	}
+}
+
+// news is tell, but for a fault.
+func (s *imapSession) news() <-chan struct{} {
+	if messages, changed := s.messages(); len(messages) == 1 && s.is("tells of no first message") {
+		return changed
+	}
+	return s.tell()
 }
 
 func (s *imapSession) setMetadata(arguments string) {

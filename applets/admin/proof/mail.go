@@ -32,50 +32,57 @@ func delivery(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	letter.raw = telltale + strings.Replace(letter.raw, "\r\nSubject: [...]\r\n", "\r\nSubject: "+s.secret+"\r\n", 1)
-	got, took, err := s.carry(ctx, s.relay, s.alice, letter, s.relay, bob)
+	got, err := s.carry(ctx, s.relay, s.alice, letter, s.relay, bob)
 	if err != nil {
 		return "", err
 	}
-	s.bob, s.delivered = bob, got
-	return fmt.Sprintf("after %d ms, as it was written", took.Milliseconds()), nil
+	s.bob, s.delivered = bob, got.raw
+	if !got.told {
+		return "", advise(notef("it arrived, and IDLE did not tell"), "imap_instant_idle in chatmail.toml(5) has to do with it; try without")
+	}
+	return fmt.Sprintf("after %d ms, as it was written", got.took.Milliseconds()), nil
 }
 
-// carry sends a letter from a user of one relay to one of the same or another,
-// and returns it as it arrived, and how long that took: from MAIL until it was
-// told of in IDLE.
-func (s *session) carry(ctx context.Context, r *outside.Relay, from user, l letter, at *outside.Relay, to user) (string, time.Duration, error) {
+// arrival is a letter that came.
+type arrival struct {
+	raw  string
+	took time.Duration // from MAIL until the receiver knew
+	told bool          // by IDLE
+}
+
+// carry sends a letter from a user of one relay to one of the same or another.
+func (s *session) carry(ctx context.Context, r *outside.Relay, from user, l letter, at *outside.Relay, to user) (got arrival, err error) {
 	inbox, err := at.IMAP(ctx, outside.IMAPS, to.Account)
 	if err != nil {
-		return "", 0, err
+		return got, err
 	}
 	defer inbox.Close()
 	known, err := inbox.Select()
 	if err != nil {
-		return "", 0, err
+		return got, err
 	}
 	d, err := r.Submit(ctx, outside.Submissions, s.hello, from.Account)
 	if err != nil {
-		return "", 0, err
+		return got, err
 	}
 	defer d.Close()
 	start := time.Now()
 	if err := accepted(d.Send(from.Address, to.Address, l.raw)); err != nil {
-		return "", 0, err
+		return got, err
 	}
 	for {
-		messages, err := inbox.Wait(known)
+		messages, told, err := inbox.Await(known)
 		if err != nil {
-			return "", 0, fmt.Errorf("it was taken and did not arrive: %w", err)
+			return got, fmt.Errorf("it was taken and did not arrive: %w", err)
 		}
-		took := time.Since(start)
+		got.took, got.told = time.Since(start), told
 		for ; known < messages; known++ {
-			got, err := inbox.Message(known + 1)
-			if err != nil {
-				return "", 0, fmt.Errorf("it arrived and could not be fetched: %w", err)
+			if got.raw, err = inbox.Message(known + 1); err != nil {
+				return got, fmt.Errorf("it arrived and could not be fetched: %w", err)
 			}
 			// Others may write to the same user at the same time.
-			if strings.Contains(header(got), l.id) {
-				return got, took, s.reads(to, got)
+			if strings.Contains(header(got.raw), l.id) {
+				return got, s.reads(to, got.raw)
 			}
 		}
 	}

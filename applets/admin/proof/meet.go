@@ -67,7 +67,7 @@ type answerer func(*chat.Message, time.Time) (*chat.Sealed, bool, error)
 // await looks at what comes in until there is something to answer, or the end.
 func (s *session) await(p *party, secrets []string, answer answerer) (next *chat.Sealed, done bool, err error) {
 	for {
-		messages, err := p.inbox.Wait(p.known)
+		messages, _, err := p.inbox.Await(p.known)
 		if err != nil {
 			return nil, false, err
 		}

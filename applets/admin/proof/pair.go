@@ -51,9 +51,9 @@ func (s *session) across(ctx context.Context, r *outside.Relay, from user, at *o
 	if err != nil {
 		return "", err
 	}
-	_, took, err := s.carry(ctx, r, from, letter, at, to)
+	got, err := s.carry(ctx, r, from, letter, at, to)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("after %d ms", took.Milliseconds()), nil
+	return fmt.Sprintf("after %d ms", got.took.Milliseconds()), nil
 }

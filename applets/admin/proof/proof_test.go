@@ -79,6 +79,7 @@ func breakages() []breakage {
 
 		{fault: "loses mail", want: "delivery from-other", silent: true},
 		{fault: "changes mail", want: "delivery from-other"},
+		{fault: "tells of no first message", noted: "delivery"},
 		{fault: "shows subjects", want: "subject-hidden"},
 		{fault: "shows clients", want: "client-hidden"},
 		{fault: "refuses requests", want: "securejoin securejoin-there"},
