@@ -40,16 +40,13 @@ var (
 	SMTPByALPN = Service{443, SMTPProtocol, false, "smtp", "submission behind port 443"}
 )
 
-// HTTPPort is the one public port without TLS.
-const HTTPPort = 80
-
 // Services returns what each public port with TLS is for, in ascending order.
 func Services() []Service {
 	return []Service{FromRelays, IMAPStart, Web, Submissions, Submission, IMAPS}
 }
 
-// Open connects to a service without TLS, or, where TLS comes first, below it:
-// whoever wants to know whether a port is there needs no certificate.
+// Open connects to a service before STARTTLS, or inside of TLS where that comes
+// first. No certificate is looked at: the question is whether somebody is there.
 func (r *Relay) Open(ctx context.Context, s Service) (net.Conn, error) {
 	conn, err := r.Connect(ctx, s.Port)
 	if err != nil || s.StartTLS {
