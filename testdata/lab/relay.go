@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -32,8 +33,8 @@ type Relay struct {
 	Domain string
 }
 
-// Deb returns the package to test: $CHATMAILD_DEB, or the newest one in the
-// checkout's build folder.
+// Deb returns the package to test: $CHATMAILD_DEB, or the newest one for this
+// machine in the checkout's build folder.
 func Deb() (string, error) {
 	if deb := os.Getenv("CHATMAILD_DEB"); deb != "" {
 		return deb, nil
@@ -42,7 +43,7 @@ func Deb() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := filepath.Glob(filepath.Join(dir, "build", "chatmaild_*.deb"))
+	found, err := filepath.Glob(filepath.Join(dir, "build", "chatmaild_*_"+runtime.GOARCH+".deb"))
 	if err != nil {
 		return "", err
 	}
