@@ -3,10 +3,11 @@ package chat
 import "strings"
 
 const (
-	// dashes begin a line that is no signature's mark: the client puts this
-	// space of no width before them.
+	signature = "-- " // the line before the author's standing line about himself
+
+	// zeroWidth is a space of no width, which the client puts before dashes at the
+	// beginning of a line that is no such mark.
 	zeroWidth = "\u200b"
-	signature = "-- "
 )
 
 // wireText returns a text as clients send it: the quote marked by ">", and
@@ -33,8 +34,7 @@ func wireText(quote, text string) string {
 	return b.String()
 }
 
-// readText is the reverse. The signature, which is the author's standing line
-// about himself, is dropped.
+// readText is the reverse. The signature is dropped.
 func readText(wire string) (quote, text string) {
 	wire = strings.ReplaceAll(strings.ToValidUTF8(wire, "\ufffd"), "\r\n", "\n")
 	lines := strings.Split(wire, "\n")

@@ -9,7 +9,6 @@ import (
 	"html"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +54,7 @@ func TestEchobot(t *testing.T) {
 		{"files", (*botMeeting).files},
 		{"group", (*botMeeting).inGroup},
 		{"two bots", (*botMeeting).twoBots},
+		{"our client joins the real one", (*botMeeting).joinCore},
 		{"probe", (*botMeeting).probe},
 		{"the name is nobody else's", (*botMeeting).name},
 		{"restart", (*botMeeting).restart},
@@ -208,119 +208,6 @@ func (m *botMeeting) files(t *testing.T) {
 			t.Errorf("%s: %d octets came back of %d, or others; %v", name, len(file), size, err)
 		}
 	}
-}
-
-// botContact returns the contact behind an address.
-func botContact(ctx context.Context, t *testing.T, p *Profile, r *Relay) uint32 {
-	t.Helper()
-	id, err := p.Contact(ctx, &Profile{Name: "bot", Addr: "echo@" + r.Domain})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func (m *botMeeting) inGroup(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
-	if err := m.alice.Call(ctx, &m.group, "create_group_chat", "Bötchen", false); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.bob.SecureJoin(ctx, m.alice, &m.group); err != nil {
-		t.Fatal(err)
-	}
-	from := m.alice.Position()
-	if err := m.alice.Call(ctx, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.a)); err != nil {
-		t.Fatal(err)
-	}
-	if got := m.said(ctx, t, m.alice, from, "Hello, all!"); got.ChatID != m.group {
-		t.Errorf("the bot greets in chat %d, want %d", got.ChatID, m.group)
-	}
-	if _, err := m.alice.SendText(ctx, m.group, "good morning"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.alice.SendText(ctx, m.group, "@echo how are you"); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range []*Profile{m.alice, m.bob} {
-		answer(ctx, t, p, "the answer in the group", func(got Message) bool { return got.Text == "how are you" })
-	}
-	m.silent(t, m.alice, m.group, "good morning", 1)
-	m.members(t, 3)
-}
-
-// silent holds that a text stands so often in a chat, by whoever.
-func (m *botMeeting) silent(t *testing.T, p *Profile, chat uint32, text string, want int) {
-	t.Helper()
-	texts, err := p.Texts(deadline(t, stepTimeout), chat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := len(slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return s != text })); got != want {
-		t.Errorf("%q stands %d times in the chat, want %d: %q", text, got, want, texts)
-	}
-}
-
-// members holds that nobody was lost by what a bot wrote.
-func (m *botMeeting) members(t *testing.T, want int) {
-	t.Helper()
-	for _, p := range []*Profile{m.alice, m.bob} {
-		var group struct {
-			ContactIDs []uint32 `json:"contactIds"`
-		}
-		ctx := deadline(t, stepTimeout)
-		got, _, err := p.waitMessage(ctx, "a message of the group", func(got Message) bool { return got.Text == "how are you" })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Call(ctx, &group, "get_full_chat_by_id", got.ChatID); err != nil {
-			t.Fatal(err)
-		}
-		if len(group.ContactIDs) != want {
-			t.Errorf("%s sees %d members, want %d", p.Name, len(group.ContactIDs), want)
-		}
-	}
-}
-
-// twoBots has the bots meet in a group and talks to both at once.
-func (m *botMeeting) twoBots(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
-	other := scan(ctx, t, m.alice, inviteOf(t, m.b))
-	answered(ctx, t, m.alice, "Hello! I am the echo bot of _other.test.")
-	from := m.alice.Position()
-	if err := m.alice.Call(ctx, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.b)); err != nil {
-		t.Fatal(err)
-	}
-	m.said(ctx, t, m.alice, from, "Hello, all!")
-	if _, err := m.alice.SendText(ctx, m.group, "@echo both of you"); err != nil {
-		t.Fatal(err)
-	}
-	count := func() (n int, err error) {
-		texts, err := m.alice.Texts(ctx, m.group)
-		for _, text := range texts {
-			if text == "both of you" {
-				n++
-			}
-		}
-		return n, err
-	}
-	if err := m.alice.Until(ctx, "both bots to answer", func() (bool, error) {
-		n, err := count()
-		return n >= 2, err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	// Each bot has the other's answer before this question: it reads in order.
-	for relay, chat := range map[*Relay]uint32{m.a: m.chat, m.b: other} {
-		text := "are you calm, bot of " + relay.Domain
-		if _, err := m.alice.SendText(ctx, chat, text); err != nil {
-			t.Fatal(err)
-		}
-		answer(ctx, t, m.alice, text, func(got Message) bool { return got.Text == text })
-	}
-	if n, err := count(); n != 2 || err != nil {
-		t.Errorf("the bots have answered %d times, want 2; %v", n, err)
-	}
-	m.members(t, 4)
 }
 
 func (m *botMeeting) probe(t *testing.T) {
