@@ -37,11 +37,11 @@ func (d *instance) idle(t *testing.T, user string) *client {
 	return c
 }
 
-// hears reports whether the client is told of new mail. Without a report after 3 s
-// there is none: the slowest way there is, Dovecot's wait, takes half a second.
+// hears reports whether the client is told of new mail. Without a report after 5 s
+// there is none: the slowest way there is, another look, takes two.
 func (c *client) hears(t *testing.T) bool {
 	t.Helper()
-	return c.reads(t, "EXISTS", 3*time.Second)
+	return c.reads(t, "EXISTS", 5*time.Second)
 }
 
 func (c *client) reads(t *testing.T, want string, within time.Duration) bool {

@@ -81,3 +81,42 @@ func TestHibernates(t *testing.T) {
 		t.Error("new mail did not wake a hibernated session")
 	}
 }
+
+// TestLooksAgain delivers a message that leaves the folder's time as it was at the
+// look before, as one does that comes in the same tick of the kernel's clock.
+// Dovecot does not see it then; preloaded it looks again, in IDLE and after one
+// that began later.
+func TestLooksAgain(t *testing.T) {
+	d := start(t, compile(t))
+	for _, test := range []struct {
+		name    string
+		between func(*client) // the message and the next look
+	}{
+		{"in IDLE", func(*client) {}},
+		{"before IDLE", func(c *client) {
+			fmt.Fprint(c.conn, "DONE\r\nd IDLE\r\n")
+			if !c.reads(t, "+ idling", idleTimeout) {
+				t.Fatal("the session does not idle again")
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := d.idle(t, "again"+test.name[:2])
+			d.deliver(t, c.user)
+			if !c.hears(t) {
+				t.Fatal("new mail was not reported")
+			}
+			imap := d.imapProcess(t)
+			await(t, "the session to wait", func() bool { return waits(imap) })
+			signal(t, imap, syscall.SIGSTOP)
+			d.deliverUnseen(t, c.user)
+			signal(t, imap, syscall.SIGCONT)
+			test.between(c)
+			if !c.hears(t) {
+				t.Error("a message was not reported")
+			}
+			c.conn.Close()
+			await(t, "the session's end", func() bool { return len(d.imapProcesses(t)) == 0 })
+		})
+	}
+}

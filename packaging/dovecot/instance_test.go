@@ -153,6 +153,20 @@ func (d *instance) deliver(t *testing.T, user string) {
 	}
 }
 
+// deliverUnseen delivers and gives the folder the time back that it had.
+func (d *instance) deliverUnseen(t *testing.T, user string) {
+	t.Helper()
+	folder := filepath.Join(d.folder, "mail", user, "new")
+	before, err := os.Stat(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.deliver(t, user)
+	if err := os.Chtimes(folder, time.Time{}, before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // waitsForLock delivers to a session in IDLE while somebody else has locked the
 // mailbox, until it waits for that; then the lock is gone, and the session deletes
 // the mail, as Delta Chat does, and idles anew.

@@ -3,7 +3,7 @@
  *
  * Whom it helps: everybody who waits for a chat message. "service imap" in
  * dovecot.conf preloads it into the imap process, and into nothing else, unless
- * imap_instant_idle is off. It mends two things in Dovecot 2.3.19, for neither of
+ * imap_instant_idle is off. It mends three things in Dovecot 2.3.19, for none of
  * which there is a setting:
  *
  * 1. When inotify reports a change to a mailbox, lib-storage/mailbox-watch.c waits
@@ -20,9 +20,18 @@
  *    io_add_notify() and inotify_add_watch() here. There are others, for a
  *    moment: a session that waits for a lock on the mailbox watches that.
  *
+ * 3. A look at a Maildir is believed to have seen all when the folder's time stays
+ *    the same (maildir/maildir-sync.c), but a kernel tick may have several changes:
+ *    mail that arrives just after a look has the look's time. Dovecot does not trust
+ *    a time of less than two seconds ago, yet nothing makes it look again: the mail
+ *    waits for the next one, or half a minute. A look that follows each message is
+ *    such a look far more often than one that waits. So there is another one when
+ *    two seconds have passed without a change, by mailbox_notify_changes() and
+ *    timeout_add() here, and no hibernation before it.
+ *
  * Every other call passes unchanged. Where a later Dovecot has other names, calls
  * or lengths, nothing here applies, and Dovecot is as it was. Delete this when
- * Dovecot has a setting for 1 and a cure for 2 (chatmail/relay#72).
+ * Dovecot has a setting for 1 and a cure for 2 and 3 (chatmail/relay#72).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -33,7 +42,10 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { NOTIFY_DELAY_MSECS = 500 };
+enum {
+	NOTIFY_DELAY_MSECS = 500,
+	LOOK_AGAIN_MSECS = 2100 /* whole seconds are compared, MAILDIR_SYNC_SECS is 1 */
+};
 
 /* Dovecot's own types: only passed through. */
 struct io;
@@ -41,16 +53,26 @@ struct mailbox;
 struct timeout;
 typedef void io_callback_t(void *context);
 typedef void timeout_callback_t(void *context);
+typedef void notify_callback_t(struct mailbox *box, void *context);
 
 /* An imap process has one thread and, unless it is told otherwise, one client. */
 static int watching = -1;       /* the inotify descriptor that watches the mailbox */
 static int adding;              /* mailbox-watch.c is adding a watch */
 static int extracting;          /* inside mailbox_watch_extract_notify_fd() */
 static struct timeout *waiting; /* a reported change that nobody has looked at */
+static struct timeout *polling; /* mailbox-watch.c's own; there while it watches */
+static struct timeout *again;   /* the other look */
+static struct {                 /* what it calls, as a reported change does */
+	notify_callback_t *callback;
+	struct mailbox *box;
+	void *context;
+} look;
 
 /* Sets the function pointer real to the definition that ours stands in front of. */
 #define FIND(real, name) \
 	do { if ((real) == NULL) *(void **)&(real) = dlsym(RTLD_NEXT, name); } while (0)
+
+static void look_again_later(void);
 
 static int from_mailbox_watch(const char *source_filename)
 {
@@ -89,6 +111,22 @@ int inotify_add_watch(int fd, const char *path, uint32_t mask)
 	return real(fd, path, mask);
 }
 
+/* lib/ioloop.h. timeout_add_short() comes by here too, with less than a second. */
+struct timeout *timeout_add(unsigned int msecs,
+	const char *source_filename, unsigned int source_linenum,
+	timeout_callback_t *callback, void *context)
+{
+	static struct timeout *(*real)(unsigned int, const char *, unsigned int,
+				       timeout_callback_t *, void *);
+	struct timeout *timeout;
+
+	FIND(real, "timeout_add");
+	timeout = real(msecs, source_filename, source_linenum, callback, context);
+	if (msecs >= 1000 && from_mailbox_watch(source_filename))
+		polling = timeout;
+	return timeout;
+}
+
 /* lib/ioloop.h */
 struct timeout *timeout_add_short(unsigned int msecs,
 	const char *source_filename, unsigned int source_linenum,
@@ -101,22 +139,63 @@ struct timeout *timeout_add_short(unsigned int msecs,
 	if (msecs != NOTIFY_DELAY_MSECS || !from_mailbox_watch(source_filename))
 		return real(msecs, source_filename, source_linenum, callback, context);
 	waiting = real(0, source_filename, source_linenum, callback, context);
+	if (polling != NULL)
+		look_again_later();
 	return waiting;
 }
 
-/* lib/ioloop.h. mailbox-watch.c calls it when the wait is over, or called off. */
+/* lib/ioloop.h. mailbox-watch.c calls it when the wait is over, or called off, and
+   when it stops to watch. */
 void timeout_remove(struct timeout **timeout)
 {
 	static void (*real)(struct timeout **);
 
 	FIND(real, "timeout_remove");
-	if (*timeout == waiting)
+	if (*timeout != NULL && *timeout == waiting)
 		waiting = NULL;
+	if (*timeout != NULL && *timeout == polling) {
+		polling = NULL;
+		if (again != NULL)
+			real(&again);
+	}
 	real(timeout);
 }
 
-/* lib-storage/mailbox-watch.h. What is refused is tried again after the next
-   change, or in the client's next IDLE. */
+static void look_again(void *context)
+{
+	(void)context;
+	timeout_remove(&again);
+	look.callback(look.box, look.context);
+}
+
+static void look_again_later(void)
+{
+	if (look.callback == NULL)
+		return;
+	if (again != NULL)
+		timeout_remove(&again);
+	again = timeout_add(LOOK_AGAIN_MSECS, __FILE__, __LINE__, look_again, NULL);
+}
+
+/* lib-storage/mail-storage.h. A session says in IDLE what to call. */
+void mailbox_notify_changes(struct mailbox *box, notify_callback_t *callback,
+			    void *context)
+{
+	static void (*real)(struct mailbox *, notify_callback_t *, void *);
+	struct timeout *before = polling;
+
+	FIND(real, "mailbox_notify_changes");
+	real(box, callback, context);
+	if (polling == NULL || polling == before)
+		return; /* this mailbox is not watched */
+	look.callback = callback;
+	look.box = box;
+	look.context = context;
+	look_again_later();
+}
+
+/* lib-storage/mailbox-watch.h. What is refused is tried again imap_hibernate_timeout
+   after the next look. */
 int mailbox_watch_extract_notify_fd(struct mailbox *box, const char **reason_r)
 {
 	static int (*real)(struct mailbox *, const char **);
@@ -131,9 +210,9 @@ int mailbox_watch_extract_notify_fd(struct mailbox *box, const char **reason_r)
 	if (fd == -1)
 		return -1;
 	(void)poll(&old, 1, 0);
-	if (waiting != NULL || (old.revents & POLLIN) != 0) {
+	if (waiting != NULL || again != NULL || (old.revents & POLLIN) != 0) {
 		close(fd);
-		*reason_r = "a change to the mailbox has not been looked at";
+		*reason_r = "the mailbox has to be looked at once more";
 		return -1;
 	}
 	return fd;
