@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,11 +27,14 @@ type Key struct {
 	Secret []byte
 }
 
-var keyFile = regexp.MustCompile(`(?s)^\s*key\s+"?([^\s"{]+)"?\s*\{(.*)\}\s*;?\s*$`)
+// keyFile is compiled when it is needed: most processes read no key.
+var keyFile = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^\s*key\s+"?([^\s"{]+)"?\s*\{(.*)\}\s*;?\s*$`)
+})
 
 // ParseUpdateKey reads a key file as tsig-keygen(8) writes it.
 func ParseUpdateKey(text []byte) (Key, error) {
-	m := keyFile.FindSubmatch(text)
+	m := keyFile().FindSubmatch(text)
 	if m == nil {
 		return Key{}, errors.New("it is not what tsig-keygen writes: key NAME { algorithm …; secret …; };")
 	}

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ const (
 	maxLocalPart = 64 // octets; RFC 5321 §4.5.3.1.1
 	maxPassword  = 72 // octets; bcrypt reads no more
 	maxDomain    = 253
+	maxLabel     = 63
 
 	minBcryptCost = 4
 	maxBcryptCost = 14 // more than a second for each login
@@ -141,7 +141,13 @@ func absolute(path string) error {
 	return nil
 }
 
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// isLabel says whether text can be a part of a host's name: letters in lower case,
+// digits, and hyphens inside (RFC 1123 §2.1). Every daemon reads the configuration: a
+// regular expression would take 40 KB in each.
+func isLabel(text string) bool {
+	return text != "" && len(text) <= maxLabel && text[0] != '-' && text[len(text)-1] != '-' &&
+		strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
 
 // CheckDomain says why name cannot be a mail_domain. It accepts an IPv4 literal and a fully qualified host name in lower
 // case, whose first label may begin with "_".
@@ -158,7 +164,7 @@ func CheckDomain(name string) error {
 		return bad
 	}
 	for _, l := range labels {
-		if !label.MatchString(l) {
+		if !isLabel(l) {
 			return bad
 		}
 	}
@@ -276,7 +282,7 @@ func checkAddresses(list []string) error {
 
 func checkSelector(selector string) error {
 	for _, l := range strings.Split(selector, ".") {
-		if !label.MatchString(l) {
+		if !isLabel(l) {
 			return fmt.Errorf("%q: want a DNS label such as opendkim", selector)
 		}
 	}

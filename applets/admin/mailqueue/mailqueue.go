@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -118,8 +119,11 @@ func (ds *Destinations) Sorted() []Destination {
 	return list
 }
 
-// address is whatever has an "@" in it, with the brackets around.
-var address = regexp.MustCompile(`<?[^\s<>"(),;:]*@[^\s<>"(),;]*>?`)
+// address is whatever has an "@" in it, with the brackets around. It is compiled when
+// it is needed: the daemons, which are the same program, never do.
+var address = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`<?[^\s<>"(),;:]*@[^\s<>"(),;]*>?`)
+})
 
 // WithoutAddresses puts "<…>" in the place of each mail address in a text.
-func WithoutAddresses(text string) string { return address.ReplaceAllString(text, "<…>") }
+func WithoutAddresses(text string) string { return address().ReplaceAllString(text, "<…>") }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Rule says what becomes of mail for a destination, that which waits and that
@@ -95,10 +96,12 @@ func parseRule(line string) (destination string, rule Rule, ok bool) {
 	return strings.ToLower(line[:end]), Other, true
 }
 
-var (
-	name    = regexp.MustCompile(`^_?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
-	literal = regexp.MustCompile(`^\[([0-9.]+|ipv6:[0-9a-f:.]+)\]$`)
-)
+// destination is a domain or an address literal. It is compiled when it is needed: the
+// daemons, which are the same program, never do.
+var destination = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(_?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|` +
+		`\[([0-9.]+|ipv6:[0-9a-f:.]+)\])$`)
+})
 
 // maxDomain is the longest name of the DNS, in octets (RFC 1035 §3.1).
 const maxDomain = 253
@@ -107,7 +110,7 @@ const maxDomain = 253
 // the form in which the map has it.
 func ParseDestination(text string) (string, error) {
 	d := strings.ToLower(strings.TrimSuffix(text, "."))
-	if len(d) > maxDomain || !name.MatchString(d) && !literal.MatchString(d) {
+	if len(d) > maxDomain || !destination().MatchString(d) {
 		return "", fmt.Errorf("%q: want what follows the @ of an address, such as example.org or [192.0.2.7]", text)
 	}
 	return d, nil

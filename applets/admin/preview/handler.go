@@ -14,6 +14,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"chatmaild/packaging/www"
@@ -32,9 +33,12 @@ var (
 	errorCSS []byte
 	//go:embed error.html
 	errorHTML string
-
-	errorPage = template.Must(template.New("error.html").Parse(errorHTML))
 )
+
+// errorPage is parsed when it is needed: the daemons, which are the same program, never do.
+var errorPage = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("error.html").Parse(errorHTML))
+})
 
 // Handler serves the preview. dynamic answers the given paths, which are no files, such
 // as /new. Browsers hold a connection each for as long as they show a page; these end
@@ -150,7 +154,7 @@ func (p *Preview) fail(w http.ResponseWriter, now state) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusInternalServerError)
 	// An error here means that the browser is gone.
-	_ = errorPage.Execute(w, data)
+	_ = errorPage().Execute(w, data)
 }
 
 func (p *Preview) excerpt(where *www.Error) []excerpt {
