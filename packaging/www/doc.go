@@ -16,6 +16,7 @@
 // A page is a text/template before it is Markdown. {{ config.delete_mails_after }} is
 // the value of that key of chatmail.toml, as people write it; {{ button }}, {{ qr }} and the like are the
 // parts in parts.html. See values.go for all of them. HTML passes: the folder is the operator's.
+// The Markdown is CommonMark, with the definition lists and tables of blocks.go.
 //
 // # No scripts
 //

@@ -9,11 +9,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
@@ -48,7 +48,7 @@ func newRenderer(site Site, src *source) (*renderer, error) {
 		return nil, err
 	}
 	r.md = goldmark.New(
-		goldmark.WithExtensions(extension.Table, extension.DefinitionList, extension.Typographer),
+		goldmark.WithExtensions(blocks{}),
 		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithAttribute()),
 		goldmark.WithRendererOptions(html.WithUnsafe()),
 	)
@@ -141,10 +141,12 @@ func (r *renderer) part(name string) (string, error) {
 	if err := r.parts.ExecuteTemplate(&b, name, r.values.site); err != nil {
 		return "", err
 	}
-	return blankLines.ReplaceAllString(strings.TrimSpace(b.String()), "\n"), nil
+	return blankLines().ReplaceAllString(strings.TrimSpace(b.String()), "\n"), nil
 }
 
-var blankLines = regexp.MustCompile(`\n\s*\n`)
+// Regular expressions are compiled when they are needed: the daemons, which are the
+// same program, render no pages.
+var blankLines = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\n\s*\n`) })
 
 // title returns the text of the first heading of level 1.
 func title(doc ast.Node, source []byte) string {
@@ -175,10 +177,12 @@ func title(doc ast.Node, source []byte) string {
 
 // Errors of both template packages are "template: NAME:LINE: text" or
 // "template: NAME:LINE:COLUMN: text", in html also with "html/" in front.
-var templatePlace = regexp.MustCompile(`^(?:html/)?template: ?([^:]+):(\d+):(?:\d+:)? (?s:(.*))$`)
+var templatePlace = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:html/)?template: ?([^:]+):(\d+):(?:\d+:)? (?s:(.*))$`)
+})
 
 func templateError(name string, err error) error {
-	m := templatePlace.FindStringSubmatch(err.Error())
+	m := templatePlace().FindStringSubmatch(err.Error())
 	if m == nil {
 		return &Error{File: name, Text: err.Error()}
 	}
