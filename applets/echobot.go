@@ -27,6 +27,10 @@ const (
 	answersBurst     = 20
 )
 
+// contactsAtOnce is how many contacts the bot tells apart while they write faster than
+// that.
+const contactsAtOnce = 4096
+
 var echobot = command.Command{
 	Name: "echobot", Kind: command.Daemon, Synopsis: "answers on echo@DOMAIN, end-to-end encrypted",
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -88,13 +92,13 @@ func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, ident
 	if err != nil {
 		return err
 	}
-	contacts, err := limiter(answersPerMinute, answersBurst)
+	contacts, err := limiter(answersPerMinute, answersBurst, contactsAtOnce)
 	if err != nil {
 		return err
 	}
 	// Below what the relay lets any account send, so that it never has to say no.
 	// The rest is for probes.
-	all, err := limiter(max(1, cfg.MaxUserSendPerMinute*3/4), max(1, cfg.MaxUserSendBurstSize/2))
+	all, err := limiter(max(1, cfg.MaxUserSendPerMinute*3/4), max(1, cfg.MaxUserSendBurstSize/2), 1)
 	if err != nil {
 		return err
 	}
@@ -118,10 +122,10 @@ func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, ident
 	return daemon.Run(ctx)
 }
 
-func limiter(perMinute, burst int) (*ratelimit.Limiter, error) {
+func limiter(perMinute, burst, senders int) (*ratelimit.Limiter, error) {
 	start := time.Now()
 	return ratelimit.New(ratelimit.Options{
-		PerMinute: perMinute, Burst: burst,
+		PerMinute: perMinute, Burst: burst, Senders: senders,
 		Now: func() time.Duration { return time.Since(start) },
 	})
 }

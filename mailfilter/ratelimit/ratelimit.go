@@ -21,8 +21,9 @@ import (
 	"time"
 )
 
-// Senders is how many senders the table holds at the same time. 100,000 that
-// send at once meet in a full bucket with a chance below one in a million.
+// Senders is how many senders the table holds at the same time, unless Options say
+// otherwise. 100,000 that send at once meet in a full bucket with a chance below one in
+// a million.
 const (
 	Senders    = 1 << 18 // 4 MiB, of which only the pages in use take memory
 	bucketSize = 64
@@ -32,6 +33,7 @@ const (
 type Options struct {
 	PerMinute int // how many may be sent in a minute, in the long run
 	Burst     int // how many may be sent at once after a pause
+	Senders   int // places of the table, at least; 0 stands for the constant
 
 	// Now returns the time since some start. It never goes back.
 	Now func() time.Duration
@@ -57,12 +59,15 @@ type place struct {
 	whole  time.Duration
 }
 
-var errOptions = errors.New("ratelimit: rate and burst must be positive")
+var errOptions = errors.New("ratelimit: rate and burst must be positive, senders not negative")
 
 // New returns a limiter in which every allowance is whole.
 func New(o Options) (*Limiter, error) {
-	if o.PerMinute <= 0 || o.Burst <= 0 {
+	if o.PerMinute <= 0 || o.Burst <= 0 || o.Senders < 0 {
 		return nil, errOptions
+	}
+	if o.Senders == 0 {
+		o.Senders = Senders
 	}
 	interval := time.Minute / time.Duration(o.PerMinute)
 	return &Limiter{
@@ -70,7 +75,7 @@ func New(o Options) (*Limiter, error) {
 		burst:    interval * time.Duration(o.Burst),
 		now:      o.Now,
 		seed:     maphash.MakeSeed(),
-		buckets:  make([]bucket, Senders/bucketSize),
+		buckets:  make([]bucket, (o.Senders+bucketSize-1)/bucketSize),
 	}, nil
 }
 

@@ -63,7 +63,7 @@ func TestAllow(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, o := range []Options{{PerMinute: 0, Burst: 1}, {PerMinute: 1, Burst: 0}, {PerMinute: -1, Burst: 1}} {
+	for _, o := range []Options{{PerMinute: 0, Burst: 1}, {PerMinute: 1, Burst: 0}, {PerMinute: -1, Burst: 1}, {PerMinute: 1, Burst: 1, Senders: -1}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("New(%+v) gave no error", o)
 		}
@@ -113,6 +113,26 @@ func TestFullTable(t *testing.T) {
 	c.advance(time.Minute)
 	if got := allowed(l, "newcomer", 20); got != 10 {
 		t.Errorf("newcomer: %d allowed once all are whole again, want 10", got)
+	}
+}
+
+// TestSmallTable has a table of one bucket: it holds as many as a bucket, and takes as
+// little memory.
+func TestSmallTable(t *testing.T) {
+	for _, senders := range []int{1, bucketSize} {
+		c := new(clock)
+		l, err := New(Options{PerMinute: 60, Burst: 2, Senders: senders, Now: c.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range bucketSize {
+			if got := allowed(l, fmt.Sprint("user", i), 3); got != 2 {
+				t.Errorf("%d senders: number %d: %d allowed, want 2", senders, i, got)
+			}
+		}
+		if got := len(l.buckets); got != 1 {
+			t.Errorf("%d senders: %d buckets, want 1", senders, got)
+		}
 	}
 }
 
