@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"chatmaild/applets/admin/takeover"
@@ -33,7 +34,7 @@ func (im *importer) takeEchobot(ctx context.Context) error {
 	id, err := im.oldBot(ctx)
 	if id == nil || err != nil {
 		if err != nil {
-			im.note("echo bot", "it becomes a new one, for the old one's key cannot be read: %v", err)
+			im.note(aboutBot, "it becomes a new one, for the old one's key cannot be read: %v%s", err, im.botHint())
 		}
 		return nil
 	}
@@ -44,6 +45,17 @@ func (im *importer) takeEchobot(ctx context.Context) error {
 	return im.put("echo bot's key", []wanted.File{
 		{Path: name, Content: text, Mode: 0o600, Owner: "chatmaild", Group: "chatmaild", Secret: true},
 	})
+}
+
+// aboutBot is what notes on the bot begin with.
+const aboutBot = "echo bot"
+
+// botHint says what can be done about that: a copy waits for chatmaild run.
+func (im *importer) botHint() string {
+	if im.from == "" {
+		return ""
+	}
+	return "; mend that and run this again, before chatmaild run, to keep it"
 }
 
 // oldBot returns who the old bot is, or nil if there never was one.
@@ -119,10 +131,13 @@ func (im *importer) botKey(ctx context.Context, database string) (*chat.Key, err
 	return key, nil
 }
 
-// noteEchobot says what becomes of the bot.
+// noteEchobot says what becomes of the bot, unless it is known that it cannot.
 func (im *importer) noteEchobot() {
+	if slices.ContainsFunc(im.notes, func(n note) bool { return n.about == aboutBot }) {
+		return
+	}
 	database, err := im.source.Files(path.Join(takeover.EchobotState, "accounts"))
 	if err == nil && len(database) > 0 {
-		im.note("echo bot", "its key, and the invite link that people have, are taken from %s; its chats stay there", takeover.EchobotState)
+		im.note(aboutBot, "its key, and the invite link that people have, are taken from %s; its chats stay there", takeover.EchobotState)
 	}
 }

@@ -95,6 +95,9 @@ func TestImportEchobot(t *testing.T) {
 			if told := strings.Contains(out.String(), "echo bot: it becomes"); told != (tt.noted != "") || !strings.Contains(out.String(), tt.noted) {
 				t.Errorf("want the note %q in\n%s", tt.noted, out)
 			}
+			if told := strings.Contains(out.String(), "echo bot: its key"); told != (tt.noted == "" && len(tt.files) > 0) {
+				t.Errorf("that the key is taken over is told: %v\n%s", told, out)
+			}
 		})
 	}
 }

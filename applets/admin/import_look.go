@@ -53,7 +53,9 @@ func surveyAccounts(source host.Host, conf *config.Config) (oldAccounts, error) 
 		stored, err := source.ReadFile(path.Join(box, "password"))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			a.bare++
+			if name != conf.EchobotAddress() { // its password was elsewhere
+				a.bare++
+			}
 			continue
 		case err != nil:
 			return a, fmt.Errorf("looking at the passwords: %w", err)

@@ -132,7 +132,8 @@ func (im *importer) writeJournal() error {
 // keep copies what will be replaced.
 func (im *importer) keep(context.Context) error {
 	im.say("keep a copy of what is replaced in %s", importKept)
-	for _, name := range append(slices.Clone(takeover.Configured), im.ini) {
+	replaced := append(slices.Clone(takeover.Configured), im.ini, path.Join(im.conf.EchobotMailbox(), "password"))
+	for _, name := range replaced {
 		there, err := im.machine.Exists(name)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 func TestImportDryRunChangesNothing(t *testing.T) {
 	m := newOldRelay(t)
+	m.write(oldBoxes+"/echo@"+oldDomain+"/new/1", "to a bot whose password is elsewhere")
 	before := m.everything()
 	im, out := m.importer(importOptions{dryRun: true})
 	if err := im.run(t.Context()); err != nil {
@@ -33,10 +34,14 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 			t.Errorf("want %q in\n%s", part, out)
 		}
 	}
+	if strings.Contains(out.String(), "have no password") {
+		t.Errorf("the echo bot is no user:\n%s", out)
+	}
 }
 
 func TestImportAndUndo(t *testing.T) {
 	m := newOldRelay(t)
+	m.write(oldBoxes+"/echo@"+oldDomain+"/password", "{SHA512-CRYPT}$6$of$another")
 	before := m.everything()
 	im, out := m.importer(importOptions{})
 	if err := im.run(t.Context()); err != nil {
