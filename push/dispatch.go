@@ -82,11 +82,25 @@ func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free i
 	n.mu.Lock()
 	n.drain.spend(len(entries))
 	n.mu.Unlock()
-	if as == asFresh {
+	switch {
+	case as == asFresh:
 		as = asOverdue
+	case as == asProbe && len(entries) == 0:
+		n.ask(posts)
 	}
 	n.start(ctx, posts, entries, as)
 	return next
+}
+
+// ask has a dead service asked while there is nothing to send to it. Else it would stay
+// dead until then, in the eyes of whoever watches.
+func (n *Notifier) ask(posts context.Context) {
+	n.occupy(asProbe, 1)
+	n.sending.Go(func() {
+		n.services.ask(posts)
+		n.occupy(asProbe, -1)
+		n.nudge()
+	})
 }
 
 // takeFresh returns the first n fresh keys.

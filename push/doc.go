@@ -32,6 +32,7 @@
 // five hours pass, or MaxQueued is reached (then what has been due longest goes, and is
 // counted). At most Options.InFlight POSTs are under way, never two for one token.
 // A fresh entry overtakes overdue ones, and those drain at a bounded rate. A service
-// that seems dead is asked by one probe at a time, see Circuit. Nothing here
-// puts a token or an address into an error.
+// that seems dead is asked by one probe at a time, see Circuit: a notification, or a
+// question without a token if none is due. Nothing here puts a token or an address into
+// an error.
 package push

@@ -54,7 +54,8 @@ func (f *failover) capacity(free int) (n int, probe bool, at time.Time) {
 	return n, probe, at
 }
 
-// probeTimeout is how long a dead service may take if another one is there to ask.
+// probeTimeout is how long a dead service may take if another one is there to ask, or
+// nothing is there to send.
 const probeTimeout = 2 * time.Second
 
 // send tries the services in their order. sent is false if none may be asked now.
@@ -76,6 +77,22 @@ func (f *failover) send(ctx context.Context, token string) (r Result, sent bool)
 		}
 	}
 	return r, sent
+}
+
+// ask asks the dead services whether they are there again, those that may be asked now.
+func (f *failover) ask(ctx context.Context) {
+	for _, s := range f.services {
+		f.mu.Lock()
+		ok, probe := s.circuit.Allow(f.now())
+		f.mu.Unlock()
+		if !ok || !probe {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, probeTimeout)
+		r := s.Ask(asking)
+		cancel()
+		f.learn(ctx, s, r, true)
+	}
 }
 
 func (f *failover) sendTo(ctx context.Context, s *service, token string, limit time.Duration) Result {

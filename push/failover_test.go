@@ -19,6 +19,7 @@ func (mute) Fault(error)                        {}
 type fixed Result
 
 func (f fixed) Send(context.Context, string) Result { return Result(f) }
+func (f fixed) Ask(context.Context) Result          { return Result(f) }
 
 func TestCapacity(t *testing.T) {
 	now := noon

@@ -3,6 +3,7 @@ package push_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -247,6 +248,43 @@ func TestStopAndStart(t *testing.T) {
 		w.sleep(time.Second)
 		if n := len(w.sent("a")); n != 2 || w.queued() != 0 {
 			t.Errorf("%d POSTs and %d entries left, want 2 and none", n, w.queued())
+		}
+	})
+}
+
+// TestOutageWithoutMail has the only service die, and what waited for it go: it is asked
+// now and then nevertheless, without a token, and is alive once it answers.
+func TestOutageWithoutMail(t *testing.T) {
+	inWorld(t, []string{"s"}, func(w *world) {
+		w.answer("s", always(refused))
+		w.crowd(10)
+		w.sleep(time.Second)
+		for i := range 10 {
+			if err := w.db.Remove(fmt.Sprint(i, "@x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.sleep(10 * time.Minute)
+		w.mu.Lock()
+		posts, asked := len(w.posts), w.asked
+		w.mu.Unlock()
+		// After 1, 2, 4, 8, 16 and then every 30 s.
+		if asked < 18 || asked > 26 {
+			t.Errorf("asked %d times in ten minutes, want some twenty", asked)
+		}
+		w.answer("s", nil)
+		w.sleep(31 * time.Second)
+		w.mu.Lock()
+		events, again := w.events, w.asked
+		w.mu.Unlock()
+		if last := events[len(events)-1]; !strings.HasPrefix(last, "alive s ") {
+			t.Errorf("the last event is %q, want that it is alive", last)
+		}
+		w.sleep(10 * time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.posts) != posts || w.asked != again {
+			t.Errorf("%d POSTs and %d questions more, want none", len(w.posts)-posts, w.asked-again)
 		}
 	})
 }

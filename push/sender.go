@@ -23,9 +23,11 @@ type Result struct {
 	Err        error         // why it failed
 }
 
-// Sender hands a token to a notification service. ctx bounds the time that takes.
+// Sender hands a token to a notification service, or asks it whether it is there at
+// all: then the outcome is Delivered or Unreached. ctx bounds the time that takes.
 type Sender interface {
 	Send(ctx context.Context, token string) Result
+	Ask(ctx context.Context) Result
 }
 
 // Endpoint is a notification service with its name for the operator.

@@ -32,6 +32,7 @@ type world struct {
 	mu      sync.Mutex
 	answers map[string]func(token string) push.Result // by the service's name
 	posts   []post
+	asked   int            // questions without a token
 	now     map[string]int // POSTs under way, by token
 	most    int            // POSTs under way at once
 	events  []string
@@ -158,6 +159,29 @@ func (s sender) Send(ctx context.Context, token string) push.Result {
 		return push.Result{}
 	}
 	return answer(token)
+}
+
+// Ask implements push.Sender.
+func (s sender) Ask(ctx context.Context) push.Result {
+	w := s.w
+	w.mu.Lock()
+	w.asked++
+	answer, takes := w.answers[s.name], w.takes
+	if w.hangs[s.name] {
+		takes = time.Hour
+	}
+	w.mu.Unlock()
+	select {
+	case <-time.After(takes):
+	case <-ctx.Done():
+		return push.Result{Outcome: push.Unreached, Err: ctx.Err()}
+	}
+	if answer != nil {
+		if r := answer(""); r.Outcome == push.Unreached {
+			return r
+		}
+	}
+	return push.Result{}
 }
 
 // answer makes a service answer so from now on.

@@ -95,6 +95,27 @@ func (g *Gateway) Send(ctx context.Context, token string) push.Result {
 	return g.answered(resp)
 }
 
+// Ask implements push.Sender. Whatever the service thinks of the question, it is there
+// if it answers.
+func (g *Gateway) Ask(ctx context.Context) push.Result {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, g.url, nil)
+	if err != nil {
+		return push.Result{Outcome: push.Unreached, Err: fmt.Errorf("asking %s: %w", g.url, err)}
+	}
+	req.Header.Set("User-Agent", g.agent)
+	resp, err := g.client.Do(req)
+	if err != nil {
+		r := g.unanswered(ctx, err)
+		r.Outcome = push.Unreached
+		return r
+	}
+	defer resp.Body.Close()
+	if r := g.answered(resp); r.Outcome == push.Unreached {
+		return r
+	}
+	return push.Result{Outcome: push.Delivered}
+}
+
 func (g *Gateway) unanswered(ctx context.Context, err error) push.Result {
 	var outer *url.Error
 	if errors.As(err, &outer) {

@@ -169,3 +169,32 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// TestAsk has a service that is there whatever it thinks of being asked, and none that
+// is behind a proxy alone.
+func TestAsk(t *testing.T) {
+	for status, want := range map[int]push.Outcome{
+		200: push.Delivered, 302: push.Delivered, 404: push.Delivered, 405: push.Delivered, 410: push.Delivered, 429: push.Delivered, 500: push.Delivered,
+		502: push.Unreached, 503: push.Unreached, 504: push.Unreached,
+	} {
+		g, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if body, _ := io.ReadAll(r.Body); r.Method != "HEAD" || r.URL.Path != "/notify" || len(body) > 0 {
+				t.Errorf("%s %s, body %q", r.Method, r.URL.Path, body)
+			}
+			w.WriteHeader(status)
+		})
+		if r := g.Ask(t.Context()); r.Outcome != want || (r.Err == nil) != (want == push.Delivered) {
+			t.Errorf("%d: got %+v, want outcome %v", status, r, want)
+		}
+	}
+	g, server := serve(t, nil)
+	server.Close()
+	if r := g.Ask(t.Context()); r.Outcome != push.Unreached || r.Err == nil {
+		t.Errorf("nobody listens: got %+v", r)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := g.Ask(ctx); r.Outcome != push.Unreached {
+		t.Errorf("no time: got %+v", r)
+	}
+}
