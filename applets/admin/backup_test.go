@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/snapshot"
 	"chatmaild/applets/admin/vault"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -291,6 +292,15 @@ func TestMovedAway(t *testing.T) {
 		}
 		if err := requireSettled(m.conf(t), m.Host); (err != nil) != moved {
 			t.Errorf("%s: got %v", phase, err)
+		}
+		for domain, back := range map[string]bool{m.conf(t).MailDomain: moved, "_another.test": false} {
+			r := restore{machine: m.Host, env: &command.Env{ConfigPath: config.DefaultPath}}
+			conf := *m.conf(t)
+			conf.MailDomain = domain
+			r.target = &snapshot.Target{Layout: snapshot.Layout{Conf: &conf, Root: m.Root}}
+			if got, err := r.movedAway(); got != back || err != nil {
+				t.Errorf("%s: that it moved away says %v to %s, want %v (%v)", phase, got, domain, back, err)
+			}
 		}
 	}
 }

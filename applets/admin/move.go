@@ -149,7 +149,8 @@ func (m *move) advice() string {
 	case moveOff:
 		return "mail is off on both sides and waits at its senders; the same command goes on, and \"chatmaild run\" here goes back"
 	}
-	return fmt.Sprintf("all is copied, and mail may be on at %s already; mend the cause, and the same command goes on", m.there)
+	return fmt.Sprintf("all is copied, and mail may be on at %s already; mend the cause, and the same command goes on; "+
+		"\"chatmaild move root@THIS\" there goes back", m.there)
 }
 
 // farewell says what remains for the operator.

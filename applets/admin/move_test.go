@@ -61,7 +61,7 @@ func TestMoveAdvice(t *testing.T) {
 	for phase, want := range map[movePhase]string{
 		moveCopying: "mail is on here as before",
 		moveOff:     "\"chatmaild run\" here goes back",
-		moveHanding: "mail may be on at root@new already",
+		moveHanding: "\"chatmaild move root@THIS\" there goes back",
 	} {
 		m := move{there: "root@new", record: moveRecord{Phase: phase}}
 		if got := m.advice(); !strings.Contains(got, want) || !strings.Contains(got, "the same command goes on") {

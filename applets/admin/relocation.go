@@ -97,7 +97,8 @@ func requireSettled(conf *config.Config, machine host.Host) error {
 		return err
 	} else if is && (move.Phase == moveDone || move.Phase == moveHanding) {
 		return command.WithHint(fmt.Errorf("this relay has moved to %s", move.To),
-			"if it shall be here again: turn mail off there (chatmaild run --disable-mail), then remove %s here, and let the mail in the queue go: postsuper -H ALL", moved.path)
+			"to have it here again, with all that has come since, there: chatmaild move root@THIS; "+
+				"if that cannot be, see that mail is off there, remove %s here, and then: postsuper -H ALL; chatmaild run", moved.path)
 	}
 	return nil
 }

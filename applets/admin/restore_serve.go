@@ -67,6 +67,11 @@ func (r *restore) serve(ctx context.Context, step string) error {
 	case "inventory":
 		return r.inventory(ctx)
 	case "finish":
+		// It is here again, whatever had moved away. Until finish is done, the record
+		// of the restore keeps it from running.
+		if err := moveRecordOf(conf, r.machine).remove(); err != nil {
+			return err
+		}
 		return r.finish(ctx)
 	}
 	return command.Usagef("cannot serve %q; want check, inventory, update or finish", step)
@@ -76,6 +81,9 @@ func (r *restore) serve(ctx context.Context, step string) error {
 func (r *restore) check(id string) moveAnswer {
 	a := moveAnswer{Version: r.env.Version, Addresses: globalAddresses()}
 	err := errors.Join(r.machine.RequireDebian(), r.machine.RequirePackages(), requireUsers())
+	if err == nil {
+		r.overwrite, err = r.movedAway()
+	}
 	if err == nil {
 		_, err = r.claim(id)
 	}
@@ -89,6 +97,22 @@ func (r *restore) check(id string) moveAnswer {
 	}
 	a.Free, a.Inodes = int64(st.Bavail)*st.Bsize, int64(st.Ffree)
 	return a
+}
+
+// movedAway reports whether this relay was here and has moved away. Then it may come
+// back: what it left here is older than what it brings.
+func (r *restore) movedAway() (bool, error) {
+	var move moveRecord
+	is, err := moveRecordOf(r.target.Conf, r.machine).read(&move)
+	if err != nil || !is || order(move.Phase) < order(moveHanding) {
+		return false, err
+	}
+	text, err := r.machine.ReadFile(r.env.ConfigPath)
+	if err != nil {
+		return false, nil // nothing to overwrite
+	}
+	here, err := parseConfig(string(text))
+	return err == nil && here.MailDomain == r.target.Conf.MailDomain, nil
 }
 
 // requireUsers looks for those that the relay's files belong to.

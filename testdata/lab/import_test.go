@@ -2,10 +2,8 @@ package lab
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -19,23 +17,35 @@ const importPush = "openpgp:token-of-the-old-relay"
 // An imported is what the steps of TestImport share; each builds on those before it.
 type imported struct {
 	proof
-	alice, bob *Profile
-	ab, ba     uint32
-	listener   account // gets the stream's mail
-	sleeper    account // logged in last in January
-	key        []byte  // of the certificate, before
-	etc        string  // checksums of the old configurations
-	passwords  string  // checksums and times of the old passwords
+	young       *Relay // a machine that never ran the old relay
+	alice, bob  *Profile
+	ab, ba      uint32
+	bot         oldBot
+	listener    account // gets the stream's mail
+	sleeper     account // logged in last in January
+	listenerWas string  // what its client knows of its mailbox
+	key         []byte  // of the certificate, before
+	etc         string  // checksums of the old configurations
+	passwords   string  // checksums and times of the old passwords
 }
 
-// TestImport takes over a machine that is laid out as the Python relay leaves it, and
-// gives it back, with real clients that were made before and notice nothing.
+// TestImport takes over a machine that is laid out as the Python relay leaves it, gives
+// it back, and takes it over on another machine from a copy of its files, with real
+// clients that were made before and notice nothing.
 func TestImport(t *testing.T) {
 	k := &imported{}
 	var deb string
 	k.lab, deb = newLab(t)
-	k.relay = startOldRelay(t, k.lab, deb)
+	var group sync.WaitGroup
 	var err error
+	group.Go(func() { k.young, err = startOther(t.Context(), k.lab, deb, oldDomain) })
+	defer group.Wait()
+	k.relay = startOldRelay(t, k.lab, deb)
+	group.Wait()
+	diagnose(t, k.young)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +57,11 @@ func TestImport(t *testing.T) {
 		{"dry run", (*imported).dryRun},
 		{"import under traffic", (*imported).take},
 		{"what was taken over", (*imported).taken},
+		{"the bot is the same", func(k *imported, t *testing.T) { k.sameBot(t, k.bob) }},
 		{"undo under traffic", (*imported).undo},
 		{"what came back", (*imported).back},
+		{"import of a copy", (*imported).copied},
+		{"the copy is the same", (*imported).sameCopy},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(k, t) }) {
 			break
@@ -71,6 +84,8 @@ func (k *imported) old(t *testing.T) {
 	}
 	say(t, k.bob, k.ba, k.alice, "before the import")
 
+	k.startBot(t)
+
 	k.sender, k.listener, k.sleeper = k.newAccount(t), k.newAccount(t), k.newAccount(t)
 	k.script(t, `
 cd %[1]s/bob123456@%[2]s && cp -p password former
@@ -92,10 +107,10 @@ func (k *imported) sums(t *testing.T) string {
 find /etc/systemd -type l -printf '%%p -> %%l\n' | sort`)
 }
 
-// secrets are the passwords, and when their users logged in last.
+// secrets are the passwords of people, and when they logged in last.
 func (k *imported) secrets(t *testing.T) string {
 	t.Helper()
-	return k.script(t, `cd %s; stat -c '%%n %%Y %%a %%U' */password; sha256sum */password; ls */enforceE2EEincoming`, oldBoxes)
+	return k.script(t, `cd %s; stat -c '%%n %%Y %%a %%U' [!e]*/password; sha256sum [!e]*/password; ls */enforceE2EEincoming`, oldBoxes)
 }
 
 // shownKey is the public key of the certificate that a port shows.
@@ -116,90 +131,13 @@ func (k *imported) shownKey(ctx context.Context, t *testing.T, port string) []by
 func (k *imported) dryRun(t *testing.T) {
 	out := k.script(t, "chatmaild import --dry-run --skip-dns-check 2>&1")
 	contains(t, "the dry run", out,
-		"unknown  no_such_key", "left     passthrough_recipients", "5 accounts stay", "4 BLF-CRYPT, 1 SHA512-CRYPT", "1 have push tokens; 1 notifications wait",
+		"unknown  no_such_key", "left     passthrough_recipients", "6 accounts stay", "5 BLF-CRYPT, 1 SHA512-CRYPT", "1 have push tokens; 1 notifications wait",
 		"filtermail-transport.service", "turnserver.service", "fcgiwrap.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf",
 		"/var/lib/acme/live/"+oldDomain+"/privkey", "chatmaild import --undo")
 	if got := k.sums(t); got != k.etc {
 		t.Errorf("something changed:\n%s", got)
 	}
 	k.script(t, "systemctl is-active --quiet %s", strings.Join(oldRunning, " "))
-}
-
-// A stream sends one message after another to an account, whatever happens to the
-// relay meanwhile, and knows which were taken.
-type stream struct {
-	mu            sync.Mutex
-	taken, unsure []string // Message-IDs
-	last          time.Time
-	gap           time.Duration // the longest time in which none was taken
-}
-
-// run sends until ctx is done.
-func (s *stream) run(ctx context.Context, k *imported, mail func(id string) string) {
-	for ctx.Err() == nil {
-		conn, err := k.open(ctx)
-		for err == nil && ctx.Err() == nil {
-			id := rand.Text()
-			var reply string
-			reply, err = conn.Send(k.sender.addr, k.listener.addr, mail(id))
-			switch {
-			case err != nil: // it broke off: nobody can know
-				s.unsure = append(s.unsure, id)
-			case strings.HasPrefix(reply, "250"):
-				s.take(id)
-			default:
-				err = fmt.Errorf("refused: %s", reply)
-			}
-			pause(ctx)
-		}
-		if conn != nil {
-			conn.Close()
-		}
-		pause(ctx)
-	}
-}
-
-func (s *stream) take(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taken = append(s.taken, id)
-	now := time.Now()
-	if !s.last.IsZero() {
-		s.gap = max(s.gap, now.Sub(s.last))
-	}
-	s.last = now
-}
-
-// since reports whether a message was taken after a point of time.
-func (s *stream) since(when time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last.After(when)
-}
-
-// pause keeps the stream from being all that the machine has time for.
-func pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(poll):
-	}
-}
-
-func (k *imported) open(ctx context.Context) (*SMTP, error) {
-	ctx, cancel := context.WithTimeout(ctx, partTimeout)
-	defer cancel()
-	s, err := k.outside.SMTP(ctx, oldDomain, submissionsPort)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.Command("EHLO station.test")
-	if err == nil {
-		var reply string
-		if reply, err = s.Login(k.sender.addr, k.sender.password); err == nil && !strings.HasPrefix(reply, "235") {
-			err = fmt.Errorf("login: %s", reply)
-		}
-	}
-	return s, err
 }
 
 // under runs a command on the relay while mail streams in, and holds that none was
@@ -238,7 +176,7 @@ func (k *imported) under(t *testing.T, word, command string) {
 		t.Fatal(err)
 	}
 	t.Log(out)
-	group.Go(func() { k.nudge(streaming) })
+	defer nudging(streaming, k.alice, k.bob)()
 	for _, text := range texts {
 		if _, _, err := k.alice.WaitText(ctx, text); err != nil {
 			t.Error(err)
@@ -261,53 +199,6 @@ func (k *imported) under(t *testing.T, word, command string) {
 	}
 }
 
-// nudge tells the clients that the network may be back, as apps do when they come to
-// the foreground: without it they wait 30 s after a failure.
-func (k *imported) nudge(ctx context.Context) {
-	for ctx.Err() == nil {
-		for _, p := range []*Profile{k.alice, k.bob} {
-			_ = p.Client.Call(ctx, nil, "maybe_network") // if the core is gone, other steps say so
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-// count looks for each message of the stream in its receiver's mailbox.
-func (k *imported) count(t *testing.T, s *stream) {
-	t.Helper()
-	session := k.imap(t, k.listener)
-	if _, err := session.Select(); err != nil {
-		t.Fatal(err)
-	}
-	untagged, err := session.OK("FETCH 1:* BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
-	if err != nil {
-		t.Fatal(err)
-	}
-	mailbox := strings.Join(untagged, "\n")
-	lost, doubled := 0, 0
-	for _, id := range s.taken {
-		switch strings.Count(mailbox, "<"+id) {
-		case 0:
-			lost++
-		case 1:
-		default:
-			doubled++
-		}
-	}
-	for _, id := range s.unsure {
-		if strings.Count(mailbox, "<"+id) > 1 {
-			doubled++
-		}
-	}
-	t.Logf("%d messages were taken, %d broken off; for %v none was", len(s.taken), len(s.unsure), s.gap.Round(time.Millisecond))
-	if lost > 0 || doubled > 0 {
-		t.Errorf("of %d messages %d were lost and %d came twice", len(s.taken), lost, doubled)
-	}
-}
-
 func (k *imported) take(t *testing.T) {
 	start := time.Now()
 	k.under(t, "import", "chatmaild import --skip-dns-check")
@@ -321,7 +212,6 @@ func (k *imported) taken(t *testing.T) {
 			t.Errorf("port %s shows another key", port)
 		}
 	}
-	// The echo bot is new; all others are as they were.
 	contains(t, "what is known of the users", k.secrets(t), strings.Split(k.passwords, "\n")...)
 	for _, u := range oldUnits {
 		if got := k.script(t, "systemctl show --property=LoadState --value %s", u.name); got != "masked" {
@@ -377,6 +267,7 @@ func (k *imported) back(t *testing.T) {
 	contains(t, "the waiting notifications", k.script(t, "cat %s/pending_notifications/*", oldBoxes), importPush)
 	say(t, k.alice, k.ab, k.bob, "after the undo")
 	say(t, k.bob, k.ba, k.alice, "all is as before")
+	k.botIsBack(t)
 }
 
 // difference is what lines of two texts are in one of them alone.

@@ -31,7 +31,7 @@ head -c 300000 /root/plain.backup >/root/cut.backup`)
 	if _, err := m.young.Run(ctx, "chatmaild", "run", "--disable-mail"); err != nil {
 		t.Fatal(err)
 	}
-	m.relay = m.old
+	m.at(m.old)
 	if _, err := m.old.Exec(ctx, strings.NewReader(res.Stdout), "sh", "-c", "base64 -d >/root/relay.backup"); err != nil {
 		t.Fatal(err)
 	}

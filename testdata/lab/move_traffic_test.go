@@ -80,3 +80,40 @@ func (f *traffic) stop() {
 	f.cancel()
 	<-f.done
 }
+
+// flows waits until what is sent from now on is there.
+func (m *moving) flows(t *testing.T) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	defer nudging(ctx, m.alice, m.bob)()
+	n := m.traffic.count()
+	m.traffic.waitSent(ctx, t, n+1)
+	if _, _, err := m.alice.WaitText(ctx, trafficText(n)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nudging tells clients that the network may be back, as apps do when they come to the
+// foreground, until it is told to end: without it they wait 30 s after a failure.
+func nudging(ctx context.Context, profiles ...*Profile) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		again := time.NewTicker(time.Second)
+		defer again.Stop()
+		for ctx.Err() == nil {
+			for _, p := range profiles {
+				_ = p.Client.Call(ctx, nil, "maybe_network") // if the core is gone, others say so
+			}
+			select {
+			case <-ctx.Done():
+			case <-again.C:
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

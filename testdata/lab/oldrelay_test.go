@@ -59,6 +59,7 @@ var oldUnits = []struct{ name, start, more string }{
 	{"filtermail.service", "/usr/libexec/chatmaild/filtermail-out --config " + oldLib + "/doveauth.toml", ""},
 	{"filtermail-incoming.service", "/usr/libexec/chatmaild/filtermail-in --config " + oldLib + "/doveauth.toml", ""},
 	{"filtermail-transport.service", "/bin/sleep infinity", ""},
+	{"echobot.service", "/bin/sleep infinity", ""},
 	{"turnserver.service", "/bin/sleep infinity", ""},
 	{"iroh-relay.service", "/bin/sleep infinity", ""},
 	{"mtail.service", "/bin/sleep infinity", ""},
@@ -72,7 +73,7 @@ var oldUnits = []struct{ name, start, more string }{
 // oldRunning are those that run while the relay does.
 var oldRunning = []string{
 	"doveauth.service", "lastlogin.service", "chatmail-metadata.service", "filtermail.service", "filtermail-incoming.service",
-	"filtermail-transport.service", "turnserver.service", "iroh-relay.service", "mtail.service", "acmetool-redirector.service",
+	"filtermail-transport.service", "echobot.service", "turnserver.service", "iroh-relay.service", "mtail.service", "acmetool-redirector.service",
 	"chatmail-expire.timer", "acmetool-reconcile.timer", "fcgiwrap.service", "opendkim.service", "dovecot.service", "postfix.service", "nginx.service",
 }
 

@@ -17,8 +17,9 @@ import (
 	"chatmaild/applets/keys"
 )
 
-// newPlain boots a host with the package and a config, but does not run it.
-func newPlain(t *testing.T) *plain {
+// newPlain boots a host with the package and a config, with settings beside, but does
+// not run it.
+func newPlain(t *testing.T, settings ...string) *plain {
 	t.Helper()
 	l, deb := newLab(t)
 	p := &plain{lab: l}
@@ -55,7 +56,7 @@ func newPlain(t *testing.T) *plain {
 	if err := p.relay.TrustRoot(ctx, "lab", p.authority.Root); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.relay.configure(ctx, []string{fmt.Sprintf("acme_directory = %q", p.authority.Directory())}); err != nil {
+	if err := p.relay.configure(ctx, append(settings, fmt.Sprintf("acme_directory = %q", p.authority.Directory()))); err != nil {
 		t.Fatal(err)
 	}
 	// Who answers for .test: dns asks the domain's own servers.

@@ -24,10 +24,11 @@ const (
 	preseed = `echo "postfix postfix/main_mailer_type select No configuration" | chroot "$1" debconf-set-selections`
 )
 
-// systemPackages make a plain Debian that boots, with SSH, as one rents it. Whatever
+// systemPackages make a plain Debian that boots, with SSH and Python, as one rents it.
+// Whatever
 // else the relay needs is taken from the Depends of our own debian/control, so that
 // a dependency that is missing there is missing in the lab as well.
-var systemPackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "procps", "openssh-server"}
+var systemPackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "procps", "openssh-server", "python3"}
 
 // Root returns the folder of the cached Debian root, built first if need be
 // (about 80 s); progress goes to w.

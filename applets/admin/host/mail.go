@@ -12,6 +12,8 @@ const (
 	// before Postfix stops.
 	drainTimeout = 10 * time.Second
 	drainPoll    = 100 * time.Millisecond
+
+	mainConfig = "/etc/postfix/main.cf"
 )
 
 // DrainMail has Postfix accept nothing more and waits, for some seconds, until it has
@@ -48,8 +50,11 @@ func (h Host) DrainMail(ctx context.Context) error {
 }
 
 // HoldMail keeps what is in Postfix's queue from being sent; "postsuper -H ALL" takes
-// that back. Postfix may be off.
+// that back. Postfix may be off; where it was never set up it sends nothing anyway.
 func (h Host) HoldMail(ctx context.Context) error {
+	if there, err := h.Exists(mainConfig); err != nil || !there {
+		return err
+	}
 	if _, err := h.run(ctx, "/usr/sbin/postsuper", "-h", "ALL"); err != nil {
 		return fmt.Errorf("holding the mail in the queue: %w", err)
 	}

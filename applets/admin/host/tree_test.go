@@ -191,3 +191,23 @@ func TestCloseMail(t *testing.T) {
 		t.Errorf("%d messages are under way, %v, want 2", n, err)
 	}
 }
+
+func TestHoldMail(t *testing.T) {
+	for _, tt := range []struct {
+		files map[string]string
+		want  []string
+	}{
+		{map[string]string{mainConfig: "# set up"}, []string{"/usr/sbin/postsuper -h ALL"}},
+		{map[string]string{postfixQueue + "/deferred/C/C1": ""}, nil},
+	} {
+		h := machine(t, tt.files)
+		var did []string
+		h.Command = func(_ context.Context, name string, args ...string) (string, error) {
+			did = append(did, name+" "+strings.Join(args, " "))
+			return "", nil
+		}
+		if err := h.HoldMail(t.Context()); err != nil || !slices.Equal(did, tt.want) {
+			t.Errorf("did %q, %v, want %q", did, err, tt.want)
+		}
+	}
+}
