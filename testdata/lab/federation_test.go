@@ -6,9 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-const federatedFile = 1 << 20
+const federatedFile = 5 << 20
 
 // A federation is two relays that know of each other by the DNS alone, and one
 // client on each.
@@ -49,7 +50,7 @@ func TestFederation(t *testing.T) {
 		{"strangers at the door", (*federation).door},
 		{"DNS out of order", (*federation).withoutDNS},
 		{"an address for a name", (*federation).literal},
-		{"text after all that", func(f *federation, t *testing.T) { f.pair.text(t) }},
+		{"an open connection breaks, after all that", (*federation).breaks},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(f, t) }) {
 			break
@@ -60,6 +61,30 @@ func TestFederation(t *testing.T) {
 func (f *federation) scan(t *testing.T) { f.pair = join(t, f.bob, f.alice) }
 
 func (f *federation) converse(t *testing.T) { f.pair.converse(t) }
+
+// breaks closes the connection that Bob's Postfix keeps to Alice's after a message:
+// the next one takes a new connection, and does not wait for a retry.
+func (f *federation) breaks(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	since := fmt.Sprintf("--since=@%d", time.Now().Unix())
+	sent := func() string {
+		log, err := f.b.Run(ctx, "journalctl", since, "--unit", "postfix@-", "--identifier", "postfix/smtp", "--output", "cat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(log)
+	}
+	for n := 1; !strings.Contains(sent(), "conn_use="); n++ {
+		say(t, f.bob, f.pair.ab, f.alice, fmt.Sprintf("message %d", n))
+	}
+	if _, err := f.a.Run(ctx, "systemctl", "restart", "postfix@-"); err != nil {
+		t.Fatal(err)
+	}
+	say(t, f.bob, f.pair.ab, f.alice, "the connection is closed")
+	if strings.Contains(sent(), "status=deferred") {
+		t.Error("a message waited")
+	}
+}
 
 // encryptedFrom returns an encrypted message as if from an address.
 func encryptedFrom(t *testing.T, from string) string {
