@@ -95,6 +95,7 @@ func (s *Service) Run(ctx context.Context) error {
 	// Starting leaves more behind than serving takes, and no collection may come for
 	// hours: an idle daemon does not even fill its smallest heap.
 	debug.FreeOSMemory()
+	go rest(ctx, allocated, debug.FreeOSMemory)
 
 	drain := make(<-chan time.Time)
 	stopping := ctx.Done()
