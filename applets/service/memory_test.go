@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,21 +12,20 @@ import (
 // neither while it works nor while it has nothing to do.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var octets uint64
-		freed := 0
+		var octets, freed atomic.Uint64
 		ctx, stop := context.WithCancel(t.Context())
-		go rest(ctx, func() uint64 { return octets }, func() { freed++ })
+		go rest(ctx, octets.Load, func() { freed.Add(1) })
 		synctest.Wait() // it has looked
 		for i, step := range []struct {
 			alloc uint64
-			want  int // so often until then
+			want  uint64 // so often until then
 		}{
 			{0, 0}, {busyAlloc, 0}, {busyAlloc + 1, 0}, {5 * busyAlloc, 0}, {100, 1}, {busyAlloc, 1}, {2 * busyAlloc, 1}, {0, 2}, {0, 2},
 		} {
-			octets += step.alloc
+			octets.Add(step.alloc)
 			time.Sleep(restInterval)
 			synctest.Wait()
-			if freed != step.want {
+			if freed := freed.Load(); freed != step.want {
 				t.Errorf("step %d: memory was given back %d times, want %d", i+1, freed, step.want)
 			}
 		}
