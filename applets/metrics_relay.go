@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"chatmaild/applets/config"
@@ -27,7 +28,6 @@ const (
 
 // Where the other programs are.
 const (
-	showqSocket = "/var/spool/postfix/public/showq"
 	statsSocket = "/run/dovecot/stats-reader"
 	httpsServer = "127.0.0.1:443"
 )
@@ -95,34 +95,21 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 
 // watch looks at everything, again and again, until ctx is done.
 func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog.Logger) error {
+	var watching sync.WaitGroup
+	watching.Go(func() { m.watchQueues(ctx, conf, log) })
+	defer watching.Wait()
 	lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}
-	looks := []struct {
-		at   string
-		look func(context.Context) error
-	}{
-		{lookingAtQueues, m.queues},
-		{lookingAtLog, func(ctx context.Context) error { return lines.Read(ctx, m.logged) }},
-		{lookingAtDovecot, m.dovecot},
-		{lookingAtCertificate, func(ctx context.Context) error { return m.served(ctx, conf.MailDomain) }},
+	looks := []*lookout{
+		{at: lookingAtLog, look: func(ctx context.Context) error { return lines.Read(ctx, m.logged) }},
+		{at: lookingAtDovecot, look: m.dovecot},
+		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, conf.MailDomain) }},
 	}
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
-	failed := map[string]bool{}
 	for {
 		for _, l := range looks {
-			looking, cancel := context.WithTimeout(ctx, lookTimeout)
-			err := l.look(looking)
-			cancel()
-			if ctx.Err() != nil {
+			if m.look(ctx, l, log); ctx.Err() != nil {
 				return nil
-			}
-			if err != nil && !failed[l.at] {
-				log.Warn("the metrics lack a part", "part", l.at, "error", err)
-			}
-			failed[l.at] = err != nil
-			m.blind.At(l.at).Set(0)
-			if err != nil {
-				m.blind.At(l.at).Set(1)
 			}
 		}
 		// A look leaves half a megabyte behind, and the next one is far away.
@@ -132,6 +119,31 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// A lookout is one of the programs that are looked at.
+type lookout struct {
+	at     string
+	look   func(context.Context) error
+	failed bool // the last look
+}
+
+// look looks once. A fault is logged when it comes, and told while it lasts.
+func (m *relayMetrics) look(ctx context.Context, l *lookout, log *slog.Logger) {
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	err := l.look(looking)
+	cancel()
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil && !l.failed {
+		log.Warn("the metrics lack a part", "part", l.at, "error", err)
+	}
+	l.failed = err != nil
+	m.blind.At(l.at).Set(0)
+	if err != nil {
+		m.blind.At(l.at).Set(1)
 	}
 }
 
@@ -149,34 +161,6 @@ func connect(ctx context.Context, network, address string) (net.Conn, error) {
 		}
 	}
 	return conn, nil
-}
-
-func (m *relayMetrics) queues(ctx context.Context) error {
-	found, err := readQueues(ctx)
-	now := time.Now()
-	for _, name := range postfix.Queues() {
-		if err != nil {
-			m.messages.At(name).Set(metric.Unknown)
-			m.oldest.At(name).Set(metric.Unknown)
-			continue
-		}
-		q := found[name]
-		m.messages.At(name).Set(float64(q.Messages))
-		m.oldest.At(name).Set(0)
-		if q.Messages > 0 {
-			m.oldest.At(name).Set(max(now.Sub(q.Oldest).Seconds(), 0))
-		}
-	}
-	return err
-}
-
-func readQueues(ctx context.Context) (map[string]postfix.Queue, error) {
-	conn, err := connect(ctx, "unix", showqSocket)
-	if err != nil {
-		return nil, fmt.Errorf("asking for Postfix's queues: %w", err)
-	}
-	defer conn.Close()
-	return postfix.ReadQueues(conn)
 }
 
 // logged counts one line of the mail log.

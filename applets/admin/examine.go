@@ -208,7 +208,7 @@ func (e *examiner) disk() {
 	case err != nil:
 		e.say("disk", trouble, "chatmaild run", "%v", err)
 	case free < int64(e.conf.MinFreeDiskSpace):
-		e.say("disk", trouble, "make room, or lower delete_mails_after or min_free_disk_space; then, for what waits: postqueue -f",
+		e.say("disk", trouble, "make room, or lower delete_mails_after or min_free_disk_space",
 			"%s free of %s: below min_free_disk_space, so no accounts are created", gigabytes(free), gigabytes(total))
 	case percent < diskWarning:
 		e.say("disk", notice, "make room, or lower delete_mails_after", "%s free of %s (%d %%)", gigabytes(free), gigabytes(total), percent)

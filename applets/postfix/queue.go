@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,14 @@ type Queue struct {
 	Oldest   time.Time // arrival; zero if it is empty
 }
 
+// Waiting is a recipient to whom a message in a queue has yet to be delivered.
+type Waiting struct {
+	Queue  string
+	ID     string // of the message
+	Domain string // of the recipient, as it was written
+	Reason string // why the last try failed; "" if there was none, or one is under way
+}
+
 // maxAttribute is the longest name or value of showq's answer, in octets: a line of
 // Postfix's has at most 2048 (line_length_limit).
 const maxAttribute = 16 << 10
@@ -28,14 +37,16 @@ var errCut = errors.New("postfix's list of its queues was cut off")
 
 // ReadQueues reads the answer of showq to the end: names and values, each ended by
 // NUL, and an empty name at the end of each message and of the whole (showq.c and
-// attr_print0.c of Postfix 3). It holds one attribute at a time.
-func ReadQueues(r io.Reader) (map[string]Queue, error) {
+// attr_print0.c of Postfix 3). It holds one recipient at a time, of whom it
+// tells waits.
+func ReadQueues(r io.Reader, waits func(Waiting)) (map[string]Queue, error) {
 	all := map[string]Queue{}
 	for _, name := range Queues() {
 		all[name] = Queue{}
 	}
 	in := bufio.NewReaderSize(r, maxAttribute)
 	current, ended := "", false
+	var w Waiting
 	for {
 		name, err := attribute(in)
 		switch {
@@ -68,6 +79,7 @@ func ReadQueues(r io.Reader) (map[string]Queue, error) {
 			if current = value; value == "" {
 				return nil, errors.New("postfix lists a queue without a name")
 			}
+			w = Waiting{Queue: value}
 			q, known := all[value]
 			if known {
 				q.Messages++
@@ -83,6 +95,13 @@ func ReadQueues(r io.Reader) (map[string]Queue, error) {
 				q.Oldest = at
 				all[current] = q
 			}
+		case "queue_id":
+			w.ID = value
+		case "recipient":
+			w.Domain = value[strings.LastIndexByte(value, '@')+1:]
+		case "reason":
+			w.Reason = value
+			waits(w)
 		}
 	}
 }

@@ -8,7 +8,8 @@ import (
 
 // TestFaults breaks a relay in many ways while real clients write to each other.
 // Each time status names the cause, nothing is lost, and all works again by itself
-// once the cause has gone.
+// once the cause has gone; so does mail that Postfix would have kept for another
+// hour, see putOff.
 //
 // A clock that jumps is not among them: the machine has one for all of its
 // containers. What hangs on it is tested where it hangs (expire, acme, push).
@@ -76,8 +77,14 @@ func (u *underway) restartsServers(t *testing.T) {
 
 // noDNS is a machine whose resolver is silent. Mail between its own users flows on.
 func (u *underway) noDNS(t *testing.T) {
+	const far = "_far.test"
+	// Nobody answers there: that it was tried is enough.
+	if err := u.lab.Zone.Set(far, "A", u.bob.Client.IPv4.String()); err != nil {
+		t.Fatal(err)
+	}
 	u.lab.Zone.SetFault(Silent)
 	defer u.lab.Zone.SetFault(Healthy)
+	u.script(t, "echo | sendmail -f "+u.alice.Addr+" somebody@"+far)
 	u.status(t, "name servers", "do not answer")
 	u.mu.Lock()
 	text := u.sent[u.alice][len(u.sent[u.alice])-1]
@@ -85,11 +92,28 @@ func (u *underway) noDNS(t *testing.T) {
 	if _, _, err := u.bob.WaitText(deadline(t, stepTimeout), text); err != nil {
 		t.Error(err)
 	}
+	waitDeferred(t, u.relay, "Name service error")
+	u.putOff(t)
 	u.lab.Zone.SetFault(Healthy)
 	start := time.Now()
+	waitDeferred(t, u.relay, "Connection refused")
+	t.Logf("mail to another relay was tried %v after", time.Since(start).Round(100*time.Millisecond))
+	u.script(t, `postsuper -d $(postqueue -j | sed -n '/`+far+`/s/.*"queue_id": "\([^"]*\)".*/\1/p')`)
 	u.status(t, "ok     name servers")
 	t.Logf("text both ways %v after", u.flows(t, start))
 	u.settle(t)
+}
+
+// deferred lists the files of messages that Postfix could not deliver yet.
+const deferred = "find /var/spool/postfix/deferred -type f"
+
+// putOff has Postfix wait for another hour before it tries again what it has deferred,
+// as it does by itself with what it could not deliver for an hour.
+func (u *underway) putOff(t *testing.T) {
+	t.Helper()
+	if n := u.script(t, deferred+" -exec touch -c -d '+1 hour' {} + -print | wc -l"); n == "0" {
+		t.Error("nothing was deferred")
+	}
 }
 
 // fullDisk lets no mail be stored. Postfix keeps it until there is room again.
@@ -104,11 +128,14 @@ systemctl start dovecot
 ! dd if=/dev/zero of=`+mail+`/filler bs=4k 2>/dev/null`)
 	u.status(t, "below min_free_disk_space")
 	waitDeferred(t, u.relay, "said: 4")
-	u.script(t, "rm "+mail+"/filler")
-	t.Logf("text both ways %v after there was room", u.flows(t, time.Now()))
+	u.putOff(t)
 	start := time.Now()
+	u.script(t, "rm "+mail+"/filler")
+	ctx := deadline(t, stepTimeout)
+	until(ctx, t, "no mail to wait", func() bool { return u.script(t, deferred+" || true") == "" })
+	t.Logf("no mail waited %v after there was room", time.Since(start).Round(100*time.Millisecond))
+	t.Logf("text both ways %v after", u.flows(t, start))
 	u.settle(t)
-	t.Logf("all that waited was there %v later", time.Since(start).Round(time.Second))
 }
 
 func (u *underway) rebootsUnderway(t *testing.T) {
