@@ -48,7 +48,6 @@ type move struct {
 	ssh     *ssh
 	record  moveRecord
 	resumed bool // an earlier run has copied something
-	answer  moveAnswer
 
 	offSince time.Time // when mail was turned off, if that was now
 }
@@ -157,8 +156,8 @@ func (m *move) advice() string {
 func (m *move) farewell(ctx context.Context) error {
 	fmt.Fprintf(m.env.Stdout, "%s is on %s now. Mail waits at its senders until DNS says so:\n", m.conf.MailDomain, m.there)
 	fmt.Fprintf(m.env.Stdout, "  the A and AAAA records of %s name the addresses of that machine", m.conf.MailDomain)
-	if len(m.answer.Addresses) > 0 {
-		fmt.Fprintf(m.env.Stdout, " (%s)", strings.Join(m.answer.Addresses, ", "))
+	if len(m.record.Addresses) > 0 {
+		fmt.Fprintf(m.env.Stdout, " (%s)", strings.Join(m.record.Addresses, ", "))
 	}
 	fmt.Fprintf(m.env.Stdout, "\n  and so does what names addresses elsewhere: SPF, and the reverse names at the new machine's provider\n")
 	if !m.conf.SelfSigned() {

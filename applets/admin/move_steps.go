@@ -39,28 +39,30 @@ func (m *move) check(ctx context.Context) error {
 		return err
 	}
 	var out bytes.Buffer
+	var answer moveAnswer
 	if err := m.ssh.run(ctx, bytes.NewReader(request), &out, "chatmaild", "restore", "--serve", "check"); err != nil {
 		return fmt.Errorf("is the package installed there? %w", err)
 	}
-	if err := json.Unmarshal(out.Bytes(), &m.answer); err != nil {
+	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
 		return fmt.Errorf("reading what it says: %w", err)
 	}
-	if m.answer.Trouble != "" {
-		return errors.New(m.answer.Trouble)
+	if answer.Trouble != "" {
+		return errors.New(answer.Trouble)
 	}
-	if m.answer.Version != m.env.Version {
-		return fmt.Errorf("it has chatmaild %s, and this is %s: install the same package on both", m.answer.Version, m.env.Version)
+	m.record.Addresses = answer.Addresses
+	if answer.Version != m.env.Version {
+		return fmt.Errorf("it has chatmaild %s, and this is %s: install the same package on both", answer.Version, m.env.Version)
 	}
 	octets, files, err := snapshot.Usage(ctx, m.source().Mailboxes())
 	if err != nil {
 		return err
 	}
-	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(octets), command.FormatSize(m.answer.Free))
-	if m.answer.Free < octets+spareOctets && !m.resumed {
-		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(m.answer.Free), command.FormatSize(octets+spareOctets))
+	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(octets), command.FormatSize(answer.Free))
+	if answer.Free < octets+spareOctets && !m.resumed {
+		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(answer.Free), command.FormatSize(octets+spareOctets))
 	}
-	if m.answer.Inodes > 0 && m.answer.Inodes < files && !m.resumed {
-		return fmt.Errorf("its disk has room for %d files, and %d are needed", m.answer.Inodes, files)
+	if answer.Inodes > 0 && answer.Inodes < files && !m.resumed {
+		return fmt.Errorf("its disk has room for %d files, and %d are needed", answer.Inodes, files)
 	}
 	return nil
 }

@@ -20,13 +20,13 @@ func TestMoveLoad(t *testing.T) {
 		fails  string
 	}{
 		{"never begun", nil, true, moveCopying, false, ""},
-		{"while it copied", &moveRecord{"ID", "root@new", moveCopying}, true, moveCopying, true, ""},
-		{"with mail off", &moveRecord{"ID", "root@new", moveOff}, false, moveOff, true, ""},
-		{"somebody went back", &moveRecord{"ID", "root@new", moveOff}, true, moveCopying, true, ""},
-		{"while it handed over", &moveRecord{"ID", "root@new", moveHanding}, false, moveHanding, true, ""},
-		{"done", &moveRecord{"ID", "root@new", moveDone}, false, moveDone, true, ""},
-		{"to another machine, in time", &moveRecord{"ID", "root@other", moveOff}, false, moveCopying, false, ""},
-		{"to another machine, too late", &moveRecord{"ID", "root@other", moveDone}, false, "", false, "this relay has moved to root@other"},
+		{"while it copied", &moveRecord{ID: "ID", To: "root@new", Phase: moveCopying}, true, moveCopying, true, ""},
+		{"with mail off", &moveRecord{ID: "ID", To: "root@new", Phase: moveOff}, false, moveOff, true, ""},
+		{"somebody went back", &moveRecord{ID: "ID", To: "root@new", Phase: moveOff}, true, moveCopying, true, ""},
+		{"while it handed over", &moveRecord{ID: "ID", To: "root@new", Phase: moveHanding}, false, moveHanding, true, ""},
+		{"done", &moveRecord{ID: "ID", To: "root@new", Phase: moveDone}, false, moveDone, true, ""},
+		{"to another machine, in time", &moveRecord{ID: "ID", To: "root@other", Phase: moveOff}, false, moveCopying, false, ""},
+		{"to another machine, too late", &moveRecord{ID: "ID", To: "root@other", Phase: moveDone}, false, "", false, "this relay has moved to root@other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			machine := aRelay(t)

@@ -37,6 +37,8 @@ type moveRecord struct {
 	ID    string    `json:"id"`
 	To    string    `json:"to"` // as ssh takes it
 	Phase movePhase `json:"phase"`
+	// Addresses are what DNS shall name, for whoever finishes the move.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // record is one of the two files, in the folder of the state.
