@@ -21,6 +21,7 @@ var benchCommand = command.Command{
 		fs.BoolVar(&b.json, "json", false, "print one JSON object instead of a table")
 		fs.StringVar(&b.html, "html", "", "write the results to `FILE`, too, as a page that needs nothing else")
 		fs.IntVar(&b.accounts, "accounts", 40, "share the load among so many `ACCOUNTS`")
+		fs.StringVar(&b.invite, "invite", "", "the `TOKEN` of an invite of a use for each account, if the relay asks for one")
 		fs.IntVar(&b.messages, "messages", 100, "time the delivery of so many `MESSAGES`")
 		fs.DurationVar(&b.level, "level", 4*time.Second, "keep each load up for so `LONG`")
 		fs.IntVar(&b.perMinute, "per-minute", 60, "send no more than so many `MESSAGES` a minute from an account")
@@ -34,7 +35,7 @@ var benchCommand = command.Command{
 type bench struct {
 	network            func() (outside.Network, error)
 	json, lifted       bool
-	html               string
+	html, invite       string
 	accounts, messages int
 	level              time.Duration
 	perMinute, burst   int
@@ -53,7 +54,7 @@ func (b *bench) run(ctx context.Context, env *command.Env, args []string) error 
 	}
 	progress := newProgress(env)
 	report, err := measure.Run(ctx, measure.Options{
-		Relay: relays[0], Accounts: b.accounts, Messages: b.messages, Level: b.level,
+		Relay: relays[0], Accounts: b.accounts, Messages: b.messages, Level: b.level, Invite: b.invite,
 		PerMinute: b.limit(), Burst: b.burst, Progress: progress.say,
 	})
 	progress.clear()

@@ -123,6 +123,7 @@ func listChecks(w io.Writer) error {
 	for _, c := range proof.Checks() {
 		when := map[proof.When]string{
 			proof.Named: "with a certificate of an authority", proof.Slow: "with --slow", proof.Paired: "with another relay",
+			proof.WithIPv6: "with an AAAA record",
 		}[c.When]
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Group, c.Name, c.Wanted, when)
 	}

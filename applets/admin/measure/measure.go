@@ -16,6 +16,7 @@ type Options struct {
 	Accounts int           // that share the load, at least 2
 	Messages int           // of which the delivery is timed, one after the other
 	Level    time.Duration // for so long each level of load lasts
+	Invite   string        // token for a relay that asks for one, of a use for each account; may be ""
 
 	// PerMinute is how many messages an account may send in a minute, and Burst
 	// how many at once after a pause. A PerMinute of 0 is no limit.
@@ -84,7 +85,7 @@ type bench struct {
 func (b *bench) logIn(ctx context.Context) error {
 	for i := range b.Accounts {
 		b.Progress("logging in: %d of %d", i+1, b.Accounts)
-		c := &account{Account: outside.NewAccount(b.Relay.MailDomain())}
+		c := &account{}
 		b.accounts = append(b.accounts, c)
 		if err := b.enter(ctx, c); err != nil {
 			return fmt.Errorf("account %d of %d: %w", i+1, b.Accounts, err)
@@ -100,8 +101,11 @@ func (b *bench) logIn(ctx context.Context) error {
 	return nil
 }
 
-// enter opens the sessions of an account.
-func (b *bench) enter(ctx context.Context, c *account) error {
+// enter opens the sessions of an account that nobody has.
+func (b *bench) enter(ctx context.Context, c *account) (err error) {
+	if c.Account, err = b.Relay.SignUp(ctx, b.Invite); err != nil {
+		return fmt.Errorf("asking for it: %w", err)
+	}
 	first, connected, took, err := login(ctx, b.Relay, c.Account)
 	if err != nil {
 		return fmt.Errorf("first login: %w", err)

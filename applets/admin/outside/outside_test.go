@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,37 @@ func TestSMTP(t *testing.T) {
 		"MAIL FROM:<a@chat.test>\r\nRCPT TO:<b@chat.test>\r\n"
 	if got := conn.heard.String(); got != want {
 		t.Errorf("the server heard\n%q, want\n%q", got, want)
+	}
+}
+
+func TestIsOurs(t *testing.T) {
+	for address, want := range map[string]bool{
+		"a@chat.test":                          true,
+		"a.b-c_1+x@chat.test":                  true,
+		strings.Repeat("a", 64) + "@chat.test": true,
+		strings.Repeat("a", 65) + "@chat.test": false,
+		"@chat.test":                           false,
+		"a":                                    false,
+		"a@elsewhere.test":                     false,
+		"a@sub.chat.test":                      false,
+		"a@b@chat.test":                        false,
+		"a>\r\nRCPT TO:<b@chat.test":           false,
+		"a b@chat.test":                        false,
+		"ä@chat.test":                          false,
+	} {
+		if got := (&Relay{Host: "chat.test"}).isOurs(address); got != want {
+			t.Errorf("%.20q: got %t, want %t", address, got, want)
+		}
+	}
+}
+
+// TestWay holds that every machine has a way to itself, and none to an address on a
+// link that nobody named (RFC 4007 §6).
+func TestWay(t *testing.T) {
+	for address, want := range map[string]bool{"127.0.0.1": true, "fe80::1": false} {
+		if got := new(Network).HasWay(t.Context(), netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: got %t, want %t", address, got, want)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ type Network struct {
 type Relay struct {
 	Host string // what clients connect to: a name or an IPv4 address
 	Network
+	family Family // "": either
 }
 
 // Literal reports whether the relay is at a bare address and has no name.
@@ -65,7 +66,7 @@ func (n *Network) Records() *net.Resolver {
 	return net.DefaultResolver
 }
 
-// Addresses looks the relay's addresses up.
+// Addresses looks up all of the relay's addresses.
 func (r *Relay) Addresses(ctx context.Context) ([]string, error) {
 	if r.Literal() {
 		return []string{r.Host}, nil
@@ -86,7 +87,7 @@ func (r *Relay) connect(ctx context.Context, address string) (net.Conn, error) {
 	if dial == nil {
 		dial = (&net.Dialer{Resolver: r.Resolver}).DialContext
 	}
-	conn, err := dial(limited, "tcp", address)
+	conn, err := dial(limited, "tcp"+string(r.family), address)
 	if err != nil {
 		return nil, err
 	}

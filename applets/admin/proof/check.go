@@ -43,10 +43,11 @@ type When int
 
 // The kinds of relays and runs.
 const (
-	Always When = iota
-	Named       // not for relays that make their own certificate: they need no DNS
-	Slow        // only when asked for: it sends a lot, or waits
-	Paired      // only with another relay
+	Always   When = iota
+	Named         // not for relays that make their own certificate: they need no DNS
+	Slow          // only when asked for: it sends a lot, or waits
+	Paired        // only with another relay
+	WithIPv6      // only where the domain has an AAAA record
 )
 
 // State is how a check ended.
@@ -69,6 +70,10 @@ type Result struct {
 	Seen   string // if it was skipped, why
 	Wanted string
 	Advice string // only if something is to be done
+
+	// unproven is a check that cannot be made from this machine. What needs it is
+	// not held up.
+	unproven bool
 }
 
 // Options are what a run depends on.
@@ -103,6 +108,14 @@ func (e *noteError) Error() string { return e.seen }
 
 func notef(format string, args ...any) error { return &noteError{fmt.Sprintf(format, args...)} }
 
+// errNotPromised ends a check of what this relay does not promise.
+var errNotPromised = errors.New("this relay promises nothing of the kind")
+
+// unprovenError is why something cannot be told from this machine.
+type unprovenError struct{ why string }
+
+func (e *unprovenError) Error() string { return e.why }
+
 // refined takes the place of a check's advice where more is known.
 type refined struct {
 	error
@@ -119,6 +132,14 @@ func advise(err error, format string, args ...any) error {
 func (c *Check) result(seen string, err error, took time.Duration) Result {
 	r := Result{Name: c.Name, Group: c.Group, State: Passed, Took: took, Seen: seen, Wanted: c.Wanted}
 	if err == nil {
+		return r
+	}
+	if errors.Is(err, errNotPromised) {
+		return Result{Name: c.Name, State: absent}
+	}
+	var unproven *unprovenError
+	if errors.As(err, &unproven) {
+		r.State, r.Seen, r.unproven = Skipped, unproven.why, true
 		return r
 	}
 	r.State, r.Seen, r.Advice = Failed, err.Error(), c.Advice

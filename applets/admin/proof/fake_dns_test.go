@@ -55,11 +55,12 @@ func relayRecords(t *testing.T, domain string) records {
 	}
 	name := dnsmessage.MustNewName
 	home := &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}
+	six := &dnsmessage.AAAAResource{AAAA: [16]byte{15: 1}}
 	d := domain + "."
 	return records{
 		"test.":    {&dnsmessage.NSResource{NS: name("ns.test.")}},
 		"ns.test.": {home},
-		d: {home, &dnsmessage.MXResource{Pref: 10, MX: name(d)},
+		d: {home, six, &dnsmessage.MXResource{Pref: 10, MX: name(d)},
 			text("v=spf1 a ~all")[0]},
 		"www." + d:                 {&dnsmessage.CNAMEResource{CNAME: name(d)}},
 		"mta-sts." + d:             {&dnsmessage.CNAMEResource{CNAME: name(d)}},
@@ -132,6 +133,8 @@ func typeOf(body dnsmessage.ResourceBody) dnsmessage.Type {
 	switch body.(type) {
 	case *dnsmessage.AResource:
 		return dnsmessage.TypeA
+	case *dnsmessage.AAAAResource:
+		return dnsmessage.TypeAAAA
 	case *dnsmessage.MXResource:
 		return dnsmessage.TypeMX
 	case *dnsmessage.NSResource:

@@ -141,7 +141,8 @@ func (f *fake) certificate(port int) tls.Certificate {
 	return a.good
 }
 
-// dial takes the ports of the relays' names to where the fakes listen.
+// dial takes the ports of the relays' names to where the fakes listen, over whatever
+// version of IP.
 func dial(fakes ...*fake) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
@@ -153,10 +154,14 @@ func dial(fakes ...*fake) func(context.Context, string, string) (net.Conn, error
 				continue
 			}
 			for number, l := range f.listeners {
-				if fmt.Sprint(number) == port {
-					var d net.Dialer
-					return d.DialContext(ctx, network, l.Addr().String())
+				if fmt.Sprint(number) != port {
+					continue
 				}
+				if network == "tcp6" && f.is("closed over IPv6", number) {
+					return nil, errors.New("connection refused")
+				}
+				var d net.Dialer
+				return d.DialContext(ctx, "tcp", l.Addr().String())
 			}
 		}
 		return nil, errors.New("no route to " + address)

@@ -38,7 +38,10 @@ func breakages() []breakage {
 	const d = home + "."
 	list := []breakage{
 		{},
-		{records: without(d, dnsmessage.TypeA), want: "address"},
+		{records: func(r records) {
+			without(d, dnsmessage.TypeA)(r)
+			without(d, dnsmessage.TypeAAAA)(r)
+		}, want: "address"},
 		{records: func(r records) {
 			r[d] = append(r[d], &dnsmessage.MXResource{Pref: 5, MX: dnsmessage.MustNewName("elsewhere.test.")})
 		}, want: "mx"},
@@ -104,7 +107,8 @@ func breakages() []breakage {
 	kinds := []string{"expired", "of another name", "of nobody"}
 	for i, s := range outside.Services() {
 		list = append(list,
-			breakage{fault: fmt.Sprint("closed ", s.Port), want: fmt.Sprint("port-", s.Port)},
+			breakage{fault: fmt.Sprint("closed ", s.Port), want: fmt.Sprintf("port-%d port-%[1]d-ipv6", s.Port)},
+			breakage{fault: fmt.Sprint("closed over IPv6 ", s.Port), want: fmt.Sprintf("port-%d-ipv6", s.Port)},
 			breakage{fault: fmt.Sprint("old TLS ", s.Port), want: fmt.Sprint("tls-", s.Port)},
 			breakage{fault: fmt.Sprint("certificate old ", s.Port), noted: fmt.Sprint("certificate-", s.Port)},
 			breakage{fault: fmt.Sprint("certificate ", kinds[i%len(kinds)], " ", s.Port), want: fmt.Sprint("certificate-", s.Port)})

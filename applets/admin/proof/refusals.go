@@ -16,11 +16,13 @@ import (
 	"chatmaild/applets/admin/outside"
 )
 
-// Replies that clients and other relays know.
+// Words of replies: that clients look for, and that every kind of relay has.
 const (
 	unencrypted = "523 Encryption Needed: Invalid Unencrypted Mail"
-	unsigned    = "No DKIM signature found"
-	badlySigned = "No valid DKIM signature found"
+	// OpenDKIM says "No valid DKIM signature found." of what has none, and
+	// "DKIM signature is invalid" of what has a bad one (chatmail/relay up to 1.9,
+	// opendkim/final.lua).
+	aboutSignature = "DKIM signature"
 )
 
 // want is a refusal with words that others rely on.
@@ -32,14 +34,19 @@ func want(words string, reply outside.Reply, err error) (string, error) {
 	return said, err
 }
 
-// submitted has Alice send a message with an envelope and a From of her choice.
-func (s *session) submitted(ctx context.Context, sender, message string) (outside.Reply, error) {
-	d, err := s.relay.Submit(ctx, outside.Submissions, s.hello, s.alice.Account)
+// submitted has a user send a message with an envelope and a From of his choice.
+func (s *session) submitted(ctx context.Context, a outside.Account, sender, to, message string) (outside.Reply, error) {
+	d, err := s.relay.Submit(ctx, outside.Submissions, s.hello, a)
 	if err != nil {
 		return outside.Reply{}, err
 	}
 	defer d.Close()
-	return d.Send(sender, s.alice.Address, message)
+	return d.Send(sender, to, message)
+}
+
+// aliceSends is submitted for a message of Alice to herself.
+func (s *session) aliceSends(ctx context.Context, sender, message string) (outside.Reply, error) {
+	return s.submitted(ctx, s.alice.Account, sender, s.alice.Address, message)
 }
 
 // fromOutside has a stranger send a message to Alice, at port 25.
@@ -53,7 +60,7 @@ func (s *session) fromOutside(ctx context.Context, sender, to, message string) (
 }
 
 func clearSubmission(ctx context.Context, s *session) (string, error) {
-	reply, err := s.submitted(ctx, s.alice.Address, s.clear(s.alice.Address, s.alice.Address))
+	reply, err := s.aliceSends(ctx, s.alice.Address, s.clear(s.alice.Address, s.alice.Address))
 	return want(unencrypted, reply, err)
 }
 
@@ -66,7 +73,7 @@ func forgedFrom(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	reply, err := s.submitted(ctx, s.alice.Address, letter.raw)
+	reply, err := s.aliceSends(ctx, s.alice.Address, letter.raw)
 	return want("Invalid FROM", reply, err)
 }
 
@@ -79,7 +86,7 @@ func foreignSender(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return refusal(s.submitted(ctx, mallory.Address, letter.raw))
+	return refusal(s.aliceSends(ctx, mallory.Address, letter.raw))
 }
 
 // stranger is an author out there, who has no DKIM key.
@@ -95,7 +102,7 @@ func unsignedMail(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, letter.raw)
-	return want(unsigned, reply, err)
+	return want(aboutSignature, reply, err)
 }
 
 // forgedBits is the size of a key that nobody published: the least that a verifier
@@ -130,7 +137,7 @@ func badSignature(ctx context.Context, s *session) (string, error) {
 		return "", fmt.Errorf("signing: %w", err)
 	}
 	reply, err := s.fromOutside(ctx, author.Address, s.alice.Address, signed.String())
-	return want(badlySigned, reply, err)
+	return want(aboutSignature, reply, err)
 }
 
 func clearFromOutside(ctx context.Context, s *session) (string, error) {
@@ -183,8 +190,10 @@ const (
 	// maxFlood is how many messages have to meet the limit. Relays allow 10 at
 	// once and 60 a minute unless their operator says otherwise.
 	maxFlood = 200
-	// floodPause is how often a refused sender tries again.
-	floodPause = 250 * time.Millisecond
+	// floodPause is how long a refused sender waits before trying again, at first;
+	// then twice as long each time, up to maxFloodPause.
+	floodPause    = 250 * time.Millisecond
+	maxFloodPause = 4 * time.Second
 )
 
 // rateLimit has somebody write to himself until he is told to stop, which he must
@@ -227,28 +236,25 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 	case reply.Code != 450:
 		return "", errors.New(reply.String())
 	}
-	return s.recovers(ctx, d, a, letter.raw, fmt.Sprintf("%d messages, then %s", sent, reply))
+	return s.recovers(ctx, a, letter.raw, fmt.Sprintf("%d messages, then %s", sent, reply))
 }
 
-// recovers waits until a sender who was too fast may send again.
-func (s *session) recovers(ctx context.Context, d *outside.SMTP, a outside.Account, letter, seen string) (string, error) {
-	start := time.Now()
-	tick := time.NewTicker(floodPause)
-	defer tick.Stop()
+// recovers waits until a sender who was too fast may send again. Each try is a session
+// of its own: Postfix ends one with too many errors.
+func (s *session) recovers(ctx context.Context, a outside.Account, letter, seen string) (string, error) {
+	start, pause := time.Now(), floodPause
 	for {
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("%s; and no more for %v", seen, time.Since(start).Round(time.Second))
-		case <-tick.C:
+		case <-time.After(pause):
 		}
-		if _, err := d.Want(250, "RSET"); err != nil {
+		pause = min(2*pause, maxFloodPause)
+		reply, err := s.submitted(ctx, a, a.Address, a.Address, letter)
+		switch {
+		case err != nil && ctx.Err() == nil:
 			return "", err
-		}
-		reply, err := d.Send(a.Address, a.Address, letter)
-		if err != nil {
-			return "", err
-		}
-		if reply.Code == 250 {
+		case err == nil && reply.Code == 250:
 			return fmt.Sprintf("%s; again after %v", seen, time.Since(start).Round(time.Second)), nil
 		}
 	}

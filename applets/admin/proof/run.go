@@ -94,6 +94,9 @@ func (r *runner) finish(result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state[result.Name] = result.State
+	if result.unproven {
+		r.state[result.Name] = absent
+	}
 	close(r.done[result.Name])
 	if r.options.Done != nil && result.State != absent {
 		r.options.Done(result)

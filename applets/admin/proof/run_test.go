@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"chatmaild/applets/admin/outside"
 )
 
@@ -50,6 +52,36 @@ func TestInvite(t *testing.T) {
 		results := alone(t, away, "asks for invites", Options{Invite: token})
 		if got := byState(results, Failed); got != want {
 			t.Errorf("token %q: failed %q, want %q", token, got, want)
+		}
+	}
+}
+
+// TestFamilies holds that a port is looked at over each version of IP that the domain
+// has an address of, and that what needs the port goes on over the other one.
+func TestFamilies(t *testing.T) {
+	now := time.Now()
+	a := newAuthority(t, now, home, "www."+home, "mta-sts."+home)
+	zone := relayRecords(t, home)
+	for _, test := range []struct {
+		gone             dnsmessage.Type // of the domain's records; SRV: none
+		four, six, needs bool            // whether there are results
+	}{
+		{dnsmessage.TypeSRV, true, true, true},
+		{dnsmessage.TypeAAAA, true, false, true},
+		{dnsmessage.TypeA, false, true, true},
+	} {
+		n := network(newNameServer(t, zone, without(home+".", test.gone)), a, newFake(t, home, "", a))
+		results := Run(t.Context(), Options{
+			Relay: &outside.Relay{Host: home, Network: n}, DKIMSelector: "opendkim", Now: now, Timeout: time.Minute,
+		})
+		passed := strings.Fields(byState(results, Passed))
+		for name, want := range map[string]bool{"port-993": test.four, "port-993-ipv6": test.six, "tls-993": test.needs} {
+			if got := slices.Contains(passed, name); got != want {
+				t.Errorf("without %v: %s passed is %t, want %t", test.gone, name, got, want)
+			}
+		}
+		if other := byState(results, Failed) + byState(results, Noted) + byState(results, Skipped); other != "" {
+			t.Errorf("without %v: %s", test.gone, other)
 		}
 	}
 }
@@ -129,6 +161,28 @@ func TestTable(t *testing.T) {
 			}
 		}
 		above = append(above, c.Name)
+	}
+}
+
+// TestUnproven holds that what cannot be told from this machine is neither a fault nor
+// in the way of what can, and that what a relay does not promise is not told at all.
+func TestUnproven(t *testing.T) {
+	c := Check{Name: "name", Group: Ports, Wanted: "wanted", Advice: "usual"}
+	got, want := c.result("", &unprovenError{"no way"}, 0), Result{Name: "name", Group: Ports, State: Skipped, Seen: "no way", Wanted: "wanted", unproven: true}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	r := &runner{
+		session: &session{}, free: make(chan struct{}, 1),
+		state: make(map[string]State), done: map[string]chan struct{}{"name": make(chan struct{})},
+	}
+	r.finish(got)
+	run := func(context.Context, *session) (string, error) { return "seen", nil }
+	if other := r.check(t.Context(), Check{Name: "other", Needs: []string{"name"}, run: run}); other.State != Passed {
+		t.Errorf("what needs it: %+v", other)
+	}
+	if got := c.result("", errNotPromised, 0); got != (Result{Name: "name", State: absent}) {
+		t.Errorf("what is not promised: got %+v", got)
 	}
 }
 

@@ -3,11 +3,9 @@ package proof
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
 	"net/textproto"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -52,39 +50,23 @@ func newSession(o Options) *session {
 	}
 }
 
-// signUp makes an account that does not exist yet: one made up, as clients do, or
-// with an invite one that the relay gives out.
+// signUp returns an account that does not exist yet. The invite is the relay's, not
+// the other one's.
 func (s *session) signUp(ctx context.Context, r *outside.Relay) (outside.Account, error) {
-	if s.Invite == "" || r != s.relay {
-		return outside.NewAccount(r.MailDomain()), nil
+	if r != s.relay {
+		return r.SignUp(ctx, "")
 	}
-	return s.credentials(ctx)
+	a, err := r.SignUp(ctx, s.Invite)
+	return a, adviseInvite(err)
 }
 
-// credentials asks POST /new for an account.
-func (s *session) credentials(ctx context.Context) (outside.Account, error) {
-	address := "https://" + s.relay.Host + "/new"
-	if s.Invite != "" {
-		address += "?t=" + url.QueryEscape(s.Invite)
+// adviseInvite says what to do if the relay gives out no account.
+func adviseInvite(err error) error {
+	var refused *outside.NoAccount
+	if errors.As(err, &refused) {
+		return advise(err, "give the token of an invite if the relay asks for one: --invite TOKEN")
 	}
-	page, err := s.relay.Web(ctx, http.MethodPost, address)
-	if err != nil {
-		return outside.Account{}, err
-	}
-	var answer struct{ Email, Password, Reason string }
-	err = json.Unmarshal(page.Body, &answer)
-	switch {
-	case page.Status != http.StatusOK && answer.Reason != "":
-		err := fmt.Errorf("%d %s", page.Status, answer.Reason)
-		return outside.Account{}, advise(err, "give the token of an invite if the relay asks for one: --invite TOKEN")
-	case page.Status != http.StatusOK:
-		return outside.Account{}, fmt.Errorf("%d %.80q", page.Status, page.Body)
-	case err != nil:
-		return outside.Account{}, fmt.Errorf("%.80q is no JSON", page.Body)
-	case !strings.HasSuffix(answer.Email, "@"+s.relay.MailDomain()) || !chat.ValidAddress(answer.Email) || answer.Password == "":
-		return outside.Account{}, fmt.Errorf("an address %.80q, and a password of %d octets", answer.Email, len(answer.Password))
-	}
-	return outside.Account{Address: answer.Email, Password: answer.Password}, nil
+	return err
 }
 
 // newUser gives an account a key.

@@ -27,16 +27,17 @@ func dnsChecks() []Check {
 	}
 }
 
-// serviceChecks are three of each public port, and what each demands.
+// serviceChecks are four of each public port, and what each demands.
 func serviceChecks() []Check {
 	var ports, secure []Check
 	for _, s := range outside.Services() {
 		port := fmt.Sprintf("port-%d", s.Port)
-		open := "is a firewall in between? chatmaild status says which program should answer"
-		if s == outside.FromRelays {
-			open = "many networks let nobody out to port 25: try from another one, or --skip " + port + ". " + open
-		}
-		ports = append(ports, Check{port, Ports, []string{"address"}, Always, s.What, open, greeting(s)})
+		six := port + "-ipv6"
+		ports = append(ports,
+			Check{port, Ports, []string{"address"}, Always, s.What, openPort(s, port), greeting(s, outside.IPv4)},
+			Check{six, Ports, []string{"address"}, WithIPv6, s.What + ", over IPv6",
+				openPort(s, six) + "; without IPv6 there should be no AAAA record", greeting(s, outside.IPv6)},
+		)
 		secure = append(secure,
 			Check{fmt.Sprintf("tls-%d", s.Port), TLS, []string{port}, Always, "TLS 1.2 or 1.3, and nothing older",
 				"chatmaild run writes the configuration that says so", tlsVersion(s)},
@@ -50,6 +51,15 @@ func serviceChecks() []Check {
 		{"starttls-143", TLS, []string{"port-143"}, Always, "no login before STARTTLS", demand, hidesPassword(outside.IMAPStart)},
 		{"starttls-587", TLS, []string{"port-587"}, Always, "no login before STARTTLS", demand, hidesPassword(outside.Submission)},
 	})
+}
+
+// openPort is what to do if nobody answers.
+func openPort(s outside.Service, check string) string {
+	open := "is a firewall in between? chatmaild status says which program should answer"
+	if s == outside.FromRelays {
+		open = "many networks let nobody out to port 25: try from another one, or --skip " + check + ". " + open
+	}
+	return open
 }
 
 func webChecks() []Check {
@@ -123,8 +133,8 @@ func refusalChecks() []Check {
 		{"forged-from", Refusals, user, Always, "500 Invalid FROM, for another author than who is logged in", outgoing, forgedFrom},
 		{"foreign-sender", Refusals, user, Always, "no envelope sender but who is logged in", postfix, foreignSender},
 		{"too-large", Refusals, user, Always, "a limit, and a no to what is larger", postfix, tooLarge},
-		{"unsigned", Refusals, stranger, Always, "554 5.7.1 " + unsigned, signed, unsignedMail},
-		{"bad-signature", Refusals, stranger, Always, "554 5.7.1 " + badlySigned, signed, badSignature},
+		{"unsigned", Refusals, stranger, Always, "no mail that nobody signed: 554, No DKIM signature found", signed, unsignedMail},
+		{"bad-signature", Refusals, stranger, Always, "no mail with a forged signature: 554, No valid DKIM signature found", signed, badSignature},
 		{"cleartext-from-outside", Refusals, stranger, Always, unencrypted, incoming, clearFromOutside},
 		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
 		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, for a moment", outgoing, rateLimit},

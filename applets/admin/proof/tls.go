@@ -15,9 +15,21 @@ import (
 // been renewed: two weeks of the usual 90 days. Clients do so with a third left.
 const renewal = 6
 
-func greeting(service outside.Service) func(context.Context, *session) (string, error) {
+// greeting holds that somebody answers at a port, whatever version of IP a client
+// has. A domain with no address of a kind promises nothing to those who have no other.
+func greeting(service outside.Service, family outside.Family) func(context.Context, *session) (string, error) {
 	return func(ctx context.Context, s *session) (string, error) {
-		return s.relay.Greet(ctx, service)
+		found, err := s.relay.AddressesOf(ctx, family)
+		if err != nil {
+			return "", err
+		}
+		if len(found) == 0 {
+			return "", errNotPromised
+		}
+		if !s.relay.HasWay(ctx, found[0]) {
+			return "", &unprovenError{"this machine has no IPv" + string(family)}
+		}
+		return s.relay.Over(family).Greet(ctx, service)
 	}
 }
 

@@ -50,9 +50,9 @@ func toHTTPS(ctx context.Context, s *session) (string, error) {
 
 // newProfile holds that credentials that the relay gives out let one in.
 func newProfile(ctx context.Context, s *session) (string, error) {
-	a, err := s.credentials(ctx)
+	a, err := s.relay.Credentials(ctx, s.Invite)
 	if err != nil {
-		return "", err
+		return "", adviseInvite(err)
 	}
 	d, err := s.relay.IMAP(ctx, outside.IMAPS, a)
 	if err != nil {
