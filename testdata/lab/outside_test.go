@@ -6,8 +6,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,79 +22,6 @@ type outsider struct {
 	relay, other *Relay
 	station      Station
 	roots        string // file with the authority that the relay's certificate is of
-}
-
-// round is what is broken at one time, and how it is seen.
-type round struct {
-	name  string
-	alone bool // without the other relay
-	slow  bool
-	zone  func(*outsider) error // changes the DNS
-	lines string                // of sh, on the relay
-	want  string                // the checks that fail, in their order
-	noted string                // those that only take a note
-}
-
-// What a round does at its end, so that all servers know.
-const restart = `
-	systemctl restart postfix dovecot
-	systemctl reload-or-restart nginx
-	systemctl restart chatmaild-filtermail-in.service`
-
-// rounds break what an operator can break. That each check can fail, alone, is
-// shown by applets/admin/proof.
-func rounds() []round {
-	return []round{
-		{
-			name: "records, pages, headers",
-			zone: func(o *outsider) error {
-				o.lab.Zone.Remove(o.relay.Domain, "TXT")
-				return errors.Join(o.lab.Zone.Set(o.relay.Domain, "MX", "10 elsewhere.test"), o.otherKey())
-			},
-			lines: `
-	cd /var/www/chatmaild
-	rm index.html .well-known/autoconfig/mail/config-v1.1.xml .well-known/mta-sts.txt
-	: >/etc/postfix/chatmaild-submission.regexp
-	systemctl stop chatmaild-metadata.socket chatmaild-metadata.service
-	echo 'imap_capability = +XDELTAPUSH' >>/etc/dovecot/dovecot.conf
-	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject 465/inet/message_size_limit=0
-	echo 'dkim_verify = false' >>/etc/chatmail/chatmail.toml` + restart,
-			want: "mx page autoconfig mta-sts capabilities metadata push-token subject-hidden client-hidden" +
-				" too-large unsigned bad-signature open-relay to-other from-other",
-			noted: "spf",
-		},
-		{
-			name: "filters, TLS", alone: true,
-			lines: `
-	postconf -P 465/inet/smtpd_proxy_filter= 465/inet/smtpd_sender_restrictions= smtp/inet/smtpd_proxy_filter=
-	postconf -e smtpd_tls_security_level=may smtpd_tls_auth_only=no
-	printf '%s\n' 'ssl = yes' 'disable_plaintext_auth = no' 'ssl_min_protocol = TLSv1' 'ssl_cipher_list = ALL:@SECLEVEL=0' >>/etc/dovecot/dovecot.conf
-	systemctl stop chatmaild-web.socket chatmaild-web.service
-	sed -i '/\\bimap\\b/s/10993/8443/' /etc/nginx/nginx.conf` + restart,
-			want: "tls-25 tls-143 tls-587 tls-993 starttls-25 starttls-143 starttls-587 new alpn-imap subject-hidden client-hidden" +
-				" cleartext forged-from foreign-sender unsigned bad-signature cleartext-from-outside",
-		},
-		{
-			name: "registration, names", alone: true,
-			zone: func(o *outsider) error {
-				o.lab.Zone.Remove("www."+o.relay.Domain, "")
-				return o.lab.Zone.Set(selector+"._domainkey."+o.relay.Domain, "TXT", "v=DKIM1; k=rsa; p=")
-			},
-			lines: `touch /etc/chatmail-nocreate; postconf -MX 587/inet` + restart,
-			want:  "dkim-key names port-587 new create push-token",
-		},
-		{
-			name: "programs, certificate", alone: true,
-			lines: `
-	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=elsewhere.test -addext subjectAltName=DNS:elsewhere.test \
-		-keyout /etc/ssl/elsewhere.key -out /etc/ssl/elsewhere.pem 2>/dev/null
-	printf '%s\n' 'ssl_cert = </etc/ssl/elsewhere.pem' 'ssl_key = </etc/ssl/elsewhere.key' >>/etc/dovecot/dovecot.conf` +
-				restart + `
-	systemctl stop nginx`,
-			want:  "port-443 certificate-143 certificate-993",
-			noted: "http",
-		},
-	}
 }
 
 // fromOutside holds that "chatmaild test" is content with a relay as we install
@@ -117,11 +44,14 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 	}
 	whole := round{slow: true}
 	o.look(t, whole)
-	t.Run("bench", o.bench)
 	config, err := relay.ReadFile(ctx, configFile)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Run("by invite", func(t *testing.T) {
+		defer o.mend(t, config)
+		o.byInvite(t)
+	})
 	for _, r := range rounds() {
 		t.Run(r.name, func(t *testing.T) {
 			o.wreck(t, r)
@@ -152,10 +82,32 @@ func (o *outsider) wreck(t *testing.T, r round) {
 			t.Fatal(err)
 		}
 	}
-	if r.lines != "" {
-		if _, err := o.relay.Script(deadline(t, stepTimeout), r.lines); err != nil {
+	for relay, lines := range map[*Relay]string{o.relay: r.lines, o.other: r.there} {
+		if lines == "" {
+			continue
+		}
+		if _, err := relay.Script(deadline(t, stepTimeout), lines); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if strings.HasSuffix(r.lines, restart) {
+		o.serves(t)
+	}
+}
+
+// serves waits until Postfix, nginx and Dovecot listen: systemd knows only when the
+// last has been started.
+func (o *outsider) serves(t *testing.T) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	for _, port := range []string{"25", "443", imapsPort} {
+		until(ctx, t, "port "+port, func() bool {
+			conn, err := o.station.DialContext(ctx, "tcp", net.JoinHostPort(o.relay.IPv4.String(), port))
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
 	}
 }
 
@@ -166,9 +118,14 @@ func (o *outsider) mend(t *testing.T, config string) {
 	if err := o.relay.WriteFile(ctx, configFile, 0o644, strings.NewReader(config)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.relay.Script(ctx, "rm -f /etc/chatmail-nocreate; chatmaild run --skip-dns-check; systemctl restart chatmaild-filtermail-in.service"); err != nil {
+	const filters = "chatmaild-filtermail-in.service chatmaild-filtermail-out.service"
+	if _, err := o.relay.Script(ctx, "rm -f /etc/chatmail-nocreate; chatmaild run --skip-dns-check; systemctl restart "+filters); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := o.other.Run(ctx, "rm", "-f", "/etc/chatmail-nocreate"); err != nil {
+		t.Fatal(err)
+	}
+	o.serves(t)
 	if err := o.relay.publishAddresses(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -195,10 +152,33 @@ func (o *outsider) run(t *testing.T, command string, args ...string) Result {
 	return res
 }
 
+// byInvite holds that a relay that asks for invites can be measured and tested with one
+// of just so many uses, and not without.
+func (o *outsider) byInvite(t *testing.T) {
+	out, err := o.relay.Script(deadline(t, stepTimeout), `
+	chatmaild invite create --uses 8 --json
+	echo 'registration = "invite"' >>`+configFile+`
+	systemctl restart chatmaild-doveauth chatmaild-web`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var invite struct{ Token string }
+	if err := json.Unmarshal([]byte(out), &invite); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	o.bench(t, "--accounts", "4", "--invite", invite.Token)
+	o.look(t, round{alone: true, invite: invite.Token})
+	res := o.run(t, "bench", "--invite", invite.Token)
+	if res.Code != 1 || !strings.Contains(res.Stderr, "account 1 of 40: asking for it: 403 ") {
+		t.Errorf("of an invite without a use left: exit status %d, %s", res.Code, res.Stderr)
+	}
+	o.look(t, round{alone: true, want: "new create push-token"})
+}
+
 // bench holds that the relay can be measured, whatever the figures.
-func (o *outsider) bench(t *testing.T) {
+func (o *outsider) bench(t *testing.T, args ...string) {
 	page := filepath.Join(t.TempDir(), "page.html")
-	res := o.run(t, "bench", "--accounts", "4", "--messages", "8", "--level", "1s", "--html", page)
+	res := o.run(t, "bench", append(args, "--messages", "8", "--level", "1s", "--html", page)...)
 	type series struct {
 		Count  int
 		Median float64 `json:"p50_ms"`
@@ -235,11 +215,14 @@ func (o *outsider) look(t *testing.T, r round) {
 	if r.want != "" {
 		args = append(args, "--timeout", "10s") // some of it is silent
 	}
-	if !r.alone {
-		args = append(args, o.other.Domain)
+	if r.invite != "" {
+		args = append(args, "--invite", r.invite)
 	}
 	if r.slow {
 		args = append(args, "--slow")
+	}
+	if !r.alone {
+		args = append(args, o.other.Domain)
 	}
 	res := o.run(t, "test", args...)
 	var report struct {
