@@ -31,11 +31,12 @@ const (
 // Nearly all octets of a large message go through it and through nothing else.
 func inAlphabet(s []byte) bool {
 	wrong := uint64(0)
-	for len(s) >= 16 {
-		wrong |= outside(binary.LittleEndian.Uint64(s)) | outside(binary.LittleEndian.Uint64(s[8:16]))
-		s = s[16:]
+	for len(s) >= 32 {
+		wrong |= outside(binary.LittleEndian.Uint64(s)) | outside(binary.LittleEndian.Uint64(s[8:])) |
+			outside(binary.LittleEndian.Uint64(s[16:])) | outside(binary.LittleEndian.Uint64(s[24:32]))
+		s = s[32:]
 	}
-	if len(s) >= 8 {
+	for len(s) >= 8 {
 		wrong |= outside(binary.LittleEndian.Uint64(s))
 		s = s[8:]
 	}
@@ -53,14 +54,15 @@ func inAlphabet(s []byte) bool {
 // outside returns a word in which the high bit is set for some octet exactly if
 // one of x is not in the alphabet; the other bits mean nothing. No sum of two
 // octets below 128 carries into the next octet: x plus 128-n has the high bit
-// where x is at least n. Octets of 128 and more spoil their neighbours, but set
-// a bit by themselves.
+// where x is at least n. So two sums differ in the high bit within a range, and
+// as no octet is in two of the ranges, their exclusive or says all. Octets of 128
+// and more spoil their neighbours, but set a bit by themselves.
 func outside(x uint64) uint64 {
 	folded := x | 0x20*ones
-	letter := (folded + (0x80-'a')*ones) &^ (folded + (0x7f-'z')*ones)
-	slashToNine := (x + (0x80-'/')*ones) &^ (x + (0x7f-'9')*ones)
+	letter := (folded + (0x80-'a')*ones) ^ (folded + (0x7f-'z')*ones)
+	slashToNine := (x + (0x80-'/')*ones) ^ (x + (0x7f-'9')*ones)
 	notPlus := (x ^ '+'*ones) + 0x7f*ones
-	return ^(letter|slashToNine)&notPlus | x
+	return letter ^ slashToNine ^ notPlus | x
 }
 
 // Lines takes as many lines of block, which end with CRLF, as can be taken

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestInAlphabet puts each octet into each place of two words, between octets of
-// the alphabet and between others, of a single word, and after the last one.
+// TestInAlphabet puts each octet into each place of four words, of a single word,
+// and after the last one, between octets of the alphabet and between others.
 func TestInAlphabet(t *testing.T) {
 	const alphabetText = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	if !inAlphabet(nil) || !inAlphabet([]byte(alphabetText)) {
@@ -15,9 +15,9 @@ func TestInAlphabet(t *testing.T) {
 	}
 	for c := range 256 {
 		want := strings.IndexByte(alphabetText, byte(c)) >= 0
-		for at := range 27 {
+		for at := range 32 + 8 + 3 {
 			for _, around := range []byte("Az09+/") {
-				s := bytes.Repeat([]byte{around}, 27)
+				s := bytes.Repeat([]byte{around}, 32+8+3)
 				s[at] = byte(c)
 				if got := inAlphabet(s); got != want {
 					t.Fatalf("octet %#x at %d among %q: %v, want %v", c, at, around, got, want)
@@ -25,7 +25,7 @@ func TestInAlphabet(t *testing.T) {
 			}
 			if !want {
 				for _, around := range []byte{0, 0x7f, 0x80, 0xff} {
-					s := bytes.Repeat([]byte{around}, 27)
+					s := bytes.Repeat([]byte{around}, 32+8+3)
 					s[at] = byte(c)
 					if inAlphabet(s) {
 						t.Fatalf("octet %#x at %d among %#x passes", c, at, around)
