@@ -30,7 +30,7 @@ func (im *importer) importCopy(ctx context.Context) error {
 		return nil
 	}
 	for _, step := range []func(context.Context) error{
-		im.copyMailboxes, im.copyKeys, im.takeData, im.copyConfig,
+		im.copyMailboxes, im.copyKeys, im.copyExternal, im.takeData, im.copyConfig,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "mend the cause and run this again: it goes on where it was")
@@ -107,9 +107,7 @@ func (im *importer) copyKeys(context.Context) error {
 	}
 	root, opendkim := host.Owner{User: "root", Group: "root"}, host.Owner{User: "opendkim", Group: "opendkim"}
 	trees := []tree{{dkimKeyPath(im.conf), opendkim}, {im.conf.NocreateFile, root}}
-	if cert, key, external := im.conf.ExternalTLS(); external {
-		trees = append(trees, tree{cert, root}, tree{key, root})
-	} else if im.conf.ACME() {
+	if im.conf.ACME() {
 		trees = append(trees, tree{takeover.Acmetool, root})
 	}
 	for _, t := range trees {
@@ -126,6 +124,33 @@ func (im *importer) copyKeys(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// copyExternal copies the pair that somebody else renews. It may be links, as those of
+// certbot are: what they lead to is copied. What is there already is the operator's.
+func (im *importer) copyExternal(context.Context) error {
+	certPath, keyPath, external := im.conf.ExternalTLS()
+	if !external {
+		return nil
+	}
+	cert, key, err := im.oldPair()
+	if err != nil {
+		return nil // noted by requireKeys
+	}
+	var files []wanted.File
+	for _, f := range []wanted.File{
+		{Path: keyPath, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
+		{Path: certPath, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
+	} {
+		there, err := im.machine.Exists(f.Path)
+		if err != nil {
+			return err
+		}
+		if !there {
+			files = append(files, f)
+		}
+	}
+	return im.put("certificate and its key", files)
 }
 
 // copyConfig comes last: with it, chatmaild run would begin.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/config"
 )
 
@@ -51,5 +52,44 @@ func TestImportFrom(t *testing.T) {
 	}
 	if _, err := config.Load(filepath.Join(m.Root, config.DefaultPath)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestImportFromLinks takes a pair that lies where certbot leaves it, behind links, and
+// leaves one that is there.
+func TestImportFromLinks(t *testing.T) {
+	const live = "/etc/letsencrypt/live/" + oldDomain
+	for name, there := range map[string]string{"nothing there": "", "another one there": "renewed here"} {
+		t.Run(name, func(t *testing.T) {
+			old, m := newOldRelay(t), newMachine(t)
+			old.write(takeover.INI, oldINI+"tls_external_cert_and_key = "+live+"/fullchain.pem "+live+"/privkey.pem\n")
+			old.write(live+"/README", "links")
+			for from, to := range map[string]string{takeover.SelfSigned: "fullchain.pem", takeover.SelfKey: "privkey.pem"} {
+				old.write("/etc/letsencrypt/archive/"+to, old.read(from))
+				if err := old.Symlink("../../archive/"+to, live+"/"+to); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := old.read(takeover.SelfKey)
+			if err := os.Rename(old.Root, filepath.Join(m.Root, "copy")); err != nil {
+				t.Fatal(err)
+			}
+			if there != "" {
+				want = there
+				m.write(live+"/privkey.pem", there)
+			}
+			for range 2 {
+				im, out := m.importer(importOptions{from: "/copy"})
+				if err := im.run(t.Context()); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+			}
+			if got := m.read(live + "/privkey.pem"); got != want {
+				t.Errorf("the key is %.40q, want %.40q", got, want)
+			}
+			if !m.IsFile(live + "/fullchain.pem") {
+				t.Error("the certificate is no file")
+			}
+		})
 	}
 }
