@@ -55,7 +55,7 @@ func (m *moving) backFromCopy(t *testing.T) {
 
 func (m *moving) backFromOff(t *testing.T) {
 	contains(t, "move", m.breakOff(t, "off"), "copy the difference: ", "mail is off on both sides", `"chatmaild run" here goes back`)
-	if res, err := m.old.Exec(deadline(t, stepTimeout), nil, "systemctl", "is-active", "postfix@-", "dovecot"); err != nil || strings.Contains(res.Stdout, "\nactive") {
+	if res, err := m.old.Exec(deadline(t, stepTimeout), nil, "systemctl", "is-active", "postfix@-", "dovecot"); err != nil || strings.Contains("\n"+res.Stdout, "\nactive") {
 		t.Errorf("mail is not off: %s, %v", res.Stdout, err)
 	}
 	m.script(t, "chatmaild run")
