@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"chatmaild/auth/accept"
 )
 
 // Bounds within a connection.
@@ -148,7 +150,7 @@ func (c *conn) answer(ctx context.Context, line []byte) error {
 	case cmdHello:
 		return c.hello(&r)
 	case cmdLookup, cmdIterate, cmdCommit, cmdCommitAsync:
-		ctx, cancel := context.WithTimeout(ctx, c.s.RequestTimeout)
+		ctx, cancel := accept.Within(ctx, c.s.RequestTimeout)
 		defer cancel()
 		return c.handle(ctx, &r)
 	case cmdBegin:

@@ -191,6 +191,14 @@ func TestSlowPeerHarmsNobody(t *testing.T) {
 	}
 }
 
+// A look-up that takes too long is a temporary failure.
+func TestRequestTimeout(t *testing.T) {
+	dial, _ := start(t, Server{Handler: &fakeHandler{}, RequestTimeout: 10 * time.Millisecond})
+	if got, want := talk(t, dial(), "Lshared/block\tu\nLx\n"), "Fcontext deadline exceeded\nN\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestTooManyConnections(t *testing.T) {
 	dial, _ := start(t, Server{Handler: &fakeHandler{}, MaxConns: 1})
 	first := dial()

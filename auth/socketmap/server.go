@@ -76,7 +76,7 @@ func (s *Server) run(ctx context.Context, nc net.Conn) error {
 }
 
 func (s *Server) answer(ctx context.Context, out []byte, table, key string) []byte {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := accept.Within(ctx, requestTimeout)
 	defer cancel()
 	value, found, err := s.Handler.Lookup(ctx, table, key)
 	return appendReply(out, value, found, err)
