@@ -18,7 +18,7 @@ func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 // SetLastLogin notes that addr logged in at t, to the day. It writes nothing if
 // that is known. It fails with auth.ErrNoMailbox or auth.ErrNoPassword.
 func (s *Store) SetLastLogin(addr auth.Address, t time.Time) error {
-	path := s.Home(addr) + "/" + passwordFile
+	path := s.passwordPath(addr)
 	day := dayOf(t).Unix()
 	var st unix.Stat_t
 	if err := s.stat(addr, path, &st); err != nil {
@@ -42,7 +42,7 @@ func (s *Store) SetLastLogin(addr auth.Address, t time.Time) error {
 // or auth.ErrNoPassword.
 func (s *Store) LastLogin(addr auth.Address) (time.Time, error) {
 	var st unix.Stat_t
-	if err := s.stat(addr, s.Home(addr)+"/"+passwordFile, &st); err != nil {
+	if err := s.stat(addr, s.passwordPath(addr), &st); err != nil {
 		return time.Time{}, err
 	}
 	return time.Unix(st.Mtim.Unix()).UTC(), nil

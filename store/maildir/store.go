@@ -55,6 +55,10 @@ func (s *Store) Home(addr auth.Address) string {
 	return s.dir + "/" + addr.String()
 }
 
+func (s *Store) passwordPath(addr auth.Address) string {
+	return s.dir + "/" + addr.String() + "/" + passwordFile
+}
+
 // Password implements auth.Mailboxes. An empty, overlong or unreadable file has
 // an error or no content; whoever asks decides what a content is good for.
 func (s *Store) Password(addr auth.Address) (string, error) {
@@ -76,31 +80,23 @@ func (s *Store) Password(addr auth.Address) (string, error) {
 }
 
 // readPassword uses bare system calls: it runs once for each look-up, and an
-// os.File costs as much as the three of them.
+// os.File costs as much as the three of them. One read is enough: of a file, it
+// gives less than was asked for only at the end.
 func (s *Store) readPassword(addr auth.Address) (string, error) {
-	fd, err := ignoringEINTR(func() (int, error) {
-		return unix.Open(s.Home(addr)+"/"+passwordFile, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOATIME, 0)
-	})
+	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	path := s.passwordPath(addr)
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_NOATIME, 0) })
 	if err == unix.EPERM { // O_NOATIME is for the owner alone
-		fd, err = ignoringEINTR(func() (int, error) {
-			return unix.Open(s.Home(addr)+"/"+passwordFile, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		})
+		fd, err = ignoringEINTR(func() (int, error) { return unix.Open(path, flags, 0) })
 	}
 	if err != nil {
 		return "", fmt.Errorf("opening a password file: %w", err)
 	}
 	defer unix.Close(fd)
 	var buf [maxPassword + 1]byte
-	n := 0
-	for n < len(buf) {
-		more, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf[n:]) })
-		if err != nil {
-			return "", fmt.Errorf("reading a password file: %w", err)
-		}
-		if more == 0 {
-			break
-		}
-		n += more
+	n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, buf[:]) })
+	if err != nil {
+		return "", fmt.Errorf("reading a password file: %w", err)
 	}
 	return strings.TrimSuffix(string(buf[:n]), "\n"), nil
 }
@@ -186,7 +182,7 @@ func (s *Store) SetPassword(addr auth.Address, stored string, now time.Time) err
 	} else if err != nil {
 		return err
 	}
-	path := s.Home(addr) + "/" + passwordFile
+	path := s.passwordPath(addr)
 	return atomicfile.Write(path, []byte(stored), 0o600, func(f *os.File) error {
 		return os.Chtimes(f.Name(), dayOf(last), dayOf(last))
 	})
