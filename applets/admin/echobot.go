@@ -62,7 +62,7 @@ func (p *planner) echoBotFiles(id *echobot.Identity) ([]wanted.File, error) {
 	password.Path = filepath.Join(home, "password")
 	return []wanted.File{
 		{
-			Path: p.conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: "chatmaild", Group: "chatmaild",
+			Path: p.conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: wanted.EchobotUser, Group: wanted.EchobotUser,
 			Unit: wanted.Echobot, Secret: true,
 		},
 		{Path: filepath.Join(home, "enforceE2EEincoming"), Mode: 0o600, Owner: "vmail", Group: "vmail"},

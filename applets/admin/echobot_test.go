@@ -38,7 +38,7 @@ func TestEchoBotIsMadeOnce(t *testing.T) {
 	}
 	id, files := botFiles(t, &p)
 	identity, password := files["identity.json"], files["password"]
-	if identity.Owner != "chatmaild" || identity.Mode != 0o600 || !identity.Secret || !password.Secret || password.Owner != "vmail" {
+	if identity.Owner != wanted.EchobotUser || identity.Mode != 0o600 || !identity.Secret || !password.Secret || password.Owner != "vmail" {
 		t.Errorf("got %+v and %+v", identity, password)
 	}
 	if !auth.Matches(string(password.Content), id.Password) {

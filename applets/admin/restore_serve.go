@@ -14,6 +14,7 @@ import (
 
 	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -117,7 +118,7 @@ func (r *restore) movedAway() (bool, error) {
 
 // requireUsers looks for those that the relay's files belong to.
 func requireUsers() error {
-	for _, name := range []string{"vmail", "chatmaild", "chatmaild-acme", "opendkim", "postfix"} {
+	for _, name := range []string{"vmail", "chatmaild", wanted.ACMEUser, wanted.EchobotUser, "opendkim", "postfix"} {
 		if _, err := user.Lookup(name); err != nil {
 			return fmt.Errorf("there is no user %s here: is the package installed whole?", name)
 		}

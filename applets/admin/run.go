@@ -8,6 +8,7 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/resolver"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -43,6 +44,9 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 		return command.Usagef("--disable-mail and --website-only cannot be combined")
 	}
 	conf, err := env.Config()
+	if err == nil {
+		err = wanted.CheckRuntimeDir(conf, env.ConfigPath)
+	}
 	if err != nil || opts.checkConfig {
 		return err
 	}

@@ -114,6 +114,9 @@ func folderDropins(conf *config.Config) []File {
 		}
 		if stateElsewhere && n.state != "" {
 			lines += "\n" + n.state + "=" + conf.StateDir
+			if n.daemon == "echobot" {
+				lines += "\nExecStartPre=\nExecStartPre=+/bin/chown -Rh " + EchobotUser + ": " + conf.EchobotDir()
+			}
 		}
 		f := dropin("chatmaild-"+n.daemon+".service", "folders", lines)
 		f.Absent = lines == "[Service]"
@@ -122,14 +125,28 @@ func folderDropins(conf *config.Config) []File {
 	return files
 }
 
-// metricsDropins move the folders of the sockets on which daemons tell their
-// metrics. systemd makes them below /run alone.
+// runtimeRoot is below what systemd makes the daemons' folders, and there alone
+// (RuntimeDirectory=).
+const runtimeRoot = "/run/"
+
+// CheckRuntimeDir says, as a *config.Error of the file at path, why systemd cannot run
+// the daemons with conf's runtime_dir. Daemons that somebody else runs can have it
+// anywhere.
+func CheckRuntimeDir(conf *config.Config, path string) error {
+	if !strings.HasPrefix(conf.RuntimeDir, runtimeRoot) {
+		return &config.Error{Path: path, Key: "runtime_dir",
+			Text: fmt.Sprintf("%q: want a folder below %s, where systemd makes it", conf.RuntimeDir, runtimeRoot)}
+	}
+	return nil
+}
+
+// metricsDropins move the folders of the sockets on which daemons tell their metrics.
 func metricsDropins(conf *config.Config) []File {
-	folder, below := strings.CutPrefix(conf.RuntimeDir, "/run/")
+	folder := strings.TrimPrefix(conf.RuntimeDir, runtimeRoot)
 	var files []File
 	for _, daemon := range conf.TellingDaemons() {
 		f := dropin("chatmaild-"+daemon+".service", "runtime", "[Service]\nRuntimeDirectory=\nRuntimeDirectory="+folder+"/"+daemon)
-		f.Absent = !below || conf.RuntimeDir == config.Defaults().RuntimeDir
+		f.Absent = conf.RuntimeDir == config.Defaults().RuntimeDir
 		files = append(files, f)
 	}
 	return files

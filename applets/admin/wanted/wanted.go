@@ -71,6 +71,9 @@ const TLSFolder = "/etc/chatmail/tls"
 // own because the other daemons take what strangers send.
 const ACMEUser = "chatmaild-acme"
 
+// EchobotUser owns the echo bot's identity, and is the bot.
+const EchobotUser = "chatmaild-echobot"
+
 // Paths are the key files that the generated files name.
 type Paths struct {
 	Certificate string // PEM: the relay's certificate, then its chain
@@ -115,7 +118,7 @@ func Folders(conf *config.Config) []Folder {
 	}
 	if conf.Echobot {
 		folders = append(folders,
-			Folder{conf.EchobotDir(), 0o700, "chatmaild", "chatmaild"},
+			Folder{conf.EchobotDir(), 0o700, EchobotUser, EchobotUser},
 			Folder{conf.EchobotMailbox(), 0o700, "vmail", "vmail"})
 	}
 	if (view{Config: conf}).SignsDKIM() {

@@ -109,6 +109,7 @@ mail_domain = "chat.example.org"
 filtermail_smtp_port = 11111
 mailboxes_dir = "/srv/mail"
 runtime_dir = "/run/other"
+state_dir = "/srv/state"
 `), paths, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +118,8 @@ runtime_dir = "/run/other"
 		"/etc/systemd/system/chatmaild-filtermail-out.socket.d/listen.conf": "ListenStream=127.0.0.1:11111\n",
 		"/etc/systemd/system/chatmaild-doveauth.socket.d/listen.conf":       "ListenStream=/run/other/doveauth.socket\n",
 		"/etc/systemd/system/chatmaild-lastlogin.service.d/folders.conf":    "BindPaths=/srv/mail\n",
+		"/etc/systemd/system/chatmaild-lastlogin.service.d/runtime.conf":    "RuntimeDirectory=other/lastlogin\n",
+		"/etc/systemd/system/chatmaild-echobot.service.d/folders.conf":      "ExecStartPre=+/bin/chown -Rh chatmaild-echobot: /srv/state/echobot\n",
 	} {
 		if text, ok := find(t, files, path); !ok || !strings.Contains(text, want) {
 			t.Errorf("%s: got %q, want %q in it", path, text, want)
@@ -124,5 +127,13 @@ runtime_dir = "/run/other"
 	}
 	if _, ok := find(t, files, "/etc/systemd/system/chatmaild-filtermail-in.socket.d/listen.conf"); ok {
 		t.Error("filtermail-in has a drop-in, but was not moved")
+	}
+}
+
+func TestCheckRuntimeDir(t *testing.T) {
+	for dir, good := range map[string]bool{"/run/chatmaild": true, "/run/a/b": true, "/run": false, "/srv/run": false, "/runs/a": false} {
+		if err := CheckRuntimeDir(&config.Config{RuntimeDir: dir}, "x.toml"); (err == nil) != good {
+			t.Errorf("%s: got %v", dir, err)
+		}
 	}
 }
