@@ -40,7 +40,7 @@ func (m *relayMetrics) watchQueues(ctx context.Context, conf *config.Config, log
 		start := time.Now()
 		m.look(ctx, queues, log)
 		took := time.Since(start)
-		if !queues.failed {
+		if ctx.Err() == nil && !queues.failed {
 			tryAgain(ctx, retry, log)
 		}
 		select {
