@@ -154,6 +154,11 @@ func (p *metricsProof) faults(t *testing.T, s *SMTP) {
 	}
 	p.scraped(t, "deferred mail", `chatmaild_queue_messages{queue="deferred"} > 20`)
 	p.scraped(t, "no notification service", `chatmaild_push_services_alive == 0`)
+	// With no notification left that could be sent, its return is noticed all the same.
+	if _, err := p.imap(t, p.alice).OK("SETMETADATA INBOX (/private/devicetoken NIL)"); err != nil {
+		t.Fatal(err)
+	}
+	p.scraped(t, "no notifications", `chatmaild_push_queue_entries == 0`)
 
 	p.script(t, `set -e
 		pkill -STOP -x qmgr

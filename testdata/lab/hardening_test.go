@@ -31,6 +31,8 @@ var mayWrite = map[string]string{
 // hardening looks at what systemd made of the units, and at every file of ours.
 func (p *proof) hardening(t *testing.T) {
 	t.Run("exposure", p.exposure)
+	// As before the bot had a user of its own; "files" finds out whose they are now.
+	p.script(t, "chown -R chatmaild: /var/lib/chatmaild/echobot && systemctl restart chatmaild-echobot.service")
 	t.Run("processes", p.processes)
 	t.Run("files", p.files)
 }
@@ -38,6 +40,7 @@ func (p *proof) hardening(t *testing.T) {
 // hardening looks at a relay whose certificate comes from an authority.
 func (p *plain) hardening(t *testing.T) {
 	whole := &proof{lab: p.lab, relay: p.relay}
+	t.Run("memory", whole.memory)
 	t.Run("processes", whole.processes)
 	t.Run("files", whole.files)
 }
@@ -111,7 +114,45 @@ func (p *proof) processes(t *testing.T) {
 		if may != "" && !strings.Contains(found, may) {
 			t.Errorf("%s cannot write to %s, where its files are", unit, may)
 		}
+		p.secrets(t, unit, fmt.Sprintf("nsenter --target %s --mount -- setpriv --reuid %s --regid %s %s", pid, uid, gid, groups))
 		t.Logf("%s: as %s, %s tasks, memory peak %s kB", unit, uid, field(status, "Threads"), field(status, "VmHWM"))
+	}
+}
+
+// readers are those who may read a secret, by the users of the daemons. The table in the
+// README says so too.
+var readers = map[string][]string{
+	"/home/vmail/mail/*/*/password":     {"vmail"},
+	"/var/lib/chatmaild/metadata.db":    {"vmail"},
+	"/var/lib/chatmaild/invites/*":      {"chatmaild", "vmail"},
+	"/var/lib/chatmaild/echobot/*":      {"chatmaild-echobot"},
+	"/var/lib/chatmaild/echobot/keys/*": {"chatmaild-echobot"},
+	"/var/lib/chatmaild/acme/*":         {"chatmaild-acme"},
+	"/var/lib/chatmaild/acme/*/*":       {"chatmaild-acme"},
+	"/etc/chatmail/tls/*.key":           {},
+	"/etc/dkimkeys/*.private":           {},
+	"/var/backups/chatmaild/*":          {},
+}
+
+// secrets looks, through a daemon's eyes, at who can read what only others may.
+func (p *proof) secrets(t *testing.T, unit, eyes string) {
+	user := p.script(t, "systemctl show --property=User --value %s", unit)
+	found := p.script(t, `%s find /home/vmail /var/lib/chatmaild /etc/chatmail/tls /etc/dkimkeys /var/backups/chatmaild -type f -readable -print 2>/dev/null || true`, eyes)
+	own := user == "chatmaild" // whose only secret, the invites, need not be there
+	for line := range strings.Lines(found) {
+		name := strings.TrimSpace(line)
+		for pattern, users := range readers {
+			if ok, _ := path.Match(pattern, name); !ok {
+				continue
+			}
+			own = true
+			if !slices.Contains(users, user) {
+				t.Errorf("%s, as %s, can read %s", unit, user, name)
+			}
+		}
+	}
+	if !own {
+		t.Errorf("%s, as %s, cannot read what is its own", unit, user)
 	}
 }
 
@@ -168,9 +209,9 @@ var ours = []owned{
 	{"/var/lib/chatmaild/report*", "root:root 600 f"},
 	{"/var/lib/chatmaild/invites", "chatmaild:vmail 2750 d"},
 	{"/var/lib/chatmaild/invites/*", "chatmaild:vmail 640 f"},
-	{"/var/lib/chatmaild/echobot", "chatmaild:chatmaild 700 d"},
-	{"/var/lib/chatmaild/echobot/*", "chatmaild:chatmaild [67][04][04] [df]"},
-	{"/var/lib/chatmaild/echobot/*/*", "chatmaild:chatmaild 600 f"},
+	{"/var/lib/chatmaild/echobot", "chatmaild-echobot:chatmaild-echobot 700 d"},
+	{"/var/lib/chatmaild/echobot/*", "chatmaild-echobot:chatmaild-echobot [67][04][04] [df]"},
+	{"/var/lib/chatmaild/echobot/*/*", "chatmaild-echobot:chatmaild-echobot 600 f"},
 	{"/var/lib/chatmaild/acme", "chatmaild-acme:chatmaild-acme 700 d"},
 	{"/var/lib/chatmaild/acme/live/privkey.pem", "chatmaild-acme:chatmaild-acme 600 f"},
 	{"/var/lib/chatmaild/acme/*", "chatmaild-acme:chatmaild-acme [67][04][04] [df]"},
@@ -193,7 +234,7 @@ func (p *proof) files(t *testing.T) {
 	found := p.script(t, `find /etc/chatmail /etc/dkimkeys /etc/postfix /etc/dovecot /run /var /home -xdev -maxdepth 5 \
 		\( -path /run/systemd -o -path /run/kept -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path '/var/backups/chatmaild/*' \) -prune -o \
 		\( -path '/etc/chatmail*' -o -path '/etc/dkimkeys*' -o -name 'chatmaild*' -o -path '/*/chatmaild/*' -o -path '/var/lib/chatmaild*' \
-		-o -user vmail -o -user chatmaild -o -user chatmaild-acme \) -printf '%%u:%%g %%m %%y %%p\n'`)
+		-o -user vmail -o -user chatmaild -o -user chatmaild-acme -o -user chatmaild-echobot \) -printf '%%u:%%g %%m %%y %%p\n'`)
 	lines := strings.Split(found, "\n")
 	if len(lines) < 20 {
 		t.Fatalf("found too little:\n%s", found)

@@ -45,6 +45,7 @@ func TestParts(t *testing.T) {
 		name string
 		do   func(*proof, *testing.T)
 	}{
+		{"memory", (*proof).memory}, // first: nothing has happened yet
 		{"web", (*proof).web},
 		{"wire", (*proof).wire},
 		{"push", (*proof).pushes},

@@ -1,0 +1,54 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// idleMemory is what all daemons of ours may take together while nothing happens, in
+// octets: their proportional set sizes, so that what they share counts once.
+const idleMemory = 40_000_000
+
+// restTimeout is several times what a daemon takes to give back what work took.
+const restTimeout = 90 * time.Second
+
+// daemonMemory has a line for each daemon of ours that runs: its name, its PSS and its
+// peak in KiB (proc(5)), and the limit of its unit in octets.
+const daemonMemory = `for unit in $(systemctl list-units --type=service --state=running --plain --no-legend 'chatmaild-*' | cut -d ' ' -f 1)
+do
+	daemon=${unit%%.service}
+	pid=$(systemctl show --property=MainPID --value $unit)
+	echo ${daemon#chatmaild-} $(awk '/^Pss:/ { print $2 }' /proc/$pid/smaps_rollup) $(awk '/^VmHWM:/ { print $2 }' /proc/$pid/status) \
+		$(systemctl show --property=MemoryMax --value $unit)
+done`
+
+// memory looks at what the daemons take at rest, and at how near each of them has come
+// to the limit of its unit. What they took to start they give back within seconds.
+func (p *proof) memory(t *testing.T) {
+	var total, daemons int
+	var found string
+	t.Cleanup(func() {
+		fmt.Fprintf(t.Output(), "%d daemons take %.1f MB at rest; name, PSS and peak in KiB, limit:\n%s\n", daemons, float64(total)/1e6, found)
+	})
+	until(deadline(t, restTimeout), t, "the daemons to rest", func() bool {
+		total, daemons, found = 0, 0, p.script(t, daemonMemory)
+		for line := range strings.Lines(found) {
+			var name string
+			var pss, peak, limit int
+			if _, err := fmt.Sscan(line, &name, &pss, &peak, &limit); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if peak<<10 > limit/2 {
+				t.Errorf("%s has taken %d KiB, and may take %d octets: want less than half of it", name, peak, limit)
+			}
+			total += pss << 10
+			daemons++
+		}
+		return total <= idleMemory || t.Failed()
+	})
+	if daemons < len(mayWrite)-1 {
+		t.Errorf("%d daemons run, want all but acme at least", daemons)
+	}
+}
