@@ -40,7 +40,6 @@ func (p *proof) hardening(t *testing.T) {
 // hardening looks at a relay whose certificate comes from an authority.
 func (p *plain) hardening(t *testing.T) {
 	whole := &proof{lab: p.lab, relay: p.relay}
-	t.Run("memory", whole.memory)
 	t.Run("processes", whole.processes)
 	t.Run("files", whole.files)
 }
