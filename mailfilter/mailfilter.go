@@ -60,31 +60,34 @@ type Reason uint8
 
 // The reasons of a Refusal.
 const (
-	Unencrypted  Reason = iota + 1 // neither encrypted nor one of the exceptions
-	FromMismatch                   // the From header does not name the sender
-	RateLimited                    // the sender sends too fast; a temporary reason
-	BadHeader                      // the header is malformed, ambiguous or too long
-	BadAddress                     // an address of the envelope is not one
-	Unsigned                       // no DKIM signature
-	BadSignature                   // no valid DKIM signature of the author's domain
-	KeyUnknown                     // the DNS did not say what the key is; a temporary reason
+	Unencrypted     Reason = iota + 1 // neither encrypted nor one of the exceptions
+	FromMismatch                      // the From header does not name the sender
+	RateLimited                       // the sender sends too fast; a temporary reason
+	BadHeader                         // the header is malformed, ambiguous or too long
+	BadAddress                        // an address of the envelope is not one
+	Unsigned                          // no DKIM signature
+	BadSignature                      // no valid DKIM signature of the author's domain
+	KeyUnknown                        // the DNS did not say what the key is; a temporary reason
+	FutureSignature                   // the signature is from the future: a clock is wrong; a temporary reason
 )
 
 var reasonNames = [...]string{
-	Unencrypted:  "unencrypted",
-	FromMismatch: "from-mismatch",
-	RateLimited:  "rate-limited",
-	BadHeader:    "bad-header",
-	BadAddress:   "bad-address",
-	Unsigned:     "unsigned",
-	BadSignature: "bad-signature",
-	KeyUnknown:   "key-unknown",
+	Unencrypted:     "unencrypted",
+	FromMismatch:    "from-mismatch",
+	RateLimited:     "rate-limited",
+	BadHeader:       "bad-header",
+	BadAddress:      "bad-address",
+	Unsigned:        "unsigned",
+	BadSignature:    "bad-signature",
+	KeyUnknown:      "key-unknown",
+	FutureSignature: "future-signature",
 }
 
 // Reasons returns all reasons, in a fixed order, for those who count them.
 func Reasons() []Reason {
 	return []Reason{
 		Unencrypted, FromMismatch, RateLimited, BadHeader, BadAddress, Unsigned, BadSignature, KeyUnknown,
+		FutureSignature,
 	}
 }
 

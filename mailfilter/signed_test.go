@@ -26,7 +26,7 @@ func TestSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken := false
+	broken, behind := false, time.Duration(0)
 	lookup := func(context.Context, string) (dkim.Records, error) {
 		if broken {
 			return dkim.Records{}, errors.New("no answer")
@@ -34,7 +34,7 @@ func TestSigned(t *testing.T) {
 		return dkim.Records{Texts: []string{"k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)}}, nil
 	}
 	policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
-		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"}, DKIM: dkim.New(lookup, time.Now),
+		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"}, DKIM: dkim.New(lookup, func() time.Time { return time.Now().Add(-behind) }),
 	})
 	sign := func(text, domain string) string {
 		var b bytes.Buffer
@@ -50,6 +50,7 @@ func TestSigned(t *testing.T) {
 	for _, tt := range []struct {
 		name, text, sender, to, want string
 		broken                       bool
+		behind                       time.Duration // our clock
 	}{
 		{name: "signed", text: sign(good, "chat.example"), want: "pass"},
 		{name: "unsigned", text: good, want: "unsigned"},
@@ -66,11 +67,14 @@ func TestSigned(t *testing.T) {
 		{name: "IPv4 literal", text: literal("[192.0.2.1]"), sender: "alice@[192.0.2.1]", want: "pass"},
 		{name: "no IPv4 literal", text: literal("[192.0.2]"), want: "unsigned"},
 		{name: "IPv6 literal", text: literal("[IPv6:2001:db8::1]"), want: "unsigned"},
+		{name: "an hour ahead of us", text: sign(good, "chat.example"), behind: time.Hour, want: "future-signature"},
+		{name: "an hour ahead of us, and changed", text: s.edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), behind: time.Hour, want: "future-signature"},
+		{name: "an hour ahead of us, signed by another", text: sign(good, "eve.example"), behind: time.Hour, want: "bad-signature"},
 		{name: "DNS out of order", text: sign(good, "chat.example"), broken: true, want: "key-unknown"},
 		{name: "DNS out of order, cleartext", text: sign(plain, "chat.example"), broken: true, want: "unencrypted"},
 		{name: "DNS out of order, unsigned", text: good, broken: true, want: "unsigned"},
 	} {
-		broken = tt.broken
+		broken, behind = tt.broken, tt.behind
 		env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
 		if tt.sender != "" {
 			env.Sender = tt.sender

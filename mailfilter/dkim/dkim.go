@@ -28,6 +28,10 @@ type Lookup func(ctx context.Context, name string) (Records, error)
 // ErrUnsigned says that a message has no signature at all.
 var ErrUnsigned = errors.New("no DKIM signature")
 
+// ErrFuture is why a signature does not count yet: it was made in the future, so
+// that somebody's clock is wrong.
+var ErrFuture = errors.New("signature was made in the future")
+
 // Invalid says that no signature of a message counts.
 type Invalid struct {
 	Err error // why the first one of the author's domain does not; repeats nothing of the message

@@ -28,7 +28,6 @@ var (
 	errIdentity   = errors.New("identity (i=) is not of the signing domain")
 	errSelector   = errors.New("malformed selector or domain")
 	errTime       = errors.New("malformed time")
-	errFuture     = errors.New("signature was made in the future")
 	errExpired    = errors.New("signature has expired")
 	errBodyHash   = errors.New("malformed body hash")
 	errSignature  = errors.New("malformed signature")
@@ -141,7 +140,7 @@ func times(l tags, now time.Time) error {
 	case err != nil:
 		return err
 	case made > now.Add(maxSkew).Unix():
-		return errFuture
+		return ErrFuture
 	case expires <= now.Unix():
 		return errExpired
 	case expires <= made:
