@@ -8,7 +8,10 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/command"
 	"chatmaild/store/atomicfile"
@@ -41,17 +44,21 @@ func buildTime() time.Time {
 // checkClock stops a run whose clock cannot be right. trusted says that somebody
 // looked at it: then the time of the last run does not matter, the build's does.
 func checkClock(now time.Time, last runStamp, trusted bool) error {
-	var lastRun time.Time
+	var stamp stampJSON
 	if !trusted {
 		var err error
-		if lastRun, err = last.read(); err != nil {
+		if stamp, err = last.read(); err != nil {
 			return command.WithHint(err, "if the clock is right, run once: chatmaild expire --clock-is-right")
 		}
 	}
 	if err := store.CheckClock(now, buildTime(), time.Time{}); err != nil {
 		return command.WithHint(err, "set the clock; timedatectl shows it")
 	}
-	if err := store.CheckClock(now, time.Time{}, lastRun); err != nil {
+	err := store.CheckClock(now, time.Time{}, stamp.LastRun)
+	if boot, uptime := bootClock(); err == nil && boot != "" && stamp.Boot == boot {
+		err = store.CheckSet(now, stamp.LastRun, uptime-stamp.Uptime)
+	}
+	if err != nil {
 		return command.WithHint(err, "if the clock is right, run once: chatmaild expire --clock-is-right")
 	}
 	return nil
@@ -62,26 +69,31 @@ type runStamp struct{ path string }
 
 type stampJSON struct {
 	LastRun time.Time `json:"last_run"`
+	// The same moment by a clock that nobody sets, if that is known: how long the
+	// machine had been on, and an id of that time.
+	Boot   string        `json:"boot,omitempty"`
+	Uptime time.Duration `json:"uptime,omitempty"` // nanoseconds
 }
 
-// read returns the time of the last run, or the zero time before the first.
-func (s runStamp) read() (time.Time, error) {
+// read returns what the last run recorded, or nothing before the first.
+func (s runStamp) read() (stampJSON, error) {
 	text, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
+		return stampJSON{}, nil
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading the time of the last run: %w", err)
+		return stampJSON{}, fmt.Errorf("reading the time of the last run: %w", err)
 	}
 	var stamp stampJSON
 	if err := json.Unmarshal(text, &stamp); err != nil {
-		return time.Time{}, fmt.Errorf("reading the time of the last run from %s: %w", s.path, err)
+		return stampJSON{}, fmt.Errorf("reading the time of the last run from %s: %w", s.path, err)
 	}
-	return stamp.LastRun, nil
+	return stamp, nil
 }
 
 func (s runStamp) write(now time.Time) error {
-	text, err := json.Marshal(stampJSON{now.UTC().Truncate(time.Second)})
+	boot, uptime := bootClock()
+	text, err := json.Marshal(stampJSON{now.UTC().Truncate(time.Second), boot, uptime})
 	if err != nil {
 		return err
 	}
@@ -89,4 +101,18 @@ func (s runStamp) write(now time.Time) error {
 		return fmt.Errorf("recording the time of this run: %w", err)
 	}
 	return nil
+}
+
+// bootClock returns how long the machine has been on, suspended or not, and an id
+// of that time (random(4)); no id if either cannot be told.
+func bootClock() (boot string, uptime time.Duration) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", 0
+	}
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return "", 0
+	}
+	return strings.TrimSpace(string(id)), time.Duration(ts.Nano())
 }

@@ -118,11 +118,20 @@ func TestExpireClock(t *testing.T) {
 	stamp := func(days int) string {
 		return fmt.Sprintf(`{"last_run":%q}`, time.Now().AddDate(0, 0, days).Format(time.RFC3339))
 	}
+	// The last run as a clock knew it that was so many days behind since.
+	set := func(days int) string {
+		boot, uptime := bootClock()
+		return fmt.Sprintf(`{"last_run":%q,"boot":%q,"uptime":%d}`, time.Now().AddDate(0, 0, -days).Format(time.RFC3339), boot, uptime)
+	}
 	tests := []struct {
 		why, state string
 		args       []string
 		ok         bool
 	}{
+		{"set ahead by three days", set(3), nil, false},
+		{"set ahead by three days, and somebody looked at the clock", set(3), []string{"--clock-is-right"}, true},
+		{"set back by three days", set(-3), nil, true},
+		{"three days ago, before the machine started", strings.Replace(set(3), `"boot":"`, `"boot":"x`, 1), nil, true},
 		{"yesterday", stamp(-1), nil, true},
 		{"a month ago", stamp(-30), nil, false},
 		{"a month ago, for a dry run", stamp(-30), []string{"--dry-run"}, false},

@@ -135,6 +135,24 @@ func TestCheckClock(t *testing.T) {
 	}
 }
 
+func TestCheckSet(t *testing.T) {
+	last := now.Add(-day)
+	for _, tt := range []struct {
+		why   string
+		ahead time.Duration
+		ok    bool
+	}{
+		{"nobody set it", 0, true},
+		{"back", -30 * day, true},
+		{"some hours ahead", 20 * time.Hour, true},
+		{"three days ahead", 3 * day, false},
+	} {
+		if err := CheckSet(now.Add(tt.ahead), last, day); (err == nil) != tt.ok {
+			t.Errorf("%s: got %v, want ok %v", tt.why, err, tt.ok)
+		}
+	}
+}
+
 func TestReasonString(t *testing.T) {
 	seen := map[string]bool{}
 	for r := Keep; r < reasons; r++ {
