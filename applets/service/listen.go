@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -55,7 +56,10 @@ func listen(a Address) (net.Listener, error) {
 	if a.Network == "unix" {
 		return listenUnix(a)
 	}
-	l, err := net.Listen(a.Network, a.Addr)
+	// No keep-alive: it takes four system calls for each connection, and our servers
+	// have deadlines by which a peer that is gone is noticed.
+	config := net.ListenConfig{KeepAlive: -1}
+	l, err := config.Listen(context.Background(), a.Network, a.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("cannot listen on %s: another program holds the port (see: ss -ltnp)", a.Addr)
 	}
