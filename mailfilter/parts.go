@@ -13,7 +13,7 @@ import (
 // longest line by far; the longest line without its line end; the header of a
 // part; the text before the first part.
 const (
-	bufferSize    = 32 << 10
+	bufferSize    = 48 << 10
 	maxLine       = 998
 	maxPartHeader = 4 << 10
 	maxPreamble   = 256

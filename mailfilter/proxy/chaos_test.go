@@ -225,7 +225,7 @@ func (c *chaosLog) run(ctx context.Context, number int, addr string) {
 		case 0: // cleartext
 			c.refused += chaosRefused(addr, "a@our.test", "From: a@our.test\r\n"+head+"\r\n"+text)
 		case 1: // cleartext that looks encrypted as long as possible
-			c.refused += chaosRefused(addr, "a@our.test", head+encrypted("0v////8B"+strings.Repeat("A", 56)+"\r\n")+
+			c.refused += chaosRefused(addr, "a@our.test", head+encrypted(endless+strings.Repeat("A", 64-len(endless))+"\r\n")+
 				strings.Repeat(strings.Repeat("A", 64)+"\r\n", 1<<rand.N(13))+text)
 		default:
 			m := chaosMail{id: id, data: "From: free@our.test\r\n" + head + "\r\n" + text}

@@ -38,6 +38,9 @@ func (in *injection) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// begun reports whether the queue has been asked for.
+func (in *injection) begun() bool { return in.link != nil || in.err != nil }
+
 func (in *injection) send(b []byte) {
 	err := in.link.conn.SetDeadline(time.Now().Add(in.queue.timeout))
 	if err == nil {

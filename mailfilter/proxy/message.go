@@ -9,11 +9,12 @@ import (
 	"chatmaild/mailfilter"
 )
 
-// The buffers of a message. What is read at once is also written at once, so the
-// first one sets the number of system calls; the second one is how much of a
-// message is held back from the queue until there is a verdict.
+// The buffers of a message. The first one is for the header, and takes the whole of
+// most messages at once; the body of a large one is read past it, into the check's
+// own buffer. The second one is how much of a message is held back from the queue
+// until there is a verdict.
 const (
-	readBuffer = 32 << 10
+	readBuffer = 8 << 10
 	holdBuffer = 16 << 10
 )
 
@@ -30,6 +31,16 @@ func newBuffers() *buffers {
 	b := &buffers{in: bufio.NewReaderSize(nil, readBuffer), out: bufio.NewWriterSize(nil, holdBuffer)}
 	b.stuff.w = b.out
 	return b
+}
+
+// Write takes what the check reads. Once the queue has any of a message, what came
+// in one large read goes out in one write; smaller ones are gathered.
+func (b *buffers) Write(p []byte) (int, error) {
+	_, _ = b.stuff.Write(p)
+	if len(p) >= holdBuffer && b.inj.begun() {
+		_ = b.out.Flush()
+	}
+	return len(p), nil
 }
 
 var errNotAll = errors.New("the check did not read the whole message")
@@ -90,7 +101,7 @@ func (c *session) pass(b *buffers) error {
 		return err
 	}
 	_, _ = b.stuff.Write(ahead)
-	b.dots.tee = &b.stuff
+	b.dots.tee = b
 	if err := check.Body(b.in); err != nil {
 		return err
 	}

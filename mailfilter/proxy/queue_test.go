@@ -128,17 +128,19 @@ func encrypted(body string) string {
 		"Content-Type: application/octet-stream\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n\r\n" + body
 }
 
+// endless is the start of a message's base64: a session key and an SEIPD packet of
+// 4 GiB (RFC 9580, sections 5.1 and 5.13), which never come.
+const endless = "wQwDAAAAAAAAAAASAADS//////8B"
+
 // TestRefusedLate: a message that shows only at its end that it must not pass
 // has been sent to the queue by then, but for the dot.
 func TestRefusedLate(t *testing.T) {
-	// One SEIPD packet (RFC 9580, section 5.13) of 4 GiB, which never comes.
-	head := "0v////8B"
 	armor := strings.Repeat(strings.Repeat("A", 64)+"\r\n", 20000)
 	sink := newSink(t, nil)
 	f := start(t, sink.addr(), nil)
 	c := f.dial()
 	c.envelope("a@our.test", "b@far.test")
-	c.send(encrypted(head + armor[len(head):] + "-----END PGP MESSAGE-----\r\n--b--\r\n.\r\n"))
+	c.send(encrypted(endless + armor[len(endless):] + "-----END PGP MESSAGE-----\r\n--b--\r\n.\r\n"))
 	c.want("523 Encryption Needed: Invalid Unencrypted Mail")
 	waitFor(t, func() bool { return sink.drops() == 1 })
 	if got := sink.got(); len(got) != 0 {

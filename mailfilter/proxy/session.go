@@ -27,8 +27,9 @@ type session struct {
 	server *Server
 	peer   peer
 
-	mu   sync.Mutex // guards idle, and the deadline of the connection
-	idle bool       // waits for a command, and no transaction is under way
+	mu    sync.Mutex // guards what follows, and the deadline of the connection
+	idle  bool       // waits for a command, and no transaction is under way
+	armed time.Time  // when the deadline was set
 
 	greeted bool
 	errors  int
@@ -49,7 +50,7 @@ func (c *session) reset(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.peer.reset(conn)
-	c.idle, c.greeted, c.errors = conn != nil, false, 0
+	c.idle, c.armed, c.greeted, c.errors = conn != nil, time.Time{}, false, 0
 	c.forget()
 }
 
@@ -60,6 +61,10 @@ func (c *session) forget() {
 	c.env = mailfilter.Envelope{} // not to be reused: the policy may keep it
 }
 
+// deadlineSlack is the part of ClientTimeout by which a deadline may be early. Most
+// sessions last much less, and so have one deadline for all their commands.
+const deadlineSlack = 100
+
 // arm sets the deadline of what the session does next with its connection.
 func (c *session) arm() error {
 	c.mu.Lock()
@@ -69,7 +74,12 @@ func (c *session) arm() error {
 	if phase == cutting || phase == draining && c.idle {
 		return errShutdown
 	}
-	return c.peer.conn.SetDeadline(time.Now().Add(c.server.opts.ClientTimeout))
+	now, timeout := time.Now(), c.server.opts.ClientTimeout
+	if now.Sub(c.armed) < timeout/deadlineSlack {
+		return nil
+	}
+	c.armed = now
+	return c.peer.conn.SetDeadline(now.Add(timeout))
 }
 
 // wake makes what the session waits for fail, if the phase is its end.
@@ -78,6 +88,7 @@ func (c *session) wake(phase int32) {
 	defer c.mu.Unlock()
 	if c.peer.conn != nil && (phase == cutting || phase == draining && c.idle) {
 		_ = c.peer.conn.SetReadDeadline(time.Now())
+		c.armed = time.Time{} // a command that had come by then goes on
 	}
 }
 
