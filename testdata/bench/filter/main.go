@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"chatmaild/applets/command"
@@ -23,12 +24,13 @@ func main() {
 	binary := flag.String("chatmaild", "build/bin/chatmaild", "the `program` to measure")
 	rounds := flag.Int("rounds", 3, "how many times to measure each; the median counts")
 	length := flag.Duration("for", 2*time.Second, "how long each load lasts at least")
+	only := flag.String("only", "", "measure only the loads with this `text` in their names")
 	flag.Parse()
 	var err error
 	if *relayTo != "" {
 		err = relay(*relayTo)
 	} else {
-		err = bench(*binary, *rounds, *length)
+		err = bench(*binary, *rounds, *length, *only)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "filter:", err)
@@ -36,7 +38,7 @@ func main() {
 	}
 }
 
-func bench(binary string, rounds int, length time.Duration) error {
+func bench(binary string, rounds int, length time.Duration, only string) error {
 	queue, err := newSink()
 	if err != nil {
 		return err
@@ -60,6 +62,9 @@ func bench(binary string, rounds int, length time.Duration) error {
 	results := make(map[string]*sides)
 	for round := range rounds {
 		for _, l := range loads {
+			if !strings.Contains(l.name, only) {
+				continue
+			}
 			p := results[l.name]
 			if p == nil {
 				p = new(sides)

@@ -50,6 +50,9 @@ func printTable(w io.Writer, results map[string]*sides) {
 	fmt.Fprintln(t, "\tfilter\trelay\tratio\tdirect\twanted\t")
 	for _, f := range figures {
 		p := results[f.load]
+		if p == nil {
+			continue // not measured
+		}
 		filter, relay, direct := middle(p.filter, f.of), middle(p.relay, f.of), middle(p.direct, f.of)
 		verdict := "missed"
 		if f.met(filter, relay, direct) {
