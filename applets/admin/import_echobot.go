@@ -43,7 +43,7 @@ func (im *importer) takeEchobot(ctx context.Context) error {
 		return err
 	}
 	return im.put("echo bot's key", []wanted.File{
-		{Path: name, Content: text, Mode: 0o600, Owner: "chatmaild", Group: "chatmaild", Secret: true},
+		{Path: name, Content: text, Mode: 0o600, Owner: wanted.EchobotUser, Group: wanted.EchobotUser, Secret: true},
 	})
 }
 
