@@ -33,7 +33,7 @@ func (k *imported) copied(t *testing.T) {
 	}
 	contains(t, "the dry run", k.script(t, "chatmaild import --dry-run --from %s 2>&1", copyFolder),
 		"6 accounts are copied to "+oldBoxes, "echo bot: its key", "Nothing has changed")
-	if out := k.script(t, "ls -A /etc/chatmail /home/vmail /var/lib/chatmaild 2>&1 || true"); strings.Contains(out, ".toml") || strings.Contains(out, "@") {
+	if out := k.script(t, "find /etc/chatmail /home/vmail /var/lib/chatmaild || true"); strings.Contains(out, ".toml") || strings.Contains(out, "@") {
 		t.Errorf("the dry run has made something:\n%s", out)
 	}
 	contains(t, "import", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "6 accounts of "+oldDomain+" are here", "chatmaild run")
