@@ -21,6 +21,7 @@ func All() []command.Command {
 		expire,
 		quotaExpire,
 		certificate,
+		clock,
 	}
 	return append(daemons, admin.Commands()...)
 }

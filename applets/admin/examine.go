@@ -31,6 +31,7 @@ type examiner struct {
 
 func (e *examiner) examine(ctx context.Context) []finding {
 	e.settled()
+	e.clock(ctx)
 	e.units(ctx)
 	e.ports()
 	e.nameServers(ctx)
@@ -51,7 +52,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 
 func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(serviceUnits, e.botUnits(), e.certificateUnits(), []string{
-		"chatmaild-expire.timer", wanted.Dovecot, "postfix@-.service", wanted.Nginx,
+		wanted.ExpireTimer, wanted.ClockTimer, wanted.Dovecot, "postfix@-.service", wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
 		names = append(names, wanted.OpenDKIM)
@@ -240,11 +241,12 @@ func (e *examiner) pending(ctx context.Context) {
 }
 
 // age says how long ago since was, in its two largest units.
-func age(now, since time.Time) string {
-	d := now.Sub(since)
-	switch {
+func age(now, since time.Time) string { return span(now.Sub(since)) }
+
+func span(d time.Duration) string {
+	switch d = d.Round(time.Second); {
 	case d < time.Hour:
-		return d.Round(time.Second).String()
+		return d.String()
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	default:

@@ -152,7 +152,7 @@ func siteOf(conf *config.Config, version string) www.Site {
 // not older than anything that they read when they start.
 func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]unitStep, error) {
 	names := slices.Concat([]string{wanted.Journald}, socketUnits, serviceUnits,
-		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, p.botUnits(), p.certificateUnits(), []string{wanted.Target})
+		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, p.botUnits(), p.certificateUnits(), []string{wanted.ClockTimer, wanted.Target})
 	_, literal := p.conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, wanted.OpenDKIM)

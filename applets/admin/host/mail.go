@@ -60,3 +60,12 @@ func (h Host) HoldMail(ctx context.Context) error {
 	}
 	return nil
 }
+
+// FlushMail has Postfix try to deliver all that waits, whenever that was to be
+// tried again. Postfix has to run.
+func (h Host) FlushMail(ctx context.Context) error {
+	if _, err := h.run(ctx, "/usr/sbin/postqueue", "-f"); err != nil {
+		return fmt.Errorf("trying what is in the queue: %w", err)
+	}
+	return nil
+}

@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// systemdTime is how systemctl writes a time with --timestamp=us+utc.
+const systemdTime = "Mon 2006-01-02 15:04:05.999999 MST"
+
 // Unit is the state of a systemd unit, as systemctl(1) shows it.
 type Unit struct {
 	Name     string
@@ -54,7 +57,7 @@ func parseUnits(out string) []Unit {
 			case "NRestarts":
 				u.Restarts, _ = strconv.Atoi(value)
 			case "ActiveEnterTimestamp":
-				u.Since, _ = time.Parse("Mon 2006-01-02 15:04:05.999999 MST", value)
+				u.Since, _ = time.Parse(systemdTime, value)
 			}
 		}
 		units = append(units, u)

@@ -49,6 +49,11 @@ const (
 	ACME            = "chatmaild-acme.service"
 	ACMESocket      = "chatmaild-acme.socket"
 	CertificatePath = "chatmaild-certificate.path"
+
+	// Clock is started by ClockTimer when the machine's clock is set.
+	Clock       = "chatmaild-clock.service"
+	ClockTimer  = "chatmaild-clock.timer"
+	ExpireTimer = "chatmaild-expire.timer"
 )
 
 // InstantIdleLibrary is what IMAP sessions are started with unless

@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/applets/admin/host"
+)
+
+// TestClockSet holds that the servers are restarted after the clock was set back, if
+// they run, and left alone otherwise.
+func TestClockSet(t *testing.T) {
+	back := []string{
+		"systemctl try-restart dovecot.service chatmaild-expire.timer",
+		"systemctl try-reload-or-restart postfix.service",
+	}
+	for _, tt := range []struct {
+		ahead time.Duration // since the last run
+		mail  string        // what Postfix is
+		want  []string
+	}{
+		{0, "active", nil},
+		{72 * time.Hour, "active", nil},
+		{-4 * time.Second, "active", nil},
+		{-time.Hour, "active", append(slices.Clone(back), "/usr/sbin/postqueue -f")},
+		{-time.Hour, "inactive", back},
+	} {
+		now, err := host.Host{}.Moment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var did []string
+		machine := host.Host{Command: func(_ context.Context, name string, args ...string) (string, error) {
+			switch line := name + " " + strings.Join(args, " "); {
+			case strings.Contains(line, "InactiveEnterTimestamp"):
+				return fmt.Sprintf("InactiveEnterTimestamp=%s\nInactiveEnterTimestampMonotonic=%d\n",
+					now.Wall.Add(-tt.ahead).UTC().Format("Mon 2006-01-02 15:04:05.000000 MST"), now.Monotonic.Microseconds()), nil
+			case strings.Contains(line, "show"):
+				return "Id=postfix@-.service\nActiveState=" + tt.mail + "\n", nil
+			default:
+				did = append(did, line)
+				return "", nil
+			}
+		}}
+		if err := clockSet(t.Context(), machine, slog.New(slog.DiscardHandler)); err != nil || !slices.Equal(did, tt.want) {
+			t.Errorf("set by %v, Postfix is %s: did %q, %v; want %q", tt.ahead, tt.mail, did, err, tt.want)
+		}
+	}
+}
+
+func TestClockFinding(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	const told = "2026-11-23 12:00:00 UTC"
+	for _, tt := range []struct {
+		ahead time.Duration
+		kept  bool
+		level level
+		want  string
+	}{
+		{0, true, fine, told + ", kept by a time service"},
+		{-400 * 24 * time.Hour, true, fine, told + ", kept by a time service"},
+		{0, false, fine, told + "; no time service keeps it"},
+		{-4 * time.Second, false, fine, told + "; no time service keeps it"},
+		{time.Hour - time.Millisecond, false, notice, told + ", set 1h00m ahead since this machine started, and no time service keeps it"},
+		{-72 * time.Hour, false, notice, told + ", set 3 days back since this machine started, and no time service keeps it"},
+	} {
+		got := clockFinding(now, tt.ahead, tt.kept)
+		if got.Level != tt.level || got.Detail != tt.want || (got.Hint != "") != (tt.level != fine) {
+			t.Errorf("%v ahead, kept %v: got %+v, want %s %q", tt.ahead, tt.kept, got, tt.level, tt.want)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package applets
+
+import (
+	"context"
+	"flag"
+
+	"chatmaild/applets/admin"
+	"chatmaild/applets/command"
+)
+
+var clock = command.Command{
+	Name: "clock", Kind: command.Oneshot,
+	Synopsis: "has the servers go on after the clock was set back",
+	Bind: func(*flag.FlagSet) command.Run {
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			if _, err := env.Config(); err != nil {
+				return err
+			}
+			return admin.ClockSet(ctx, env.Log())
+		}
+	},
+}
