@@ -26,7 +26,7 @@ const (
 
 // relay is what is measured.
 type relay struct {
-	dir                 string
+	dir, binary         string
 	doveauth, lastlogin *daemon
 }
 
@@ -36,10 +36,10 @@ func startRelay(binary, dir string) (r *relay, err error) {
 			return nil, err
 		}
 	}
-	r = &relay{dir: dir}
+	r = &relay{dir: dir, binary: binary}
 	if binary == "" {
-		binary = filepath.Join(dir, "chatmaild")
-		build := exec.Command("go", "build", "-o", binary, ".")
+		r.binary = filepath.Join(dir, "chatmaild")
+		build := exec.Command("go", "build", "-o", r.binary, ".")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("building: %w: %s", err, out)
 		}
@@ -48,7 +48,7 @@ func startRelay(binary, dir string) (r *relay, err error) {
 		return nil, err
 	}
 	for name, d := range map[string]**daemon{"doveauth": &r.doveauth, "lastlogin": &r.lastlogin} {
-		if *d, err = startDaemon(binary, name, dir); err != nil {
+		if *d, err = startDaemon(r.binary, name, dir); err != nil {
 			return nil, err
 		}
 	}
