@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 const (
@@ -40,8 +42,9 @@ SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_LOCK=0 exec systemd-nspawn "$@
 // A machine is one run of a host, from power on to power off.
 type machine struct {
 	cmd    *exec.Cmd
-	leader int             // the host's process 1, as we see it
-	ended  <-chan struct{} // closed once systemd-nspawn has ended
+	leader int             // a container's process 1, as we see it
+	shell  *ssh.Client     // a virtual machine's
+	ended  <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
 }
 
 // Boot starts the host and waits until systemd says that all is up.
@@ -53,6 +56,9 @@ func (h *Host) Boot(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
+	if h.disk != nil {
+		return h.bootVirtual(ctx)
+	}
 	h.boots++
 	name := h.lab.id + "-" + h.Name
 	// An abstract address: a path could be longer than a socket's may be.
@@ -132,7 +138,7 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
-	if err := syscall.Kill(m.leader, sigPowerOff); err != nil {
+	if err := m.powerOff(ctx); err != nil {
 		return fmt.Errorf("shutting %s down: %w", h.Name, err)
 	}
 	h.machine = nil
@@ -177,13 +183,36 @@ func (h *Host) Console() string {
 
 func (h *Host) consolePath() string { return filepath.Join(h.dir, "console.log") }
 
-func (h *Host) leader() (int, error) {
+func (h *Host) running() (*machine, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.machine == nil {
-		return 0, ErrDown
+		return nil, ErrDown
 	}
-	return h.machine.leader, nil
+	return h.machine, nil
+}
+
+func (h *Host) leader() (int, error) {
+	m, err := h.running()
+	if err == nil && m.shell != nil {
+		err = errors.New("the processes of a virtual machine are its own")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return m.leader, nil
+}
+
+func (m *machine) powerOff(ctx context.Context) error {
+	if m.shell == nil {
+		return syscall.Kill(m.leader, sigPowerOff)
+	}
+	// It may be off before ssh has said how the command ended.
+	_, err := m.remote(ctx, nil, "systemctl", "--no-block", "poweroff")
+	if lost := (*ssh.ExitMissingError)(nil); errors.As(err, &lost) {
+		return nil
+	}
+	return err
 }
 
 func (m *machine) kill() {

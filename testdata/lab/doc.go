@@ -15,6 +15,9 @@
 // "chatmaild init" and "chatmaild run". A [Client] is one running core; each of
 // its accounts is a [Profile].
 //
+// A host can be made a virtual machine ([Host.Virtualize]): it has a clock of its
+// own then.
+//
 // Nothing here touches the machine's own network: the lab has no route to the
 // outside, and everything the clients and hosts can resolve is in the lab's
 // [Zone]; all other names are NXDOMAIN at once.
@@ -24,6 +27,6 @@
 // behind is removed by the next one ([Cleanup]): each run holds a lock on its
 // folder for as long as it lives.
 //
-// The lab needs root, mmdebstrap, systemd-nspawn, ip and npm. [Prepare] says
+// The lab needs root, mmdebstrap, systemd-nspawn, User-mode Linux, ip and npm. [Prepare] says
 // what is missing and installs it.
 package lab

@@ -12,7 +12,7 @@ import (
 // hour, see putOff.
 //
 // A clock that jumps is not among them: the machine has one for all of its
-// containers. What hangs on it is tested where it hangs (expire, acme, push).
+// containers. TestClock has a relay with one of its own.
 func TestFaults(t *testing.T) {
 	u := startUnderway(t, "_relay.test", `min_free_disk_space = "10M"`)
 	for _, step := range []struct {

@@ -25,6 +25,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	machine *machine // nil while the host is down
+	disk    *disk    // of a virtual machine; nil of a container
 	boots   int
 }
 
@@ -75,16 +76,21 @@ func (h *Host) furnish() error {
 // Exec runs a command on the host, as root. An exit status other than 0 is not
 // an error.
 func (h *Host) Exec(ctx context.Context, stdin io.Reader, command ...string) (Result, error) {
-	leader, err := h.leader()
+	m, err := h.running()
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", h.Name, err)
 	}
 	args := append([]string{
-		"-t", strconv.Itoa(leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--",
 		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive",
 	}, command...)
-	res, err := runCommand(ctx, stdin, "nsenter", args...)
+	var res Result
+	if m.shell != nil {
+		res, err = m.remote(ctx, stdin, args...)
+	} else {
+		enter := []string{"-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--"}
+		res, err = runCommand(ctx, stdin, "nsenter", append(enter, args...)...)
+	}
 	if err != nil {
 		return res, fmt.Errorf("on %s, %s: %w", h.Name, commandLine(command[0], command[1:]), err)
 	}

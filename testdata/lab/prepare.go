@@ -29,6 +29,8 @@ var tools = []tool{
 	{"mount", "mount"},
 	{"prometheus", "prometheus"},
 	{"promtool", "prometheus"},
+	{"mke2fs", "e2fsprogs"},
+	{"linux.uml", "user-mode-linux"},
 }
 
 // missing lists the packages of the tools that are not there.

@@ -34,12 +34,18 @@ type underway struct {
 // startUnderway boots a relay and lets the clients begin.
 func startUnderway(t *testing.T, domain string, settings ...string) *underway {
 	t.Helper()
-	u := &underway{sent: map[*Profile][]string{}}
+	l, r := startRelay(t, domain, settings...)
+	return startUnderwayOn(t, l, r)
+}
+
+// startUnderwayOn lets the clients begin on a relay that runs.
+func startUnderwayOn(t *testing.T, l *Lab, r *Relay) *underway {
+	t.Helper()
+	u := &underway{lab: l, relay: r, sent: map[*Profile][]string{}}
 	var err error
 	if u.deb, err = Deb(); err != nil {
 		t.Fatal(err)
 	}
-	u.lab, u.relay = startRelay(t, domain, settings...)
 	u.alice = startProfile(t, u.lab, "alice", u.relay.SignUpQR())
 	u.bob = startProfile(t, u.lab, "bob", u.relay.SignUpQR())
 	ctx := deadline(t, stepTimeout)

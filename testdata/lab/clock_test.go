@@ -1,0 +1,193 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// backTimeout is how long a login may take after the clock was set. It is no measure
+// of speed, but half of the three minutes for which Dovecot would sit it out.
+const backTimeout = 90 * time.Second
+
+// A clockProof is a relay that is a virtual machine – the containers' clock is that
+// of the machine – with real clients that write to each other all the time.
+type clockProof struct {
+	*underway
+	outside Station
+	still   account // nobody is logged in here
+	late    account // made by a login of three days ahead
+}
+
+// TestClock sets a relay's clock, ahead and back. Each time all works on, nothing is
+// lost, status names the cause, and nothing is deleted before its time.
+func TestClock(t *testing.T) {
+	l, r := startRelay(t, "_relay.test")
+	ctx := deadline(t, stepTimeout)
+	if err := r.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Virtualize(ctx); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if err := r.Boot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("up as a virtual machine after %v", time.Since(start).Round(time.Second))
+	outside, err := l.AddStation(ctx, "outside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &clockProof{underway: startUnderwayOn(t, l, r), outside: outside}
+	c.still = c.newAccount(t)
+	for _, step := range []struct {
+		name string
+		do   func(*clockProof, *testing.T)
+	}{
+		{"right", (*clockProof).right},
+		{"an hour ahead", func(c *clockProof, t *testing.T) { c.set(t, 61*time.Minute, "note   clock", "set 1h0") }},
+		{"back from that", func(c *clockProof, t *testing.T) { c.set(t, 0, "ok     clock") }},
+		{"three days ahead", (*clockProof).daysAhead},
+		{"back from that, too", (*clockProof).daysBack},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(c, t) }) {
+			break
+		}
+	}
+	c.stop()
+	c.over.Wait()
+	c.settle(t)
+	if queue := c.script(t, "postqueue -j"); queue != "" {
+		t.Errorf("in the queue: %s", queue)
+	}
+	if broken, err := r.Broken(t.Context()); err != nil || len(broken) > 0 {
+		t.Errorf("units that failed: %v %v", broken, err)
+	}
+}
+
+// right is the relay before anything happens to it: status has nothing to say of
+// the clock, and expire runs. One message is old, but may stay for two days.
+func (c *clockProof) right(t *testing.T) {
+	c.status(t, "ok     clock")
+	c.script(t, fmt.Sprintf(`cd %s
+arrived=$(date -d '18 days ago' +%%s)
+printf 'Subject: old\n\nold\n' >cur/$arrived.M1P1.relay:2,S
+chown vmail:vmail cur/*
+touch -d @$arrived cur/*
+systemctl start chatmaild-expire.service`, c.folder()))
+	c.old(t)
+}
+
+// set sets the clock and holds that the relay works on. By how much ahead is a bit
+// more than what is said of it: setting takes its time.
+func (c *clockProof) set(t *testing.T, ahead time.Duration, words ...string) account {
+	t.Helper()
+	start := time.Now()
+	if err := c.relay.SetClock(deadline(t, stepTimeout), ahead); err != nil {
+		t.Fatal(err)
+	}
+	a := c.newAccount(t)
+	t.Logf("a new account after %v", time.Since(start).Round(100*time.Millisecond))
+	c.metadata(t, a)
+	t.Logf("text both ways %v after", c.flows(t, start))
+	c.status(t, words...)
+	c.settle(t)
+	return a
+}
+
+// daysAhead has expire refuse to work, and a message wait.
+func (c *clockProof) daysAhead(t *testing.T) {
+	c.late = c.set(t, 73*time.Hour, "note   clock", "set 3 days ahead")
+	said := c.script(t, `! systemctl start chatmaild-expire.service 2>/dev/null
+journalctl --no-pager --output=cat --unit=chatmaild-expire.service --lines=20`)
+	contains(t, "expire", said, "set ahead by 3.0 days since the last run", "--clock-is-right")
+	c.old(t)
+	c.script(t, fmt.Sprintf(`systemctl stop dovecot
+printf 'Subject: late\n\nlate\n' | sendmail -f postmaster@_relay.test %s`, c.still.addr))
+	waitDeferred(t, c.relay, "lmtp")
+	c.script(t, "systemctl start dovecot")
+}
+
+// daysBack has what waited arrive: it was to be tried again in three days. The day
+// of a login that is yet to come is not one that expire believes; the next login
+// mends it.
+func (c *clockProof) daysBack(t *testing.T) {
+	c.set(t, 0, "ok     clock")
+	until(deadline(t, backTimeout), t, "the message that waited", func() bool {
+		return c.script(t, "ls "+c.folder()+"/new") != ""
+	})
+	s, err := c.login(deadline(t, stepTimeout), c.late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	// Until, because clients delete what they have got when they find the time to.
+	until(deadline(t, stepTimeout), t, "expire to have nothing against the store", func() bool {
+		return c.script(t, "systemctl start chatmaild-expire.service 2>/dev/null && echo fine || true") != ""
+	})
+	c.old(t)
+}
+
+// old holds that the old message is still there.
+func (c *clockProof) old(t *testing.T) {
+	t.Helper()
+	if found := strings.Fields(c.script(t, "ls "+c.folder()+"/cur")); len(found) != 1 {
+		t.Errorf("in the mailbox: %q, want the old message", found)
+	}
+}
+
+func (c *clockProof) folder() string { return "/home/vmail/mail/_relay.test/" + c.still.addr }
+
+// newAccount makes an account by its first login.
+func (c *clockProof) newAccount(t *testing.T) account {
+	t.Helper()
+	a := account{addr: strings.ToLower(rand.Text()[:9]) + "@" + c.relay.Domain, password: rand.Text()[:22]}
+	ctx := deadline(t, backTimeout)
+	var err error
+	until(ctx, t, "a login", func() bool {
+		var s *IMAP
+		if s, err = c.login(ctx, a); err == nil {
+			s.Close()
+		}
+		return err == nil
+	})
+	return a
+}
+
+func (c *clockProof) login(ctx context.Context, a account) (*IMAP, error) {
+	ctx, cancel := context.WithTimeout(ctx, backTimeout/3)
+	defer cancel()
+	s, err := c.outside.IMAP(ctx, c.relay.Domain)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.Login(a.addr, a.password); err == nil {
+		_, err = s.Select()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// metadata stores a token to notify, and gets it back.
+func (c *clockProof) metadata(t *testing.T, a account) {
+	t.Helper()
+	s, err := c.login(deadline(t, stepTimeout), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	token := rand.Text()
+	if _, err := s.OK(`SETMETADATA INBOX (/private/devicetoken "%s")`, token); err != nil {
+		t.Fatal(err)
+	}
+	if got := stored(t, s); !strings.Contains(got, token) {
+		t.Errorf("got the tokens %q, want %s", got, token)
+	}
+}
