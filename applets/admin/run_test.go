@@ -76,7 +76,11 @@ func (m *fakeMachine) command(_ context.Context, name string, args ...string) (s
 		return strings.Join(out, "\n"), nil
 	case name == "systemctl":
 		m.did = append(m.did, strings.Join(args, " "))
-		for _, unit := range args[1:] {
+		units := args[1:]
+		if slices.Contains(units, wanted.Postfix) {
+			units = append(slices.Clone(units), postfixInstance)
+		}
+		for _, unit := range units {
 			switch args[0] {
 			case "start", "restart":
 				m.active[unit] = time.Now().Add(time.Second)
@@ -186,6 +190,13 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	settle(again)
 	if len(again.files) > 0 {
 		t.Errorf("the second run would write %s", again.files[0].File.Path)
+	}
+	delete(m.active, postfixInstance)
+	if again, err = m.plan(underscore); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(again.units, func(s unitStep) bool { return s.verb == "restart" && s.unit == wanted.Postfix }) {
+		t.Errorf("Postfix does not run, and run would do %v", again.units)
 	}
 }
 
