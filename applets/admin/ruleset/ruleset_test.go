@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -99,7 +100,11 @@ func load(t *testing.T, text string) {
 	_, rest, _ := strings.Cut(text, " inet ")
 	name, _, _ := strings.Cut(rest, "\n")
 	const script = `nft -f "$1"; nft -f "$1"; nft delete table inet "$2"; test -z "$(nft list ruleset)"`
-	out, err := exec.Command("unshare", "--map-root-user", "--net", "sh", "-euc", script, "load", file, name).CombinedOutput()
+	args := []string{"--net", "sh", "-euc", script, "load", file, name}
+	if os.Geteuid() != 0 {
+		args = slices.Insert(args, 0, "--map-root-user")
+	}
+	out, err := exec.Command("unshare", args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("nft: %v\n%s%s", err, out, text)
 	}
