@@ -10,10 +10,11 @@ import (
 )
 
 // The bounds of what is read of a body at a time: the buffer, which holds the
-// longest line by far; the longest line without its line end; the header of a
-// part; the text before the first part.
+// longest line by far and leaves room for the other fields of parts in 40 KiB; the
+// longest line without its line end; the header of a part; the text before the
+// first part.
 const (
-	bufferSize    = 48 << 10
+	bufferSize    = 39 << 10
 	maxLine       = 998
 	maxPartHeader = 4 << 10
 	maxPreamble   = 256
