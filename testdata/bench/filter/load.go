@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -57,11 +58,24 @@ func (r result) quantile(q float64) float64 {
 	return r.latencies[int(q*float64(len(r.latencies)-1))].Seconds() * 1000
 }
 
+// measure starts a process, loads it, and stops it.
+func (l load) measure(start func() (*process, error), queue *sink, length time.Duration) (result, error) {
+	p, err := start()
+	if err != nil {
+		return result{}, err
+	}
+	defer p.stop()
+	r, err := l.run(p, queue, length)
+	if err != nil {
+		return result{}, fmt.Errorf("the %s: %w", p.name, err)
+	}
+	return r, nil
+}
+
 // run loads p for at least the given time. A message that is not taken is an
 // error.
 func (l load) run(p *process, queue *sink, length time.Duration) (result, error) {
 	queue.delay.Store(int64(l.queueTakes))
-	p.resetPeak()
 	before := p.cpu()
 	start := time.Now()
 

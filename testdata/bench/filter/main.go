@@ -1,9 +1,9 @@
 // Command filter measures filtermail-out against a bare TCP relay in front of
 // the same queue, which is the floor for whatever stands between two sockets.
 //
-// It is client and queue itself, runs the filter and the relay as processes of
-// their own, loads them in turn, and prints the medians with the ratio of the
-// two. Everything shares the machine's cores, so look at ratios and at CPU for
+// It is client and queue itself, starts the filter and the relay in turn for each
+// load, so that none has another's memory, and prints the medians with the ratio of
+// the two. Everything shares the machine's cores, so look at ratios and at CPU for
 // each message; rates of two machines, or of two days, are not comparable.
 //
 // Usage, from the top of the tree: go run ./testdata/bench/filter -chatmaild build/bin/chatmaild
@@ -48,17 +48,6 @@ func bench(binary string, rounds int, length time.Duration, only string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	filter, err := startFilter(binary, dir, queue.port())
-	if err != nil {
-		return err
-	}
-	defer filter.stop()
-	floor, err := startRelay(queue.addr())
-	if err != nil {
-		return err
-	}
-	defer floor.stop()
-
 	results := make(map[string]*sides)
 	for round := range rounds {
 		for _, l := range loads {
@@ -74,15 +63,19 @@ func bench(binary string, rounds int, length time.Duration, only string) error {
 				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s\r", round+1, rounds, l.name)
 			}
 			for _, side := range []struct {
-				process *process
-				runs    *[]result
-			}{{filter, &p.filter}, {floor, &p.relay}, {queue.process(), &p.direct}} {
-				if side.process.cmd == nil && !l.direct {
+				start func() (*process, error)
+				runs  *[]result
+			}{
+				{func() (*process, error) { return startFilter(binary, dir, queue.port()) }, &p.filter},
+				{func() (*process, error) { return startRelay(queue.addr()) }, &p.relay},
+				{func() (*process, error) { return queue.process(), nil }, &p.direct},
+			} {
+				if side.runs == &p.direct && !l.direct {
 					continue
 				}
-				r, err := l.run(side.process, queue, length)
+				r, err := l.measure(side.start, queue, length)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", side.process.name, l.name, err)
+					return fmt.Errorf("%s: %w", l.name, err)
 				}
 				*side.runs = append(*side.runs, r)
 			}

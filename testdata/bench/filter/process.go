@@ -79,6 +79,9 @@ func start(name, addr string, cmd *exec.Cmd) (*process, error) {
 }
 
 func (p *process) stop() {
+	if p.cmd == nil {
+		return
+	}
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
 }
@@ -106,18 +109,10 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * time.Second / 100
 }
 
-// peak is the greatest memory (VmHWM) in octets since resetPeak.
+// peak is the greatest memory (VmHWM) in octets since the start.
 func (p *process) peak() int64 {
 	_, after, _ := strings.Cut(p.proc("status"), "VmHWM:")
 	kib, _, _ := strings.Cut(after, "kB")
 	n, _ := strconv.ParseInt(strings.TrimSpace(kib), 10, 64)
 	return n << 10
-}
-
-// resetPeak needs root; without it, the peak is that since the start.
-func (p *process) resetPeak() {
-	if p.cmd == nil {
-		return
-	}
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
 }
