@@ -64,8 +64,7 @@ func afterSetBack(ctx context.Context, machine host.Host) error {
 	if err := machine.Systemctl(ctx, "try-reload-or-restart", wanted.Postfix); err != nil {
 		return err
 	}
-	const postfix = "postfix@-.service"
-	units, err := machine.Units(ctx, postfix)
+	units, err := machine.Units(ctx, wanted.PostfixInstance)
 	if err != nil || len(units) != 1 || units[0].Active != "active" {
 		return err
 	}

@@ -52,7 +52,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 
 func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(serviceUnits, e.botUnits(), e.certificateUnits(), []string{
-		wanted.ExpireTimer, wanted.ClockTimer, wanted.Dovecot, "postfix@-.service", wanted.Nginx,
+		wanted.ExpireTimer, wanted.ClockTimer, wanted.Dovecot, wanted.PostfixInstance, wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
 		names = append(names, wanted.OpenDKIM)

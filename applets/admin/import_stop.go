@@ -50,7 +50,7 @@ func (im *importer) stopOld(ctx context.Context) error {
 // Postfix takes no more, delivers what is under way, and only then ends. It would
 // kill a delivery in its middle, and make it once more.
 func (im *importer) stopMail(ctx context.Context) error {
-	units, err := im.machine.Units(ctx, postfixInstance)
+	units, err := im.machine.Units(ctx, wanted.PostfixInstance)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (im *importer) stopMail(ctx context.Context) error {
 		im.drain(ctx)
 	}
 	// postfix.service only stands for its instance.
-	if err := im.machine.Systemctl(ctx, "stop", wanted.Postfix, postfixInstance); err != nil {
+	if err := im.machine.Systemctl(ctx, "stop", wanted.Postfix, wanted.PostfixInstance); err != nil {
 		return err
 	}
 	return im.machine.Systemctl(ctx, "stop", wanted.Dovecot)

@@ -161,7 +161,7 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	if err != nil {
 		return nil, err
 	}
-	instance, err := p.machine.Units(ctx, postfixInstance)
+	instance, err := p.machine.Units(ctx, wanted.PostfixInstance)
 	if err != nil {
 		return nil, err
 	}
@@ -189,8 +189,8 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 		switch {
 		case u.Active != "active":
 			steps = append(steps, unitStep{"start", name, "it is " + u.Active})
-		case name == wanted.Postfix && instance[0].Active != "active": // postfix.service itself runs nothing
-			steps = append(steps, unitStep{"restart", name, postfixInstance + " is " + instance[0].Active})
+		case name == wanted.Postfix && instance[0].Active != "active":
+			steps = append(steps, unitStep{"restart", name, wanted.PostfixInstance + " is " + instance[0].Active})
 		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
 			steps = append(steps, unitStep{"restart", name, "its configuration changes"})
 		case older:

@@ -188,18 +188,15 @@ func (q *queue) rule(ctx context.Context, destination string, rule mailqueue.Rul
 	if err := q.machine.Write(wanted.TransportMapFile([]byte(rules.Text()))); err != nil {
 		return err
 	}
-	units, err := q.machine.Units(ctx, postfixInstance)
+	units, err := q.machine.Units(ctx, wanted.PostfixInstance)
 	if err != nil {
 		return err
 	}
 	if units[0].Active != "active" {
 		return nil // it reads the map when it starts
 	}
-	return q.machine.Systemctl(ctx, "reload", postfixInstance)
+	return q.machine.Systemctl(ctx, "reload", wanted.PostfixInstance)
 }
-
-// postfixInstance is the unit behind which the one Postfix of the machine runs.
-const postfixInstance = "postfix@-.service"
 
 // waiting counts the messages for a destination, and returns the identifiers of
 // those that are deferred, up to one more than maxRetries.

@@ -36,7 +36,7 @@ func newQueueMachine(t *testing.T) *queueMachine {
 		m.tried = append(m.tried, strings.Join(args, " "))
 		return "", nil
 	}
-	m.active[postfixInstance] = time.Now()
+	m.active[wanted.PostfixInstance] = time.Now()
 	m.write(wanted.TransportMap, "")
 	for _, w := range []struct {
 		id, to string
@@ -78,7 +78,7 @@ func (m *queueMachine) queue(line string) (string, error) {
 
 func TestQueueRules(t *testing.T) {
 	m := newQueueMachine(t)
-	const reload = "reload " + postfixInstance
+	const reload = "reload " + wanted.PostfixInstance
 	steps := []struct {
 		line  string
 		says  []string
@@ -144,7 +144,7 @@ func TestQueueRefusals(t *testing.T) {
 // TestQueueDown holds that the rules are kept while Postfix does not run.
 func TestQueueDown(t *testing.T) {
 	m := newQueueMachine(t)
-	delete(m.active, postfixInstance)
+	delete(m.active, wanted.PostfixInstance)
 	if _, err := m.queue("discard one.test"); err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func (r *restore) folders() error {
 // stopRelay turns off mail and our daemons, until the next run.
 func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
 	// Debian's postfix.service is a name for postfix@-, and does not wait for it.
-	names := append([]string{wanted.Target, "chatmaild-expire.service", "postfix@-.service"}, mailUnits...)
+	names := append([]string{wanted.Target, "chatmaild-expire.service", wanted.PostfixInstance}, mailUnits...)
 	units, err := machine.Units(ctx, names...)
 	if err != nil {
 		return err

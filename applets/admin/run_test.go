@@ -78,7 +78,7 @@ func (m *fakeMachine) command(_ context.Context, name string, args ...string) (s
 		m.did = append(m.did, strings.Join(args, " "))
 		units := args[1:]
 		if slices.Contains(units, wanted.Postfix) {
-			units = append(slices.Clone(units), postfixInstance)
+			units = append(slices.Clone(units), wanted.PostfixInstance)
 		}
 		for _, unit := range units {
 			switch args[0] {
@@ -191,7 +191,7 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	if len(again.files) > 0 {
 		t.Errorf("the second run would write %s", again.files[0].File.Path)
 	}
-	delete(m.active, postfixInstance)
+	delete(m.active, wanted.PostfixInstance)
 	if again, err = m.plan(underscore); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func dropins(conf *config.Config) []File {
 func serverDropins() []File {
 	web := dropin(Nginx, "chatmaild", "[Service]\nRestart=on-failure\nRestartSec=1")
 	// systemd does not know Postfix's master process: it sees only that none is left.
-	mail := dropin("postfix@-.service", "chatmaild", "[Service]\nRestart=always\nRestartSec=1")
+	mail := dropin(PostfixInstance, "chatmaild", "[Service]\nRestart=always\nRestartSec=1")
 	mail.Unit = Postfix
 	return []File{web, mail}
 }

@@ -41,6 +41,10 @@ const (
 	Target   = "chatmaild.target"
 	Echobot  = "chatmaild-echobot.service"
 
+	// PostfixInstance is what the one Postfix of a machine runs in; Debian's unit
+	// Postfix runs nothing itself.
+	PostfixInstance = "postfix@-.service"
+
 	// Recipients is doveauth's second socket, where Postfix asks.
 	Recipients = "chatmaild-recipients.socket"
 
