@@ -16,6 +16,7 @@ type load struct {
 	name      string
 	conns     int
 	redial    bool // a new connection for each request
+	oneCore   bool // shared by the clients and the daemon
 	lastlogin bool // to lastlogin instead of doveauth
 	request   func(*rand.Rand) (lines, answer string)
 }
@@ -60,6 +61,18 @@ func (l load) of(r *relay) *daemon {
 		return r.lastlogin
 	}
 	return r.doveauth
+}
+
+// measure runs the load on the cores that it is for.
+func (l load) measure(d *daemon, length time.Duration) (r result, err error) {
+	if !l.oneCore {
+		return l.run(d, length)
+	}
+	err = onOneCore(d.cmd.Process.Pid, func() error {
+		r, err = l.run(d, length)
+		return err
+	})
+	return r, err
 }
 
 func (l load) run(d *daemon, length time.Duration) (result, error) {
