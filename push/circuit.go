@@ -23,8 +23,7 @@ const (
 
 // Circuit keeps notifications from a service that seems dead. While it is open, one
 // notification at a time, or a mere question, is let through as a probe; a success
-// closes it. It is not safe
-// for concurrent use. The zero Circuit is closed.
+// closes it. It is not safe for concurrent use. The zero Circuit is closed.
 type Circuit struct {
 	evidence int
 	open     bool
