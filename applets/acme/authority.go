@@ -86,8 +86,7 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 	}
 	order.Replaces = replaces
 	chains, err := client.ObtainCertificate(ctx, order)
-	if kind, _ := describe(err); replaces != nil && kind == "malformed" {
-		// The certificate is another authority's, as after a change of acme_directory.
+	if replaces != nil && mayDispute(err) {
 		order.Replaces = nil
 		chains, err = client.ObtainCertificate(ctx, order)
 	}
@@ -101,6 +100,19 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 		return nil, ours, errors.New("the authority sent a certificate that is not for our key")
 	}
 	return chains[0].ChainPEM, ours, nil
+}
+
+// mayDispute reports whether err may be about the certificate that an order replaces:
+// one of another authority or account, or that it has lost. Each authority has its own
+// word for that, so all refusals count but those of a name, which would be tried in vain
+// twice, and those that want us to wait.
+func mayDispute(err error) bool {
+	var p acme.Problem
+	if !errors.As(err, &p) || p.Type == acme.ProblemTypeRateLimited {
+		return false
+	}
+	_, name := p.Resource.(acme.Authorization)
+	return !name
 }
 
 // suggestion is when an authority wants a certificate to be renewed (RFC 9773

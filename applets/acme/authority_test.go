@@ -2,9 +2,13 @@ package acme
 
 import (
 	"crypto"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +27,7 @@ type fakeAuthority struct {
 	order  string // the body of the reply to an order
 	later  string // its Retry-After, if any
 	orders int
+	plain  int // of them, those that replace nothing
 }
 
 func newAuthority(t *testing.T, status int, order string) *fakeAuthority {
@@ -48,6 +53,9 @@ func (f *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"status":"valid"}`)
 	case "/order":
 		f.orders++
+		if !replaces(r.Body) {
+			f.plain++
+		}
 		if f.later != "" {
 			w.Header().Set("Retry-After", f.later)
 		}
@@ -55,6 +63,18 @@ func (f *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(f.status)
 		fmt.Fprint(w, f.order)
 	}
+}
+
+// replaces tells whether a signed order names a certificate that it replaces.
+func replaces(body io.Reader) bool {
+	var signed struct{ Payload string }
+	var order struct{ Replaces string }
+	if json.NewDecoder(body).Decode(&signed) == nil {
+		if text, err := base64.RawURLEncoding.DecodeString(signed.Payload); err == nil {
+			json.Unmarshal(text, &order)
+		}
+	}
+	return order.Replaces != ""
 }
 
 func newKeeper(t *testing.T, directory string) *Keeper {
@@ -128,6 +148,37 @@ func TestRefusal(t *testing.T) {
 			}
 			if f.orders != 2 {
 				t.Errorf("the authority was asked %d times, want 2", f.orders)
+			}
+		})
+	}
+}
+
+// TestDisputed holds that a renewal is ordered again, as a new certificate, when the
+// authority may not like what it replaces, and is not when it wants us to wait.
+func TestDisputed(t *testing.T) {
+	for _, tt := range []struct {
+		kind   string
+		status int
+		plain  int
+	}{
+		{"malformed", http.StatusNotFound, 1},
+		{"unauthorized", http.StatusForbidden, 1}, // another account's
+		{"serverInternal", http.StatusNotFound, 1},
+		{"rateLimited", http.StatusTooManyRequests, 0},
+	} {
+		t.Run(tt.kind, func(t *testing.T) {
+			f := newAuthority(t, tt.status, fmt.Sprintf(`{"type":"urn:ietf:params:acme:error:%s","status":%d}`, tt.kind, tt.status))
+			k := newKeeper(t, f.URL+"/dir")
+			key, err := k.Folder.key(k.Folder.PrivateKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			old := &x509.Certificate{SerialNumber: big.NewInt(1 << 40), AuthorityKeyId: []byte("authority")}
+			if _, _, err := k.Authority.Obtain(t.Context(), key, key, k.Names, old); err == nil {
+				t.Fatal("an order was refused, and there is no error")
+			}
+			if f.plain != tt.plain || f.orders != 1+tt.plain {
+				t.Errorf("got %d orders, %d of them for a new certificate, want %d", f.orders, f.plain, tt.plain)
 			}
 		})
 	}
