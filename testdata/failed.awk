@@ -6,8 +6,12 @@ BEGIN { most = 60 } # lines of a test, and of a panic
 /^=== / { test = $3; next }
 /^ *--- FAIL/ { print; printf "%s", said[$3]; next }
 /^ *--- / { next }
-/^(ok|PASS|\?)/ { test = ""; next }
-/^FAIL/ { test = ""; print; next }
+/^(ok|PASS|FAIL|\?)/ { # the end of a package
+	test = ""
+	split("", said); split("", lines)
+	if (/^FAIL/) print
+	next
+}
 /^panic:/ { left = most }
 left > 0 { left--; print; next }
 test == "" { print; next } # of no test: it does not build
