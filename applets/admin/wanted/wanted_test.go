@@ -59,6 +59,7 @@ func TestFiles(t *testing.T) {
 		{"proxy, submission", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/postfix/master.cf", "\n127.0.0.1:10587 inet", ""},
 		{"proxy, Dovecot", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/dovecot/dovecot.conf", "port = 10143\n", ""},
 		{"proxy, nginx", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "allow 192.0.2.1;\n        deny all;\n        proxy_pass 127.0.0.1:10225;", ""},
+		{"no notes to the postmaster", name, "/etc/postfix/main.cf", "\nnotify_classes =\n", ""},
 		{"queue limit", name + "max_message_size = 1048576", "/etc/postfix/main.cf", "message_size_limit = 1114112\n", ""},
 	}
 	for _, tt := range tests {
