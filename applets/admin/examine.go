@@ -20,7 +20,6 @@ import (
 const (
 	certificateWarning = 14 * 24 * time.Hour
 	queueWarning       = 500 // messages
-	diskWarning        = 10  // percent free
 )
 
 // examiner looks at each part of a relay.
@@ -38,7 +37,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.certificate()
 	e.dkim()
 	e.queue(ctx)
-	e.disk()
+	e.disks()
 	e.accounts()
 	e.echoBot()
 	e.takeover()
@@ -200,21 +199,6 @@ func (e *examiner) destinations() {
 		if word, ok := ruled[rules[domain]]; ok {
 			e.say("destinations", notice, "chatmaild queue release "+domain+" undoes it", "mail to %s is %s", domain, word)
 		}
-	}
-}
-
-func (e *examiner) disk() {
-	free, total, err := e.machine.Disk(e.conf.MailboxesDir)
-	switch percent := 100 * free / max(total, 1); {
-	case err != nil:
-		e.say("disk", trouble, "chatmaild run", "%v", err)
-	case free < int64(e.conf.MinFreeDiskSpace):
-		e.say("disk", trouble, "make room, or lower delete_mails_after or min_free_disk_space",
-			"%s free of %s: below min_free_disk_space, so no accounts are created", gigabytes(free), gigabytes(total))
-	case percent < diskWarning:
-		e.say("disk", notice, "make room, or lower delete_mails_after", "%s free of %s (%d %%)", gigabytes(free), gigabytes(total), percent)
-	default:
-		e.say("disk", fine, "", "%s free of %s (%d %%)", gigabytes(free), gigabytes(total), percent)
 	}
 }
 

@@ -5,12 +5,28 @@ import (
 	"syscall"
 )
 
-// Disk returns the free and the total octets of the file system that path is on.
-// Free is what an ordinary user may still take.
-func (h Host) Disk(path string) (free, total int64, err error) {
+// A Disk is a file system, as an ordinary user may fill it.
+type Disk struct {
+	Device     uint64 // which one it is
+	Free, Size int64  // octets
+	// Files that still fit, of how many; of none if it does not count them.
+	FreeFiles, Files uint64
+}
+
+// Disk returns the file system that path is on.
+func (h Host) Disk(path string) (Disk, error) {
 	var s syscall.Statfs_t
-	if err := syscall.Statfs(h.path(path), &s); err != nil {
-		return 0, 0, fmt.Errorf("asking how full the disk of %s is: %w", path, err)
+	var folder syscall.Stat_t
+	err := syscall.Statfs(h.path(path), &s)
+	if err == nil {
+		err = syscall.Stat(h.path(path), &folder)
 	}
-	return int64(s.Bavail) * s.Bsize, int64(s.Blocks) * s.Bsize, nil
+	if err != nil {
+		return Disk{}, fmt.Errorf("asking how full the disk of %s is: %w", path, err)
+	}
+	return Disk{
+		Device: folder.Dev,
+		Free:   int64(s.Bavail) * s.Bsize, Size: int64(s.Blocks) * s.Bsize,
+		FreeFiles: s.Ffree, Files: s.Files,
+	}, nil
 }

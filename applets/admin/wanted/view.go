@@ -67,6 +67,13 @@ func (v view) ClientMessageSize() int64 { return int64(v.MaxMessageSize) }
 // QueueMessageSize is the largest message that the queue takes, in octets.
 func (v view) QueueMessageSize() int64 { return int64(v.MaxMessageSize) + traceHeaderSize }
 
+// QueueRoom is what has to be free on the disk of Postfix's queue, in octets: with less
+// it refuses every message (smtpd_check_queue of smtpd_check.c; postconf(5),
+// queue_minfree).
+func QueueRoom(conf *config.Config) int64 {
+	return view{Config: conf}.QueueMessageSize() * 3 / 2
+}
+
 // SignsDKIM reports whether the relay has a name that a DNS record can belong to.
 func (v view) SignsDKIM() bool {
 	_, literal := v.IPv4()
