@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	store "chatmaild/store/expire"
@@ -55,6 +57,7 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	}
 	var faults store.Faults
 	remover := mail.DryRun()
+	full := false // the disk, so that not even the time of this run can be written
 	if !job.dryRun {
 		deleter, err := mail.Deleter(plan, &faults)
 		if err != nil {
@@ -64,7 +67,10 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		traces := &traces{socket: conf.Socket("metadata"), log: log}
 		deleter.Gone = func(addr string) { traces.forget(ctx, addr) }
 		remover = deleter
-		if err := lastRun.write(start); err != nil {
+		err = lastRun.write(start)
+		if full = noRoom(err); full {
+			log.Warn("the disk is full: this run is recorded when it has made room", "error", err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -72,6 +78,9 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	stop := showProgress(env, mail, &progress)
 	sum, err := mail.Expire(ctx, plan, remover, &progress, &faults)
 	stop()
+	if full {
+		err = errors.Join(err, lastRun.write(start))
+	}
 
 	done := newOutcome(job.dryRun, sum, &faults, time.Since(start))
 	if printErr := job.print(env, done); printErr != nil {
@@ -91,6 +100,11 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		return err
 	}
 	return faultsError(&faults)
+}
+
+// noRoom says whether err is about a full disk, or a quota of the system.
+func noRoom(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
 func faultsError(faults *store.Faults) error {
