@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -42,6 +43,23 @@ func (p *peer) flush() error {
 	_, err := p.conn.Write(p.out)
 	p.out = p.out[:0]
 	return err
+}
+
+// cork keeps back what is said from now on until the connection is closed (tcp(7),
+// TCP_CORK), so that it goes out with the end, in one segment: each one costs both
+// sides another turn. Input that has not been read by then would make it be lost.
+func (p *peer) cork() {
+	tcp, ok := p.conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_CORK, 1)
+	})
 }
 
 // line returns the next command line without its line end. It is valid until

@@ -159,6 +159,7 @@ func (c *session) command(line string) bool {
 	case "VRFY":
 		c.peer.say(sayVerify)
 	case "QUIT":
+		c.peer.cork()
 		c.peer.say(sayBye)
 		return false
 	case "HELP", "EXPN", "ETRN", "AUTH", "STARTTLS", "BDAT", "XCLIENT":
