@@ -32,7 +32,7 @@ func startFilter(binary, dir, queuePort string) (*process, error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(binary, "filtermail-out", "--config", config)
+	cmd := exec.Command("chrt", "--batch", "0", binary, "filtermail-out", "--config", config) // as its unit has it
 	return start("filter", addr, cmd)
 }
 
