@@ -140,9 +140,12 @@ func (u *underway) settle(t *testing.T) {
 		u.mu.Unlock()
 		var texts []string
 		err := s.to.Until(ctx, "all that was written", func() (bool, error) {
-			var err error
-			texts, err = s.to.Texts(ctx, s.chat)
-			return err == nil && len(unheard(sent, texts)) == 0, err
+			now, err := s.to.Texts(ctx, s.chat)
+			if err != nil {
+				return false, err // and texts are those of the last look
+			}
+			texts = now
+			return len(unheard(sent, texts)) == 0, nil
 		})
 		if err != nil {
 			t.Fatalf("lost on the way to %s: %q; %v", s.to.Name, unheard(sent, texts), err)
