@@ -8,10 +8,9 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/store/atomicfile"
 	store "chatmaild/store/expire"
 )
 
@@ -68,7 +67,7 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		deleter.Gone = func(addr string) { traces.forget(ctx, addr) }
 		remover = deleter
 		err = lastRun.write(start)
-		if full = noRoom(err); full {
+		if full = atomicfile.NoRoom(err); full {
 			log.Warn("the disk is full: this run is recorded when it has made room", "error", err)
 		} else if err != nil {
 			return err
@@ -100,11 +99,6 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		return err
 	}
 	return faultsError(&faults)
-}
-
-// noRoom says whether err is about a full disk, or a quota of the system.
-func noRoom(err error) bool {
-	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
 func faultsError(faults *store.Faults) error {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"chatmaild/store/atomicfile"
 )
 
 // Keeper keeps the certificate for Names up to date in Folder.
@@ -25,12 +27,16 @@ type Keeper struct {
 	about     *x509.Certificate // what suggested is about
 }
 
-// minWait bounds how soon after a look at the certificate the next one comes.
-const minWait = time.Second
+const (
+	// minWait bounds how soon after a look at the certificate the next one comes.
+	minWait = time.Second
+	// roomWait is the time between two looks whether a full disk has room.
+	roomWait = 10 * time.Second
+)
 
 // Run keeps the certificate until ctx is done. A problem with the authority is
-// no error: it is told in the state file and the log. An error is a folder that
-// cannot be read or written.
+// no error: it is told in the state file and the log; nor is a full disk. An error is a
+// folder that cannot be read or written.
 func (k *Keeper) Run(ctx context.Context) error {
 	k.dice = rand.Float64()
 	for {
@@ -53,7 +59,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 // to look again.
 func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
 	state := k.lastState()
-	key, err := k.Folder.key(k.Folder.PrivateKey())
+	key, err := k.key(ctx, k.Folder.PrivateKey())
 	if err != nil {
 		return next, fmt.Errorf("the certificate's key: %w", err)
 	}
@@ -67,7 +73,7 @@ func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
 		if state.Problem != nil {
 			state.Problem = nil // somebody else has put a good one there
 		}
-		return look, k.save(state)
+		return look, k.save(ctx, state)
 	}
 	return k.renew(ctx, state, key, current)
 }
@@ -105,7 +111,7 @@ func (k *Keeper) covers(cert *x509.Certificate) bool {
 // renew asks the authority. Whatever it says, the certificate in use stays until
 // a better one is there.
 func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, current *x509.Certificate) (next time.Time, err error) {
-	accountKey, err := k.Folder.key(k.Folder.AccountKey())
+	accountKey, err := k.key(ctx, k.Folder.AccountKey())
 	if err != nil {
 		return next, fmt.Errorf("the account's key: %w", err)
 	}
@@ -119,9 +125,9 @@ func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, curr
 		state.AccountURI, state.Issuer = account.URI, account.Issuer
 	}
 	if failure != nil {
-		return k.failed(state, failure, now)
+		return k.failed(ctx, state, failure, now)
 	}
-	if err := k.Folder.write(k.Folder.Certificate(), chain); err != nil {
+	if err := k.put(ctx, func() error { return k.Folder.write(k.Folder.Certificate(), chain) }); err != nil {
 		return next, fmt.Errorf("writing the certificate: %w", err)
 	}
 	k.failures, state.Problem = 0, nil
@@ -129,10 +135,10 @@ func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, curr
 	due, look := k.due(ctx, cert)
 	state.Next = due
 	k.Log.Info("new certificate", "valid_until", cert.NotAfter, "renewal", due.UTC())
-	return look, k.save(state)
+	return look, k.save(ctx, state)
 }
 
-func (k *Keeper) failed(state State, failure error, now time.Time) (next time.Time, err error) {
+func (k *Keeper) failed(ctx context.Context, state State, failure error, now time.Time) (next time.Time, err error) {
 	k.failures++
 	kind, detail := describe(failure)
 	problem := Problem{Type: kind, Detail: detail, Since: now.UTC(), Times: k.failures}
@@ -143,7 +149,7 @@ func (k *Keeper) failed(state State, failure error, now time.Time) (next time.Ti
 	next = laterThan(now.Add(pause(k.failures, kind, rand.Float64())), failure, now)
 	state.Next = next
 	k.Log.Warn("no new certificate; the old one stays", "error", failure, "type", kind, "next", next.UTC().Truncate(time.Second))
-	return next, k.save(state)
+	return next, k.save(ctx, state)
 }
 
 // lastState is what the file says, if it is about this authority. A file that is
@@ -158,10 +164,38 @@ func (k *Keeper) lastState() State {
 	return State{Directory: k.Authority.Directory}
 }
 
-func (k *Keeper) save(s State) error {
+func (k *Keeper) save(ctx context.Context, s State) error {
 	s.Next = s.Next.UTC()
-	if err := k.Folder.saveState(s); err != nil {
+	if err := k.put(ctx, func() error { return k.Folder.saveState(s) }); err != nil {
 		return fmt.Errorf("writing the state: %w", err)
 	}
 	return nil
+}
+
+func (k *Keeper) key(ctx context.Context, path string) (key crypto.Signer, err error) {
+	err = k.put(ctx, func() error {
+		key, err = k.Folder.key(path)
+		return err
+	})
+	return key, err
+}
+
+// put writes something, and again while there is no room for it: a keeper that ended
+// for that would begin anew, and ask the authority again for what it could not keep,
+// which soon gives it no more.
+func (k *Keeper) put(ctx context.Context, write func() error) error {
+	for told := false; ; told = true {
+		err := write()
+		if !atomicfile.NoRoom(err) {
+			return err
+		}
+		if !told {
+			k.Log.Warn("the disk is full: it is tried again until there is room", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(roomWait):
+		}
+	}
 }

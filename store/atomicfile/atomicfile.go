@@ -3,6 +3,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -44,6 +45,12 @@ func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) er
 		return fmt.Errorf("putting a new file in place: %w", err)
 	}
 	return SyncDir(dir)
+}
+
+// NoRoom says whether err is about a full disk, or a quota of the system: what failed
+// may be tried again when there is room.
+func NoRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // private is the mode with which files are made.
