@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -53,22 +54,30 @@ func clockSet(ctx context.Context, machine host.Host, log *slog.Logger) error {
 	}
 }
 
-// afterSetBack frees what waits for a time that was already: Dovecot; Postfix,
-// whose timers are times of day, and the messages that it will try again then;
-// systemd's timer, which waits for the day after its last run. What is off, as
-// after run --disable-mail, stays off.
+// afterSetBack frees what waits for a time that was already, users first: Dovecot,
+// which starts processes again once it has reloaded, and keeps its ports open
+// meanwhile; the messages that its dying processes did not take; then Postfix, whose
+// timers are times of day, and what it was to try again at one; systemd's timer, which
+// waits for the day after its last run. What is off, as after run --disable-mail,
+// stays off.
 func afterSetBack(ctx context.Context, machine host.Host) error {
-	if err := machine.Systemctl(ctx, "try-restart", wanted.Dovecot, wanted.ExpireTimer); err != nil {
-		return err
-	}
-	if err := machine.Systemctl(ctx, "try-reload-or-restart", wanted.Postfix); err != nil {
-		return err
-	}
+	return errors.Join(
+		machine.Systemctl(ctx, "try-reload-or-restart", wanted.Dovecot),
+		freeMail(ctx, machine),
+		machine.Systemctl(ctx, "try-restart", wanted.ExpireTimer),
+	)
+}
+
+func freeMail(ctx context.Context, machine host.Host) error {
 	units, err := machine.Units(ctx, wanted.PostfixInstance)
 	if err != nil || len(units) != 1 || units[0].Active != "active" {
 		return err
 	}
-	return machine.FlushMail(ctx)
+	return errors.Join(
+		machine.FlushMail(ctx),
+		machine.Systemctl(ctx, "try-reload-or-restart", wanted.PostfixInstance),
+		machine.FlushMail(ctx),
+	)
 }
 
 // clock tells of a clock that was set, or that nobody keeps.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,20 +81,77 @@ chown vmail:vmail cur/*
 touch -d @$arrived cur/*
 systemctl start chatmaild-expire.service`, c.folder()))
 	c.old(t)
+	c.reloads(t)
+}
+
+// reloads does what is done after the clock was set back, and tells how long this
+// machine needs for that alone.
+func (c *clockProof) reloads(t *testing.T) {
+	start := time.Now()
+	c.script(t, `systemctl reload dovecot
+postqueue -f
+systemctl reload postfix@-
+postqueue -f`)
+	t.Logf("the servers alone have reloaded after %v", time.Since(start).Round(100*time.Millisecond))
+	c.back(t, start)
+	c.settle(t)
+}
+
+// back waits until a new user can log in, and what the clients write arrives.
+func (c *clockProof) back(t *testing.T, since time.Time) account {
+	t.Helper()
+	a := c.newAccount(t)
+	t.Logf("a new account after %v", time.Since(since).Round(100*time.Millisecond))
+	t.Logf("text both ways %v after", c.flows(t, since))
+	return a
+}
+
+// monotonic is the relay's clock that nobody can set.
+func (c *clockProof) monotonic(t *testing.T) time.Duration {
+	t.Helper()
+	up, _, _ := strings.Cut(c.script(t, "cat /proc/uptime"), " ")
+	d, err := time.ParseDuration(up + "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// reacted waits until chatmaild has done what is to be done after the clock was set,
+// and tells when it began.
+func (c *clockProof) reacted(t *testing.T, set time.Duration) {
+	t.Helper()
+	var began, done time.Duration
+	until(deadline(t, backTimeout), t, "chatmaild to notice", func() bool {
+		moments := strings.Fields(c.script(t, `systemctl show --value \
+--property=InactiveExitTimestampMonotonic --property=InactiveEnterTimestampMonotonic chatmaild-clock.service`))
+		if len(moments) != 2 {
+			t.Fatalf("systemd tells %q, want two moments", moments)
+		}
+		for i, to := range []*time.Duration{&began, &done} {
+			µs, err := strconv.ParseInt(moments[i], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			*to = time.Duration(µs)*time.Microsecond - set
+		}
+		return began > 0 && done > began
+	})
+	t.Logf("noticed after %v, all done after %v", began.Round(100*time.Millisecond), done.Round(100*time.Millisecond))
 }
 
 // set sets the clock and holds that the relay works on. By how much ahead is a bit
 // more than what is said of it: setting takes its time.
 func (c *clockProof) set(t *testing.T, ahead time.Duration, words ...string) account {
 	t.Helper()
+	before := c.monotonic(t)
 	start := time.Now()
 	if err := c.relay.SetClock(deadline(t, stepTimeout), ahead); err != nil {
 		t.Fatal(err)
 	}
-	a := c.newAccount(t)
-	t.Logf("a new account after %v", time.Since(start).Round(100*time.Millisecond))
+	a := c.back(t, start)
+	c.reacted(t, before)
 	c.metadata(t, a)
-	t.Logf("text both ways %v after", c.flows(t, start))
 	c.status(t, words...)
 	c.settle(t)
 	return a
