@@ -15,6 +15,7 @@ const (
 	// shareDisk moves what the servers write onto oneDisk, and beside it the mailbox of
 	// somebody who has old mail of half its size.
 	shareDisk = `systemctl stop chatmaild.target 'chatmaild-*' dovecot postfix postfix@- opendkim
+systemctl reset-failed # and forget how often it started them again
 mkdir ` + oneDisk + `
 mount -t tmpfs -o size=64m,mode=755 tmpfs ` + oneDisk + `
 for dir in /home/vmail /var/lib/chatmaild /var/lib/dovecot /var/lib/postfix /var/spool/postfix; do
@@ -139,8 +140,8 @@ func (u *underway) onceThere(t *testing.T, name string) {
 	}
 }
 
-// calm wants no unit to have failed or ended by itself since the machine started, and
-// Postfix to have written no notes to a postmaster who does not exist.
+// calm wants no unit to have failed or ended by itself since the move, and Postfix to
+// have written no notes to a postmaster who does not exist.
 func (u *underway) calm(t *testing.T) {
 	t.Helper()
 	broken, err := u.relay.Broken(deadline(t, stepTimeout))
