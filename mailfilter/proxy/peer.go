@@ -27,7 +27,7 @@ type peer struct {
 	in   []byte // what has been read and not consumed; usually a part of buf
 	out  []byte
 
-	waited time.Duration // the time spent waiting for input
+	waited time.Duration // the time spent waiting for message data
 }
 
 func (p *peer) reset(conn net.Conn) {
@@ -102,7 +102,10 @@ func (p *peer) Read(b []byte) (int, error) {
 	if err := p.arm(); err != nil {
 		return 0, err
 	}
-	return p.read(b)
+	start := time.Now()
+	n, err := p.read(b)
+	p.waited += time.Since(start)
+	return n, err
 }
 
 // unread gives back what Read returned beyond the end of the message: the
@@ -117,8 +120,5 @@ func (p *peer) read(b []byte) (int, error) {
 	if err := p.flush(); err != nil {
 		return 0, err
 	}
-	start := time.Now()
-	n, err := p.conn.Read(b)
-	p.waited += time.Since(start)
-	return n, err
+	return p.conn.Read(b)
 }
