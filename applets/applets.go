@@ -3,6 +3,7 @@ package applets
 import (
 	"chatmaild/applets/admin"
 	"chatmaild/applets/command"
+	"chatmaild/applets/echobot"
 )
 
 // All returns every name that chatmaild answers to, in the order of the help
@@ -14,7 +15,7 @@ func All() []command.Command {
 		doveauth,
 		metadata,
 		lastlogin,
-		echobot,
+		echobot.Command,
 		web,
 		acmeDaemon,
 		metrics,

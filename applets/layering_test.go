@@ -43,6 +43,7 @@ var layers = []layer{
 	{name: "wiring", packages: []rule{
 		{name: "applets", ours: "*", others: "golang.org/x/sync golang.org/x/sys"},
 		{name: "applets/admin", ours: "*", others: "golang.org/x/sys"},
+		{name: "applets/echobot", ours: "*"},
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 		{name: "applets/admin/preview", ours: "packaging/www"},
 		{name: "applets/command", ours: "applets/config applets/service", others: "golang.org/x/sys"},
@@ -59,7 +60,7 @@ var layers = []layer{
 		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/chat/chattest", ours: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"}, // for tests
 		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
-		{name: "applets/echobot/session", ours: "applets/chat applets/chat/mailbox applets/echobot store/atomicfile", others: "github.com/emersion/go-smtp"},
+		{name: "applets/echobot/session", ours: "applets/chat applets/chat/mailbox applets/echobot/bot store/atomicfile", others: "github.com/emersion/go-smtp"},
 		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},
@@ -96,7 +97,7 @@ var layers = []layer{
 		{name: "applets/metric"},
 		{name: "applets/postfix"},
 		{name: "applets/chat", others: "github.com/ProtonMail/go-crypto github.com/emersion/go-message"},
-		{name: "applets/echobot", ours: "applets/chat"},
+		{name: "applets/echobot/bot", ours: "applets/chat"},
 		{name: "auth", others: "golang.org/x/crypto"},
 		{name: "mailfilter", ours: "mailfilter/dkim mailfilter/pgp"},
 		{name: "mailfilter/dkim"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
+	"chatmaild/applets/echobot"
 	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
 )
@@ -43,7 +44,7 @@ func describeAll() []struct {
 		{"doveauth", set(func(s *metric.Set) { newAccountMetrics(s) })},
 		{"lastlogin", set(func(s *metric.Set) { newLoginMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { newPushMetrics(s) })},
-		{"echobot", set(func(s *metric.Set) { newBotEvents(s, "", nil) })},
+		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
 		{"web", set(func(s *metric.Set) { countRequests(s, http.NotFoundHandler()) })},
 		{"acme", set(func(s *metric.Set) { newACMEMetrics(s, conf) })},
 	}

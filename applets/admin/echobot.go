@@ -9,7 +9,7 @@ import (
 
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 	"chatmaild/applets/echobot/session"
 	"chatmaild/auth"
 )
@@ -17,16 +17,16 @@ import (
 // echoBot returns who the bot is: the one that is there, else a new one; nil if
 // the relay has none. A bot that is there is never replaced: its contacts know its
 // key.
-func (p *planner) echoBot() (*echobot.Identity, error) {
+func (p *planner) echoBot() (*bot.Identity, error) {
 	id, err := p.echoBotThere()
 	if errors.Is(err, fs.ErrNotExist) {
-		return echobot.NewIdentity(p.conf.AddressDomain(), p.now)
+		return bot.NewIdentity(p.conf.AddressDomain(), p.now)
 	}
 	return id, err
 }
 
 // echoBotThere fails with fs.ErrNotExist while there is none yet.
-func (p *planner) echoBotThere() (*echobot.Identity, error) {
+func (p *planner) echoBotThere() (*bot.Identity, error) {
 	if !p.conf.Echobot {
 		return nil, nil
 	}
@@ -35,7 +35,7 @@ func (p *planner) echoBotThere() (*echobot.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := echobot.ParseIdentity(text)
+	id, err := bot.ParseIdentity(text)
 	if err != nil {
 		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err),
 			"restore it from a backup; or move it away, and a new bot is made, which nobody knows yet")
@@ -46,7 +46,7 @@ func (p *planner) echoBotThere() (*echobot.Identity, error) {
 // echoBotFiles are the bot's identity and its account: nobody else can get that
 // one, since the name is reserved, and no limit on names or passwords is asked
 // about.
-func (p *planner) echoBotFiles(id *echobot.Identity) ([]wanted.File, error) {
+func (p *planner) echoBotFiles(id *bot.Identity) ([]wanted.File, error) {
 	if id == nil {
 		return nil, nil
 	}

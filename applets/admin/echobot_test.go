@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/wanted"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 	"chatmaild/applets/echobot/session"
 	"chatmaild/auth"
 )
 
 // botFiles plans the bot and returns its files by the ends of their paths.
-func botFiles(t *testing.T, p *planner) (*echobot.Identity, map[string]wanted.File) {
+func botFiles(t *testing.T, p *planner) (*bot.Identity, map[string]wanted.File) {
 	t.Helper()
 	id, err := p.echoBot()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/chat"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 )
 
 // selfKey asks a client's database for its private key: tables keypairs and config of
@@ -59,7 +59,7 @@ func (im *importer) botHint() string {
 }
 
 // oldBot returns who the old bot is, or nil if there never was one.
-func (im *importer) oldBot(ctx context.Context) (*echobot.Identity, error) {
+func (im *importer) oldBot(ctx context.Context) (*bot.Identity, error) {
 	files, err := im.source.Files(path.Join(takeover.EchobotState, "accounts"))
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (im *importer) oldBot(ctx context.Context) (*echobot.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := &echobot.Identity{Password: chat.NewToken(), Key: key, Number: chat.NewToken(), Auth: chat.NewToken()}
+	id := &bot.Identity{Password: chat.NewToken(), Key: key, Number: chat.NewToken(), Auth: chat.NewToken()}
 	link, err := im.source.ReadFile(path.Join(takeover.EchobotState, "invite-link.txt"))
 	if err != nil {
 		return id, nil // a new link leads to the same bot

@@ -15,7 +15,7 @@ import (
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/chat"
 	"chatmaild/applets/config"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 )
 
 // TestImportEchobot takes the old bot's key out of its database, and the tokens out of
@@ -82,7 +82,7 @@ func TestImportEchobot(t *testing.T) {
 			if err := im.run(t.Context()); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			id, err := echobot.ParseIdentity([]byte(m.read(config.Defaults().EchobotIdentity())))
+			id, err := bot.ParseIdentity([]byte(m.read(config.Defaults().EchobotIdentity())))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"chatmaild/applets/chat"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 	"chatmaild/store/atomicfile"
 )
 
@@ -28,7 +28,7 @@ type Keys struct {
 	puts int
 }
 
-var _ echobot.Keys = (*Keys)(nil)
+var _ bot.Keys = (*Keys)(nil)
 
 // OpenKeys makes the folder if need be.
 func OpenKeys(dir string, now func() time.Time) (*Keys, error) {
@@ -39,7 +39,7 @@ func OpenKeys(dir string, now func() time.Time) (*Keys, error) {
 	return k, k.prune(maxKeys)
 }
 
-// Get implements echobot.Keys.
+// Get implements bot.Keys.
 func (k *Keys) Get(print string) *chat.Cert {
 	if !chat.ValidFingerprint(print) {
 		return nil
@@ -55,7 +55,7 @@ func (k *Keys) Get(print string) *chat.Cert {
 	return c
 }
 
-// Put implements echobot.Keys.
+// Put implements bot.Keys.
 func (k *Keys) Put(c *chat.Cert, own bool) error {
 	path := filepath.Join(k.dir, c.Fingerprint())
 	now := k.now()

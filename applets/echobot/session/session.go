@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"chatmaild/applets/chat/mailbox"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 )
 
 const (
@@ -31,18 +31,18 @@ const (
 
 // Events are told what happened.
 type Events interface {
-	Handled(echobot.Outcome)
+	Handled(bot.Outcome)
 	Sent(error)
 	Probed(Probe)
 }
 
 // Options are what a Session is made of. All are required.
 type Options struct {
-	Bot      *echobot.Bot
+	Bot      *bot.Bot
 	Server   *mailbox.Server
 	Addr     string
 	Password string
-	Send     echobot.Limiter // of all that is sent; "" is asked about
+	Send     bot.Limiter // of all that is sent; "" is asked about
 	Probe    time.Duration   // between two probes; 0 for none
 	Events   Events
 	Now      func() time.Time
@@ -107,7 +107,7 @@ func (s *Session) receive(ctx context.Context) (connected bool, err error) {
 		return false, err
 	}
 	defer in.Close()
-	in.Limit = echobot.MaxMail
+	in.Limit = bot.MaxMail
 	select {
 	case s.ready <- struct{}{}:
 	default:
@@ -125,24 +125,24 @@ func (s *Session) receive(ctx context.Context) (connected bool, err error) {
 }
 
 func (s *Session) handle(m *mailbox.Mail) {
-	result := echobot.Result{Outcome: echobot.Unreadable}
+	result := bot.Result{Outcome: bot.Unreadable}
 	if m.Raw != nil {
 		result = s.Bot.Handle(m.Raw, m.Received, s.Now())
 	}
 	switch {
-	case result.Outcome == echobot.Probed:
+	case result.Outcome == bot.Probed:
 		select {
 		case s.probed <- result.Probe:
 		default: // nobody waits for it any more
 		}
-	case result.Outcome == echobot.Failed:
+	case result.Outcome == bot.Failed:
 		s.Log.Error("cannot answer a message", "error", result.Err)
 	case result.Err != nil:
 		s.Log.Debug("cannot read a message", "error", result.Err)
 	}
 	for _, sealed := range result.Send {
 		if !s.queue.put(sealed) {
-			result.Outcome = echobot.TooFast
+			result.Outcome = bot.TooFast
 		}
 	}
 	s.Events.Handled(result.Outcome)

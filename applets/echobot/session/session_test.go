@@ -15,7 +15,7 @@ import (
 	"chatmaild/applets/chat"
 	"chatmaild/applets/chat/chattest"
 	"chatmaild/applets/chat/mailbox"
-	"chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 )
 
 const (
@@ -30,16 +30,16 @@ func (always) Allow(string) bool { return true }
 
 // record keeps what happened.
 type record struct {
-	handled chan echobot.Outcome
+	handled chan bot.Outcome
 	sent    chan error
 	probed  chan Probe
 }
 
 func newRecord() *record {
-	return &record{make(chan echobot.Outcome, 100), make(chan error, 100), make(chan Probe, 100)}
+	return &record{make(chan bot.Outcome, 100), make(chan error, 100), make(chan Probe, 100)}
 }
 
-func (r *record) Handled(o echobot.Outcome) { r.handled <- o }
+func (r *record) Handled(o bot.Outcome) { r.handled <- o }
 func (r *record) Sent(err error)            { r.sent <- err }
 func (r *record) Probed(p Probe)            { r.probed <- p }
 
@@ -126,7 +126,7 @@ func (p *phone) say(to *chat.Cert, text string) {
 }
 
 // start runs a bot until stop is called, which waits for its end.
-func start(t *testing.T, r *chattest.Relay, id *echobot.Identity, dir string, probe time.Duration) (events *record, stop func()) {
+func start(t *testing.T, r *chattest.Relay, id *bot.Identity, dir string, probe time.Duration) (events *record, stop func()) {
 	t.Helper()
 	keys, err := OpenKeys(dir, time.Now)
 	if err != nil {
@@ -134,7 +134,7 @@ func start(t *testing.T, r *chattest.Relay, id *echobot.Identity, dir string, pr
 	}
 	events = newRecord()
 	s := New(Options{
-		Bot:    echobot.New(echobot.Options{Identity: id, Domain: domain, Keys: keys, Contacts: always{}}),
+		Bot:    bot.New(bot.Options{Identity: id, Domain: domain, Keys: keys, Contacts: always{}}),
 		Server: r.Server(), Addr: botAt, Password: id.Password, Send: always{}, Probe: probe,
 		Events: events, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
@@ -150,9 +150,9 @@ func start(t *testing.T, r *chattest.Relay, id *echobot.Identity, dir string, pr
 	return events, stop
 }
 
-func newIdentity(t *testing.T, r *chattest.Relay) *echobot.Identity {
+func newIdentity(t *testing.T, r *chattest.Relay) *bot.Identity {
 	t.Helper()
-	id, err := echobot.NewIdentity(domain, time.Now().Add(-time.Hour))
+	id, err := bot.NewIdentity(domain, time.Now().Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

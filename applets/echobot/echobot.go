@@ -1,4 +1,5 @@
-package applets
+// Package echobot is the wiring of the echo bot: bot thinks, session talks to the relay.
+package echobot
 
 import (
 	"context"
@@ -14,7 +15,7 @@ import (
 	"chatmaild/applets/chat/mailbox"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	bot "chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 	"chatmaild/applets/echobot/session"
 	"chatmaild/applets/service"
 	"chatmaild/mailfilter/ratelimit"
@@ -31,7 +32,8 @@ const (
 // that.
 const contactsAtOnce = 4096
 
-var echobot = command.Command{
+// Command answers on echo@DOMAIN.
+var Command = command.Command{
 	Name: "echobot", Kind: command.Daemon, Synopsis: "answers on echo@DOMAIN, end-to-end encrypted",
 	Bind: func(flags *flag.FlagSet) command.Run {
 		invite := flags.Bool("invite", false, "print the bot's invite link, and end")
@@ -111,7 +113,7 @@ func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, ident
 		Password: identity.Password,
 		Send:     all,
 		Probe:    cfg.ProbeInterval.Duration(),
-		Events:   newBotEvents(metrics, cfg.ProbeResult(), log),
+		Events:   NewEvents(metrics, cfg.ProbeResult(), log),
 		Now:      time.Now,
 		Log:      log,
 	})

@@ -1,4 +1,4 @@
-package echobot
+package bot
 
 import (
 	"crypto/rand"

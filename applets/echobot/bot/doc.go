@@ -1,5 +1,5 @@
-// Package echobot is what the echo bot thinks: whom it answers, and what. The
-// network, the files and the clock are the daemon's (applets/echobot.go).
+// Package bot is what the echo bot thinks: whom it answers, and what. The
+// network, the files and the clock are the daemon's (applets/echobot).
 //
 // # Nobody is answered twice, and no program at all
 //
@@ -16,4 +16,4 @@
 // answer to what it said. Then everybody in the group gets its answer. The
 // members' keys come with the messages of others (Autocrypt-Gossip), and are kept
 // under their fingerprints, which nobody can put another key under.
-package echobot
+package bot

@@ -1,18 +1,18 @@
-package applets
+package echobot
 
 import (
 	"log/slog"
 	"time"
 
-	bot "chatmaild/applets/echobot"
+	"chatmaild/applets/echobot/bot"
 	"chatmaild/applets/echobot/session"
 	"chatmaild/applets/metric"
 	"chatmaild/store/atomicfile"
 )
 
-// botEvents counts what the echo bot does, and keeps the result of its last probe
+// Events counts what the echo bot does, and keeps the result of its last probe
 // where status finds it.
-type botEvents struct {
+type Events struct {
 	handled *metric.Values
 	sent    *metric.Values
 	probes  *metric.Values
@@ -23,15 +23,16 @@ type botEvents struct {
 	log     *slog.Logger
 }
 
-var _ session.Events = (*botEvents)(nil)
+var _ session.Events = (*Events)(nil)
 
-func newBotEvents(set *metric.Set, path string, log *slog.Logger) *botEvents {
+// NewEvents adds to set what the bot counts. It keeps the result of a probe at path.
+func NewEvents(set *metric.Set, path string, log *slog.Logger) *Events {
 	outcome := metric.Label{Name: "outcome"}
 	for _, o := range bot.Outcomes() {
 		outcome.Values = append(outcome.Values, string(o))
 	}
 	result := metric.Label{Name: "result", Values: []string{"ok", "failed"}}
-	return &botEvents{
+	return &Events{
 		handled: set.Counter("chatmaild_echobot_messages_total", "Messages to the echo bot, by what became of them", outcome),
 		sent:    set.Counter("chatmaild_echobot_answers_total", "Messages that the echo bot sent", result),
 		probes:  set.Counter("chatmaild_probes_total", "Messages that the relay sent to itself as a phone would", result),
@@ -44,13 +45,13 @@ func newBotEvents(set *metric.Set, path string, log *slog.Logger) *botEvents {
 }
 
 // Handled implements session.Events.
-func (e *botEvents) Handled(o bot.Outcome) { e.handled.At(string(o)).Add(1) }
+func (e *Events) Handled(o bot.Outcome) { e.handled.At(string(o)).Add(1) }
 
 // Sent implements session.Events.
-func (e *botEvents) Sent(err error) { e.sent.At(ok(err == nil)).Add(1) }
+func (e *Events) Sent(err error) { e.sent.At(ok(err == nil)).Add(1) }
 
 // Probed implements session.Events.
-func (e *botEvents) Probed(p session.Probe) {
+func (e *Events) Probed(p session.Probe) {
 	e.probes.At(ok(p.OK)).Add(1)
 	e.success.Set(0)
 	if p.OK {
