@@ -23,14 +23,27 @@ func newLoginMetrics(set *metric.Set) *loginMetrics {
 // requestClasses are the first digits of HTTP's status codes.
 var requestClasses = []string{"2xx", "3xx", "4xx", "5xx"}
 
-// countRequests counts what next answers.
-func countRequests(set *metric.Set, next http.Handler) http.Handler {
-	requests := set.Counter("chatmaild_web_requests_total", "Requests that the web daemon answered, by the class of their status",
-		metric.Label{Name: "status", Values: requestClasses})
+// webMetrics is what the web daemon counts.
+type webMetrics struct {
+	requests *metric.Values
+	shown    *metric.Value
+}
+
+func newWebMetrics(set *metric.Set) *webMetrics {
+	return &webMetrics{
+		requests: set.Counter("chatmaild_web_requests_total", "Requests that the web daemon answered, by the class of their status",
+			metric.Label{Name: "status", Values: requestClasses}),
+		shown: set.Counter("chatmaild_web_invites_shown_total",
+			"Invites of a self-signed relay that were looked at, by link previews or people, and not used up by that").At(),
+	}
+}
+
+// requestsOf counts what next answers.
+func (m *webMetrics) requestsOf(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noting := &statusWriter{w, http.StatusOK}
 		next.ServeHTTP(noting, r)
-		requests.At(strconv.Itoa(noting.status/100) + "xx").Add(1)
+		m.requests.At(strconv.Itoa(noting.status/100) + "xx").Add(1)
 	})
 }
 

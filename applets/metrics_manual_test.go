@@ -3,7 +3,6 @@ package applets
 import (
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,7 +44,7 @@ func describeAll() []struct {
 		{"lastlogin", set(func(s *metric.Set) { newLoginMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { newPushMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
-		{"web", set(func(s *metric.Set) { countRequests(s, http.NotFoundHandler()) })},
+		{"web", set(func(s *metric.Set) { newWebMetrics(s) })},
 		{"acme", set(func(s *metric.Set) { newACMEMetrics(s, conf) })},
 	}
 }

@@ -23,14 +23,15 @@ func runWeb(ctx context.Context, env *command.Env, _ []string) error {
 	}
 	log := env.Log()
 	policy := newPolicy(env.ConfigPath, cfg, log)
-	handler := webserver.New(webserver.Options{
+	metrics := service.NewMetrics("web", time.Now())
+	counts := newWebMetrics(metrics)
+	handler := counts.requestsOf(webserver.New(webserver.Options{
 		Host:         cfg.MailDomain,
 		SelfSigned:   cfg.SelfSigned(),
 		Registration: &registrar{policy, cfg},
 		Log:          log,
-	})
-	metrics := service.NewMetrics("web", time.Now())
-	handler = countRequests(metrics, handler)
+		Shown:        func() { counts.shown.Add(1) },
+	}))
 	s := &service.Service{
 		Name:    "web",
 		Address: service.Unix(cfg.Socket("web")),

@@ -17,10 +17,14 @@
 //
 // Sends a browser on to the app: to dcaccount:https://DOMAIN/new, which makes the app
 // POST; or, on a self-signed relay, to a fresh dclogin: link, since the app verifies
-// certificates when it asks /new, but not with the link's ic=3.
+// certificates when it asks /new, but not with the link's ic=3. Only POST uses an invite
+// up, as messengers fetch the links they show: a self-signed relay answers a GET with an
+// invite by a page whose button POSTs, with the parameter page, and gets the link and its
+// QR code as a page.
 //
 // # GET /new.svg
 //
-// The QR code of a fresh dclogin: link, on self-signed relays only. Drawing it here
-// keeps the pages free of scripts, and no two visitors get the same picture.
+// The QR code of a fresh dclogin: link, on self-signed relays only, without an invite.
+// Drawing it here keeps the pages free of scripts, and no two visitors get the same
+// picture.
 package web

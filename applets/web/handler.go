@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -41,6 +42,9 @@ type Options struct {
 	SelfSigned   bool
 	Registration Registration
 	Log          *slog.Logger
+
+	// Shown, if set, is called for each invite that was looked at, not used.
+	Shown func()
 }
 
 // handler answers /new and its like.
@@ -96,41 +100,54 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, &Refusal{http.StatusRequestEntityTooLarge, "The request is too large."})
 		return
 	}
-	c, err := h.register(r, h.create)
+	token, err := inviteToken(r)
 	if err != nil {
 		h.refuse(w, err)
 		return
 	}
-	a := answer{Credentials: c}
-	if h.SelfSigned {
-		a.LoginURL = c.LoginLink(h.Host)
+	c, err := h.register(r.Context(), token, h.create)
+	switch {
+	case err != nil:
+		h.refuse(w, err)
+	case !h.SelfSigned:
+		writeJSON(w, http.StatusOK, answer{Credentials: c})
+	case r.URL.Query().Has(confirmed):
+		h.profile(w, c)
+	default:
+		writeJSON(w, http.StatusOK, answer{c, c.LoginLink(h.Host)})
 	}
-	writeJSON(w, http.StatusOK, a)
 }
 
+// get uses no invite up, so nothing that a GET or HEAD asks for may depend on one.
 func (h *handler) get(w http.ResponseWriter, r *http.Request) {
-	if !h.SelfSigned {
-		link, err := h.accountLink(r)
-		h.redirect(w, link, err)
-		return
+	token, err := inviteToken(r)
+	switch {
+	case err != nil:
+		h.refuse(w, err)
+	case !h.SelfSigned:
+		redirect(w, "dcaccount:"+www.NewURL(h.Host, token))
+	case token != "":
+		h.invite(w, token)
+	default:
+		c, err := h.register(r.Context(), "", h.create)
+		if err != nil {
+			h.refuse(w, err)
+			return
+		}
+		redirect(w, c.LoginLink(h.Host))
 	}
-	c, err := h.register(r, h.create)
-	h.redirect(w, c.LoginLink(h.Host), err)
 }
 
 // redirect sends a browser on to the app. The link is one that we made; http.Redirect
 // would take its scheme for a path.
-func (h *handler) redirect(w http.ResponseWriter, link string, err error) {
-	if err != nil {
-		h.refuse(w, err)
-		return
-	}
+func redirect(w http.ResponseWriter, link string) {
 	w.Header().Set("Location", link)
 	w.WriteHeader(http.StatusFound)
 }
 
+// picture takes no invite: a browser fetches it without anyone having pressed a button.
 func (h *handler) picture(w http.ResponseWriter, r *http.Request) {
-	c, err := h.register(r, h.draw)
+	c, err := h.register(r.Context(), "", h.draw)
 	if err != nil {
 		h.refuse(w, err)
 		return
@@ -145,23 +162,11 @@ func (h *handler) picture(w http.ResponseWriter, r *http.Request) {
 }
 
 // register asks the registration for credentials, at no more than the limit's rate.
-func (h *handler) register(r *http.Request, limit *rate.Limiter) (Credentials, error) {
+func (h *handler) register(ctx context.Context, token string, limit *rate.Limiter) (Credentials, error) {
 	if !limit.Allow() {
 		return Credentials{}, &Refusal{http.StatusTooManyRequests, "Too many people want a profile at this moment. Please try again in a minute."}
 	}
-	token, err := inviteToken(r)
-	if err != nil {
-		return Credentials{}, err
-	}
-	return h.Registration.Register(r.Context(), token)
-}
-
-func (h *handler) accountLink(r *http.Request) (string, error) {
-	token, err := inviteToken(r)
-	if err != nil {
-		return "", err
-	}
-	return "dcaccount:" + www.NewURL(h.Host, token), nil
+	return h.Registration.Register(ctx, token)
 }
 
 // maxToken is the length of the longest token that is looked up. A token consists

@@ -62,11 +62,17 @@ func TestNew(t *testing.T) {
 		{"GET /new?t=Ab1", false, nil, 302, "", "dcaccount:https://chat.example.org/new?t=Ab1", ""},
 		{"GET /new?t=%22", false, nil, 400, "", "", ""},
 		{"GET /new", true, nil, 302, "", login, ""},
-		{"GET /new?t=Ab1", true, nil, 302, "", login, "Ab1"},
+		{"GET /new?t=Ab1", true, nil, 200, "", "", ""},
+		{"HEAD /new?t=Ab1", true, nil, 200, "", "", ""},
+		{"GET /new?t=%22", true, nil, 400, "", "", ""},
+		{"POST /new?t=Ab1&page", true, nil, 200, "", "", "Ab1"},
+		{"POST /new?t=Ab1&page", true, closed, 403, `{"reason":"Closed."}`, "", "Ab1"},
+		{"POST /new?t=Ab1&page", false, nil, 200, `{"email":"abc@chat.example.org","password":"Secret1"}`, "", "Ab1"},
 		{"GET /new", true, closed, 403, `{"reason":"Closed."}`, "", ""},
 
 		{"GET /new.svg", false, nil, 404, "", "", ""},
 		{"GET /new.svg", true, closed, 403, "", "", ""},
+		{"GET /new.svg?t=Ab1", true, nil, 200, "", "", ""},
 		{"PUT /new", false, nil, 405, `{"reason":"Only GET and POST work here."}`, "", ""},
 		{"GET /new/", false, nil, 404, `{"reason":"There is no such page on this relay."}`, "", ""},
 		{"GET /", false, nil, 404, "", "", ""},
@@ -74,7 +80,7 @@ func TestNew(t *testing.T) {
 	for _, test := range tests {
 		var logged bytes.Buffer
 		reg := &fixed{c: c, err: test.err}
-		h := New(Options{"chat.example.org", test.selfSigned, reg, slog.New(slog.NewTextHandler(&logged, nil))})
+		h := New(Options{Host: "chat.example.org", SelfSigned: test.selfSigned, Registration: reg, Log: slog.New(slog.NewTextHandler(&logged, nil))})
 		method, target, _ := strings.Cut(test.request, " ")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
@@ -104,7 +110,7 @@ func TestNew(t *testing.T) {
 
 func TestPictureIsTheLogin(t *testing.T) {
 	c := Credentials{"abc@[192.0.2.17]", "Secret1"}
-	h := New(Options{"192.0.2.17", true, &fixed{c: c}, slog.New(slog.DiscardHandler)})
+	h := New(Options{Host: "192.0.2.17", SelfSigned: true, Registration: &fixed{c: c}, Log: slog.New(slog.DiscardHandler)})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/new.svg", nil))
 	code, err := qrcode.Encode("dclogin:abc@[192.0.2.17]?p=Secret1&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3")
@@ -117,7 +123,7 @@ func TestPictureIsTheLogin(t *testing.T) {
 }
 
 func TestBodyIsBounded(t *testing.T) {
-	h := New(Options{"chat.example.org", false, &fixed{}, slog.New(slog.DiscardHandler)})
+	h := New(Options{Host: "chat.example.org", SelfSigned: false, Registration: &fixed{}, Log: slog.New(slog.DiscardHandler)})
 	for size, want := range map[int]int{0: 200, maxBody: 200, maxBody + 1: 413} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/new", strings.NewReader(strings.Repeat("x", size))))
@@ -129,7 +135,7 @@ func TestBodyIsBounded(t *testing.T) {
 
 func TestRateIsBounded(t *testing.T) {
 	h := &handler{
-		Options: Options{"192.0.2.17", true, &fixed{}, slog.New(slog.DiscardHandler)},
+		Options: Options{Host: "192.0.2.17", SelfSigned: true, Registration: &fixed{}, Log: slog.New(slog.DiscardHandler)},
 		create:  rate.NewLimiter(0, 2),
 		draw:    rate.NewLimiter(0, 1),
 	}
@@ -156,7 +162,7 @@ func TestRateIsBounded(t *testing.T) {
 
 func TestParallel(t *testing.T) {
 	const people = 200
-	h := New(Options{"chat.example.org", false, open(""), slog.New(slog.DiscardHandler)})
+	h := New(Options{Host: "chat.example.org", SelfSigned: false, Registration: open(""), Log: slog.New(slog.DiscardHandler)})
 	answers := make([]Credentials, people)
 	var wg sync.WaitGroup
 	for i := range answers {
@@ -208,7 +214,7 @@ func FuzzInviteToken(f *testing.F) {
 		r := httptest.NewRequest("GET", "/new", nil)
 		r.URL.RawQuery = query
 		w := httptest.NewRecorder()
-		New(Options{"chat.example.org", false, &fixed{}, slog.New(slog.DiscardHandler)}).ServeHTTP(w, r)
+		New(Options{Host: "chat.example.org", SelfSigned: false, Registration: &fixed{}, Log: slog.New(slog.DiscardHandler)}).ServeHTTP(w, r)
 		location := w.Header().Get("Location")
 		for _, c := range location {
 			if c <= ' ' || c >= 0x7f || strings.ContainsRune(`"<>\`, c) {
@@ -223,7 +229,7 @@ func FuzzInviteToken(f *testing.F) {
 
 func BenchmarkPost(b *testing.B) {
 	h := &handler{
-		Options: Options{"chat.example.org", false, open(""), slog.New(slog.DiscardHandler)},
+		Options: Options{Host: "chat.example.org", SelfSigned: false, Registration: open(""), Log: slog.New(slog.DiscardHandler)},
 		create:  rate.NewLimiter(rate.Inf, 0), draw: rate.NewLimiter(rate.Inf, 0),
 	}
 	server := httptest.NewServer(h.routes())

@@ -41,7 +41,7 @@ type Site struct {
 }
 
 // NewURL is where apps ask for a profile, and the address of an invite: a browser that
-// opens it is sent on to the app. token is the invite's, or "".
+// opens it is sent on to the app, or, on a self-signed relay, shown a button. token is the invite's, or "".
 func NewURL(host, token string) string {
 	u := "https://" + host + "/new"
 	if token != "" {
@@ -82,6 +82,7 @@ func (s Site) PrivacyMissing() []string {
 }
 
 // ContentSecurityPolicy is the header that the pages are made for (CSP Level 3): no
-// script, nothing inline, nothing from elsewhere.
+// script, nothing inline, nothing from elsewhere. The one form is the button of an invite
+// (applets/web).
 const ContentSecurityPolicy = "default-src 'none'; img-src 'self'; style-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
