@@ -1,15 +1,21 @@
 // Package admin holds the commands that an operator runs over SSH, a file each.
 package admin
 
-import "chatmaild/applets/command"
+import (
+	"chatmaild/applets/admin/initialize"
+	"chatmaild/applets/admin/qr"
+	"chatmaild/applets/admin/report"
+	"chatmaild/applets/admin/top"
+	"chatmaild/applets/command"
+)
 
 // Commands returns the admin commands in the order of the help text.
 func Commands() []command.Command {
 	return []command.Command{
-		initCommand,
+		initialize.Command,
 		runCommand,
 		statusCommand,
-		reportCommand,
+		report.Command,
 		userCommand,
 		inviteCommand,
 		nocreateCommand,
@@ -19,9 +25,9 @@ func Commands() []command.Command {
 		proxyConfigCommand,
 		testCommand,
 		benchCommand,
-		qrCommand,
+		qr.Command,
 		pushCommand,
-		topCommand,
+		top.Command,
 		webdevCommand,
 		importCommand,
 		backupCommand,

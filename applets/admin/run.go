@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/resolver"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
@@ -102,7 +103,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat for a profile on it:\n\n",
 		conf.MailDomain, conf.MailDomain)
-	if err := showProfile(ctx, env, conf, ""); err != nil {
+	if err := qr.Show(ctx, env, conf, ""); err != nil {
 		fmt.Fprintf(env.Stderr, "there is no QR code to show yet: %v\n", err)
 	}
 }

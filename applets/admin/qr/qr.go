@@ -1,4 +1,5 @@
-package admin
+// Package qr shows the QR code by which people get a profile on this relay.
+package qr
 
 import (
 	"context"
@@ -21,7 +22,7 @@ import (
 // pngScale is the width of a module of --png, in pixels.
 const pngScale = 12
 
-var qrCommand = command.Command{
+var Command = command.Command{
 	Name: "qr", Kind: command.Admin,
 	Synopsis: "shows the QR code that gives a profile on this relay",
 	Bind: func(fs *flag.FlagSet) command.Run {
@@ -34,7 +35,7 @@ var qrCommand = command.Command{
 				return err
 			}
 			if *svg == "" && *png == "" {
-				return showProfile(ctx, env, cfg, *invite)
+				return Show(ctx, env, cfg, *invite)
 			}
 			code, _, err := profileCode(ctx, cfg, *invite)
 			if err != nil {
@@ -58,8 +59,8 @@ func mayRegister(cfg *config.Config, token string) error {
 	return nil
 }
 
-// showProfile prints the QR code that gives a profile, for the terminal, and its link.
-func showProfile(ctx context.Context, env *command.Env, cfg *config.Config, token string) error {
+// Show prints the QR code that gives a profile, for the terminal, and its link.
+func Show(ctx context.Context, env *command.Env, cfg *config.Config, token string) error {
 	code, link, err := profileCode(ctx, cfg, token)
 	if err != nil {
 		return err

@@ -1,4 +1,6 @@
-package admin
+// Package top shows what the relay does right now, from the metrics that its daemons
+// publish: it asks none of them more than a scrape does.
+package top
 
 import (
 	"bufio"
@@ -21,13 +23,13 @@ import (
 // Bounds of the time between two looks, and what a terminal is taken for that does
 // not tell its size.
 const (
-	minTopInterval = 500 * time.Millisecond
-	maxTopInterval = time.Minute
-	topWidth       = 80
-	topHeight      = 24
+	minInterval = 500 * time.Millisecond
+	maxInterval = time.Minute
+	topWidth    = 80
+	topHeight   = 24
 )
 
-var topCommand = command.Command{
+var Command = command.Command{
 	Name: "top", Kind: command.Admin,
 	Synopsis: "what the relay does right now, live",
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -37,8 +39,8 @@ var topCommand = command.Command{
 			if len(args) != 0 {
 				return command.Usagef("top takes no arguments")
 			}
-			if *interval < minTopInterval || *interval > maxTopInterval {
-				return command.Usagef("--interval: want from %v to %v", minTopInterval, maxTopInterval)
+			if *interval < minInterval || *interval > maxInterval {
+				return command.Usagef("--interval: want from %v to %v", minInterval, maxInterval)
 			}
 			conf, err := env.Config()
 			if err != nil {

@@ -1,9 +1,8 @@
-package admin
+package qr
 
 import (
 	"bytes"
 	"context"
-	"flag"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,7 +56,7 @@ func qr(t *testing.T, conf string, args ...string) (string, error) {
 
 	var out bytes.Buffer
 	env := &command.Env{Stdout: &out, Getenv: func(string) string { return "" }}
-	run, rest, err := qrCommand.Parse(env, append([]string{"--config", path}, args...))
+	run, rest, err := Command.Parse(env, append([]string{"--config", path}, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,15 +122,6 @@ func TestQRWritesPictures(t *testing.T) {
 	for path, want := range map[string]string{svg: "<svg ", png: "\x89PNG"} {
 		if data, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(data), want) {
 			t.Errorf("%s: %.20q, %v, want it to begin with %q", path, data, err, want)
-		}
-	}
-}
-
-// Help declares the flags without running anything.
-func TestWebCommandsHaveHelp(t *testing.T) {
-	for _, c := range []command.Command{qrCommand, webdevCommand} {
-		if c.Bind(flag.NewFlagSet(c.Name, flag.ContinueOnError)) == nil || c.Synopsis == "" {
-			t.Errorf("%s: nothing to run", c.Name)
 		}
 	}
 }

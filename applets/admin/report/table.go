@@ -1,29 +1,25 @@
-package admin
+package report
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"chatmaild/applets/command"
 	"chatmaild/store/expire"
 )
 
-func (r *report) print(env *command.Env, f reportFigures) error {
+func (r *report) print(env *command.Env, f figures) error {
 	if r.json {
-		e := json.NewEncoder(env.Stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(f)
+		return command.PrintJSON(env.Stdout, f)
 	}
 	return f.table(env.Stdout)
 }
 
 // table writes the figures for people.
-func (f reportFigures) table(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+func (f figures) table(out io.Writer) error {
+	w := command.NewNumberTable(out)
 	fmt.Fprintf(w, "last login\taccounts\t\n")
 	low := 0
 	for _, c := range f.Logins {
@@ -86,7 +82,7 @@ func signed(octets int64) string {
 // prometheusText writes the figures in the text exposition format:
 // prometheus.io/docs/instrumenting/exposition_formats. A class is a label with its
 // lower bound, so that classes add up.
-func prometheusText(f reportFigures) []byte {
+func prometheusText(f figures) []byte {
 	var b bytes.Buffer
 	metric := func(name, help string) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name)

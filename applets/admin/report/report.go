@@ -1,4 +1,6 @@
-package admin
+// Package report counts accounts and messages. It walks the whole store once, and
+// keeps its figures, so that the next report can say what has changed since.
+package report
 
 import (
 	"context"
@@ -16,7 +18,7 @@ import (
 	"chatmaild/store/expire"
 )
 
-var reportCommand = command.Command{
+var Command = command.Command{
 	Name: "report", Kind: command.Admin,
 	Synopsis: "counts accounts and messages, by last login, age and size",
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -33,9 +35,9 @@ type report struct {
 	prometheus string
 }
 
-// reportFigures is what a report says. It is kept in STATE/report.json, for the
+// figures is what a report says. It is kept in STATE/report.json, for the
 // next one's growth.
-type reportFigures struct {
+type figures struct {
 	Time      time.Time      `json:"time"`
 	Accounts  int64          `json:"accounts"`
 	NoAccount int64          `json:"folders_without_account"`
@@ -114,8 +116,8 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	return nil
 }
 
-func newFigures(now time.Time, s expire.Survey, faults *expire.Faults) reportFigures {
-	f := reportFigures{
+func newFigures(now time.Time, s expire.Survey, faults *expire.Faults) figures {
+	f := figures{
 		Time: now, Accounts: s.Accounts, NoAccount: s.NoAccount,
 		Messages: s.Messages, Unseen: s.Unseen, Other: s.Other,
 		Undated: s.Undated, Faults: faults.Total(), Kinds: faults.Kinds(),
@@ -140,7 +142,7 @@ func bound[N int | int64](bounds []N, i int) N {
 }
 
 // growthSince compares with the report that is kept at path, if there is one.
-func growthSince(path string, now reportFigures) (*growth, error) {
+func growthSince(path string, now figures) (*growth, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -148,7 +150,7 @@ func growthSince(path string, now reportFigures) (*growth, error) {
 	if err != nil {
 		return nil, err
 	}
-	var last reportFigures
+	var last figures
 	if err := json.Unmarshal(text, &last); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -159,7 +161,7 @@ func growthSince(path string, now reportFigures) (*growth, error) {
 	}, nil
 }
 
-func keep(path string, f reportFigures) error {
+func keep(path string, f figures) error {
 	text, err := json.Marshal(f)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package admin
+package top
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"chatmaild/applets/command"
 )
 
-// topPulses are the counters whose rates are drawn over time.
-var topPulses = []struct {
+// pulses are the counters whose rates are drawn over time.
+var pulses = []struct {
 	title, name string
 	with        labels
 }{
@@ -22,8 +22,8 @@ var topPulses = []struct {
 	{"notifications", "chatmaild_push_notifications_total", "outcome=delivered"},
 }
 
-// topLatencies are the histograms that are shown.
-var topLatencies = []struct {
+// latencies are the histograms that are shown.
+var latencies = []struct {
 	title, name string
 	with        labels
 }{
@@ -44,11 +44,11 @@ func screen(name string, c change, past history) []string {
 		fmt.Sprintf("chatmail relay %s  %s  over %.1f s%s", name, now.Format(time.TimeOnly), now.Sub(c.before.at).Seconds(), quitHint(past)), "",
 		fmt.Sprintf("%-16s %9s", "A SECOND", ""),
 	}
-	for _, p := range topPulses {
+	for _, p := range pulses {
 		lines = append(lines, strings.TrimRight(fmt.Sprintf("%-16s %9s  %s", p.title, number(c.rate(p.name, p.with)), spark(past[p.title])), " "))
 	}
 	lines = append(lines, "", fmt.Sprintf("%-16s %9s %9s %9s", "LATENCY", "p50", "p95", "p99"))
-	for _, l := range topLatencies {
+	for _, l := range latencies {
 		lines = append(lines, fmt.Sprintf("%-16s %9s %9s %9s", l.title, spell(c.quantile(.5, l.name, l.with)),
 			spell(c.quantile(.95, l.name, l.with)), spell(c.quantile(.99, l.name, l.with))))
 	}

@@ -1,4 +1,4 @@
-package admin
+package top
 
 import (
 	"bytes"
@@ -120,7 +120,7 @@ func metricsDaemon(t *testing.T) (configPath string) {
 }
 
 func runTop(ctx context.Context, env *command.Env, args ...string) error {
-	run, rest, err := topCommand.Parse(env, args)
+	run, rest, err := Command.Parse(env, args)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,6 @@
-package admin
+// Package initialize is the command init: it writes a new configuration file. (Go has
+// its own use for the name.)
+package initialize
 
 import (
 	"context"
@@ -10,12 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging"
 )
 
-var initCommand = command.Command{
+var Command = command.Command{
 	Name: "init", Kind: command.Admin, Args: "DOMAIN",
 	Synopsis: "writes a new configuration file",
 	Bind: func(*flag.FlagSet) command.Run {
@@ -64,5 +67,5 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 		return nil
 	}
 	fmt.Fprintf(env.Stderr, "From then on this gives a profile on it:\n\n")
-	return showProfile(ctx, env, conf, "")
+	return qr.Show(ctx, env, conf, "")
 }

@@ -1,4 +1,4 @@
-package admin
+package top
 
 import (
 	"maps"
@@ -116,13 +116,13 @@ func (c change) values(name, label string) []string {
 type history map[string][]float64
 
 // remembered is how many of them.
-const rememberedLooks = 40
+const remembered = 40
 
 func (h history) add(c change) {
-	for _, p := range topPulses {
+	for _, p := range pulses {
 		h[p.title] = append(h[p.title], c.rate(p.name, p.with))
-		if n := len(h[p.title]); n > rememberedLooks {
-			h[p.title] = h[p.title][n-rememberedLooks:]
+		if n := len(h[p.title]); n > remembered {
+			h[p.title] = h[p.title][n-remembered:]
 		}
 	}
 }
