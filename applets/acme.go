@@ -12,7 +12,6 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/service"
-	webserver "chatmaild/applets/web"
 )
 
 var acmeDaemon = command.Command{
@@ -31,7 +30,7 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 		Name:    "acme",
 		Address: service.Loopback(config.ACMEPort),
 		Serve: func(ctx context.Context, l net.Listener) error {
-			return webserver.Serve(ctx, l, responder, log)
+			return service.ServeHTTP(ctx, l, responder, log)
 		},
 		Log:     log,
 		Metrics: newACMEMetrics(service.NewMetrics("acme", time.Now()), cfg), MetricsSocket: cfg.MetricsSocket("acme"),

@@ -4,6 +4,7 @@ import (
 	"chatmaild/applets/admin"
 	"chatmaild/applets/command"
 	"chatmaild/applets/echobot"
+	"chatmaild/applets/web"
 )
 
 // All returns every name that chatmaild answers to, in the order of the help
@@ -16,7 +17,7 @@ func All() []command.Command {
 		metadata,
 		lastlogin,
 		echobot.Command,
-		web,
+		web.Command,
 		acmeDaemon,
 		metrics,
 		expire,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
 	"chatmaild/auth/dict"
@@ -50,14 +51,14 @@ func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
 	} else if n > 0 {
 		log.Info("removed what a crash left half made", "mailboxes", n)
 	}
-	policy := newPolicy(env.ConfigPath, cfg, log)
+	rules := policy.New(env.ConfigPath, cfg, log)
 	key := make([]byte, 32)
 	rand.Read(key)
 	accounts := auth.New(auth.Options{
 		Domain:    cfg.AddressDomain(),
 		Mailboxes: mailboxes,
 		Machine:   &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
-		Policy:    policy.Current,
+		Policy:    rules.Current,
 		Now:       time.Now,
 		Key:       key,
 		Remember:  rememberLogins,
@@ -65,12 +66,12 @@ func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
 	})
 	metrics := service.NewMetrics("doveauth", time.Now())
 	numbers, count := newAccountMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
-	numbers.follow(metrics, cfg, policy, accounts, count)
+	numbers.follow(metrics, cfg, rules, accounts, count)
 	server := dict.Server{Log: log, Handler: &timedLogins{&accountHandler{accounts, mailboxes, log}, numbers}}
 	postfix := socketmap.Server{Log: log, Handler: &recipients{accounts, log}}
 	daemon := service.Service{
 		Name: "doveauth", Address: service.Unix(cfg.Socket("doveauth")),
-		Serve: server.Serve, Background: watchAndCount(policy, count, log), Log: log,
+		Serve: server.Serve, Background: watchAndCount(rules, count, log), Log: log,
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
 		More: []service.Endpoint{{
 			Name: "recipients", Address: service.Unix(cfg.Socket("recipients")), Serve: postfix.Serve,

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
-	webserver "chatmaild/applets/web"
+	"chatmaild/applets/doveauth/policy"
+	"chatmaild/applets/web"
+	"chatmaild/applets/web/signup"
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging"
@@ -27,7 +29,7 @@ type accountFixture struct {
 	*accountHandler
 	cfg    *config.Config
 	path   string // of the configuration
-	policy *policy
+	policy *policy.Policy
 	log    *bytes.Buffer
 }
 
@@ -42,7 +44,7 @@ func newAccountFixture(t *testing.T, more ...string) *accountFixture {
 	}
 	f.cfg = cfg
 	log := slog.New(slog.NewTextHandler(f.log, nil))
-	f.policy = newPolicy(f.path, cfg, log)
+	f.policy = policy.New(f.path, cfg, log)
 	mailboxes := maildir.New(cfg.MailboxesDir, cfg.AddressDomain())
 	if err := mailboxes.Make(); err != nil {
 		t.Fatal(err)
@@ -184,7 +186,7 @@ func TestPolicyFollowsTheFile(t *testing.T) {
 		want         bool
 	}{{"open", true}, {"closed", false}, {"bogus", false}, {"open", true}} {
 		f.write(t, dir, fmt.Sprintf("registration = %q # %d", tt.registration, i))
-		f.policy.reload()
+		f.policy.Reload()
 		if got := try(fmt.Sprint("abcdefgh", i)); got != tt.want {
 			t.Errorf("%s: an account was made: %t", tt.registration, got)
 		}
@@ -208,7 +210,7 @@ func TestInvitedAccounts(t *testing.T) {
 	if _, err := store.Create("token", 2, time.Now().Add(time.Hour), "", time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	r := &registrar{f.policy, f.cfg}
+	r := &web.Registrar{Policy: f.policy, Config: f.cfg}
 	if _, err := r.Register(context.Background(), "another token"); refusalReason(err) != auth.NotInvited.Message() {
 		t.Errorf("another token: %v", err)
 	}
@@ -216,7 +218,7 @@ func TestInvitedAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.policy.reload() // the key is new
+	f.policy.Reload() // the key is new
 	if _, found := f.lookup(t, `shared/passdb/`+c.Password+`"another99@chat.example`); found {
 		t.Error("an account was made at another address")
 	}
@@ -232,7 +234,7 @@ func TestInvitedAccounts(t *testing.T) {
 }
 
 func refusalReason(err error) string {
-	if r, ok := err.(*webserver.Refusal); ok {
+	if r, ok := err.(*signup.Refusal); ok {
 		return r.Reason
 	}
 	return ""
@@ -240,7 +242,7 @@ func refusalReason(err error) string {
 
 func TestOpenRegistration(t *testing.T) {
 	f := newAccountFixture(t, "refused_password_lengths = [22, 23, 24]")
-	r := &registrar{f.policy, f.cfg}
+	r := &web.Registrar{Policy: f.policy, Config: f.cfg}
 	c, err := r.Register(context.Background(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +251,7 @@ func TestOpenRegistration(t *testing.T) {
 		t.Errorf("%+v is not accepted", c)
 	}
 	f.write(t, filepath.Dir(f.path), `registration = "closed"`)
-	f.policy.reload()
+	f.policy.Reload()
 	if _, err := r.Register(context.Background(), ""); refusalReason(err) != auth.RegistrationClosed.Message() {
 		t.Errorf("closed: %v", err)
 	}

@@ -43,7 +43,9 @@ var layers = []layer{
 	{name: "wiring", packages: []rule{
 		{name: "applets", ours: "*", others: "golang.org/x/sync golang.org/x/sys"},
 		{name: "applets/admin", ours: "*", others: "golang.org/x/sys"},
+		{name: "applets/doveauth/policy", ours: "applets/config auth store/invites"},
 		{name: "applets/echobot", ours: "*"},
+		{name: "applets/web", ours: "*"},
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 		{name: "applets/admin/initialize", ours: "applets/admin/qr applets/command applets/config packaging"},
 		{name: "applets/admin/qr", ours: "applets/command applets/config packaging/www packaging/www/qrcode"},
@@ -65,7 +67,7 @@ var layers = []layer{
 		{name: "applets/chat/chattest", ours: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"}, // for tests
 		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
 		{name: "applets/echobot/session", ours: "applets/chat applets/chat/mailbox applets/echobot/bot store/atomicfile", others: "github.com/emersion/go-smtp"},
-		{name: "applets/web", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/net golang.org/x/time"},
+		{name: "applets/web/signup", ours: "packaging/www packaging/www/qrcode", others: "golang.org/x/time"},
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},
 		{name: "push/gateway", ours: "push"},

@@ -12,7 +12,6 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
-	webserver "chatmaild/applets/web"
 )
 
 var metrics = command.Command{
@@ -43,7 +42,7 @@ func runMetrics(ctx context.Context, env *command.Env, conf *config.Config) erro
 	relay := newRelayMetrics(set, env.Version)
 	gather := newGatherer(set, conf)
 	serve := func(ctx context.Context, l net.Listener) error {
-		return webserver.Serve(ctx, l, gather.handler(), log)
+		return service.ServeHTTP(ctx, l, gather.handler(), log)
 	}
 	daemon := service.Service{
 		Name: "metrics", Address: service.Unix(conf.Socket("metrics")), Serve: serve,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
+	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
 	"chatmaild/auth/dict"
@@ -80,7 +81,7 @@ func newAccountMetrics(set *metric.Set) *accountMetrics {
 }
 
 // follow has the metrics read, before each scrape, what others count.
-func (m *accountMetrics) follow(set *metric.Set, conf *config.Config, policy *policy, accounts *auth.Service, mailboxes *census.Census) {
+func (m *accountMetrics) follow(set *metric.Set, conf *config.Config, rules *policy.Policy, accounts *auth.Service, mailboxes *census.Census) {
 	set.Before(func() {
 		for _, o := range auth.Outcomes() {
 			m.outcomes.At(labelOf(string(o))).Set(float64(accounts.Count(o)))
@@ -91,7 +92,7 @@ func (m *accountMetrics) follow(set *metric.Set, conf *config.Config, policy *po
 		m.faults.Set(float64(accounts.Faults()))
 		m.created.Set(float64(accounts.Count(auth.Created)))
 		m.count(mailboxes.Counts())
-		m.open(conf, policy)
+		m.open(conf, rules)
 		m.disk(conf.MailboxesDir)
 		m.expiry(conf)
 	})
@@ -107,9 +108,9 @@ func (m *accountMetrics) count(c census.Counts) {
 	m.deleted.Set(float64(c.Deleted))
 }
 
-func (m *accountMetrics) open(conf *config.Config, policy *policy) {
+func (m *accountMetrics) open(conf *config.Config, rules *policy.Policy) {
 	_, err := os.Lstat(conf.NocreateFile)
-	if policy.Current().Registration == auth.Closed || !errors.Is(err, fs.ErrNotExist) {
+	if rules.Current().Registration == auth.Closed || !errors.Is(err, fs.ErrNotExist) {
 		m.newAccounts.Set(0)
 	} else {
 		m.newAccounts.Set(1)
@@ -159,7 +160,7 @@ func (t *timedLogins) Lookup(ctx context.Context, key, user string) (string, boo
 
 // watchAndCount follows the policy and counts the mailboxes. Logins go on when
 // nobody counts.
-func watchAndCount(policy *policy, mailboxes *census.Census, log *slog.Logger) func(context.Context) error {
+func watchAndCount(rules *policy.Policy, mailboxes *census.Census, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		counting := make(chan struct{})
 		go func() {
@@ -168,7 +169,7 @@ func watchAndCount(policy *policy, mailboxes *census.Census, log *slog.Logger) f
 				log.Warn("the metrics do not know the accounts any more", "error", err)
 			}
 		}()
-		err := policy.Watch(ctx)
+		err := rules.Watch(ctx)
 		<-counting
 		return err
 	}

@@ -1,9 +1,7 @@
 package applets
 
 import (
-	"net/http"
 	"os"
-	"strconv"
 
 	"chatmaild/applets/acme"
 	"chatmaild/applets/config"
@@ -19,48 +17,6 @@ func newLoginMetrics(set *metric.Set) *loginMetrics {
 		faults: set.Counter("chatmaild_lastlogin_faults_total", "Logins whose day could not be noted").At(),
 	}
 }
-
-// requestClasses are the first digits of HTTP's status codes.
-var requestClasses = []string{"2xx", "3xx", "4xx", "5xx"}
-
-// webMetrics is what the web daemon counts.
-type webMetrics struct {
-	requests *metric.Values
-	shown    *metric.Value
-}
-
-func newWebMetrics(set *metric.Set) *webMetrics {
-	return &webMetrics{
-		requests: set.Counter("chatmaild_web_requests_total", "Requests that the web daemon answered, by the class of their status",
-			metric.Label{Name: "status", Values: requestClasses}),
-		shown: set.Counter("chatmaild_web_invites_shown_total",
-			"Invites of a self-signed relay that were looked at, by link previews or people, and not used up by that").At(),
-	}
-}
-
-// requestsOf counts what next answers.
-func (m *webMetrics) requestsOf(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noting := &statusWriter{w, http.StatusOK}
-		next.ServeHTTP(noting, r)
-		m.requests.At(strconv.Itoa(noting.status/100) + "xx").Add(1)
-	})
-}
-
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // newACMEMetrics adds to set what the acme daemon tells. When the certificate ends
 // is seen from outside, whoever it is from: see relayMetrics.served.

@@ -14,6 +14,7 @@ import (
 	"chatmaild/applets/echobot"
 	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
+	"chatmaild/applets/web"
 )
 
 var updateManual = flag.Bool("update", false, "write packaging/man/chatmaild-metrics.7 anew")
@@ -44,7 +45,7 @@ func describeAll() []struct {
 		{"lastlogin", set(func(s *metric.Set) { newLoginMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { newPushMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
-		{"web", set(func(s *metric.Set) { newWebMetrics(s) })},
+		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},
 		{"acme", set(func(s *metric.Set) { newACMEMetrics(s, conf) })},
 	}
 }

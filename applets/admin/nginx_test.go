@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"testing"
 
-	"chatmaild/applets/web"
+	"chatmaild/applets/web/signup"
 )
 
 // TestNginxHandsOver holds nginx's configuration against what the web daemon
@@ -20,7 +20,7 @@ func TestNginxHandsOver(t *testing.T) {
 		t.Fatal("nginx has no location for the web daemon")
 	}
 	handed := regexp.MustCompile(location[1])
-	for _, path := range web.Paths() {
+	for _, path := range signup.Paths() {
 		if !handed.MatchString(path) {
 			t.Errorf("nginx does not hand over %s", path)
 		}

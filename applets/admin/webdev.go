@@ -15,7 +15,8 @@ import (
 	"chatmaild/applets/admin/preview"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/applets/web"
+	"chatmaild/applets/service"
+	"chatmaild/applets/web/signup"
 	"chatmaild/packaging/www"
 )
 
@@ -66,12 +67,12 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	}
 	p := preview.New(siteOf(cfg, env.Version), folder)
 	log := env.Log()
-	dynamic := web.New(web.Options{
+	dynamic := signup.New(signup.Options{
 		Host:       cfg.MailDomain,
 		SelfSigned: cfg.SelfSigned(),
-		Registration: &web.Open{
+		Registration: &signup.Open{
 			Domain:  cfg.AddressDomain(),
-			Lengths: web.Lengths{Name: cfg.UsernameMaxLength, MinPassword: cfg.PasswordMinLength},
+			Lengths: signup.Lengths{Name: cfg.UsernameMaxLength, MinPassword: cfg.PasswordMinLength},
 			Random:  rand.Reader,
 		},
 		Log: log,
@@ -80,7 +81,7 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	defer tick.Stop()
 	go p.Watch(ctx, tick.C)
 	fmt.Fprintf(env.Stdout, "http://%s/\n", l.Addr())
-	return web.Serve(ctx, l, p.Handler(ctx, dynamic, web.Paths()), log)
+	return service.ServeHTTP(ctx, l, p.Handler(ctx, dynamic, signup.Paths()), log)
 }
 
 // previewConfig returns the configuration, or, on a machine that is no relay, an example.

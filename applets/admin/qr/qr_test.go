@@ -13,18 +13,19 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/applets/web"
+	"chatmaild/applets/service"
+	"chatmaild/applets/web/signup"
 	"chatmaild/packaging/www/qrcode"
 )
 
 // guest is a registration that knows one token.
 type guest struct{}
 
-func (guest) Register(_ context.Context, token string) (web.Credentials, error) {
+func (guest) Register(_ context.Context, token string) (signup.Credentials, error) {
 	if token == "bad" {
-		return web.Credentials{}, &web.Refusal{Status: http.StatusForbidden, Reason: "Not invited."}
+		return signup.Credentials{}, &signup.Refusal{Status: http.StatusForbidden, Reason: "Not invited."}
 	}
-	return web.Credentials{Email: "abc@[192.0.2.17]", Password: "Secret" + token}, nil
+	return signup.Credentials{Email: "abc@[192.0.2.17]", Password: "Secret" + token}, nil
 }
 
 // qr runs the command on a relay with that configuration, whose web daemon runs.
@@ -45,8 +46,8 @@ func qr(t *testing.T, conf string, args ...string) (string, error) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	h := web.New(web.Options{Host: cfg.MailDomain, SelfSigned: cfg.SelfSigned(), Registration: guest{}, Log: slog.New(slog.DiscardHandler)})
-	go func() { ended <- web.Serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
+	h := signup.New(signup.Options{Host: cfg.MailDomain, SelfSigned: cfg.SelfSigned(), Registration: guest{}, Log: slog.New(slog.DiscardHandler)})
+	go func() { ended <- service.ServeHTTP(ctx, l, h, slog.New(slog.DiscardHandler)) }()
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {

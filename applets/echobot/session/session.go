@@ -42,8 +42,8 @@ type Options struct {
 	Server   *mailbox.Server
 	Addr     string
 	Password string
-	Send     bot.Limiter // of all that is sent; "" is asked about
-	Probe    time.Duration   // between two probes; 0 for none
+	Send     bot.Limiter   // of all that is sent; "" is asked about
+	Probe    time.Duration // between two probes; 0 for none
 	Events   Events
 	Now      func() time.Time
 	Log      *slog.Logger

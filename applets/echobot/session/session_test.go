@@ -40,8 +40,8 @@ func newRecord() *record {
 }
 
 func (r *record) Handled(o bot.Outcome) { r.handled <- o }
-func (r *record) Sent(err error)            { r.sent <- err }
-func (r *record) Probed(p Probe)            { r.probed <- p }
+func (r *record) Sent(err error)        { r.sent <- err }
+func (r *record) Probed(p Probe)        { r.probed <- p }
 
 // phone is a person at work.
 type phone struct {

@@ -21,7 +21,8 @@ import (
 	"strings"
 	"sync"
 
-	"chatmaild/applets/web"
+	"chatmaild/applets/service"
+	"chatmaild/applets/web/signup"
 	"chatmaild/packaging/www"
 )
 
@@ -44,7 +45,7 @@ func serve() error {
 			return err
 		}
 		urls[kind] = "http://" + l.Addr().String()
-		go web.Serve(context.Background(), l, h, slog.Default())
+		go service.ServeHTTP(context.Background(), l, h, slog.Default())
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(urls); err != nil {
 		return err
@@ -95,12 +96,12 @@ func newHost(site www.Site) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := &issued{host: site.MailDomain, next: &web.Open{
+	log := &issued{host: site.MailDomain, next: &signup.Open{
 		Domain:  site.AddressDomain(),
-		Lengths: web.Lengths{Name: site.UsernameMaxLength, MinPassword: site.PasswordMinLength},
+		Lengths: signup.Lengths{Name: site.UsernameMaxLength, MinPassword: site.PasswordMinLength},
 		Random:  rand.Reader,
 	}}
-	dynamic := web.New(web.Options{
+	dynamic := signup.New(signup.Options{
 		Host: site.MailDomain, SelfSigned: site.SelfSigned, Registration: log, Log: slog.Default(),
 	})
 	return &host{files, dynamic, log}, nil
@@ -113,7 +114,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = "index.html"
 	}
-	for _, p := range web.Paths() {
+	for _, p := range signup.Paths() {
 		if r.URL.Path == p {
 			h.dynamic.ServeHTTP(w, r)
 			return
@@ -135,13 +136,13 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // issued is a registration that remembers.
 type issued struct {
 	host string
-	next web.Registration
+	next signup.Registration
 
 	mu    sync.Mutex
 	links []string
 }
 
-func (i *issued) Register(ctx context.Context, token string) (web.Credentials, error) {
+func (i *issued) Register(ctx context.Context, token string) (signup.Credentials, error) {
 	c, err := i.next.Register(ctx, token)
 	i.mu.Lock()
 	defer i.mu.Unlock()

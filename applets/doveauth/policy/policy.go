@@ -1,4 +1,7 @@
-package applets
+// Package policy is the registration policy in force: auth's rules, read from the
+// configuration file, which it follows. doveauth asks it when an account is made, and
+// web before it issues an address.
+package policy
 
 import (
 	"context"
@@ -14,12 +17,12 @@ import (
 	"chatmaild/store/invites"
 )
 
-// policyInterval is how often the configuration file is looked at.
-const policyInterval = time.Second
+// interval is how often the configuration file is looked at.
+const interval = time.Second
 
-// policy is the registration policy in force. It follows the configuration file;
+// Policy is the registration policy in force. It follows the configuration file;
 // a file that is wrong changes nothing.
-type policy struct {
+type Policy struct {
 	path    string
 	log     *slog.Logger
 	current atomic.Pointer[auth.Policy]
@@ -28,8 +31,9 @@ type policy struct {
 	dir     string
 }
 
-func newPolicy(path string, cfg *config.Config, log *slog.Logger) *policy {
-	p := &policy{path: path, log: log, dir: cfg.InvitesDir()}
+// New returns the policy of cfg, which was read from path.
+func New(path string, cfg *config.Config, log *slog.Logger) *Policy {
+	p := &Policy{path: path, log: log, dir: cfg.InvitesDir()}
 	p.seen, _ = os.Stat(path)
 	p.key, _ = os.Stat(invites.KeyFile(p.dir))
 	p.use(cfg)
@@ -37,23 +41,24 @@ func newPolicy(path string, cfg *config.Config, log *slog.Logger) *policy {
 }
 
 // Current returns the policy in force.
-func (p *policy) Current() *auth.Policy { return p.current.Load() }
+func (p *Policy) Current() *auth.Policy { return p.current.Load() }
 
 // Watch follows the file until ctx is done.
-func (p *policy) Watch(ctx context.Context) error {
-	tick := time.NewTicker(policyInterval)
+func (p *Policy) Watch(ctx context.Context) error {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			p.reload()
+			p.Reload()
 		}
 	}
 }
 
-func (p *policy) reload() {
+// Reload reads the file if it, or the key of the invites, has changed.
+func (p *Policy) Reload() {
 	info, err := os.Stat(p.path)
 	if err != nil {
 		return // it is being replaced, or gone: what is in force stays
@@ -79,8 +84,8 @@ func sameFile(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-func (p *policy) use(cfg *config.Config) {
-	next := registrationPolicy(cfg)
+func (p *Policy) use(cfg *config.Config) {
+	next := registration(cfg)
 	key, err := invites.ReadKey(cfg.InvitesDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		p.log.Error("cannot read the invites' key: nobody can be invited", "error", err)
@@ -89,8 +94,8 @@ func (p *policy) use(cfg *config.Config) {
 	p.current.Store(next)
 }
 
-// registrationPolicy is what the configuration says about new accounts.
-func registrationPolicy(cfg *config.Config) *auth.Policy {
+// registration is what the configuration says about new accounts.
+func registration(cfg *config.Config) *auth.Policy {
 	return &auth.Policy{
 		Registration:           auth.Registration(cfg.Registration),
 		MinLocal:               cfg.UsernameMinLength,

@@ -1,4 +1,4 @@
-package web
+package service
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A request at hand is finished after the request to stop, and then Serve returns.
-func TestServeDrains(t *testing.T) {
+// A request at hand is finished after the request to stop, and then ServeHTTP returns.
+func TestServeHTTPDrains(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "web.socket"))
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestServeDrains(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- ServeHTTP(ctx, l, h, slog.New(slog.DiscardHandler)) }()
 
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -61,13 +61,13 @@ func TestServeDrains(t *testing.T) {
 	}
 }
 
-func TestServeTellsAFault(t *testing.T) {
+func TestServeHTTPTellsAFault(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := Serve(t.Context(), l, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil {
+	if err := ServeHTTP(t.Context(), l, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("got nil for a listener that is closed")
 	}
 }

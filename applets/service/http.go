@@ -1,4 +1,4 @@
-package web
+package service
 
 import (
 	"context"
@@ -19,9 +19,9 @@ const (
 	idleTimeout    = 2 * time.Minute
 )
 
-// Serve answers HTTP on l until ctx is done, and returns when the requests at hand
+// ServeHTTP answers HTTP on l until ctx is done, and returns when the requests at hand
 // are finished. It closes l.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:        h,
 		ReadTimeout:    ioTimeout,

@@ -1,4 +1,4 @@
-package applets
+package web
 
 import (
 	"context"
@@ -10,26 +10,27 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
-	webserver "chatmaild/applets/web"
+	"chatmaild/applets/doveauth/policy"
+	"chatmaild/applets/web/signup"
 	"chatmaild/auth"
 	"chatmaild/store/invites"
 )
 
-// registrar hands out addresses and passwords over HTTP, as far as the policy lets
+// Registrar hands out addresses and passwords over HTTP, as far as the policy lets
 // anybody in. What it cannot see (the load, the disk, the rate) doveauth refuses
 // at the first login.
-type registrar struct {
-	policy *policy
-	cfg    *config.Config
+type Registrar struct {
+	Policy *policy.Policy
+	Config *config.Config
 }
 
-var _ webserver.Registration = (*registrar)(nil)
+var _ signup.Registration = (*Registrar)(nil)
 
-// Register implements webserver.Registration.
-func (r *registrar) Register(ctx context.Context, token string) (webserver.Credentials, error) {
-	p := r.policy.Current()
+// Register implements signup.Registration.
+func (r *Registrar) Register(ctx context.Context, token string) (signup.Credentials, error) {
+	p := r.Policy.Current()
 	if reason := p.Accepts(auth.State{Memory: math.MaxInt64, Disk: math.MaxInt64}); reason != auth.NotRefused {
-		return webserver.Credentials{}, refusal(reason)
+		return signup.Credentials{}, refusal(reason)
 	}
 	if p.Registration == auth.Invite {
 		return r.invited(ctx, p, token)
@@ -42,12 +43,12 @@ func (r *registrar) Register(ctx context.Context, token string) (webserver.Crede
 }
 
 // invited takes a use of token and makes what doveauth lets in for it.
-func (r *registrar) invited(ctx context.Context, p *auth.Policy, token string) (webserver.Credentials, error) {
+func (r *Registrar) invited(ctx context.Context, p *auth.Policy, token string) (signup.Credentials, error) {
 	c, err := r.credentials(ctx, p, min(p.MinPassword, auth.MaxGranted-3))
 	if err != nil {
 		return c, err
 	}
-	store, err := invites.Open(r.cfg.InvitesDir())
+	store, err := invites.Open(r.Config.InvitesDir())
 	if err != nil {
 		return c, err
 	}
@@ -61,21 +62,21 @@ func (r *registrar) invited(ctx context.Context, p *auth.Policy, token string) (
 	}
 	err = store.Use(token, now)
 	if errors.Is(err, invites.ErrNotValid) {
-		return webserver.Credentials{}, refusal(auth.NotInvited)
+		return signup.Credentials{}, refusal(auth.NotInvited)
 	}
 	return c, err
 }
 
-func (r *registrar) credentials(ctx context.Context, p *auth.Policy, minPassword int) (webserver.Credentials, error) {
-	open := webserver.Open{
-		Domain:       r.cfg.AddressDomain(),
-		Lengths:      webserver.Lengths{Name: p.MaxLocal, MinPassword: minPassword},
-		NocreateFile: r.cfg.NocreateFile,
+func (r *Registrar) credentials(ctx context.Context, p *auth.Policy, minPassword int) (signup.Credentials, error) {
+	open := signup.Open{
+		Domain:       r.Config.AddressDomain(),
+		Lengths:      signup.Lengths{Name: p.MaxLocal, MinPassword: minPassword},
+		NocreateFile: r.Config.NocreateFile,
 		Random:       rand.Reader,
 	}
 	return open.Register(ctx, "")
 }
 
 func refusal(reason auth.Reason) error {
-	return &webserver.Refusal{Status: http.StatusForbidden, Reason: reason.Message()}
+	return &signup.Refusal{Status: http.StatusForbidden, Reason: reason.Message()}
 }

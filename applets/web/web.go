@@ -1,4 +1,6 @@
-package applets
+// Package web is the wiring of the daemon that creates accounts over HTTP; signup
+// answers.
+package web
 
 import (
 	"context"
@@ -7,28 +9,30 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/service"
-	webserver "chatmaild/applets/web"
+	"chatmaild/applets/web/signup"
 )
 
-var web = command.Command{
+// Command creates accounts over HTTP.
+var Command = command.Command{
 	Name: "web", Kind: command.Daemon, Synopsis: "creates accounts over HTTP",
-	Bind: func(*flag.FlagSet) command.Run { return runWeb },
+	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
-func runWeb(ctx context.Context, env *command.Env, _ []string) error {
+func run(ctx context.Context, env *command.Env, _ []string) error {
 	cfg, err := env.Config()
 	if err != nil {
 		return err
 	}
 	log := env.Log()
-	policy := newPolicy(env.ConfigPath, cfg, log)
+	rules := policy.New(env.ConfigPath, cfg, log)
 	metrics := service.NewMetrics("web", time.Now())
-	counts := newWebMetrics(metrics)
-	handler := counts.requestsOf(webserver.New(webserver.Options{
+	counts := NewMetrics(metrics)
+	handler := counts.requestsOf(signup.New(signup.Options{
 		Host:         cfg.MailDomain,
 		SelfSigned:   cfg.SelfSigned(),
-		Registration: &registrar{policy, cfg},
+		Registration: &Registrar{rules, cfg},
 		Log:          log,
 		Shown:        func() { counts.shown.Add(1) },
 	}))
@@ -36,9 +40,9 @@ func runWeb(ctx context.Context, env *command.Env, _ []string) error {
 		Name:    "web",
 		Address: service.Unix(cfg.Socket("web")),
 		Serve: func(ctx context.Context, l net.Listener) error {
-			return webserver.Serve(ctx, l, handler, log)
+			return service.ServeHTTP(ctx, l, handler, log)
 		},
-		Background: policy.Watch,
+		Background: rules.Watch,
 		Log:        log,
 		Metrics:    metrics, MetricsSocket: cfg.MetricsSocket("web"),
 	}

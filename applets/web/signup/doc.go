@@ -1,4 +1,4 @@
-// Package web answers what nginx cannot serve from files: /new, where accounts come
+// Package signup answers what nginx cannot serve from files: /new, where accounts come
 // from, and for relays with a self-signed certificate /new.svg, a QR code made for
 // the one who looks at it.
 //
@@ -27,4 +27,4 @@
 // The QR code of a fresh dclogin: link, on self-signed relays only, without an invite.
 // Drawing it here keeps the pages free of scripts, and no two visitors get the same
 // picture.
-package web
+package signup
