@@ -1,9 +1,11 @@
 package applets
 
 import (
+	"chatmaild/applets/acme"
 	"chatmaild/applets/admin"
 	"chatmaild/applets/command"
 	"chatmaild/applets/echobot"
+	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/web"
 )
 
@@ -15,10 +17,10 @@ func All() []command.Command {
 		filtermailIn,
 		doveauth,
 		metadata,
-		lastlogin,
+		lastlogin.Command,
 		echobot.Command,
 		web.Command,
-		acmeDaemon,
+		acme.Command,
 		metrics,
 		expire,
 		quotaExpire,

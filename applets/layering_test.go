@@ -44,7 +44,9 @@ var layers = []layer{
 		{name: "applets", ours: "*", others: "golang.org/x/sync golang.org/x/sys"},
 		{name: "applets/admin", ours: "*", others: "golang.org/x/sys"},
 		{name: "applets/doveauth/policy", ours: "applets/config auth store/invites"},
+		{name: "applets/acme", ours: "*"},
 		{name: "applets/echobot", ours: "*"},
+		{name: "applets/lastlogin", ours: "*"},
 		{name: "applets/web", ours: "*"},
 		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 		{name: "applets/admin/initialize", ours: "applets/admin/qr applets/command applets/config packaging"},
@@ -55,7 +57,7 @@ var layers = []layer{
 		{name: "applets/command", ours: "applets/config applets/service", others: "golang.org/x/sys"},
 	}},
 	{name: "adapters", packages: []rule{
-		{name: "applets/acme", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
+		{name: "applets/acme/renewal", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
 		{name: "applets/admin/measure", ours: "applets/admin/outside applets/chat"},
 		{name: "applets/admin/outside"},
 		{

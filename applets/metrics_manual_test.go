@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/acme"
 	"chatmaild/applets/config"
 	"chatmaild/applets/echobot"
+	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
 	"chatmaild/applets/web"
@@ -42,11 +44,11 @@ func describeAll() []struct {
 		})},
 		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { newFilterMetrics(s, "in, out") })},
 		{"doveauth", set(func(s *metric.Set) { newAccountMetrics(s) })},
-		{"lastlogin", set(func(s *metric.Set) { newLoginMetrics(s) })},
+		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { newPushMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
 		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},
-		{"acme", set(func(s *metric.Set) { newACMEMetrics(s, conf) })},
+		{"acme", set(func(s *metric.Set) { acme.NewMetrics(s, conf) })},
 	}
 }
 

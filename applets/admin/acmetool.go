@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/acme"
+	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/keys"
 )
@@ -47,7 +47,7 @@ func (p *planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
 	if err != nil || account == nil {
 		return files, err
 	}
-	return append(files, wanted.File{Path: acme.Folder(p.conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
+	return append(files, wanted.File{Path: renewal.Folder(p.conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
 }
 
 // acmetoolAccount returns the key of the account with our authority, if acmetool
@@ -56,7 +56,7 @@ func (p *planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
 func (p *planner) acmetoolAccount() ([]byte, error) {
 	directory := p.conf.ACMEDirectory
 	if directory == "" {
-		directory = acme.LetsEncrypt
+		directory = renewal.LetsEncrypt
 	}
 	u, err := url.Parse(directory)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"time"
 
-	"chatmaild/applets/acme"
+	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
@@ -65,7 +65,7 @@ func certificatePaths(conf *config.Config) wanted.Paths {
 		return wanted.Paths{Certificate: cert, PrivateKey: key}
 	}
 	if conf.ACME() {
-		folder := acme.Folder(conf.ACMEDir())
+		folder := renewal.Folder(conf.ACMEDir())
 		return wanted.Paths{Certificate: folder.Certificate(), PrivateKey: folder.PrivateKey()}
 	}
 	return wanted.Paths{Certificate: wanted.TLSFolder + "/fullchain.pem", PrivateKey: wanted.TLSFolder + "/privkey.pem"}
@@ -81,15 +81,15 @@ func readPair(machine host.Host, paths wanted.Paths) (*keys.Certificate, error) 
 }
 
 // acmeState is what the acme daemon says of itself; nothing if it never ran.
-func acmeState(machine host.Host, conf *config.Config) (acme.State, error) {
-	text, err := machine.ReadFile(acme.Folder(conf.ACMEDir()).StateFile())
+func acmeState(machine host.Host, conf *config.Config) (renewal.State, error) {
+	text, err := machine.ReadFile(renewal.Folder(conf.ACMEDir()).StateFile())
 	if errors.Is(err, fs.ErrNotExist) {
-		return acme.State{}, nil
+		return renewal.State{}, nil
 	}
 	if err != nil {
-		return acme.State{}, err
+		return renewal.State{}, err
 	}
-	return acme.ParseState(text)
+	return renewal.ParseState(text)
 }
 
 // awaitCertificate waits until the authority has given a certificate, or has
@@ -102,7 +102,7 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 	fmt.Fprintf(progress, "  wait for the certificate authority (up to %v)\n", issueTimeout)
 	until, cancel := context.WithTimeout(ctx, issueTimeout)
 	defer cancel()
-	var refused *acme.Problem
+	var refused *renewal.Problem
 	err := poll(until, issuePoll, func() (bool, error) {
 		if hasCertificate(conf, machine) {
 			return true, nil

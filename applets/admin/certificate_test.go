@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/acme"
+	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/keys"
 )
 
 const (
 	plainName  = "mail_domain = \"chat.example.org\"\n"
-	acmeFolder = acme.Folder("/var/lib/chatmaild/acme")
+	acmeFolder = renewal.Folder("/var/lib/chatmaild/acme")
 )
 
 // written returns the file that a plan writes at path, or nil.

@@ -1,4 +1,4 @@
-package applets
+package lastlogin
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func TestLastlogin(t *testing.T) {
 	if err := mailboxes.Create(alice, "{PLAIN}x", day); err != nil {
 		t.Fatal(err)
 	}
-	h := &loginHandler{mailboxes, "chat.example", slog.New(slog.DiscardHandler), newLoginMetrics(&metric.Set{})}
+	h := &handler{mailboxes, "chat.example", slog.New(slog.DiscardHandler), NewMetrics(&metric.Set{})}
 	for _, tt := range []struct {
 		change dict.Change
 		want   time.Time

@@ -1,4 +1,4 @@
-// Package acme gets the relay's certificate from a certificate authority and
+// Package renewal gets the relay's certificate from a certificate authority and
 // renews it: ACME, RFC 8555, over the client library acmez.
 //
 // One certificate is for all of the relay's names. Its key is made once and kept
@@ -14,4 +14,4 @@
 // The keeper never touches a certificate that still serves: on failure the old
 // one stays, the reason is written to state.json, and it tries again later.
 // Reloading the servers is not its business; systemd watches the file.
-package acme
+package renewal

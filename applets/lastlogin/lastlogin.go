@@ -1,4 +1,5 @@
-package applets
+// Package lastlogin is the daemon that notes on which day an account was used last.
+package lastlogin
 
 import (
 	"context"
@@ -16,20 +17,21 @@ import (
 	"chatmaild/store/maildir"
 )
 
-var lastlogin = command.Command{
+// Command notes the day of the last login.
+var Command = command.Command{
 	Name: "lastlogin", Kind: command.Daemon, Synopsis: "notes the day of the last login",
-	Bind: func(*flag.FlagSet) command.Run { return runLastlogin },
+	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
-func runLastlogin(ctx context.Context, env *command.Env, _ []string) error {
+func run(ctx context.Context, env *command.Env, _ []string) error {
 	cfg, err := env.Config()
 	if err != nil {
 		return err
 	}
 	log := env.Log()
 	metrics := service.NewMetrics("lastlogin", time.Now())
-	server := dict.Server{Log: log, Handler: &loginHandler{
-		metrics:   newLoginMetrics(metrics),
+	server := dict.Server{Log: log, Handler: &handler{
+		metrics:   NewMetrics(metrics),
 		mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
 		domain:    cfg.AddressDomain(),
 		log:       log,
@@ -42,37 +44,37 @@ func runLastlogin(ctx context.Context, env *command.Env, _ []string) error {
 	return daemon.Run(ctx)
 }
 
-// lastLoginPrefix is that of the keys that Dovecot's last_login plugin sets
+// keyPrefix is that of the keys that Dovecot's last_login plugin sets
 // (doc.dovecot.org, "last-login plugin"); the address follows.
-const lastLoginPrefix = "shared/last-login/"
+const keyPrefix = "shared/last-login/"
 
-// lastLoginMax is the last second of the year 9999.
-const lastLoginMax = 253402300799
+// maxSeconds is the last second of the year 9999.
+const maxSeconds = 253402300799
 
-// loginHandler notes logins.
-type loginHandler struct {
+// handler notes logins.
+type handler struct {
 	mailboxes *maildir.Store
 	domain    string
 	log       *slog.Logger
-	metrics   *loginMetrics
+	metrics   *Metrics
 }
 
-var _ dict.Handler = (*loginHandler)(nil)
+var _ dict.Handler = (*handler)(nil)
 
 // Lookup implements dict.Handler; nobody asks, since the day is in the file.
-func (h *loginHandler) Lookup(context.Context, string, string) (string, bool, error) {
+func (h *handler) Lookup(context.Context, string, string) (string, bool, error) {
 	return "", false, nil
 }
 
 // Iterate implements dict.Handler.
-func (h *loginHandler) Iterate(context.Context, string, string, func(key, value string) error) error {
+func (h *handler) Iterate(context.Context, string, string, func(key, value string) error) error {
 	return nil
 }
 
 // Commit implements dict.Handler.
-func (h *loginHandler) Commit(_ context.Context, _ string, changes []dict.Change) error {
+func (h *handler) Commit(_ context.Context, _ string, changes []dict.Change) error {
 	for _, c := range changes {
-		user, ok := strings.CutPrefix(c.Key, lastLoginPrefix)
+		user, ok := strings.CutPrefix(c.Key, keyPrefix)
 		if !ok || c.Unset {
 			h.log.Warn("unknown key of a last login")
 			continue
@@ -84,13 +86,13 @@ func (h *loginHandler) Commit(_ context.Context, _ string, changes []dict.Change
 	return nil
 }
 
-func (h *loginHandler) set(user, value string) error {
+func (h *handler) set(user, value string) error {
 	addr, err := auth.ParseAddress(user, h.domain)
 	if err != nil {
 		return err
 	}
 	at, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || at < 0 || at > lastLoginMax {
+	if err != nil || at < 0 || at > maxSeconds {
 		return errors.New("the time of a last login is not in seconds: last_login_precision must be s")
 	}
 	err = h.mailboxes.SetLastLogin(addr, time.Unix(at, 0))

@@ -1,4 +1,6 @@
-package applets
+// Package acme is the wiring of the daemon that gets and renews certificates; renewal
+// knows how.
+package acme
 
 import (
 	"cmp"
@@ -8,24 +10,25 @@ import (
 	"os"
 	"time"
 
-	"chatmaild/applets/acme"
+	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/service"
 )
 
-var acmeDaemon = command.Command{
+// Command gets and renews certificates.
+var Command = command.Command{
 	Name: "acme", Kind: command.Daemon, Synopsis: "gets and renews certificates",
-	Bind: func(*flag.FlagSet) command.Run { return runACME },
+	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
-func runACME(ctx context.Context, env *command.Env, _ []string) error {
+func run(ctx context.Context, env *command.Env, _ []string) error {
 	cfg, err := env.Config()
 	if err != nil {
 		return err
 	}
 	log := env.Log()
-	responder := acme.NewResponder()
+	responder := renewal.NewResponder()
 	s := &service.Service{
 		Name:    "acme",
 		Address: service.Loopback(config.ACMEPort),
@@ -33,12 +36,12 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 			return service.ServeHTTP(ctx, l, responder, log)
 		},
 		Log:     log,
-		Metrics: newACMEMetrics(service.NewMetrics("acme", time.Now()), cfg), MetricsSocket: cfg.MetricsSocket("acme"),
+		Metrics: NewMetrics(service.NewMetrics("acme", time.Now()), cfg), MetricsSocket: cfg.MetricsSocket("acme"),
 	}
 	// A relay whose certificate comes from elsewhere has nothing to ask for.
 	if cfg.ACME() {
-		authority := &acme.Authority{
-			Directory: cmp.Or(cfg.ACMEDirectory, acme.LetsEncrypt), Email: cfg.ACMEEmail,
+		authority := &renewal.Authority{
+			Directory: cmp.Or(cfg.ACMEDirectory, renewal.LetsEncrypt), Email: cfg.ACMEEmail,
 			UserAgent: "chatmaild/" + env.Version, Solver: responder, Challenge: "http-01",
 		}
 		if cfg.ACMEDNSServer != "" {
@@ -47,8 +50,8 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 			}
 			authority.Challenge = "dns-01"
 		}
-		keeper := &acme.Keeper{
-			Folder: acme.Folder(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,
+		keeper := &renewal.Keeper{
+			Folder: renewal.Folder(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,
 		}
 		s.Background = keeper.Run
 	}
@@ -56,12 +59,12 @@ func runACME(ctx context.Context, env *command.Env, _ []string) error {
 }
 
 // nameServer is where challenges are answered by DNS.
-func nameServer(cfg *config.Config) (*acme.NameServer, error) {
+func nameServer(cfg *config.Config) (*renewal.NameServer, error) {
 	text, err := os.ReadFile(cfg.ACMEDNSKey)
 	if err != nil {
 		return nil, command.Usagef("acme_dns_key: %v", err)
 	}
-	key, err := acme.ParseUpdateKey(text)
+	key, err := renewal.ParseUpdateKey(text)
 	if err != nil {
 		return nil, command.Usagef("acme_dns_key: %s: %v", cfg.ACMEDNSKey, err)
 	}
@@ -69,5 +72,5 @@ func nameServer(cfg *config.Config) (*acme.NameServer, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(address, "53")
 	}
-	return &acme.NameServer{Address: address, Key: key, Now: time.Now}, nil
+	return &renewal.NameServer{Address: address, Key: key, Now: time.Now}, nil
 }

@@ -1,0 +1,30 @@
+package acme
+
+import (
+	"os"
+
+	"chatmaild/applets/acme/renewal"
+	"chatmaild/applets/config"
+	"chatmaild/applets/metric"
+)
+
+// NewMetrics adds to set what the acme daemon tells. When the certificate ends
+// is seen from outside, whoever it is from: see relayMetrics.served.
+func NewMetrics(set *metric.Set, conf *config.Config) *metric.Set {
+	failures := set.Gauge("chatmaild_certificate_failures", "How often in a row the authority gave no new certificate").At()
+	set.Before(func() {
+		text, err := os.ReadFile(renewal.Folder(conf.ACMEDir()).StateFile())
+		if err != nil {
+			return
+		}
+		state, err := renewal.ParseState(text)
+		switch {
+		case err != nil:
+		case state.Problem == nil:
+			failures.Set(0)
+		default:
+			failures.Set(float64(state.Problem.Times))
+		}
+	})
+	return set
+}
