@@ -5,6 +5,7 @@ import (
 	"chatmaild/applets/admin"
 	"chatmaild/applets/command"
 	"chatmaild/applets/echobot"
+	"chatmaild/applets/expire"
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/web"
 )
@@ -22,8 +23,8 @@ func All() []command.Command {
 		web.Command,
 		acme.Command,
 		metrics,
-		expire,
-		quotaExpire,
+		expire.Command,
+		expire.QuotaCommand,
 		certificate,
 		clock,
 	}

@@ -2,13 +2,11 @@ package applets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -49,60 +47,16 @@ func dispatch(ctx context.Context, args []string, env *command.Env) int {
 		name, rest = rest[0], rest[1:]
 		switch name {
 		case "help", "-h", "-help", "--help":
-			return report(env, "help", help(env, rest))
+			return command.Report(env, "help", help(env, rest))
 		case "version", "-version", "--version":
 			fmt.Fprintf(env.Stdout, "chatmaild %s\n", env.Version)
 			return command.StatusDone
 		}
 		if cmd = find(name); cmd == nil {
-			return report(env, "", unknown(name))
+			return command.Report(env, "", unknown(name))
 		}
 	}
-	return report(env, name, run(ctx, cmd, env, rest))
-}
-
-// run parses the flags and runs cmd. A panic is a fault of ours: it ends the
-// command as failed, with its trace in the log, never as a bare crash.
-func run(ctx context.Context, cmd *command.Command, env *command.Env, args []string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("internal fault: %v\n%s", p, debug.Stack())
-		}
-	}()
-	do, positional, err := cmd.Parse(env, args)
-	if errors.Is(err, command.ErrHelp) {
-		cmd.Usage(env.Stdout)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if len(positional) > 0 && cmd.Args == "" {
-		return command.Usagef("takes no arguments, got %q", positional[0])
-	}
-	return do(ctx, env, positional)
-}
-
-// report tells the operator what went wrong, with the hint if there is one.
-func report(env *command.Env, name string, err error) int {
-	status := command.Status(err)
-	if status == command.StatusDone || errors.Is(err, command.ErrFound) {
-		return status
-	}
-	prefix := "chatmaild"
-	if name != "" {
-		prefix += " " + name
-	}
-	fmt.Fprintf(env.Stderr, "%s: %v\n", prefix, err)
-	var hint *command.HintError
-	var usage *command.UsageError
-	switch {
-	case errors.As(err, &hint):
-		fmt.Fprintf(env.Stderr, "  hint: %s\n", hint.Hint)
-	case errors.As(err, &usage) && name != "":
-		fmt.Fprintf(env.Stderr, "  hint: chatmaild help %s\n", name)
-	}
-	return status
+	return cmd.Execute(ctx, env, rest)
 }
 
 func find(name string) *command.Command {

@@ -16,6 +16,7 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/dict"
 	"chatmaild/store/census"
+	"chatmaild/store/expire"
 )
 
 // accountMetrics is what doveauth tells: logins, accounts, and the disk that the
@@ -50,8 +51,8 @@ func newAccountMetrics(set *metric.Set) *accountMetrics {
 		reason.Values = append(reason.Values, labelOf(string(r)))
 	}
 	what := metric.Label{Name: "what"}
-	for _, r := range expiryReasons {
-		what.Values = append(what.Values, r.reason.String())
+	for _, r := range expire.Reasons() {
+		what.Values = append(what.Values, r.String())
 	}
 	return &accountMetrics{
 		outcomes: set.Counter("chatmaild_logins_total", "Logins by their outcome", outcome),
@@ -129,7 +130,7 @@ func (m *accountMetrics) disk(dir string) {
 }
 
 func (m *accountMetrics) expiry(conf *config.Config) {
-	last, ok := readOutcome(conf)
+	last, ok := expire.ReadRecord(expire.RecordFile(conf.StateDir))
 	if !ok {
 		return
 	}

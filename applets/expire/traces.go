@@ -1,4 +1,4 @@
-package applets
+package expire
 
 import (
 	"context"

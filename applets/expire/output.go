@@ -1,4 +1,4 @@
-package applets
+package expire
 
 import (
 	"encoding/json"
@@ -8,47 +8,20 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
-	store "chatmaild/store/expire"
+	"chatmaild/store/expire"
 )
 
-// outcome is the summary of a run as --json prints it.
-type outcome struct {
-	DryRun    bool                   `json:"dry_run"`
-	Mailboxes int64                  `json:"mailboxes"`
-	Messages  int64                  `json:"messages"`
-	Deleted   map[string]store.Tally `json:"deleted"`
-	Freed     int64                  `json:"freed"`
-	Faults    int64                  `json:"faults"`
-	Kinds     []store.Fault          `json:"fault_kinds"`
-	Seconds   float64                `json:"seconds"`
-}
-
-// expiryReasons are those of expire, with what they count.
-var expiryReasons = []struct {
-	reason store.Reason
-	what   string
-}{
-	{store.Old, "old messages"},
-	{store.Large, "large messages"},
-	{store.Inactive, "inactive mailboxes"},
-	{store.Empty, "empty folders"},
-}
-
-func newOutcome(dryRun bool, sum store.Summary, faults *store.Faults, took time.Duration) outcome {
-	o := outcome{
-		DryRun: dryRun, Mailboxes: sum.Mailboxes, Messages: sum.Messages,
-		Deleted: make(map[string]store.Tally), Freed: sum.Freed(),
-		Faults: faults.Total(), Kinds: faults.Kinds(), Seconds: took.Seconds(),
-	}
-	for _, r := range expiryReasons {
-		o.Deleted[r.reason.String()] = sum.Deleted[r.reason]
-	}
-	return o
+// whatExpires says what each reason counts.
+var whatExpires = map[expire.Reason]string{
+	expire.Old:      "old messages",
+	expire.Large:    "large messages",
+	expire.Inactive: "inactive mailboxes",
+	expire.Empty:    "empty folders",
 }
 
 // print writes the result. A real run tells it to a person or a program that
 // asked; the journal has its summary line.
-func (job *expiry) print(env *command.Env, o outcome) error {
+func (job *expiry) print(env *command.Env, o expire.Outcome) error {
 	if job.json {
 		e := json.NewEncoder(env.Stdout)
 		e.SetIndent("", "  ")
@@ -63,9 +36,9 @@ func (job *expiry) print(env *command.Env, o outcome) error {
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%s\tcount\tsize\t\n", title)
-	for _, r := range expiryReasons {
-		t := o.Deleted[r.reason.String()]
-		fmt.Fprintf(w, "%s\t%d\t%s\t\n", r.what, t.Count, command.FormatSize(t.Size))
+	for _, r := range expire.Reasons() {
+		t := o.Deleted[r.String()]
+		fmt.Fprintf(w, "%s\t%d\t%s\t\n", whatExpires[r], t.Count, command.FormatSize(t.Size))
 	}
 	fmt.Fprintf(w, "all\t\t%s\t\n", command.FormatSize(o.Freed))
 	if err := w.Flush(); err != nil {
@@ -77,7 +50,7 @@ func (job *expiry) print(env *command.Env, o outcome) error {
 
 // showProgress tells a person at a terminal how far the walk is. The function it
 // returns ends that.
-func showProgress(env *command.Env, mail *store.Store, p *store.Progress) (stop func()) {
+func showProgress(env *command.Env, mail *expire.Store, p *expire.Progress) (stop func()) {
 	if !command.IsTerminal(env.Stderr) {
 		return func() {}
 	}

@@ -1,4 +1,6 @@
-package applets
+// Package expire is the wiring of the jobs that delete: expire for the whole store, by
+// a timer, and quota-expire for one full mailbox, by Dovecot.
+package expire
 
 import (
 	"context"
@@ -11,10 +13,11 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
-	store "chatmaild/store/expire"
+	"chatmaild/store/expire"
 )
 
-var expire = command.Command{
+// Command deletes old messages and the mailboxes of inactive users.
+var Command = command.Command{
 	Name: "expire", Kind: command.Oneshot,
 	Synopsis: "deletes old messages and the mailboxes of inactive users",
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -40,7 +43,7 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	if err := checkClock(start, lastRun, job.trustClock); err != nil {
 		return err
 	}
-	mail, err := store.Open(conf.MailboxesDir)
+	mail, err := expire.Open(conf.MailboxesDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		log.Warn("there are no mailboxes yet", "mailboxes_dir", conf.MailboxesDir)
 		return nil
@@ -50,11 +53,11 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	}
 	defer mail.Close()
 
-	plan := store.NewPlan(start, store.Days(conf.DeleteMailsAfter, conf.DeleteLargeAfter, conf.DeleteInactiveUsersAfter))
+	plan := expire.NewPlan(start, expire.Days(conf.DeleteMailsAfter, conf.DeleteLargeAfter, conf.DeleteInactiveUsersAfter))
 	if conf.Echobot {
 		plan = plan.Sparing(conf.EchobotAddress())
 	}
-	var faults store.Faults
+	var faults expire.Faults
 	remover := mail.DryRun()
 	full := false // the disk, so that not even the time of this run can be written
 	if !job.dryRun {
@@ -73,7 +76,7 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 			return err
 		}
 	}
-	var progress store.Progress
+	var progress expire.Progress
 	stop := showProgress(env, mail, &progress)
 	sum, err := mail.Expire(ctx, plan, remover, &progress, &faults)
 	stop()
@@ -81,19 +84,19 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		err = errors.Join(err, lastRun.write(start))
 	}
 
-	done := newOutcome(job.dryRun, sum, &faults, time.Since(start))
+	done := expire.NewOutcome(job.dryRun, sum, &faults, time.Since(start))
 	if printErr := job.print(env, done); printErr != nil {
 		return printErr
 	}
 	if !job.dryRun {
-		if recordErr := writeOutcome(conf, done, time.Now()); recordErr != nil {
+		if recordErr := expire.WriteRecord(expire.RecordFile(conf.StateDir), done, time.Now()); recordErr != nil {
 			log.Warn("the metrics will not know of this run", "error", recordErr)
 		}
 	}
 	logFaults(log, &faults)
 	log.Info("expiry finished", "dry_run", job.dryRun, "mailboxes", sum.Mailboxes, "messages", sum.Messages,
-		"old", sum.Deleted[store.Old].Count, "large", sum.Deleted[store.Large].Count,
-		"inactive", sum.Deleted[store.Inactive].Count, "empty", sum.Deleted[store.Empty].Count,
+		"old", sum.Deleted[expire.Old].Count, "large", sum.Deleted[expire.Large].Count,
+		"inactive", sum.Deleted[expire.Inactive].Count, "empty", sum.Deleted[expire.Empty].Count,
 		"freed", sum.Freed(), "faults", faults.Total(), "took", time.Since(start).Round(time.Millisecond))
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 	return faultsError(&faults)
 }
 
-func faultsError(faults *store.Faults) error {
+func faultsError(faults *expire.Faults) error {
 	if err := faults.Err(); err != nil {
 		return command.WithHint(err, "chatmaild expire --dry-run --debug names the mailboxes")
 	}
@@ -110,7 +113,7 @@ func faultsError(faults *store.Faults) error {
 
 // logFaults names each kind of fault once. Only a log for debugging holds whose
 // mailbox it was.
-func logFaults(log *slog.Logger, faults *store.Faults) {
+func logFaults(log *slog.Logger, faults *expire.Faults) {
 	for _, k := range faults.Kinds() {
 		log.Warn("a part of the store could not be worked on", "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)
 		log.Debug("the first of them", "doing", k.Doing, "mailbox", k.Mailbox)

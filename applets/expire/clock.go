@@ -1,4 +1,4 @@
-package applets
+package expire
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/store/atomicfile"
-	store "chatmaild/store/expire"
+	"chatmaild/store/expire"
 )
 
 // builtAt is set by the linker to the package's SOURCE_DATE_EPOCH, in seconds.
@@ -51,12 +51,12 @@ func checkClock(now time.Time, last runStamp, trusted bool) error {
 			return command.WithHint(err, "if the clock is right, run once: chatmaild expire --clock-is-right")
 		}
 	}
-	if err := store.CheckClock(now, buildTime(), time.Time{}); err != nil {
+	if err := expire.CheckClock(now, buildTime(), time.Time{}); err != nil {
 		return command.WithHint(err, "set the clock; timedatectl shows it")
 	}
-	err := store.CheckClock(now, time.Time{}, stamp.LastRun)
+	err := expire.CheckClock(now, time.Time{}, stamp.LastRun)
 	if boot, uptime := bootClock(); err == nil && boot != "" && stamp.Boot == boot {
-		err = store.CheckSet(now, stamp.LastRun, uptime-stamp.Uptime)
+		err = expire.CheckSet(now, stamp.LastRun, uptime-stamp.Uptime)
 	}
 	if err != nil {
 		return command.WithHint(err, "if the clock is right, run once: chatmaild expire --clock-is-right")

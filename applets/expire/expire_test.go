@@ -1,4 +1,4 @@
-package applets
+package expire
 
 import (
 	"bytes"
@@ -55,8 +55,8 @@ func (r expiryRelay) run(args ...string) (status int, stdout, stderr string) {
 	r.Helper()
 	var out, err bytes.Buffer
 	env := &command.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &err, Getenv: func(string) string { return "" }}
-	args = append(append([]string{"chatmaild"}, args...), "--config", filepath.Join(r.dir, "chatmail.toml"))
-	status = dispatch(r.Context(), args, env)
+	cmd := map[string]*command.Command{Command.Name: &Command, QuotaCommand.Name: &QuotaCommand}[args[0]]
+	status = cmd.Execute(r.Context(), env, append(args[1:], "--config", filepath.Join(r.dir, "chatmail.toml")))
 	return status, out.String(), err.String()
 }
 
@@ -192,30 +192,6 @@ func TestQuotaExpireCommand(t *testing.T) {
 		if status, _, stderr := r.run(args...); status != want {
 			t.Errorf("%v: status %d, want %d\n%s", args, status, want, stderr)
 		}
-	}
-}
-
-func TestReportCommand(t *testing.T) {
-	r := newExpiryRelay(t)
-	r.message(3, 1, 100)
-	textfile := filepath.Join(r.dir, "chatmaild.prom")
-	status, out, stderr := r.run("report", "--prometheus", textfile)
-	if status != command.StatusDone || !strings.Contains(out, "last login") {
-		t.Errorf("status %d\n%s%s", status, out, stderr)
-	}
-	text, err := os.ReadFile(textfile)
-	if err != nil || !strings.Contains(string(text), "chatmaild_messages_by_age{age_days_from=\"1\"} 1\n") {
-		t.Errorf("%v, got\n%s", err, text)
-	}
-	r.message(3, 2, 50)
-	_, out, _ = r.run("report", "--json")
-	var got struct {
-		Accounts int
-		Messages struct{ Count, Size int64 }
-		Growth   struct{ Messages struct{ Count, Size int64 } }
-	}
-	if err := json.Unmarshal([]byte(out), &got); err != nil || got.Accounts != 1 || got.Messages.Size != 150 || got.Growth.Messages.Size != 50 {
-		t.Errorf("got %+v, %v, from\n%s", got, err, out)
 	}
 }
 

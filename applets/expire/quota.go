@@ -1,4 +1,4 @@
-package applets
+package expire
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
-	store "chatmaild/store/expire"
+	"chatmaild/store/expire"
 )
 
 // fullPercent is how full a mailbox is left. Dovecot warns at 75 %, and clients
 // warn their user at 80 %.
 const fullPercent = 70
 
-var quotaExpire = command.Command{
+// QuotaCommand deletes the oldest messages of one full mailbox.
+var QuotaCommand = command.Command{
 	Name: "quota-expire", Kind: command.Oneshot, Args: "ADDRESS",
 	Synopsis: "deletes the oldest messages of one full mailbox",
 	Bind: func(*flag.FlagSet) command.Run {
@@ -36,17 +37,17 @@ func shrink(ctx context.Context, env *command.Env, args []string) error {
 	if err := checkClock(now, expiryStamp(conf), false); err != nil {
 		return err
 	}
-	mail, err := store.Open(conf.MailboxesDir)
+	mail, err := expire.Open(conf.MailboxesDir)
 	if err != nil {
 		return err
 	}
 	defer mail.Close()
 
 	log := env.Log()
-	var faults store.Faults
+	var faults expire.Faults
 	target := int64(conf.MaxMailboxSize) / 100 * fullPercent
 	deleted, err := mail.Shrink(ctx, args[0], target, now, &faults)
-	if errors.Is(err, store.ErrBusy) {
+	if errors.Is(err, expire.ErrBusy) {
 		log.Debug("another quota-expire is at work on this mailbox", "mailbox", args[0])
 		return nil
 	}
