@@ -42,31 +42,17 @@ var layers = []layer{
 	}},
 	{name: "wiring", packages: []rule{
 		{name: "applets", ours: "*", others: "golang.org/x/sync golang.org/x/sys"},
-		{name: "applets/admin", ours: "*", others: "golang.org/x/sys"},
 		{name: "applets/doveauth/policy", ours: "applets/config auth store/invites"},
 		{name: "applets/acme", ours: "*"},
 		{name: "applets/echobot", ours: "*"},
 		{name: "applets/expire", ours: "*", others: "golang.org/x/sys"},
 		{name: "applets/lastlogin", ours: "*"},
 		{name: "applets/web", ours: "*"},
-		{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
-		{name: "applets/admin/initialize", ours: "applets/admin/qr applets/command applets/config packaging"},
-		{name: "applets/admin/qr", ours: "applets/command applets/config packaging/www packaging/www/qrcode"},
-		{name: "applets/admin/report", ours: "applets/command store/atomicfile store/expire"},
-		{name: "applets/admin/top", ours: "applets/command applets/metric applets/service", others: "golang.org/x/sys"},
-		{name: "applets/admin/preview", ours: "packaging/www"},
 		{name: "applets/command", ours: "applets/config applets/service", others: "golang.org/x/sys"},
 	}},
+	{name: "admin commands", packages: adminLayer},
 	{name: "adapters", packages: []rule{
 		{name: "applets/acme/renewal", ours: "applets/keys store/atomicfile", others: "github.com/mholt/acmez golang.org/x/net"},
-		{name: "applets/admin/measure", ours: "applets/admin/outside applets/chat"},
-		{name: "applets/admin/outside"},
-		{
-			name: "applets/admin/proof", others: "github.com/emersion/go-msgauth",
-			ours: "applets/admin/outside applets/admin/resolver applets/admin/zone applets/chat mailfilter/dkim",
-		},
-		{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
-		{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
 		{name: "applets/chat/chattest", ours: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"}, // for tests
 		{name: "applets/chat/mailbox", others: "github.com/emersion/go-imap github.com/emersion/go-sasl github.com/emersion/go-smtp"},
 		{name: "applets/echobot/session", ours: "applets/chat applets/chat/mailbox applets/echobot/bot store/atomicfile", others: "github.com/emersion/go-smtp"},
@@ -94,14 +80,8 @@ var layers = []layer{
 		{name: "packaging/dovecot"}, // a test of a library in C
 		{name: "packaging/sbom"},    // a program that the build of the package runs
 	}},
+	{name: "admin commands, pure", pure: true, packages: adminPure},
 	{name: "pure", pure: true, packages: []rule{
-		{name: "applets/admin/mailqueue"},
-		{name: "applets/admin/ruleset"},
-		{name: "applets/admin/archive"},
-		{name: "applets/admin/vault", others: "github.com/ProtonMail/go-crypto"}, // of backups: RFC 9580
-		{name: "applets/admin/takeover", ours: "applets/config push"},
-		{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
-		{name: "applets/admin/zone"},
 		{name: "applets/dovecot"},
 		{name: "applets/metric"},
 		{name: "applets/postfix"},

@@ -2,10 +2,16 @@
 package admin
 
 import (
+	"chatmaild/applets/admin/bench"
+	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
+	"chatmaild/applets/admin/nocreate"
+	"chatmaild/applets/admin/proxyconfig"
 	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/report"
+	"chatmaild/applets/admin/selftest"
 	"chatmaild/applets/admin/top"
+	"chatmaild/applets/admin/webdev"
 	"chatmaild/applets/command"
 )
 
@@ -18,17 +24,17 @@ func Commands() []command.Command {
 		report.Command,
 		userCommand,
 		inviteCommand,
-		nocreateCommand,
+		nocreate.Command,
 		queueCommand,
 		dnsCommand,
-		firewallCommand,
-		proxyConfigCommand,
-		testCommand,
-		benchCommand,
+		firewall.Command,
+		proxyconfig.Command,
+		selftest.Command,
+		bench.Command,
 		qr.Command,
 		pushCommand,
 		top.Command,
-		webdevCommand,
+		webdev.Command,
 		importCommand,
 		backupCommand,
 		restoreCommand,

@@ -14,7 +14,6 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
-	"chatmaild/packaging/www"
 )
 
 // sysctlFile is the package's sysctl.d(5) file.
@@ -128,24 +127,9 @@ func (p *planner) pages(echoInvite string) ([]wanted.File, error) {
 		}
 		override = os.DirFS(folder)
 	}
-	site := siteOf(p.conf, p.version)
+	site := wanted.Site(p.conf, p.version)
 	site.EchoInvite = echoInvite
 	return wanted.Pages(site, override)
-}
-
-// siteOf maps the configuration to what the pages say.
-func siteOf(conf *config.Config, version string) www.Site {
-	return www.Site{
-		MailDomain: conf.MailDomain, SelfSigned: conf.SelfSigned(), Registration: www.Registration(conf.Registration), Version: version,
-		MaxUserSendPerMinute: conf.MaxUserSendPerMinute,
-		MaxMailboxSize:       int64(conf.MaxMailboxSize), MaxMessageSize: int64(conf.MaxMessageSize),
-		DeleteMailsAfter: conf.DeleteMailsAfter, DeleteLargeAfter: conf.DeleteLargeAfter,
-		DeleteInactiveUsersAfter: conf.DeleteInactiveUsersAfter,
-		UsernameMinLength:        conf.UsernameMinLength, UsernameMaxLength: conf.UsernameMaxLength,
-		PasswordMinLength: conf.PasswordMinLength,
-		PrivacyPostal:     conf.PrivacyPostal, PrivacyMail: conf.PrivacyMail,
-		PrivacyPDO: conf.PrivacyPDO, PrivacySupervisor: conf.PrivacySupervisor,
-	}
 }
 
 // unitSteps compares the units with what they should be: enabled, running, and

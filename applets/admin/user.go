@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -109,13 +108,10 @@ func (u *users) parse(arg string) (auth.Address, error) {
 }
 
 func explain(err error) error {
-	switch {
-	case errors.Is(err, auth.ErrNoMailbox):
+	if errors.Is(err, auth.ErrNoMailbox) {
 		return command.WithHint(err, "chatmaild user list shows all of them")
-	case errors.Is(err, os.ErrPermission):
-		return command.WithHint(err, "run it as root")
 	}
-	return err
+	return command.NeedsRoot(err)
 }
 
 func (u *users) print(done any) error {

@@ -209,31 +209,6 @@ func TestUserMistakes(t *testing.T) {
 	}
 }
 
-func TestNocreate(t *testing.T) {
-	r := newRelay(t)
-	for _, tt := range []struct {
-		arg  string
-		want bool
-	}{{"status", false}, {"on", true}, {"on", true}, {"status", true}, {"off", false}, {"off", false}} {
-		env, out, _ := r.env()
-		if err := nocreate(env, []string{tt.arg}, true); err != nil {
-			t.Fatal(err)
-		}
-		if got, want := out.String(), fmt.Sprintf("{\"nocreate\": %t}\n", tt.want); got != want {
-			t.Errorf("%s: %q, want %q", tt.arg, got, want)
-		}
-		if _, err := os.Stat(r.cfg.NocreateFile); (err == nil) != tt.want {
-			t.Errorf("%s: the file: %v", tt.arg, err)
-		}
-	}
-	for _, args := range [][]string{nil, {"maybe"}, {"on", "off"}} {
-		env, _, _ := r.env()
-		if err := nocreate(env, args, false); command.Status(err) != command.StatusUsage {
-			t.Errorf("%q: %v", args, err)
-		}
-	}
-}
-
 // invite runs "chatmaild invite" with args.
 func (r *relay) invite(args ...string) (string, error) {
 	r.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"chatmaild/applets/config"
 )
@@ -41,6 +42,14 @@ func (e *HintError) Unwrap() error { return e.Err }
 // WithHint adds to err what the operator can do about it.
 func WithHint(err error, format string, args ...any) error {
 	return &HintError{err, fmt.Sprintf(format, args...)}
+}
+
+// NeedsRoot adds to an error for want of permission what to do about it.
+func NeedsRoot(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return WithHint(err, "run it as root")
+	}
+	return err
 }
 
 // Status returns the exit status that err stands for.

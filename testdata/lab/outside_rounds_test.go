@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	prove "chatmaild/applets/admin/proof"
+	prove "chatmaild/applets/admin/selftest"
 )
 
 // round is what is broken at one time, and how it is seen.

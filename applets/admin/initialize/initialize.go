@@ -18,6 +18,7 @@ import (
 	"chatmaild/packaging"
 )
 
+// Command is chatmaild init.
 var Command = command.Command{
 	Name: "init", Kind: command.Admin, Args: "DOMAIN",
 	Synopsis: "writes a new configuration file",

@@ -22,6 +22,7 @@ import (
 // pngScale is the width of a module of --png, in pixels.
 const pngScale = 12
 
+// Command is chatmaild qr.
 var Command = command.Command{
 	Name: "qr", Kind: command.Admin,
 	Synopsis: "shows the QR code that gives a profile on this relay",

@@ -18,6 +18,7 @@ import (
 	"chatmaild/store/expire"
 )
 
+// Command is chatmaild report.
 var Command = command.Command{
 	Name: "report", Kind: command.Admin,
 	Synopsis: "counts accounts and messages, by last login, age and size",

@@ -29,6 +29,7 @@ const (
 	topHeight   = 24
 )
 
+// Command is chatmaild top.
 var Command = command.Command{
 	Name: "top", Kind: command.Admin,
 	Synopsis: "what the relay does right now, live",

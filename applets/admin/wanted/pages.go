@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 
+	"chatmaild/applets/config"
 	"chatmaild/packaging/www"
 )
 
@@ -27,4 +28,19 @@ func Pages(site www.Site, override fs.FS) ([]File, error) {
 		})
 	}
 	return files, nil
+}
+
+// Site maps the configuration to what the pages say.
+func Site(conf *config.Config, version string) www.Site {
+	return www.Site{
+		MailDomain: conf.MailDomain, SelfSigned: conf.SelfSigned(), Registration: www.Registration(conf.Registration), Version: version,
+		MaxUserSendPerMinute: conf.MaxUserSendPerMinute,
+		MaxMailboxSize:       int64(conf.MaxMailboxSize), MaxMessageSize: int64(conf.MaxMessageSize),
+		DeleteMailsAfter: conf.DeleteMailsAfter, DeleteLargeAfter: conf.DeleteLargeAfter,
+		DeleteInactiveUsersAfter: conf.DeleteInactiveUsersAfter,
+		UsernameMinLength:        conf.UsernameMinLength, UsernameMaxLength: conf.UsernameMaxLength,
+		PasswordMinLength: conf.PasswordMinLength,
+		PrivacyPostal:     conf.PrivacyPostal, PrivacyMail: conf.PrivacyMail,
+		PrivacyPDO: conf.PrivacyPDO, PrivacySupervisor: conf.PrivacySupervisor,
+	}
 }

@@ -57,3 +57,14 @@ func Ports(conf *config.Config) []Port {
 	}
 	return ports
 }
+
+// PublicPorts are those that the relay is reached by; no key changes them.
+func PublicPorts() []int {
+	var ports []int
+	for _, p := range Ports(config.Defaults()) {
+		if p.Public {
+			ports = append(ports, p.Port)
+		}
+	}
+	return ports
+}

@@ -1,0 +1,70 @@
+// Package firewall prints packet filter rules for the relay itself.
+package firewall
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+
+	"chatmaild/applets/admin/nft"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// sshPort is where sshd listens unless told otherwise.
+const sshPort = 22
+
+// Command is chatmaild firewall.
+var Command = command.Command{
+	Name: "firewall", Kind: command.Admin,
+	Synopsis: "packet filter rules for this relay, and how to load them",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		ssh := fs.Int("ssh", sshPort, "`port` on which you come in")
+		return func(_ context.Context, env *command.Env, args []string) error {
+			if len(args) > 0 {
+				return command.Usagef("firewall takes no arguments, got %q", args[0])
+			}
+			if *ssh < 1 || *ssh > 65535 {
+				return command.Usagef("--ssh %d: want a port, 1 to 65535", *ssh)
+			}
+			conf, err := env.Config()
+			if err != nil {
+				return err
+			}
+			return firewall(env.Stdout, conf, *ssh)
+		}
+	},
+}
+
+const firewallSteps = `Lets in what a chatmail relay is there for, and SSH on port %d. What listens on
+the loopback interface alone, or on no port of this list, nobody reaches.
+
+A relay needs no packet filter: nothing of it listens where it should not. This
+one is for what else may come to run on the machine. To try it, so that a mistake
+costs a minute and no more:
+
+    apt install nftables
+    chatmaild firewall >/etc/chatmail-relay.nft
+    nft -f /etc/chatmail-relay.nft; sleep 60; nft delete table inet ` + nft.RelayTable + `
+
+If a second SSH session could be opened meanwhile, keep it:
+
+    echo 'include "/etc/chatmail-relay.nft"' >>/etc/nftables.conf
+    systemctl enable nftables
+    systemctl restart nftables
+
+To undo it: nft delete table inet ` + nft.RelayTable + `, and remove the line from
+/etc/nftables.conf.
+`
+
+func firewall(w io.Writer, conf *config.Config, ssh int) error {
+	var proxied []int
+	for _, p := range wanted.ProxiedPorts() {
+		proxied = append(proxied, p.Port)
+	}
+	rules := nft.Relay{Ports: wanted.PublicPorts(), SSH: ssh, ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
+	_, err := fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(firewallSteps, ssh)), "\n", rules)
+	return err
+}

@@ -1,0 +1,66 @@
+// Package nocreate stops and allows new accounts, at once: a file that doveauth and web
+// look for before they create one.
+package nocreate
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"chatmaild/applets/command"
+)
+
+// Command is chatmaild nocreate.
+var Command = command.Command{
+	Name: "nocreate", Kind: command.Admin, Args: "on | off | status",
+	Synopsis: "stops and allows new accounts, at once",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		asJSON := fs.Bool("json", false, "print JSON instead of text")
+		return func(_ context.Context, env *command.Env, args []string) error {
+			return nocreate(env, args, *asJSON)
+		}
+	},
+}
+
+func nocreate(env *command.Env, args []string, asJSON bool) error {
+	cfg, err := env.Config()
+	if err != nil {
+		return err
+	}
+	if len(args) != 1 {
+		return command.Usagef("nocreate: want one of on, off, status")
+	}
+	path := cfg.NocreateFile
+	switch args[0] {
+	case "on":
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return command.NeedsRoot(fmt.Errorf("stopping new accounts: %w", err))
+		}
+		f.Close()
+	case "off":
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return command.NeedsRoot(fmt.Errorf("allowing new accounts: %w", err))
+		}
+	case "status":
+	default:
+		return command.Usagef("nocreate: cannot %q; want one of on, off, status", args[0])
+	}
+	_, err = os.Lstat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking for the nocreate file: %w", err)
+	}
+	on := err == nil
+	if asJSON {
+		return command.PrintJSON(env.Stdout, map[string]bool{"nocreate": on})
+	}
+	text := fmt.Sprintf("off: registration = %q decides about new accounts", cfg.Registration)
+	if on {
+		text = "on: no new accounts, while " + path + " exists; undo: chatmaild nocreate off"
+	}
+	_, err = fmt.Fprintln(env.Stdout, text)
+	return err
+}

@@ -1,0 +1,131 @@
+// Package proxyconfig prints the configuration of another machine that passes all of a
+// relay's connections on to it: by packet filter rules, or by nginx and the PROXY
+// protocol.
+package proxyconfig
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"chatmaild/applets/admin/nft"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+)
+
+// Command is chatmaild proxy-config.
+var Command = command.Command{
+	Name: "proxy-config", Kind: command.Admin,
+	Synopsis: "rules and steps for a machine that hands everything on to this relay",
+	Bind: func(fs *flag.FlagSet) command.Run {
+		var target targets
+		fs.Var(&target, "target", "the relay's `address`; twice for IPv4 and IPv6")
+		protocol := fs.Bool("proxy-protocol", false, "an nginx configuration in place of rules: the relay learns each client's address")
+		return func(_ context.Context, env *command.Env, args []string) error {
+			if len(args) > 0 {
+				return command.Usagef("proxy-config takes no arguments, got %q; the relay's address is --target", args[0])
+			}
+			if *protocol {
+				return proxyProtocolConfig(env.Stdout, target)
+			}
+			return proxyConfig(env.Stdout, target)
+		}
+	},
+}
+
+// targets is the value of --target: an address of each family at most.
+type targets struct{ ipv4, ipv6 netip.Addr }
+
+// String is empty until there is a target: it is how flag shows a default.
+func (t *targets) String() string { return "" }
+
+// Set adds an address. One that only this machine can reach is none for a proxy.
+func (t *targets) Set(text string) error {
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" || addr.Is4In6() {
+		return fmt.Errorf("want an address such as 192.0.2.7 or 2001:db8::7")
+	}
+	if addr.IsUnspecified() || addr.IsLoopback() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
+		return fmt.Errorf("nobody else can reach the relay there")
+	}
+	of := &t.ipv6
+	if addr.Is4() {
+		of = &t.ipv4
+	}
+	if of.IsValid() {
+		return fmt.Errorf("want one address of each family; there is %v already", *of)
+	}
+	*of = addr
+	return nil
+}
+
+// proxySteps come in front of the rules, as their nft.Comment.
+const proxySteps = `Hands the mail and web ports of this machine on to the chatmail relay at
+%[1]s. SSH, and all else, stays this machine's own.
+
+On the relay: save this text,
+
+    chatmaild proxy-config %[2]s >chatmail-proxy.nft
+
+and copy it to /etc/chatmail-proxy.nft of the proxy, a Debian machine that is
+none itself. There, as root:
+
+    apt install nftables
+    cat >/etc/sysctl.d/90-chatmail-proxy.conf <<END
+%[3]s    END
+    sysctl --system
+    echo 'include "/etc/chatmail-proxy.nft"' >>/etc/nftables.conf
+    systemctl enable nftables
+    systemctl restart nftables
+
+%[4]sIn the DNS: let A and AAAA of the relay's name be the proxy's addresses%[5]s.
+Mail to other relays still leaves from the relay itself: SPF has to allow it,
+"v=spf1 a%[6]s ~all".
+
+On the relay: proxy_addresses = ["ADDRESS", …] in /etc/chatmail/chatmail.toml, with
+the proxy's, so that "chatmaild dns" and "chatmaild run" know of it.
+
+The relay sees the proxy's address in place of each client's: limits for each
+network are then for all of them together. See max_network_registrations_per_hour
+and max_smtp_connections in chatmail.toml(5), or use --proxy-protocol, by which the
+relay learns the clients' addresses.
+
+To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line from
+/etc/nftables.conf and the file from /etc/sysctl.d.
+`
+
+func proxyConfig(w io.Writer, t targets) error {
+	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: wanted.PublicPorts()}.Text()
+	if err != nil {
+		return command.Usagef("proxy-config: say where the relay is: --target ADDRESS")
+	}
+	var addrs []string
+	var flags, sysctls, routers, spf string
+	if t.ipv4.IsValid() {
+		addrs = append(addrs, t.ipv4.String())
+		flags += " --target " + t.ipv4.String()
+		sysctls += "    net.ipv4.ip_forward = 1\n"
+		spf += " ip4:" + t.ipv4.String()
+	}
+	if t.ipv6.IsValid() {
+		addrs = append(addrs, t.ipv6.String())
+		flags += " --target " + t.ipv6.String()
+		sysctls += "    net.ipv6.conf.all.forwarding = 1\n"
+		spf += " ip6:" + t.ipv6.String()
+		routers = `A machine that forwards IPv6 listens to no router. If it has its own address from
+one, add net.ipv6.conf.IFACE.accept_ra = 2, with the name of its interface.
+
+`
+	}
+	only := ""
+	if len(addrs) == 1 {
+		only = ",\nwithout the family for which the relay has no address here"
+	}
+	fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(proxySteps,
+		strings.Join(addrs, " and "), strings.TrimSpace(flags), sysctls, routers, only, spf)), "\n")
+	_, err = io.WriteString(w, rules)
+	return err
+}

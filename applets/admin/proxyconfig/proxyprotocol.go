@@ -1,0 +1,101 @@
+package proxyconfig
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+
+	"chatmaild/applets/admin/nft"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+)
+
+// protocolSteps come in front of nginx's configuration, as its nft.Comment.
+const protocolSteps = `Hands the mail and web ports of this machine on to the chatmail relay at
+%[1]s, and tells it the address of each client by the PROXY protocol.
+
+On the relay: in /etc/chatmail/chatmail.toml name the addresses of this machine,
+
+    proxy_addresses = ["ADDRESS", …]
+
+then: chatmaild run. From these addresses alone it takes the PROXY protocol, on
+ports 20025, 20143, 20443, 20465, 20587 and 20993: open them to this machine.
+
+Here, on a Debian machine that is no relay itself, as root:
+
+    apt install nginx-light libnginx-mod-stream
+    this text becomes /etc/nginx/nginx.conf
+    nginx -t && systemctl restart nginx
+
+In the DNS: let A and AAAA of the relay's name be the addresses of this machine. For
+all records: chatmaild dns, on the relay.
+
+To undo it: apt purge nginx-light here, the relay's own addresses in the DNS, and no
+proxy_addresses.
+`
+
+// proxyConnections is how many connections a worker of the proxy's nginx has: two
+// for each client, and twice the clients that a relay takes by default.
+const proxyConnections = 40000
+
+// proxyProtocolConfig writes the whole configuration of nginx on a machine in
+// front of the relay. It cannot hand a connection on by another protocol than
+// TCP, so one address of the relay serves clients of both families.
+func proxyProtocolConfig(w io.Writer, t targets) error {
+	if t.ipv4.IsValid() == t.ipv6.IsValid() {
+		return command.Usagef("proxy-config --proxy-protocol: want one --target, for clients by IPv4 and IPv6 alike")
+	}
+	relay := t.ipv4
+	if !relay.IsValid() {
+		relay = t.ipv6
+	}
+	at := func(port int) string { return net.JoinHostPort(relay.String(), strconv.Itoa(port)) }
+	ports := map[int]string{}
+	var servers strings.Builder
+	for _, p := range wanted.ProxiedPorts() {
+		ports[p.Public] = at(p.Port)
+		to, preread := at(p.Port), ""
+		if p.Public == 443 {
+			to, preread = "$chatmail_server", "\n        ssl_preread on;"
+		}
+		fmt.Fprintf(&servers, `    server {
+        listen %[1]d;
+        listen [::]:%[1]d;%[2]s
+        proxy_protocol on;
+        proxy_pass %[3]s;
+    }
+`, p.Public, preread, to)
+	}
+	_, err := fmt.Fprintf(w, `%[1]s
+include /etc/nginx/modules-enabled/*.conf;
+user www-data;
+pid /run/nginx.pid;
+worker_processes auto;
+worker_rlimit_nofile %[2]d;
+error_log syslog:server=unix:/dev/log,nohostname crit;
+
+events {
+    worker_connections %[3]d;
+}
+
+stream {
+    proxy_timeout 40m;
+    # Port 443 is for everything: a client names its protocol by ALPN.
+    map $ssl_preread_alpn_protocols $chatmail_server {
+        ~\bimap\b  %[4]s;
+        ~\bsmtp\b  %[5]s;
+        default    %[6]s;
+    }
+%[7]s    # Nothing there depends on the client.
+    server {
+        listen 80;
+        listen [::]:80;
+        proxy_pass %[8]s;
+    }
+}
+`, nft.Comment(fmt.Sprintf(protocolSteps, relay)), proxyConnections+512, proxyConnections,
+		ports[993], ports[465], ports[443], servers.String(), at(80))
+	return err
+}

@@ -1,0 +1,74 @@
+package remote
+
+import (
+	"context"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+// Flags declares the flags of commands that look at a relay from outside,
+// and returns what makes a network of them once they are parsed.
+func Flags(fs *flag.FlagSet) func() (Network, error) {
+	server := fs.String("resolver", "", "ask the DNS server at `ADDRESS` instead of this machine's own")
+	roots := fs.String("ca", "", "trust the authorities in `FILE` (PEM) and no others")
+	insecure := fs.Bool("insecure", false, "take every certificate")
+	return func() (Network, error) {
+		n := Network{Insecure: *insecure}
+		if *server != "" {
+			address, port, err := net.SplitHostPort(*server)
+			if err != nil {
+				address, port = strings.Trim(*server, "[]"), "53"
+			}
+			if net.ParseIP(address) == nil {
+				return n, command.Usagef("--resolver %q is no IP address", *server)
+			}
+			n.Resolver, n.NameServerPort = resolverAt(net.JoinHostPort(address, port)), port
+		}
+		if *roots != "" {
+			text, err := os.ReadFile(*roots)
+			if err != nil {
+				return n, fmt.Errorf("reading the authorities: %w", err)
+			}
+			n.Roots = x509.NewCertPool()
+			if !n.Roots.AppendCertsFromPEM(text) {
+				return n, fmt.Errorf("reading the authorities: there is no certificate in %s", *roots)
+			}
+		}
+		return n, nil
+	}
+}
+
+// resolverAt asks one server, whatever the machine's configuration says.
+func resolverAt(server string) *net.Resolver {
+	return &net.Resolver{
+		PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, server)
+		},
+	}
+}
+
+// Relays makes relays of the domains that an operator typed.
+func Relays(domains []string, network func() (Network, error)) ([]*Relay, error) {
+	n, err := network()
+	if err != nil {
+		return nil, err
+	}
+	var relays []*Relay
+	for _, domain := range domains {
+		domain = strings.ToLower(strings.Trim(domain, "[]"))
+		if err := config.CheckDomain(domain); err != nil {
+			return nil, command.Usagef("%v", err)
+		}
+		relays = append(relays, &Relay{Host: domain, Network: n})
+	}
+	return relays, nil
+}

@@ -1,0 +1,90 @@
+package selftest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"chatmaild/applets/admin/resolver"
+	"chatmaild/applets/admin/zone"
+	"chatmaild/mailfilter/dkim"
+)
+
+func addresses(ctx context.Context, s *session) (string, error) {
+	found, err := s.relay.Addresses(ctx)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(found, " "), nil
+}
+
+// names holds that the relay's other names lead to it, as aliases or not.
+func names(ctx context.Context, s *session) (string, error) {
+	home, err := s.relay.Addresses(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, label := range []string{"www.", "mta-sts."} {
+		found, err := s.relay.Records().LookupHost(ctx, label+s.relay.Host)
+		if err != nil {
+			return "", err
+		}
+		if !slices.ContainsFunc(found, func(a string) bool { return slices.Contains(home, a) }) {
+			return "", fmt.Errorf("%s%s is at %s", label, s.relay.Host, strings.Join(found, " "))
+		}
+	}
+	return "www and mta-sts", nil
+}
+
+// values asks the domain's own servers.
+func (s *session) values(ctx context.Context, w zone.Record) ([]string, error) {
+	r := resolver.Resolver{System: s.relay.Records(), Port: s.relay.NameServerPort}
+	return r.Values(ctx, w.Name, w.Type)
+}
+
+// record compares the records of a name below the domain, "" for itself, with
+// those that the relay wants.
+func record(label string, kind zone.Type, prefix string) func(context.Context, *session) (string, error) {
+	return func(ctx context.Context, s *session) (string, error) {
+		want := zone.Relay{Domain: s.relay.Host, DKIMSelector: s.DKIMSelector, PolicyID: "1"}.Records()
+		i := slices.IndexFunc(want, func(w zone.Wanted) bool {
+			return w.Name == label+s.relay.Host+"." && w.Type == kind && strings.HasPrefix(w.Value, prefix)
+		})
+		if i < 0 {
+			return "", errors.New("nobody wants this record")
+		}
+		w := want[i]
+		found, err := s.values(ctx, w.Record)
+		if err != nil {
+			return "", err
+		}
+		f := zone.Compare(w, found)
+		if f.State == zone.Fine {
+			return strings.Join(f.Found, " "), nil
+		}
+		seen := "no such record"
+		if len(f.Found) > 0 {
+			seen = fmt.Sprintf("%q", f.Found)
+		}
+		if !w.Required {
+			return "", advise(notef("%s", seen), "set: %s", w.Line())
+		}
+		return "", advise(errors.New(seen), "set: %s", w.Line())
+	}
+}
+
+// dkimRecord holds that there is one key, and that it is good for signatures. If
+// it is the one that the relay signs with, another relay has to say.
+func dkimRecord(ctx context.Context, s *session) (string, error) {
+	name := s.DKIMSelector + "._domainkey." + s.relay.Host + "."
+	found, err := s.values(ctx, zone.Record{Name: name, Type: zone.TXT})
+	if err != nil {
+		return "", err
+	}
+	if err := dkim.CheckKey(found); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return name, nil
+}

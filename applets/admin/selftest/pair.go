@@ -1,0 +1,59 @@
+package selftest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chatmaild/applets/admin/remote"
+)
+
+func pairChecks() []Check {
+	const (
+		there  = "postqueue -p, on the relay, says what the other one answered; if that is about DKIM: chatmaild dns"
+		back   = "postqueue -p, on the other relay, says what this one answered; its journalctl -u chatmaild-filtermail-in tells, too"
+		meet   = "delivery works, but not that of SecureJoin's messages: what does filtermail-out refuse? journalctl -u 'chatmaild-filtermail-*' -n 50"
+		second = "chatmaild test OTHER says what is wrong with it"
+	)
+	return []Check{
+		{"other", Relays, nil, Paired, "the other relay makes an account, too", second, other},
+		{"to-other", Relays, []string{"login-465", "other"}, Paired, "an encrypted message arrives at the other relay", there, toOther},
+		{"from-other", Relays, []string{"login-993", "other"}, Paired, "one from there arrives", back, fromOther},
+		{"securejoin-here", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "somebody there follows the invite link of somebody here", meet, secureJoinHere},
+		{"securejoin-there", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "somebody here follows the invite link of somebody there", meet, secureJoinThere},
+	}
+}
+
+// other makes Carol.
+func other(ctx context.Context, s *session) (string, error) {
+	a, err := s.signUp(ctx, s.other)
+	if err != nil {
+		return "", err
+	}
+	d, err := s.other.IMAP(ctx, remote.IMAPS, a)
+	if err != nil {
+		return "", err
+	}
+	s.carol, err = s.newUser(a)
+	return "a login that nobody knew made an account", errors.Join(err, d.Close())
+}
+
+func toOther(ctx context.Context, s *session) (string, error) {
+	return s.across(ctx, s.relay, s.alice, s.other, s.carol)
+}
+
+func fromOther(ctx context.Context, s *session) (string, error) {
+	return s.across(ctx, s.other, s.carol, s.relay, s.alice)
+}
+
+func (s *session) across(ctx context.Context, r *remote.Relay, from user, at *remote.Relay, to user) (string, error) {
+	letter, err := s.letter(from, to)
+	if err != nil {
+		return "", err
+	}
+	got, err := s.carry(ctx, r, from, letter, at, to)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("after %d ms", got.took.Milliseconds()), nil
+}

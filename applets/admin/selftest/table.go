@@ -1,0 +1,142 @@
+package selftest
+
+import (
+	"fmt"
+	"slices"
+
+	"chatmaild/applets/admin/remote"
+	"chatmaild/applets/admin/zone"
+)
+
+// Checks returns all checks, in the order in which their results are shown. A
+// check stands below those that it needs.
+func Checks() []Check {
+	return slices.Concat(dnsChecks(), serviceChecks(), webChecks(), accountChecks(), mailChecks(), refusalChecks(), pairChecks())
+}
+
+func dnsChecks() []Check {
+	const publish = "chatmaild dns, on the relay, shows the records to set"
+	return []Check{
+		{"address", DNS, nil, Always, "the domain has an address", publish, addresses},
+		{"mx", DNS, nil, Named, "mail for the domain goes to the domain, and nowhere else", publish, record("", zone.MX, "")},
+		{"dkim-key", DNS, nil, Named, "one key to verify the relay's signatures with", publish + "; --selector NAME if the relay's is not opendkim", dkimRecord},
+		{"names", DNS, []string{"address"}, Named, "www and mta-sts lead to the relay", publish, names},
+		{"mta-sts-record", DNS, nil, Named, "v=STSv1", publish, record("_mta-sts.", zone.TXT, "")},
+		{"spf", DNS, nil, Named, "v=spf1 a ~all", publish, record("", zone.TXT, "v=spf1")},
+		{"dmarc", DNS, nil, Named, "v=DMARC1;p=reject;adkim=s;aspf=s", publish, record("_dmarc.", zone.TXT, "")},
+	}
+}
+
+// serviceChecks are four of each public port, and what each demands.
+func serviceChecks() []Check {
+	var ports, secure []Check
+	for _, s := range remote.Services() {
+		port := fmt.Sprintf("port-%d", s.Port)
+		six := port + "-ipv6"
+		ports = append(ports,
+			Check{port, Ports, []string{"address"}, Always, s.What, openPort(s, port), greeting(s, remote.IPv4)},
+			Check{six, Ports, []string{"address"}, WithIPv6, s.What + ", over IPv6",
+				openPort(s, six) + "; without IPv6 there should be no AAAA record", greeting(s, remote.IPv6)},
+		)
+		secure = append(secure,
+			Check{fmt.Sprintf("tls-%d", s.Port), TLS, []string{port}, Always, "TLS 1.2 or 1.3, and nothing older",
+				"chatmaild run writes the configuration that says so", tlsVersion(s)},
+			Check{fmt.Sprintf("certificate-%d", s.Port), TLS, []string{port}, Always, "a certificate for the domain that clients trust, and that is not about to end",
+				"chatmaild status says how getting one went; has this program been reloaded since?", certificate(s)},
+		)
+	}
+	const demand = "chatmaild run writes the configuration that demands it"
+	return slices.Concat(ports, secure, []Check{
+		{"starttls-25", TLS, []string{"port-25"}, Always, "no mail before STARTTLS", demand, mailNeedsTLS},
+		{"starttls-143", TLS, []string{"port-143"}, Always, "no login before STARTTLS", demand, hidesPassword(remote.IMAPStart)},
+		{"starttls-587", TLS, []string{"port-587"}, Always, "no login before STARTTLS", demand, hidesPassword(remote.Submission)},
+	})
+}
+
+// openPort is what to do if nobody answers.
+func openPort(s remote.Service, check string) string {
+	open := "is a firewall in between? chatmaild status says which program should answer"
+	if s == remote.FromRelays {
+		open = "many networks let nobody out to port 25: try from another one, or --skip " + check + ". " + open
+	}
+	return open
+}
+
+func webChecks() []Check {
+	const nginx = "journalctl -u nginx -n 50; chatmaild run writes the pages again"
+	page := []string{"certificate-443"}
+	return []Check{
+		{"page", Web, page, Always, "a page that says what this is", nginx, homePage},
+		{"http", Web, []string{"address"}, Always, "port 80 leads to https://", "clients do without; certificates by HTTP-01 do not", toHTTPS},
+		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new gives credentials that let one in", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
+		{"autoconfig", Web, page, Always, "the servers for IMAP and SMTP, all of them the domain", nginx, autoconfiguration},
+		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that makes others insist on the domain's certificate", nginx, mtaSTS},
+	}
+}
+
+func accountChecks() []Check {
+	const doveauth = "journalctl -u chatmaild-doveauth -u dovecot -n 50"
+	checks := []Check{
+		{"create", Accounts, []string{"certificate-993"}, Always, "the first login makes an account",
+			"is registration open, and no nocreate file there? " + doveauth, create},
+	}
+	for _, l := range []struct {
+		name    string
+		service remote.Service
+		needs   string
+	}{
+		{"login-993", remote.IMAPS, "certificate-993"},
+		{"login-143", remote.IMAPStart, "certificate-143"},
+		{"login-465", remote.Submissions, "certificate-465"},
+		{"login-587", remote.Submission, "certificate-587"},
+		{"alpn-imap", remote.IMAPByALPN, "certificate-443"},
+		{"alpn-smtp", remote.SMTPByALPN, "certificate-443"},
+	} {
+		checks = append(checks, Check{l.name, Accounts, []string{"create", l.needs}, Always, "the account is known: " + l.service.What,
+			doveauth + "; for port 443 nginx, too", login(l.service)})
+	}
+	alice := []string{"login-993"}
+	return append(checks,
+		Check{"wrong-password", Accounts, []string{"create"}, Always, "no login with another password", doveauth, wrongPassword},
+		Check{"foreign-domain", Accounts, []string{"certificate-993"}, Always, "no account for another domain", doveauth, foreignDomain},
+		Check{"capabilities", IMAP, alice, Always, "IDLE MOVE QUOTA METADATA XCHATMAIL, which clients look for",
+			"chatmaild run writes Dovecot's configuration again", capabilities},
+		Check{"metadata", IMAP, alice, Always, "how many recipients a message may have, and what else clients ask for",
+			"journalctl -u chatmaild-metadata -n 50", metadata},
+		Check{"push-token", IMAP, []string{"certificate-993"}, Always, "a client's push token is kept",
+			"journalctl -u chatmaild-metadata -n 50", pushToken},
+	)
+}
+
+func mailChecks() []Check {
+	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u 'postfix@-' -n 50"
+	const trace = "chatmaild run writes the header checks that take it out"
+	return []Check{
+		{"delivery", Mail, []string{"login-465", "login-993"}, Always, "an encrypted message arrives as it was written", filter, delivery},
+		{"subject-hidden", Mail, []string{"delivery"}, Always, "a subject of [...], whatever the client wrote", trace, subjectHidden},
+		{"client-hidden", Mail, []string{"delivery"}, Always, "nothing that tells of the sender's network or program", trace, clientHidden},
+		{"securejoin", Mail, []string{"delivery"}, Always, "two users get each other's keys by an invite link", filter, secureJoin},
+	}
+}
+
+func refusalChecks() []Check {
+	const (
+		outgoing = "is mail of users passed through filtermail-out? chatmaild status"
+		incoming = "is mail from outside passed through filtermail-in? chatmaild status"
+		signed   = "is dkim_verify on? " + incoming
+		postfix  = "chatmaild run writes Postfix's configuration again"
+	)
+	user := []string{"login-465"}
+	stranger := []string{"create", "certificate-25"}
+	return []Check{
+		{"cleartext", Refusals, user, Always, unencrypted, outgoing, clearSubmission},
+		{"forged-from", Refusals, user, Always, "500 Invalid FROM, for another author than who is logged in", outgoing, forgedFrom},
+		{"foreign-sender", Refusals, user, Always, "no envelope sender but who is logged in", postfix, foreignSender},
+		{"too-large", Refusals, user, Always, "a limit, and a no to what is larger", postfix, tooLarge},
+		{"unsigned", Refusals, stranger, Always, "no mail that nobody signed: 554, No DKIM signature found", signed, unsignedMail},
+		{"bad-signature", Refusals, stranger, Always, "no mail with a forged signature: 554, No valid DKIM signature found", signed, badSignature},
+		{"cleartext-from-outside", Refusals, stranger, Always, unencrypted, incoming, clearFromOutside},
+		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
+		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, for a moment", outgoing, rateLimit},
+	}
+}

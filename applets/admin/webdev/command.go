@@ -1,0 +1,119 @@
+package webdev
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/applets/service"
+	"chatmaild/applets/web/signup"
+	"chatmaild/packaging/www"
+)
+
+// pollEvery is how often webdev looks for changes: at once for a person, and nothing
+// for a folder of a few files.
+const pollEvery = 300 * time.Millisecond
+
+// Command is chatmaild webdev.
+var Command = command.Command{
+	Name: "webdev", Kind: command.Admin, Args: "[DIR]",
+	Synopsis: "serves the web pages from a folder, rebuilt on change",
+	Bind: func(flags *flag.FlagSet) command.Run {
+		listen := flags.String("listen", "127.0.0.1:8000", "`address` to serve at")
+		start := flags.String("copy", "", "first copy our own `FILE`, such as index.md, to DIR, to start from")
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			if len(args) > 1 {
+				return command.Usagef("webdev wants one folder at most")
+			}
+			return webdev(ctx, env, args, *listen, *start)
+		}
+	},
+}
+
+func webdev(ctx context.Context, env *command.Env, args []string, listen, start string) error {
+	cfg, err := previewConfig(env)
+	if err != nil {
+		return err
+	}
+	dir := cfg.WWWFolder
+	if len(args) == 1 {
+		dir = args[0]
+	}
+	if start != "" {
+		if err := copyShipped(env, start, dir); err != nil {
+			return err
+		}
+	}
+	var folder fs.FS
+	if dir != "" {
+		if _, err := os.ReadDir(dir); err != nil {
+			return command.WithHint(fmt.Errorf("opening the pages' folder: %w", err),
+				"start one with: chatmaild webdev --copy index.md %s", dir)
+		}
+		folder = os.DirFS(dir)
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	p := New(wanted.Site(cfg, env.Version), folder)
+	log := env.Log()
+	dynamic := signup.New(signup.Options{
+		Host:       cfg.MailDomain,
+		SelfSigned: cfg.SelfSigned(),
+		Registration: &signup.Open{
+			Domain:  cfg.AddressDomain(),
+			Lengths: signup.Lengths{Name: cfg.UsernameMaxLength, MinPassword: cfg.PasswordMinLength},
+			Random:  rand.Reader,
+		},
+		Log: log,
+	})
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	go p.Watch(ctx, tick.C)
+	fmt.Fprintf(env.Stdout, "http://%s/\n", l.Addr())
+	return service.ServeHTTP(ctx, l, p.Handler(ctx, dynamic, signup.Paths()), log)
+}
+
+// previewConfig returns the configuration, or, on a machine that is no relay, an example.
+func previewConfig(env *command.Env) (*config.Config, error) {
+	if _, err := os.Stat(env.ConfigPath); errors.Is(err, fs.ErrNotExist) && env.ConfigPath == config.DefaultPath {
+		return config.Parse("example", `mail_domain = "chat.example.org"`)
+	}
+	return env.Config()
+}
+
+// copyShipped writes our own file to dir. It never touches one that is there.
+func copyShipped(env *command.Env, name, dir string) error {
+	if dir == "" {
+		return command.Usagef("--copy wants a folder to copy to: name DIR, or set www_folder")
+	}
+	text, err := www.Shipped(name)
+	if err != nil {
+		return command.WithHint(err, "the files are %s", www.Names())
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making the pages' folder: %w", err)
+	}
+	path := filepath.Join(dir, name)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("copying our page: %w", err)
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("copying our page: %w", err)
+	}
+	fmt.Fprintf(env.Stderr, "wrote %s\n", path)
+	return nil
+}

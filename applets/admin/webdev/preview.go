@@ -1,0 +1,102 @@
+// Package webdev shows the web pages of a relay while their author works on them: it
+// renders the directory again whenever a file changes, makes the browser reload, and puts
+// an error into the page, with the file's lines around it.
+package webdev
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"chatmaild/packaging/www"
+)
+
+// Preview is the site as its sources were at the last Refresh.
+type Preview struct {
+	site   www.Site
+	folder fs.FS // may be nil
+
+	mu  sync.Mutex
+	now state
+}
+
+// state is one rendering.
+type state struct {
+	version int    // counts the renderings
+	stamp   string // of the folder's files
+	files   map[string][]byte
+	err     error
+	changed chan struct{} // closed at the next rendering
+}
+
+// New returns the preview of site with the files of folder, which may be nil.
+func New(site www.Site, folder fs.FS) *Preview {
+	p := &Preview{site: site, folder: folder}
+	p.now = p.render(p.look(), 1)
+	return p
+}
+
+func (p *Preview) render(stamp string, version int) state {
+	files, err := www.Render(p.site, p.folder)
+	return state{version, stamp, files, err, make(chan struct{})}
+}
+
+// Watch refreshes whenever tick fires, until ctx is done.
+func (p *Preview) Watch(ctx context.Context, tick <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+			p.Refresh()
+		}
+	}
+}
+
+// Refresh renders the site anew if a file of the folder has changed. One goroutine at
+// a time may call it.
+func (p *Preview) Refresh() {
+	stamp := p.look()
+	old := p.current()
+	if stamp == old.stamp {
+		return
+	}
+	next := p.render(stamp, old.version+1)
+	p.mu.Lock()
+	p.now = next
+	p.mu.Unlock()
+	close(old.changed)
+}
+
+// look returns what tells one state of the folder from the next: names, sizes and
+// times. What cannot be read is part of the state; Render says what is wrong.
+func (p *Preview) look() string {
+	if p.folder == nil {
+		return ""
+	}
+	var b strings.Builder
+	err := fs.WalkDir(p.folder, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		return nil
+	})
+	if err != nil {
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+func (p *Preview) current() state {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
