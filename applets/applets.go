@@ -3,10 +3,14 @@ package applets
 import (
 	"chatmaild/applets/acme"
 	"chatmaild/applets/admin"
+	"chatmaild/applets/certificate"
+	"chatmaild/applets/clock"
 	"chatmaild/applets/command"
 	"chatmaild/applets/echobot"
 	"chatmaild/applets/expire"
+	"chatmaild/applets/filtermail"
 	"chatmaild/applets/lastlogin"
+	"chatmaild/applets/metadata"
 	"chatmaild/applets/web"
 )
 
@@ -14,10 +18,10 @@ import (
 // text. Nothing registers itself elsewhere.
 func All() []command.Command {
 	daemons := []command.Command{
-		filtermailOut,
-		filtermailIn,
+		filtermail.Outgoing,
+		filtermail.Incoming,
 		doveauth,
-		metadata,
+		metadata.Command,
 		lastlogin.Command,
 		echobot.Command,
 		web.Command,
@@ -25,8 +29,8 @@ func All() []command.Command {
 		metrics,
 		expire.Command,
 		expire.QuotaCommand,
-		certificate,
-		clock,
+		certificate.Command,
+		clock.Command,
 	}
 	return append(daemons, admin.Commands()...)
 }

@@ -13,7 +13,9 @@ import (
 	"chatmaild/applets/acme"
 	"chatmaild/applets/config"
 	"chatmaild/applets/echobot"
+	"chatmaild/applets/filtermail"
 	"chatmaild/applets/lastlogin"
+	"chatmaild/applets/metadata"
 	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
 	"chatmaild/applets/web"
@@ -42,10 +44,10 @@ func describeAll() []struct {
 			newRelayMetrics(s, "VERSION")
 			newGatherer(s, conf)
 		})},
-		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { newFilterMetrics(s, "in, out") })},
+		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { filtermail.NewMetrics(s, "in, out") })},
 		{"doveauth", set(func(s *metric.Set) { newAccountMetrics(s) })},
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
-		{"metadata", set(func(s *metric.Set) { newPushMetrics(s) })},
+		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
 		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},
 		{"acme", set(func(s *metric.Set) { acme.NewMetrics(s, conf) })},

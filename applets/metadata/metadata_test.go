@@ -1,4 +1,4 @@
-package applets_test
+package metadata_test
 
 import (
 	"bufio"

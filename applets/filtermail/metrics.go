@@ -1,4 +1,4 @@
-package applets
+package filtermail
 
 import (
 	"chatmaild/applets/metric"
@@ -6,8 +6,8 @@ import (
 	"chatmaild/mailfilter/proxy"
 )
 
-// filterMetrics counts what a filter did.
-type filterMetrics struct {
+// Metrics counts what a filter did.
+type Metrics struct {
 	direction    string
 	messages     *metric.Values
 	refused      *metric.Values
@@ -15,10 +15,10 @@ type filterMetrics struct {
 	check, queue *metric.Histogram
 }
 
-var _ proxy.Observer = (*filterMetrics)(nil)
+var _ proxy.Observer = (*Metrics)(nil)
 
-// newFilterMetrics adds to set what a filter counts; direction is "in" or "out".
-func newFilterMetrics(set *metric.Set, direction string) *filterMetrics {
+// NewMetrics adds to set what a filter counts; direction is "in" or "out".
+func NewMetrics(set *metric.Set, direction string) *Metrics {
 	way := metric.Label{Name: "direction", Values: []string{direction}}
 	result := metric.Label{Name: "result"}
 	for _, r := range proxy.Results() {
@@ -28,7 +28,7 @@ func newFilterMetrics(set *metric.Set, direction string) *filterMetrics {
 	for _, r := range mailfilter.Reasons() {
 		reason.Values = append(reason.Values, r.String())
 	}
-	return &filterMetrics{
+	return &Metrics{
 		direction: direction,
 		messages:  set.Counter("chatmaild_filter_messages_total", "Messages that the filters answered, by what became of them", way, result),
 		refused:   set.Counter("chatmaild_filter_refused_total", "Messages that the filters' policy refused", way, reason),
@@ -41,7 +41,7 @@ func newFilterMetrics(set *metric.Set, direction string) *filterMetrics {
 }
 
 // Message implements proxy.Observer.
-func (m *filterMetrics) Message(ev proxy.Event) {
+func (m *Metrics) Message(ev proxy.Event) {
 	m.messages.At(m.direction, ev.Result.String()).Add(1)
 	m.received.Add(float64(ev.Size))
 	switch ev.Result {

@@ -1,4 +1,6 @@
-package applets
+// Package metadata is the daemon that keeps IMAP METADATA for Dovecot and sends push
+// notifications.
+package metadata
 
 import (
 	"context"
@@ -22,7 +24,8 @@ import (
 	"chatmaild/store"
 )
 
-var metadata = command.Command{
+// Command keeps IMAP METADATA and sends push notifications.
+var Command = command.Command{
 	Name: "metadata", Kind: command.Daemon,
 	Synopsis: "keeps IMAP METADATA and sends push notifications",
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -43,18 +46,18 @@ var metadata = command.Command{
 			defer func() { err = errors.Join(err, db.Close()) }()
 
 			metrics := service.NewMetrics("metadata", time.Now())
-			notifications := newPushMetrics(metrics)
+			notifications := NewMetrics(metrics)
 			notifier := push.NewNotifier(push.Options{
 				Queue:     db,
 				Endpoints: notificationServices(conf, env.Version),
 				Mailboxes: db.Mailboxes,
-				Events:    &pushEvents{log: log},
+				Events:    &events{log: log},
 				Now:       time.Now,
 				Jitter:    rand.Float64,
 				Delivered: notifications.delivered,
 			})
 			notifications.follow(metrics, notifier)
-			server := dict.Server{Log: log, Handler: metadataHandler{
+			server := dict.Server{Log: log, Handler: handler{
 				notifier: notifier,
 				copy:     db.Copy,
 				service: &push.Service{
@@ -131,9 +134,9 @@ func notificationServices(conf *config.Config, version string) []push.Endpoint {
 	return services
 }
 
-// pushEvents is the operator's log of the notifier. Errors of a service name its URL,
+// events is the operator's log of the notifier. Errors of a service name its URL,
 // and no token.
-type pushEvents struct {
+type events struct {
 	log     *slog.Logger
 	faultAt atomic.Int64 // when a fault was logged last, in Unix seconds
 }
@@ -142,25 +145,25 @@ type pushEvents struct {
 // full, each notification meets it.
 const faultInterval = 10
 
-var _ push.Events = (*pushEvents)(nil)
+var _ push.Events = (*events)(nil)
 
 // ServiceDead implements push.Events.
-func (e *pushEvents) ServiceDead(name string, err error) {
+func (e *events) ServiceDead(name string, err error) {
 	e.log.Warn("a notification service seems dead: notifications wait, it is asked now and then", "service", name, "error", err)
 }
 
 // ServiceAlive implements push.Events.
-func (e *pushEvents) ServiceAlive(name string, down time.Duration) {
+func (e *events) ServiceAlive(name string, down time.Duration) {
 	e.log.Info("a notification service is back", "service", name, "down", down.Round(time.Second).String())
 }
 
 // Expired implements push.Events.
-func (e *pushEvents) Expired(entries int) {
+func (e *events) Expired(entries int) {
 	e.log.Debug("notifications were given up", "count", entries)
 }
 
 // Fault implements push.Events.
-func (e *pushEvents) Fault(err error) {
+func (e *events) Fault(err error) {
 	now, last := time.Now().Unix(), e.faultAt.Load()
 	if now-last >= faultInterval && e.faultAt.CompareAndSwap(last, now) {
 		e.log.Error("the database of notifications fails", "error", err)

@@ -1,4 +1,6 @@
-package applets
+// Package filtermail is the wiring of the two filters between Postfix and its queue:
+// policies and proxy are in mailfilter.
+package filtermail
 
 import (
 	"context"
@@ -21,7 +23,8 @@ import (
 	"chatmaild/mailfilter/ratelimit"
 )
 
-var filtermailOut = command.Command{
+// Outgoing passes mail of our users.
+var Outgoing = command.Command{
 	Name: "filtermail-out", Kind: command.Daemon,
 	Synopsis: "passes encrypted mail of our users",
 	Bind: func(*flag.FlagSet) command.Run {
@@ -34,12 +37,13 @@ var filtermailOut = command.Command{
 			if err != nil {
 				return err
 			}
-			return filtermail(ctx, env, conf, "filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort)
+			return filter(ctx, env, conf, "filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort)
 		}
 	},
 }
 
-var filtermailIn = command.Command{
+// Incoming passes mail from outside.
+var Incoming = command.Command{
 	Name: "filtermail-in", Kind: command.Daemon,
 	Synopsis: "passes encrypted mail from outside",
 	Bind: func(*flag.FlagSet) command.Run {
@@ -53,7 +57,7 @@ var filtermailIn = command.Command{
 				Domains:   []string{conf.AddressDomain()},
 				DKIM:      verifier(conf, env.Log()),
 			})
-			return filtermail(ctx, env, conf, "filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
+			return filter(ctx, env, conf, "filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
 		}
 	},
 }
@@ -63,8 +67,8 @@ var filtermailIn = command.Command{
 // heap would grow to twice its size before the next collection.
 const filterGC = 15
 
-// filtermail filters what comes to port and passes it on to queue.
-func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name, direction string, policy mailfilter.Policy, port, queue int) error {
+// filter filters what comes to port and passes it on to queue.
+func filter(ctx context.Context, env *command.Env, conf *config.Config, name, direction string, policy mailfilter.Policy, port, queue int) error {
 	debug.SetGCPercent(filterGC)
 	log := env.Log()
 	metrics := service.NewMetrics(name, time.Now())
@@ -75,7 +79,7 @@ func filtermail(ctx context.Context, env *command.Env, conf *config.Config, name
 		MaxMessageSize: int64(conf.MaxMessageSize),
 		MaxRecipients:  conf.MaxSMTPRecipients,
 		MaxInFlight:    conf.FiltermailMaxInFlight,
-		Observer:       newFilterMetrics(metrics, direction),
+		Observer:       NewMetrics(metrics, direction),
 		Log:            log,
 	})
 	daemon := service.Service{

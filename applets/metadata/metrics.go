@@ -1,4 +1,4 @@
-package applets
+package metadata
 
 import (
 	"time"
@@ -7,8 +7,8 @@ import (
 	"chatmaild/push"
 )
 
-// pushMetrics is what the metadata daemon tells of notifications.
-type pushMetrics struct {
+// Metrics is what the metadata daemon tells of notifications.
+type Metrics struct {
 	post, total *metric.Histogram
 
 	outcomes         *metric.Values
@@ -26,9 +26,10 @@ const (
 	pushEvicted   = "evicted"
 )
 
-func newPushMetrics(set *metric.Set) *pushMetrics {
+// NewMetrics adds to set what the daemon tells of notifications.
+func NewMetrics(set *metric.Set) *Metrics {
 	outcome := metric.Label{Name: "outcome", Values: []string{pushDelivered, pushFailed, pushGone, pushExpired, pushEvicted}}
-	return &pushMetrics{
+	return &Metrics{
 		outcomes: set.Counter("chatmaild_push_notifications_total",
 			"Notifications by what became of them; a failed try is followed by another one, until they expire", outcome),
 		post: set.Histogram("chatmaild_push_post_seconds", "Time that a notification service took to answer", metric.Latency()).At(),
@@ -44,13 +45,13 @@ func newPushMetrics(set *metric.Set) *pushMetrics {
 }
 
 // delivered is told of each delivery.
-func (m *pushMetrics) delivered(post, total time.Duration) {
+func (m *Metrics) delivered(post, total time.Duration) {
 	m.post.Took(post)
 	m.total.Took(total)
 }
 
 // follow has the metrics read, before each scrape, what the notifier counts.
-func (m *pushMetrics) follow(set *metric.Set, notifier *push.Notifier) {
+func (m *Metrics) follow(set *metric.Set, notifier *push.Notifier) {
 	set.Before(func() {
 		report, err := notifier.Report()
 		if err != nil {

@@ -1,4 +1,4 @@
-package applets
+package metadata
 
 import (
 	"context"
@@ -9,18 +9,18 @@ import (
 	"chatmaild/push"
 )
 
-// metadataHandler answers Dovecot's requests for METADATA, and the operator's for the
+// handler answers Dovecot's requests for METADATA, and the operator's for the
 // state of the notifier.
-type metadataHandler struct {
+type handler struct {
 	service  *push.Service
 	notifier *push.Notifier
 	copy     func() (path string, err error) // of the database
 }
 
-var _ dict.Handler = metadataHandler{}
+var _ dict.Handler = handler{}
 
 // Lookup implements dict.Handler.
-func (h metadataHandler) Lookup(_ context.Context, key, user string) (string, bool, error) {
+func (h handler) Lookup(_ context.Context, key, user string) (string, bool, error) {
 	switch key {
 	case push.ReportKey:
 		return h.report()
@@ -31,7 +31,7 @@ func (h metadataHandler) Lookup(_ context.Context, key, user string) (string, bo
 	return h.service.Lookup(key, user)
 }
 
-func (h metadataHandler) report() (string, bool, error) {
+func (h handler) report() (string, bool, error) {
 	report, err := h.notifier.Report()
 	if err != nil {
 		return "", false, err
@@ -45,12 +45,12 @@ func (h metadataHandler) report() (string, bool, error) {
 
 // Iterate implements dict.Handler. Dovecot iterates to list a mailbox's entries: ours
 // are not listed, clients know their names.
-func (h metadataHandler) Iterate(context.Context, string, string, func(key, value string) error) error {
+func (h handler) Iterate(context.Context, string, string, func(key, value string) error) error {
 	return nil
 }
 
 // Commit implements dict.Handler.
-func (h metadataHandler) Commit(_ context.Context, user string, changes []dict.Change) error {
+func (h handler) Commit(_ context.Context, user string, changes []dict.Change) error {
 	for _, c := range changes {
 		var err error
 		if c.Unset {

@@ -1,4 +1,6 @@
-package applets
+// Package clock is the job that restarts what waits for a time that comes later, after
+// the clock was set back.
+package clock
 
 import (
 	"context"
@@ -8,7 +10,8 @@ import (
 	"chatmaild/applets/command"
 )
 
-var clock = command.Command{
+// Command has the servers go on after the clock was set back.
+var Command = command.Command{
 	Name: "clock", Kind: command.Oneshot,
 	Synopsis: "has the servers go on after the clock was set back",
 	Bind: func(*flag.FlagSet) command.Run {

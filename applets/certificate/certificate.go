@@ -1,4 +1,5 @@
-package applets
+// Package certificate is the job that has the servers take a certificate that changed.
+package certificate
 
 import (
 	"context"
@@ -8,7 +9,8 @@ import (
 	"chatmaild/applets/command"
 )
 
-var certificate = command.Command{
+// Command has the servers take a certificate that changed.
+var Command = command.Command{
 	Name: "certificate", Kind: command.Oneshot,
 	Synopsis: "has the servers take a certificate that changed",
 	Bind: func(*flag.FlagSet) command.Run {
