@@ -4,8 +4,8 @@ import "time"
 
 // A notification service counts as dead once the evidence since its last success
 // reaches deadAt. That it could not be reached is strong evidence. Another failure is
-// weak: the service passes on what became of one device, and whoever registers
-// tokens that nobody can notify must not be able to stop everyone's.
+// weak: the service passes on what became of one device. It counts once for each account,
+// so that a user who registers tokens that nobody can notify does not stop the others'.
 const (
 	deadAt         = 64
 	strongEvidence = 8
@@ -26,6 +26,7 @@ const (
 // closes it. It is not safe for concurrent use. The zero Circuit is closed.
 type Circuit struct {
 	evidence int
+	failed   map[string]struct{} // accounts that gave weak evidence; deadAt at most
 	open     bool
 	since    time.Time     // it is open
 	next     time.Time     // the next probe
@@ -70,9 +71,9 @@ func (c *Circuit) Succeed(now time.Time) (down time.Duration, closed bool) {
 	return down, closed
 }
 
-// Fail says that a notification failed, and hold how long the service wants to be left
-// alone, if it said so. It reports whether that opened the circuit.
-func (c *Circuit) Fail(now time.Time, strong, probe bool, hold time.Duration) (opened bool) {
+// Fail says that a notification for an account failed, and hold how long the service
+// wants to be left alone, if it said so. It reports whether that opened the circuit.
+func (c *Circuit) Fail(now time.Time, account string, strong, probe bool, hold time.Duration) (opened bool) {
 	if c.open {
 		if probe {
 			c.probing = false
@@ -80,14 +81,19 @@ func (c *Circuit) Fail(now time.Time, strong, probe bool, hold time.Duration) (o
 		}
 		return false
 	}
-	c.evidence += weakEvidence
-	if strong {
-		c.evidence += strongEvidence - weakEvidence
+	if _, again := c.failed[account]; strong {
+		c.evidence += strongEvidence
+	} else if !again {
+		if c.failed == nil {
+			c.failed = make(map[string]struct{})
+		}
+		c.failed[account] = struct{}{}
+		c.evidence += weakEvidence
 	}
 	if c.evidence < deadAt && !(strong && hold > 0) {
 		return false
 	}
-	c.open, c.since, c.wait = true, now, minProbe
+	c.open, c.since, c.wait, c.failed = true, now, minProbe, nil
 	c.later(now, hold)
 	return true
 }

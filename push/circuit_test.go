@@ -1,6 +1,7 @@
 package push
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -10,7 +11,7 @@ func broken(t *testing.T) *Circuit {
 	t.Helper()
 	c := &Circuit{}
 	for i := range deadAt / strongEvidence {
-		if opened := c.Fail(noon, true, false, 0); opened != (i == deadAt/strongEvidence-1) {
+		if opened := c.Fail(noon, "a", true, false, 0); opened != (i == deadAt/strongEvidence-1) {
 			t.Fatalf("failure %d: opened = %v", i, opened)
 		}
 	}
@@ -19,24 +20,33 @@ func broken(t *testing.T) *Circuit {
 
 func TestCircuitOpensByEvidence(t *testing.T) {
 	weak := &Circuit{}
-	for range deadAt - 1 {
-		if weak.Fail(noon, false, false, 0) {
+	for i := range deadAt - 1 {
+		if weak.Fail(noon, fmt.Sprint(i), false, false, 0) {
 			t.Fatal("opened too early")
 		}
 	}
-	if !weak.Fail(noon, false, false, 0) {
+	if !weak.Fail(noon, "last", false, false, 0) {
 		t.Error("not opened by much weak evidence")
 	}
+	one := &Circuit{}
+	for range 100 * deadAt {
+		if one.Fail(noon, "a", false, false, 0) {
+			t.Fatal("opened by one account")
+		}
+	}
+	if len(one.failed) != 1 {
+		t.Errorf("%d accounts are remembered, want 1", len(one.failed))
+	}
 	mixed := &Circuit{}
-	for range 10 * deadAt {
-		mixed.Fail(noon, false, false, 0)
+	for i := range 10 * deadAt {
+		mixed.Fail(noon, fmt.Sprint(i), false, false, 0)
 		mixed.Succeed(noon)
 	}
 	if ok, probe := mixed.Allow(noon); !ok || probe {
 		t.Error("opened although it works now and then")
 	}
 	held := &Circuit{}
-	if !held.Fail(noon, true, false, time.Minute) {
+	if !held.Fail(noon, "a", true, false, time.Minute) {
 		t.Error("not opened by a service that wants to be left alone")
 	}
 	if ok, _ := held.Allow(noon.Add(time.Minute - 1)); ok {
@@ -58,11 +68,11 @@ func TestCircuitProbes(t *testing.T) {
 		if ok, _ := c.Allow(now); ok {
 			t.Fatal("two probes at a time")
 		}
-		c.Fail(now, true, false, 0) // one that was sent before
+		c.Fail(now, "a", true, false, 0) // one that was sent before
 		if ok, _ := c.Allow(now); ok {
 			t.Fatal("a late failure ended the probe")
 		}
-		c.Fail(now, true, true, 0)
+		c.Fail(now, "a", true, true, 0)
 	}
 	c.Allow(now.Add(time.Minute))
 	c.Abandon(true)
@@ -81,7 +91,7 @@ func TestCircuitProbes(t *testing.T) {
 func TestCircuitHoldIsBounded(t *testing.T) {
 	c := broken(t)
 	c.Allow(noon.Add(time.Second))
-	c.Fail(noon.Add(time.Second), true, true, 24*time.Hour)
+	c.Fail(noon.Add(time.Second), "a", true, true, 24*time.Hour)
 	if ok, _ := c.Allow(noon.Add(time.Second + maxHold)); !ok {
 		t.Errorf("not asked after %v", maxHold)
 	}

@@ -23,10 +23,18 @@ func (n *Notifier) deliver(ctx, posts context.Context, e Entry) {
 		n.note(ctx, func() error { return n.Queue.Done(e) })
 		return
 	}
-	r, sent := n.services.send(posts, e.Text)
+	if !n.shares.enter(e.Account) {
+		n.meter.add(&n.meter.putOff, 1)
+		e.Tries-- // this is none, and Retry counts one
+		n.note(ctx, func() error { return n.Queue.Retry(e, now.Add(putOff)) })
+		return
+	}
+	defer n.shares.leave(e.Account)
+	r, sent := n.services.send(posts, e.Account, e.Text)
 	after := n.Now()
 	switch {
 	case sent && r.Outcome == Delivered:
+		n.proven.add(e.Token)
 		n.meter.deliver(after.Sub(now), after.Sub(e.First))
 		if n.Delivered != nil {
 			n.Delivered(after.Sub(now), after.Sub(e.First))

@@ -40,29 +40,45 @@ func (n *Notifier) dispatch(ctx, posts context.Context) (again time.Time) {
 		n.mu.Unlock()
 		free, probe, at := n.services.capacity(free)
 		if free == 0 || probe && probing {
-			n.keepFresh(1)
+			n.keepProbe()
 			return at
 		}
-		as := asFresh
 		if probe {
-			as = asProbe
+			return n.dispatchProbe(ctx, posts, now)
 		}
 		keys := n.takeFresh(free)
 		if len(keys) == 0 {
-			return n.dispatchDue(ctx, posts, now, free, as)
+			return n.dispatchDue(ctx, posts, now, free)
 		}
 		entries, err := n.Queue.Take(keys)
 		if err != nil {
 			n.Events.Fault(err)
 			return now.Add(faultPause)
 		}
-		n.start(ctx, posts, entries, as)
+		n.start(ctx, posts, entries, asFresh)
 	}
+}
+
+// dispatchProbe sends what tells most about a dead service: what has a proven token, or
+// the last fresh entry, which nobody has failed to send, or the one that has been due
+// longest. If there is none, the service is asked without a token.
+func (n *Notifier) dispatchProbe(ctx, posts context.Context, now time.Time) (again time.Time) {
+	n.keepProbe()
+	entries, next, err := n.Queue.TakeProbe(now, n.proven.has, n.takeFresh(1))
+	if err != nil {
+		n.Events.Fault(err)
+		return now.Add(faultPause)
+	}
+	if len(entries) == 0 {
+		n.ask(posts)
+	}
+	n.start(ctx, posts, entries, asProbe)
+	return next
 }
 
 // dispatchDue sends what has been due longest, at DrainRate and in half of the slots
 // at most: fresh entries will want the others.
-func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free int, as role) (again time.Time) {
+func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free int) (again time.Time) {
 	n.mu.Lock()
 	free = min(free, (n.InFlight+1)/2-n.overdue)
 	if free <= 0 {
@@ -82,13 +98,7 @@ func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free i
 	n.mu.Lock()
 	n.drain.spend(len(entries))
 	n.mu.Unlock()
-	switch {
-	case as == asFresh:
-		as = asOverdue
-	case as == asProbe && len(entries) == 0:
-		n.ask(posts)
-	}
-	n.start(ctx, posts, entries, as)
+	n.start(ctx, posts, entries, asOverdue)
 	return next
 }
 
@@ -115,13 +125,13 @@ func (n *Notifier) takeFresh(count int) []Key {
 	return keys
 }
 
-// keepFresh forgets all but the last fresh keys if nothing can be sent: they will be
-// overdue. The last ones make good probes, as nobody has failed to send them.
-func (n *Notifier) keepFresh(count int) {
+// keepProbe forgets all fresh keys but the best probe if nothing else can be sent: they
+// will be overdue.
+func (n *Notifier) keepProbe() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.inFlight < n.InFlight && len(n.fresh) > count {
-		n.fresh = append([]Key(nil), n.fresh[len(n.fresh)-count:]...)
+	if n.inFlight < n.InFlight && len(n.fresh) > 1 {
+		n.fresh = []Key{n.fresh[n.proven.best(n.fresh)]}
 	}
 }
 

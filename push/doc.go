@@ -9,7 +9,7 @@
 // opaque, at most MaxTokenLength printable characters. An account has at most
 // MaxTokens; the one seen least recently goes first. A token goes MaxTokenAge after
 // it was last seen, when the notification service calls it gone (410), and with the
-// mailbox.
+// mailbox. New ones are bounded in time, too: NewTokensPerMinute.
 //
 // # Notifications
 //
@@ -33,6 +33,8 @@
 // counted). At most Options.InFlight POSTs are under way, never two for one token.
 // A fresh entry overtakes overdue ones, and those drain at a bounded rate. A service
 // that seems dead is asked by one probe at a time, see Circuit: a notification, or a
-// question without a token if none is due. Nothing here puts a token or an address into
+// question without a token if none is due; a token that has worked is preferred. What
+// fails for one account counts once, and its POSTs under way are AccountInFlight at most:
+// its user's tokens may fail or hang as he likes, the others' mail is told of. Nothing here puts a token or an address into
 // an error.
 package push

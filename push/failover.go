@@ -58,8 +58,9 @@ func (f *failover) capacity(free int) (n int, probe bool, at time.Time) {
 // nothing is there to send.
 const probeTimeout = 2 * time.Second
 
-// send tries the services in their order. sent is false if none may be asked now.
-func (f *failover) send(ctx context.Context, token string) (r Result, sent bool) {
+// send tries the services in their order, for a token of an account. sent is false if
+// none may be asked now.
+func (f *failover) send(ctx context.Context, account, token string) (r Result, sent bool) {
 	for i, s := range f.services {
 		f.mu.Lock()
 		ok, probe := s.circuit.Allow(f.now())
@@ -72,7 +73,7 @@ func (f *failover) send(ctx context.Context, token string) (r Result, sent bool)
 			limit = probeTimeout
 		}
 		r, sent = f.sendTo(ctx, s, token, limit), true
-		if !f.learn(ctx, s, r, probe) {
+		if !f.learn(ctx, s, account, r, probe) {
 			return r, true
 		}
 	}
@@ -91,7 +92,7 @@ func (f *failover) ask(ctx context.Context) {
 		asking, cancel := context.WithTimeout(ctx, probeTimeout)
 		r := s.Ask(asking)
 		cancel()
-		f.learn(ctx, s, r, true)
+		f.learn(ctx, s, "", r, true)
 	}
 }
 
@@ -101,9 +102,9 @@ func (f *failover) sendTo(ctx context.Context, s *service, token string, limit t
 	return s.Send(ctx, token)
 }
 
-// learn notes what a service answered, and reports whether the next one should be
-// asked.
-func (f *failover) learn(ctx context.Context, s *service, r Result, probe bool) (again bool) {
+// learn notes what a service answered to a notification for an account, and reports
+// whether the next one should be asked.
+func (f *failover) learn(ctx context.Context, s *service, account string, r Result, probe bool) (again bool) {
 	now := f.now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,7 +119,7 @@ func (f *failover) learn(ctx context.Context, s *service, r Result, probe bool) 
 		return false
 	}
 	s.last, s.lastAt = r.Err.Error(), now
-	if s.circuit.Fail(now, r.Outcome == Unreached, probe, r.RetryAfter) {
+	if s.circuit.Fail(now, account, r.Outcome == Unreached, probe, r.RetryAfter) {
 		f.events.ServiceDead(s.Name, r.Err)
 	}
 	return r.Outcome == Unreached || probe

@@ -34,7 +34,7 @@ func TestCapacity(t *testing.T) {
 	check("alive", 5, 5, false, time.Time{})
 	check("alive and busy", 0, 0, false, time.Time{})
 	for range deadAt / strongEvidence {
-		f.send(t.Context(), "token")
+		f.send(t.Context(), "a@x", "token")
 	}
 	check("dead", 5, 0, false, noon.Add(minProbe))
 	now = noon.Add(minProbe)
@@ -42,7 +42,7 @@ func TestCapacity(t *testing.T) {
 	f.services[0].circuit.Allow(now)
 	f.services[1].circuit.Allow(now)
 	check("being probed", 5, 0, false, time.Time{})
-	f.services[1].circuit.Fail(now, true, true, 0)
+	f.services[1].circuit.Fail(now, "a", true, true, 0)
 	check("one being probed", 5, 0, false, now.Add(2*minProbe))
 	f.services[0].circuit.Succeed(now)
 	check("one alive", 5, 5, false, time.Time{})

@@ -14,6 +14,7 @@ type meter struct {
 	mu                sync.Mutex
 	delivered, failed uint64
 	gone, expired     uint64
+	putOff            uint64
 	posts, totals     [remembered]time.Duration // rings; the next place is delivered % remembered
 }
 
@@ -37,7 +38,7 @@ func (m *meter) report() Report {
 	defer m.mu.Unlock()
 	n := min(m.delivered, remembered)
 	return Report{
-		Delivered: m.delivered, Failed: m.failed, Gone: m.gone, Expired: m.expired,
+		Delivered: m.delivered, Failed: m.failed, Gone: m.gone, Expired: m.expired, PutOff: m.putOff,
 		PostMillis: percentiles(m.posts[:n]), TotalMillis: percentiles(m.totals[:n]),
 	}
 }

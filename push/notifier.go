@@ -32,6 +32,9 @@ type Queue interface {
 	// of them.
 	Take(keys []Key) ([]Entry, error)
 	TakeDue(now time.Time, n int) (entries []Entry, next time.Time, err error)
+	// TakeProbe is TakeDue for one entry: the first one whose token is proven, or else
+	// that of fresh, or else the first.
+	TakeProbe(now time.Time, proven func(token uint64) bool, fresh []Key) (entries []Entry, next time.Time, err error)
 
 	// Done removes an entry. Retry puts it off, together with a later entry of
 	// its token; Return does not: nobody was asked. Gone removes it and its token.
@@ -84,6 +87,8 @@ type Options struct {
 type Notifier struct {
 	Options
 	services *failover
+	shares   shares
+	proven   proven
 	meter    meter
 	wake     chan struct{}
 	sending  sync.WaitGroup

@@ -27,6 +27,7 @@ type Report struct {
 	Failed    uint64 `json:"failed_tries"`
 	Gone      uint64 `json:"tokens_gone"`
 	Expired   uint64 `json:"expired"` // given up after MaxRetryAge
+	PutOff    uint64 `json:"put_off"` // because of AccountInFlight
 
 	// Of the last deliveries, in milliseconds: the POST alone, and from the
 	// message's arrival to the service's answer.

@@ -2,6 +2,7 @@ package push
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +19,9 @@ const (
 
 // ErrUnknownKey answers a client that wants to store what nobody would read.
 var ErrUnknownKey = errors.New("no such METADATA entry can be set")
+
+// ErrManyTokens answers a client that stores new tokens all the time.
+var ErrManyTokens = errors.New("the account has stored too many new push tokens; try again in a minute")
 
 // errNoUser says that Dovecot asked without saying for whom.
 var errNoUser = errors.New("the request names no user")
@@ -45,7 +49,10 @@ type Service struct {
 	Values map[string]string
 	// Fresh takes the entries that should be sent at once. It must not block.
 	Fresh func([]Key)
-	Now   func() time.Time
+	// NewToken says whether an account may register another new token now, and counts
+	// it if so.
+	NewToken func(account string) bool
+	Now      func() time.Time
 }
 
 // Lookup returns the value of a METADATA entry.
@@ -88,6 +95,9 @@ func (s *Service) Set(key, user, value string) error {
 		if err := CheckToken(value); err != nil {
 			return err
 		}
+		if err := s.admit(user, value); err != nil {
+			return err
+		}
 		return s.Registry.Register(user, value, s.Now())
 	case space == "priv" && entry == messageNew:
 		fresh, err := s.Registry.Notify(user, s.Now())
@@ -99,6 +109,19 @@ func (s *Service) Set(key, user, value string) error {
 	default:
 		return ErrUnknownKey
 	}
+}
+
+// admit returns ErrManyTokens if a token is new and the account may have no new one now.
+func (s *Service) admit(user, token string) error {
+	tokens, err := s.Registry.Tokens(user)
+	if err != nil {
+		return err
+	}
+	known := slices.ContainsFunc(tokens, func(t Token) bool { return t.Text == token })
+	if !known && !s.NewToken(user) {
+		return ErrManyTokens
+	}
+	return nil
 }
 
 // Unset removes all push tokens of the user (SETMETADATA with NIL).

@@ -67,6 +67,8 @@ func TestServiceSetAndUnset(t *testing.T) {
 	}{
 		{key: "priv/0123/devicetoken", user: "a@x", value: "one", want: "register a@x one"},
 		{key: "priv/0123/devicetoken", user: "a@x", value: "one two", err: ErrBadToken},
+		{key: "priv/0123/devicetoken", user: "busy@x", value: "one", want: "register busy@x one"}, // it is known
+		{key: "priv/0123/devicetoken", user: "busy@x", value: "three", err: ErrManyTokens},
 		{key: "priv/0123/devicetoken", value: "one", err: errNoUser},
 		{key: "priv/0123/messagenew", user: "a@x", want: "notify a@x, 1 fresh"},
 		{key: "shared/0123/devicetoken", user: "a@x", value: "one", err: ErrUnknownKey},
@@ -78,7 +80,8 @@ func TestServiceSetAndUnset(t *testing.T) {
 		c := &calls{}
 		s := &Service{
 			Registry: c, Now: func() time.Time { return noon },
-			Fresh: func(keys []Key) { c.log += fmt.Sprintf(", %d fresh", len(keys)) },
+			NewToken: func(account string) bool { return account != "busy@x" },
+			Fresh:    func(keys []Key) { c.log += fmt.Sprintf(", %d fresh", len(keys)) },
 		}
 		var err error
 		if tc.unset {

@@ -79,7 +79,10 @@ func (w *world) open(services []string) {
 		Queue: db, Endpoints: endpoints, Mailboxes: w, Events: w,
 		Now: time.Now, Jitter: func() float64 { return 0 }, InFlight: inFlight,
 	})
-	w.service = &push.Service{Registry: db, Fresh: w.notifier.Fresh, Now: time.Now}
+	w.service = &push.Service{
+		Registry: db, Fresh: w.notifier.Fresh, Now: time.Now,
+		NewToken: func(string) bool { return true },
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	go func() { w.done <- w.notifier.Run(ctx) }()

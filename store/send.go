@@ -31,24 +31,61 @@ func (db *DB) Take(keys []push.Key) (entries []push.Entry, err error) {
 // TakeDue implements push.Queue.
 func (db *DB) TakeDue(now time.Time, n int) (entries []push.Entry, next time.Time, err error) {
 	err = db.view(func(tx *bolt.Tx) error {
-		c := tx.Bucket(queueBucket).Cursor()
-		for key, value := c.First(); key != nil; key, value = c.Next() {
-			k, err := decodeKey(key)
-			if err != nil {
-				return err
-			}
+		next, err = walk(tx, func(k push.Key, value []byte) (more bool, err error) {
 			if k.Due > now.UnixNano() || len(entries) >= n {
-				next = time.Unix(0, k.Due)
-				return nil
+				return false, nil
 			}
-			if err := db.take(tx, k, value, &entries); err != nil {
-				return err
-			}
-		}
-		return nil
+			return true, db.take(tx, k, value, &entries)
+		})
+		return err
 	})
 	entries, err = db.taken(entries, err)
 	return entries, next, err
+}
+
+// maxLook is how many due entries TakeProbe looks through for a proven token.
+const maxLook = 4096
+
+// TakeProbe implements push.Queue.
+func (db *DB) TakeProbe(now time.Time, proven func(token uint64) bool, fresh []push.Key) (entries []push.Entry, next time.Time, err error) {
+	err = db.view(func(tx *bolt.Tx) error {
+		looked := 0
+		_, err := walk(tx, func(k push.Key, value []byte) (more bool, err error) {
+			if looked++; k.Due > now.UnixNano() || looked > maxLook || len(entries) > 0 {
+				return false, nil
+			}
+			if !proven(k.Token) {
+				return true, nil
+			}
+			return true, db.take(tx, k, value, &entries)
+		})
+		return err
+	})
+	if entries, err = db.taken(entries, err); err == nil && len(entries) == 0 {
+		entries, err = db.Take(fresh)
+	}
+	if err != nil || len(entries) > 0 {
+		return entries, now, err
+	}
+	return db.TakeDue(now, 1)
+}
+
+// walk visits the entries in the order in which they are due, as long as visit wants
+// more. It returns when the first one is due that it wanted no more of.
+func walk(tx *bolt.Tx, visit func(k push.Key, value []byte) (more bool, err error)) (next time.Time, err error) {
+	c := tx.Bucket(queueBucket).Cursor()
+	for key, value := c.First(); key != nil; key, value = c.Next() {
+		k, err := decodeKey(key)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if more, err := visit(k, value); err != nil {
+			return time.Time{}, err
+		} else if !more {
+			return time.Unix(0, k.Due), nil
+		}
+	}
+	return time.Time{}, nil
 }
 
 // take adds the entry k with the given value to entries, if it waits.

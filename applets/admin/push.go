@@ -106,6 +106,7 @@ func writePushReport(w io.Writer, r *push.Report) error {
 	}
 	fmt.Fprintf(t, "  tokens gone\t%d\n", r.Gone)
 	fmt.Fprintf(t, "  given up\t%d after %s, %d because the queue was full\n", r.Expired, push.MaxRetryAge, r.Queue.Evicted)
+	fmt.Fprintf(t, "  put off\t%d because %d were under way for the account\n", r.PutOff, push.AccountInFlight)
 	fmt.Fprintf(t, "latency\tp50 / p95 / p99 of the last deliveries\n")
 	fmt.Fprintf(t, "  service\t%.1f / %.1f / %.1f ms\n", r.PostMillis.P50, r.PostMillis.P95, r.PostMillis.P99)
 	fmt.Fprintf(t, "  since mail\t%.1f / %.1f / %.1f ms\n", r.TotalMillis.P50, r.TotalMillis.P95, r.TotalMillis.P99)

@@ -19,6 +19,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/service"
 	"chatmaild/auth/dict"
+	"chatmaild/mailfilter/ratelimit"
 	"chatmaild/push"
 	"chatmaild/push/gateway"
 	"chatmaild/store"
@@ -45,6 +46,10 @@ var Command = command.Command{
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
 
+			tokens, err := newTokens()
+			if err != nil {
+				return err
+			}
 			metrics := service.NewMetrics("metadata", time.Now())
 			notifications := NewMetrics(metrics)
 			notifier := push.NewNotifier(push.Options{
@@ -64,6 +69,7 @@ var Command = command.Command{
 					Registry: db,
 					Values:   serverMetadata(conf),
 					Fresh:    notifier.Fresh,
+					NewToken: notifications.bounded(tokens.Allow),
 					Now:      time.Now,
 				},
 			}}
@@ -75,6 +81,21 @@ var Command = command.Command{
 			return daemon.Run(ctx)
 		}
 	},
+}
+
+// newTokenSenders is how many accounts may register new tokens at the same time without
+// sharing an allowance: 256 KiB.
+const newTokenSenders = 1 << 14
+
+// newTokens bounds how often an account may register a new push token.
+func newTokens() (*ratelimit.Limiter, error) {
+	start := time.Now()
+	return ratelimit.New(ratelimit.Options{
+		PerMinute: push.NewTokensPerMinute,
+		Burst:     push.MaxTokens,
+		Senders:   newTokenSenders,
+		Now:       func() time.Duration { return time.Since(start) },
+	})
 }
 
 // openStore opens the database of tokens and notifications.

@@ -15,6 +15,7 @@ type Metrics struct {
 	queued, limit    *metric.Value
 	oldest, inFlight *metric.Value
 	services, alive  *metric.Value
+	putOff, refused  *metric.Value
 }
 
 // The outcomes of notifications.
@@ -41,6 +42,10 @@ func NewMetrics(set *metric.Set) *Metrics {
 		inFlight: set.Gauge("chatmaild_push_in_flight", "Notifications that are being sent").At(),
 		services: set.Gauge("chatmaild_push_services", "Notification services of notify_url").At(),
 		alive:    set.Gauge("chatmaild_push_services_alive", "Notification services that are not known to be dead").At(),
+		putOff: set.Counter("chatmaild_push_put_off_total",
+			"Notifications that waited because as many as one account may have were under way for it").At(),
+		refused: set.Counter("chatmaild_push_tokens_refused_total",
+			"New push tokens that were refused because their account had stored too many lately").At(),
 	}
 }
 
@@ -48,6 +53,17 @@ func NewMetrics(set *metric.Set) *Metrics {
 func (m *Metrics) delivered(post, total time.Duration) {
 	m.post.Took(post)
 	m.total.Took(total)
+}
+
+// bounded counts what allow refuses.
+func (m *pushMetrics) bounded(allow func(account string) bool) func(account string) bool {
+	return func(account string) bool {
+		ok := allow(account)
+		if !ok {
+			m.refused.Add(1)
+		}
+		return ok
+	}
 }
 
 // follow has the metrics read, before each scrape, what the notifier counts.
@@ -66,6 +82,7 @@ func (m *Metrics) follow(set *metric.Set, notifier *push.Notifier) {
 		m.queued.Set(float64(report.Queue.Entries))
 		m.limit.Set(float64(report.Queue.Limit))
 		m.inFlight.Set(float64(report.InFlight))
+		m.putOff.Set(float64(report.PutOff))
 		m.oldest.Set(0)
 		if report.Queue.Oldest != nil {
 			m.oldest.Set(max(report.Time.Sub(*report.Queue.Oldest).Seconds(), 0))
