@@ -56,7 +56,7 @@ func (m *Metrics) delivered(post, total time.Duration) {
 }
 
 // bounded counts what allow refuses.
-func (m *pushMetrics) bounded(allow func(account string) bool) func(account string) bool {
+func (m *Metrics) bounded(allow func(account string) bool) func(account string) bool {
 	return func(account string) bool {
 		ok := allow(account)
 		if !ok {
