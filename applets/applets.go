@@ -6,11 +6,13 @@ import (
 	"chatmaild/applets/certificate"
 	"chatmaild/applets/clock"
 	"chatmaild/applets/command"
+	"chatmaild/applets/doveauth"
 	"chatmaild/applets/echobot"
 	"chatmaild/applets/expire"
 	"chatmaild/applets/filtermail"
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metadata"
+	"chatmaild/applets/metrics"
 	"chatmaild/applets/web"
 )
 
@@ -20,13 +22,13 @@ func All() []command.Command {
 	daemons := []command.Command{
 		filtermail.Outgoing,
 		filtermail.Incoming,
-		doveauth,
+		doveauth.Command,
 		metadata.Command,
 		lastlogin.Command,
 		echobot.Command,
 		web.Command,
 		acme.Command,
-		metrics,
+		metrics.Command,
 		expire.Command,
 		expire.QuotaCommand,
 		certificate.Command,

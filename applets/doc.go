@@ -1,5 +1,6 @@
-// Package applets is the wiring: the one place where the domains (mailfilter,
-// auth, push), their adapters and the operating system meet.
+// Package applets is the table of all that chatmaild answers to. Below it is the
+// wiring: the one place where the domains (mailfilter, auth, push), their adapters and
+// the operating system meet.
 //
 // # How a name becomes an applet
 //
@@ -16,8 +17,9 @@
 //
 // # What lives here
 //
-// One thin file for each daemon or oneshot, to be read from top to bottom:
-// load the config, map it to the options of the packages that do the work, hand
-// them a listener. Decisions belong into the packages below; admin commands into
-// applets/admin.
+// The table and the dispatch, and the tests that hold the house together. Each applet
+// has a directory, named as it is called, with its wiring and only that: load the
+// config, map it to the options of the packages that do the work, hand them a listener.
+// The admin commands are in applets/admin; command, config and service are what all
+// of them share.
 package applets

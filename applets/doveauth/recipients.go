@@ -1,4 +1,4 @@
-package applets
+package doveauth
 
 import (
 	"context"

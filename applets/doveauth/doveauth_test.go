@@ -1,4 +1,4 @@
-package applets
+package doveauth
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ import (
 
 // accountFixture is what doveauth is made of, in a temporary folder.
 type accountFixture struct {
-	*accountHandler
+	*handler
 	cfg    *config.Config
 	path   string // of the configuration
 	policy *policy.Policy
@@ -49,7 +49,7 @@ func newAccountFixture(t *testing.T, more ...string) *accountFixture {
 	if err := mailboxes.Make(); err != nil {
 		t.Fatal(err)
 	}
-	f.accountHandler = &accountHandler{
+	f.handler = &handler{
 		accounts: auth.New(auth.Options{
 			Domain: cfg.AddressDomain(), Mailboxes: mailboxes,
 			Machine: &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},

@@ -1,4 +1,4 @@
-package applets
+package doveauth
 
 import (
 	"context"
@@ -19,9 +19,9 @@ import (
 	"chatmaild/store/expire"
 )
 
-// accountMetrics is what doveauth tells: logins, accounts, and the disk that the
+// Metrics is what doveauth tells: logins, accounts, and the disk that the
 // mailboxes are on.
-type accountMetrics struct {
+type Metrics struct {
 	login *metric.Histogram
 
 	outcomes, refused         *metric.Values
@@ -41,7 +41,8 @@ func labelOf(words string) string {
 	return strings.NewReplacer(" ", "_", "'", "").Replace(words)
 }
 
-func newAccountMetrics(set *metric.Set) *accountMetrics {
+// NewMetrics adds to set what doveauth tells.
+func NewMetrics(set *metric.Set) *Metrics {
 	outcome := metric.Label{Name: "outcome"}
 	for _, o := range auth.Outcomes() {
 		outcome.Values = append(outcome.Values, labelOf(string(o)))
@@ -54,7 +55,7 @@ func newAccountMetrics(set *metric.Set) *accountMetrics {
 	for _, r := range expire.Reasons() {
 		what.Values = append(what.Values, r.String())
 	}
-	return &accountMetrics{
+	return &Metrics{
 		outcomes: set.Counter("chatmaild_logins_total", "Logins by their outcome", outcome),
 		faults:   set.Counter("chatmaild_login_faults_total", "Logins that failed for a reason of the relay").At(),
 		login:    set.Histogram("chatmaild_login_seconds", "Time that doveauth took to answer a login", metric.Latency()).At(),
@@ -82,7 +83,7 @@ func newAccountMetrics(set *metric.Set) *accountMetrics {
 }
 
 // follow has the metrics read, before each scrape, what others count.
-func (m *accountMetrics) follow(set *metric.Set, conf *config.Config, rules *policy.Policy, accounts *auth.Service, mailboxes *census.Census) {
+func (m *Metrics) follow(set *metric.Set, conf *config.Config, rules *policy.Policy, accounts *auth.Service, mailboxes *census.Census) {
 	set.Before(func() {
 		for _, o := range auth.Outcomes() {
 			m.outcomes.At(labelOf(string(o))).Set(float64(accounts.Count(o)))
@@ -99,7 +100,7 @@ func (m *accountMetrics) follow(set *metric.Set, conf *config.Config, rules *pol
 	})
 }
 
-func (m *accountMetrics) count(c census.Counts) {
+func (m *Metrics) count(c census.Counts) {
 	if !c.Known {
 		return
 	}
@@ -109,7 +110,7 @@ func (m *accountMetrics) count(c census.Counts) {
 	m.deleted.Set(float64(c.Deleted))
 }
 
-func (m *accountMetrics) open(conf *config.Config, rules *policy.Policy) {
+func (m *Metrics) open(conf *config.Config, rules *policy.Policy) {
 	_, err := os.Lstat(conf.NocreateFile)
 	if rules.Current().Registration == auth.Closed || !errors.Is(err, fs.ErrNotExist) {
 		m.newAccounts.Set(0)
@@ -118,7 +119,7 @@ func (m *accountMetrics) open(conf *config.Config, rules *policy.Policy) {
 	}
 }
 
-func (m *accountMetrics) disk(dir string) {
+func (m *Metrics) disk(dir string) {
 	var disk syscall.Statfs_t
 	if syscall.Statfs(dir, &disk) != nil {
 		return
@@ -129,7 +130,7 @@ func (m *accountMetrics) disk(dir string) {
 	m.inodesTotal.Set(float64(disk.Files))
 }
 
-func (m *accountMetrics) expiry(conf *config.Config) {
+func (m *Metrics) expiry(conf *config.Config) {
 	last, ok := expire.ReadRecord(expire.RecordFile(conf.StateDir))
 	if !ok {
 		return
@@ -145,8 +146,8 @@ func (m *accountMetrics) expiry(conf *config.Config) {
 
 // timedLogins measures how long logins take.
 type timedLogins struct {
-	*accountHandler
-	metrics *accountMetrics
+	*handler
+	metrics *Metrics
 }
 
 var _ dict.Handler = (*timedLogins)(nil)
@@ -156,7 +157,7 @@ func (t *timedLogins) Lookup(ctx context.Context, key, user string) (string, boo
 	if strings.HasPrefix(key, passdbPrefix) {
 		defer func(start time.Time) { t.metrics.login.Took(time.Since(start)) }(time.Now())
 	}
-	return t.accountHandler.Lookup(ctx, key, user)
+	return t.handler.Lookup(ctx, key, user)
 }
 
 // watchAndCount follows the policy and counts the mailboxes. Logins go on when

@@ -1,4 +1,4 @@
-package applets
+package doveauth
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 func TestRecipients(t *testing.T) {
 	f := newAccountFixture(t)
-	r := &recipients{f.accounts, f.accountHandler.log}
+	r := &recipients{f.accounts, f.handler.log}
 	f.lookup(t, `shared/passdb/password1"abcdefghi@chat.example"192.0.2.1`)
 	f.lookup(t, `shared/passdb/password1"nopasswrd@chat.example"192.0.2.1`)
 	if err := os.Remove(filepath.Join(f.cfg.MailboxesDir, "nopasswrd@chat.example", "password")); err != nil {
@@ -54,7 +54,7 @@ func TestRecipients(t *testing.T) {
 // A fault is no answer, and tells nobody's address.
 func TestRecipientsFault(t *testing.T) {
 	f := newAccountFixture(t)
-	r := &recipients{f.accounts, f.accountHandler.log}
+	r := &recipients{f.accounts, f.handler.log}
 	if err := os.MkdirAll(filepath.Join(f.cfg.MailboxesDir, "abcdefghi@chat.example", "password"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +80,15 @@ func TestPostfixAsksForOurTable(t *testing.T) {
 			t.Errorf("main.cf.tmpl does not say %q", want)
 		}
 	}
-	socket := read(t, "packaging", "systemd", "chatmaild-recipients.socket")
+	unit, err := os.ReadFile(filepath.Join("..", "..", "packaging", "systemd", "chatmaild-recipients.socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []string{
 		"Service=chatmaild-doveauth.service", "ListenStream=" + config.Defaults().Socket("recipients"),
 		"FileDescriptorName=recipients", "SocketGroup=postfix",
 	} {
-		if !strings.Contains(socket, "\n"+want+"\n") {
+		if !strings.Contains(string(unit), "\n"+want+"\n") {
 			t.Errorf("chatmaild-recipients.socket: want the line %s", want)
 		}
 	}

@@ -1,4 +1,4 @@
-package applets
+package metrics
 
 import (
 	"context"

@@ -1,4 +1,6 @@
-package applets
+// Package metrics is the daemon that tells Prometheus of the whole relay: it asks the
+// other daemons, and looks at Postfix, Dovecot and the certificate.
+package metrics
 
 import (
 	"context"
@@ -14,7 +16,8 @@ import (
 	"chatmaild/applets/service"
 )
 
-var metrics = command.Command{
+// Command tells OpenMetrics of the whole relay.
+var Command = command.Command{
 	Name: "metrics", Kind: command.Daemon, Synopsis: "OpenMetrics of the whole relay",
 	Bind: func(flags *flag.FlagSet) command.Run {
 		once := flags.Bool("print", false, "write the running daemon's metrics once, and end")
@@ -24,19 +27,25 @@ var metrics = command.Command{
 				return err
 			}
 			if *once {
-				return printMetrics(ctx, conf, env.Stdout)
+				return printOnce(ctx, conf, env.Stdout)
 			}
-			return runMetrics(ctx, env, conf)
+			return run(ctx, env, conf)
 		}
 	},
 }
 
-// metricsGC is the GC percentage of the metrics daemon, which does little, leaves
-// what it read, and has time.
-const metricsGC = 15
+// Describe adds to set all that the daemon tells of its own, for the manual page.
+func Describe(set *metric.Set, conf *config.Config) {
+	newRelayMetrics(set, "VERSION")
+	newGatherer(set, conf)
+}
 
-func runMetrics(ctx context.Context, env *command.Env, conf *config.Config) error {
-	debug.SetGCPercent(metricsGC)
+// gcPercent is the GC percentage of the metrics daemon, which does little, leaves
+// what it read, and has time.
+const gcPercent = 15
+
+func run(ctx context.Context, env *command.Env, conf *config.Config) error {
+	debug.SetGCPercent(gcPercent)
 	log := env.Log()
 	set := service.NewMetrics("metrics", time.Now())
 	relay := newRelayMetrics(set, env.Version)
@@ -57,8 +66,8 @@ func runMetrics(ctx context.Context, env *command.Env, conf *config.Config) erro
 	return daemon.Run(ctx)
 }
 
-// printMetrics writes what the running daemon tells.
-func printMetrics(ctx context.Context, conf *config.Config, w io.Writer) error {
+// printOnce writes what the running daemon tells.
+func printOnce(ctx context.Context, conf *config.Config, w io.Writer) error {
 	families, err := service.FetchMetrics(ctx, conf.Socket("metrics"))
 	if err != nil {
 		return command.WithHint(err, "is the daemon running, and are you root? (see: systemctl status chatmaild-metrics)")

@@ -12,11 +12,13 @@ import (
 
 	"chatmaild/applets/acme"
 	"chatmaild/applets/config"
+	"chatmaild/applets/doveauth"
 	"chatmaild/applets/echobot"
 	"chatmaild/applets/filtermail"
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metric"
+	"chatmaild/applets/metrics"
 	"chatmaild/applets/service"
 	"chatmaild/applets/web"
 )
@@ -40,12 +42,9 @@ func describeAll() []struct {
 		families []metric.Desc
 	}{
 		{"every daemon", service.NewMetrics("NAME", time.Time{}).Describe()},
-		{"metrics, of the relay and of the programs that are not ours", set(func(s *metric.Set) {
-			newRelayMetrics(s, "VERSION")
-			newGatherer(s, conf)
-		})},
+		{"metrics, of the relay and of the programs that are not ours", set(func(s *metric.Set) { metrics.Describe(s, conf) })},
 		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { filtermail.NewMetrics(s, "in, out") })},
-		{"doveauth", set(func(s *metric.Set) { newAccountMetrics(s) })},
+		{"doveauth", set(func(s *metric.Set) { doveauth.NewMetrics(s) })},
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},

@@ -1,4 +1,6 @@
-package applets
+// Package doveauth is the daemon that Dovecot and Postfix ask for accounts: who may log
+// in, and which recipients there are.
+package doveauth
 
 import (
 	"context"
@@ -31,12 +33,13 @@ const mailUser = "vmail"
 // large relay's users, for some 30 MB.
 const rememberLogins = 400_000
 
-var doveauth = command.Command{
+// Command tells Dovecot who may log in, and creates accounts.
+var Command = command.Command{
 	Name: "doveauth", Kind: command.Daemon, Synopsis: "tells Dovecot who may log in, and creates accounts",
-	Bind: func(*flag.FlagSet) command.Run { return runDoveauth },
+	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
-func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
+func run(ctx context.Context, env *command.Env, _ []string) error {
 	cfg, err := env.Config()
 	if err != nil {
 		return err
@@ -65,9 +68,9 @@ func runDoveauth(ctx context.Context, env *command.Env, _ []string) error {
 		Workers:   runtime.GOMAXPROCS(0),
 	})
 	metrics := service.NewMetrics("doveauth", time.Now())
-	numbers, count := newAccountMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
+	numbers, count := NewMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
 	numbers.follow(metrics, cfg, rules, accounts, count)
-	server := dict.Server{Log: log, Handler: &timedLogins{&accountHandler{accounts, mailboxes, log}, numbers}}
+	server := dict.Server{Log: log, Handler: &timedLogins{&handler{accounts, mailboxes, log}, numbers}}
 	postfix := socketmap.Server{Log: log, Handler: &recipients{accounts, log}}
 	daemon := service.Service{
 		Name: "doveauth", Address: service.Unix(cfg.Socket("doveauth")),
@@ -86,14 +89,14 @@ const (
 	userdbPrefix = "shared/userdb/"
 )
 
-// accountHandler answers Dovecot's passdb and userdb.
-type accountHandler struct {
+// handler answers Dovecot's passdb and userdb.
+type handler struct {
 	accounts  *auth.Service
 	mailboxes *maildir.Store
 	log       *slog.Logger
 }
 
-var _ dict.Handler = (*accountHandler)(nil)
+var _ dict.Handler = (*handler)(nil)
 
 // account is what Dovecot is told, as JSON. The names of the fields are its own
 // (doc.dovecot.org, "User database extra fields").
@@ -106,7 +109,7 @@ type account struct {
 }
 
 // Lookup implements dict.Handler. Only what Dovecot may see is an error's text.
-func (h *accountHandler) Lookup(ctx context.Context, key, _ string) (string, bool, error) {
+func (h *handler) Lookup(ctx context.Context, key, _ string) (string, bool, error) {
 	if rest, ok := strings.CutPrefix(key, passdbPrefix); ok {
 		return h.passdb(ctx, rest)
 	}
@@ -116,7 +119,7 @@ func (h *accountHandler) Lookup(ctx context.Context, key, _ string) (string, boo
 	return "", false, nil
 }
 
-func (h *accountHandler) passdb(ctx context.Context, key string) (string, bool, error) {
+func (h *handler) passdb(ctx context.Context, key string) (string, bool, error) {
 	part := dict.SplitQuoted(key)
 	if len(part) < 2 || len(part) > 3 {
 		return "", false, errors.New("the passdb key is not of the form password\"user or password\"user\"address")
@@ -137,7 +140,7 @@ func (h *accountHandler) passdb(ctx context.Context, key string) (string, bool, 
 	return h.describe(r.Address, r.Password), true, nil
 }
 
-func (h *accountHandler) userdb(key string) (string, bool, error) {
+func (h *handler) userdb(key string) (string, bool, error) {
 	part := dict.SplitQuoted(key)
 	if len(part) != 1 {
 		return "", false, nil
@@ -152,7 +155,7 @@ func (h *accountHandler) userdb(key string) (string, bool, error) {
 	return h.describe(addr, ""), true, nil
 }
 
-func (h *accountHandler) describe(addr auth.Address, password string) string {
+func (h *handler) describe(addr auth.Address, password string) string {
 	text, err := json.Marshal(account{
 		Addr: addr.String(), Home: h.mailboxes.Home(addr),
 		UID: mailUser, GID: mailUser, Password: password,
@@ -164,7 +167,7 @@ func (h *accountHandler) describe(addr auth.Address, password string) string {
 }
 
 // Iterate implements dict.Handler: Dovecot walks over all users.
-func (h *accountHandler) Iterate(ctx context.Context, path, _ string, yield func(key, value string) error) error {
+func (h *handler) Iterate(ctx context.Context, path, _ string, yield func(key, value string) error) error {
 	if path != userdbPrefix {
 		return nil
 	}
@@ -177,13 +180,13 @@ func (h *accountHandler) Iterate(ctx context.Context, path, _ string, yield func
 }
 
 // Commit implements dict.Handler: Dovecot changes no account.
-func (h *accountHandler) Commit(context.Context, string, []dict.Change) error {
+func (h *handler) Commit(context.Context, string, []dict.Change) error {
 	return errors.New("accounts cannot be changed this way")
 }
 
 // note logs what an operator should know of: one line for each, without the
 // address, which the debug log has.
-func (h *accountHandler) note(user string, r auth.Result) {
+func (h *handler) note(user string, r auth.Result) {
 	switch r.Outcome {
 	case auth.Created:
 		h.log.Info("account created")
@@ -200,7 +203,7 @@ func (h *accountHandler) note(user string, r auth.Result) {
 // errTemporary is all that Dovecot is told of a fault of ours.
 var errTemporary = errors.New("doveauth: temporary failure")
 
-func (h *accountHandler) fault(what, user string, err error) error {
+func (h *handler) fault(what, user string, err error) error {
 	h.log.Error("cannot answer a "+what, "error", err)
 	h.log.Debug("failed "+what, "user", user)
 	return errTemporary
