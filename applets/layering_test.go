@@ -79,18 +79,17 @@ var layers = []layer{
 		{name: "applets/dns", others: "golang.org/x/net"},
 		{name: "applets/keys"},
 		{name: "applets/service", ours: "applets/metric", others: "github.com/coreos/go-systemd golang.org/x/net"},
-		{name: "auth/accept"},
-		{name: "auth/dict", ours: "auth/accept"},
-		{name: "auth/socketmap", ours: "auth/accept"},
+		{name: "applets/service/accept"},
+		{name: "packaging/dovecot/dict", ours: "applets/service/accept"},
+		{name: "packaging/postfix/socketmap", ours: "applets/service/accept"},
 		{name: "packaging"},
-		{name: "packaging/dovecot"}, // a test of a library in C
-		{name: "packaging/sbom"},    // a program that the build of the package runs
+		{name: "packaging/sbom"}, // a program that the build of the package runs
 	}},
 	{name: "admin commands, pure", pure: true, packages: adminPure},
 	{name: "pure", pure: true, packages: []rule{
-		{name: "applets/dovecot"},
+		{name: "packaging/dovecot"},
 		{name: "applets/metric"},
-		{name: "applets/postfix"},
+		{name: "packaging/postfix"},
 		{name: "applets/chat", others: "github.com/ProtonMail/go-crypto github.com/emersion/go-message"},
 		{name: "applets/echobot/bot", ours: "applets/chat"},
 		{name: "auth", others: "golang.org/x/crypto"},

@@ -20,7 +20,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store"
 )
 

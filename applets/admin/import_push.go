@@ -10,7 +10,7 @@ import (
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 	"chatmaild/store"
 )

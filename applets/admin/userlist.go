@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"chatmaild/auth"
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 

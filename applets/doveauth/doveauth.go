@@ -19,9 +19,9 @@ import (
 	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
-	"chatmaild/auth/dict"
 	"chatmaild/auth/machine"
-	"chatmaild/auth/socketmap"
+	"chatmaild/packaging/dovecot/dict"
+	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/census"
 	"chatmaild/store/maildir"
 )

@@ -14,7 +14,7 @@ import (
 	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/census"
 	"chatmaild/store/expire"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"chatmaild/auth"
-	"chatmaild/auth/socketmap"
+	"chatmaild/packaging/postfix/socketmap"
 )
 
 // recipientDelimiter begins the part of an address that is the user's own, as

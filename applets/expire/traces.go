@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 

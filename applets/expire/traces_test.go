@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 

@@ -13,7 +13,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"
 )
 

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"chatmaild/auth/dict"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/metric"
-	"chatmaild/applets/postfix"
+	"chatmaild/packaging/postfix"
 )
 
 const (

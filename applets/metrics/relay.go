@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
-	"chatmaild/applets/dovecot"
 	"chatmaild/applets/journal"
 	"chatmaild/applets/metric"
-	"chatmaild/applets/postfix"
+	"chatmaild/packaging/dovecot"
+	"chatmaild/packaging/postfix"
 )
 
 const (

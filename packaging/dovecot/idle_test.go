@@ -1,4 +1,5 @@
-// Package dovecot_test tries idle/instant_idle.c with the machine's own Dovecot.
+// These tests try idle/instant_idle.c with the machine's own Dovecot.
+
 package dovecot_test
 
 import (

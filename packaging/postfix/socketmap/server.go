@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"chatmaild/auth/accept"
+	"chatmaild/applets/service/accept"
 )
 
 // Bounds of a Server.

@@ -6,7 +6,7 @@ import (
 	"net"
 	"time"
 
-	"chatmaild/auth/accept"
+	"chatmaild/applets/service/accept"
 )
 
 // Defaults of Server's bounds.

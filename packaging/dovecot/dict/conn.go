@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"chatmaild/auth/accept"
+	"chatmaild/applets/service/accept"
 )
 
 // Bounds within a connection.
