@@ -66,7 +66,7 @@ var layers = []layer{
 		{name: "auth/machine", ours: "auth"},
 		{name: "mailfilter/proxy", ours: "mailfilter mailfilter/ratelimit", others: "github.com/emersion/go-smtp"},
 		{name: "push/gateway", ours: "push"},
-		{name: "store", ours: "auth push store/atomicfile", others: "go.etcd.io/bbolt golang.org/x/sys"},
+		{name: "store/tokens", ours: "push store/atomicfile", others: "go.etcd.io/bbolt golang.org/x/sys"},
 		{name: "store/atomicfile"},
 		{name: "store/census", others: "golang.org/x/sys"},
 		{name: "store/expire", ours: "store/atomicfile store/maildir", others: "golang.org/x/sys"},

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"chatmaild/push"
-	"chatmaild/store"
+	"chatmaild/store/tokens"
 )
 
 // world is a notifier over a real database, with services, mailboxes and time of the
@@ -22,7 +22,7 @@ type world struct {
 	t        *testing.T
 	path     string
 	takes    time.Duration // a POST
-	db       *store.DB
+	db       *tokens.DB
 	service  *push.Service
 	notifier *push.Notifier
 	started  time.Time
@@ -63,7 +63,7 @@ func inWorld(t *testing.T, services []string, test func(*world)) {
 }
 
 func (w *world) open(services []string) {
-	db, err := store.Open(w.path, store.Options{
+	db, err := tokens.Open(w.path, tokens.Options{
 		Mailboxes: w, Now: time.Now, MaxQueued: 5000,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

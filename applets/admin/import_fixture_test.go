@@ -21,7 +21,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 	"chatmaild/packaging/dovecot/dict"
-	"chatmaild/store"
+	"chatmaild/store/tokens"
 )
 
 const (
@@ -137,8 +137,8 @@ func (m *fakeMachine) links(target string) []string {
 func (m *fakeMachine) register(conf *config.Config, account, token string) {
 	m.t.Helper()
 	im, _ := m.importer(importOptions{})
-	db, err := store.Open(filepath.Join(m.Root, conf.MetadataDB()), store.Options{
-		Mailboxes: store.MailFolder(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
+	db, err := tokens.Open(filepath.Join(m.Root, conf.MetadataDB()), tokens.Options{
+		Mailboxes: tokens.MailFolder(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
 	})
 	if err != nil {
 		m.t.Fatal(err)

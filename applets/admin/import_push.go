@@ -12,7 +12,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
-	"chatmaild/store"
+	"chatmaild/store/tokens"
 )
 
 const (
@@ -75,8 +75,8 @@ func (im *importer) giveBackPush(context.Context) error {
 	if err != nil || !there {
 		return err
 	}
-	boxes := store.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
-	db, err := store.Open(path.Join(im.machine.Root, conf.MetadataDB()), store.Options{
+	boxes := tokens.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
+	db, err := tokens.Open(path.Join(im.machine.Root, conf.MetadataDB()), tokens.Options{
 		Mailboxes: boxes, Now: time.Now, Log: im.env.Log(),
 	})
 	if err != nil {
@@ -90,7 +90,7 @@ func (im *importer) giveBackPush(context.Context) error {
 }
 
 // giveTokens writes a metadata.json for each account whose tokens are others now.
-func (im *importer) giveTokens(db *store.DB, boxes store.MailFolder, conf *config.Config) error {
+func (im *importer) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config.Config) error {
 	count := 0
 	err := db.Each(func(account string, tokens []push.Token) error {
 		if there, err := boxes.Exists(account); err != nil || !there {
@@ -136,7 +136,7 @@ func sameTokens(a, b []push.Token) bool {
 }
 
 // giveNotifications makes the old relay's queue anew from ours.
-func (im *importer) giveNotifications(db *store.DB, conf *config.Config) error {
+func (im *importer) giveNotifications(db *tokens.DB, conf *config.Config) error {
 	folder := path.Join(conf.MailboxesDir, takeover.Pending)
 	for {
 		entries, _, err := db.TakeDue(im.now.Add(push.MaxRetryAge), giveChunk)

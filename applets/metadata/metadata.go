@@ -22,7 +22,7 @@ import (
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 	"chatmaild/push/gateway"
-	"chatmaild/store"
+	"chatmaild/store/tokens"
 )
 
 // Command keeps IMAP METADATA and sends push notifications.
@@ -99,23 +99,23 @@ func newTokens() (*ratelimit.Limiter, error) {
 }
 
 // openStore opens the database of tokens and notifications.
-func openStore(conf *config.Config, log *slog.Logger) (*store.DB, error) {
+func openStore(conf *config.Config, log *slog.Logger) (*tokens.DB, error) {
 	path := conf.MetadataDB()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
-	db, err := store.Open(path, store.Options{
-		Mailboxes: store.MailFolder(conf.MailboxesDir),
+	db, err := tokens.Open(path, tokens.Options{
+		Mailboxes: tokens.MailFolder(conf.MailboxesDir),
 		Now:       time.Now,
 		Log:       log,
 	})
 	const reset = "begin with an empty one: chatmaild metadata --reset (devices are notified again once they have connected)"
 	switch {
-	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrForeign):
+	case errors.Is(err, tokens.ErrDamaged), errors.Is(err, tokens.ErrForeign):
 		return nil, command.WithHint(err, "restore it from a backup, or %s", reset)
-	case errors.Is(err, store.ErrNewer):
+	case errors.Is(err, tokens.ErrNewer):
 		return nil, command.WithHint(err, "install the newer chatmaild again, or %s", reset)
-	case errors.Is(err, store.ErrInUse):
+	case errors.Is(err, tokens.ErrInUse):
 		return nil, command.WithHint(err, "does the daemon run already? (see: systemctl status chatmaild-metadata)")
 	}
 	return db, err
@@ -124,8 +124,8 @@ func openStore(conf *config.Config, log *slog.Logger) (*store.DB, error) {
 // resetStore moves the database aside. It is never done by itself: the tokens in it are
 // what wakes the devices of people who wait for their next message.
 func resetStore(env *command.Env, conf *config.Config) error {
-	aside, err := store.Reset(conf.MetadataDB(), time.Now())
-	if errors.Is(err, store.ErrInUse) {
+	aside, err := tokens.Reset(conf.MetadataDB(), time.Now())
+	if errors.Is(err, tokens.ErrInUse) {
 		return command.WithHint(err, "stop the daemon first: systemctl stop chatmaild-metadata")
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package store is the metadata daemon's database: the accounts' push tokens and the
+// Package tokens is the metadata daemon's database: the accounts' push tokens and the
 // queue of notifications, in one bbolt file.
 //
 // # Format
@@ -18,4 +18,4 @@
 // concurrently. A change returns when it is on the disk, or with the reason why it is
 // not there. Changes that wait at the same time are one transaction (see commit.go). Only
 // 16 octets of an entry are kept in memory, see index.go.
-package store
+package tokens
