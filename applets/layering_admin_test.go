@@ -3,18 +3,23 @@ package applets
 // adminLayer is the layer of the admin commands: a package each, and what several of
 // them share.
 var adminLayer = []rule{
-	{name: "applets/admin", ours: "applets/acme/renewal applets/admin/archive applets/admin/bench applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/mailqueue applets/admin/nocreate applets/admin/proxyconfig applets/admin/qr applets/admin/report applets/admin/resolver applets/admin/selftest applets/admin/snapshot applets/admin/takeover applets/admin/top applets/admin/vault applets/admin/wanted applets/admin/webdev applets/admin/zone applets/chat applets/command applets/config applets/dns applets/echobot/bot applets/echobot/session applets/keys auth packaging/dovecot/dict packaging packaging/www push store/atomicfile store/invites store/maildir store/tokens", others: "golang.org/x/sys"},
+	{name: "applets/admin", ours: "applets/acme/renewal applets/admin/archive applets/admin/bench applets/admin/dns applets/admin/dns/resolver applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/keyfiles applets/admin/mailqueue applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/takeover applets/admin/top applets/admin/vault applets/admin/wait applets/admin/wanted applets/admin/webdev applets/chat applets/command applets/config applets/dns applets/echobot/bot applets/echobot/session applets/keys auth packaging packaging/dovecot/dict packaging/www push store/atomicfile store/invites store/maildir store/tokens", others: "golang.org/x/sys"},
 	{name: "applets/admin/bench", ours: "applets/admin/remote applets/chat applets/command store/atomicfile"},
+	{name: "applets/admin/dns", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/host applets/admin/keyfiles applets/command applets/config applets/keys"},
+	{name: "applets/admin/dns/resolver", ours: "applets/admin/dns/zone applets/dns", others: "golang.org/x/net"},
 	{name: "applets/admin/firewall", ours: "applets/admin/nft applets/admin/wanted applets/command applets/config"},
 	{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
+	{name: "applets/admin/host/hosttest", ours: "applets/admin/host applets/admin/wanted"},
 	{name: "applets/admin/initialize", ours: "applets/admin/qr applets/command applets/config packaging"},
+	{name: "applets/admin/keyfiles", ours: "applets/acme/renewal applets/admin/host applets/admin/wanted applets/config applets/keys"},
 	{name: "applets/admin/nocreate", ours: "applets/command"},
 	{name: "applets/admin/proxyconfig", ours: "applets/admin/nft applets/admin/wanted applets/command"},
+	{name: "applets/admin/push", ours: "applets/command packaging/dovecot/dict push"},
 	{name: "applets/admin/qr", ours: "applets/command applets/config packaging/www packaging/www/qrcode"},
+	{name: "applets/admin/queue", ours: "applets/admin/host applets/admin/mailqueue applets/admin/wanted applets/command applets/config"},
 	{name: "applets/admin/remote", ours: "applets/command applets/config"},
 	{name: "applets/admin/report", ours: "applets/command store/atomicfile store/expire"},
-	{name: "applets/admin/resolver", ours: "applets/admin/zone applets/dns", others: "golang.org/x/net"},
-	{name: "applets/admin/selftest", ours: "applets/admin/remote applets/admin/resolver applets/admin/zone applets/chat applets/command mailfilter/dkim store/atomicfile", others: "github.com/emersion/go-msgauth"},
+	{name: "applets/admin/selftest", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/remote applets/chat applets/command mailfilter/dkim store/atomicfile", others: "github.com/emersion/go-msgauth"},
 	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
 	{name: "applets/admin/top", ours: "applets/command applets/metric applets/service", others: "golang.org/x/sys"},
 	{name: "applets/admin/webdev", ours: "applets/admin/wanted applets/command applets/config applets/service applets/web/signup packaging/www"},
@@ -24,10 +29,11 @@ var adminLayer = []rule{
 // adminPure are those of their packages that touch neither the machine nor the network.
 var adminPure = []rule{
 	{name: "applets/admin/archive"},
+	{name: "applets/admin/dns/zone"},
 	{name: "applets/admin/mailqueue"},
 	{name: "applets/admin/nft"},
 	{name: "applets/admin/takeover", ours: "applets/config push"},
 	{name: "applets/admin/vault", others: "github.com/ProtonMail/go-crypto"},
+	{name: "applets/admin/wait"},
 	{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
-	{name: "applets/admin/zone"},
 }

@@ -3,11 +3,14 @@ package admin
 
 import (
 	"chatmaild/applets/admin/bench"
+	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
 	"chatmaild/applets/admin/nocreate"
 	"chatmaild/applets/admin/proxyconfig"
+	"chatmaild/applets/admin/push"
 	"chatmaild/applets/admin/qr"
+	"chatmaild/applets/admin/queue"
 	"chatmaild/applets/admin/report"
 	"chatmaild/applets/admin/selftest"
 	"chatmaild/applets/admin/top"
@@ -25,14 +28,14 @@ func Commands() []command.Command {
 		userCommand,
 		inviteCommand,
 		nocreate.Command,
-		queueCommand,
-		dnsCommand,
+		queue.Command,
+		dns.Command,
 		firewall.Command,
 		proxyconfig.Command,
 		selftest.Command,
 		bench.Command,
 		qr.Command,
-		pushCommand,
+		push.Command,
 		top.Command,
 		webdev.Command,
 		importCommand,

@@ -20,6 +20,7 @@ import (
 	"chatmaild/applets/admin/vault"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 
@@ -165,16 +166,16 @@ func (r *reading) Close() error { return r.file.Close() }
 func openDatabase(ctx context.Context, conf *config.Config, machine host.Host) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	path, err := askMetadata(ctx, filepath.Join(machine.Root, conf.Socket("metadata")), push.CopyKey)
+	path, err := dict.Ask(ctx, filepath.Join(machine.Root, conf.Socket("metadata")), push.CopyKey)
 	if err == nil {
-		f, err := os.Open(string(path))
+		f, err := os.Open(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading the copy of the metadata: %w", err)
 		}
-		return f, os.Remove(string(path))
+		return f, os.Remove(path)
 	}
 	if !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, command.WithHint(err, "journalctl -u chatmaild-metadata -n 20")
+		return nil, command.WithHint(fmt.Errorf("asking the metadata daemon: %w", err), "journalctl -u chatmaild-metadata -n 20")
 	}
 	f, err := os.Open(filepath.Join(machine.Root, conf.MetadataDB()))
 	if err != nil {

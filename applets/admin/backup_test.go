@@ -24,14 +24,14 @@ const backupMailboxes = 30
 // aRelay is a machine with some mailboxes, whose state is elsewhere than by default.
 func aRelay(t *testing.T) *fakeMachine {
 	m := newMachine(t)
-	m.write("/etc/chatmail/chatmail.toml", "mail_domain = \"_x.test\"\n")
-	m.write("/etc/dkimkeys/opendkim.private", "key")
-	m.write("/var/lib/chatmaild/metadata.db", "tokens")
+	m.Write("/etc/chatmail/chatmail.toml", "mail_domain = \"_x.test\"\n")
+	m.Write("/etc/dkimkeys/opendkim.private", "key")
+	m.Write("/var/lib/chatmaild/metadata.db", "tokens")
 	for i := range backupMailboxes {
 		home := fmt.Sprintf("/home/vmail/mail/_x.test/user%02d@_x.test/", i)
-		m.write(home+"password", fmt.Sprintf("secret %d", i))
-		m.write(home+"cur/1700000000.M1P1.host:2,S", strings.Repeat("mail", 5000))
-		m.write(home+"tmp/.keep", "")
+		m.Write(home+"password", fmt.Sprintf("secret %d", i))
+		m.Write(home+"cur/1700000000.M1P1.host:2,S", strings.Repeat("mail", 5000))
+		m.Write(home+"tmp/.keep", "")
 	}
 	return m
 }
@@ -141,8 +141,8 @@ func TestBackupAndRestore(t *testing.T) {
 		if err := young.restore(t, name, l, false); err == nil || !strings.Contains(err.Error(), "there is a relay here already: /etc/chatmail/chatmail.toml") {
 			t.Errorf("restore on a living relay: %v", err)
 		}
-		young.write("/home/vmail/mail/_x.test/late@_x.test/password", "late")
-		young.write("/home/vmail/mail/_x.test/user01@_x.test/password", "changed")
+		young.Write("/home/vmail/mail/_x.test/late@_x.test/password", "late")
+		young.Write("/home/vmail/mail/_x.test/user01@_x.test/password", "changed")
 		if err := young.restore(t, name, l, true); err != nil {
 			t.Fatal(err)
 		}
@@ -152,9 +152,9 @@ func TestBackupAndRestore(t *testing.T) {
 }
 
 func (m *fakeMachine) mustRead(path, want string) {
-	m.t.Helper()
+	m.T.Helper()
 	if got, err := os.ReadFile(filepath.Join(m.Root, path)); err != nil || string(got) != want {
-		m.t.Errorf("%s: got %q, %v, want %q", path, got, err, want)
+		m.T.Errorf("%s: got %q, %v, want %q", path, got, err, want)
 	}
 }
 

@@ -27,10 +27,10 @@ func written(todo *plan, path string) *wanted.File {
 }
 
 func (m *fakeMachine) mustPlan(text string) *plan {
-	m.t.Helper()
+	m.T.Helper()
 	todo, err := m.plan(text)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	return todo
 }
@@ -45,15 +45,15 @@ func TestFirstCertificate(t *testing.T) {
 		if f == nil || f.Mode != 0o600 || f.Owner != wanted.ACMEUser {
 			t.Fatalf("%s: got %+v, want it, of %s alone", path, f, wanted.ACMEUser)
 		}
-		m.write(path, string(f.Content))
+		m.Write(path, string(f.Content))
 	}
 	for _, unit := range []string{"chatmaild-certificate.path", "chatmaild-acme.socket", "chatmaild-acme.service"} {
 		if !slices.ContainsFunc(todo.units, func(s unitStep) bool { return s == unitStep{"start", unit, "it is inactive"} }) {
 			t.Errorf("%s is not started: %v", unit, todo.units)
 		}
 	}
-	m.active[wanted.ACME] = time.Now().Add(time.Minute)
-	m.enabled[wanted.ACME] = true
+	m.Active[wanted.ACME] = time.Now().Add(time.Minute)
+	m.Enabled[wanted.ACME] = true
 	again := m.mustPlan(plainName)
 	if f := written(again, acmeFolder.Certificate()); f != nil {
 		t.Errorf("a second run would write %s", f.Path)
@@ -86,20 +86,20 @@ func TestTakesOverAcmetool(t *testing.T) {
 		{"a key of another certificate", plainName, func(m *fakeMachine) {
 			other, err := keys.New()
 			if err != nil {
-				m.t.Fatal(err)
+				m.T.Fatal(err)
 			}
-			m.write(live+"privkey", string(other))
+			m.Write(live+"privkey", string(other))
 		}, false, ""},
-		{"a key of ours is there", plainName, func(m *fakeMachine) { m.write(acmeFolder.PrivateKey(), string(key)) }, false, ""},
+		{"a key of ours is there", plainName, func(m *fakeMachine) { m.Write(acmeFolder.PrivateKey(), string(key)) }, false, ""},
 		{"another relay's", "mail_domain = \"other.example.org\"\n", func(*fakeMachine) {}, false, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t)
-			m.write(live+"privkey", string(key))
-			m.write(live+"fullchain", string(cert))
-			m.write("/var/lib/acme/accounts/acme-staging-v02.api.letsencrypt.org%2fdirectory/aaaa/privkey", "staging")
-			m.write("/var/lib/acme/accounts/acme-v02.api.letsencrypt.org%2fdirectory/bbbb/privkey", "production")
+			m.Write(live+"privkey", string(key))
+			m.Write(live+"fullchain", string(cert))
+			m.Write("/var/lib/acme/accounts/acme-staging-v02.api.letsencrypt.org%2fdirectory/aaaa/privkey", "staging")
+			m.Write("/var/lib/acme/accounts/acme-v02.api.letsencrypt.org%2fdirectory/bbbb/privkey", "production")
 			tt.spoil(m)
 			todo := m.mustPlan(tt.config)
 			f := written(todo, acmeFolder.Certificate())
@@ -123,9 +123,9 @@ func TestProblemInStatus(t *testing.T) {
 	m := newMachine(t)
 	todo := m.mustPlan(plainName)
 	for _, path := range []string{acmeFolder.Certificate(), acmeFolder.PrivateKey()} {
-		m.write(path, string(written(todo, path).Content))
+		m.Write(path, string(written(todo, path).Content))
 	}
-	m.write(acmeFolder.StateFile(), `{"directory":"x","next":"2026-03-01T10:00:00Z",
+	m.Write(acmeFolder.StateFile(), `{"directory":"x","next":"2026-03-01T10:00:00Z",
 		"problem":{"type":"caa","detail":"not you","since":"2026-02-01T00:00:00Z","times":3}}`)
 	e := examiner{planner: m.planner(plainName)}
 	e.certificate()

@@ -121,7 +121,7 @@ func (e *examiner) echoBot() {
 	if err == nil {
 		probe, err = session.ParseProbe(text)
 	}
-	ago := age(e.now, probe.Time)
+	ago := e.ago(probe.Time)
 	switch {
 	case err != nil:
 		e.say("probe", trouble, look+e.conf.MailDomain, "%v", err)
@@ -131,7 +131,7 @@ func (e *examiner) echoBot() {
 		e.say("probe", trouble, look+e.conf.MailDomain, "%s ago a message from the bot to itself failed: %s", ago, probe.Error)
 	case !probe.OK:
 		e.say("probe", trouble, look+e.conf.MailDomain, "%s ago a message from the bot to itself failed: %s; the last good one was %s ago",
-			ago, probe.Error, age(e.now, probe.LastSuccess))
+			ago, probe.Error, e.ago(probe.LastSuccess))
 	default:
 		e.say("probe", fine, "", "%s ago a message from the bot to itself took %.0f ms", ago, probe.Seconds*1000)
 	}

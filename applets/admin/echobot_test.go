@@ -44,8 +44,8 @@ func TestEchoBotIsMadeOnce(t *testing.T) {
 	if !auth.Matches(string(password.Content), id.Password) {
 		t.Error("the bot cannot log in with its password")
 	}
-	m.write(identity.Path, string(identity.Content))
-	m.write(password.Path, string(password.Content))
+	m.Write(identity.Path, string(identity.Content))
+	m.Write(password.Path, string(password.Content))
 	again, files := botFiles(t, &p)
 	if got, want := p.echoBotInvite(), id.InviteLink("_chat.example"); got != want || again.InviteLink("_chat.example") != want {
 		t.Errorf("the second run: got %s, want %s", got, want)
@@ -55,18 +55,18 @@ func TestEchoBotIsMadeOnce(t *testing.T) {
 	}
 
 	for name, stored := range map[string]string{"another's": "{SHA512-CRYPT}$6$x$y", "none": "", "unreadable": "{BLF-CRYPT}x"} {
-		m.write(password.Path, stored)
+		m.Write(password.Path, stored)
 		if _, files := botFiles(t, &p); !auth.Matches(string(files["password"].Content), id.Password) {
 			t.Errorf("with the password %s of before, the bot cannot log in", name)
 		}
 	}
 	blocked := auth.Block(string(password.Content))
-	m.write(password.Path, blocked)
+	m.Write(password.Path, blocked)
 	if _, files := botFiles(t, &p); string(files["password"].Content) != blocked {
 		t.Error("a bot that an operator has blocked is not any more")
 	}
 
-	m.write(identity.Path, "{}")
+	m.Write(identity.Path, "{}")
 	if _, err := p.echoBot(); err == nil {
 		t.Error("a damaged identity is replaced by another")
 	}
@@ -74,7 +74,7 @@ func TestEchoBotIsMadeOnce(t *testing.T) {
 
 func TestNoEchoBot(t *testing.T) {
 	m := newMachine(t)
-	m.active[wanted.Echobot] = time.Now()
+	m.Active[wanted.Echobot] = time.Now()
 	p := m.planner(underscore + "echobot = false\n")
 	id, files := botFiles(t, &p)
 	if id != nil || len(files) > 0 || p.echoBotInvite() != "" || p.botUnits() != nil {
@@ -119,10 +119,10 @@ func TestEchoBotStatus(t *testing.T) {
 			e.now = now
 			if e.conf.Echobot {
 				_, files := botFiles(t, &e.planner)
-				m.write(e.conf.EchobotIdentity(), string(files["identity.json"].Content))
+				m.Write(e.conf.EchobotIdentity(), string(files["identity.json"].Content))
 			}
 			if tt.probe != "" {
-				m.write(e.conf.ProbeResult(), tt.probe)
+				m.Write(e.conf.ProbeResult(), tt.probe)
 			}
 			e.echoBot()
 			var got finding

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/mailqueue"
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
 	"chatmaild/applets/keys"
 )
 
@@ -72,9 +74,9 @@ func (e *examiner) units(ctx context.Context) {
 		case u.Active != "active":
 			e.say(part, trouble, look, "%s", u.Active)
 		case u.Restarts > 0:
-			e.say(part, notice, look, "active for %s, restarted %d times after a failure", age(e.now, u.Since), u.Restarts)
+			e.say(part, notice, look, "active for %s, restarted %d times after a failure", e.ago(u.Since), u.Restarts)
 		default:
-			e.say(part, fine, "", "active for %s", age(e.now, u.Since))
+			e.say(part, fine, "", "active for %s", e.ago(u.Since))
 		}
 	}
 }
@@ -106,8 +108,8 @@ func (e *examiner) ports() {
 }
 
 func (e *examiner) certificate() {
-	paths := certificatePaths(e.conf)
-	pair, err := readPair(e.machine, paths)
+	paths := keyfiles.Paths(e.conf)
+	pair, err := keyfiles.ReadPair(e.machine, paths)
 	if e.conf.ACME() {
 		e.authority(pair)
 	}
@@ -141,7 +143,7 @@ func (e *examiner) certificate() {
 // authority says how asking for certificates went. While the one in use lasts,
 // failing is only worth a note.
 func (e *examiner) authority(pair *keys.Certificate) {
-	state, err := acmeState(e.machine, e.conf)
+	state, err := keyfiles.ACMEState(e.machine, e.conf)
 	switch {
 	case err != nil:
 		e.say("certificate authority", trouble, "chatmaild run", "%v", err)
@@ -162,7 +164,7 @@ func (e *examiner) dkim() {
 		e.say("DKIM key", fine, "", "none needed: a relay at an IP address does not sign")
 		return
 	}
-	path := dkimKeyPath(e.conf)
+	path := keyfiles.DKIM(e.conf)
 	text, err := e.machine.ReadFile(path)
 	if err == nil {
 		_, err = keys.DKIMRecord(text)
@@ -196,7 +198,7 @@ func (e *examiner) destinations() {
 	}
 	rules := mailqueue.ParseRules(string(text)).All()
 	for _, domain := range slices.Sorted(maps.Keys(rules)) {
-		if word, ok := ruled[rules[domain]]; ok {
+		if word := rules[domain].Word(); word != "" {
 			e.say("destinations", notice, "chatmaild queue release "+domain+" undoes it", "mail to %s is %s", domain, word)
 		}
 	}
@@ -224,19 +226,8 @@ func (e *examiner) pending(ctx context.Context) {
 	}
 }
 
-// age says how long ago since was, in its two largest units.
-func age(now, since time.Time) string { return span(now.Sub(since)) }
-
-func span(d time.Duration) string {
-	switch d = d.Round(time.Second); {
-	case d < time.Hour:
-		return d.String()
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%d days", int(d.Hours()/24))
-	}
-}
+// ago says how long ago since was.
+func (e *examiner) ago(since time.Time) string { return command.FormatDuration(e.now.Sub(since)) }
 
 func gigabytes(octets int64) string {
 	return fmt.Sprintf("%.1f GB", float64(octets)/(1<<30))

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"chatmaild/applets/admin/dns"
+	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/resolver"
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -163,7 +164,7 @@ func (im *importer) requireFit(ctx context.Context) error {
 		}
 	}
 	if im.from == "" && !im.skipDNSCheck && !im.conf.SelfSigned() {
-		return requireDNS(ctx, im.conf, im.machine, &resolver.Resolver{})
+		return dns.Require(ctx, im.conf, im.machine, &resolver.Resolver{})
 	}
 	return nil
 }

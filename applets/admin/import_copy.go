@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
@@ -106,7 +107,7 @@ func (im *importer) copyKeys(context.Context) error {
 		owner host.Owner
 	}
 	root, opendkim := host.Owner{User: "root", Group: "root"}, host.Owner{User: "opendkim", Group: "opendkim"}
-	trees := []tree{{dkimKeyPath(im.conf), opendkim}, {im.conf.NocreateFile, root}}
+	trees := []tree{{keyfiles.DKIM(im.conf), opendkim}, {im.conf.NocreateFile, root}}
 	if im.conf.ACME() {
 		trees = append(trees, tree{takeover.Acmetool, root})
 	}

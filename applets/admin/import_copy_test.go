@@ -23,8 +23,8 @@ func TestImportFrom(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	if len(m.did) > 0 {
-		t.Errorf("units were touched: %q", m.did)
+	if len(m.Did) > 0 {
+		t.Errorf("units were touched: %q", m.Did)
 	}
 	copied := host.Host{Root: filepath.Join(m.Root, "copy")}
 	for _, name := range []string{
@@ -62,10 +62,10 @@ func TestImportFromLinks(t *testing.T) {
 	for name, there := range map[string]string{"nothing there": "", "another one there": "renewed here"} {
 		t.Run(name, func(t *testing.T) {
 			old, m := newOldRelay(t), newMachine(t)
-			old.write(takeover.INI, oldINI+"tls_external_cert_and_key = "+live+"/fullchain.pem "+live+"/privkey.pem\n")
-			old.write(live+"/README", "links")
+			old.Write(takeover.INI, oldINI+"tls_external_cert_and_key = "+live+"/fullchain.pem "+live+"/privkey.pem\n")
+			old.Write(live+"/README", "links")
 			for from, to := range map[string]string{takeover.SelfSigned: "fullchain.pem", takeover.SelfKey: "privkey.pem"} {
-				old.write("/etc/letsencrypt/archive/"+to, old.read(from))
+				old.Write("/etc/letsencrypt/archive/"+to, old.read(from))
 				if err := old.Symlink("../../archive/"+to, live+"/"+to); err != nil {
 					t.Fatal(err)
 				}
@@ -76,7 +76,7 @@ func TestImportFromLinks(t *testing.T) {
 			}
 			if there != "" {
 				want = there
-				m.write(live+"/privkey.pem", there)
+				m.Write(live+"/privkey.pem", there)
 			}
 			for range 2 {
 				im, out := m.importer(importOptions{from: "/copy"})

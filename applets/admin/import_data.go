@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 )
@@ -43,7 +44,7 @@ func (im *importer) takeSelfSigned() error {
 	if err != nil {
 		return nil // noted by requireKeys
 	}
-	to := certificatePaths(im.conf)
+	to := keyfiles.Paths(im.conf)
 	files := []wanted.File{
 		{Path: to.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
 		{Path: to.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},

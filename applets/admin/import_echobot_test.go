@@ -63,10 +63,10 @@ func TestImportEchobot(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newOldRelay(t)
 			for name, text := range tt.files {
-				m.write(name, text)
+				m.Write(name, text)
 			}
 			if !tt.withoutPython {
-				m.write("/usr/bin/python3", "")
+				m.Write("/usr/bin/python3", "")
 			}
 			im, out := m.importer(importOptions{})
 			run := im.machine.Command

@@ -67,21 +67,21 @@ func newOldRelay(t *testing.T) *fakeMachine {
 		oldBoxes + "/a2@" + oldDomain + "/password":            "{SHA512-CRYPT}$6$x$y",
 		oldBoxes + "/a2@" + oldDomain + "/cur/1:2,S":           "a message",
 	} {
-		m.write(name, text)
+		m.Write(name, text)
 	}
 	for _, unit := range []string{"doveauth.service", "filtermail.service", "chatmail-expire.timer", "postfix.service", "dovecot.service", "nginx.service"} {
-		m.active[unit], m.enabled[unit] = time.Now().Add(-time.Hour), true
+		m.Active[unit], m.Enabled[unit] = time.Now().Add(-time.Hour), true
 	}
-	m.write(unitFolder+"/doveauth.service", "[Service]\n")
+	m.Write(unitFolder+"/doveauth.service", "[Service]\n")
 	for _, unit := range slices.Concat(socketUnits, serviceUnits, []string{wanted.Target}) {
-		m.write("/usr/lib/systemd/system/"+unit, "[Unit]\n")
+		m.Write("/usr/lib/systemd/system/"+unit, "[Unit]\n")
 	}
 	return m
 }
 
 // importer is the command on the machine. Its servers listen once Postfix has started.
 func (m *fakeMachine) importer(opts importOptions) (*importer, *bytes.Buffer) {
-	m.t.Helper()
+	m.T.Helper()
 	if opts.ini == "" {
 		opts.ini = takeover.INI
 	}
@@ -92,7 +92,7 @@ func (m *fakeMachine) importer(opts importOptions) (*importer, *bytes.Buffer) {
 		if name == "systemctl" && slices.Equal(args, []string{"start", wanted.Postfix}) {
 			m.listen()
 		}
-		return m.command(ctx, name, args...)
+		return m.Systemd(ctx, name, args...)
 	}
 	return newImporter(env, h, opts), &out
 }
@@ -101,20 +101,20 @@ func (m *fakeMachine) importer(opts importOptions) (*importer, *bytes.Buffer) {
 func (m *fakeMachine) listen() {
 	conf, err := config.Parse("", "mail_domain = \""+oldDomain+"\"")
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	lines := "  sl  local_address\n"
 	for i, p := range wanted.Ports(conf) {
 		lines += fmt.Sprintf("   %d: 00000000:%04X 00000000:0000 0A 0:0 0:0 0 0 0 %d 1 0\n", i, p.Port, 1000+i)
 	}
-	m.write("/proc/net/tcp", lines)
+	m.Write("/proc/net/tcp", lines)
 }
 
 func (m *fakeMachine) read(name string) string {
-	m.t.Helper()
+	m.T.Helper()
 	text, err := m.ReadFile(name)
 	if err != nil {
-		m.t.Error(err)
+		m.T.Error(err)
 	}
 	return string(text)
 }
@@ -122,7 +122,7 @@ func (m *fakeMachine) read(name string) string {
 func (m *fakeMachine) links(target string) []string {
 	found, err := filepath.Glob(filepath.Join(m.Root, unitFolder, "*"))
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	var links []string
 	for _, name := range found {
@@ -135,35 +135,35 @@ func (m *fakeMachine) links(target string) []string {
 
 // register stores a token as the metadata daemon does.
 func (m *fakeMachine) register(conf *config.Config, account, token string) {
-	m.t.Helper()
+	m.T.Helper()
 	im, _ := m.importer(importOptions{})
 	db, err := tokens.Open(filepath.Join(m.Root, conf.MetadataDB()), tokens.Options{
 		Mailboxes: tokens.MailFolder(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
 	})
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	if err := errors.Join(db.Register(account, token, time.Now()), db.Close()); err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 }
 
 func (m *fakeMachine) remove(name string) {
 	if err := os.RemoveAll(filepath.Join(m.Root, name)); err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 }
 
 // fakeMetadata is a metadata daemon that only remembers whom it was asked to notify.
 func (m *fakeMachine) fakeMetadata() (told func() []string) {
-	m.t.Helper()
+	m.T.Helper()
 	socket := filepath.Join(m.Root, config.Defaults().Socket("metadata"))
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	l, err := net.Listen("unix", socket)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	handler := &notifyLog{}
@@ -173,7 +173,7 @@ func (m *fakeMachine) fakeMetadata() (told func() []string) {
 	return func() []string {
 		cancel()
 		if err := <-ended; err != nil {
-			m.t.Error(err)
+			m.T.Error(err)
 		}
 		return handler.accounts
 	}

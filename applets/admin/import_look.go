@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
@@ -105,7 +106,7 @@ func (im *importer) oldPages(params []takeover.Param) ([]string, error) {
 // what it found of the others.
 func (im *importer) requireKeys() error {
 	if _, literal := im.conf.IPv4(); !literal {
-		name := dkimKeyPath(im.conf)
+		name := keyfiles.DKIM(im.conf)
 		text, err := im.source.ReadFile(name)
 		if err == nil {
 			_, err = keys.DKIMRecord(text)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/config"
 )
@@ -98,7 +99,7 @@ func (im *importer) showData(out io.Writer) {
 		}
 	}
 	if _, literal := im.conf.IPv4(); !literal {
-		fmt.Fprintf(out, "DKIM key: %s, selector %s\n", dkimKeyPath(im.conf), im.conf.DKIMSelector)
+		fmt.Fprintf(out, "DKIM key: %s, selector %s\n", keyfiles.DKIM(im.conf), im.conf.DKIMSelector)
 	}
 	if _, _, err := im.oldPair(); err == nil {
 		fmt.Fprintf(out, "TLS key: the one in %s\n", im.oldPairPaths().PrivateKey)

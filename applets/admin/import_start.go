@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chatmaild/applets/admin/wait"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
@@ -53,7 +54,7 @@ func (im *importer) planner(conf *config.Config, yielding ...string) *planner {
 func (im *importer) awaitServing(ctx context.Context, conf *config.Config) error {
 	until, cancel := context.WithTimeout(ctx, servingTimeout)
 	defer cancel()
-	return poll(until, servingPoll, func() (bool, error) {
+	return wait.Until(until, servingPoll, func() (bool, error) {
 		listeners, err := im.machine.Listeners()
 		if err != nil {
 			return true, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wait"
 	"chatmaild/applets/admin/wanted"
 )
 
@@ -72,7 +73,7 @@ func (im *importer) stopMail(ctx context.Context) error {
 func (im *importer) drain(ctx context.Context) {
 	until, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	err := poll(until, drainPoll, func() (bool, error) {
+	err := wait.Until(until, drainPoll, func() (bool, error) {
 		n, err := im.machine.UnderWay()
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d messages are still under way", n)

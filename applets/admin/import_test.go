@@ -17,14 +17,14 @@ import (
 
 func TestImportDryRunChangesNothing(t *testing.T) {
 	m := newOldRelay(t)
-	m.write(oldBoxes+"/echo@"+oldDomain+"/new/1", "to a bot whose password is elsewhere")
-	before := m.everything()
+	m.Write(oldBoxes+"/echo@"+oldDomain+"/new/1", "to a bot whose password is elsewhere")
+	before := m.Everything()
 	im, out := m.importer(importOptions{dryRun: true})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if after := m.everything(); !maps.Equal(before, after) || len(m.did) > 0 {
-		t.Errorf("files changed, or units: %q", m.did)
+	if after := m.Everything(); !maps.Equal(before, after) || len(m.Did) > 0 {
+		t.Errorf("files changed, or units: %q", m.Did)
 	}
 	for _, part := range []string{
 		"unknown  tpyo", "taken    max_load_1m", "2 accounts stay", "1 refuse cleartext; 1 have push tokens",
@@ -41,8 +41,8 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 
 func TestImportAndUndo(t *testing.T) {
 	m := newOldRelay(t)
-	m.write(oldBoxes+"/echo@"+oldDomain+"/password", "{SHA512-CRYPT}$6$of$another")
-	before := m.everything()
+	m.Write(oldBoxes+"/echo@"+oldDomain+"/password", "{SHA512-CRYPT}$6$of$another")
+	before := m.Everything()
 	im, out := m.importer(importOptions{})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -62,7 +62,7 @@ func TestImportAndUndo(t *testing.T) {
 		if !slices.Contains(masked, u.Name) {
 			t.Errorf("%s is not masked", u.Name)
 		}
-		if _, active := m.active[u.Name]; active || m.enabled[u.Name] {
+		if _, active := m.Active[u.Name]; active || m.Enabled[u.Name] {
 			t.Errorf("%s runs, or would after a reboot", u.Name)
 		}
 	}
@@ -71,14 +71,14 @@ func TestImportAndUndo(t *testing.T) {
 	}
 
 	// Another import finds nothing to do.
-	m.did = nil
+	m.Did = nil
 	im, out = m.importer(importOptions{})
-	if err := im.run(t.Context()); err != nil || len(m.did) > 0 || !strings.Contains(out.String(), "nothing to do") {
-		t.Errorf("again: %v, %q\n%s", err, m.did, out)
+	if err := im.run(t.Context()); err != nil || len(m.Did) > 0 || !strings.Contains(out.String(), "nothing to do") {
+		t.Errorf("again: %v, %q\n%s", err, m.Did, out)
 	}
 
 	// What chatmaild run writes later is put back as well.
-	m.write("/etc/dovecot/dovecot.conf", "# a later one\n")
+	m.Write("/etc/dovecot/dovecot.conf", "# a later one\n")
 	m.register(conf, "a2@"+oldDomain, "openpgp:new")
 	im, out = m.importer(importOptions{undo: true})
 	if err := im.run(t.Context()); err != nil {
@@ -97,11 +97,11 @@ func TestImportAndUndo(t *testing.T) {
 		t.Errorf("still masked: %q", got)
 	}
 	for _, unit := range []string{"doveauth.service", "filtermail.service", "chatmail-expire.timer", "postfix.service", "dovecot.service"} {
-		if _, active := m.active[unit]; !active || !m.enabled[unit] {
+		if _, active := m.Active[unit]; !active || !m.Enabled[unit] {
 			t.Errorf("%s is not back", unit)
 		}
 	}
-	if m.enabled[wanted.Target] {
+	if m.Enabled[wanted.Target] {
 		t.Error("chatmaild would start after a reboot")
 	}
 	for _, name := range []string{config.DefaultPath, importFolder, conf.MetadataDB(), wanted.TLSFolder} {
@@ -132,13 +132,13 @@ func TestImportResumes(t *testing.T) {
 	if err := im.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for at := range len(whole.did) {
+	for at := range len(whole.Did) {
 		if at%7 != 0 { // they are many, and alike
 			continue
 		}
 		for _, undo := range []bool{false, true} {
 			m := newOldRelay(t)
-			before := m.everything()
+			before := m.Everything()
 			im, _ := m.importer(importOptions{})
 			crash(im, at)
 			e := examiner{planner: planner{machine: m.Host}}
@@ -147,12 +147,12 @@ func TestImportResumes(t *testing.T) {
 			}
 			im, out := m.importer(importOptions{undo: undo})
 			if err := im.run(t.Context()); err != nil {
-				t.Fatalf("broken off at %d (%s), undo %v: %v\n%s", at, whole.did[at], undo, err, out)
+				t.Fatalf("broken off at %d (%s), undo %v: %v\n%s", at, whole.Did[at], undo, err, out)
 			}
 			if masked := m.links("/dev/null"); (len(masked) == len(takeover.Units)) == undo || undo && len(masked) > 0 {
 				t.Errorf("broken off at %d, undo %v: masked are %q", at, undo, masked)
 			}
-			if _, active := m.active["doveauth.service"]; active != undo {
+			if _, active := m.Active["doveauth.service"]; active != undo {
 				t.Errorf("broken off at %d, undo %v: doveauth.service runs: %v", at, undo, active)
 			}
 			if undo {
@@ -192,8 +192,8 @@ func crash(im *importer, at int) {
 // TestImportFailureBringsTheOldBack: once mail is off, there is one relay or the other.
 func TestImportFailureBringsTheOldBack(t *testing.T) {
 	m := newOldRelay(t)
-	m.refuse = "doveconf"
-	before := m.everything()
+	m.Refuse = "doveconf"
+	before := m.Everything()
 	im, out := m.importer(importOptions{})
 	err := im.run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "Dovecot does not take its configuration") {
@@ -205,7 +205,7 @@ func TestImportFailureBringsTheOldBack(t *testing.T) {
 		}
 	}
 	for _, unit := range []string{"doveauth.service", "filtermail.service", "postfix.service", "dovecot.service"} {
-		if _, active := m.active[unit]; !active {
+		if _, active := m.Active[unit]; !active {
 			t.Errorf("%s is not back", unit)
 		}
 	}
@@ -219,24 +219,24 @@ func TestImportRefuses(t *testing.T) {
 		want   string
 	}{
 		{"no relay", func(m *fakeMachine) { m.remove(takeover.INI) }, importOptions{}, "finding the Python relay"},
-		{"bad ini", func(m *fakeMachine) { m.write(takeover.INI, "mail_domain") }, importOptions{}, takeover.INI + ": line 1"},
-		{"a config", func(m *fakeMachine) { m.write(config.DefaultPath, "mail_domain = \"x.example\"") }, importOptions{}, "there is a configuration already"},
+		{"bad ini", func(m *fakeMachine) { m.Write(takeover.INI, "mail_domain") }, importOptions{}, takeover.INI + ": line 1"},
+		{"a config", func(m *fakeMachine) { m.Write(config.DefaultPath, "mail_domain = \"x.example\"") }, importOptions{}, "there is a configuration already"},
 		{"no mailboxes", func(m *fakeMachine) { m.remove(oldBoxes) }, importOptions{}, "there are no mailboxes"},
-		{"old passwords", func(m *fakeMachine) { m.write(takeover.OldPasswords, "SQLite") }, importOptions{}, "passwords are still in"},
+		{"old passwords", func(m *fakeMachine) { m.Write(takeover.OldPasswords, "SQLite") }, importOptions{}, "passwords are still in"},
 		{"no DKIM key", func(m *fakeMachine) { m.remove("/etc/dkimkeys/opendkim.private") }, importOptions{}, "the DKIM key"},
 		{"nothing to undo", func(*fakeMachine) {}, importOptions{undo: true}, "nothing to undo"},
-		{"a damaged journal", func(m *fakeMachine) { m.write(importJournal, "{") }, importOptions{}, importJournal},
+		{"a damaged journal", func(m *fakeMachine) { m.Write(importJournal, "{") }, importOptions{}, importJournal},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newOldRelay(t)
 			tt.change(m)
-			before := m.everything()
+			before := m.Everything()
 			im, _ := m.importer(tt.opts)
 			if err := im.run(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
-			if len(m.did) > 0 || !maps.Equal(before, m.everything()) {
-				t.Errorf("something changed; units: %q", m.did)
+			if len(m.Did) > 0 || !maps.Equal(before, m.Everything()) {
+				t.Errorf("something changed; units: %q", m.Did)
 			}
 		})
 	}
@@ -248,7 +248,7 @@ func TestImportNotifies(t *testing.T) {
 	fresh := takeover.Notification{Account: "a1@" + oldDomain, Since: time.Now().Add(-time.Minute), Token: "openpgp:old"}
 	stale := takeover.Notification{Account: "a2@" + oldDomain, Since: time.Now().Add(-24 * time.Hour), Token: "openpgp:x"}
 	for name, text := range map[string]string{"1": string(fresh.Encode()), "2": string(fresh.Encode()), "3": string(stale.Encode()), "4.tmp": "half"} {
-		m.write(oldBoxes+"/"+takeover.Pending+"/"+name, text)
+		m.Write(oldBoxes+"/"+takeover.Pending+"/"+name, text)
 	}
 	told := m.fakeMetadata()
 	im, out := m.importer(importOptions{})

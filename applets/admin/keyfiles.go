@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
-	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 )
 
@@ -17,7 +16,7 @@ import (
 // key that is there is never replaced: clients pin the one of the certificate,
 // and DNS names the one of DKIM.
 func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error) {
-	paths.DKIMKey = dkimKeyPath(p.conf)
+	paths.DKIMKey = keyfiles.DKIM(p.conf)
 	if _, literal := p.conf.IPv4(); !literal {
 		dkim, err := p.dkimKey(paths.DKIMKey)
 		if err != nil {
@@ -25,7 +24,7 @@ func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 		}
 		make = append(make, dkim...)
 	}
-	tls := certificatePaths(p.conf)
+	tls := keyfiles.Paths(p.conf)
 	paths.Certificate, paths.PrivateKey = tls.Certificate, tls.PrivateKey
 	if _, _, external := p.conf.ExternalTLS(); external {
 		return paths, make, p.checkExternal(paths.Certificate, paths.PrivateKey)
@@ -64,11 +63,6 @@ func (p *planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 		missing = append(missing, f)
 	}
 	return missing, nil
-}
-
-// dkimKeyPath is where OpenDKIM finds the key of its selector.
-func dkimKeyPath(conf *config.Config) string {
-	return filepath.Join("/etc/dkimkeys", conf.DKIMSelector+".private")
 }
 
 func (p *planner) dkimKey(path string) ([]wanted.File, error) {

@@ -31,7 +31,7 @@ func TestMoveLoad(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			machine := aRelay(t)
 			if tt.mailOn {
-				machine.active[wanted.Postfix] = time.Now()
+				machine.Active[wanted.Postfix] = time.Now()
 			}
 			m := move{conf: machine.conf(t), machine: machine.Host, there: "root@new"}
 			if tt.noted != nil {

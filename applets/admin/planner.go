@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
@@ -179,7 +180,7 @@ func (p *planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 			steps = append(steps, unitStep{"restart", name, "its configuration changes"})
 		case older:
 			steps = append(steps, unitStep{"restart", name, "its configuration is newer than it"})
-		case name == wanted.ACME && !hasCertificate(p.conf, p.machine):
+		case name == wanted.ACME && !keyfiles.Issued(p.conf, p.machine):
 			steps = append(steps, unitStep{"restart", name, "to ask for a certificate"})
 		}
 	}
@@ -224,7 +225,7 @@ func (p *planner) reads(files []wanted.File, paths wanted.Paths) map[string][]st
 	reads := map[string][]string{wanted.OpenDKIM: {paths.DKIMKey}, wanted.ACME: {p.configPath}}
 	// Any other certificate changes by itself; wanted.CertificatePath looks after it.
 	if p.conf.SelfSigned() {
-		for _, name := range tlsServers {
+		for _, name := range wanted.TLSServers() {
 			reads[name] = []string{paths.Certificate, paths.PrivateKey}
 		}
 	}

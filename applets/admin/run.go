@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"chatmaild/applets/admin/dns"
+	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/qr"
-	"chatmaild/applets/admin/resolver"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -62,7 +63,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 	}
 	p := planner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
 	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
-		if err := requireDNS(ctx, conf, machine, &resolver.Resolver{}); err != nil {
+		if err := dns.Require(ctx, conf, machine, &resolver.Resolver{}); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,6 @@ package admin
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,127 +11,35 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/host/hosttest"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
 
-// fakeMachine is a Debian 12 in a temporary folder whose systemd and servers do
-// what a test wants.
-type fakeMachine struct {
-	host.Host
-	t       *testing.T
-	active  map[string]time.Time // unit → since
-	enabled map[string]bool
-	refuse  string   // the program that does not take its configuration
-	did     []string // systemctl calls that change something
-}
+// fakeMachine is the machine of the tests of this package.
+type fakeMachine struct{ *hosttest.Machine }
 
 func newMachine(t *testing.T) *fakeMachine {
 	t.Helper()
-	m := &fakeMachine{t: t, active: map[string]time.Time{}, enabled: map[string]bool{}}
-	m.Root = t.TempDir()
-	m.Command = m.command
-	m.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
-	m.write("/proc/net/tcp", "  sl  local_address\n")
-	m.write(sysctlFile, "")
-	for _, program := range []string{
-		"/usr/sbin/postfix", "/usr/sbin/dovecot", "/usr/lib/dovecot/imap", "/usr/lib/dovecot/lmtp",
-		"/usr/lib/dovecot/modules/lib22_push_notification_lua_plugin.so",
-		"/usr/sbin/opendkim", "/usr/sbin/nginx", "/usr/lib/nginx/modules/ngx_stream_module.so",
-	} {
-		m.write(program, "")
-	}
-	return m
-}
-
-func (m *fakeMachine) write(path, text string) {
-	m.t.Helper()
-	full := filepath.Join(m.Root, path)
-	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-		m.t.Fatal(err)
-	}
-	if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-func (m *fakeMachine) command(_ context.Context, name string, args ...string) (string, error) {
-	switch {
-	case name == "systemctl" && args[0] == "show":
-		var out []string
-		for _, unit := range args[slices.Index(args, "--")+1:] {
-			active, since := "inactive", ""
-			if t, ok := m.active[unit]; ok {
-				active, since = "active", t.UTC().Format("Mon 2006-01-02 15:04:05.000000 MST")
-			}
-			enabled := "disabled"
-			if m.enabled[unit] {
-				enabled = "enabled"
-			}
-			out = append(out, fmt.Sprintf("Id=%s\nLoadState=loaded\nActiveState=%s\nUnitFileState=%s\nNRestarts=0\nActiveEnterTimestamp=%s\n",
-				unit, active, enabled, since))
-		}
-		return strings.Join(out, "\n"), nil
-	case name == "systemctl":
-		m.did = append(m.did, strings.Join(args, " "))
-		units := args[1:]
-		if slices.Contains(units, wanted.Postfix) {
-			units = append(slices.Clone(units), wanted.PostfixInstance)
-		}
-		for _, unit := range units {
-			switch args[0] {
-			case "start", "restart":
-				m.active[unit] = time.Now().Add(time.Second)
-			case "stop":
-				delete(m.active, unit)
-			case "enable":
-				m.enabled[unit] = true
-			case "disable":
-				delete(m.enabled, unit)
-			}
-		}
-		return "", nil
-	case m.refuse != "" && strings.HasSuffix(name, m.refuse):
-		return "", errors.New("exit status 1: line 7 is odd")
-	default:
-		return "", nil
-	}
+	return &fakeMachine{hosttest.New(t)}
 }
 
 func (m *fakeMachine) plan(text string) (*plan, error) {
-	m.t.Helper()
+	m.T.Helper()
 	p := m.planner(text)
 	return p.relay(context.Background())
 }
 
 func (m *fakeMachine) planner(text string) planner {
-	m.t.Helper()
+	m.T.Helper()
 	conf, err := config.Parse("test.toml", text)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	return planner{conf: conf, configPath: "/etc/chatmail/chatmail.toml", version: "1", machine: m.Host, now: time.Now()}
 }
 
 const underscore = "mail_domain = \"_chat.example\"\n"
-
-// everything is what the machine holds, path → content.
-func (m *fakeMachine) everything() map[string]string {
-	m.t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(m.Root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		files[path] = string(text)
-		return err
-	})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return files
-}
 
 // settle makes the plan take owners as they come out below a root of our own.
 func settle(todo *plan) {
@@ -150,7 +56,7 @@ func settle(todo *plan) {
 
 func TestPlanningChangesNothing(t *testing.T) {
 	m := newMachine(t)
-	before := m.everything()
+	before := m.Everything()
 	todo, err := m.plan(underscore)
 	if err != nil {
 		t.Fatal(err)
@@ -165,9 +71,9 @@ func TestPlanningChangesNothing(t *testing.T) {
 	if strings.Contains(out.String(), "PRIVATE KEY") {
 		t.Error("the dry run shows a private key")
 	}
-	after := m.everything()
-	if len(after) != len(before) || len(m.did) > 0 {
-		t.Errorf("planning changed the machine: %d files, %d before; systemctl %q", len(after), len(before), m.did)
+	after := m.Everything()
+	if len(after) != len(before) || len(m.Did) > 0 {
+		t.Errorf("planning changed the machine: %d files, %d before; systemctl %q", len(after), len(before), m.Did)
 	}
 }
 
@@ -180,8 +86,8 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	if err := todo.apply(context.Background(), m.Host, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(m.did, "start postfix.service") {
-		t.Fatalf("Postfix was not started: %q", m.did)
+	if !slices.Contains(m.Did, "start postfix.service") {
+		t.Fatalf("Postfix was not started: %q", m.Did)
 	}
 	again, err := m.plan(underscore)
 	if err != nil {
@@ -191,7 +97,7 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	if len(again.files) > 0 {
 		t.Errorf("the second run would write %s", again.files[0].File.Path)
 	}
-	delete(m.active, wanted.PostfixInstance)
+	delete(m.Active, wanted.PostfixInstance)
 	if again, err = m.plan(underscore); err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +113,9 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 	} {
 		t.Run(refuse, func(t *testing.T) {
 			m := newMachine(t)
-			m.write("/etc/postfix/main.cf", "the operator's own\n")
-			before := m.everything()
-			m.refuse = refuse
+			m.Write("/etc/postfix/main.cf", "the operator's own\n")
+			before := m.Everything()
+			m.Refuse = refuse
 			todo, err := m.plan(underscore)
 			if err != nil {
 				t.Fatal(err)
@@ -218,7 +124,7 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "line 7 is odd") {
 				t.Fatalf("got %v, want %q and why", err, want)
 			}
-			after := m.everything()
+			after := m.Everything()
 			for path, text := range before {
 				if after[path] != text {
 					t.Errorf("%s is %q, was %q", path, after[path], text)
@@ -229,7 +135,7 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 					t.Errorf("%s was left behind", path)
 				}
 			}
-			for _, call := range m.did {
+			for _, call := range m.Did {
 				if call != "daemon-reload" {
 					t.Errorf("systemctl %s, although a configuration was refused", call)
 				}
@@ -240,7 +146,7 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 
 func TestTheFormerFileIsKept(t *testing.T) {
 	m := newMachine(t)
-	m.write("/etc/postfix/main.cf", "the operator's own\n")
+	m.Write("/etc/postfix/main.cf", "the operator's own\n")
 	todo, err := m.plan(underscore)
 	if err != nil {
 		t.Fatal(err)
@@ -266,25 +172,25 @@ func TestARunThatCannotWork(t *testing.T) {
 		want         string
 	}{
 		{"another Debian", underscore, func(m *fakeMachine) {
-			m.write("/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian 13\"\n")
+			m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian 13\"\n")
 		}, "this is Debian 13"},
 		{"a missing package", underscore, func(m *fakeMachine) {
 			if err := os.Remove(filepath.Join(m.Root, "/usr/sbin/opendkim")); err != nil {
-				m.t.Fatal(err)
+				m.T.Fatal(err)
 			}
 		}, "the package opendkim is missing"},
 		{"a held port", underscore, func(m *fakeMachine) {
-			m.write("/proc/net/tcp", smtpHeld)
-			m.write("/proc/300/comm", "exim4\n")
-			m.write("/proc/300/fd/0", "")
+			m.Write("/proc/net/tcp", smtpHeld)
+			m.Write("/proc/300/comm", "exim4\n")
+			m.Write("/proc/300/fd/0", "")
 			if err := os.Symlink("socket:[77]", filepath.Join(m.Root, "/proc/300/fd/3")); err != nil {
-				m.t.Fatal(err)
+				m.T.Fatal(err)
 			}
 		}, "port 25 is needed for SMTP from other relays, but exim4 (process 300) holds it"},
 		{"an external pair that is not there", `mail_domain = "chat.example.org"
 tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_external_cert_and_key"},
 		{"a DKIM key that is none", underscore, func(m *fakeMachine) {
-			m.write("/etc/dkimkeys/opendkim.private", "garbage")
+			m.Write("/etc/dkimkeys/opendkim.private", "garbage")
 		}, "the key is no PEM text"},
 		{"a web folder that is not there", underscore + `www_folder = "/srv/nowhere"`, func(*fakeMachine) {}, "www_folder"},
 	}
@@ -292,12 +198,12 @@ tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_e
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t)
 			tt.spoil(m)
-			before := len(m.everything())
+			before := len(m.Everything())
 			_, err := m.plan(tt.config)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			if len(m.everything()) != before || len(m.did) > 0 {
+			if len(m.Everything()) != before || len(m.Did) > 0 {
 				t.Error("the machine was changed")
 			}
 		})

@@ -4,9 +4,24 @@ package certificate
 import (
 	"context"
 	"flag"
+	"fmt"
+	"log/slog"
+	"time"
 
-	"chatmaild/applets/admin"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/admin/wait"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/applets/keys"
+)
+
+const (
+	// pairTimeout is how long the second file of a pair may come after the first one
+	// when both are replaced.
+	pairTimeout = 10 * time.Second
+	pairPoll    = 200 * time.Millisecond
 )
 
 // Command has the servers take a certificate that changed.
@@ -19,7 +34,35 @@ var Command = command.Command{
 			if err != nil {
 				return err
 			}
-			return admin.ReloadCertificate(ctx, cfg, env.Log())
+			return reload(ctx, cfg, env.Log())
 		}
 	},
+}
+
+// reload has the servers that run take the certificate anew, once it
+// and its key can serve. A pair that cannot would stop them all from working;
+// they keep the one that they have.
+func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
+	machine := host.Host{}
+	paths := keyfiles.Paths(conf)
+	until, cancel := context.WithTimeout(ctx, pairTimeout)
+	defer cancel()
+	var pair *keys.Certificate
+	err := wait.Until(until, pairPoll, func() (done bool, err error) {
+		pair, err = keyfiles.ReadPair(machine, paths)
+		if err == nil {
+			err = pair.Check(conf.MailDomain, time.Now())
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return command.WithHint(fmt.Errorf("%s cannot be used, the servers keep the former one: %w", paths.Certificate, err),
+			"put a certificate for %s there, and its key in %s", conf.MailDomain, paths.PrivateKey)
+	}
+	// A server that is off, as after run --disable-mail, stays off.
+	if err := machine.Systemctl(ctx, "try-reload-or-restart", wanted.TLSServers()...); err != nil {
+		return err
+	}
+	log.Info("the servers have the certificate", "valid_until", pair.NotAfter.UTC())
+	return nil
 }

@@ -4,11 +4,20 @@ package clock
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"log/slog"
+	"time"
 
-	"chatmaild/applets/admin"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
+
+// setBack is how far the clock may go back before Dovecot 2.3 cannot stand it. Up to five
+// seconds its processes wait; beyond, they end, and it starts no new ones for up to three
+// minutes (src/lib/ioloop.c, src/master/main.c).
+const setBack = 5 * time.Second
 
 // Command has the servers go on after the clock was set back.
 var Command = command.Command{
@@ -19,7 +28,60 @@ var Command = command.Command{
 			if _, err := env.Config(); err != nil {
 				return err
 			}
-			return admin.ClockSet(ctx, env.Log())
+			return restart(ctx, host.Host{}, env.Log())
 		}
 	},
+}
+
+// restart has the servers go on after the clock was set. Forward, they do by themselves.
+func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
+	before, err := machine.LastRun(ctx, wanted.Clock, wanted.ClockTimer)
+	if err != nil {
+		return err
+	}
+	// Again, because systemd starts nothing for what happens while we are at it.
+	for {
+		now, err := machine.Moment()
+		if err != nil {
+			return err
+		}
+		ahead := before.Set(now)
+		if ahead.Abs() < time.Second {
+			return nil
+		}
+		log.Warn("the clock was set", "ahead", ahead.Round(time.Millisecond))
+		if ahead < -setBack {
+			if err := afterSetBack(ctx, machine); err != nil {
+				return err
+			}
+			log.Info("the servers go on")
+		}
+		before = now
+	}
+}
+
+// afterSetBack frees what waits for a time that was already, users first: Dovecot,
+// which starts processes again once it has reloaded, and keeps its ports open
+// meanwhile; the messages that its dying processes did not take; then Postfix, whose
+// timers are times of day, and what it was to try again at one; systemd's timer, which
+// waits for the day after its last run. What is off, as after run --disable-mail,
+// stays off.
+func afterSetBack(ctx context.Context, machine host.Host) error {
+	return errors.Join(
+		machine.Systemctl(ctx, "try-reload-or-restart", wanted.Dovecot),
+		freeMail(ctx, machine),
+		machine.Systemctl(ctx, "try-restart", wanted.ExpireTimer),
+	)
+}
+
+func freeMail(ctx context.Context, machine host.Host) error {
+	units, err := machine.Units(ctx, wanted.PostfixInstance)
+	if err != nil || len(units) != 1 || units[0].Active != "active" {
+		return err
+	}
+	return errors.Join(
+		machine.FlushMail(ctx),
+		machine.Systemctl(ctx, "try-reload-or-restart", wanted.PostfixInstance),
+		machine.FlushMail(ctx),
+	)
 }

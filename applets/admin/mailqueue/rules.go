@@ -21,6 +21,11 @@ const (
 	Other   Rule = "other"   // a transport that somebody has written into the map
 )
 
+// Word says what a rule makes of mail; it is "" for a rule that is none of ours.
+func (r Rule) Word() string {
+	return map[Rule]string{Hold: "held", Discard: "discarded"}[r]
+}
+
 // transports are the rules as transport(5) has them: error(8), called "retry" in
 // master.cf, defers with a text; discard(8) says in the log that it did.
 var transports = map[Rule]string{

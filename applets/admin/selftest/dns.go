@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/admin/resolver"
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/resolver"
+	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/mailfilter/dkim"
 )
 

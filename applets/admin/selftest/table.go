@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"chatmaild/applets/admin/remote"
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/zone"
 )
 
 // Checks returns all checks, in the order in which their results are shown. A

@@ -160,3 +160,6 @@ var generated = []struct {
 	{"nginx/nginx.conf.tmpl", "/etc/nginx/nginx.conf", Nginx, nil},
 	{"journald/journald.conf.tmpl", "/etc/systemd/journald.conf.d/chatmaild.conf", Journald, nil},
 }
+
+// TLSServers are the units whose programs read the certificate.
+func TLSServers() []string { return []string{Postfix, Dovecot, Nginx} }

@@ -52,6 +52,34 @@ func (c *Client) Commit(ctx context.Context, user string, changes []Change) erro
 	return nil
 }
 
+// Lookup returns the value of a key; found is false if it has none.
+func (c *Client) Lookup(ctx context.Context, key string) (value string, found bool, err error) {
+	r, err := c.ask(ctx, appendLine(appendLine(nil, cmdHello, "3", "2", "0", "", ""), cmdLookup, key))
+	switch {
+	case err != nil:
+		return "", false, err
+	case r.cmd == replyOK:
+		return r.arg(0), true, nil
+	case r.cmd == replyNotFound:
+		return "", false, nil
+	}
+	return "", false, fmt.Errorf("the dict server refused: %s", r.arg(0))
+}
+
+// Ask looks a key up on a connection of its own. A server without the key has failed.
+func Ask(ctx context.Context, socket, key string) (string, error) {
+	c, err := Dial(ctx, socket)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	value, found, err := c.Lookup(ctx, key)
+	if err == nil && !found {
+		err = fmt.Errorf("the dict server at %s does not know %s", socket, key)
+	}
+	return value, err
+}
+
 // ask sends requests with one answer among them.
 func (c *Client) ask(ctx context.Context, requests []byte) (request, error) {
 	deadline, ok := ctx.Deadline()

@@ -275,7 +275,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestClient(t *testing.T) {
-	h := &fakeHandler{}
+	h := &fakeHandler{values: map[string]string{"report": "a\tb\n"}}
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -298,6 +298,14 @@ func TestClient(t *testing.T) {
 	}
 	if err := c.Commit(ctx, "u", []Change{{Key: "fail"}}); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Errorf("got error %v, want disk full", err)
+	}
+	if value, err := Ask(ctx, path, "report"); value != "a\tb\n" || err != nil {
+		t.Errorf("Ask: got %q, %v", value, err)
+	}
+	for _, key := range []string{"nothing", "shared/fail"} {
+		if value, err := Ask(ctx, path, key); err == nil {
+			t.Errorf("Ask for %s: got %q, want an error", key, value)
+		}
 	}
 }
 

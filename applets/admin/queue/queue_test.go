@@ -1,4 +1,4 @@
-package admin
+package queue
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/host/hosttest"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -18,26 +19,26 @@ import (
 
 // queueMachine is a machine whose postqueue prints what a test wants.
 type queueMachine struct {
-	*fakeMachine
+	*hosttest.Machine
 	said  string
 	tried []string // arguments of postqueue, but for -j
 	out   bytes.Buffer
 }
 
 func newQueueMachine(t *testing.T) *queueMachine {
-	m := &queueMachine{fakeMachine: newMachine(t)}
+	m := &queueMachine{Machine: hosttest.New(t)}
 	m.Command = func(ctx context.Context, name string, args ...string) (string, error) {
 		switch {
 		case name != "postqueue":
-			return m.command(ctx, name, args...)
+			return m.Systemd(ctx, name, args...)
 		case args[0] == "-j":
 			return m.said, nil
 		}
 		m.tried = append(m.tried, strings.Join(args, " "))
 		return "", nil
 	}
-	m.active[wanted.PostfixInstance] = time.Now()
-	m.write(wanted.TransportMap, "")
+	m.Active[wanted.PostfixInstance] = time.Now()
+	m.Write(wanted.TransportMap, "")
 	for _, w := range []struct {
 		id, to string
 	}{{"4A", "a@one.test"}, {"4B", "b@two.test"}, {"4C", "c@one.test"}} {
@@ -53,13 +54,13 @@ func (m *queueMachine) wait(queue, id string, to string) {
 
 // queue runs a command line and returns what it printed.
 func (m *queueMachine) queue(line string) (string, error) {
-	m.t.Helper()
+	m.T.Helper()
 	conf, err := config.Parse("test.toml", `mail_domain = "chat.example"`)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	m.out.Reset()
-	m.did, m.tried = nil, nil
+	m.Did, m.tried = nil, nil
 	args := strings.Fields(line)
 	flagged := func(name string) bool {
 		i := slices.Index(args, name)
@@ -112,7 +113,7 @@ func TestQueueRules(t *testing.T) {
 		if err != nil || string(file) != s.file {
 			t.Errorf("queue %s: the map is %q, %v; want %q", s.line, file, err, s.file)
 		}
-		if did := strings.Join(m.did, ","); did != s.did {
+		if did := strings.Join(m.Did, ","); did != s.did {
 			t.Errorf("queue %s: did %q, want %q", s.line, did, s.did)
 		}
 		if tried := strings.Join(m.tried, ","); tried != s.tried {
@@ -135,8 +136,8 @@ func TestQueueRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &hint) {
 			t.Errorf("queue %s: got %q, %v; want %q, with a hint", line, out, err, want)
 		}
-		if len(m.did)+len(m.tried) > 0 {
-			t.Errorf("queue %s: did %q, tried %q", line, m.did, m.tried)
+		if len(m.Did)+len(m.tried) > 0 {
+			t.Errorf("queue %s: did %q, tried %q", line, m.Did, m.tried)
 		}
 	}
 }
@@ -144,12 +145,12 @@ func TestQueueRefusals(t *testing.T) {
 // TestQueueDown holds that the rules are kept while Postfix does not run.
 func TestQueueDown(t *testing.T) {
 	m := newQueueMachine(t)
-	delete(m.active, wanted.PostfixInstance)
+	delete(m.Active, wanted.PostfixInstance)
 	if _, err := m.queue("discard one.test"); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.did) > 0 {
-		t.Errorf("did %q", m.did)
+	if len(m.Did) > 0 {
+		t.Errorf("did %q", m.Did)
 	}
 }
 
@@ -173,12 +174,12 @@ func TestQueueJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var report queueReport
-	if err := json.Unmarshal([]byte(out), &report); err != nil {
+	var got report
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatal(err)
 	}
-	if report.Messages != 2 || report.Size != 4096 || len(report.Destinations) != 1 ||
-		report.Destinations[0].Queues["deferred"] != 2 || len(report.Listed) != 2 || report.Listed[0].ID != "4A" {
+	if got.Messages != 2 || got.Size != 4096 || len(got.Destinations) != 1 ||
+		got.Destinations[0].Queues["deferred"] != 2 || len(got.Listed) != 2 || got.Listed[0].ID != "4A" {
 		t.Errorf("got %s", out)
 	}
 	if out, err := m.queue("list"); err != nil || !strings.Contains(out, "all          3") {

@@ -1,9 +1,9 @@
-package admin
+package dns
 
 import (
 	"net/netip"
 
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/zone"
 )
 
 // behindProxies changes what a relay's records depend on to what they are with

@@ -9,7 +9,7 @@ import (
 	"net"
 	"strings"
 
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/zone"
 )
 
 // Bounds of a look-up.

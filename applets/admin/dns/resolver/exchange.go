@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/dns"
 )
 

@@ -1,11 +1,11 @@
-package admin
+package dns
 
 import (
 	"net/netip"
 	"slices"
 	"testing"
 
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/zone"
 )
 
 func TestBehindProxies(t *testing.T) {

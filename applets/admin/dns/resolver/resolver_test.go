@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/dns/zone"
 )
 
 // nameServer answers for the zone "d.test." on a loopback port, UDP and TCP.

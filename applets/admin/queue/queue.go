@@ -1,8 +1,9 @@
-package admin
+// Package queue shows the mail that Postfix has not delivered yet, by destination, and
+// lets an operator hold, discard, release and retry a destination.
+package queue
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -20,7 +21,8 @@ import (
 // destination, a try of the whole queue costs less.
 const maxRetries = 500
 
-var queueCommand = command.Command{
+// Command is chatmaild queue.
+var Command = command.Command{
 	Name: "queue", Kind: command.Admin,
 	Args:     "list [DOMAIN] | hold DOMAIN | discard DOMAIN | release DOMAIN | flush DOMAIN",
 	Synopsis: "mail that waits, by destination; holds, discards and releases a destination",
@@ -100,9 +102,7 @@ func (r ruling) String() string {
 
 func (q *queue) print(r ruling) error {
 	if q.json {
-		enc := json.NewEncoder(q.env.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return command.PrintJSON(q.env.Stdout, r)
 	}
 	_, err := fmt.Fprintln(q.env.Stdout, r)
 	return err

@@ -1,28 +1,25 @@
-package admin
+// Package push shows what becomes of push notifications. The metadata daemon, which owns
+// their queue, is asked over its socket.
+package push
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"text/tabwriter"
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 
-// Bounds of asking the metadata daemon.
-const (
-	pushAskTimeout = 5 * time.Second
-	maxPushReport  = 64 << 10 // octets
-)
+// askTimeout bounds asking the metadata daemon.
+const askTimeout = 5 * time.Second
 
-var pushCommand = command.Command{
+// Command is chatmaild push.
+var Command = command.Command{
 	Name: "push", Kind: command.Admin, Args: "status",
 	Synopsis: "the queue of push notifications, and the services they go to",
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -35,55 +32,28 @@ var pushCommand = command.Command{
 			if err != nil {
 				return err
 			}
-			text, err := askMetadata(ctx, conf.Socket("metadata"), push.ReportKey)
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			text, err := dict.Ask(ctx, conf.Socket("metadata"), push.ReportKey)
 			if err != nil {
-				return command.WithHint(err, "is the daemon running, and are you root? (see: systemctl status chatmaild-metadata)")
+				return command.WithHint(fmt.Errorf("asking the metadata daemon: %w", err), "is the daemon running, and are you root? (see: systemctl status chatmaild-metadata)")
 			}
 			if *asJSON {
 				_, err := fmt.Fprintf(env.Stdout, "%s\n", text)
 				return err
 			}
 			var report push.Report
-			if err := json.Unmarshal(text, &report); err != nil {
+			if err := json.Unmarshal([]byte(text), &report); err != nil {
 				return fmt.Errorf("reading the metadata daemon's answer: %w", err)
 			}
-			return writePushReport(env.Stdout, &report)
+			return writeReport(env.Stdout, &report)
 		}
 	},
 }
 
-// askMetadata asks the daemon for the value of a key of its own, over Dovecot's dict
-// protocol, until ctx ends or for some seconds. JSON needs none of that protocol's escapes.
-func askMetadata(ctx context.Context, socket, key string) ([]byte, error) {
-	dialer := net.Dialer{Timeout: pushAskTimeout}
-	conn, err := dialer.DialContext(ctx, "unix", socket)
-	if err != nil {
-		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
-	}
-	defer conn.Close()
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(pushAskTimeout)
-	}
-	if err := conn.SetDeadline(deadline); err != nil {
-		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
-	}
-	if _, err := fmt.Fprintf(conn, "H3\t2\t0\t\tmetadata\nL%s\n", key); err != nil {
-		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
-	}
-	line, err := bufio.NewReader(io.LimitReader(conn, maxPushReport)).ReadBytes('\n')
-	if err != nil {
-		return nil, fmt.Errorf("asking the metadata daemon: %w", err)
-	}
-	if line[0] != 'O' {
-		return nil, errors.New("the metadata daemon cannot tell: its log says why")
-	}
-	return line[1 : len(line)-1], nil
-}
-
-// writePushReport writes a report for people.
-func writePushReport(w io.Writer, r *push.Report) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// writeReport writes a report for people.
+func writeReport(w io.Writer, r *push.Report) error {
+	t := command.NewTable(w)
 	age := func(at *time.Time) string { return r.Time.Sub(*at).Round(time.Second).String() }
 	for _, s := range r.Services {
 		state := "alive"

@@ -1,14 +1,12 @@
-package admin
+package queue
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"chatmaild/applets/admin/mailqueue"
@@ -30,8 +28,8 @@ type destination struct {
 	Reason     string         `json:"reason,omitempty"`
 }
 
-// queueReport is what queue list prints.
-type queueReport struct {
+// report is what queue list prints.
+type report struct {
 	Messages     int                 `json:"messages"`
 	Size         int64               `json:"size"` // octets
 	Destinations []destination       `json:"destinations"`
@@ -45,26 +43,24 @@ func (q *queue) list(ctx context.Context, only string) error {
 		return err
 	}
 	var all mailqueue.Destinations
-	var report queueReport
+	var found report
 	if err := q.each(ctx, func(m mailqueue.Message) {
 		if only != "" && !m.For(only) {
 			return
 		}
 		all.Add(m)
-		if q.addresses && len(report.Listed) < maxListed {
-			report.Listed = append(report.Listed, m)
+		if q.addresses && len(found.Listed) < maxListed {
+			found.Listed = append(found.Listed, m)
 		}
 	}); err != nil {
 		return err
 	}
-	report.Messages, report.Size = all.Messages, all.Size
-	report.Destinations = withRules(all.Sorted(), rules.All(), only)
+	found.Messages, found.Size = all.Messages, all.Size
+	found.Destinations = withRules(all.Sorted(), rules.All(), only)
 	if q.json {
-		enc := json.NewEncoder(q.env.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(report)
+		return command.PrintJSON(q.env.Stdout, found)
 	}
-	return q.printList(&report)
+	return q.printList(&found)
 }
 
 // withRules adds to each destination its rule, and those that have a rule though
@@ -88,17 +84,17 @@ func withRules(found []mailqueue.Destination, rules map[string]mailqueue.Rule, o
 	return list
 }
 
-func (q *queue) printList(r *queueReport) error {
+func (q *queue) printList(r *report) error {
 	if len(r.Destinations) == 0 {
 		_, err := fmt.Fprintln(q.env.Stdout, "nothing waits")
 		return err
 	}
-	t := tabwriter.NewWriter(q.env.Stdout, 0, 0, 2, ' ', 0)
+	t := command.NewTable(q.env.Stdout)
 	fmt.Fprintln(t, "destination\tmessages\toldest\tsize\tstate")
 	for _, d := range r.Destinations {
 		oldest := "-"
 		if d.Oldest != nil {
-			oldest = age(q.now, *d.Oldest)
+			oldest = command.FormatDuration(q.now.Sub(*d.Oldest))
 		}
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\n", d.Domain, d.Messages, oldest, command.FormatSize(d.Size), d.state())
 	}
@@ -107,7 +103,7 @@ func (q *queue) printList(r *queueReport) error {
 		fmt.Fprintln(t)
 	}
 	for _, m := range r.Listed {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\tfrom %s\n", m.ID, m.Queue, age(q.now, m.Arrived()), command.FormatSize(m.Size), m.Sender)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\tfrom %s\n", m.ID, m.Queue, command.FormatDuration(q.now.Sub(m.Arrived())), command.FormatSize(m.Size), m.Sender)
 		for _, to := range m.Recipients {
 			fmt.Fprintf(t, "\t\t\t\t  to %s  %s\n", to.Address, to.Reason)
 		}
@@ -124,7 +120,7 @@ func (d destination) state() string {
 	text := strings.Join(parts, ", ")
 	switch d.Rule {
 	case mailqueue.Hold, mailqueue.Discard:
-		return fmt.Sprintf("%s; undo: chatmaild queue release %s", ruled[d.Rule], d.Domain)
+		return fmt.Sprintf("%s; undo: chatmaild queue release %s", d.Rule.Word(), d.Domain)
 	case mailqueue.Other:
 		text = strings.TrimPrefix(text+"; by a transport of its own", "; ")
 	}
@@ -133,5 +129,3 @@ func (d destination) state() string {
 	}
 	return cmp.Or(text, "-")
 }
-
-var ruled = map[mailqueue.Rule]string{mailqueue.Hold: "held", mailqueue.Discard: "discarded"}

@@ -1,8 +1,9 @@
-package admin
+// Package dns compares the records that a relay needs with those that the domain's own
+// name servers answer with.
+package dns
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,11 +13,11 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"text/tabwriter"
 
+	"chatmaild/applets/admin/dns/resolver"
+	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/resolver"
-	"chatmaild/applets/admin/zone"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
@@ -26,7 +27,8 @@ import (
 // acme_directory says otherwise (RFC 8659 §4.2).
 const letsEncrypt = "letsencrypt.org"
 
-var dnsCommand = command.Command{
+// Command is chatmaild dns.
+var Command = command.Command{
 	Name: "dns", Kind: command.Admin,
 	Synopsis: "the DNS records wanted, against those that answer",
 	Bind: func(fs *flag.FlagSet) command.Run {
@@ -37,12 +39,12 @@ var dnsCommand = command.Command{
 			if err != nil {
 				return err
 			}
-			return dns(ctx, env, conf, host.Host{}, *asJSON, *zoneFile)
+			return compare(ctx, env, conf, host.Host{}, *asJSON, *zoneFile)
 		}
 	},
 }
 
-func dns(ctx context.Context, env *command.Env, conf *config.Config, machine host.Host, asJSON bool, zoneFile string) error {
+func compare(ctx context.Context, env *command.Env, conf *config.Config, machine host.Host, asJSON bool, zoneFile string) error {
 	if conf.SelfSigned() {
 		fmt.Fprintf(env.Stdout, "%s needs no DNS records.\n", conf.MailDomain)
 		return nil
@@ -82,7 +84,7 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 		relay.Issuer = letsEncrypt
 	}
 	if conf.ACME() {
-		state, err := acmeState(machine, conf)
+		state, err := keyfiles.ACMEState(machine, conf)
 		if err != nil {
 			return relay, err
 		}
@@ -91,7 +93,7 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 			relay.Issuer = state.Issuer
 		}
 	}
-	text, err := machine.ReadFile(dkimKeyPath(conf))
+	text, err := machine.ReadFile(keyfiles.DKIM(conf))
 	if errors.Is(err, fs.ErrNotExist) {
 		return relay, nil
 	}
@@ -151,7 +153,7 @@ func failed(findings []zone.Finding) bool {
 
 // printFindings shows a table, and below it the lines to paste.
 func printFindings(w io.Writer, findings []zone.Finding) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := command.NewTable(w)
 	for _, f := range findings {
 		need := "recommended"
 		if f.Required {
@@ -202,9 +204,7 @@ func printFindingsJSON(w io.Writer, findings []zone.Finding) error {
 		}
 		records = append(records, r)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(map[string]any{"ok": !failed(findings), "records": records})
+	return command.PrintJSON(w, map[string]any{"ok": !failed(findings), "records": records})
 }
 
 func writeZone(env *command.Env, relay zone.Relay, path string) error {
@@ -227,9 +227,9 @@ func writeZone(env *command.Env, relay zone.Relay, path string) error {
 	return nil
 }
 
-// requireDNS refuses a relay that the world cannot find. The record of a DKIM key
+// Require refuses a relay that the world cannot find. The record of a DKIM key
 // that has yet to be made cannot be there; dns asks for it afterwards.
-func requireDNS(ctx context.Context, conf *config.Config, machine host.Host, r *resolver.Resolver) error {
+func Require(ctx context.Context, conf *config.Config, machine host.Host, r *resolver.Resolver) error {
 	relay, err := zoneOf(conf, machine)
 	if err != nil {
 		return err

@@ -1,0 +1,55 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"chatmaild/applets/acme/renewal"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/admin/wait"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+)
+
+const (
+	// issueTimeout is how long run waits for the first certificate.
+	issueTimeout = 60 * time.Second
+	issuePoll    = 500 * time.Millisecond
+)
+
+// awaitCertificate waits until the authority has given a certificate, or has
+// said no since start. The relay works either way, but clients refuse it until
+// there is one.
+func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Host, start time.Time, progress io.Writer) error {
+	if keyfiles.Issued(conf, machine) {
+		return nil
+	}
+	fmt.Fprintf(progress, "  wait for the certificate authority (up to %v)\n", issueTimeout)
+	until, cancel := context.WithTimeout(ctx, issueTimeout)
+	defer cancel()
+	var refused *renewal.Problem
+	err := wait.Until(until, issuePoll, func() (bool, error) {
+		if keyfiles.Issued(conf, machine) {
+			return true, nil
+		}
+		state, err := keyfiles.ACMEState(machine, conf)
+		if err == nil && state.Problem != nil && state.Asked.After(start) {
+			refused = state.Problem
+			return true, nil
+		}
+		return false, errors.New("it has not answered yet")
+	})
+	switch {
+	case refused != nil:
+		return command.WithHint(fmt.Errorf("no certificate: %s", refused.Detail), "%s", refused.Advice())
+	case err != nil:
+		return command.WithHint(fmt.Errorf("no certificate within %v: %w", issueTimeout, err),
+			"it is tried again by itself; chatmaild status says how it went")
+	}
+	fmt.Fprintf(progress, "  there is a certificate for %s\n", conf.MailDomain)
+	return nil
+}

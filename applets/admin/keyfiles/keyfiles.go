@@ -1,0 +1,62 @@
+// Package keyfiles is where the relay's keys and its certificate lie on this machine, and
+// what state they are in. Whoever made them (the operator, the certificate authority's
+// client or chatmaild run), everybody who reads them asks here.
+package keyfiles
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/acme/renewal"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+	"chatmaild/applets/keys"
+)
+
+// Paths says where the configuration has certificate and key.
+func Paths(conf *config.Config) wanted.Paths {
+	if cert, key, ok := conf.ExternalTLS(); ok {
+		return wanted.Paths{Certificate: cert, PrivateKey: key}
+	}
+	if conf.ACME() {
+		folder := renewal.Folder(conf.ACMEDir())
+		return wanted.Paths{Certificate: folder.Certificate(), PrivateKey: folder.PrivateKey()}
+	}
+	return wanted.Paths{Certificate: wanted.TLSFolder + "/fullchain.pem", PrivateKey: wanted.TLSFolder + "/privkey.pem"}
+}
+
+// ReadPair reads the certificate and its key.
+func ReadPair(machine host.Host, paths wanted.Paths) (*keys.Certificate, error) {
+	cert, err1 := machine.ReadFile(paths.Certificate)
+	key, err2 := machine.ReadFile(paths.PrivateKey)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	return keys.ParsePair(cert, key)
+}
+
+// ACMEState is what the acme daemon says of itself; nothing if it never ran.
+func ACMEState(machine host.Host, conf *config.Config) (renewal.State, error) {
+	text, err := machine.ReadFile(renewal.Folder(conf.ACMEDir()).StateFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return renewal.State{}, nil
+	}
+	if err != nil {
+		return renewal.State{}, err
+	}
+	return renewal.ParseState(text)
+}
+
+// Issued reports whether an authority has given a certificate that serves.
+func Issued(conf *config.Config, machine host.Host) bool {
+	pair, err := ReadPair(machine, Paths(conf))
+	return err == nil && !pair.SelfSigned() && pair.Check(conf.MailDomain, time.Now()) == nil
+}
+
+// DKIM is where OpenDKIM finds the key of its selector.
+func DKIM(conf *config.Config) string {
+	return filepath.Join("/etc/dkimkeys", conf.DKIMSelector+".private")
+}
