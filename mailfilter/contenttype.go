@@ -6,16 +6,10 @@ import (
 )
 
 var (
-	errContentType = errors.New("malformed content type")
-	errBoundary    = errors.New("missing or malformed boundary")
-	errEncoding    = errors.New("transfer encoding that hides the content")
-)
-
-// maxBoundary is the greatest size of a boundary (RFC 2046, section 5.1.1), and
-// maxParams how many parameters a type may have.
-const (
-	maxBoundary = 70
-	maxParams   = 16
+	errNotEncrypted = errors.New("not encrypted")
+	errContentType  = errors.New("malformed Content-Type, or a parameter in it that may not be")
+	errBoundary     = errors.New("missing or malformed boundary")
+	errContent      = errors.New("Content field with a value that no known program writes")
 )
 
 // contentType is a parsed Content-Type field (RFC 2045, section 5.1). mime's
@@ -29,65 +23,76 @@ type contentType struct {
 // param is a parameter. Its name is in the case of the message.
 type param struct{ name, value string }
 
-// param returns the value of the parameter of that name.
-func (ct contentType) param(name string) (value string, ok bool) {
+// param returns the value of the parameter of that name, or "".
+func (ct contentType) param(name string) string {
 	for _, p := range ct.params {
 		if equalFold(p.name, name) {
-			return p.value, true
+			return p.value
 		}
 	}
-	return "", false
+	return ""
 }
 
-// parseContentType refuses comments, parameters given twice, more of them than
-// maxParams, and everything after the last one but a semicolon.
-func parseContentType(value string) (contentType, error) {
-	bad := contentType{}
-	media, rest, _ := strings.Cut(value, ";")
-	media = strings.TrimRight(media, " \t")
-	major, minor, _ := strings.Cut(media, "/")
-	if !isToken(major) || !isToken(minor) {
-		return bad, errContentType
+// parseContentType parses a type of the given ones. It returns errNotEncrypted
+// for any other.
+func parseContentType(value string, known media) (contentType, error) {
+	name, rest, _ := strings.Cut(value, ";")
+	ct := contentType{media: lowerString(strings.TrimRight(name, " \t"))}
+	params, ok := known[ct.media]
+	if !ok {
+		return contentType{}, errNotEncrypted
 	}
-	ct := contentType{media: lowerString(media)}
+	list, ok := parseParams(rest, params)
+	if !ok {
+		return contentType{}, errContentType
+	}
+	ct.params = list
+	return ct, nil
+}
+
+// parseParams parses what follows the first semicolon of a Content-Type or
+// Content-Disposition. It refuses parameters that are not known, given twice or
+// without the value that they may have; comments; and everything after the last
+// one but a semicolon.
+func parseParams(rest string, known params) (list []param, ok bool) {
 	if rest != "" {
-		ct.params = make([]param, 0, min(strings.Count(rest, ";")+1, maxParams))
+		list = make([]param, 0, min(strings.Count(rest, ";")+1, len(known)))
 	}
 	for {
 		rest = strings.TrimLeft(rest, " \t")
 		if rest == "" {
-			return ct, nil
+			return list, true
 		}
-		name, after, ok := strings.Cut(rest, "=")
-		if !ok || !isToken(name) {
-			return bad, errContentType
+		name, after, _ := strings.Cut(rest, "=")
+		value, size := paramValue(after)
+		if size < 0 || len(list) == len(known) || !known.allow(name, value) {
+			return nil, false
 		}
-		val, size := paramValue(after)
-		if size < 0 {
-			return bad, errContentType
+		for _, p := range list {
+			if equalFold(p.name, name) {
+				return nil, false
+			}
 		}
-		if _, twice := ct.param(name); twice || len(ct.params) == maxParams {
-			return bad, errContentType
-		}
-		ct.params = append(ct.params, param{name, val})
+		list = append(list, param{name, value})
 		rest = strings.TrimLeft(after[size:], " \t")
 		if rest == "" {
-			return ct, nil
+			return list, true
 		}
 		if rest[0] != ';' {
-			return bad, errContentType
+			return nil, false
 		}
 		rest = rest[1:]
 	}
 }
 
 // paramValue returns the token or quoted string that s begins with, without
-// the quotes, and the octets that it takes, or -1. A quoted string with a
-// backslash is refused: readers do not agree on what that quotes.
+// the quotes, and the bytes that it takes, or -1. What a quoted string may
+// hold is for the parameter to say; no parameter's value has a backslash, a
+// semicolon or white space.
 func paramValue(s string) (value string, size int) {
 	if strings.HasPrefix(s, `"`) {
 		end := strings.IndexByte(s[1:], '"')
-		if end < 0 || strings.IndexByte(s[1:1+end], '\\') >= 0 {
+		if end < 0 {
 			return "", -1
 		}
 		return s[1 : 1+end], end + 2
@@ -101,60 +106,45 @@ func paramValue(s string) (value string, size int) {
 	return s[:size], size
 }
 
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !isTokenChar(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
-
 // isTokenChar: token of RFC 2045, section 5.1.
 func isTokenChar(c byte) bool {
 	return c > ' ' && c < 0x7f && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
 }
 
-// boundary returns the boundary of a multipart, which must be written as the
-// one parameter of that name (RFC 2046, section 5.1.1).
-func (ct contentType) boundary() (string, error) {
-	for _, p := range ct.params {
-		if strings.HasPrefix(lowerString(p.name), "boundary*") {
-			return "", errBoundary
-		}
-	}
-	b, _ := ct.param("boundary")
-	if b == "" || len(b) > maxBoundary || b[len(b)-1] == ' ' {
-		return "", errBoundary
-	}
-	for i := range len(b) {
-		if !isAlnum(b[i]) && strings.IndexByte("'()+_,-./:=? ", b[i]) < 0 {
-			return "", errBoundary
-		}
-	}
-	return b, nil
-}
-
 // contentType parses the Content-Type of h, which must be there.
-func (h *Header) contentType() (contentType, error) {
+func (h *Header) contentType(known media) (contentType, error) {
 	value, ok := h.one("Content-Type")
 	if !ok {
-		return contentType{}, errContentType
+		return contentType{}, errNotEncrypted
 	}
-	return parseContentType(string(value))
+	return parseContentType(string(value), known)
 }
 
-// identity returns an error unless the content is as it stands, in one of the
-// encodings that change nothing (RFC 2045, section 6.2).
-func (h *Header) identity() error {
-	if !has(h.fields, "Content-Transfer-Encoding") {
-		return nil
+// multipart parses the Content-Type of a message that must be one of the given
+// multiparts, as it stands, and returns its boundary too.
+func (h *Header) multipart(known media) (ct contentType, boundary string, err error) {
+	if ct, err = h.contentType(known); err != nil {
+		return ct, "", err
 	}
-	value, _ := h.one("Content-Transfer-Encoding")
-	for _, name := range []string{"7bit", "8bit", "binary"} {
-		if equalFold(value, name) {
-			return nil
+	if err := h.plain(); err != nil {
+		return ct, "", err
+	}
+	if boundary = ct.param("boundary"); boundary == "" {
+		return ct, "", errBoundary
+	}
+	return ct, boundary, nil
+}
+
+// plain returns an error unless the fields that say how to show the message are of
+// the same form as those of a part, and none of them twice.
+func (h *Header) plain() error {
+	for _, name := range [...]string{"Content-Transfer-Encoding", "Content-Disposition", "Content-Description", "Content-ID"} {
+		if !has(h.fields, name) {
+			continue
+		}
+		if value, ok := h.one(name); !ok || !(form{}).allow([]byte(name), value) {
+			return errContent
 		}
 	}
-	return errEncoding
+	return nil
 }

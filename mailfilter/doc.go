@@ -7,9 +7,7 @@
 // leaf parts: application/pgp-encrypted, which holds "Version: 1" and nothing
 // else, and application/octet-stream, which holds one ASCII-armored PGP
 // MESSAGE and nothing around it. Package pgp says what the armor and the
-// packets in it must look like. Outgoing messages have no armor headers and no
-// text before the first boundary, both of which are readable to anyone;
-// incoming ones may, because other programs write them.
+// packets in it must look like.
 //
 // # What else may pass
 //
@@ -26,18 +24,50 @@
 // judged after it: what is in the clear is told so, signed or not. Our own users
 // are known by their login.
 //
-// # Ambiguity
+// # One reading
 //
-// Two programs that read the same octets differently are how cleartext is
-// made to look encrypted. So the parsers here are strict and not those of a
-// MIME library, which accept what the world sends: doubled Content-Type and
-// From fields, comments, RFC 2231 continuations of a boundary, transfer
-// encodings, white space after a delimiter, bare line ends are refused where
-// they could matter, not interpreted.
+// Two programs that read the same bytes differently are how cleartext is made
+// to look encrypted. So the parsers here are not those of a MIME library, which
+// accept what the world sends. They accept a small grammar that leaves every
+// reader the same reading; whatever is outside of it is refused, not interpreted.
+//
+//	message     = header [ preamble ] 1*part last
+//	header      = fields that end with CRLF, have a name without white space and
+//	              no control characters; From, Content-Type and
+//	              Content-Transfer-Encoding once at most
+//	preamble    = empty lines, and at most one line that a known program writes
+//	part        = "--" boundary CRLF 1*field CRLF *line
+//	last        = "--" boundary "--" CRLF *CRLF
+//	line        = at most 998 bytes without NUL, CR and LF, then CRLF; none
+//	              begins with "--" boundary
+//	field       = Content-Type, Content-Transfer-Encoding, Content-Disposition,
+//	              Content-Description, Content-ID, Content-Language or
+//	              MIME-Version, once at most, with a value of its own grammar
+//	Content-Type = type "/" subtype *( ";" parameter ) [ ";" ]
+//	parameter   = one that the type may have, once at most: name "=" value
+//	value       = token or <"> 1*char <">
+//	char        = what the parameter may have; never white space, ";", "\", a
+//	              control character, "=?" or anything beyond ASCII
+//
+// The tables in grammar.go name the types, the parameters of each and the values
+// of each parameter; those of package pgp name the armor headers. They hold what
+// the programs of the field write: Delta Chat since 1.40, Thunderbird and
+// Enigmail, K-9 with OpenKeychain, Mailvelope, GPGTools, Evolution, KMail, mutt,
+// and the mail servers that bounce. What such a program writes in the user's
+// language (Evolution describes its part) passes in English alone. No comment,
+// RFC 2231 piece or encoded word passes anywhere in it. What the sender makes up,
+// boundary, name of a file, Message-ID, is an identifier: short, without spaces,
+// and shown by nobody as text.
+//
+// mailparse, which Delta Chat reads with, splits parameters at each ";", decodes
+// encoded words first, takes the last of two parameters and a boundary as the
+// beginning of a line. FuzzReaders holds what passes here against a model of its
+// rules, and against go-message: both have to see the same parts, and nothing
+// readable beside them.
 //
 // # What holds for all of it
 //
 // The package is pure: it opens nothing, logs nothing and does not read the
 // clock. A message is read once, as it passes, with a buffer of fixed size.
-// A verdict of "may pass" is final only after the last octet.
+// A verdict of "may pass" is final only after the last byte.
 package mailfilter

@@ -1,26 +1,9 @@
 package mailfilter
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"sync"
-)
-
-var (
-	errNotEncrypted = errors.New("not multipart/encrypted")
-	errProtocol     = errors.New("multipart/encrypted of another protocol")
-)
-
-// direction is in what the two policies differ about the form of a message.
-type direction struct {
-	armorHeaders bool // "Version:" and "Comment:" may stand in the armor
-	preamble     int  // octets of text before the first part
-}
-
-var (
-	outward = direction{}
-	inward  = direction{armorHeaders: true, preamble: maxPreamble}
 )
 
 // readers lends parts, which are large, to the bodies in flight.
@@ -52,8 +35,8 @@ func anything(r io.Reader) error {
 
 // private returns the rule for what may pass whoever it is from and for: an
 // encrypted message or a SecureJoin request; or why the header is neither's.
-func (rs *readers) private(h *Header, dir direction) (rule, error) {
-	body, err := rs.encrypted(h, dir)
+func (rs *readers) private(h *Header) (rule, error) {
+	body, err := rs.encrypted(h)
 	if err == errNotEncrypted {
 		if request, notSecureJoin := rs.secureJoin(h); notSecureJoin == nil {
 			return request, nil
@@ -63,33 +46,22 @@ func (rs *readers) private(h *Header, dir direction) (rule, error) {
 }
 
 // encrypted returns the rule for an OpenPGP/MIME message (RFC 3156, section
-// 4), or why the header is not that of one.
-func (rs *readers) encrypted(h *Header, dir direction) (rule, error) {
-	ct, err := h.contentType()
+// 4), or why the header is not that of one. The protocol parameter may be left
+// out, which RFC 1847 does not allow: the first part says it again, and a reader
+// that insists on the parameter shows two attachments, neither of them text.
+func (rs *readers) encrypted(h *Header) (rule, error) {
+	_, boundary, err := h.multipart(encryptedType)
 	if err != nil {
 		return nil, err
 	}
-	if ct.media != "multipart/encrypted" {
-		return nil, errNotEncrypted
-	}
-	if protocol, _ := ct.param("protocol"); !equalFold(protocol, "application/pgp-encrypted") {
-		return nil, errProtocol
-	}
-	boundary, err := ct.boundary()
-	if err != nil {
-		return nil, err
-	}
-	if err := h.identity(); err != nil {
-		return nil, err
-	}
-	return rs.rule(boundary, func(p *parts) error { return p.encrypted(dir) }), nil
+	return rs.rule(boundary, (*parts).encrypted), nil
 }
 
-func (p *parts) encrypted(dir direction) error {
-	if err := p.preamble(dir.preamble); err != nil {
+func (p *parts) encrypted() error {
+	if err := p.preamble(false); err != nil {
 		return err
 	}
-	if _, err := p.leaf("application/pgp-encrypted"); err != nil {
+	if _, err := p.part(versionPart); err != nil {
 		return err
 	}
 	m, err := p.sole(onlyLine{text: "Version: 1"})
@@ -99,36 +71,20 @@ func (p *parts) encrypted(dir direction) error {
 	if m != opening {
 		return refuse(Unencrypted, errParts)
 	}
-	if _, err := p.leaf("application/octet-stream"); err != nil {
+	if _, err := p.part(dataPart); err != nil {
 		return err
 	}
-	if err := p.armor(dir.armorHeaders); err != nil {
+	if err := p.armor(); err != nil {
 		return err
 	}
 	return p.epilogue()
 }
 
-// leaf reads the header of a part that must be of the given type.
-func (p *parts) leaf(media string) (contentType, error) {
-	h, err := p.header()
-	if err != nil {
-		return contentType{}, err
-	}
-	ct, err := h.contentType()
-	if err != nil {
-		return ct, refuse(Unencrypted, err)
-	}
-	if ct.media != media {
-		return ct, refuse(Unencrypted, errParts)
-	}
-	return ct, nil
-}
-
 // armor reads the last part, which must be an armored message with nothing but
 // empty lines around it.
-func (p *parts) armor(headers bool) error {
+func (p *parts) armor() error {
 	a := &p.pgp
-	a.Reset(headers)
+	a.Reset()
 	begun := false
 	for {
 		p.start += a.Lines(p.buf[p.start:p.end])

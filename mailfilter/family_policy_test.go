@@ -123,7 +123,7 @@ func policyFixtures(s samples) []fixture {
 		{name: "securejoin-group", why: "The request to join a group.", out: pass, in: pass, message: vg},
 		{name: "securejoin-text", why: "The request as text, not in a multipart.", out: pass, in: pass, message: plainJoin},
 		{name: "securejoin-encrypted", why: "The header of a request on an encrypted message.", out: pass, in: pass, message: "Secure-Join: vc-request\r\n" + s.good()},
-		sj("securejoin-alternative", pass, "Another kind of multipart.", "multipart/mixed", "multipart/alternative"),
+		sj("securejoin-alternative", bare, "Another kind of multipart, which no client writes.", "multipart/mixed", "multipart/alternative"),
 		sj("securejoin-other-step", bare, "Every other step is encrypted.", "Secure-Join: vc-request\r\nSecure-Join-I", "Secure-Join: vc-auth-required\r\nSecure-Join-I", "\r\nSecure-Join: vc-request\r\n--", "\r\nSecure-Join: vc-auth-required\r\n--"),
 		sj("securejoin-no-header", bare, "Only in the text.", "Secure-Join: vc-request\r\nSecure-Join-I", "Secure-Join-I"),
 		sj("securejoin-twice", bare, "Two requests in the header.", "Secure-Join: vc-request\r\nSecure-Join-I", "Secure-Join: vc-request\r\nSecure-Join: vc-request\r\nSecure-Join-I"),
@@ -138,9 +138,9 @@ func policyFixtures(s samples) []fixture {
 		sj("securejoin-base64", bare, "An encoding.", "Encoding: 7bit", "Encoding: base64"),
 
 		rep("report-exim", pass, "Exim's form.", "MAILER-DAEMON@mx.example.org (Mail Delivery System)", "Mail Delivery System <Mailer-Daemon@mx.example.org>"),
-		rep("report-not-automatic", bare, "A report that does not say that it is automatic.", "Auto-Submitted: auto-replied\r\n", ""),
+		rep("report-not-automatic", pass, "mox does not say that its reports are automatic.", "Auto-Submitted: auto-replied\r\n", ""),
 		rep("report-by-hand", bare, "A report that says that it is not automatic.", "auto-replied", "no"),
-		rep("report-other-author", bare, "A report by someone else.", "MAILER-DAEMON@", "postmaster@"),
+		rep("report-other-author", pass, "Exchange, mox and chasquid have other names for themselves.", "MAILER-DAEMON@", "postmaster@"),
 		rep("report-not-report", bare, "A letter of the mail system.", "multipart/report", "multipart/mixed"),
 		rep("report-bad-type", bare, "A type that readers differ on.", "multipart/report;", "multipart/report (text/html);"),
 	}

@@ -66,12 +66,16 @@ func (h *Header) one(name string) (value []byte, ok bool) {
 		}
 		value, ok = f.value, true
 	}
+	return unfold(value), ok
+}
+
+// unfold takes the line ends away and leaves the white space (RFC 5322, section
+// 2.2.3), but for that around the value.
+func unfold(value []byte) []byte {
 	if bytes.IndexByte(value, '\n') >= 0 {
-		// Unfolding takes the line ends away and leaves the white space
-		// (RFC 5322, section 2.2.3).
-		value = bytes.ReplaceAll(value, []byte("\r\n"), nil)
+		value = bytes.ReplaceAll(value, crlf, nil)
 	}
-	return bytes.Trim(value, " \t"), ok
+	return bytes.Trim(value, " \t")
 }
 
 // has says whether there is a field of that name.

@@ -2,7 +2,6 @@ package mailfilter
 
 import (
 	"fmt"
-	"strings"
 
 	"chatmaild/mailfilter/dkim"
 )
@@ -61,7 +60,7 @@ func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
 	if err != nil {
 		return nil, refuse(BadHeader, err)
 	}
-	body, err := in.rule(from, to, h)
+	body, err := in.rule(env, to, h)
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +89,9 @@ func parseRecipients(rcpts []string) ([]address, error) {
 
 // rule asks the mailboxes first, not only once the message proves to be in the
 // clear: the first one that enforces encryption, as nearly all do, ends that.
-func (in *Incoming) rule(from address, to []address, h *Header) (rule, error) {
-	if isReport(from, h) {
-		return anything, nil
+func (in *Incoming) rule(env Envelope, to []address, h *Header) (rule, error) {
+	if report, err := in.readers.report(env, h); err == nil {
+		return report, nil
 	}
 	accept, err := in.acceptCleartext(to)
 	if err != nil {
@@ -101,7 +100,7 @@ func (in *Incoming) rule(from address, to []address, h *Header) (rule, error) {
 	if accept {
 		return anything, nil
 	}
-	body, err := in.readers.private(h, inward)
+	body, err := in.readers.private(h)
 	if err != nil {
 		return nil, refuse(Unencrypted, err)
 	}
@@ -124,18 +123,4 @@ func (in *Incoming) acceptCleartext(to []address) (bool, error) {
 		}
 	}
 	return len(to) > 0, nil
-}
-
-// isReport says whether the header is that of a delivery report (RFC 3462)
-// which a mail server made by itself (RFC 3834, section 5).
-func isReport(from address, h *Header) bool {
-	if from.local != "mailer-daemon" {
-		return false
-	}
-	auto, ok := h.one("Auto-Submitted")
-	if !ok || !strings.HasPrefix(lowerString(string(auto)), "auto-") {
-		return false
-	}
-	ct, err := h.contentType()
-	return err == nil && ct.media == "multipart/report"
 }

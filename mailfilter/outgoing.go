@@ -86,5 +86,5 @@ func (o *Outgoing) rule(env Envelope, h *Header) (rule, error) {
 			return body, nil
 		}
 	}
-	return o.readers.private(h, outward)
+	return o.readers.private(h)
 }

@@ -11,23 +11,32 @@ import (
 
 // The bounds of what is read of a body at a time: the buffer, which holds the
 // longest line by far and leaves room for the other fields of parts in 40 KiB; the
-// longest line without its line end; the header of a part; the text before the
-// first part.
+// longest line without its line end; the header of a part.
 const (
 	bufferSize    = 39 << 10
 	maxLine       = 998
-	maxPartHeader = 4 << 10
-	maxPreamble   = 256
+	maxPartHeader = 2 << 10
 )
 
 var (
 	errBodyLine   = errors.New("line too long, with NUL, or with a bare CR or LF")
 	errDelimiter  = errors.New("malformed boundary delimiter")
+	errCutOff     = errors.New("it ends within a part")
 	errParts      = errors.New("not the parts that it should have")
 	errText       = errors.New("a part says something else than it may")
-	errAround     = errors.New("text around the parts")
-	errPartHeader = errors.New("malformed header of a part")
+	errAround     = errors.New("text before or after the parts that no known program writes")
+	errPartHeader = errors.New("header of a part with a field or value that no known program writes")
 )
+
+// preambles are what programs write before the first part of an encrypted message
+// or of a report.
+var preambles = [...]string{
+	"This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)",
+	"This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)",
+	"This is a multi-part message in MIME format.",
+	"This is a MIME-encapsulated message.",
+	"This is a MIME-encapsulated message",
+}
 
 // parts reads the parts of a multipart body, line by line (RFC 2046, section
 // 5.1.1), through a buffer of its own.
@@ -35,6 +44,7 @@ type parts struct {
 	src       io.Reader
 	delimiter string // with the two hyphens
 
+	room       int   // bytes of text that may still come
 	err        error // of src, once it failed or ended
 	start, end int   // what of buf is still to be read
 	head       Header
@@ -102,7 +112,7 @@ func (p *parts) next() ([]byte, mark, error) {
 	line, err := p.line()
 	if err != nil {
 		if err == io.EOF {
-			err = refuse(Unencrypted, errParts)
+			err = refuse(Unencrypted, errCutOff)
 		}
 		return nil, content, err
 	}
@@ -119,49 +129,96 @@ func (p *parts) next() ([]byte, mark, error) {
 	return nil, content, refuse(Unencrypted, errDelimiter)
 }
 
-// preamble reads up to the first part. room is how many octets of text may
-// stand before it.
-func (p *parts) preamble(room int) error {
+// text is next for text that nobody judges, of which there may be p.room.
+func (p *parts) text(tooMuch error) ([]byte, mark, error) {
+	line, m, err := p.next()
+	if err == nil {
+		err = p.take(line, tooMuch)
+	}
+	return line, m, err
+}
+
+// take counts a line, and refuses the message with tooMuch once p.room is used up.
+func (p *parts) take(line []byte, tooMuch error) error {
+	if p.room -= len(line) + len(crlf); p.room < 0 {
+		return refuse(Unencrypted, tooMuch)
+	}
+	return nil
+}
+
+// preamble reads up to the first part. Before it may be empty lines and one line
+// that a known program writes, unless silent.
+func (p *parts) preamble(silent bool) error {
 	for {
 		line, m, err := p.next()
-		if err != nil {
-			return err
-		}
-		room -= len(line)
 		switch {
+		case err != nil:
+			return err
 		case m == opening:
 			return nil
 		case m == closing:
 			return refuse(Unencrypted, errParts)
-		case room < 0:
+		case len(line) == 0:
+			continue
+		case silent || !isPreamble(line):
 			return refuse(Unencrypted, errAround)
 		}
+		silent = true
 	}
 }
 
-// header reads the header of a part. It is valid until the next one.
-func (p *parts) header() (*Header, error) {
+func isPreamble(line []byte) bool {
+	for _, known := range preambles {
+		if string(line) == known {
+			return true
+		}
+	}
+	return false
+}
+
+// part reads the header of a part that must be of the given form.
+func (p *parts) part(f form) (contentType, error) {
 	h := &p.head
 	h.raw = h.raw[:0]
 	for {
 		line, m, err := p.next()
 		switch {
 		case err != nil:
-			return nil, err
+			return contentType{}, err
 		case m != content, len(h.raw)+len(line) > maxPartHeader:
-			return nil, refuse(Unencrypted, errPartHeader)
+			return contentType{}, refuse(Unencrypted, errPartHeader)
 		case len(line) > 0:
 			h.raw = append(append(h.raw, line...), "\r\n"...)
 			continue
 		}
 		if err := h.split(len(h.raw)); err != nil {
-			return nil, refuse(Unencrypted, errPartHeader)
+			return contentType{}, refuse(Unencrypted, errPartHeader)
 		}
-		if err := h.identity(); err != nil {
-			return nil, refuse(Unencrypted, err)
+		if err := h.fits(f); err != nil {
+			return contentType{}, refuse(Unencrypted, err)
 		}
-		return h, nil
+		ct, err := h.contentType(f.types)
+		if err == errNotEncrypted {
+			err = errParts
+		}
+		if err != nil {
+			return ct, refuse(Unencrypted, err)
+		}
+		return ct, nil
 	}
+}
+
+// fits says whether the fields of a part are of the form, each at most once.
+func (h *Header) fits(f form) error {
+	for i, field := range h.fields {
+		if has(h.fields[:i], field.name) {
+			return errPartHeader
+		}
+		if !f.allow(field.name, unfold(field.value)) {
+			return errPartHeader
+		}
+	}
+	return nil
 }
 
 // sole reads a part that must be one line, with nothing but empty lines around

@@ -3,7 +3,6 @@ package mailfilter
 import (
 	"errors"
 	"io"
-	"strings"
 )
 
 var errNotSecureJoin = errors.New("not a SecureJoin request")
@@ -18,24 +17,18 @@ func (rs *readers) secureJoin(h *Header) (rule, error) {
 	if !ok || !equalFold(request, "vc-request") && !equalFold(request, "vg-request") {
 		return nil, errNotSecureJoin
 	}
-	ct, err := h.contentType()
+	ct, err := h.contentType(requestType)
 	if err != nil {
-		return nil, err
-	}
-	if err := h.identity(); err != nil {
 		return nil, err
 	}
 	text := onlyLine{text: "Secure-Join: " + string(request), fold: true}
 	if ct.media == "text/plain" {
-		if !ct.readable() {
-			return nil, errNotSecureJoin
+		if err := h.plain(); err != nil {
+			return nil, err
 		}
 		return rs.rule("", func(p *parts) error { return p.plain(text) }), nil
 	}
-	if !strings.HasPrefix(ct.media, "multipart/") {
-		return nil, errNotSecureJoin
-	}
-	boundary, err := ct.boundary()
+	_, boundary, err := h.multipart(requestType)
 	if err != nil {
 		return nil, err
 	}
@@ -43,15 +36,11 @@ func (rs *readers) secureJoin(h *Header) (rule, error) {
 }
 
 func (p *parts) secureJoin(text onlyLine) error {
-	if err := p.preamble(0); err != nil {
+	if err := p.preamble(true); err != nil {
 		return err
 	}
-	ct, err := p.leaf("text/plain")
-	if err != nil {
+	if _, err := p.part(requestPart); err != nil {
 		return err
-	}
-	if !ct.readable() {
-		return refuse(Unencrypted, errParts)
 	}
 	m, err := p.sole(text)
 	if err != nil {
@@ -77,10 +66,4 @@ func (p *parts) plain(text onlyLine) error {
 			return err
 		}
 	}
-}
-
-// readable says whether the text is in a charset in which ASCII is ASCII.
-func (ct contentType) readable() bool {
-	charset, ok := ct.param("charset")
-	return !ok || equalFold(charset, "utf-8") || equalFold(charset, "us-ascii")
 }

@@ -6,7 +6,14 @@ import (
 	"chatmaild/mailfilter/pgp"
 )
 
-var errNotSetup = errors.New("not an Autocrypt Setup Message")
+var (
+	errNotSetup  = errors.New("not an Autocrypt Setup Message")
+	errSetupSize = errors.New("too much text in an Autocrypt Setup Message")
+)
+
+// maxSetup bounds the text of an Autocrypt Setup Message and the HTML around its
+// keys, in bytes. Clients write it in the user's language, so it cannot be known.
+const maxSetup = 4 << 10
 
 // setup returns the rule for an Autocrypt Setup Message, with which a user
 // hands his keys to his own next device, or why the header is not that of one.
@@ -16,32 +23,23 @@ func (rs *readers) setup(h *Header) (rule, error) {
 	if !ok || !equalFold(version, "v1") {
 		return nil, errNotSetup
 	}
-	ct, err := h.contentType()
+	_, boundary, err := h.multipart(setupType)
 	if err != nil {
-		return nil, err
-	}
-	if ct.media != "multipart/mixed" {
-		return nil, errNotSetup
-	}
-	boundary, err := ct.boundary()
-	if err != nil {
-		return nil, err
-	}
-	if err := h.identity(); err != nil {
 		return nil, err
 	}
 	return rs.rule(boundary, (*parts).setup), nil
 }
 
 func (p *parts) setup() error {
-	if err := p.preamble(0); err != nil {
+	if err := p.preamble(true); err != nil {
 		return err
 	}
-	if _, err := p.leaf("text/plain"); err != nil {
+	if _, err := p.part(requestPart); err != nil {
 		return err
 	}
+	p.room = maxSetup
 	for {
-		_, m, err := p.next()
+		_, m, err := p.text(errSetupSize)
 		if err != nil {
 			return err
 		}
@@ -52,7 +50,7 @@ func (p *parts) setup() error {
 			break
 		}
 	}
-	if _, err := p.leaf("application/autocrypt-setup"); err != nil {
+	if _, err := p.part(keysPart); err != nil {
 		return err
 	}
 	if err := p.embedded(); err != nil {
@@ -64,7 +62,7 @@ func (p *parts) setup() error {
 // embedded reads the last part, in which one armored message stands in HTML.
 func (p *parts) embedded() error {
 	a := &p.pgp
-	a.Reset(true)
+	a.Reset()
 	begun := false
 	for {
 		line, m, err := p.next()
@@ -82,6 +80,9 @@ func (p *parts) embedded() error {
 		}
 		begun = begun || string(line) == pgp.Head
 		if !begun || a.Done() && string(line) != pgp.Head {
+			if err := p.take(line, errSetupSize); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := a.Line(line); err != nil {

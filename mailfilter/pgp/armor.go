@@ -1,9 +1,6 @@
 package pgp
 
-import (
-	"bytes"
-	"errors"
-)
+import "errors"
 
 // The lines around an armored message (RFC 9580, section 6.2), compared octet
 // by octet.
@@ -16,13 +13,8 @@ const (
 // at most 76; the least tolerant reader known, go-crypto, reads up to 96.
 const maxLine = 96
 
-// maxHeaders is how many octets the armor headers may have. Real ones are a
-// version and a web address.
-const maxHeaders = 512
-
 var (
 	errNoHead     = errors.New("no armor head")
-	errHeader     = errors.New("armor header where none may be, or a malformed one")
 	errBase64     = errors.New("bad base64 in armor")
 	errPadding    = errors.New("bad end of base64 in armor")
 	errChecksum   = errors.New("malformed armor checksum")
@@ -38,9 +30,8 @@ var (
 // value is not compared: RFC 9580, section 6.1, wants a wrong one to be
 // ignored, so it would tell nothing about what readers make of the message.
 type Armor struct {
-	headers  bool // armor headers may come
 	state    armorState
-	room     int // octets of armor headers that may still come
+	headers  headerKind // those that came
 	packets  packets
 	quantum  uint32 // sextets of the unfinished group of four
 	sextets  int    // how many
@@ -58,11 +49,8 @@ const (
 	afterTail
 )
 
-// Reset prepares a for a new message. headers says whether armor headers,
-// which anyone can read, may precede the data.
-func (a *Armor) Reset(headers bool) {
-	*a = Armor{headers: headers, room: maxHeaders}
-}
+// Reset prepares a for a new message.
+func (a *Armor) Reset() { *a = Armor{} }
 
 // Line takes the next line, without its line end. The error says why this is
 // not an encrypted message, and is final.
@@ -102,21 +90,11 @@ func (a *Armor) header(line []byte) error {
 		a.state = inData
 		return nil
 	}
-	a.room -= len(line)
-	key, value, ok := bytes.Cut(line, []byte(": "))
-	if !ok || !a.headers || a.room < 0 || len(key) == 0 {
+	kind := knownHeader(line)
+	if kind == 0 || a.headers&kind != 0 {
 		return errHeader
 	}
-	for _, c := range key {
-		if c <= ' ' || c >= 0x7f || c == ':' {
-			return errHeader
-		}
-	}
-	for _, c := range value {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return errHeader
-		}
-	}
+	a.headers |= kind
 	return nil
 }
 

@@ -54,7 +54,7 @@ func TestLines(t *testing.T) {
 			t.Errorf("Lines(%q) = %d, want %d", block, got, want)
 		}
 	}
-	a.Reset(false)
+	a.Reset()
 	take("AAAA\r\n", 0)
 	feed(Head, "")
 	take("AAAA\r\n", 0)
