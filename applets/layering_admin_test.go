@@ -3,12 +3,12 @@ package applets
 // adminLayer is the layer of the admin commands: a package each, and what several of
 // them share.
 var adminLayer = []rule{
-	{name: "applets/admin", ours: "applets/acme/renewal applets/admin/archive applets/admin/bench applets/admin/dns applets/admin/dns/resolver applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/keyfiles applets/admin/mailqueue applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/takeover applets/admin/top applets/admin/vault applets/admin/wait applets/admin/wanted applets/admin/webdev applets/chat applets/command applets/config applets/dns applets/echobot/bot applets/echobot/session applets/keys auth packaging packaging/dovecot/dict packaging/www push store/atomicfile store/invites store/maildir store/tokens", others: "golang.org/x/sys"},
+	{name: "applets/admin", ours: "applets/acme/renewal applets/admin/archive applets/admin/bench applets/admin/dns applets/admin/dns/resolver applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/keyfiles applets/admin/mailqueue applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/takeover applets/admin/top applets/admin/vault applets/admin/wait applets/admin/wanted applets/admin/webdev applets/chat applets/command applets/config applets/dns applets/echobot/bot applets/echobot/session applets/keys auth packaging packaging/dovecot/dict packaging/www push store/atomicfile store/invites store/maildir store/safefs store/tokens", others: "golang.org/x/sys"},
 	{name: "applets/admin/bench", ours: "applets/admin/remote applets/chat applets/command store/atomicfile"},
 	{name: "applets/admin/dns", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/host applets/admin/keyfiles applets/command applets/config applets/keys"},
 	{name: "applets/admin/dns/resolver", ours: "applets/admin/dns/zone applets/dns", others: "golang.org/x/net"},
 	{name: "applets/admin/firewall", ours: "applets/admin/nft applets/admin/wanted applets/command applets/config"},
-	{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
+	{name: "applets/admin/host", ours: "applets/admin/wanted store/safefs", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 	{name: "applets/admin/host/hosttest", ours: "applets/admin/host applets/admin/wanted"},
 	{name: "applets/admin/initialize", ours: "applets/admin/qr applets/command applets/config packaging"},
 	{name: "applets/admin/keyfiles", ours: "applets/acme/renewal applets/admin/host applets/admin/wanted applets/config applets/keys"},
@@ -18,9 +18,9 @@ var adminLayer = []rule{
 	{name: "applets/admin/qr", ours: "applets/command applets/config packaging/www packaging/www/qrcode"},
 	{name: "applets/admin/queue", ours: "applets/admin/host applets/admin/mailqueue applets/admin/wanted applets/command applets/config"},
 	{name: "applets/admin/remote", ours: "applets/command applets/config"},
-	{name: "applets/admin/report", ours: "applets/command store/atomicfile store/expire"},
+	{name: "applets/admin/report", ours: "applets/command store/atomicfile store/expire store/safefs"},
 	{name: "applets/admin/selftest", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/remote applets/chat applets/command mailfilter/dkim store/atomicfile", others: "github.com/emersion/go-msgauth"},
-	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
+	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config store/safefs", others: "golang.org/x/sys"},
 	{name: "applets/admin/top", ours: "applets/command applets/metric applets/service", others: "golang.org/x/sys"},
 	{name: "applets/admin/webdev", ours: "applets/admin/wanted applets/command applets/config applets/service applets/web/signup packaging/www"},
 	{name: "applets/command/commandtest", ours: "applets/command"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	iofs "io/fs"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/packaging/www"
 	"chatmaild/store/invites"
+	"chatmaild/store/safefs"
 )
 
 // maxUses and maxDays bound what a typo can do.
@@ -38,19 +40,26 @@ var inviteCommand = command.Command{
 			if len(args) == 0 {
 				return command.Usagef("invite: say what to do: create, list or revoke")
 			}
-			store, err := invites.Open(cfg.InvitesDir())
-			if err != nil {
-				return explain(err)
+			// The directory is the web daemon's.
+			err = safefs.As(cfg.InvitesDir(), func() error {
+				store, err := invites.Open(cfg.InvitesDir())
+				if err != nil {
+					return explain(err)
+				}
+				switch {
+				case args[0] == "create" && len(args) == 1:
+					return createInvite(env, cfg, store, *uses, *days, *note, *asJSON)
+				case args[0] == "list" && len(args) == 1:
+					return listInvites(env, store, time.Now(), *asJSON)
+				case args[0] == "revoke" && len(args) == 2:
+					return revokeInvite(env, store, args[1])
+				}
+				return command.Usagef("invite: want create, list or revoke ID")
+			})
+			if errors.Is(err, iofs.ErrNotExist) {
+				return command.WithHint(err, "chatmaild run makes it")
 			}
-			switch {
-			case args[0] == "create" && len(args) == 1:
-				return createInvite(env, cfg, store, *uses, *days, *note, *asJSON)
-			case args[0] == "list" && len(args) == 1:
-				return listInvites(env, store, time.Now(), *asJSON)
-			case args[0] == "revoke" && len(args) == 2:
-				return revokeInvite(env, store, args[1])
-			}
-			return command.Usagef("invite: want create, list or revoke ID")
+			return err
 		}
 	},
 }

@@ -16,6 +16,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/auth"
 	"chatmaild/store/maildir"
+	"chatmaild/store/safefs"
 )
 
 var userCommand = command.Command{
@@ -59,7 +60,7 @@ func (u *users) run(ctx context.Context, args []string) error {
 		if len(args) > 0 {
 			return command.Usagef("user list takes no arguments, got %q", args[0])
 		}
-		return u.list()
+		return u.asOwner(u.list)
 	}
 	each := map[string]func(context.Context, auth.Address) (any, error){
 		"show": u.show, "block": u.block, "unblock": u.unblock,
@@ -152,12 +153,17 @@ func (u *users) unblock(_ context.Context, addr auth.Address) (any, error) {
 }
 
 func (u *users) edit(addr auth.Address, change func(string) string) error {
-	stored, err := u.mailboxes.Password(addr)
-	if err != nil {
-		return err
-	}
-	return u.mailboxes.SetPassword(addr, change(stored), u.now())
+	return u.asOwner(func() error {
+		stored, err := u.mailboxes.Password(addr)
+		if err != nil {
+			return err
+		}
+		return u.mailboxes.SetPassword(addr, change(stored), u.now())
+	})
 }
+
+// asOwner does something to mailboxes with the rights of their user, not root's.
+func (u *users) asOwner(do func() error) error { return safefs.As(u.cfg.MailboxesDir, do) }
 
 // delete blocks first, so that no new session comes while the old ones end and
 // the mailbox goes. A session or delivery that ends too late may leave a folder
@@ -168,7 +174,7 @@ func (u *users) delete(ctx context.Context, addr auth.Address) (any, error) {
 		return nil, err
 	}
 	u.endSessions(ctx, addr)
-	if err := u.mailboxes.Remove(addr); err != nil {
+	if err := u.asOwner(func() error { return u.mailboxes.Remove(addr) }); err != nil {
 		return nil, err
 	}
 	if err := u.forgetTokens(ctx, addr); err != nil {
@@ -196,10 +202,8 @@ func (u *users) create(_ context.Context, addr auth.Address) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := u.mailboxes.Create(addr, stored, u.now()); err != nil {
-		return nil, err
-	}
-	return credentials{addr.String(), password}, nil
+	err = u.asOwner(func() error { return u.mailboxes.Create(addr, stored, u.now()) })
+	return credentials{addr.String(), password}, err
 }
 
 func (u *users) password(ctx context.Context, addr auth.Address) (any, error) {
@@ -207,14 +211,17 @@ func (u *users) password(ctx context.Context, addr auth.Address) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, err := u.mailboxes.Password(addr)
-	if err != nil && !errors.Is(err, auth.ErrNoPassword) {
-		return nil, err
-	}
-	if auth.IsBlocked(old) {
-		stored = auth.Block(stored)
-	}
-	if err := u.mailboxes.SetPassword(addr, stored, u.now()); err != nil {
+	err = u.asOwner(func() error {
+		old, err := u.mailboxes.Password(addr)
+		if err != nil && !errors.Is(err, auth.ErrNoPassword) {
+			return err
+		}
+		if auth.IsBlocked(old) {
+			stored = auth.Block(stored)
+		}
+		return u.mailboxes.SetPassword(addr, stored, u.now())
+	})
+	if err != nil {
 		return nil, err
 	}
 	u.endSessions(ctx, addr)

@@ -222,6 +222,9 @@ func (r *relay) invite(args ...string) (string, error) {
 
 func TestInviteCommand(t *testing.T) {
 	r := newRelay(t)
+	if err := os.MkdirAll(r.cfg.InvitesDir(), 0o750); err != nil {
+		t.Fatal(err)
+	}
 	out, err := r.invite("create", "--uses", "3", "--days", "2", "--note", "friends", "--json")
 	if err != nil {
 		t.Fatal(err)

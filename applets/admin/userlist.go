@@ -85,7 +85,15 @@ func (d userDetails) String() string {
 		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
 }
 
-func (u *users) show(_ context.Context, addr auth.Address) (any, error) {
+func (u *users) show(_ context.Context, addr auth.Address) (d any, err error) {
+	err = u.asOwner(func() error {
+		d, err = u.details(addr)
+		return err
+	})
+	return d, err
+}
+
+func (u *users) details(addr auth.Address) (any, error) {
 	state, err := u.state(addr)
 	if err != nil {
 		return nil, err

@@ -9,22 +9,28 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"chatmaild/store/safefs"
 )
 
 // Write replaces the file at path with one that holds data and has the mode perm.
 // prepare, if not nil, may do something to the new file before anybody sees it.
-// Written by root, the file belongs to whom its folder belongs to, so that what an
-// administrator changes stays the daemon's.
+// The file belongs to whom we are; root writes into a daemon's directory by safefs.As.
 func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) error) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-"+filepath.Base(path)+"-*")
+	dir, err := safefs.OpenDir(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("opening a folder: %w", err)
+	}
+	defer dir.Close()
+	base := filepath.Base(path)
+	f, temp, err := dir.CreateTemp(".new-" + base + "-")
 	if err != nil {
 		return fmt.Errorf("making a new file: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
+			_ = dir.Remove(temp)
 		}
 	}()
 	if err := Fill(f, data, perm); err != nil {
@@ -41,10 +47,13 @@ func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) er
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("writing a file: %w", err)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := dir.Rename(temp, dir, base); err != nil {
 		return fmt.Errorf("putting a new file in place: %w", err)
 	}
-	return SyncDir(dir)
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("writing a folder: %w", err)
+	}
+	return nil
 }
 
 // NoRoom says whether err is about a full disk, or a quota of the system: what failed
@@ -56,16 +65,12 @@ func NoRoom(err error) bool {
 // private is the mode with which files are made.
 const private = 0o600
 
-// Fill gives f, made with mode 0600, its data, mode and owner, without waiting for
-// the disk.
+// Fill gives f, made with mode 0600, its data and mode, without waiting for the disk.
 func Fill(f *os.File, data []byte, perm fs.FileMode) error {
 	if perm != private {
 		if err := f.Chmod(perm); err != nil {
 			return fmt.Errorf("setting a file's mode: %w", err)
 		}
-	}
-	if err := ownAsFolder(f); err != nil {
-		return err
 	}
 	if len(data) == 0 {
 		return nil
@@ -76,33 +81,9 @@ func Fill(f *os.File, data []byte, perm fs.FileMode) error {
 	return nil
 }
 
-// ownAsFolder gives f, made by root, to its folder's owner.
-func ownAsFolder(f *os.File) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	return GiveTo(f.Name(), filepath.Dir(f.Name()))
-}
-
-// GiveTo gives path to the owner and group of folder. Only root can.
-func GiveTo(path, folder string) error {
-	info, err := os.Stat(folder)
-	if err != nil {
-		return fmt.Errorf("asking for a folder's owner: %w", err)
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fmt.Errorf("asking for the owner of %s: the system does not say", folder)
-	}
-	if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-		return fmt.Errorf("setting a file's owner: %w", err)
-	}
-	return nil
-}
-
 // SyncDir makes what was renamed, made or removed in dir durable.
 func SyncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := safefs.OpenDir(dir)
 	if err != nil {
 		return fmt.Errorf("opening a folder: %w", err)
 	}

@@ -53,15 +53,10 @@ func (i *Invite) Valid(now time.Time) bool { return i.Uses > 0 && now.Before(i.E
 // processes.
 type Store struct{ dir string }
 
-// Open returns the store in dir, which it makes if need be.
+// Open returns the store in dir, which it makes if need be. It does everything as
+// whom we are; root uses it within safefs.As.
 func Open(dir string) (*Store, error) {
-	_, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(dir, 0o750); err == nil && os.Geteuid() == 0 {
-			err = atomicfile.GiveTo(dir, filepath.Dir(dir))
-		}
-	}
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("opening the invites: %w", err)
 	}
 	return &Store{dir}, nil
@@ -171,12 +166,6 @@ func (s *Store) lock() (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking the invites: %w", err)
-	}
-	if os.Geteuid() == 0 {
-		if err := atomicfile.GiveTo(path, s.dir); err != nil {
-			f.Close()
-			return nil, err
-		}
 	}
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)

@@ -31,7 +31,8 @@ const (
 // maxPassword is in octets; a larger password file is none.
 const maxPassword = 1 << 10
 
-// Store is a folder of mailboxes. Its methods may be called concurrently.
+// Store is a folder of mailboxes. Its methods may be called concurrently. They do
+// everything as whom we are; root uses them within safefs.As.
 type Store struct {
 	dir    string
 	domain string
@@ -122,11 +123,6 @@ func (s *Store) Create(addr auth.Address, stored string, now time.Time) (err err
 			os.RemoveAll(temp)
 		}
 	}()
-	if os.Geteuid() == 0 {
-		if err := atomicfile.GiveTo(temp, s.dir); err != nil {
-			return err
-		}
-	}
 	if err := write(filepath.Join(temp, enforceFile), "", now); err != nil {
 		return err
 	}

@@ -9,13 +9,13 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"chatmaild/applets/command"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
+	"chatmaild/store/safefs"
 )
 
 // Command is chatmaild report.
@@ -81,14 +81,18 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	if err != nil {
 		return err
 	}
-	mail, err := expire.Open(conf.MailboxesDir)
-	if err != nil {
-		return err
-	}
-	defer mail.Close()
 	now := time.Now().UTC().Truncate(time.Second)
 	var faults expire.Faults
-	survey, err := mail.Survey(ctx, now, &expire.Progress{}, &faults)
+	var survey expire.Survey
+	err = safefs.As(conf.MailboxesDir, func() error {
+		mail, err := expire.Open(conf.MailboxesDir)
+		if err != nil {
+			return err
+		}
+		defer mail.Close()
+		survey, err = mail.Survey(ctx, now, &expire.Progress{}, &faults)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -144,7 +148,7 @@ func bound[N int | int64](bounds []N, i int) N {
 
 // growthSince compares with the report that is kept at path, if there is one.
 func growthSince(path string, now figures) (*growth, error) {
-	text, err := os.ReadFile(path)
+	text, err := safefs.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -1,0 +1,169 @@
+package safefs
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open opens a regular file in d for reading.
+func (d *Dir) Open(name string) (*os.File, error) {
+	f, st, err := d.at(name, unix.O_RDONLY)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, &UnsafeError{d.join(name), "is a symbolic link"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	why := d.objection(st)
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		why = "is not a regular file"
+	}
+	if why != "" {
+		f.Close()
+		return nil, &UnsafeError{f.Name(), why}
+	}
+	return f, nil
+}
+
+// Lstat looks at an entry, also at a link.
+func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
+	f, _, err := d.at(name, unix.O_PATH)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Stat()
+}
+
+// Names returns the names in d, sorted.
+func (d *Dir) Names() ([]string, error) {
+	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	found, err := f.Readdirnames(-1)
+	slices.Sort(found)
+	return found, err
+}
+
+// Create makes a file, which must not be there, with mode 0600, for writing and reading.
+func (d *Dir) Create(name string) (*os.File, error) {
+	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := retry(func() (int, error) { return unix.Openat(d.fd(), name, flags, 0o600) })
+	if err != nil {
+		return nil, d.fail("create", name, err)
+	}
+	return os.NewFile(uintptr(fd), d.join(name)), nil
+}
+
+// CreateTemp makes a file whose name begins with prefix and is nobody else's.
+func (d *Dir) CreateTemp(prefix string) (f *os.File, name string, err error) {
+	name = prefix + rand.Text()
+	f, err = d.Create(name)
+	return f, name, err
+}
+
+// Mkdir makes a directory, which must not be there, with mode 0700, and opens it.
+func (d *Dir) Mkdir(name string) (*Dir, error) {
+	if err := unix.Mkdirat(d.fd(), name, 0o700); err != nil {
+		return nil, d.fail("mkdir", name, err)
+	}
+	made, err := d.OpenDir(name)
+	if err == nil && int(made.st.Uid) != os.Geteuid() {
+		made.Close()
+		return nil, &UnsafeError{d.join(name), "is not the directory that was just made"}
+	}
+	return made, err
+}
+
+// Symlink makes a link.
+func (d *Dir) Symlink(target, name string) error {
+	return d.fail("symlink", name, unix.Symlinkat(target, d.fd(), name))
+}
+
+// Rename gives an entry another name, perhaps in another directory, in place of what
+// has that name.
+func (d *Dir) Rename(name string, to *Dir, newName string) error {
+	return to.fail("rename", newName, unix.Renameat(d.fd(), name, to.fd(), newName))
+}
+
+// Move is Rename, but replaces nothing: it fails with fs.ErrExist.
+func (d *Dir) Move(name string, to *Dir, newName string) error {
+	return to.fail("rename", newName, unix.Renameat2(d.fd(), name, to.fd(), newName, unix.RENAME_NOREPLACE))
+}
+
+// Remove removes an entry that is not a directory with something in it.
+func (d *Dir) Remove(name string) error {
+	err := unix.Unlinkat(d.fd(), name, 0)
+	if errors.Is(err, unix.EISDIR) {
+		err = unix.Unlinkat(d.fd(), name, unix.AT_REMOVEDIR)
+	}
+	return d.fail("remove", name, err)
+}
+
+// RemoveAll removes an entry with all that is in it, if it is there.
+func (d *Dir) RemoveAll(name string) error {
+	err := d.Remove(name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	f, st, err := d.at(name, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	sub := &Dir{f, f.Name(), *st}
+	defer sub.Close()
+	inside, err := sub.Names()
+	for _, name := range inside {
+		err = errors.Join(err, sub.RemoveAll(name))
+	}
+	if err != nil {
+		return err
+	}
+	return d.Remove(name)
+}
+
+// Own gives d an owner and a mode.
+func (d *Dir) Own(uid, gid int, mode fs.FileMode) error {
+	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// In this order: chown takes setgid away.
+	return errors.Join(f.Chown(uid, gid), f.Chmod(mode), unix.Fstat(int(f.Fd()), &d.st))
+}
+
+// SetTime sets when d was last changed.
+func (d *Dir) SetTime(t time.Time) error { return d.fail("utimes", "", utimes(d.fd(), ".", t)) }
+
+// SetTime sets when an open file was last changed.
+func SetTime(f *os.File, t time.Time) error {
+	at := unix.NsecToTimeval(t.UnixNano())
+	return unix.Futimes(int(f.Fd()), []unix.Timeval{at, at})
+}
+
+func utimes(dir int, name string, t time.Time) error {
+	at := unix.NsecToTimespec(t.UnixNano())
+	return unix.UtimesNanoAt(dir, name, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// Sync makes durable what was made, renamed and removed in d.
+func (d *Dir) Sync() error {
+	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
