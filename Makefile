@@ -23,7 +23,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb reproducible arm64 piuparts autopkgtest demo test race lint check fuzz clean
+.PHONY: help build deb reproducible arm64 piuparts autopkgtest demo test lab race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -77,6 +77,11 @@ test: check deb reproducible ## everything: check, the package, real clients on 
 	$(call gotest,-timeout 40m -p 1 ./testdata/lab/...)
 	testdata/web/check
 
+lab: deb ## one scenario on real relays: make lab T=TestConversation
+	@[ -n "$(T)" ] || { echo "missing scenario, such as: make lab T=TestConversation; all of them:"; grep -ho '^func Test[A-Za-z]*' testdata/lab/*_test.go | cut -c6- | sort | column; exit 2; }
+	$(GO) run ./testdata/lab/prepare
+	$(call gotest,-timeout 20m -run '^$(T)$$' ./testdata/lab/)
+
 race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables)
 	$(call gotest,-race -shuffle=on ./...)
@@ -92,6 +97,7 @@ endef
 lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	$(call need,shellcheck mandoc systemd)
 	@mkdir -p build; files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt:" $$files; exit 1; }
+	$(GO) mod tidy -diff
 	$(GO) vet ./... ./testdata/lab/... ./testdata/bench/...
 	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/bench/...
 	shellcheck $(SCRIPTS)
