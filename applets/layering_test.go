@@ -81,7 +81,8 @@ var layers = []layer{
 		{name: "applets/keys"},
 		{name: "applets/service", ours: "applets/metric", others: "github.com/coreos/go-systemd golang.org/x/net"},
 		{name: "applets/service/accept"},
-		{name: "packaging/dovecot/dict", ours: "applets/service/accept"},
+		{name: "packaging/dovecot/authserver", ours: "applets/service/accept packaging/dovecot/authproto packaging/dovecot/tabline"},
+		{name: "packaging/dovecot/dict", ours: "applets/service/accept packaging/dovecot/tabline"},
 		{name: "packaging/postfix/socketmap", ours: "applets/service/accept"},
 		{name: "packaging"},
 		{name: "packaging/sbom"}, // a program that the build of the package runs
@@ -89,6 +90,8 @@ var layers = []layer{
 	{name: "admin commands, pure", pure: true, packages: adminPure},
 	{name: "pure", pure: true, packages: []rule{
 		{name: "packaging/dovecot"},
+		{name: "packaging/dovecot/authproto", ours: "packaging/dovecot/tabline"},
+		{name: "packaging/dovecot/tabline"},
 		{name: "applets/metric"},
 		{name: "packaging/postfix"},
 		{name: "applets/chat", others: "github.com/ProtonMail/go-crypto github.com/emersion/go-message"},

@@ -1,7 +1,6 @@
 package dict
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 )
@@ -29,22 +28,6 @@ func TestParseRequest(t *testing.T) {
 	if _, ok := parseRequest(nil); ok {
 		t.Error("an empty line passed for a request")
 	}
-}
-
-// Each field comes back as it went out, and what is written is one field.
-func FuzzEscape(f *testing.F) {
-	for _, s := range []string{"", "plain", "\x00\x01\t\r\n", "\001", "a\tb", "\0011"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		b := appendEscaped(nil, s)
-		if i := bytes.IndexAny(b, "\x00\t\r\n"); i >= 0 {
-			t.Fatalf("%q is written as %q", s, b)
-		}
-		if got := unescape(b); got != s {
-			t.Fatalf("%q comes back as %q", s, got)
-		}
-	})
 }
 
 // A line is parsed into no more than it holds.

@@ -1,7 +1,6 @@
 package dict
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +8,10 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"chatmaild/applets/service/accept"
+	"chatmaild/packaging/dovecot/tabline"
 )
 
 // Bounds within a connection.
@@ -20,7 +19,6 @@ const (
 	maxTransactions     = 64      // open at once
 	maxTransactionBytes = 1 << 20 // of all open ones
 	changeOverhead      = 64      // octets that a change takes beside its key and value
-	readBuffer          = 1 << 10 // octets; a longer line is put together on the heap
 	flushAt             = 8 << 10 // octets of an iteration that are written at once
 )
 
@@ -35,38 +33,20 @@ var errBroken = errors.New("broken dict protocol")
 
 // conn is one connection. Only its own goroutine touches it.
 type conn struct {
-	s    *Server
-	net  net.Conn
-	in   *bufio.Reader
-	out  []byte
-	user string // from the hello, for clients before protocol 3
+	s     *Server
+	net   net.Conn
+	lines *tabline.Reader
+	out   []byte
+	user  string // from the hello, for clients before protocol 3
 
 	transactions map[string]*transaction
 	held         int // octets in the transactions
 }
 
-// readers keeps read buffers between connections: Dovecot often makes one for
-// each look-up.
-type readers struct{ pool sync.Pool }
-
-func (p *readers) get(nc net.Conn) *bufio.Reader {
-	if r, ok := p.pool.Get().(*bufio.Reader); ok {
-		r.Reset(nc)
-		return r
-	}
-	return bufio.NewReaderSize(nc, readBuffer)
-}
-
-func (p *readers) put(r *bufio.Reader) {
-	r.Reset(nil)
-	p.pool.Put(r)
-}
-
 // serveConn answers one connection until it ends, breaks, or ctx is done.
-func (s *Server) serveConn(ctx context.Context, nc net.Conn, readers *readers) {
-	in := readers.get(nc)
-	defer readers.put(in)
-	c := &conn{s: s, net: nc, in: in}
+func (s *Server) serveConn(ctx context.Context, nc net.Conn) {
+	c := &conn{s: s, net: nc, lines: tabline.NewReader(nc, s.MaxLine)}
+	defer c.lines.Close()
 	switch err := c.run(ctx); {
 	case err == nil, errors.Is(err, io.EOF):
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
@@ -77,9 +57,9 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, readers *readers) {
 
 func (c *conn) run(ctx context.Context) error {
 	for {
-		line, err := c.readLine()
+		line, err := c.lines.Next()
 		if err != nil {
-			return err
+			return fmt.Errorf("reading a request: %w", err)
 		}
 		if err := c.answer(context.WithoutCancel(ctx), line); err != nil {
 			return err
@@ -90,33 +70,6 @@ func (c *conn) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-	}
-}
-
-// readLine returns the next line without its line feed. It is good until the
-// next call.
-func (c *conn) readLine() ([]byte, error) {
-	line, err := c.in.ReadSlice('\n')
-	if err == nil {
-		return line[:len(line)-1], nil
-	}
-	long := append([]byte(nil), line...)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		if len(long) > c.s.MaxLine {
-			return nil, fmt.Errorf("%w: a line of more than %d octets", errBroken, c.s.MaxLine)
-		}
-		line, err = c.in.ReadSlice('\n')
-		long = append(long, line...)
-	}
-	switch {
-	case err == nil:
-		return long[:len(long)-1], nil
-	case errors.Is(err, io.EOF) && len(long) > 0:
-		return nil, fmt.Errorf("%w: it ended within a line", errBroken)
-	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, err
-	default:
-		return nil, fmt.Errorf("reading a request: %w", err)
 	}
 }
 

@@ -33,9 +33,8 @@ type Server struct {
 // requests that are being answered, closes the connections and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s = s.withDefaults()
-	var bufs readers
 	loop := accept.Loop{Protocol: "dict", Max: s.MaxConns, Log: s.Log}
-	return loop.Serve(ctx, l, func(ctx context.Context, nc net.Conn) { s.serveConn(ctx, nc, &bufs) })
+	return loop.Serve(ctx, l, s.serveConn)
 }
 
 func (s *Server) withDefaults() *Server {

@@ -141,7 +141,7 @@ func TestDialogues(t *testing.T) {
 		{"too many transactions", many.String() + "C64\nC0\n", "F64\tno such transaction\nO0\n"},
 		{"half a line", "Lshared/a", ""},
 		{"long line within bounds", "L" + strings.Repeat("x", 60_000) + "\n", "N\n"},
-		{"a line too long", "Lshared/a\nL" + strings.Repeat("x", DefaultMaxLine+readBuffer), "Ob\001tc\n"},
+		{"a line too long", "Lshared/a\nL" + strings.Repeat("x", DefaultMaxLine), "Ob\001tc\n"},
 		{"too much in a transaction", "B1\tu\n" + strings.Repeat("S1\tk\t"+strings.Repeat("v", 60_000)+"\n", 20) + "C1\n",
 			"F1\tmore than 1048576 octets in open transactions\n"},
 		{"too many changes", "B1\tu\n" + strings.Repeat("S1\t\t\n", 20_000) + "C1\n",
@@ -337,7 +337,7 @@ func FuzzServer(f *testing.F) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.serveConn(context.Background(), server, &readers{})
+			s.serveConn(context.Background(), server)
 		}()
 		go func() {
 			_, _ = client.Write(input)
@@ -354,7 +354,7 @@ func FuzzServer(f *testing.F) {
 func BenchmarkLookup(b *testing.B) {
 	s := (&Server{Handler: &fakeHandler{values: map[string]string{"shared/a": "1"}}, Log: slog.New(slog.DiscardHandler)}).withDefaults()
 	client, server := net.Pipe()
-	go s.serveConn(context.Background(), server, &readers{})
+	go s.serveConn(context.Background(), server)
 	in := bufio.NewReader(client)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,0 +1,298 @@
+package authserver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"chatmaild/applets/service/accept"
+	"chatmaild/packaging/dovecot/authproto"
+)
+
+// client is a connection of the client side.
+type client struct {
+	*conn
+	server *Server
+	cookie string
+	login  bool          // what it is granted, a master asks for
+	pid    uint32        // of its process, if a master asks
+	gone   chan struct{} // closed at its end
+
+	mu       sync.Mutex
+	requests map[uint32]*request
+	checking sync.WaitGroup
+}
+
+// request is a login under way. It is removed once it needs no more words, and then
+// no answer to it is sent.
+type request struct {
+	from    netip.Addr
+	waits   bool        // for the response, which AUTH did not have
+	granted string      // the user that a master may ask for
+	timer   *time.Timer // of what happens next by itself; nil while it is checked
+}
+
+func newClient(s *Server, c *conn, login bool) *client {
+	var cookie [authproto.CookieLen / 2]byte
+	rand.Read(cookie[:])
+	return &client{
+		conn: c, server: s, cookie: hex.EncodeToString(cookie[:]), login: login,
+		gone: make(chan struct{}), requests: map[uint32]*request{},
+	}
+}
+
+func (c *client) run(ctx context.Context) error {
+	err := c.serve(ctx)
+	c.server.clients.remove(c)
+	close(c.gone)
+	c.checking.Wait()
+	c.forget()
+	return err
+}
+
+func (c *client) serve(ctx context.Context) error {
+	if err := c.handshake(); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		line, err := c.next()
+		if err != nil {
+			return err
+		}
+		if err := c.answer(context.WithoutCancel(ctx), line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) handshake() error {
+	met := c.deadline(handshakeTimeout)
+	defer met()
+	s := c.server
+	if err := c.greet(authproto.AppendClientHandshake(nil, s.PID, s.connections.Add(1), c.cookie)); err != nil {
+		return err
+	}
+	line, err := c.expect(authproto.CmdClientPID)
+	if err != nil {
+		return err
+	}
+	pid, err := line.PID()
+	if err != nil || !c.login {
+		return err
+	}
+	return s.clients.add(pid, c)
+}
+
+// forget drops what has not been answered, when the connection has ended.
+func (c *client) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, r := range c.requests {
+		r.stop()
+		delete(c.requests, id)
+	}
+}
+
+func (r *request) stop() {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
+func (c *client) answer(ctx context.Context, line authproto.Line) error {
+	switch line.Command {
+	case authproto.CmdAuth:
+		a, err := line.Auth()
+		if err != nil {
+			return err
+		}
+		return c.begin(ctx, a)
+	case authproto.CmdContinue:
+		id, response, err := line.Continued()
+		if err != nil {
+			return err
+		}
+		return c.resume(ctx, id, response)
+	case authproto.CmdCancel:
+		id, err := line.ID()
+		if err != nil {
+			return err
+		}
+		c.remove(id)
+		return nil
+	}
+	return unknown(line)
+}
+
+// begin takes up a login.
+func (c *client) begin(ctx context.Context, a authproto.Auth) error {
+	if a.Mechanism != authproto.Plain {
+		return fmt.Errorf("%w: AUTH with a mechanism that was not offered", authproto.ErrBroken)
+	}
+	c.mu.Lock()
+	if c.requests[a.ID] != nil {
+		c.mu.Unlock()
+		return fmt.Errorf("%w: AUTH with an id that is in use", authproto.ErrBroken)
+	}
+	if len(c.requests) == maxRequests {
+		c.mu.Unlock()
+		c.server.Log.Warn("too many logins on one connection", "max", maxRequests)
+		return c.send(authproto.AppendFail(nil, a.ID, authproto.Failure{Temporary: true}))
+	}
+	r := &request{from: a.Client, waits: !a.HasResponse}
+	c.requests[a.ID] = r
+	if r.waits {
+		r.timer = c.after(grantAge, a.ID, r, nil)
+	}
+	c.mu.Unlock()
+	if r.waits {
+		return c.send(authproto.AppendChallenge(nil, a.ID))
+	}
+	c.check(ctx, a.ID, r, a.Response)
+	return nil
+}
+
+// resume takes up a login whose response comes late.
+func (c *client) resume(ctx context.Context, id uint32, response string) error {
+	c.mu.Lock()
+	r := c.requests[id]
+	waited := r != nil && r.waits
+	if waited {
+		r.stop()
+		r.waits, r.timer = false, nil
+	}
+	c.mu.Unlock()
+	switch {
+	case r == nil:
+		return c.send(authproto.AppendFail(nil, id, authproto.Failure{Reason: "Authentication request timed out"}))
+	case !waited:
+		return fmt.Errorf("%w: CONT to a login that has its response", authproto.ErrBroken)
+	}
+	c.check(ctx, id, r, response)
+	return nil
+}
+
+// check answers a login, beside all others of the connection.
+func (c *client) check(ctx context.Context, id uint32, r *request, response string) {
+	credentials, err := authproto.ParsePlain(response)
+	switch {
+	case errors.Is(err, authproto.ErrBase64):
+		c.finish(id, r, authproto.AppendFail(nil, id, authproto.Failure{
+			Code: authproto.CodeInvalidBase64, Reason: "Invalid base64 data in the response",
+		}))
+		return
+	case err != nil:
+		c.refuse(id, r, authproto.Failure{})
+		return
+	}
+	c.checking.Go(func() {
+		ctx, cancel := accept.Within(ctx, requestTimeout)
+		defer cancel()
+		user, ok, err := c.ask(ctx, credentials, r.from)
+		switch {
+		case err != nil:
+			c.fault(id, r, credentials.User)
+		case !ok:
+			c.refuse(id, r, authproto.Failure{User: credentials.User})
+		default:
+			c.grant(id, r, user)
+		}
+	})
+}
+
+// ask asks the Handler. A panic of it is a fault of one login.
+func (c *client) ask(ctx context.Context, credentials authproto.Credentials, from netip.Addr) (user string, ok bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.Log.Error("internal fault in a login", "trace", string(debug.Stack()))
+			user, ok, err = "", false, errors.New("internal fault")
+		}
+	}()
+	return c.server.Handler.Login(ctx, credentials, from)
+}
+
+// grant answers that the login is right.
+func (c *client) grant(id uint32, r *request, user string) {
+	ok := authproto.AppendOK(nil, id, user)
+	if !c.login {
+		c.finish(id, r, ok)
+		return
+	}
+	c.mu.Lock()
+	current := c.requests[id] == r
+	if current {
+		r.granted = user
+		r.timer = c.after(grantAge, id, r, nil)
+	}
+	c.mu.Unlock()
+	if current {
+		_ = c.send(ok) // which ends the connection if it fails
+	}
+}
+
+// refuse answers that the login is wrong, when failureDelay has passed.
+func (c *client) refuse(id uint32, r *request, f authproto.Failure) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.requests[id] == r {
+		r.timer = c.after(failureDelay, id, r, authproto.AppendFail(nil, id, f))
+	}
+}
+
+// fault answers that the login could not be checked. Postfix takes every FAIL for a
+// wrong password; that there is a fault it believes when the connection ends.
+func (c *client) fault(id uint32, r *request, user string) {
+	if !c.login {
+		c.net.Close()
+		return
+	}
+	c.finish(id, r, authproto.AppendFail(nil, id, authproto.Failure{User: user, Temporary: true}))
+}
+
+// finish sends the last word to a login, unless it was cancelled.
+func (c *client) finish(id uint32, r *request, reply []byte) {
+	c.mu.Lock()
+	current := c.requests[id] == r
+	if current {
+		delete(c.requests, id)
+	}
+	c.mu.Unlock()
+	if current && reply != nil {
+		_ = c.send(reply) // which ends the connection if it fails
+	}
+}
+
+// after finishes a login later.
+func (c *client) after(d time.Duration, id uint32, r *request, reply []byte) *time.Timer {
+	return time.AfterFunc(d, func() { c.finish(id, r, reply) })
+}
+
+// remove ends a login without a word.
+func (c *client) remove(id uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.requests[id]; r != nil {
+		r.stop()
+		delete(c.requests, id)
+	}
+}
+
+// take returns who has the OK of that number, once.
+func (c *client) take(id uint32) (user string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.requests[id]
+	if r == nil || r.granted == "" {
+		return "", false
+	}
+	r.stop()
+	delete(c.requests, id)
+	return r.granted, true
+}
