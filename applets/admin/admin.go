@@ -3,6 +3,7 @@ package admin
 
 import (
 	"chatmaild/applets/admin/bench"
+	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
@@ -13,6 +14,7 @@ import (
 	"chatmaild/applets/admin/queue"
 	"chatmaild/applets/admin/report"
 	"chatmaild/applets/admin/selftest"
+	"chatmaild/applets/admin/status"
 	"chatmaild/applets/admin/top"
 	"chatmaild/applets/admin/webdev"
 	"chatmaild/applets/command"
@@ -22,8 +24,8 @@ import (
 func Commands() []command.Command {
 	return []command.Command{
 		initialize.Command,
-		runCommand,
-		statusCommand,
+		converge.Command,
+		status.Command,
 		report.Command,
 		userCommand,
 		inviteCommand,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/snapshot"
 	"chatmaild/applets/admin/vault"
 	"chatmaild/applets/command"
@@ -263,7 +264,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(young.Root, "/etc/chatmail/chatmail.toml")); err == nil {
 		t.Error("the configuration is in place, although the rest is not")
 	}
-	if err := requireSettled(old.conf(t), young.Host); err == nil || !strings.Contains(err.Error(), "a restore is not finished") {
+	if err := relocation.RequireSettled(old.conf(t), young.Host); err == nil || !strings.Contains(err.Error(), "a restore is not finished") {
 		t.Errorf("run would start it: %v", err)
 	}
 	other := name + ".other"
@@ -279,18 +280,18 @@ func TestRestoreGoesOn(t *testing.T) {
 	if got, want := young.mailOf(t), old.mailOf(t); got != want {
 		t.Errorf("restored:\n%s\nwant\n%s", got, want)
 	}
-	if err := requireSettled(old.conf(t), young.Host); err != nil {
+	if err := relocation.RequireSettled(old.conf(t), young.Host); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestMovedAway(t *testing.T) {
 	m := aRelay(t)
-	for phase, moved := range map[movePhase]bool{moveCopying: false, moveOff: false, moveHanding: true, moveDone: true} {
-		if err := moveRecordOf(m.conf(t), m.Host).write(moveRecord{ID: "ID", To: "root@new", Phase: phase}); err != nil {
+	for phase, moved := range map[relocation.Phase]bool{relocation.Copying: false, relocation.Off: false, relocation.Handing: true, relocation.Done: true} {
+		if err := relocation.MoveIn(m.conf(t), m.Host).Write(relocation.Move{ID: "ID", To: "root@new", Phase: phase}); err != nil {
 			t.Fatal(err)
 		}
-		if err := requireSettled(m.conf(t), m.Host); (err != nil) != moved {
+		if err := relocation.RequireSettled(m.conf(t), m.Host); (err != nil) != moved {
 			t.Errorf("%s: got %v", phase, err)
 		}
 		for domain, back := range map[string]bool{m.conf(t).MailDomain: moved, "_another.test": false} {

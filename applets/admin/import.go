@@ -12,6 +12,7 @@ import (
 	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging"
@@ -19,8 +20,8 @@ import (
 
 // Where import keeps its journal and what it replaces, and the operator's pages.
 const (
-	importFolder  = backups + "/import"
-	importJournal = importFolder + "/journal.json"
+	importFolder  = wanted.Backups + "/import"
+	importJournal = takeover.JournalPath
 	importKept    = importFolder + "/kept"
 	importMoved   = importFolder + "/moved"
 	importPages   = "/etc/chatmail/www"
@@ -84,7 +85,8 @@ func (im *importer) run(ctx context.Context) error {
 	if err := im.machine.RequireRoot(); err != nil {
 		return err
 	}
-	if err := im.readJournal(); err != nil {
+	var err error
+	if im.journal, err = takeover.ReadJournal(im.machine.ReadFile); err != nil {
 		return err
 	}
 	switch {
@@ -109,22 +111,6 @@ func (im *importer) run(ctx context.Context) error {
 		return im.show(ctx)
 	}
 	return im.takeOver(ctx)
-}
-
-// readJournal finds a takeover that has begun.
-func (im *importer) readJournal() error {
-	there, err := im.machine.Exists(importJournal)
-	if err != nil || !there {
-		return err
-	}
-	text, err := im.machine.ReadFile(importJournal)
-	if err == nil {
-		im.journal, err = takeover.DecodeJournal(text)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", importJournal, err)
-	}
-	return nil
 }
 
 // look reads the old relay. It changes nothing.

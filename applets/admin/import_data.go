@@ -31,7 +31,7 @@ func (im *importer) takeData(ctx context.Context) error {
 
 // rehearse finds out what chatmaild run would refuse, while the old relay still runs.
 func (im *importer) rehearse(ctx context.Context) error {
-	_, err := im.planner(im.conf, takeover.Programs...).relay(ctx)
+	_, err := im.planner(im.conf, takeover.Programs...).Relay(ctx)
 	return err
 }
 

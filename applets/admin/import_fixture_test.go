@@ -73,7 +73,7 @@ func newOldRelay(t *testing.T) *fakeMachine {
 		m.Active[unit], m.Enabled[unit] = time.Now().Add(-time.Hour), true
 	}
 	m.Write(unitFolder+"/doveauth.service", "[Service]\n")
-	for _, unit := range slices.Concat(socketUnits, serviceUnits, []string{wanted.Target}) {
+	for _, unit := range slices.Concat(wanted.SocketUnits(), wanted.ServiceUnits(), []string{wanted.Target}) {
 		m.Write("/usr/lib/systemd/system/"+unit, "[Unit]\n")
 	}
 	return m

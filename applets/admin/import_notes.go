@@ -41,19 +41,3 @@ func (im *importer) addNotes(ctx context.Context) {
 		}
 	}
 }
-
-// takeover says whether an import has been broken off.
-func (e *examiner) takeover() {
-	im := importer{machine: e.machine}
-	const hint = "chatmaild import goes on; chatmaild import --undo goes back"
-	switch err := im.readJournal(); {
-	case err != nil:
-		e.say("import", trouble, "restore it from a backup", "%v", err)
-	case im.journal == nil || im.journal.Next() == "" && !im.journal.Undoing:
-		// None was begun, or it is done.
-	case im.journal.Undoing:
-		e.say("import", trouble, "chatmaild import --undo goes on", "the Python relay of %s is half back", im.journal.Domain)
-	default:
-		e.say("import", trouble, hint, "the takeover of %s was broken off before %q", im.journal.Domain, im.journal.Next())
-	}
-}

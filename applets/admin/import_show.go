@@ -112,16 +112,16 @@ func (im *importer) showRun(ctx context.Context, out io.Writer) error {
 	if conf.WWWFolder == importPages {
 		conf.WWWFolder = takeover.WWWRoot // where the pages still are
 	}
-	todo, err := im.planner(&conf, takeover.Programs...).relay(ctx)
+	todo, err := im.planner(&conf, takeover.Programs...).Relay(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nThen, as by chatmaild run; what is replaced is kept in %s:\n", importKept)
 	if im.diff {
-		todo.show(out)
+		todo.Show(out)
 		return nil
 	}
-	for _, c := range todo.files {
+	for _, c := range todo.Files {
 		verb := "write"
 		switch {
 		case c.File.Absent:
@@ -131,8 +131,8 @@ func (im *importer) showRun(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "  %s %s\n", verb, c.File.Path)
 	}
-	for _, s := range todo.units {
-		fmt.Fprintf(out, "  %s %s\n", s.verb, s.unit)
+	for _, s := range todo.Units {
+		fmt.Fprintf(out, "  %s %s\n", s.Verb, s.Unit)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/wait"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
@@ -24,11 +25,11 @@ func (im *importer) startNew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	todo, err := im.planner(conf).relay(ctx)
+	todo, err := im.planner(conf).Relay(ctx)
 	if err != nil {
 		return err
 	}
-	for _, c := range todo.files {
+	for _, c := range todo.Files {
 		if !c.Exists && !c.File.Absent && !slices.Contains(im.journal.Made, c.File.Path) {
 			im.journal.Made = append(im.journal.Made, c.File.Path)
 		}
@@ -36,7 +37,7 @@ func (im *importer) startNew(ctx context.Context) error {
 	if err := im.writeJournal(); err != nil {
 		return err
 	}
-	if err := todo.apply(ctx, im.machine, im.env.Stderr); err != nil {
+	if err := todo.Apply(ctx, im.machine, im.env.Stderr); err != nil {
 		return err
 	}
 	return im.awaitServing(ctx, conf)
@@ -44,9 +45,9 @@ func (im *importer) startNew(ctx context.Context) error {
 
 // planner plans as run does. Yielding are programs that hold ports until the old units
 // are stopped.
-func (im *importer) planner(conf *config.Config, yielding ...string) *planner {
-	return &planner{
-		conf: conf, configPath: config.DefaultPath, version: im.env.Version, machine: im.machine, now: im.now, yielding: yielding,
+func (im *importer) planner(conf *config.Config, yielding ...string) *converge.Planner {
+	return &converge.Planner{
+		Conf: conf, ConfigPath: config.DefaultPath, Version: im.env.Version, Machine: im.machine, Now: im.now, Yielding: yielding,
 	}
 }
 

@@ -141,9 +141,8 @@ func TestImportResumes(t *testing.T) {
 			before := m.Everything()
 			im, _ := m.importer(importOptions{})
 			crash(im, at)
-			e := examiner{planner: planner{machine: m.Host}}
-			if e.takeover(); len(e.findings) != 1 || e.findings[0].Level != trouble {
-				t.Errorf("broken off at %d: status finds %+v, want that it is", at, e.findings)
+			if j, err := takeover.ReadJournal(m.ReadFile); err != nil || j == nil || j.Next() == "" && !j.Undoing {
+				t.Errorf("broken off at %d: the journal is %+v, %v, want that it says so", at, j, err)
 			}
 			im, out := m.importer(importOptions{undo: undo})
 			if err := im.run(t.Context()); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -46,7 +47,7 @@ type move struct {
 	machine host.Host
 	there   string // as ssh takes it
 	ssh     *ssh
-	record  moveRecord
+	record  relocation.Move
 	resumed bool // an earlier run has copied something
 
 	offSince time.Time // when mail was turned off, if that was now
@@ -64,16 +65,16 @@ func (m *move) run(ctx context.Context) (err error) {
 	}
 	defer m.ssh.close()
 	for _, step := range []struct {
-		until movePhase // the phase that the step ends
+		until relocation.Phase // the phase that the step ends
 		what  string
 		do    func(context.Context) error
 	}{
-		{moveCopying, "check " + m.there, m.check},
-		{moveCopying, "copy, while mail is on", m.copy},
-		{moveCopying, "turn mail off here", m.off},
-		{moveOff, "copy the difference", m.difference},
-		{moveHanding, "turn mail on there", m.on},
-		{moveHanding, "keep this side off", m.keepOff},
+		{relocation.Copying, "check " + m.there, m.check},
+		{relocation.Copying, "copy, while mail is on", m.copy},
+		{relocation.Copying, "turn mail off here", m.off},
+		{relocation.Off, "copy the difference", m.difference},
+		{relocation.Handing, "turn mail on there", m.on},
+		{relocation.Handing, "keep this side off", m.keepOff},
 	} {
 		if order(m.record.Phase) > order(step.until) {
 			continue
@@ -94,8 +95,8 @@ func (m *move) say(format string, args ...any) {
 }
 
 // order compares phases.
-func order(p movePhase) int {
-	for i, phase := range []movePhase{moveCopying, moveOff, moveHanding, moveDone} {
+func order(p relocation.Phase) int {
+	for i, phase := range []relocation.Phase{relocation.Copying, relocation.Off, relocation.Handing, relocation.Done} {
 		if p == phase {
 			return i
 		}
@@ -105,47 +106,47 @@ func order(p movePhase) int {
 
 // load finds out whether an earlier move broke off.
 func (m *move) load(ctx context.Context) error {
-	found, err := moveRecordOf(m.conf, m.machine).read(&m.record)
+	found, err := relocation.MoveIn(m.conf, m.machine).Read(&m.record)
 	if err != nil {
 		return err
 	}
 	if !found {
-		m.record = moveRecord{ID: archive.NewID(), To: m.there, Phase: moveCopying}
+		m.record = relocation.Move{ID: archive.NewID(), To: m.there, Phase: relocation.Copying}
 		return nil
 	}
 	if m.record.To != m.there {
-		if order(m.record.Phase) >= order(moveHanding) {
-			return requireSettled(m.conf, m.machine)
+		if order(m.record.Phase) >= order(relocation.Handing) {
+			return relocation.RequireSettled(m.conf, m.machine)
 		}
-		m.record = moveRecord{ID: archive.NewID(), To: m.there, Phase: moveCopying}
+		m.record = relocation.Move{ID: archive.NewID(), To: m.there, Phase: relocation.Copying}
 		return nil
 	}
 	m.resumed = true
-	if m.record.Phase == moveOff {
+	if m.record.Phase == relocation.Off {
 		// Has somebody gone back meanwhile, by "chatmaild run"?
 		on, err := m.mailIsOn(ctx)
 		if err != nil {
 			return err
 		}
 		if on {
-			m.record.Phase = moveCopying
+			m.record.Phase = relocation.Copying
 		}
 	}
 	return nil
 }
 
 // enter notes that a phase begins.
-func (m *move) enter(p movePhase) error {
+func (m *move) enter(p relocation.Phase) error {
 	m.record.Phase = p
-	return moveRecordOf(m.conf, m.machine).write(m.record)
+	return relocation.MoveIn(m.conf, m.machine).Write(m.record)
 }
 
 // advice says how to go on or back after an error.
 func (m *move) advice() string {
 	switch m.record.Phase {
-	case moveCopying:
+	case relocation.Copying:
 		return "mail is on here as before; the same command goes on"
-	case moveOff:
+	case relocation.Off:
 		return "mail is off on both sides and waits at its senders; the same command goes on, and \"chatmaild run\" here goes back"
 	}
 	return fmt.Sprintf("all is copied, and mail may be on at %s already; mend the cause, and the same command goes on; "+

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/snapshot"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
@@ -31,7 +32,7 @@ func (m *move) request() ([]byte, error) {
 // check asks the other side whether it can take the relay.
 func (m *move) check(ctx context.Context) error {
 	// The other side notes the move by its id, which has to be the same next time.
-	if err := m.enter(moveCopying); err != nil {
+	if err := m.enter(relocation.Copying); err != nil {
 		return err
 	}
 	request, err := m.request()
@@ -85,7 +86,7 @@ func (m *move) copy(ctx context.Context) error {
 
 // off turns mail off here. What was accepted is delivered, or in the queue.
 func (m *move) off(ctx context.Context) error {
-	if err := m.enter(moveOff); err != nil {
+	if err := m.enter(relocation.Off); err != nil {
 		return err
 	}
 	m.offSince = time.Now()
@@ -116,7 +117,7 @@ func (m *move) difference(ctx context.Context) error {
 	if err := m.sync(ctx, true); err != nil {
 		return err
 	}
-	return m.enter(moveHanding)
+	return m.enter(relocation.Handing)
 }
 
 // sync makes the other side the same as this one.
@@ -200,5 +201,5 @@ func (m *move) keepOff(ctx context.Context) error {
 	if err := m.machine.HoldMail(ctx); err != nil {
 		return err
 	}
-	return m.enter(moveDone)
+	return m.enter(relocation.Done)
 }

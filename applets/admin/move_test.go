@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/wanted"
 )
 
@@ -13,20 +14,20 @@ import (
 func TestMoveLoad(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		noted  *moveRecord
+		noted  *relocation.Move
 		mailOn bool
-		want   movePhase
+		want   relocation.Phase
 		sameID bool
 		fails  string
 	}{
-		{"never begun", nil, true, moveCopying, false, ""},
-		{"while it copied", &moveRecord{ID: "ID", To: "root@new", Phase: moveCopying}, true, moveCopying, true, ""},
-		{"with mail off", &moveRecord{ID: "ID", To: "root@new", Phase: moveOff}, false, moveOff, true, ""},
-		{"somebody went back", &moveRecord{ID: "ID", To: "root@new", Phase: moveOff}, true, moveCopying, true, ""},
-		{"while it handed over", &moveRecord{ID: "ID", To: "root@new", Phase: moveHanding}, false, moveHanding, true, ""},
-		{"done", &moveRecord{ID: "ID", To: "root@new", Phase: moveDone}, false, moveDone, true, ""},
-		{"to another machine, in time", &moveRecord{ID: "ID", To: "root@other", Phase: moveOff}, false, moveCopying, false, ""},
-		{"to another machine, too late", &moveRecord{ID: "ID", To: "root@other", Phase: moveDone}, false, "", false, "this relay has moved to root@other"},
+		{"never begun", nil, true, relocation.Copying, false, ""},
+		{"while it copied", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Copying}, true, relocation.Copying, true, ""},
+		{"with mail off", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Off}, false, relocation.Off, true, ""},
+		{"somebody went back", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Off}, true, relocation.Copying, true, ""},
+		{"while it handed over", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Handing}, false, relocation.Handing, true, ""},
+		{"done", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Done}, false, relocation.Done, true, ""},
+		{"to another machine, in time", &relocation.Move{ID: "ID", To: "root@other", Phase: relocation.Off}, false, relocation.Copying, false, ""},
+		{"to another machine, too late", &relocation.Move{ID: "ID", To: "root@other", Phase: relocation.Done}, false, "", false, "this relay has moved to root@other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			machine := aRelay(t)
@@ -35,7 +36,7 @@ func TestMoveLoad(t *testing.T) {
 			}
 			m := move{conf: machine.conf(t), machine: machine.Host, there: "root@new"}
 			if tt.noted != nil {
-				if err := moveRecordOf(m.conf, m.machine).write(tt.noted); err != nil {
+				if err := relocation.MoveIn(m.conf, m.machine).Write(tt.noted); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -58,12 +59,12 @@ func TestMoveLoad(t *testing.T) {
 
 // TestMoveAdvice: whoever is told that a move failed is told where mail is.
 func TestMoveAdvice(t *testing.T) {
-	for phase, want := range map[movePhase]string{
-		moveCopying: "mail is on here as before",
-		moveOff:     "\"chatmaild run\" here goes back",
-		moveHanding: "\"chatmaild move root@THIS\" there goes back",
+	for phase, want := range map[relocation.Phase]string{
+		relocation.Copying: "mail is on here as before",
+		relocation.Off:     "\"chatmaild run\" here goes back",
+		relocation.Handing: "\"chatmaild move root@THIS\" there goes back",
 	} {
-		m := move{there: "root@new", record: moveRecord{Phase: phase}}
+		m := move{there: "root@new", record: relocation.Move{Phase: phase}}
 		if got := m.advice(); !strings.Contains(got, want) || !strings.Contains(got, "the same command goes on") {
 			t.Errorf("%s: got %q", phase, got)
 		}

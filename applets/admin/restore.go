@@ -11,6 +11,7 @@ import (
 
 	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/snapshot"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
@@ -105,9 +106,9 @@ func (r *restore) claim(id string) (last string, err error) {
 	if err := r.machine.RequirePackages(); err != nil {
 		return "", err
 	}
-	var under restoreRecord
-	unfinished := restoreRecordOf(r.target.Conf, r.machine)
-	is, err := unfinished.read(&under)
+	var under relocation.Restore
+	unfinished := relocation.RestoreIn(r.target.Conf, r.machine)
+	is, err := unfinished.Read(&under)
 	if err != nil {
 		return "", err
 	}
@@ -122,13 +123,13 @@ func (r *restore) claim(id string) (last string, err error) {
 	if err := r.folders(); err != nil {
 		return "", err
 	}
-	return "", unfinished.write(restoreRecord{ID: id})
+	return "", unfinished.Write(relocation.Restore{ID: id})
 }
 
 // living says by what one sees that there is a relay here, or something of one.
 func (r *restore) living(unfinished bool) string {
 	if unfinished {
-		return "another restore or move is not finished (to give it up, remove " + restoreRecordOf(r.target.Conf, r.machine).path + ")"
+		return "another restore or move is not finished (to give it up, remove " + relocation.RestoreIn(r.target.Conf, r.machine).Path + ")"
 	}
 	if _, err := r.machine.ReadFile(r.env.ConfigPath); err == nil {
 		return r.env.ConfigPath
@@ -157,7 +158,7 @@ func (r *restore) folders() error {
 // stopRelay turns off mail and our daemons, until the next run.
 func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
 	// Debian's postfix.service is a name for postfix@-, and does not wait for it.
-	names := append([]string{wanted.Target, "chatmaild-expire.service", wanted.PostfixInstance}, mailUnits...)
+	names := append([]string{wanted.Target, "chatmaild-expire.service", wanted.PostfixInstance}, wanted.MailUnits()...)
 	units, err := machine.Units(ctx, names...)
 	if err != nil {
 		return err
@@ -188,7 +189,7 @@ func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error
 
 // receive puts the pieces in place. From time to time it notes how far it came.
 func (r *restore) receive(ctx context.Context, id, last string) error {
-	unfinished := restoreRecordOf(r.target.Conf, r.machine)
+	unfinished := relocation.RestoreIn(r.target.Conf, r.machine)
 	r.progress = newTransfer(r.env.Stderr, "restore", 0, archive.State{})
 	r.progress.part = r.part
 	noted := time.Now()
@@ -200,7 +201,7 @@ func (r *restore) receive(ctx context.Context, id, last string) error {
 			return nil
 		}
 		noted = time.Now()
-		return errors.Join(r.target.Sync(), unfinished.write(restoreRecord{ID: id, Last: s.Last}))
+		return errors.Join(r.target.Sync(), unfinished.Write(relocation.Restore{ID: id, Last: s.Last}))
 	})
 	if err != nil {
 		return err
@@ -219,13 +220,13 @@ func (r *restore) finish(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.machine.Keep(backups+"/"+r.now.UTC().Format("20060102T150405.000Z"), changes); err != nil {
+	if err := r.machine.Keep(wanted.Backup(r.now), changes); err != nil {
 		return err
 	}
 	if err := errors.Join(r.target.Tidy(), r.machine.Write(conf), r.target.Sync()); err != nil {
 		return err
 	}
-	return restoreRecordOf(r.target.Conf, r.machine).remove()
+	return relocation.RestoreIn(r.target.Conf, r.machine).Remove()
 }
 
 // parseConfig reads a configuration that came from elsewhere.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/snapshot"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
@@ -70,7 +71,7 @@ func (r *restore) serve(ctx context.Context, step string) error {
 	case "finish":
 		// It is here again, whatever had moved away. Until finish is done, the record
 		// of the restore keeps it from running.
-		if err := moveRecordOf(conf, r.machine).remove(); err != nil {
+		if err := relocation.MoveIn(conf, r.machine).Remove(); err != nil {
 			return err
 		}
 		return r.finish(ctx)
@@ -103,9 +104,9 @@ func (r *restore) check(id string) moveAnswer {
 // movedAway reports whether this relay was here and has moved away. Then it may come
 // back: what it left here is older than what it brings.
 func (r *restore) movedAway() (bool, error) {
-	var move moveRecord
-	is, err := moveRecordOf(r.target.Conf, r.machine).read(&move)
-	if err != nil || !is || order(move.Phase) < order(moveHanding) {
+	var move relocation.Move
+	is, err := relocation.MoveIn(r.target.Conf, r.machine).Read(&move)
+	if err != nil || !is || order(move.Phase) < order(relocation.Handing) {
 		return false, err
 	}
 	text, err := r.machine.ReadFile(r.env.ConfigPath)
@@ -159,8 +160,8 @@ func (r *restore) update(ctx context.Context) error {
 	if err := r.begin(in); err != nil {
 		return err
 	}
-	var under restoreRecord
-	is, err := restoreRecordOf(r.target.Conf, r.machine).read(&under)
+	var under relocation.Restore
+	is, err := relocation.RestoreIn(r.target.Conf, r.machine).Read(&under)
 	if err != nil {
 		return err
 	}

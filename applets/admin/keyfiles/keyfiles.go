@@ -5,6 +5,7 @@ package keyfiles
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/echobot/bot"
 	"chatmaild/applets/keys"
 )
 
@@ -59,4 +62,23 @@ func Issued(conf *config.Config, machine host.Host) bool {
 // DKIM is where OpenDKIM finds the key of its selector.
 func DKIM(conf *config.Config) string {
 	return filepath.Join("/etc/dkimkeys", conf.DKIMSelector+".private")
+}
+
+// EchoBot reads who the echo bot is: nil if the relay has none. It fails with
+// fs.ErrNotExist while there is none yet.
+func EchoBot(conf *config.Config, machine host.Host) (*bot.Identity, error) {
+	if !conf.Echobot {
+		return nil, nil
+	}
+	path := conf.EchobotIdentity()
+	text, err := machine.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	id, err := bot.ParseIdentity(text)
+	if err != nil {
+		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err),
+			"restore it from a backup; or move it away, and a new bot is made, which nobody knows yet")
+	}
+	return id, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -67,6 +68,25 @@ func (j *Journal) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("writing the journal: %w", err)
 	}
 	return append(text, '\n'), nil
+}
+
+// JournalPath is where a takeover keeps its journal.
+const JournalPath = "/var/backups/chatmaild/import/journal.json"
+
+// ReadJournal reads the journal by read; nil if no takeover has begun.
+func ReadJournal(read func(path string) ([]byte, error)) (*Journal, error) {
+	text, err := read(JournalPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var j *Journal
+	if err == nil {
+		j, err = DecodeJournal(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", JournalPath, err)
+	}
+	return j, nil
 }
 
 // DecodeJournal reads one. It refuses what names a file or a unit that a takeover

@@ -160,6 +160,3 @@ var generated = []struct {
 	{"nginx/nginx.conf.tmpl", "/etc/nginx/nginx.conf", Nginx, nil},
 	{"journald/journald.conf.tmpl", "/etc/systemd/journald.conf.d/chatmaild.conf", Journald, nil},
 }
-
-// TLSServers are the units whose programs read the certificate.
-func TLSServers() []string { return []string{Postfix, Dovecot, Nginx} }

@@ -1,8 +1,7 @@
-package admin
+package converge
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +16,8 @@ const (
 )
 
 // written returns the file that a plan writes at path, or nil.
-func written(todo *plan, path string) *wanted.File {
-	for _, c := range todo.files {
+func written(todo *Plan, path string) *wanted.File {
+	for _, c := range todo.Files {
 		if c.File.Path == path && !c.File.Absent {
 			return &c.File
 		}
@@ -26,7 +25,7 @@ func written(todo *plan, path string) *wanted.File {
 	return nil
 }
 
-func (m *fakeMachine) mustPlan(text string) *plan {
+func (m *fakeMachine) mustPlan(text string) *Plan {
 	m.T.Helper()
 	todo, err := m.plan(text)
 	if err != nil {
@@ -48,8 +47,8 @@ func TestFirstCertificate(t *testing.T) {
 		m.Write(path, string(f.Content))
 	}
 	for _, unit := range []string{"chatmaild-certificate.path", "chatmaild-acme.socket", "chatmaild-acme.service"} {
-		if !slices.ContainsFunc(todo.units, func(s unitStep) bool { return s == unitStep{"start", unit, "it is inactive"} }) {
-			t.Errorf("%s is not started: %v", unit, todo.units)
+		if !slices.ContainsFunc(todo.Units, func(s UnitStep) bool { return s == UnitStep{"start", unit, "it is inactive"} }) {
+			t.Errorf("%s is not started: %v", unit, todo.Units)
 		}
 	}
 	m.Active[wanted.ACME] = time.Now().Add(time.Minute)
@@ -58,8 +57,8 @@ func TestFirstCertificate(t *testing.T) {
 	if f := written(again, acmeFolder.Certificate()); f != nil {
 		t.Errorf("a second run would write %s", f.Path)
 	}
-	if !slices.Contains(again.units, unitStep{"restart", wanted.ACME, "to ask for a certificate"}) {
-		t.Errorf("a second run does not ask for a certificate: %v", again.units)
+	if !slices.Contains(again.Units, UnitStep{"restart", wanted.ACME, "to ask for a certificate"}) {
+		t.Errorf("a second run does not ask for a certificate: %v", again.Units)
 	}
 }
 
@@ -114,33 +113,5 @@ func TestTakesOverAcmetool(t *testing.T) {
 				t.Errorf("account: got %q, want %q", account, tt.account)
 			}
 		})
-	}
-}
-
-// TestProblemInStatus holds that a refusal is told with what to do, and that it
-// is only worth a note while the certificate lasts.
-func TestProblemInStatus(t *testing.T) {
-	m := newMachine(t)
-	todo := m.mustPlan(plainName)
-	for _, path := range []string{acmeFolder.Certificate(), acmeFolder.PrivateKey()} {
-		m.Write(path, string(written(todo, path).Content))
-	}
-	m.Write(acmeFolder.StateFile(), `{"directory":"x","next":"2026-03-01T10:00:00Z",
-		"problem":{"type":"caa","detail":"not you","since":"2026-02-01T00:00:00Z","times":3}}`)
-	e := examiner{planner: m.planner(plainName)}
-	e.certificate()
-	var said strings.Builder
-	if err := (statusReport{Findings: e.findings}).print(&said, false); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"not you; asked again at 2026-03-01 10:00:00", "the CAA record allows another authority", "there is none yet"} {
-		if !strings.Contains(said.String(), want) {
-			t.Errorf("status lacks %q:\n%s", want, said.String())
-		}
-	}
-	for _, f := range e.findings {
-		if f.Level != trouble {
-			t.Errorf("%s is %s, want %s", f.Part, f.Level, trouble)
-		}
 	}
 }

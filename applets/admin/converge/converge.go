@@ -1,4 +1,7 @@
-package admin
+// Package converge is the command run: it makes this machine what the configuration says.
+// A Planner looks and changes nothing; the Plan that it returns is shown or applied, and
+// is empty on a machine that is as it should be.
+package converge
 
 import (
 	"context"
@@ -10,13 +13,14 @@ import (
 	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/qr"
+	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
 
-// runOptions are the flags of run.
-type runOptions struct {
+// options are the flags of run.
+type options struct {
 	dryRun       bool
 	disableMail  bool
 	websiteOnly  bool
@@ -24,11 +28,12 @@ type runOptions struct {
 	checkConfig  bool
 }
 
-var runCommand = command.Command{
+// Command is chatmaild run.
+var Command = command.Command{
 	Name: "run", Kind: command.Admin,
 	Synopsis: "makes this machine what the configuration says",
 	Bind: func(fs *flag.FlagSet) command.Run {
-		var opts runOptions
+		var opts options
 		fs.BoolVar(&opts.dryRun, "dry-run", false, "show the diff of every file and each restart, and change nothing")
 		fs.BoolVar(&opts.disableMail, "disable-mail", false, "stop Postfix and Dovecot, and keep them stopped")
 		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
@@ -41,7 +46,7 @@ var runCommand = command.Command{
 }
 
 // run plans first, which changes nothing, and then does what was planned.
-func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptions) error {
+func run(ctx context.Context, env *command.Env, machine host.Host, opts options) error {
 	if opts.disableMail && opts.websiteOnly {
 		return command.Usagef("--disable-mail and --website-only cannot be combined")
 	}
@@ -58,34 +63,34 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts runOptio
 	if opts.disableMail {
 		return disableMail(ctx, env, machine, opts.dryRun)
 	}
-	if err := requireSettled(conf, machine); err != nil {
+	if err := relocation.RequireSettled(conf, machine); err != nil {
 		return err
 	}
-	p := planner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
+	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now()}
 	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
 		if err := dns.Require(ctx, conf, machine, &resolver.Resolver{}); err != nil {
 			return err
 		}
 	}
-	var todo *plan
+	var todo *Plan
 	if opts.websiteOnly {
-		todo, err = p.website()
+		todo, err = p.Website()
 	} else {
-		todo, err = p.relay(ctx)
+		todo, err = p.Relay(ctx)
 	}
 	if err != nil {
 		return err
 	}
 	if opts.dryRun {
-		todo.show(env.Stdout)
+		todo.Show(env.Stdout)
 		return nil
 	}
-	if todo.empty() {
+	if todo.Empty() {
 		fmt.Fprintln(env.Stdout, "nothing to do: this machine is what the configuration says")
 		return nil
 	}
 	start := time.Now()
-	if err := todo.apply(ctx, machine, env.Stderr); err != nil {
+	if err := todo.Apply(ctx, machine, env.Stderr); err != nil {
 		return err
 	}
 	if !opts.websiteOnly && conf.ACME() {
@@ -112,7 +117,7 @@ func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 // disableMail stops everything that could accept a message. What is queued or
 // stored stays, and so do the web pages; run starts it all again.
 func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRun bool) error {
-	units, err := machine.Units(ctx, mailUnits...)
+	units, err := machine.Units(ctx, wanted.MailUnits()...)
 	if err != nil {
 		return err
 	}

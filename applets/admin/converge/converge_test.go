@@ -1,4 +1,4 @@
-package admin
+package converge
 
 import (
 	"bytes"
@@ -24,34 +24,34 @@ func newMachine(t *testing.T) *fakeMachine {
 	return &fakeMachine{hosttest.New(t)}
 }
 
-func (m *fakeMachine) plan(text string) (*plan, error) {
+func (m *fakeMachine) plan(text string) (*Plan, error) {
 	m.T.Helper()
 	p := m.planner(text)
-	return p.relay(context.Background())
+	return p.Relay(context.Background())
 }
 
-func (m *fakeMachine) planner(text string) planner {
+func (m *fakeMachine) planner(text string) Planner {
 	m.T.Helper()
 	conf, err := config.Parse("test.toml", text)
 	if err != nil {
 		m.T.Fatal(err)
 	}
-	return planner{conf: conf, configPath: "/etc/chatmail/chatmail.toml", version: "1", machine: m.Host, now: time.Now()}
+	return Planner{Conf: conf, ConfigPath: "/etc/chatmail/chatmail.toml", Version: "1", Machine: m.Host, Now: time.Now()}
 }
 
 const underscore = "mail_domain = \"_chat.example\"\n"
 
 // settle makes the plan take owners as they come out below a root of our own.
-func settle(todo *plan) {
+func settle(todo *Plan) {
 	own := func(f *wanted.File, c host.Change) { f.Owner, f.Group = c.Owner, c.Group }
-	todo.files = slices.DeleteFunc(todo.files, func(c host.Change) bool {
+	todo.Files = slices.DeleteFunc(todo.Files, func(c host.Change) bool {
 		if c.Exists {
 			own(&c.File, c)
 			return !c.File.Absent && bytes.Equal(c.Former, c.File.Content) && c.Mode == c.File.Mode
 		}
 		return false
 	})
-	todo.folders = slices.DeleteFunc(todo.folders, func(wanted.Folder) bool { return true })
+	todo.Folders = slices.DeleteFunc(todo.Folders, func(wanted.Folder) bool { return true })
 }
 
 func TestPlanningChangesNothing(t *testing.T) {
@@ -62,7 +62,7 @@ func TestPlanningChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	todo.show(&out)
+	todo.Show(&out)
 	for _, want := range []string{"+mydestination = _chat.example", "privkey.pem (secret)", "start postfix.service", "enable chatmaild.target"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the dry run does not show %q", want)
@@ -83,7 +83,7 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := todo.apply(context.Background(), m.Host, t.Output()); err != nil {
+	if err := todo.Apply(context.Background(), m.Host, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(m.Did, "start postfix.service") {
@@ -94,15 +94,15 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(again)
-	if len(again.files) > 0 {
-		t.Errorf("the second run would write %s", again.files[0].File.Path)
+	if len(again.Files) > 0 {
+		t.Errorf("the second run would write %s", again.Files[0].File.Path)
 	}
 	delete(m.Active, wanted.PostfixInstance)
 	if again, err = m.plan(underscore); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(again.units, func(s unitStep) bool { return s.verb == "restart" && s.unit == wanted.Postfix }) {
-		t.Errorf("Postfix does not run, and run would do %v", again.units)
+	if !slices.ContainsFunc(again.Units, func(s UnitStep) bool { return s.Verb == "restart" && s.Unit == wanted.Postfix }) {
+		t.Errorf("Postfix does not run, and run would do %v", again.Units)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = todo.apply(context.Background(), m.Host, t.Output())
+			err = todo.Apply(context.Background(), m.Host, t.Output())
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "line 7 is odd") {
 				t.Fatalf("got %v, want %q and why", err, want)
 			}
@@ -131,7 +131,7 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 				}
 			}
 			for path := range after {
-				if _, ok := before[path]; !ok && !strings.Contains(path, backups) {
+				if _, ok := before[path]; !ok && !strings.Contains(path, wanted.Backups) {
 					t.Errorf("%s was left behind", path)
 				}
 			}
@@ -151,10 +151,10 @@ func TestTheFormerFileIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := todo.apply(context.Background(), m.Host, t.Output()); err != nil {
+	if err := todo.Apply(context.Background(), m.Host, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := filepath.Glob(filepath.Join(m.Root, backups, "*", "etc/postfix/main.cf"))
+	kept, err := filepath.Glob(filepath.Join(m.Root, wanted.Backups, "*", "etc/postfix/main.cf"))
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("kept: %q, %v", kept, err)
 	}

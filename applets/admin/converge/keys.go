@@ -1,4 +1,4 @@
-package admin
+package converge
 
 import (
 	"bytes"
@@ -15,22 +15,22 @@ import (
 // keyFiles returns where the relay's keys are, and those that have to be made. A
 // key that is there is never replaced: clients pin the one of the certificate,
 // and DNS names the one of DKIM.
-func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error) {
-	paths.DKIMKey = keyfiles.DKIM(p.conf)
-	if _, literal := p.conf.IPv4(); !literal {
+func (p *Planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error) {
+	paths.DKIMKey = keyfiles.DKIM(p.Conf)
+	if _, literal := p.Conf.IPv4(); !literal {
 		dkim, err := p.dkimKey(paths.DKIMKey)
 		if err != nil {
 			return paths, nil, err
 		}
 		make = append(make, dkim...)
 	}
-	tls := keyfiles.Paths(p.conf)
+	tls := keyfiles.Paths(p.Conf)
 	paths.Certificate, paths.PrivateKey = tls.Certificate, tls.PrivateKey
-	if _, _, external := p.conf.ExternalTLS(); external {
+	if _, _, external := p.Conf.ExternalTLS(); external {
 		return paths, make, p.checkExternal(paths.Certificate, paths.PrivateKey)
 	}
 	var pair []wanted.File
-	if p.conf.ACME() {
+	if p.Conf.ACME() {
 		pair, err = p.acmeFiles(paths)
 	} else {
 		pair, err = p.selfSigned(paths)
@@ -42,7 +42,7 @@ func (p *planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 // time: what acmetool left, or a key, and a certificate of our own that the
 // servers have until there is a real one. What is there already is the daemon's
 // alone.
-func (p *planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
+func (p *Planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 	files, err := p.fromAcmetool(paths)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (p *planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 	}
 	var missing []wanted.File
 	for _, f := range files {
-		if _, err := p.machine.ReadFile(f.Path); err == nil {
+		if _, err := p.Machine.ReadFile(f.Path); err == nil {
 			continue
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -65,8 +65,8 @@ func (p *planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 	return missing, nil
 }
 
-func (p *planner) dkimKey(path string) ([]wanted.File, error) {
-	text, err := p.machine.ReadFile(path)
+func (p *Planner) dkimKey(path string) ([]wanted.File, error) {
+	text, err := p.Machine.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = keys.NewDKIM()
 	}
@@ -83,20 +83,20 @@ func (p *planner) dkimKey(path string) ([]wanted.File, error) {
 }
 
 // selfSigned keeps the key, and the certificate too while it serves.
-func (p *planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
-	key, err := p.machine.ReadFile(paths.PrivateKey)
+func (p *Planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
+	key, err := p.Machine.ReadFile(paths.PrivateKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err = keys.New()
 	}
 	if err != nil {
 		return nil, err
 	}
-	cert, err := p.machine.ReadFile(paths.Certificate)
+	cert, err := p.Machine.ReadFile(paths.Certificate)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if !p.serves(cert, key) {
-		if cert, err = keys.SelfSign(p.conf.MailDomain, key, p.now); err != nil {
+		if cert, err = keys.SelfSign(p.Conf.MailDomain, key, p.Now); err != nil {
 			return nil, err
 		}
 	}
@@ -106,26 +106,26 @@ func (p *planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
 	}, nil
 }
 
-func (p *planner) serves(cert, key []byte) bool {
+func (p *Planner) serves(cert, key []byte) bool {
 	if len(bytes.TrimSpace(cert)) == 0 {
 		return false
 	}
 	pair, err := keys.ParsePair(cert, key)
-	return err == nil && pair.Check(p.conf.MailDomain, p.now) == nil
+	return err == nil && pair.Check(p.Conf.MailDomain, p.Now) == nil
 }
 
-func (p *planner) checkExternal(certPath, keyPath string) error {
-	cert, err := p.machine.ReadFile(certPath)
+func (p *Planner) checkExternal(certPath, keyPath string) error {
+	cert, err := p.Machine.ReadFile(certPath)
 	if err != nil {
 		return fmt.Errorf("tls_external_cert_and_key: %w", err)
 	}
-	key, err := p.machine.ReadFile(keyPath)
+	key, err := p.Machine.ReadFile(keyPath)
 	if err != nil {
 		return fmt.Errorf("tls_external_cert_and_key: %w", err)
 	}
 	pair, err := keys.ParsePair(cert, key)
 	if err == nil {
-		err = pair.Check(p.conf.MailDomain, p.now)
+		err = pair.Check(p.Conf.MailDomain, p.Now)
 	}
 	if err != nil {
 		return fmt.Errorf("tls_external_cert_and_key: %s cannot be used: %w", certPath, err)

@@ -1,4 +1,4 @@
-package admin
+package converge
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package admin
+package converge
 
 import (
 	"slices"
@@ -8,12 +8,11 @@ import (
 
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/echobot/bot"
-	"chatmaild/applets/echobot/session"
 	"chatmaild/auth"
 )
 
 // botFiles plans the bot and returns its files by the ends of their paths.
-func botFiles(t *testing.T, p *planner) (*bot.Identity, map[string]wanted.File) {
+func botFiles(t *testing.T, p *Planner) (*bot.Identity, map[string]wanted.File) {
 	t.Helper()
 	id, err := p.echoBot()
 	if err != nil {
@@ -77,68 +76,14 @@ func TestNoEchoBot(t *testing.T) {
 	m.Active[wanted.Echobot] = time.Now()
 	p := m.planner(underscore + "echobot = false\n")
 	id, files := botFiles(t, &p)
-	if id != nil || len(files) > 0 || p.echoBotInvite() != "" || p.botUnits() != nil {
+	if id != nil || len(files) > 0 || p.echoBotInvite() != "" || wanted.BotUnits(p.Conf) != nil {
 		t.Errorf("got %v, %v", id, files)
 	}
-	todo, err := p.relay(t.Context())
+	todo, err := p.Relay(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(todo.units, unitStep{"stop", wanted.Echobot, "echobot = false"}) {
-		t.Errorf("it is not stopped: %+v", todo.units)
-	}
-}
-
-func TestEchoBotStatus(t *testing.T) {
-	now := time.Now()
-	probe := func(p session.Probe) string {
-		text, err := p.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	tests := map[string]struct {
-		config, probe string
-		want          level
-		says          string
-	}{
-		"none yet":        {"", "", notice, "none yet"},
-		"good":            {"", probe(session.Probe{Time: now, OK: true, Seconds: .0474}), fine, "took 47 ms"},
-		"failed":          {"", probe(session.Probe{Time: now, Error: "lost"}), trouble, "failed: lost"},
-		"failed lately":   {"", probe(session.Probe{Time: now, Error: "lost", LastSuccess: now.Add(-time.Hour)}), trouble, "1h00m ago"},
-		"none for long":   {"", probe(session.Probe{Time: now.Add(-time.Hour), OK: true}), trouble, "is the echo bot running?"},
-		"damaged":         {"", "{", trouble, "JSON"},
-		"off":             {"probe_interval = \"\"\n", "", "", ""},
-		"there is no bot": {"echobot = false\n", "", "", ""},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			m := newMachine(t)
-			e := examiner{planner: m.planner(underscore + tt.config)}
-			e.now = now
-			if e.conf.Echobot {
-				_, files := botFiles(t, &e.planner)
-				m.Write(e.conf.EchobotIdentity(), string(files["identity.json"].Content))
-			}
-			if tt.probe != "" {
-				m.Write(e.conf.ProbeResult(), tt.probe)
-			}
-			e.echoBot()
-			var got finding
-			for _, f := range e.findings {
-				if f.Part == "probe" {
-					got = f
-				}
-			}
-			if got.Level != tt.want || !strings.Contains(got.Detail, tt.says) || (got.Level == trouble) != (got.Hint != "") {
-				t.Errorf("got %+v, want %s, %q", got, tt.want, tt.says)
-			}
-		})
-	}
-	m := newMachine(t)
-	e := examiner{planner: m.planner(underscore)}
-	if e.echoBot(); len(e.findings) != 1 || e.findings[0].Level != trouble {
-		t.Errorf("before there is a bot: got %+v", e.findings)
+	if !slices.Contains(todo.Units, UnitStep{"stop", wanted.Echobot, "echobot = false"}) {
+		t.Errorf("it is not stopped: %+v", todo.Units)
 	}
 }

@@ -1,26 +1,27 @@
-package admin
+// Package status looks at each part of the relay on this machine and says what is wrong
+// and what to do about it. It changes nothing.
+package status
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
 )
 
-var statusCommand = command.Command{
+// Command is chatmaild status.
+var Command = command.Command{
 	Name: "status", Kind: command.Admin,
 	Synopsis: "what runs, what does not, and what to do about it",
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "print one JSON object instead of a table")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
-			return status(ctx, env, host.Host{}, *asJSON)
+			return show(ctx, env, host.Host{}, *asJSON)
 		}
 	},
 }
@@ -42,15 +43,15 @@ type finding struct {
 	Hint   string `json:"hint,omitempty"` // what to do
 }
 
-// statusReport is what status --json prints.
-type statusReport struct {
+// report is what status --json prints.
+type report struct {
 	MailDomain string    `json:"mail_domain"`
 	Version    string    `json:"version"`
 	OK         bool      `json:"ok"`
 	Findings   []finding `json:"findings"`
 }
 
-func status(ctx context.Context, env *command.Env, machine host.Host, asJSON bool) error {
+func show(ctx context.Context, env *command.Env, machine host.Host, asJSON bool) error {
 	conf, err := env.Config()
 	if err != nil {
 		return err
@@ -58,29 +59,25 @@ func status(ctx context.Context, env *command.Env, machine host.Host, asJSON boo
 	if err := machine.RequireRoot(); err != nil {
 		return err
 	}
-	e := examiner{
-		planner: planner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()},
-	}
-	report := statusReport{MailDomain: conf.MailDomain, Version: env.Version, OK: true, Findings: e.examine(ctx)}
-	for _, f := range report.Findings {
-		report.OK = report.OK && f.Level != trouble
+	e := examiner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
+	found := report{MailDomain: conf.MailDomain, Version: env.Version, OK: true, Findings: e.examine(ctx)}
+	for _, f := range found.Findings {
+		found.OK = found.OK && f.Level != trouble
 	}
 	if asJSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(report)
+		err = command.PrintJSON(env.Stdout, found)
 	} else {
-		err = report.print(env.Stdout, command.IsTerminal(env.Stdout))
+		err = found.print(env.Stdout, command.IsTerminal(env.Stdout))
 	}
-	if err == nil && !report.OK {
+	if err == nil && !found.OK {
 		return command.ErrFound
 	}
 	return err
 }
 
-func (r statusReport) print(w io.Writer, colour bool) error {
+func (r report) print(w io.Writer, colour bool) error {
 	fmt.Fprintf(w, "chatmail relay %s, chatmaild %s\n\n", r.MailDomain, r.Version)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := command.NewTable(w)
 	for _, f := range r.Findings {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", mark(f.Level, colour), f.Part, f.Detail)
 	}
@@ -99,12 +96,11 @@ func (r statusReport) print(w io.Writer, colour bool) error {
 	return nil
 }
 
-// mark keeps the width of the column: the colour codes are the same length for
-// every level.
+// mark is as wide for every level.
 func mark(l level, colour bool) string {
 	text := map[level]string{fine: "ok   ", notice: "note ", trouble: "WRONG"}[l]
 	if !colour {
 		return text
 	}
-	return map[level]string{fine: "\x1b[32m", notice: "\x1b[33m", trouble: "\x1b[31m"}[l] + text + "\x1b[0m"
+	return map[level]command.Colour{fine: command.Green, notice: command.Yellow, trouble: command.Red}[l].Paint(text)
 }

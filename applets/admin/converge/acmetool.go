@@ -1,4 +1,4 @@
-package admin
+package converge
 
 import (
 	"errors"
@@ -20,19 +20,19 @@ const acmetoolFolder = "/var/lib/acme"
 // fromAcmetool returns what acmetool left for this relay: certificate and key,
 // which clients know, and the key of the account, which the CAA record names. It
 // returns nothing once there is a key of our own, or if acmetool was never here.
-func (p *planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
-	if _, err := p.machine.ReadFile(paths.PrivateKey); !errors.Is(err, fs.ErrNotExist) {
+func (p *Planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
+	if _, err := p.Machine.ReadFile(paths.PrivateKey); !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	live := path.Join(acmetoolFolder, "live", p.conf.MailDomain)
-	key, err := p.machine.ReadFile(path.Join(live, "privkey"))
+	live := path.Join(acmetoolFolder, "live", p.Conf.MailDomain)
+	key, err := p.Machine.ReadFile(path.Join(live, "privkey"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	cert, err := p.machine.ReadFile(path.Join(live, "fullchain"))
+	cert, err := p.Machine.ReadFile(path.Join(live, "fullchain"))
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +47,14 @@ func (p *planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
 	if err != nil || account == nil {
 		return files, err
 	}
-	return append(files, wanted.File{Path: renewal.Folder(p.conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
+	return append(files, wanted.File{Path: renewal.Folder(p.Conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
 }
 
 // acmetoolAccount returns the key of the account with our authority, if acmetool
 // has one: accounts/DIRECTORY/HASH/privkey, where DIRECTORY is the authority's URL
 // without its scheme, escaped.
-func (p *planner) acmetoolAccount() ([]byte, error) {
-	directory := p.conf.ACMEDirectory
+func (p *Planner) acmetoolAccount() ([]byte, error) {
+	directory := p.Conf.ACMEDirectory
 	if directory == "" {
 		directory = renewal.LetsEncrypt
 	}
@@ -62,7 +62,7 @@ func (p *planner) acmetoolAccount() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := p.machine.Glob(path.Join(acmetoolFolder, "accounts", "*", "*", "privkey"))
+	found, err := p.Machine.Glob(path.Join(acmetoolFolder, "accounts", "*", "*", "privkey"))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (p *planner) acmetoolAccount() ([]byte, error) {
 	for _, name := range found {
 		of, err := url.PathUnescape(path.Base(path.Dir(path.Dir(name))))
 		if err == nil && strings.TrimSuffix(of, "/") == strings.TrimSuffix(u.Host+u.Path, "/") {
-			return p.machine.ReadFile(name)
+			return p.Machine.ReadFile(name)
 		}
 	}
 	return nil, nil

@@ -1,4 +1,4 @@
-package admin
+package status
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/mailqueue"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 )
 
@@ -26,8 +28,12 @@ const (
 
 // examiner looks at each part of a relay.
 type examiner struct {
-	planner
-	findings []finding
+	conf       *config.Config
+	configPath string
+	version    string
+	machine    host.Host
+	now        time.Time
+	findings   []finding
 }
 
 func (e *examiner) examine(ctx context.Context) []finding {
@@ -52,7 +58,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 }
 
 func (e *examiner) units(ctx context.Context) {
-	names := slices.Concat(serviceUnits, e.botUnits(), e.certificateUnits(), []string{
+	names := slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(e.conf), wanted.CertificateUnits(e.conf), []string{
 		wanted.ExpireTimer, wanted.ClockTimer, wanted.Dovecot, wanted.PostfixInstance, wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
@@ -214,13 +220,14 @@ func (e *examiner) accounts() {
 
 // pending says whether run would change something.
 func (e *examiner) pending(ctx context.Context) {
-	todo, err := e.relay(ctx)
+	p := converge.Planner{Conf: e.conf, ConfigPath: e.configPath, Version: e.version, Machine: e.machine, Now: e.now}
+	todo, err := p.Relay(ctx)
 	switch {
 	case err != nil:
 		e.say("configuration", trouble, "mend that, then: chatmaild run", "%v", err)
-	case !todo.empty():
+	case !todo.Empty():
 		e.say("configuration", notice, "chatmaild run --dry-run shows it; chatmaild run does it",
-			"this machine is not what the configuration says: %d files and %d units differ", len(todo.files), len(todo.units))
+			"this machine is not what the configuration says: %d files and %d units differ", len(todo.Files), len(todo.Units))
 	default:
 		e.say("configuration", fine, "", "this machine is what %s says", e.configPath)
 	}

@@ -1,0 +1,76 @@
+package converge
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/echobot/bot"
+	"chatmaild/auth"
+)
+
+// echoBot returns who the bot is: the one that is there, else a new one; nil if
+// the relay has none. A bot that is there is never replaced: its contacts know its
+// key.
+func (p *Planner) echoBot() (*bot.Identity, error) {
+	id, err := keyfiles.EchoBot(p.Conf, p.Machine)
+	if errors.Is(err, fs.ErrNotExist) {
+		return bot.NewIdentity(p.Conf.AddressDomain(), p.Now)
+	}
+	return id, err
+}
+
+// echoBotFiles are the bot's identity and its account: nobody else can get that
+// one, since the name is reserved, and no limit on names or passwords is asked
+// about.
+func (p *Planner) echoBotFiles(id *bot.Identity) ([]wanted.File, error) {
+	if id == nil {
+		return nil, nil
+	}
+	text, err := id.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	home := p.Conf.EchobotMailbox()
+	password, err := p.echoBotPassword(filepath.Join(home, "password"), id.Password)
+	if err != nil {
+		return nil, err
+	}
+	password.Path = filepath.Join(home, "password")
+	return []wanted.File{
+		{
+			Path: p.Conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: wanted.EchobotUser, Group: wanted.EchobotUser,
+			Unit: wanted.Echobot, Secret: true,
+		},
+		{Path: filepath.Join(home, "enforceE2EEincoming"), Mode: 0o600, Owner: "vmail", Group: "vmail"},
+		password,
+	}, nil
+}
+
+// echoBotPassword leaves what is there if the bot can log in with it, or if an
+// operator has blocked the account.
+func (p *Planner) echoBotPassword(path, password string) (wanted.File, error) {
+	file := wanted.File{Mode: 0o600, Owner: "vmail", Group: "vmail", Secret: true}
+	stored, err := p.Machine.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+	if auth.IsBlocked(string(stored)) || auth.Matches(string(stored), password) {
+		file.Content = stored
+		return file, nil
+	}
+	hash, err := auth.Hash(password, p.Conf.BcryptCost)
+	file.Content = []byte(hash)
+	return file, err
+}
+
+// echoBotInvite returns the bot's invite link, "" if there is no bot, or none yet.
+func (p *Planner) echoBotInvite() string {
+	id, err := keyfiles.EchoBot(p.Conf, p.Machine)
+	if err != nil || id == nil {
+		return ""
+	}
+	return id.InviteLink(p.Conf.AddressDomain())
+}

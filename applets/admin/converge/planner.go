@@ -1,0 +1,223 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+)
+
+// sysctlFile is the package's sysctl.d(5) file.
+const sysctlFile = "/usr/lib/sysctl.d/50-chatmaild.conf"
+
+// Planner finds out what has to change. It changes nothing itself.
+type Planner struct {
+	Conf       *config.Config
+	ConfigPath string
+	Version    string
+	Machine    host.Host
+	Now        time.Time
+	Yielding   []string // programs that give up their ports before the Plan is done
+}
+
+// Relay plans the whole relay.
+func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
+	if err := p.Machine.RequireDebian(); err != nil {
+		return nil, err
+	}
+	if err := p.Machine.RequirePackages(); err != nil {
+		return nil, err
+	}
+	if err := p.requirePorts(); err != nil {
+		return nil, err
+	}
+	paths, keyFiles, err := p.keyFiles()
+	if err != nil {
+		return nil, err
+	}
+	files, err := wanted.Files(p.Conf, paths, runtime.NumCPU())
+	if err != nil {
+		return nil, err
+	}
+	transports, err := p.transportMap()
+	if err != nil {
+		return nil, err
+	}
+	bot, err := p.echoBot()
+	if err != nil {
+		return nil, err
+	}
+	botFiles, err := p.echoBotFiles(bot)
+	if err != nil {
+		return nil, err
+	}
+	invite := ""
+	if bot != nil {
+		invite = bot.InviteLink(p.Conf.AddressDomain())
+	}
+	pages, err := p.pages(invite)
+	if err != nil {
+		return nil, err
+	}
+	todo := &Plan{now: p.Now}
+	if todo.Sysctls, err = p.Machine.Sysctls(sysctlFile); err != nil {
+		return nil, err
+	}
+	if todo.Folders, err = p.Machine.FolderChanges(wanted.Folders(p.Conf)); err != nil {
+		return nil, err
+	}
+	if todo.Files, err = p.Machine.Changes(slices.Concat(keyFiles, []wanted.File{transports}, files, botFiles, pages)); err != nil {
+		return nil, err
+	}
+	todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, botFiles), todo.Files, paths)
+	return todo, err
+}
+
+// transportMap is the one that is there, or an empty one: Postfix takes no mail
+// while it cannot read it.
+func (p *Planner) transportMap() (wanted.File, error) {
+	text, err := p.Machine.ReadFile(wanted.TransportMap)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return wanted.File{}, fmt.Errorf("reading the rules for destinations: %w", err)
+	}
+	return wanted.TransportMapFile(text), nil
+}
+
+// Website plans the web pages alone.
+func (p *Planner) Website() (*Plan, error) {
+	pages, err := p.pages(p.echoBotInvite())
+	if err != nil {
+		return nil, err
+	}
+	changes, err := p.Machine.Changes(pages)
+	return &Plan{Files: changes, now: p.Now}, err
+}
+
+func (p *Planner) pages(echoInvite string) ([]wanted.File, error) {
+	var override fs.FS
+	if p.Conf.WWWFolder != "" {
+		folder := filepath.Join(p.Machine.Root, p.Conf.WWWFolder)
+		if _, err := os.Stat(folder); err != nil {
+			return nil, fmt.Errorf("www_folder: %w", err)
+		}
+		override = os.DirFS(folder)
+	}
+	site := wanted.Site(p.Conf, p.Version)
+	site.EchoInvite = echoInvite
+	return wanted.Pages(site, override)
+}
+
+// unitSteps compares the units with what they should be: enabled, running, and
+// not older than anything that they read when they start.
+func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]UnitStep, error) {
+	names := slices.Concat([]string{wanted.Journald}, wanted.SocketUnits(), wanted.ServiceUnits(),
+		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, wanted.BotUnits(p.Conf), wanted.CertificateUnits(p.Conf), []string{wanted.ClockTimer, wanted.Target})
+	_, literal := p.Conf.IPv4()
+	if !literal {
+		names = slices.Insert(names, 0, wanted.OpenDKIM)
+	}
+	states, err := p.Machine.Units(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	instance, err := p.Machine.Units(ctx, wanted.PostfixInstance)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := p.stopBot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reads := p.reads(files, paths)
+	changed := map[string]bool{}
+	for _, c := range changes {
+		changed[c.File.Path] = true
+	}
+	for i, u := range states {
+		name := names[i]
+		if u.Load != "loaded" {
+			return nil, fmt.Errorf("systemd does not know %s (it is %s): is its package installed whole?", name, u.Load)
+		}
+		if u.Enabled == "disabled" {
+			steps = append(steps, UnitStep{"enable", name, "to be there after a reboot"})
+		}
+		older, err := p.Machine.Older(u, reads[name])
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case u.Active != "active":
+			steps = append(steps, UnitStep{"start", name, "it is " + u.Active})
+		case name == wanted.Postfix && instance[0].Active != "active":
+			steps = append(steps, UnitStep{"restart", name, wanted.PostfixInstance + " is " + instance[0].Active})
+		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
+			steps = append(steps, UnitStep{"restart", name, "its configuration changes"})
+		case older:
+			steps = append(steps, UnitStep{"restart", name, "its configuration is newer than it"})
+		case name == wanted.ACME && !keyfiles.Issued(p.Conf, p.Machine):
+			steps = append(steps, UnitStep{"restart", name, "to ask for a certificate"})
+		}
+	}
+	return steps, nil
+}
+
+// stopBot stops an echo bot that the relay is not to have any more.
+func (p *Planner) stopBot(ctx context.Context) ([]UnitStep, error) {
+	if p.Conf.Echobot {
+		return nil, nil
+	}
+	units, err := p.Machine.Units(ctx, wanted.Echobot)
+	if err != nil || units[0].Active != "active" {
+		return nil, err
+	}
+	return []UnitStep{{"stop", wanted.Echobot, "echobot = false"}}, nil
+}
+
+// reads returns, for each unit, the files that it reads when it starts.
+func (p *Planner) reads(files []wanted.File, paths wanted.Paths) map[string][]string {
+	reads := map[string][]string{wanted.OpenDKIM: {paths.DKIMKey}, wanted.ACME: {p.ConfigPath}}
+	// Any other certificate changes by itself; wanted.CertificatePath looks after it.
+	if p.Conf.SelfSigned() {
+		for _, name := range wanted.TLSServers() {
+			reads[name] = []string{paths.Certificate, paths.PrivateKey}
+		}
+	}
+	for _, name := range slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(p.Conf)) {
+		reads[name] = []string{p.ConfigPath}
+	}
+	for _, f := range files {
+		if f.Unit != "" && !slices.Contains(reads[f.Unit], f.Path) {
+			reads[f.Unit] = append(reads[f.Unit], f.Path)
+		}
+	}
+	return reads
+}
+
+// requirePorts refuses to go on while a port that the relay needs is another
+// program's.
+func (p *Planner) requirePorts() error {
+	listeners, err := p.Machine.Listeners()
+	if err != nil {
+		return err
+	}
+	for _, need := range wanted.Ports(p.Conf) {
+		for _, l := range listeners {
+			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) || slices.Contains(p.Yielding, l.Program) {
+				continue
+			}
+			return fmt.Errorf("port %d is needed for %s, but %s (process %d) holds it: stop that program, or move it to another port",
+				l.Port, need.Job, l.Program, l.PID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+package status
+
+import (
+	"errors"
+
+	"chatmaild/applets/admin/relocation"
+	"chatmaild/applets/command"
+)
+
+// settled tells of a relay that is here in part only, or has moved away.
+func (e *examiner) settled() {
+	err := relocation.RequireSettled(e.conf, e.machine)
+	var hint *command.HintError
+	switch {
+	case errors.As(err, &hint):
+		e.say("whole", trouble, hint.Hint, "%v", err)
+	case err != nil:
+		e.say("whole", trouble, "", "%v", err)
+	}
+}

@@ -1,0 +1,62 @@
+package wanted
+
+import (
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/config"
+)
+
+// SocketUnits start before all others: the servers talk to them from their first moment
+// on.
+func SocketUnits() []string {
+	return []string{
+		"chatmaild-doveauth.socket", Recipients, "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
+		"chatmaild-metrics.socket",
+	}
+}
+
+// ServiceUnits are the daemons that every relay has, in the order in which they start.
+func ServiceUnits() []string {
+	return []string{
+		"chatmaild-doveauth.service", "chatmaild-metadata.service", "chatmaild-lastlogin.service",
+		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", "chatmaild-web.service",
+		"chatmaild-metrics.service",
+	}
+}
+
+// MailUnits are the servers that accept and hand out mail.
+func MailUnits() []string { return []string{Postfix, Dovecot} }
+
+// CertificateUnits look after a certificate that is not self-signed. They start after
+// nginx, which passes the authority's challenges on.
+func CertificateUnits(conf *config.Config) []string {
+	switch {
+	case conf.SelfSigned():
+		return nil
+	case conf.ACME():
+		return []string{CertificatePath, ACMESocket, ACME}
+	}
+	return []string{CertificatePath}
+}
+
+// BotUnits is the echo bot's unit, if the relay has one. It starts after the servers that
+// it talks to.
+func BotUnits(conf *config.Config) []string {
+	if !conf.Echobot {
+		return nil
+	}
+	return []string{Echobot}
+}
+
+// TLSServers are the units whose programs read the certificate.
+func TLSServers() []string { return []string{Postfix, Dovecot, Nginx} }
+
+// Backups is where the files are kept that a command replaces.
+const Backups = "/var/backups/chatmaild"
+
+// Backup is where one command keeps those that it replaces at a time.
+func Backup(now time.Time) string {
+	return filepath.Join(Backups, now.UTC().Format("20060102T150405.000Z"))
+}
