@@ -7,6 +7,7 @@ import (
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
+	"chatmaild/applets/admin/invite"
 	"chatmaild/applets/admin/nocreate"
 	"chatmaild/applets/admin/proxyconfig"
 	"chatmaild/applets/admin/push"
@@ -16,6 +17,7 @@ import (
 	"chatmaild/applets/admin/selftest"
 	"chatmaild/applets/admin/status"
 	"chatmaild/applets/admin/top"
+	"chatmaild/applets/admin/user"
 	"chatmaild/applets/admin/webdev"
 	"chatmaild/applets/command"
 )
@@ -27,8 +29,8 @@ func Commands() []command.Command {
 		converge.Command,
 		status.Command,
 		report.Command,
-		userCommand,
-		inviteCommand,
+		user.Command,
+		invite.Command,
 		nocreate.Command,
 		queue.Command,
 		dns.Command,

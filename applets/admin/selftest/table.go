@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"chatmaild/applets/admin/remote"
 	"chatmaild/applets/admin/dns/zone"
+	"chatmaild/applets/admin/remote"
 )
 
 // Checks returns all checks, in the order in which their results are shown. A

@@ -1,9 +1,10 @@
-package admin
+// Package user lists, shows, blocks, deletes and creates accounts. What it does to a
+// mailbox it does with the rights of the mailboxes' owner, not with root's.
+package user
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 	"chatmaild/store/safefs"
 )
 
-var userCommand = command.Command{
+// Command is chatmaild user.
+var Command = command.Command{
 	Name: "user", Kind: command.Admin,
 	Args:     "list | show ADDR | block ADDR… | unblock ADDR… | delete ADDR… | create ADDR | password ADDR",
 	Synopsis: "lists, shows, blocks, deletes and makes accounts",
@@ -117,9 +119,7 @@ func explain(err error) error {
 
 func (u *users) print(done any) error {
 	if u.json {
-		enc := json.NewEncoder(u.env.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(done)
+		return command.PrintJSON(u.env.Stdout, done)
 	}
 	_, err := fmt.Fprintln(u.env.Stdout, done)
 	return err

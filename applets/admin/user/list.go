@@ -1,4 +1,4 @@
-package admin
+package user
 
 import (
 	"context"
@@ -9,16 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"chatmaild/applets/command"
 	"chatmaild/auth"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
 
-// userState is what list tells about each account.
-type userState struct {
+// state is what list tells about each account.
+type state struct {
 	Address   string `json:"address"`
 	LastLogin string `json:"last_login"` // a day
 	State     string `json:"state"`      // "ok", "blocked" or "damaged"
@@ -26,7 +26,7 @@ type userState struct {
 
 // list prints all accounts, in order. An account that goes meanwhile is left out.
 func (u *users) list() error {
-	all := []userState{}
+	all := []state{}
 	err := u.mailboxes.Each(func(addr auth.Address) error {
 		state, err := u.state(addr)
 		if errors.Is(err, auth.ErrNoMailbox) || errors.Is(err, auth.ErrNoPassword) {
@@ -38,11 +38,11 @@ func (u *users) list() error {
 	if err != nil {
 		return explain(err)
 	}
-	slices.SortFunc(all, func(a, b userState) int { return strings.Compare(a.Address, b.Address) })
+	slices.SortFunc(all, func(a, b state) int { return strings.Compare(a.Address, b.Address) })
 	if u.json {
 		return u.print(all)
 	}
-	table := tabwriter.NewWriter(u.env.Stdout, 0, 0, 2, ' ', 0)
+	table := command.NewTable(u.env.Stdout)
 	fmt.Fprintln(table, "ADDRESS\tLAST LOGIN\tSTATE")
 	for _, s := range all {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Address, s.LastLogin, s.State)
@@ -50,8 +50,8 @@ func (u *users) list() error {
 	return table.Flush()
 }
 
-func (u *users) state(addr auth.Address) (userState, error) {
-	s := userState{Address: addr.String(), State: "ok"}
+func (u *users) state(addr auth.Address) (state, error) {
+	s := state{Address: addr.String(), State: "ok"}
 	last, err := u.mailboxes.LastLogin(addr)
 	if err != nil {
 		return s, err
@@ -69,18 +69,18 @@ func (u *users) state(addr auth.Address) (userState, error) {
 	return s, nil
 }
 
-// userDetails is what show tells about an account.
-type userDetails struct {
-	userState
+// details is what show tells about an account.
+type details struct {
+	state
 	Scheme   string `json:"scheme"` // of the stored password
 	Home     string `json:"home"`
 	Messages int    `json:"messages"`
-	Size     int64  `json:"size"` // octets on disk, of everything
+	Size     int64  `json:"size"` // bytes on disk, of everything
 	// EncryptedOnly is whether cleartext from outside is refused.
 	EncryptedOnly bool `json:"encrypted_only"`
 }
 
-func (d userDetails) String() string {
+func (d details) String() string {
 	return fmt.Sprintf("%s\n  state           %s\n  last login      %s\n  password        %s\n  encrypted only  %t\n  messages        %d\n  on disk         %d octets\n  home            %s",
 		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
 }
@@ -98,7 +98,7 @@ func (u *users) details(addr auth.Address) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := userDetails{userState: state, Home: u.mailboxes.Home(addr)}
+	d := details{state: state, Home: u.mailboxes.Home(addr)}
 	stored, err := u.mailboxes.Password(addr)
 	if err != nil {
 		return nil, err

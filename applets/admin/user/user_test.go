@@ -1,4 +1,4 @@
-package admin
+package user
 
 import (
 	"bytes"
@@ -131,8 +131,8 @@ func TestUserCommands(t *testing.T) {
 	if got := r.stored("alice"); !strings.HasPrefix(got, "!{BLF-CRYPT}") || got == "!"+first {
 		t.Errorf("with a new password, stored is %q", got)
 	}
-	var list []userState
-	if err := json.Unmarshal([]byte(r.must("list", "--json")), &list); err != nil || len(list) != 2 || list[0] != (userState{"alice@chat.example", "2026-11-22", "blocked"}) {
+	var list []state
+	if err := json.Unmarshal([]byte(r.must("list", "--json")), &list); err != nil || len(list) != 2 || list[0] != (state{"alice@chat.example", "2026-11-22", "blocked"}) {
 		t.Errorf("list --json: %+v, %v", list, err)
 	}
 	r.must("unblock", "alice")
@@ -147,12 +147,12 @@ func TestUserCommands(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "cur", "1.x"), []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var shown userDetails
+	var shown details
 	if err := json.Unmarshal([]byte(r.must("show", "alice", "--json")), &shown); err != nil {
 		t.Fatal(err)
 	}
 	size := int64(5 + len(r.stored("alice")))
-	if shown != (userDetails{userState{"alice@chat.example", "2026-11-22", "ok"}, "BLF-CRYPT", home, 1, size, true}) {
+	if shown != (details{state{"alice@chat.example", "2026-11-22", "ok"}, "BLF-CRYPT", home, 1, size, true}) {
 		t.Errorf("show: %+v", shown)
 	}
 
@@ -206,54 +206,5 @@ func TestUserMistakes(t *testing.T) {
 	}
 	if after := r.stored("alice"); after != before {
 		t.Errorf("a mistake changed %q to %q", before, after)
-	}
-}
-
-// invite runs "chatmaild invite" with args.
-func (r *relay) invite(args ...string) (string, error) {
-	r.t.Helper()
-	env, out, _ := r.env()
-	run, positional, err := inviteCommand.Parse(env, append([]string{"--config", r.path}, args...))
-	if err == nil {
-		err = run(context.Background(), env, positional)
-	}
-	return out.String(), err
-}
-
-func TestInviteCommand(t *testing.T) {
-	r := newRelay(t)
-	if err := os.MkdirAll(r.cfg.InvitesDir(), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	out, err := r.invite("create", "--uses", "3", "--days", "2", "--note", "friends", "--json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var made newInvite
-	if err := json.Unmarshal([]byte(out), &made); err != nil || made.URL != "https://chat.example/new?t="+made.Token || made.Uses != 3 {
-		t.Errorf("create: %s, %v", out, err)
-	}
-	out, err = r.invite("list")
-	if err != nil || !strings.Contains(out, made.ID) || !strings.Contains(out, "friends") || strings.Contains(out, made.Token) {
-		t.Errorf("list: %s, %v", out, err)
-	}
-	if _, err := r.invite("revoke", made.ID); err != nil {
-		t.Error(err)
-	}
-	if out, err := r.invite("list", "--json"); err != nil || out != "[]\n" {
-		t.Errorf("list of nothing: %q, %v", out, err)
-	}
-	for args, want := range map[string]int{
-		"":                      command.StatusUsage,
-		"create --uses 0":       command.StatusUsage,
-		"create --days 99999":   command.StatusUsage,
-		"create now":            command.StatusUsage,
-		"revoke":                command.StatusUsage,
-		"revoke " + made.ID:     command.StatusFailed,
-		"frobnicate everything": command.StatusUsage,
-	} {
-		if _, err := r.invite(strings.Fields(args)...); command.Status(err) != want {
-			t.Errorf("invite %s: %v, want status %d", args, err, want)
-		}
 	}
 }
