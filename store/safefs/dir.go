@@ -70,14 +70,15 @@ func (d *Dir) Path() string { return d.path }
 // Owner returns whom the directory belonged to when it was opened.
 func (d *Dir) Owner() (uid, gid int) { return int(d.st.Uid), int(d.st.Gid) }
 
-func (d *Dir) fd() int { return int(d.f.Fd()) }
+// Fd is a descriptor for the *at system calls (O_PATH of open(2)).
+func (d *Dir) Fd() int { return int(d.f.Fd()) }
 
 func (d *Dir) join(name string) string { return filepath.Join(d.path, name) }
 
 // at opens name in d, whatever it is, and looks at it.
 func (d *Dir) at(name string, flags int) (*os.File, *unix.Stat_t, error) {
 	fd, err := retry(func() (int, error) {
-		return unix.Openat(d.fd(), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		return unix.Openat(d.Fd(), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
 		return nil, nil, d.fail("open", name, err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,13 +43,11 @@ func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
 }
 
 // Names returns the names in d, sorted.
-func (d *Dir) Names() ([]string, error) {
-	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	found, err := f.Readdirnames(-1)
+func (d *Dir) Names() (found []string, err error) {
+	err = d.opened(func(f *os.File) error {
+		found, err = f.Readdirnames(-1)
+		return err
+	})
 	slices.Sort(found)
 	return found, err
 }
@@ -56,23 +55,24 @@ func (d *Dir) Names() ([]string, error) {
 // Create makes a file, which must not be there, with mode 0600, for writing and reading.
 func (d *Dir) Create(name string) (*os.File, error) {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := retry(func() (int, error) { return unix.Openat(d.fd(), name, flags, 0o600) })
+	fd, err := retry(func() (int, error) { return unix.Openat(d.Fd(), name, flags, 0o600) })
 	if err != nil {
 		return nil, d.fail("create", name, err)
 	}
 	return os.NewFile(uintptr(fd), d.join(name)), nil
 }
 
-// CreateTemp makes a file whose name begins with prefix and is nobody else's.
-func (d *Dir) CreateTemp(prefix string) (f *os.File, name string, err error) {
-	name = prefix + rand.Text()
+// CreateTemp makes a file under a name that nobody else has: pattern with random text
+// in place of its "*".
+func (d *Dir) CreateTemp(pattern string) (f *os.File, name string, err error) {
+	name = strings.Replace(pattern, "*", rand.Text(), 1)
 	f, err = d.Create(name)
 	return f, name, err
 }
 
 // Mkdir makes a directory, which must not be there, with mode 0700, and opens it.
 func (d *Dir) Mkdir(name string) (*Dir, error) {
-	if err := unix.Mkdirat(d.fd(), name, 0o700); err != nil {
+	if err := unix.Mkdirat(d.Fd(), name, 0o700); err != nil {
 		return nil, d.fail("mkdir", name, err)
 	}
 	made, err := d.OpenDir(name)
@@ -85,25 +85,25 @@ func (d *Dir) Mkdir(name string) (*Dir, error) {
 
 // Symlink makes a link.
 func (d *Dir) Symlink(target, name string) error {
-	return d.fail("symlink", name, unix.Symlinkat(target, d.fd(), name))
+	return d.fail("symlink", name, unix.Symlinkat(target, d.Fd(), name))
 }
 
 // Rename gives an entry another name, perhaps in another directory, in place of what
 // has that name.
 func (d *Dir) Rename(name string, to *Dir, newName string) error {
-	return to.fail("rename", newName, unix.Renameat(d.fd(), name, to.fd(), newName))
+	return to.fail("rename", newName, unix.Renameat(d.Fd(), name, to.Fd(), newName))
 }
 
 // Move is Rename, but replaces nothing: it fails with fs.ErrExist.
 func (d *Dir) Move(name string, to *Dir, newName string) error {
-	return to.fail("rename", newName, unix.Renameat2(d.fd(), name, to.fd(), newName, unix.RENAME_NOREPLACE))
+	return to.fail("rename", newName, unix.Renameat2(d.Fd(), name, to.Fd(), newName, unix.RENAME_NOREPLACE))
 }
 
 // Remove removes an entry that is not a directory with something in it.
 func (d *Dir) Remove(name string) error {
-	err := unix.Unlinkat(d.fd(), name, 0)
+	err := unix.Unlinkat(d.Fd(), name, 0)
 	if errors.Is(err, unix.EISDIR) {
-		err = unix.Unlinkat(d.fd(), name, unix.AT_REMOVEDIR)
+		err = unix.Unlinkat(d.Fd(), name, unix.AT_REMOVEDIR)
 	}
 	return d.fail("remove", name, err)
 }
@@ -135,35 +135,42 @@ func (d *Dir) RemoveAll(name string) error {
 
 // Own gives d an owner and a mode.
 func (d *Dir) Own(uid, gid int, mode fs.FileMode) error {
-	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	// In this order: chown takes setgid away.
-	return errors.Join(f.Chown(uid, gid), f.Chmod(mode), unix.Fstat(int(f.Fd()), &d.st))
+	return d.opened(func(f *os.File) error {
+		// In this order: chown takes setgid away.
+		return errors.Join(f.Chown(uid, gid), f.Chmod(mode), unix.Fstat(int(f.Fd()), &d.st))
+	})
 }
 
 // SetTime sets when d was last changed.
-func (d *Dir) SetTime(t time.Time) error { return d.fail("utimes", "", utimes(d.fd(), ".", t)) }
+func (d *Dir) SetTime(t time.Time) error { return d.fail("utimes", "", setTime(d.f, t)) }
 
 // SetTime sets when an open file was last changed.
 func SetTime(f *os.File, t time.Time) error {
-	at := unix.NsecToTimeval(t.UnixNano())
-	return unix.Futimes(int(f.Fd()), []unix.Timeval{at, at})
+	if err := setTime(f, t); err != nil {
+		return &fs.PathError{Op: "utimes", Path: f.Name(), Err: err}
+	}
+	return nil
 }
 
-func utimes(dir int, name string, t time.Time) error {
+func setTime(f *os.File, t time.Time) error {
 	at := unix.NsecToTimespec(t.UnixNano())
-	return unix.UtimesNanoAt(dir, name, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+	return unix.UtimesNanoAt(int(f.Fd()), "", []unix.Timespec{at, at}, unix.AT_EMPTY_PATH)
 }
 
 // Sync makes durable what was made, renamed and removed in d.
-func (d *Dir) Sync() error {
+func (d *Dir) Sync() error { return d.opened((*os.File).Sync) }
+
+// SyncAll makes durable all that was written to the file system that d is on.
+func (d *Dir) SyncAll() error {
+	return d.opened(func(f *os.File) error { return d.fail("syncfs", "", unix.Syncfs(int(f.Fd()))) })
+}
+
+// opened does what a descriptor for searching alone cannot.
+func (d *Dir) opened(do func(*os.File) error) error {
 	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return f.Sync()
+	return do(f)
 }

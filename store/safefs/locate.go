@@ -74,7 +74,7 @@ func (d *Dir) link(name string) (target string, err error) {
 		return "", err
 	}
 	var st unix.Stat_t
-	if err := unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fstatat(d.Fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return "", d.fail("stat", name, err)
 	}
 	switch {
@@ -92,7 +92,7 @@ func (d *Dir) link(name string) (target string, err error) {
 // Readlink returns what the link at name says; "" if it is none, or there is nothing.
 func (d *Dir) Readlink(name string) (string, error) {
 	buf := make([]byte, unix.PathMax)
-	n, err := retry(func() (int, error) { return unix.Readlinkat(d.fd(), name, buf) })
+	n, err := retry(func() (int, error) { return unix.Readlinkat(d.Fd(), name, buf) })
 	switch err {
 	case nil:
 		return string(buf[:n]), nil

@@ -187,7 +187,7 @@ func TestChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	f, name, err := d.CreateTemp(".new-")
+	f, name, err := d.CreateTemp(".new-*")
 	if err != nil {
 		t.Fatal(err)
 	}

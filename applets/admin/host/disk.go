@@ -1,8 +1,11 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
+
+	"chatmaild/store/safefs"
 )
 
 // A Disk is a file system, as an ordinary user may fill it.
@@ -17,9 +20,10 @@ type Disk struct {
 func (h Host) Disk(path string) (Disk, error) {
 	var s syscall.Statfs_t
 	var folder syscall.Stat_t
-	err := syscall.Statfs(h.path(path), &s)
+	dir, err := safefs.OpenDir(h.path(path))
 	if err == nil {
-		err = syscall.Stat(h.path(path), &folder)
+		defer dir.Close()
+		err = errors.Join(syscall.Fstatfs(dir.Fd(), &s), syscall.Fstat(dir.Fd(), &folder))
 	}
 	if err != nil {
 		return Disk{}, fmt.Errorf("asking how full the disk of %s is: %w", path, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/store/safefs"
 )
 
 // Change is a file that is not as it should be.
@@ -46,7 +47,7 @@ func (h Host) Changes(files []wanted.File) ([]Change, error) {
 
 func (h Host) look(f wanted.File) (Change, error) {
 	c := Change{File: f}
-	info, err := os.Lstat(h.path(f.Path))
+	info, err := safefs.Lstat(h.path(f.Path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
@@ -60,7 +61,7 @@ func (h Host) look(f wanted.File) (Change, error) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		c.Owner, c.Group = userName(stat.Uid), groupName(stat.Gid)
 	}
-	c.Former, err = os.ReadFile(h.path(f.Path))
+	c.Former, err = safefs.ReadFile(h.path(f.Path))
 	if err != nil {
 		return c, fmt.Errorf("reading a file: %w", err)
 	}
@@ -90,15 +91,17 @@ func (c Change) Diff() string {
 // Write makes the file as it should be, atomically.
 func (h Host) Write(f wanted.File) error {
 	if f.Absent {
-		if err := os.Remove(h.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := safefs.Remove(h.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing a file: %w", err)
 		}
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(h.path(f.Path)), 0o755); err != nil {
+	dir, err := safefs.MkdirAll(filepath.Dir(h.path(f.Path)))
+	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
-	if err := h.replace(f); err != nil {
+	defer dir.Close()
+	if err := h.replace(dir, f); err != nil {
 		return fmt.Errorf("writing %s: %w", f.Path, err)
 	}
 	return nil
@@ -106,18 +109,19 @@ func (h Host) Write(f wanted.File) error {
 
 // replace writes a temporary file beside the wanted one and renames it. The
 // name's suffix is one that none of the servers takes for a configuration.
-func (h Host) replace(f wanted.File) (err error) {
+func (h Host) replace(dir *safefs.Dir, f wanted.File) (err error) {
 	uid, gid, err := h.ids(f.Owner, f.Group)
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(h.path(f.Path)), "."+filepath.Base(f.Path)+"-*.chatmaild-tmp")
+	base := filepath.Base(f.Path)
+	tmp, name, err := dir.CreateTemp("." + base + "-*.chatmaild-tmp")
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(tmp.Name())
+			_ = dir.Remove(name)
 		}
 	}()
 	_, err = tmp.Write(f.Content)
@@ -125,7 +129,7 @@ func (h Host) replace(f wanted.File) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), h.path(f.Path))
+	return dir.Rename(name, dir, base)
 }
 
 // Keep copies what changes now hold below folder, under their full paths.
@@ -197,7 +201,7 @@ func groupName(gid uint32) string {
 
 // ReadFile reads a whole file of the machine.
 func (h Host) ReadFile(path string) ([]byte, error) {
-	return os.ReadFile(h.path(path))
+	return safefs.ReadFile(h.path(path))
 }
 
 // Glob returns the paths of the machine that match pattern.

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/store/safefs"
 )
 
 // FolderChanges returns those of the wanted folders that are missing or belong
@@ -15,7 +15,7 @@ import (
 func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 	var changes []wanted.Folder
 	for _, f := range folders {
-		info, err := os.Stat(h.path(f.Path))
+		info, err := safefs.Stat(h.path(f.Path))
 		if errors.Is(err, fs.ErrNotExist) {
 			changes = append(changes, f)
 			continue
@@ -40,8 +40,12 @@ func (h Host) MakeFolder(f wanted.Folder) error {
 	if err != nil {
 		return fmt.Errorf("making %s: %w", f.Path, err)
 	}
-	path := h.path(f.Path)
-	if err := errors.Join(os.MkdirAll(path, 0o755), os.Chown(path, uid, gid), os.Chmod(path, f.Mode)); err != nil {
+	dir, err := safefs.MkdirAll(h.path(f.Path))
+	if err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Own(uid, gid, f.Mode); err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
 	return nil

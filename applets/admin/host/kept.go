@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/store/safefs"
 )
 
 // PutBack makes every file and link below the folder kept be again what is kept of
@@ -57,7 +58,12 @@ func (h Host) folderBack(path string, info fs.FileInfo) error {
 		return err
 	}
 	uid, gid := h.ownerIDs(info)
-	return makeFolder(h.path(path), info.Mode(), uid, gid)
+	dir, err := safefs.MkdirAll(h.path(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Own(uid, gid, folderMode(info))
 }
 
 func (h Host) linkBack(kept, path string) (bool, error) {
@@ -65,10 +71,10 @@ func (h Host) linkBack(kept, path string) (bool, error) {
 	if err != nil || h.IsLink(path, target) {
 		return false, err
 	}
-	if err := os.Remove(h.path(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := safefs.Remove(h.path(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	return true, os.Symlink(target, h.path(path))
+	return true, safefs.Symlink(target, h.path(path))
 }
 
 func (h Host) fileBack(kept, path string, info fs.FileInfo) (bool, error) {
@@ -76,9 +82,9 @@ func (h Host) fileBack(kept, path string, info fs.FileInfo) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	now, err := os.Lstat(h.path(path))
+	now, err := safefs.Lstat(h.path(path))
 	if err == nil && now.Mode() == info.Mode() && sameOwner(now, info) {
-		text, err := os.ReadFile(h.path(path))
+		text, err := safefs.ReadFile(h.path(path))
 		if err != nil || bytes.Equal(text, content) {
 			return false, err
 		}
@@ -104,14 +110,14 @@ func sameOwner(a, b fs.FileInfo) bool {
 
 // Files returns the paths of all files and links at or below a path of the machine.
 func (h Host) Files(path string) (names []string, err error) {
-	err = filepath.WalkDir(h.path(path), func(name string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+	err = safefs.Walk(h.path(path), func(e safefs.Entry) error {
+		if !e.Info.IsDir() {
+			names = append(names, filepath.Join("/", strings.TrimPrefix(e.Path, filepath.Clean(h.Root+"/"))))
 		}
-		if err == nil && !entry.IsDir() {
-			names = append(names, filepath.Join("/", strings.TrimPrefix(name, filepath.Clean(h.Root+"/"))))
-		}
-		return err
+		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
 	return names, err
 }

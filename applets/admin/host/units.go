@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"chatmaild/store/safefs"
 )
 
 // systemdTime is how systemctl writes a time with --timestamp=us+utc.
@@ -69,7 +70,7 @@ func parseUnits(out string) []Unit {
 // Such a unit has not read the file.
 func (h Host) Older(u Unit, files []string) (bool, error) {
 	for _, f := range files {
-		info, err := os.Stat(h.path(f))
+		info, err := safefs.Stat(h.path(f))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
