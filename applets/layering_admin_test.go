@@ -3,13 +3,13 @@ package applets
 // adminLayer is the layer of the admin commands: a package each, and what several of
 // them share.
 var adminLayer = []rule{
-	{name: "applets/admin", ours: "applets/admin/archive applets/admin/bench applets/admin/converge applets/admin/dns applets/admin/dns/resolver applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/invite applets/admin/keyfiles applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/relocation applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/status applets/admin/takeover applets/admin/top applets/admin/user applets/admin/vault applets/admin/wait applets/admin/wanted applets/admin/webdev applets/chat applets/command applets/config applets/echobot/bot applets/keys auth packaging packaging/dovecot/dict push store/atomicfile store/tokens", others: "golang.org/x/sys"},
+	{name: "applets/admin", ours: "applets/admin/archive applets/admin/bench applets/admin/converge applets/admin/dns applets/admin/dns/resolver applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/invite applets/admin/keyfiles applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/relocation applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/status applets/admin/takeover applets/admin/top applets/admin/user applets/admin/vault applets/admin/wait applets/admin/wanted applets/admin/webdev applets/chat applets/command applets/config applets/echobot/bot applets/keys auth packaging packaging/dovecot/dict push store/atomicfile store/safefs store/tokens", others: "golang.org/x/sys"},
 	{name: "applets/admin/bench", ours: "applets/admin/remote applets/chat applets/command store/atomicfile"},
 	{name: "applets/admin/converge", ours: "applets/acme/renewal applets/admin/dns applets/admin/dns/resolver applets/admin/host applets/admin/keyfiles applets/admin/qr applets/admin/relocation applets/admin/wait applets/admin/wanted applets/command applets/config applets/echobot/bot applets/keys auth"},
 	{name: "applets/admin/dns", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/host applets/admin/keyfiles applets/command applets/config applets/keys"},
 	{name: "applets/admin/dns/resolver", ours: "applets/admin/dns/zone applets/dns", others: "golang.org/x/net"},
 	{name: "applets/admin/firewall", ours: "applets/admin/nft applets/admin/wanted applets/command applets/config"},
-	{name: "applets/admin/host", ours: "applets/admin/wanted", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
+	{name: "applets/admin/host", ours: "applets/admin/wanted store/safefs", others: "github.com/rogpeppe/go-internal golang.org/x/sys"},
 	{name: "applets/admin/host/hosttest", ours: "applets/admin/host applets/admin/wanted"},
 	{name: "applets/admin/initialize", ours: "applets/admin/qr applets/command applets/config packaging"},
 	{name: "applets/admin/invite", ours: "applets/command applets/config packaging/www store/invites store/safefs"},
@@ -23,7 +23,7 @@ var adminLayer = []rule{
 	{name: "applets/admin/remote", ours: "applets/command applets/config"},
 	{name: "applets/admin/report", ours: "applets/command store/atomicfile store/expire store/safefs"},
 	{name: "applets/admin/selftest", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/remote applets/chat applets/command mailfilter/dkim store/atomicfile", others: "github.com/emersion/go-msgauth"},
-	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
+	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config store/safefs", others: "golang.org/x/sys"},
 	{name: "applets/admin/status", ours: "applets/admin/converge applets/admin/host applets/admin/keyfiles applets/admin/mailqueue applets/admin/relocation applets/admin/snapshot applets/admin/takeover applets/admin/wanted applets/command applets/config applets/dns applets/echobot/session applets/keys"},
 	{name: "applets/admin/top", ours: "applets/command applets/metric applets/service", others: "golang.org/x/sys"},
 	{name: "applets/admin/user", ours: "applets/command applets/config auth packaging/dovecot/dict push store/maildir store/safefs"},
