@@ -1,0 +1,303 @@
+package mailfilter_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-message"
+
+	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/pgp/pgptest"
+)
+
+// pieces are what FuzzReaders changes of a message.
+type pieces struct{ header, contentType, before, version, middle, data, armor, after string }
+
+// message puts a message together. The delimiters are those of Delta Chat.
+func (p pieces) message(armor string) string {
+	armor = strings.Replace(armor, "MESSAGE-----\r\n", "MESSAGE-----\r\n"+p.armor, 1)
+	return "From: <alice@chat.example>\r\n" + p.header + "Content-Type: " + p.contentType + "\r\n\r\n" +
+		p.before + coreDelimiter + "\r\n" + p.version + "\r\n" + p.middle + coreDelimiter + "\r\n" +
+		p.data + "\r\n" + armor + coreDelimiter + "--\r\n" + p.after
+}
+
+// FuzzReaders holds the one reading of the filter against two others: whatever
+// passes, mailparse's rules and go-message have to see the same parts of, and
+// nothing readable beside them.
+func FuzzReaders(f *testing.F) {
+	const protocol, boundary = "protocol=\"application/pgp-encrypted\"", "boundary=\"" + coreBoundary + "\""
+	good := pieces{
+		header: "Secure-Join: vc-request\r\n", contentType: "multipart/encrypted; " + protocol + "; " + boundary,
+		version: "Content-Type: application/pgp-encrypted\r\n", middle: "Version: 1\r\n", data: dataType,
+	}
+	add := func(change func(*pieces)) {
+		p := good
+		change(&p)
+		f.Add(p.header, p.contentType, p.before, p.version, p.middle, p.data, p.armor, p.after)
+	}
+	evil := "--EVIL: x\r\n--EVIL:\r\nSubject: x\r\n\r\n" + fixtureText + "--EVIL--\r\n"
+	for _, change := range []func(*pieces){
+		func(*pieces) {},
+		func(p *pieces) { p.contentType += "; x=\"; boundary=EVIL; y=\""; p.version += evil },
+		func(p *pieces) { p.contentType += "; boundary=EVIL"; p.before = evil },
+		func(p *pieces) { p.contentType += "; charset=\"=?utf-8?q?a=22=3B_boundary=3DEVIL?=\""; p.before = evil },
+		func(p *pieces) { p.contentType += "; boundary*0=EVIL; name*=utf-8''x"; p.after = evil },
+		func(p *pieces) { p.contentType += ";\r\n charset=utf-8;"; p.header += sevenBit },
+		func(p *pieces) { p.before = "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n" },
+		func(p *pieces) { p.version += "Content-Description: PGP/MIME version identification\r\n" },
+		func(p *pieces) { p.data += "Content-Disposition: inline; filename=\"encrypted.asc\"\r\n" + sevenBit },
+		func(p *pieces) { p.armor = "Version: GnuPG v2\r\nComment: GPGTools - https://gpgtools.org\r\n" },
+		func(p *pieces) { p.contentType = "multipart/report; report-type=delivery-status; " + boundary },
+		func(p *pieces) {
+			p.contentType = "multipart/report; report-type=delivery-status; " + boundary
+			p.version = "Content-Type: text/plain\r\n"
+			p.middle = fixtureText + coreDelimiter + "\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.test\r\n\r\n"
+			p.data = "Content-Type: message/rfc822\r\n\r\n" + strings.ReplaceAll(coreHeader, coreBoundary, "inner") +
+				"--inner\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--inner\r\n" + dataType
+		},
+		func(p *pieces) {
+			p.contentType, p.version = "multipart/mixed; "+boundary, "Content-Type: text/plain; charset=utf-8\r\n"
+			p.middle = "Secure-Join: vc-request\r\n" + coreDelimiter + "--\r\n"
+		},
+		func(p *pieces) {
+			p.header, p.contentType = "Autocrypt-Setup-Message: v1\r\n", "multipart/mixed; "+boundary
+			p.version, p.middle, p.data = "Content-Type: text/plain\r\n", fixtureText, "Content-Type: application/autocrypt-setup\r\n"
+		},
+	} {
+		add(change)
+	}
+	armor := newSamples(f).goodArmor()
+	envelopes := []mailfilter.Envelope{
+		{Sender: alice, Recipients: []string{bob}},
+		{Sender: alice, Recipients: []string{alice}},
+		{Recipients: []string{bob}},
+	}
+	f.Fuzz(func(t *testing.T, header, contentType, before, version, middle, data, headers, after string) {
+		text := pieces{header, contentType, before, version, middle, data, headers, after}.message(armor)
+		for dir, policy := range policies(t) {
+			for _, env := range envelopes {
+				if got, _ := verdict(policy, env, []byte(text)); !strings.HasPrefix(got, pass) {
+					continue
+				}
+				if err := sameReading(text); err != nil {
+					t.Fatalf("%s, from %q: passed, but %v", dir, env.Sender, err)
+				}
+			}
+		}
+	})
+}
+
+// sameReading says how the two readers differ, or what they show that may not be
+// shown.
+func sameReading(text string) error {
+	model, err := mailparse(text)
+	if err != nil {
+		return err
+	}
+	other, err := library(text)
+	if err != nil {
+		return err
+	}
+	if err := model.equal(other); err != nil {
+		return err
+	}
+	return model.private()
+}
+
+// library reads a message as go-message does.
+func library(text string) (*entity, error) {
+	e, err := message.Read(strings.NewReader(text))
+	if err != nil && !message.IsUnknownCharset(err) {
+		return nil, fmt.Errorf("go-message: %w", err)
+	}
+	return fromLibrary(e)
+}
+
+func fromLibrary(m *message.Entity) (*entity, error) {
+	e := &entity{media: "text/plain"}
+	if m.Header.Has("Content-Type") {
+		var err error
+		if e.media, e.params, err = m.Header.ContentType(); err != nil {
+			return nil, fmt.Errorf("go-message: %w", err)
+		}
+	}
+	r := m.MultipartReader()
+	if r == nil {
+		body, err := io.ReadAll(m.Body)
+		e.body = string(body)
+		return e, err
+	}
+	for {
+		p, err := r.NextPart()
+		if err == io.EOF {
+			return e, nil
+		}
+		if err != nil && !message.IsUnknownCharset(err) {
+			return nil, fmt.Errorf("go-message: %w", err)
+		}
+		child, err := fromLibrary(p)
+		if err != nil {
+			return nil, err
+		}
+		e.children = append(e.children, child)
+	}
+}
+
+// equal compares what can be shown of two readings. The notice of a report, its
+// first part, may be encoded and say anything.
+func (e *entity) equal(other *entity) error {
+	if e.media != other.media || len(e.children) != len(other.children) {
+		return fmt.Errorf("%s of %d parts to one reader, %s of %d to another", e.media, len(e.children), other.media, len(other.children))
+	}
+	if len(e.children) == 0 && strings.TrimRight(e.body, "\r\n") != strings.TrimRight(other.body, "\r\n") {
+		return fmt.Errorf("%q to one reader, %q to another", e.body, other.body)
+	}
+	for i, c := range e.children {
+		if e.media == "multipart/report" && i == 0 {
+			continue
+		}
+		if err := c.equal(other.children[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// private says what of a message can be read that may not be.
+func (e *entity) private() error {
+	kinds := make([]string, len(e.children))
+	for i, c := range e.children {
+		kinds[i] = c.media
+		if err := c.described(e.media == "multipart/report"); err != nil {
+			return err
+		}
+	}
+	if err := e.silent(); err != nil {
+		return err
+	}
+	switch list := strings.Join(kinds, " "); {
+	case e.media == "multipart/encrypted" && list == "application/pgp-encrypted application/octet-stream":
+		return e.encrypted()
+	case e.media == "multipart/report" && len(kinds) > 1 && strings.Contains(kinds[1], "delivery-status"):
+		return e.report()
+	case e.media == "multipart/mixed" && list == "text/plain application/autocrypt-setup":
+		return setupText(e.children[0].body, e.children[1].body)
+	case e.media == "multipart/mixed" && list == "text/plain":
+		return requestText(e.children[0].body)
+	case e.media == "text/plain":
+		return requestText(e.body)
+	default:
+		return fmt.Errorf("%s of %q", e.media, list)
+	}
+}
+
+// silent says what is before the first part.
+func (e *entity) silent() error {
+	known := []string{
+		"", "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)", "This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)",
+		"This is a multi-part message in MIME format.", "This is a MIME-encapsulated message.", "This is a MIME-encapsulated message",
+	}
+	if len(e.children) > 0 && !slices.Contains(known, strings.Trim(e.body, "\r\n")) {
+		return fmt.Errorf("before the parts: %q", e.body)
+	}
+	return nil
+}
+
+// described says which field of a part is not about the part.
+func (e *entity) described(free bool) error {
+	names := []string{
+		"content-type", "content-transfer-encoding", "content-disposition", "content-description", "content-id",
+		"content-language", "mime-version",
+	}
+	for _, f := range e.fields {
+		if !slices.Contains(names, strings.ToLower(f.name)) {
+			return fmt.Errorf("field of a part: %s: %s", f.name, f.value)
+		}
+	}
+	text, _ := e.first("Content-Description")
+	if !free && strings.Count(text, " ") > 5 {
+		return fmt.Errorf("description of a part: %s", text)
+	}
+	return nil
+}
+
+func (e *entity) encrypted() error {
+	if v := strings.Trim(e.children[0].body, "\r\n"); v != "Version: 1" {
+		return fmt.Errorf("version part: %q", v)
+	}
+	return pgptest.Armored([]byte(e.children[1].body))
+}
+
+func (e *entity) report() error {
+	notice := len(e.children[0].body)
+	for _, c := range e.children[0].children {
+		notice += len(c.body)
+	}
+	if notice+len(e.children[1].body) > mailfilter.MaxReport {
+		return errors.New("too much text in a report")
+	}
+	switch len(e.children) {
+	case 2:
+		return nil
+	case 3:
+		return e.children[2].returned()
+	}
+	return fmt.Errorf("a report of %d parts", len(e.children))
+}
+
+// returned looks at a message that a report returns, which may be cut off.
+func (e *entity) returned() error {
+	text := strings.TrimRight(e.body, "\r\n") + "\r\n"
+	if strings.HasSuffix(e.media, "headers") {
+		if strings.Contains(text, "\r\n\r\n") {
+			return fmt.Errorf("more than a header is returned: %q", text)
+		}
+		return nil
+	}
+	copied, err := mailparse(text)
+	if err != nil {
+		return err
+	}
+	if err := copied.silent(); err != nil {
+		return err
+	}
+	armor := func(s string) bool { return strings.Count(s, " ") <= 5 }
+	for i, c := range copied.children {
+		if err := c.described(false); err != nil {
+			return err
+		}
+		whole := i == len(copied.children)-1 && strings.Contains(c.body, "-----BEGIN PGP MESSAGE-----")
+		if !whole && c.body != "" && !armor(strings.TrimSpace(c.body)) {
+			return fmt.Errorf("a part that is returned says %q", c.body)
+		}
+	}
+	return nil
+}
+
+func requestText(text string) error {
+	text = strings.ToLower(strings.Trim(text, "\r\n"))
+	if text != "secure-join: vc-request" && text != "secure-join: vg-request" {
+		return fmt.Errorf("a request says: %q", text)
+	}
+	return nil
+}
+
+// maxSetupText is what an Autocrypt Setup Message may say.
+const maxSetupText = 4 << 10
+
+func setupText(text, html string) error {
+	from, to := strings.Index(html, "-----BEGIN PGP MESSAGE-----"), strings.Index(html, "-----END PGP MESSAGE-----")
+	if from < 0 || to < from {
+		return errors.New("a setup message without keys")
+	}
+	to += len("-----END PGP MESSAGE-----")
+	if size := len(text) + len(html) - (to - from); size > maxSetupText {
+		return fmt.Errorf("a setup message with %d bytes of text", size)
+	}
+	return pgptest.Armored(append(bytes.TrimSpace([]byte(html[from:to])), "\r\n"...))
+}
