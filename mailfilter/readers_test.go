@@ -43,7 +43,7 @@ func FuzzReaders(f *testing.F) {
 	evil := "--EVIL: x\r\n--EVIL:\r\nSubject: x\r\n\r\n" + fixtureText + "--EVIL--\r\n"
 	for _, change := range []func(*pieces){
 		func(*pieces) {},
-		func(p *pieces) { p.contentType += "; x=\"; boundary=EVIL; y=\""; p.version += evil },
+		func(p *pieces) { p.contentType += "; x=\"; boundary=EVIL; y=\""; p.before = evil },
 		func(p *pieces) { p.contentType += "; boundary=EVIL"; p.before = evil },
 		func(p *pieces) { p.contentType += "; charset=\"=?utf-8?q?a=22=3B_boundary=3DEVIL?=\""; p.before = evil },
 		func(p *pieces) { p.contentType += "; boundary*0=EVIL; name*=utf-8''x"; p.after = evil },
