@@ -3,7 +3,7 @@ package applets
 // adminLayer is the layer of the admin commands: a package each, and what several of
 // them share.
 var adminLayer = []rule{
-	{name: "applets/admin", ours: "applets/admin/archive applets/admin/bench applets/admin/converge applets/admin/dns applets/admin/dns/resolver applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/invite applets/admin/keyfiles applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/relocation applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/status applets/admin/takeover applets/admin/top applets/admin/user applets/admin/vault applets/admin/wait applets/admin/wanted applets/admin/webdev applets/chat applets/command applets/config applets/echobot/bot applets/keys auth packaging packaging/dovecot/dict push store/atomicfile store/safefs store/tokens", others: "golang.org/x/sys"},
+	{name: "applets/admin", ours: "applets/admin/archive applets/admin/bench applets/admin/converge applets/admin/dns applets/admin/firewall applets/admin/host applets/admin/initialize applets/admin/invite applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/qr applets/admin/queue applets/admin/relocation applets/admin/report applets/admin/selftest applets/admin/snapshot applets/admin/status applets/admin/takeover applets/admin/top applets/admin/user applets/admin/vault applets/admin/wanted applets/admin/webdev applets/command applets/config packaging/dovecot/dict push store/atomicfile", others: "golang.org/x/sys"},
 	{name: "applets/admin/bench", ours: "applets/admin/remote applets/chat applets/command store/atomicfile"},
 	{name: "applets/admin/converge", ours: "applets/acme/renewal applets/admin/dns applets/admin/dns/resolver applets/admin/host applets/admin/keyfiles applets/admin/qr applets/admin/relocation applets/admin/wait applets/admin/wanted applets/command applets/config applets/echobot/bot applets/keys auth"},
 	{name: "applets/admin/dns", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/host applets/admin/keyfiles applets/command applets/config applets/keys"},
@@ -23,8 +23,9 @@ var adminLayer = []rule{
 	{name: "applets/admin/remote", ours: "applets/command applets/config"},
 	{name: "applets/admin/report", ours: "applets/command store/atomicfile store/expire store/safefs"},
 	{name: "applets/admin/selftest", ours: "applets/admin/dns/resolver applets/admin/dns/zone applets/admin/remote applets/chat applets/command mailfilter/dkim store/atomicfile", others: "github.com/emersion/go-msgauth"},
-	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config store/safefs", others: "golang.org/x/sys"},
-	{name: "applets/admin/status", ours: "applets/admin/converge applets/admin/host applets/admin/keyfiles applets/admin/mailqueue applets/admin/relocation applets/admin/snapshot applets/admin/takeover applets/admin/wanted applets/command applets/config applets/dns applets/echobot/session applets/keys"},
+	{name: "applets/admin/snapshot", ours: "applets/admin/archive applets/config", others: "golang.org/x/sys"},
+	{name: "applets/admin/status", ours: "applets/admin/converge applets/admin/host applets/admin/keyfiles applets/admin/mailqueue applets/admin/relocation applets/admin/snapshot applets/admin/takeover/journal applets/admin/wanted applets/command applets/config applets/dns applets/echobot/session applets/keys"},
+	{name: "applets/admin/takeover", ours: "applets/admin/converge applets/admin/dns applets/admin/dns/resolver applets/admin/host applets/admin/keyfiles applets/admin/takeover/journal applets/admin/takeover/pythonrelay applets/admin/wait applets/admin/wanted applets/chat applets/command applets/config applets/echobot/bot applets/keys auth packaging packaging/dovecot/dict push store/tokens"},
 	{name: "applets/admin/top", ours: "applets/command applets/metric applets/service", others: "golang.org/x/sys"},
 	{name: "applets/admin/user", ours: "applets/command applets/config auth packaging/dovecot/dict push store/maildir store/safefs"},
 	{name: "applets/admin/webdev", ours: "applets/admin/wanted applets/command applets/config applets/service applets/web/signup packaging/www"},
@@ -37,7 +38,8 @@ var adminPure = []rule{
 	{name: "applets/admin/dns/zone"},
 	{name: "applets/admin/mailqueue"},
 	{name: "applets/admin/nft"},
-	{name: "applets/admin/takeover", ours: "applets/config push"},
+	{name: "applets/admin/takeover/journal"},
+	{name: "applets/admin/takeover/pythonrelay", ours: "applets/config push"},
 	{name: "applets/admin/vault", others: "github.com/ProtonMail/go-crypto"},
 	{name: "applets/admin/wait"},
 	{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},

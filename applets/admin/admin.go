@@ -16,6 +16,7 @@ import (
 	"chatmaild/applets/admin/report"
 	"chatmaild/applets/admin/selftest"
 	"chatmaild/applets/admin/status"
+	"chatmaild/applets/admin/takeover"
 	"chatmaild/applets/admin/top"
 	"chatmaild/applets/admin/user"
 	"chatmaild/applets/admin/webdev"
@@ -42,7 +43,7 @@ func Commands() []command.Command {
 		push.Command,
 		top.Command,
 		webdev.Command,
-		importCommand,
+		takeover.Command,
 		backupCommand,
 		restoreCommand,
 		moveCommand,

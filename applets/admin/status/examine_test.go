@@ -9,7 +9,7 @@ import (
 	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/host/hosttest"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/session"
 )
@@ -45,14 +45,14 @@ func settle(t *testing.T, e *examiner, paths ...string) {
 
 // TestTakeover holds that status tells of an import that was interrupted.
 func TestTakeover(t *testing.T) {
-	for journal, want := range map[string]level{
+	for text, want := range map[string]level{
 		"": "", `{"version": 1, "domain": "chat.example.org", "done": ["keep"]}`: trouble,
 		`{"version": 1, "domain": "chat.example.org", "undoing": true}`: trouble, "{": trouble,
 		`{"version": 1, "domain": "chat.example.org", "done": ["keep", "config", "data", "stop", "run", "notify"]}`: "",
 	} {
 		m := hosttest.New(t)
-		if journal != "" {
-			m.Write(takeover.JournalPath, journal)
+		if text != "" {
+			m.Write(journal.Path, text)
 		}
 		e := newExaminer(m, underscore)
 		e.takeover()
@@ -61,7 +61,7 @@ func TestTakeover(t *testing.T) {
 			got = e.findings[0].Level
 		}
 		if got != want {
-			t.Errorf("%s: got %+v, want %q", journal, e.findings, want)
+			t.Errorf("%s: got %+v, want %q", text, e.findings, want)
 		}
 	}
 }

@@ -1,61 +1,160 @@
 package takeover
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"path"
 	"time"
 
+	"chatmaild/applets/admin/takeover/journal"
+	"chatmaild/applets/admin/takeover/pythonrelay"
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/config"
+	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
+	"chatmaild/store/tokens"
 )
 
-// MaxPendingSize bounds the file of a waiting notification, in octets.
-const MaxPendingSize = push.MaxTokenLength + 1024
+const (
+	// notifyTimeout bounds handing on what waits.
+	notifyTimeout = time.Minute
 
-// pendingAge is how long the Python relay's notifier tries, in notifier.py. What is
-// older wakes nobody there either.
-const pendingAge = 5 * time.Hour
+	// giveChunk is how many waiting notifications are given back at once.
+	giveChunk = 1000
+)
 
-// Notification is one that waits in the old relay's queue: a file of three lines.
-type Notification struct {
-	Account string
-	Since   time.Time
-	Token   string
+// notifyWaiting hands the notifications that the old relay had not sent yet to the
+// metadata daemon, which then owes them to the accounts' devices.
+func (im *importer) notifyWaiting(ctx context.Context) error {
+	folder := path.Join(im.conf.MailboxesDir, pythonrelay.Pending)
+	names, err := im.machine.Names(folder)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
+	defer cancel()
+	metadata, err := dict.Dial(ctx, path.Join(im.machine.Root, im.conf.Socket("metadata")))
+	if err != nil {
+		return err
+	}
+	defer metadata.Close()
+	told := map[string]bool{}
+	for _, name := range names {
+		text, err := im.machine.ReadFile(path.Join(folder, name))
+		if err != nil {
+			return err
+		}
+		// The old relay, too, drops what it cannot read and what is too old.
+		n, err := pythonrelay.DecodeNotification(text)
+		if err == nil && n.Waits(im.now) && !told[n.Account] {
+			told[n.Account] = true
+			if err := metadata.Commit(ctx, n.Account, []dict.Change{{Key: "priv/import/messagenew"}}); err != nil {
+				return fmt.Errorf("handing a waiting notification on: %w", err)
+			}
+		}
+		if err := im.machine.Move(path.Join(folder, name), path.Join(importMoved, pythonrelay.Pending, name)); err != nil {
+			return err
+		}
+	}
+	im.say("notify the devices of %d accounts whose notification waited", len(told))
+	return nil
 }
 
-// DecodeNotification reads the file of a waiting notification.
-func DecodeNotification(text []byte) (Notification, error) {
-	lines := strings.SplitN(string(text), "\n", 3)
-	if len(text) > MaxPendingSize || len(lines) != 3 {
-		return Notification{}, errors.New("a waiting notification has three lines")
+// giveBackPush writes push tokens and waiting notifications where the Python relay
+// looks for them. Its daemon and ours are down meanwhile.
+func (im *importer) giveBackPush(context.Context) error {
+	if !im.reached(journal.StepRun) {
+		return nil // there was no relay of ours yet
 	}
-	since, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || since < 0 || since > 1<<40 {
-		return Notification{}, errors.New("a waiting notification has a time in its second line")
+	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
+	if err != nil {
+		im.say("%v: push tokens that are new since the takeover come again when their clients connect", err)
+		return nil
 	}
-	n := Notification{lines[0], time.Unix(since, 0), lines[2]}
-	if !strings.Contains(n.Account, "@") || !filepath.IsLocal(n.Account) || strings.ContainsAny(n.Account, "/\t\r\x00") {
-		return Notification{}, errors.New("a waiting notification has an address in its first line")
+	there, err := im.machine.Exists(conf.MetadataDB())
+	if err != nil || !there {
+		return err
 	}
-	return n, push.CheckToken(n.Token)
+	boxes := tokens.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
+	db, err := tokens.Open(path.Join(im.machine.Root, conf.MetadataDB()), tokens.Options{
+		Mailboxes: boxes, Now: time.Now, Log: im.env.Log(),
+	})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(im.giveTokens(db, boxes, conf), im.giveNotifications(db, conf), db.Close())
+	if err != nil {
+		return fmt.Errorf("giving push tokens back: %w", err)
+	}
+	return nil
 }
 
-// Encode writes the notification as the old relay does.
-func (n Notification) Encode() []byte {
-	return fmt.Appendf(nil, "%s\n%d\n%s", n.Account, n.Since.Unix(), n.Token)
+// giveTokens writes a metadata.json for each account whose tokens are others now.
+func (im *importer) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config.Config) error {
+	count := 0
+	err := db.Each(func(account string, tokens []push.Token) error {
+		if there, err := boxes.Exists(account); err != nil || !there {
+			return err
+		}
+		text, err := boxes.Legacy(account)
+		if err != nil {
+			return err
+		}
+		if text != nil {
+			if old, err := push.DecodeLegacy(text, im.now); err == nil && sameTokens(old, tokens) {
+				return nil
+			}
+		} else if len(tokens) == 0 {
+			return nil
+		}
+		if text, err = pythonrelay.EncodeTokens(tokens); err != nil {
+			return err
+		}
+		count++
+		return im.machine.Write(wanted.File{
+			Path: path.Join(conf.MailboxesDir, account, "metadata.json"), Content: text, Mode: 0o600, Owner: "vmail", Group: "vmail",
+		})
+	})
+	if count > 0 {
+		im.say("give back the push tokens of %d accounts", count)
+	}
+	return err
 }
 
-// Waits reports whether the old relay would still send it.
-func (n Notification) Waits(now time.Time) bool { return now.Sub(n.Since) < pendingAge }
-
-// EncodeTokens writes tokens as the metadata.json of an account, for the old relay.
-func EncodeTokens(tokens []push.Token) ([]byte, error) {
-	seen := make(map[string]int64, len(tokens))
-	for _, t := range tokens {
-		seen[t.Text] = t.Seen.Unix()
+// sameTokens leaves out when they were last seen: that is days either way.
+func sameTokens(a, b []push.Token) bool {
+	texts := map[string]bool{}
+	for _, t := range a {
+		texts[t.Text] = true
 	}
-	return json.Marshal(map[string]any{"devicetoken": seen})
+	for _, t := range b {
+		if !texts[t.Text] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// giveNotifications makes the old relay's queue anew from ours.
+func (im *importer) giveNotifications(db *tokens.DB, conf *config.Config) error {
+	folder := path.Join(conf.MailboxesDir, pythonrelay.Pending)
+	for {
+		entries, _, err := db.TakeDue(im.now.Add(push.MaxRetryAge), giveChunk)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, e := range entries {
+			if e.Text == "" {
+				continue // its token is gone
+			}
+			n := pythonrelay.Notification{Account: e.Account, Since: e.First, Token: e.Text}
+			name := fmt.Sprintf("%016x%016x", uint64(e.Due), e.Key.Token)
+			if err := im.machine.Write(wanted.File{
+				Path: path.Join(folder, name), Content: n.Encode(), Mode: 0o600, Owner: "vmail", Group: "vmail",
+			}); err != nil {
+				return err
+			}
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/config"
 )
 
@@ -18,7 +18,7 @@ func TestImportFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second finds all there
-		im, out := m.importer(importOptions{from: "/copy"})
+		im, out := m.importer(options{from: "/copy"})
 		if err := im.run(t.Context()); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -62,15 +62,15 @@ func TestImportFromLinks(t *testing.T) {
 	for name, there := range map[string]string{"nothing there": "", "another one there": "renewed here"} {
 		t.Run(name, func(t *testing.T) {
 			old, m := newOldRelay(t), newMachine(t)
-			old.Write(takeover.INI, oldINI+"tls_external_cert_and_key = "+live+"/fullchain.pem "+live+"/privkey.pem\n")
+			old.Write(pythonrelay.INI, oldINI+"tls_external_cert_and_key = "+live+"/fullchain.pem "+live+"/privkey.pem\n")
 			old.Write(live+"/README", "links")
-			for from, to := range map[string]string{takeover.SelfSigned: "fullchain.pem", takeover.SelfKey: "privkey.pem"} {
+			for from, to := range map[string]string{pythonrelay.SelfSigned: "fullchain.pem", pythonrelay.SelfKey: "privkey.pem"} {
 				old.Write("/etc/letsencrypt/archive/"+to, old.read(from))
 				if err := old.Symlink("../../archive/"+to, live+"/"+to); err != nil {
 					t.Fatal(err)
 				}
 			}
-			want := old.read(takeover.SelfKey)
+			want := old.read(pythonrelay.SelfKey)
 			if err := os.Rename(old.Root, filepath.Join(m.Root, "copy")); err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func TestImportFromLinks(t *testing.T) {
 				m.Write(live+"/privkey.pem", there)
 			}
 			for range 2 {
-				im, out := m.importer(importOptions{from: "/copy"})
+				im, out := m.importer(options{from: "/copy"})
 				if err := im.run(t.Context()); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}

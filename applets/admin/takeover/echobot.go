@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/chat"
 	"chatmaild/applets/echobot/bot"
@@ -60,7 +60,7 @@ func (im *importer) botHint() string {
 
 // oldBot returns who the old bot is, or nil if there never was one.
 func (im *importer) oldBot(ctx context.Context) (*bot.Identity, error) {
-	files, err := im.source.Files(path.Join(takeover.EchobotState, "accounts"))
+	files, err := im.source.Files(path.Join(pythonrelay.EchobotState, "accounts"))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (im *importer) oldBot(ctx context.Context) (*bot.Identity, error) {
 		return nil, err
 	}
 	id := &bot.Identity{Password: chat.NewToken(), Key: key, Number: chat.NewToken(), Auth: chat.NewToken()}
-	link, err := im.source.ReadFile(path.Join(takeover.EchobotState, "invite-link.txt"))
+	link, err := im.source.ReadFile(path.Join(pythonrelay.EchobotState, "invite-link.txt"))
 	if err != nil {
 		return id, nil // a new link leads to the same bot
 	}
@@ -136,8 +136,8 @@ func (im *importer) noteEchobot() {
 	if slices.ContainsFunc(im.notes, func(n note) bool { return n.about == aboutBot }) {
 		return
 	}
-	database, err := im.source.Files(path.Join(takeover.EchobotState, "accounts"))
+	database, err := im.source.Files(path.Join(pythonrelay.EchobotState, "accounts"))
 	if err == nil && len(database) > 0 {
-		im.note(aboutBot, "its key, and the invite link that people have, are taken from %s; its chats stay there", takeover.EchobotState)
+		im.note(aboutBot, "its key, and the invite link that people have, are taken from %s; its chats stay there", pythonrelay.EchobotState)
 	}
 }

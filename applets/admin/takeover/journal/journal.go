@@ -1,4 +1,6 @@
-package takeover
+// Package journal is what a takeover has done and how things were before it, by which it
+// is resumed or undone. It is pure.
+package journal
 
 import (
 	"encoding/json"
@@ -32,8 +34,8 @@ const (
 
 var steps = []Step{StepKeep, StepConfig, StepData, StepStop, StepRun, StepNotify}
 
-// OldUnit is a unit of the old relay as it was before the takeover.
-type OldUnit struct {
+// Unit is a unit of the old relay as it was before the takeover.
+type Unit struct {
 	Name    string `json:"name"`
 	Enabled bool   `json:"enabled"`
 	Active  bool   `json:"active"`
@@ -49,15 +51,15 @@ type Journal struct {
 	Done    []Step    `json:"done"`
 	Undoing bool      `json:"undoing,omitempty"`
 
-	Units   []OldUnit `json:"units"`             // in the order in which they are stopped
-	Servers []OldUnit `json:"servers"`           // Postfix and the like, which go on
-	Made    []string  `json:"made,omitempty"`    // files that were not there before
-	Created []string  `json:"created,omitempty"` // files and folders of ours, which an undo moves away
-	Crons   []string  `json:"crons,omitempty"`   // moved away
+	Units   []Unit   `json:"units"`             // in the order in which they are stopped
+	Servers []Unit   `json:"servers"`           // Postfix and the like, which go on
+	Made    []string `json:"made,omitempty"`    // files that were not there before
+	Created []string `json:"created,omitempty"` // files and folders of ours, which an undo moves away
+	Crons   []string `json:"crons,omitempty"`   // moved away
 }
 
-// NewJournal begins one.
-func NewJournal(domain string, now time.Time) *Journal {
+// New begins one.
+func New(domain string, now time.Time) *Journal {
 	return &Journal{Version: journalVersion, Domain: domain, Begun: now.UTC().Truncate(time.Second)}
 }
 
@@ -70,28 +72,28 @@ func (j *Journal) Encode() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// JournalPath is where a takeover keeps its journal.
-const JournalPath = "/var/backups/chatmaild/import/journal.json"
+// Path is where a takeover keeps its journal.
+const Path = "/var/backups/chatmaild/import/journal.json"
 
-// ReadJournal reads the journal by read; nil if no takeover has begun.
-func ReadJournal(read func(path string) ([]byte, error)) (*Journal, error) {
-	text, err := read(JournalPath)
+// Read reads the journal by read; nil if no takeover has begun.
+func Read(read func(path string) ([]byte, error)) (*Journal, error) {
+	text, err := read(Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	var j *Journal
 	if err == nil {
-		j, err = DecodeJournal(text)
+		j, err = Decode(text)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", JournalPath, err)
+		return nil, fmt.Errorf("%s: %w", Path, err)
 	}
 	return j, nil
 }
 
-// DecodeJournal reads one. It refuses what names a file or a unit that a takeover
+// Decode reads one. It refuses what names a file or a unit that a takeover
 // would not: what it says is moved and started, by root.
-func DecodeJournal(text []byte) (*Journal, error) {
+func Decode(text []byte) (*Journal, error) {
 	if len(text) > maxJournal {
 		return nil, fmt.Errorf("the journal has %d octets, at most %d can be right", len(text), maxJournal)
 	}

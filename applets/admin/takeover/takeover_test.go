@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"context"
@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/journal"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 	"chatmaild/push"
@@ -19,7 +20,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 	m := newOldRelay(t)
 	m.Write(oldBoxes+"/echo@"+oldDomain+"/new/1", "to a bot whose password is elsewhere")
 	before := m.Everything()
-	im, out := m.importer(importOptions{dryRun: true})
+	im, out := m.importer(options{dryRun: true})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +29,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 	}
 	for _, part := range []string{
 		"unknown  tpyo", "taken    max_load_1m", "2 accounts stay", "1 refuse cleartext; 1 have push tokens",
-		"doveauth.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf", "1 pages of your own", takeover.SelfKey,
+		"doveauth.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf", "1 pages of your own", pythonrelay.SelfKey,
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("want %q in\n%s", part, out)
@@ -43,7 +44,7 @@ func TestImportAndUndo(t *testing.T) {
 	m := newOldRelay(t)
 	m.Write(oldBoxes+"/echo@"+oldDomain+"/password", "{SHA512-CRYPT}$6$of$another")
 	before := m.Everything()
-	im, out := m.importer(importOptions{})
+	im, out := m.importer(options{})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -51,14 +52,14 @@ func TestImportAndUndo(t *testing.T) {
 	if err != nil || conf.MailDomain != oldDomain || conf.MaxLoad1m != 9 || conf.WWWFolder != importPages {
 		t.Fatalf("got the configuration %+v, %v", conf, err)
 	}
-	if got, want := m.read(wanted.TLSFolder+"/privkey.pem"), m.read(takeover.SelfKey); got != want {
+	if got, want := m.read(wanted.TLSFolder+"/privkey.pem"), m.read(pythonrelay.SelfKey); got != want {
 		t.Error("the TLS key is another one")
 	}
 	if !strings.Contains(m.read("/etc/postfix/main.cf"), "chatmaild run") || !strings.Contains(m.read(wanted.WebRoot+"/index.html"), "Ours") {
 		t.Error("chatmaild run has not written its files")
 	}
 	masked := m.links("/dev/null")
-	for _, u := range takeover.Units {
+	for _, u := range pythonrelay.Units {
 		if !slices.Contains(masked, u.Name) {
 			t.Errorf("%s is not masked", u.Name)
 		}
@@ -72,7 +73,7 @@ func TestImportAndUndo(t *testing.T) {
 
 	// Another import finds nothing to do.
 	m.Did = nil
-	im, out = m.importer(importOptions{})
+	im, out = m.importer(options{})
 	if err := im.run(t.Context()); err != nil || len(m.Did) > 0 || !strings.Contains(out.String(), "nothing to do") {
 		t.Errorf("again: %v, %q\n%s", err, m.Did, out)
 	}
@@ -80,7 +81,7 @@ func TestImportAndUndo(t *testing.T) {
 	// What chatmaild run writes later is put back as well.
 	m.Write("/etc/dovecot/dovecot.conf", "# a later one\n")
 	m.register(conf, "a2@"+oldDomain, "openpgp:new")
-	im, out = m.importer(importOptions{undo: true})
+	im, out = m.importer(options{undo: true})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -115,7 +116,7 @@ func TestImportAndUndo(t *testing.T) {
 	}
 
 	// And once more: an undo leaves nothing in the way.
-	im, out = m.importer(importOptions{})
+	im, out = m.importer(options{})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -128,7 +129,7 @@ func TestImportAndUndo(t *testing.T) {
 // systemctl call in them, and goes on or goes back.
 func TestImportResumes(t *testing.T) {
 	whole := newOldRelay(t)
-	im, _ := whole.importer(importOptions{})
+	im, _ := whole.importer(options{})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -139,16 +140,16 @@ func TestImportResumes(t *testing.T) {
 		for _, undo := range []bool{false, true} {
 			m := newOldRelay(t)
 			before := m.Everything()
-			im, _ := m.importer(importOptions{})
+			im, _ := m.importer(options{})
 			crash(im, at)
-			if j, err := takeover.ReadJournal(m.ReadFile); err != nil || j == nil || j.Next() == "" && !j.Undoing {
+			if j, err := journal.Read(m.ReadFile); err != nil || j == nil || j.Next() == "" && !j.Undoing {
 				t.Errorf("broken off at %d: the journal is %+v, %v, want that it says so", at, j, err)
 			}
-			im, out := m.importer(importOptions{undo: undo})
+			im, out := m.importer(options{undo: undo})
 			if err := im.run(t.Context()); err != nil {
 				t.Fatalf("broken off at %d (%s), undo %v: %v\n%s", at, whole.Did[at], undo, err, out)
 			}
-			if masked := m.links("/dev/null"); (len(masked) == len(takeover.Units)) == undo || undo && len(masked) > 0 {
+			if masked := m.links("/dev/null"); (len(masked) == len(pythonrelay.Units)) == undo || undo && len(masked) > 0 {
 				t.Errorf("broken off at %d, undo %v: masked are %q", at, undo, masked)
 			}
 			if _, active := m.Active["doveauth.service"]; active != undo {
@@ -193,7 +194,7 @@ func TestImportFailureBringsTheOldBack(t *testing.T) {
 	m := newOldRelay(t)
 	m.Refuse = "doveconf"
 	before := m.Everything()
-	im, out := m.importer(importOptions{})
+	im, out := m.importer(options{})
 	err := im.run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "Dovecot does not take its configuration") {
 		t.Fatalf("got %v\n%s", err, out)
@@ -214,17 +215,17 @@ func TestImportRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*fakeMachine)
-		opts   importOptions
+		opts   options
 		want   string
 	}{
-		{"no relay", func(m *fakeMachine) { m.remove(takeover.INI) }, importOptions{}, "finding the Python relay"},
-		{"bad ini", func(m *fakeMachine) { m.Write(takeover.INI, "mail_domain") }, importOptions{}, takeover.INI + ": line 1"},
-		{"a config", func(m *fakeMachine) { m.Write(config.DefaultPath, "mail_domain = \"x.example\"") }, importOptions{}, "there is a configuration already"},
-		{"no mailboxes", func(m *fakeMachine) { m.remove(oldBoxes) }, importOptions{}, "there are no mailboxes"},
-		{"old passwords", func(m *fakeMachine) { m.Write(takeover.OldPasswords, "SQLite") }, importOptions{}, "passwords are still in"},
-		{"no DKIM key", func(m *fakeMachine) { m.remove("/etc/dkimkeys/opendkim.private") }, importOptions{}, "the DKIM key"},
-		{"nothing to undo", func(*fakeMachine) {}, importOptions{undo: true}, "nothing to undo"},
-		{"a damaged journal", func(m *fakeMachine) { m.Write(importJournal, "{") }, importOptions{}, importJournal},
+		{"no relay", func(m *fakeMachine) { m.remove(pythonrelay.INI) }, options{}, "finding the Python relay"},
+		{"bad ini", func(m *fakeMachine) { m.Write(pythonrelay.INI, "mail_domain") }, options{}, pythonrelay.INI + ": line 1"},
+		{"a config", func(m *fakeMachine) { m.Write(config.DefaultPath, "mail_domain = \"x.example\"") }, options{}, "there is a configuration already"},
+		{"no mailboxes", func(m *fakeMachine) { m.remove(oldBoxes) }, options{}, "there are no mailboxes"},
+		{"old passwords", func(m *fakeMachine) { m.Write(pythonrelay.OldPasswords, "SQLite") }, options{}, "passwords are still in"},
+		{"no DKIM key", func(m *fakeMachine) { m.remove("/etc/dkimkeys/opendkim.private") }, options{}, "the DKIM key"},
+		{"nothing to undo", func(*fakeMachine) {}, options{undo: true}, "nothing to undo"},
+		{"a damaged journal", func(m *fakeMachine) { m.Write(importJournal, "{") }, options{}, importJournal},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newOldRelay(t)
@@ -244,20 +245,20 @@ func TestImportRefuses(t *testing.T) {
 // TestImportNotifies holds that what waited in the old queue is handed on, once.
 func TestImportNotifies(t *testing.T) {
 	m := newOldRelay(t)
-	fresh := takeover.Notification{Account: "a1@" + oldDomain, Since: time.Now().Add(-time.Minute), Token: "openpgp:old"}
-	stale := takeover.Notification{Account: "a2@" + oldDomain, Since: time.Now().Add(-24 * time.Hour), Token: "openpgp:x"}
+	fresh := pythonrelay.Notification{Account: "a1@" + oldDomain, Since: time.Now().Add(-time.Minute), Token: "openpgp:old"}
+	stale := pythonrelay.Notification{Account: "a2@" + oldDomain, Since: time.Now().Add(-24 * time.Hour), Token: "openpgp:x"}
 	for name, text := range map[string]string{"1": string(fresh.Encode()), "2": string(fresh.Encode()), "3": string(stale.Encode()), "4.tmp": "half"} {
-		m.Write(oldBoxes+"/"+takeover.Pending+"/"+name, text)
+		m.Write(oldBoxes+"/"+pythonrelay.Pending+"/"+name, text)
 	}
 	told := m.fakeMetadata()
-	im, out := m.importer(importOptions{})
+	im, out := m.importer(options{})
 	if err := im.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if got := told(); !slices.Equal(got, []string{"a1@" + oldDomain}) {
 		t.Errorf("notified were %q", got)
 	}
-	if names, err := m.Names(oldBoxes + "/" + takeover.Pending); err != nil || len(names) > 0 {
+	if names, err := m.Names(oldBoxes + "/" + pythonrelay.Pending); err != nil || len(names) > 0 {
 		t.Errorf("the old relay would notify again: %q, %v", names, err)
 	}
 }

@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"context"
@@ -7,7 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/journal"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -26,15 +27,15 @@ func (im *importer) takeOver(ctx context.Context) error {
 		im.say("going on with what began at %s", im.journal.Begun.Format(time.DateTime))
 	}
 	for _, step := range []struct {
-		name takeover.Step
+		name journal.Step
 		do   func(context.Context) error
 	}{
-		{takeover.StepKeep, im.keep},
-		{takeover.StepConfig, im.writeConfig},
-		{takeover.StepData, im.takeData},
-		{takeover.StepStop, im.stopOld},
-		{takeover.StepRun, im.startNew},
-		{takeover.StepNotify, im.notifyWaiting},
+		{journal.StepKeep, im.keep},
+		{journal.StepConfig, im.writeConfig},
+		{journal.StepData, im.takeData},
+		{journal.StepStop, im.stopOld},
+		{journal.StepRun, im.startNew},
+		{journal.StepNotify, im.notifyWaiting},
 	} {
 		if im.journal.Has(step.name) {
 			continue
@@ -53,11 +54,11 @@ func (im *importer) takeOver(ctx context.Context) error {
 
 // fail says how things stand. Half a relay is none: once mail is off, what was done
 // is undone.
-func (im *importer) fail(ctx context.Context, step takeover.Step, cause error) error {
+func (im *importer) fail(ctx context.Context, step journal.Step, cause error) error {
 	switch step {
-	case takeover.StepKeep, takeover.StepConfig, takeover.StepData:
+	case journal.StepKeep, journal.StepConfig, journal.StepData:
 		return command.WithHint(cause, "the Python relay runs as before; mend the cause and run this again, or forget it with: chatmaild import --undo")
-	case takeover.StepNotify:
+	case journal.StepNotify:
 		return command.WithHint(cause, "the relay is taken over; run this again for the notifications that wait")
 	}
 	im.say("failed: %v; bringing the Python relay back", cause)
@@ -73,7 +74,7 @@ func (im *importer) say(format string, args ...any) {
 
 // begin notes how things were, before anything changes.
 func (im *importer) begin(ctx context.Context) error {
-	j := takeover.NewJournal(im.conf.MailDomain, im.now)
+	j := journal.New(im.conf.MailDomain, im.now)
 	var err error
 	if j.Units, err = im.oldUnits(ctx); err != nil {
 		return err
@@ -85,7 +86,7 @@ func (im *importer) begin(ctx context.Context) error {
 	}
 	for i, u := range units {
 		if u.Load == "loaded" {
-			j.Servers = append(j.Servers, takeover.OldUnit{Name: servers[i], Enabled: u.Enabled == "enabled", Active: u.Active == "active"})
+			j.Servers = append(j.Servers, journal.Unit{Name: servers[i], Enabled: u.Enabled == "enabled", Active: u.Active == "active"})
 		}
 	}
 	im.journal = j
@@ -96,21 +97,21 @@ func (im *importer) begin(ctx context.Context) error {
 }
 
 // oldUnits returns those of the old relay's units that are on this machine.
-func (im *importer) oldUnits(ctx context.Context) ([]takeover.OldUnit, error) {
+func (im *importer) oldUnits(ctx context.Context) ([]journal.Unit, error) {
 	var names []string
-	for _, u := range takeover.Units {
+	for _, u := range pythonrelay.Units {
 		names = append(names, u.Name)
 	}
 	units, err := im.machine.Units(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
-	var old []takeover.OldUnit
+	var old []journal.Unit
 	for i, u := range units {
 		if u.Load != "loaded" {
 			continue
 		}
-		old = append(old, takeover.OldUnit{
+		old = append(old, journal.Unit{
 			Name: names[i], Enabled: u.Enabled == "enabled", Active: u.Active == "active" || u.Active == "activating",
 			Moved: im.machine.IsFile(path.Join(unitFolder, names[i])),
 		})
@@ -132,7 +133,7 @@ func (im *importer) writeJournal() error {
 // keep copies what will be replaced.
 func (im *importer) keep(context.Context) error {
 	im.say("keep a copy of what is replaced in %s", importKept)
-	replaced := append(slices.Clone(takeover.Configured), im.ini, path.Join(im.conf.EchobotMailbox(), "password"))
+	replaced := append(slices.Clone(pythonrelay.Configured), im.ini, path.Join(im.conf.EchobotMailbox(), "password"))
 	for _, name := range replaced {
 		there, err := im.machine.Exists(name)
 		if err != nil {

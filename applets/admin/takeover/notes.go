@@ -1,10 +1,10 @@
-package admin
+package takeover
 
 import (
 	"context"
 	"strings"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 )
 
 // addNotes tells what is not taken over, and what stays of the old relay.
@@ -23,12 +23,12 @@ func (im *importer) addNotes(ctx context.Context) {
 		im.note("notifications", "those that wait are not taken from a copy: devices hear of the next message")
 		return
 	}
-	if im.machine.IsFile(takeover.DovecotPin) {
+	if im.machine.IsFile(pythonrelay.DovecotPin) {
 		im.note("Dovecot", "it stays the build of the Python relay, which %s keeps from Debian's security updates; "+
-			"without that file, \"apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\" brings Debian's", takeover.DovecotPin)
+			"without that file, \"apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\" brings Debian's", pythonrelay.DovecotPin)
 	}
 	var names []string
-	for _, u := range takeover.Staying {
+	for _, u := range pythonrelay.Staying {
 		names = append(names, u.Name)
 	}
 	units, err := im.machine.Units(ctx, names...)
@@ -37,7 +37,7 @@ func (im *importer) addNotes(ctx context.Context) {
 	}
 	for i, u := range units {
 		if u.Load == "loaded" && u.Active == "active" {
-			im.note(strings.TrimSuffix(names[i], ".service"), "goes on as it is: %s", takeover.Staying[i].Job)
+			im.note(strings.TrimSuffix(names[i], ".service"), "goes on as it is: %s", pythonrelay.Staying[i].Job)
 		}
 	}
 }

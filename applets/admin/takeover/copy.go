@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -109,7 +109,7 @@ func (im *importer) copyKeys(context.Context) error {
 	root, opendkim := host.Owner{User: "root", Group: "root"}, host.Owner{User: "opendkim", Group: "opendkim"}
 	trees := []tree{{keyfiles.DKIM(im.conf), opendkim}, {im.conf.NocreateFile, root}}
 	if im.conf.ACME() {
-		trees = append(trees, tree{takeover.Acmetool, root})
+		trees = append(trees, tree{pythonrelay.Acmetool, root})
 	}
 	for _, t := range trees {
 		there, err := im.source.Exists(t.path)

@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/chat"
 	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/bot"
@@ -32,7 +32,7 @@ func TestImportEchobot(t *testing.T) {
 	link := func(key *chat.Key) string {
 		return "OPENPGP4FPR:" + key.Cert().Fingerprint() + "#a=echo%40" + oldDomain + "&n=&i=theNumber12&s=theAuth4567\n"
 	}
-	const database = takeover.EchobotState + "/accounts/0d5a6c28/dc.db"
+	const database = pythonrelay.EchobotState + "/accounts/0d5a6c28/dc.db"
 	for _, tt := range []struct {
 		name          string
 		files         map[string]string
@@ -43,12 +43,12 @@ func TestImportEchobot(t *testing.T) {
 	}{
 		{name: "no bot", noted: ""},
 		{
-			name: "key and link", files: map[string]string{database: "db", takeover.EchobotState + "/invite-link.txt": link(key)},
+			name: "key and link", files: map[string]string{database: "db", pythonrelay.EchobotState + "/invite-link.txt": link(key)},
 			answer: binaryKey(t, key), key: true, link: true,
 		},
 		{name: "no link", files: map[string]string{database: "db"}, answer: binaryKey(t, key), key: true},
 		{
-			name: "another's link", files: map[string]string{database: "db", takeover.EchobotState + "/invite-link.txt": link(other)},
+			name: "another's link", files: map[string]string{database: "db", pythonrelay.EchobotState + "/invite-link.txt": link(other)},
 			answer: binaryKey(t, key), key: true,
 		},
 		{name: "no key", files: map[string]string{database: "db"}, answer: "\n", noted: "holds no key"},
@@ -68,7 +68,7 @@ func TestImportEchobot(t *testing.T) {
 			if !tt.withoutPython {
 				m.Write("/usr/bin/python3", "")
 			}
-			im, out := m.importer(importOptions{})
+			im, out := m.importer(options{})
 			run := im.machine.Command
 			im.machine.Command = func(ctx context.Context, name string, args ...string) (string, error) {
 				if name != "/usr/bin/python3" {

@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
@@ -74,14 +74,14 @@ func surveyAccounts(source host.Host, conf *config.Config) (oldAccounts, error) 
 			a.tokens++
 		}
 	}
-	waiting, err := source.Names(path.Join(conf.MailboxesDir, takeover.Pending))
+	waiting, err := source.Names(path.Join(conf.MailboxesDir, pythonrelay.Pending))
 	a.waiting = len(waiting)
 	return a, err
 }
 
 // oldPages returns the files of pages that are the operator's own. The Python relay's
 // own pages are not taken over: ours say the same of this relay.
-func (im *importer) oldPages(params []takeover.Param) ([]string, error) {
+func (im *importer) oldPages(params []pythonrelay.Param) ([]string, error) {
 	own := false
 	for _, p := range params {
 		own = own || p.Key == "www_folder" && p.Value != ""
@@ -89,7 +89,7 @@ func (im *importer) oldPages(params []takeover.Param) ([]string, error) {
 	if !own {
 		return nil, nil
 	}
-	files, err := im.source.Files(takeover.WWWRoot)
+	files, err := im.source.Files(pythonrelay.WWWRoot)
 	if err != nil {
 		return nil, fmt.Errorf("looking at the web pages: %w", err)
 	}
@@ -144,8 +144,8 @@ func (im *importer) oldPairPaths() wanted.Paths {
 		return wanted.Paths{Certificate: cert, PrivateKey: key}
 	}
 	if im.conf.SelfSigned() {
-		return wanted.Paths{Certificate: takeover.SelfSigned, PrivateKey: takeover.SelfKey}
+		return wanted.Paths{Certificate: pythonrelay.SelfSigned, PrivateKey: pythonrelay.SelfKey}
 	}
-	live := path.Join(takeover.Acmetool, "live", im.conf.MailDomain)
+	live := path.Join(pythonrelay.Acmetool, "live", im.conf.MailDomain)
 	return wanted.Paths{Certificate: path.Join(live, "fullchain"), PrivateKey: path.Join(live, "privkey")}
 }

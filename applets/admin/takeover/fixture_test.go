@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -50,17 +50,17 @@ func newOldRelay(t *testing.T) *fakeMachine {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		takeover.INI:                                           oldINI,
+		pythonrelay.INI:                                        oldINI,
 		"/etc/dkimkeys/opendkim.private":                       string(dkim),
-		takeover.SelfSigned:                                    string(cert),
-		takeover.SelfKey:                                       string(key),
+		pythonrelay.SelfSigned:                                 string(cert),
+		pythonrelay.SelfKey:                                    string(key),
 		"/etc/postfix/main.cf":                                 "# the old main.cf\n",
 		"/etc/postfix/login_map":                               "/^(.*)$/ ${1}\n",
 		"/etc/dovecot/dovecot.conf":                            "# the old dovecot.conf\n",
 		"/etc/nginx/nginx.conf":                                "# the old nginx.conf\n",
 		"/etc/cron.d/acmetool":                                 "# renew\n",
-		takeover.WWWRoot + "/index.html":                       "<h1>Ours</h1>",
-		takeover.WWWRoot + "/.well-known/x":                    "made",
+		pythonrelay.WWWRoot + "/index.html":                    "<h1>Ours</h1>",
+		pythonrelay.WWWRoot + "/.well-known/x":                 "made",
 		oldBoxes + "/a1@" + oldDomain + "/password":            "{SHA512-CRYPT}$6$x$y",
 		oldBoxes + "/a1@" + oldDomain + "/enforceE2EEincoming": "",
 		oldBoxes + "/a1@" + oldDomain + "/metadata.json":       `{"devicetoken": {"openpgp:old": ` + fmt.Sprint(time.Now().Unix()) + `}}`,
@@ -80,10 +80,10 @@ func newOldRelay(t *testing.T) *fakeMachine {
 }
 
 // importer is the command on the machine. Its servers listen once Postfix has started.
-func (m *fakeMachine) importer(opts importOptions) (*importer, *bytes.Buffer) {
+func (m *fakeMachine) importer(opts options) (*importer, *bytes.Buffer) {
 	m.T.Helper()
 	if opts.ini == "" {
-		opts.ini = takeover.INI
+		opts.ini = pythonrelay.INI
 	}
 	var out bytes.Buffer
 	env := &command.Env{Stdout: &out, Stderr: &out, ConfigPath: config.DefaultPath, Version: "1", Getenv: func(string) string { return "" }}
@@ -136,7 +136,7 @@ func (m *fakeMachine) links(target string) []string {
 // register stores a token as the metadata daemon does.
 func (m *fakeMachine) register(conf *config.Config, account, token string) {
 	m.T.Helper()
-	im, _ := m.importer(importOptions{})
+	im, _ := m.importer(options{})
 	db, err := tokens.Open(filepath.Join(m.Root, conf.MetadataDB()), tokens.Options{
 		Mailboxes: tokens.MailFolder(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
 	})

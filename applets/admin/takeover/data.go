@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 )
 
@@ -31,7 +31,7 @@ func (im *importer) takeData(ctx context.Context) error {
 
 // rehearse finds out what chatmaild run would refuse, while the old relay still runs.
 func (im *importer) rehearse(ctx context.Context) error {
-	_, err := im.planner(im.conf, takeover.Programs...).Relay(ctx)
+	_, err := im.planner(im.conf, pythonrelay.Programs...).Relay(ctx)
 	return err
 }
 
@@ -102,6 +102,6 @@ func (im *importer) put(what string, files []wanted.File) error {
 // pageOf says where a file of the old relay's document root goes. What begins with a
 // dot was made for that relay: autoconfig, MTA-STS, challenges.
 func pageOf(name string) (to string, ok bool) {
-	rel, ok := strings.CutPrefix(name, takeover.WWWRoot+"/")
+	rel, ok := strings.CutPrefix(name, pythonrelay.WWWRoot+"/")
 	return path.Join(importPages, rel), ok && !strings.Contains("/"+rel, "/.")
 }

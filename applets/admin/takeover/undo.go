@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -51,7 +51,7 @@ func (im *importer) undoAll(ctx context.Context) error {
 
 // stopNew stops mail, and then everything of ours, and keeps it stopped.
 func (im *importer) stopNew(ctx context.Context) error {
-	if !im.reached(takeover.StepStop) {
+	if !im.reached(journal.StepStop) {
 		return nil
 	}
 	im.say("stop Postfix and Dovecot for a moment, and chatmaild for good")
@@ -82,7 +82,7 @@ func (im *importer) stopNew(ctx context.Context) error {
 }
 
 // reached reports whether the step has at least begun.
-func (im *importer) reached(step takeover.Step) bool {
+func (im *importer) reached(step journal.Step) bool {
 	return im.journal.Has(step) || im.journal.Next() == step
 }
 
@@ -94,7 +94,7 @@ func (im *importer) clearAway(context.Context) error {
 		conf = ours
 		made = append(made, im.generated(conf)...)
 	}
-	if im.reached(takeover.StepRun) {
+	if im.reached(journal.StepRun) {
 		made = append(made, im.journal.Made...)
 		made = append(made, conf.ACMEDir(), conf.MetadataDB(), wanted.TLSFolder)
 	}
@@ -119,7 +119,7 @@ func (im *importer) clearAway(context.Context) error {
 // generated are the files that a later chatmaild run may have written.
 func (im *importer) generated(conf *config.Config) []string {
 	files, err := wanted.Files(conf, wanted.Paths{}, 1)
-	if err != nil || !im.reached(takeover.StepRun) {
+	if err != nil || !im.reached(journal.StepRun) {
 		return nil
 	}
 	var names []string
@@ -183,7 +183,7 @@ func (im *importer) moveBack(file string) error {
 // startOld starts the units as they were, in the reverse order of their end, and
 // then the servers that talk to them.
 func (im *importer) startOld(ctx context.Context) error {
-	if !im.reached(takeover.StepStop) {
+	if !im.reached(journal.StepStop) {
 		return nil
 	}
 	old := slices.Clone(im.journal.Units)
@@ -196,7 +196,7 @@ func (im *importer) startOld(ctx context.Context) error {
 	}
 	// One after the other: a Postfix without Dovecot would put mail off for minutes.
 	for _, u := range im.journal.Servers {
-		if err := im.restore(ctx, "restart", []takeover.OldUnit{u}); err != nil {
+		if err := im.restore(ctx, "restart", []journal.Unit{u}); err != nil {
 			return err
 		}
 	}
@@ -204,7 +204,7 @@ func (im *importer) startOld(ctx context.Context) error {
 }
 
 // restore makes units as enabled and as active as they were.
-func (im *importer) restore(ctx context.Context, verb string, units []takeover.OldUnit) error {
+func (im *importer) restore(ctx context.Context, verb string, units []journal.Unit) error {
 	calls := map[string][]string{}
 	for _, u := range units {
 		switch {

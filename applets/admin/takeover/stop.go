@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"context"
@@ -6,7 +6,8 @@ import (
 	"path"
 	"time"
 
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/journal"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wait"
 	"chatmaild/applets/admin/wanted"
 )
@@ -28,7 +29,7 @@ func (im *importer) stopOld(ctx context.Context) error {
 	if err := im.mask(ctx, im.journal.Units); err != nil {
 		return err
 	}
-	for _, cron := range takeover.Crons {
+	for _, cron := range pythonrelay.Crons {
 		if there, err := im.machine.Exists(cron); err != nil {
 			return err
 		} else if there {
@@ -88,7 +89,7 @@ func (im *importer) drain(ctx context.Context) {
 // mask stops units and keeps them from being started, by whomever. A mask takes the
 // place of a file in /etc/systemd/system, so that goes aside first. All at once: each
 // call of systemctl takes longer than all of its work.
-func (im *importer) mask(ctx context.Context, units []takeover.OldUnit) error {
+func (im *importer) mask(ctx context.Context, units []journal.Unit) error {
 	var stop, disable []string
 	for _, u := range units {
 		if im.machine.IsLink(path.Join(unitFolder, u.Name), "/dev/null") {

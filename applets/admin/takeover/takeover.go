@@ -1,4 +1,6 @@
-package admin
+// Package takeover is the command import: it takes over a relay that ran the Python
+// chatmail, in steps that a journal notes, each of which an undo takes back.
+package takeover
 
 import (
 	"context"
@@ -11,7 +13,8 @@ import (
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/journal"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -21,14 +24,14 @@ import (
 // Where import keeps its journal and what it replaces, and the operator's pages.
 const (
 	importFolder  = wanted.Backups + "/import"
-	importJournal = takeover.JournalPath
+	importJournal = journal.Path
 	importKept    = importFolder + "/kept"
 	importMoved   = importFolder + "/moved"
 	importPages   = "/etc/chatmail/www"
 )
 
-// importOptions are the flags of import.
-type importOptions struct {
+// options are the flags of import.
+type options struct {
 	ini          string
 	from         string
 	dryRun       bool
@@ -37,15 +40,16 @@ type importOptions struct {
 	skipDNSCheck bool
 }
 
-var importCommand = command.Command{
+// Command is chatmaild import.
+var Command = command.Command{
 	Name: "import", Kind: command.Admin,
 	Synopsis: "takes over a relay that ran the Python chatmail",
 	Bind: func(fs *flag.FlagSet) command.Run {
-		var opts importOptions
+		var opts options
 		fs.BoolVar(&opts.dryRun, "dry-run", false, "say all that would be done, and change nothing")
 		fs.BoolVar(&opts.undo, "undo", false, "bring the Python relay back")
 		fs.StringVar(&opts.from, "from", "", "take a copy of the other machine's files, which lies in `folder`, instead of this machine's")
-		fs.StringVar(&opts.ini, "ini", takeover.INI, "the Python relay's configuration `file`")
+		fs.StringVar(&opts.ini, "ini", pythonrelay.INI, "the Python relay's configuration `file`")
 		fs.BoolVar(&opts.diff, "diff", false, "with --dry-run, show the difference of every file")
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
@@ -59,22 +63,22 @@ var importCommand = command.Command{
 
 // importer takes a Python relay over, or gives it back.
 type importer struct {
-	importOptions
+	options
 	env     *command.Env
 	machine host.Host // the one that becomes ours
 	source  host.Host // the one that has the old relay's files: the same, or a copy
 	now     time.Time
 
-	conversion *takeover.Conversion
+	conversion *pythonrelay.Conversion
 	conf       *config.Config
 	accounts   oldAccounts
 	pages      []string // the operator's own, in the old relay's document root
 	notes      []note
-	journal    *takeover.Journal // nil: nothing has begun
+	journal    *journal.Journal // nil: nothing has begun
 }
 
-func newImporter(env *command.Env, machine host.Host, opts importOptions) *importer {
-	im := &importer{importOptions: opts, env: env, machine: machine, source: machine, now: time.Now()}
+func newImporter(env *command.Env, machine host.Host, opts options) *importer {
+	im := &importer{options: opts, env: env, machine: machine, source: machine, now: time.Now()}
 	if opts.from != "" {
 		im.source = host.Host{Root: filepath.Join(machine.Root, opts.from)}
 	}
@@ -86,7 +90,7 @@ func (im *importer) run(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if im.journal, err = takeover.ReadJournal(im.machine.ReadFile); err != nil {
+	if im.journal, err = journal.Read(im.machine.ReadFile); err != nil {
 		return err
 	}
 	switch {
@@ -120,18 +124,18 @@ func (im *importer) look() error {
 		return command.WithHint(fmt.Errorf("finding the Python relay: %w", err),
 			"is it on this machine? --ini names another file, --from a folder with a copy of its files")
 	}
-	params, err := takeover.ParseINI(string(text))
+	params, err := pythonrelay.ParseINI(string(text))
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.ini, err)
 	}
-	var paths takeover.Paths
+	var paths pythonrelay.Paths
 	if im.pages, err = im.oldPages(params); err != nil {
 		return err
 	}
 	if len(im.pages) > 0 {
 		paths.WWWFolder = importPages
 	}
-	if im.conversion, err = takeover.Convert(params, packaging.Config, paths); err != nil {
+	if im.conversion, err = pythonrelay.Convert(params, packaging.Config, paths); err != nil {
 		return fmt.Errorf("%s: %w", im.ini, err)
 	}
 	im.conf = im.conversion.Config
@@ -160,7 +164,7 @@ func (im *importer) requireNoConfig() error {
 	if im.env.ConfigPath != config.DefaultPath {
 		return command.Usagef("import writes %s, where every daemon looks: --config is of no use here", config.DefaultPath)
 	}
-	if im.journal != nil && im.journal.Has(takeover.StepConfig) {
+	if im.journal != nil && im.journal.Has(journal.StepConfig) {
 		return nil // it is what we wrote, or what the operator has made of that
 	}
 	text, err := im.machine.ReadFile(config.DefaultPath)
@@ -173,8 +177,8 @@ func (im *importer) requireNoConfig() error {
 
 // requireMailboxes wants the passwords where they have been since 2024.
 func (im *importer) requireMailboxes() error {
-	if old, err := im.source.Exists(takeover.OldPasswords); err != nil || old {
-		return command.WithHint(errors.Join(fmt.Errorf("passwords are still in %s", takeover.OldPasswords), err),
+	if old, err := im.source.Exists(pythonrelay.OldPasswords); err != nil || old {
+		return command.WithHint(errors.Join(fmt.Errorf("passwords are still in %s", pythonrelay.OldPasswords), err),
 			"start the Python relay's doveauth once, of release 1.3 or later: it moves them to the mailboxes")
 	}
 	if there, err := im.source.Exists(im.conf.MailboxesDir); err != nil || !there {

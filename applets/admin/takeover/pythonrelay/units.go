@@ -1,4 +1,4 @@
-package takeover
+package pythonrelay
 
 // Where the Python relay has what is not in its chatmail.ini.
 const (

@@ -1,4 +1,4 @@
-package admin
+package takeover
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/takeover"
+	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/config"
 )
 
@@ -27,10 +27,10 @@ func (im *importer) show(ctx context.Context) error {
 	fmt.Fprintf(out, "\nUnits of the Python relay, stopped and masked; their files are moved to %s:\n", importMoved)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, u := range units {
-		i := slices.IndexFunc(takeover.Units, func(known takeover.Unit) bool { return known.Name == u.Name })
-		fmt.Fprintf(t, "  %s\tits job is for: %s\n", u.Name, takeover.Units[i].Job)
+		i := slices.IndexFunc(pythonrelay.Units, func(known pythonrelay.Unit) bool { return known.Name == u.Name })
+		fmt.Fprintf(t, "  %s\tits job is for: %s\n", u.Name, pythonrelay.Units[i].Job)
 	}
-	for _, cron := range takeover.Crons {
+	for _, cron := range pythonrelay.Crons {
 		if there, err := im.machine.Exists(cron); err == nil && there {
 			fmt.Fprintf(t, "  %s\tlikewise\n", cron)
 		}
@@ -53,10 +53,10 @@ func (im *importer) showSettings(out io.Writer) {
 	fmt.Fprintf(out, "%s becomes %s:\n", im.ini, config.DefaultPath)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	sorted := slices.Clone(im.conversion.Settings)
-	slices.SortStableFunc(sorted, func(a, b takeover.Setting) int { return cmp.Compare(a.Fate, b.Fate) })
+	slices.SortStableFunc(sorted, func(a, b pythonrelay.Setting) int { return cmp.Compare(a.Fate, b.Fate) })
 	for _, s := range sorted {
 		name, detail := s.Param.Key, s.Why
-		if s.Fate == takeover.Taken {
+		if s.Fate == pythonrelay.Taken {
 			detail = s.TOML
 			if s.Key != name {
 				detail = s.Key + " = " + s.TOML
@@ -110,9 +110,9 @@ func (im *importer) showData(out io.Writer) {
 func (im *importer) showRun(ctx context.Context, out io.Writer) error {
 	conf := *im.conf
 	if conf.WWWFolder == importPages {
-		conf.WWWFolder = takeover.WWWRoot // where the pages still are
+		conf.WWWFolder = pythonrelay.WWWRoot // where the pages still are
 	}
-	todo, err := im.planner(&conf, takeover.Programs...).Relay(ctx)
+	todo, err := im.planner(&conf, pythonrelay.Programs...).Relay(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (im *importer) conclude(ctx context.Context) {
 	out := im.env.Stdout
 	fmt.Fprintf(out, "\n%s is a chatmaild relay now, with %d accounts.\n", im.conf.MailDomain, im.accounts.total)
 	for _, s := range im.conversion.Settings {
-		if s.Fate != takeover.Taken && s.Value != "" {
+		if s.Fate != pythonrelay.Taken && s.Value != "" {
 			fmt.Fprintf(out, "  %v: %s (%s)\n", s.Fate, s.Param.Key, s.Why)
 		}
 	}
