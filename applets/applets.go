@@ -13,6 +13,7 @@ import (
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
+	"chatmaild/applets/queuewatch"
 	"chatmaild/applets/web"
 )
 
@@ -33,6 +34,7 @@ func All() []command.Command {
 		expire.QuotaCommand,
 		certificate.Command,
 		clock.Command,
+		queuewatch.Command,
 	}
 	return append(daemons, admin.Commands()...)
 }

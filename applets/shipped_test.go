@@ -110,7 +110,7 @@ func TestServices(t *testing.T) {
 		got = append(got, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "chatmaild-"), ".service"))
 	}
 	// quota-expire is Dovecot's to start.
-	same(t, "services", got, append(names(command.Daemon), "expire", "certificate", "clock"))
+	same(t, "services", got, append(names(command.Daemon), "expire", "certificate", "clock", "queuewatch"))
 }
 
 func TestSockets(t *testing.T) {
@@ -147,7 +147,7 @@ func TestSockets(t *testing.T) {
 
 // TestTarget holds that the relay starts every daemon, and nothing else.
 func TestTarget(t *testing.T) {
-	want := []string{"expire.timer", "certificate.path", "clock.timer"}
+	want := []string{"expire.timer", "certificate.path", "clock.timer", "queuewatch.path"}
 	for _, c := range All() {
 		if c.Kind == command.Daemon {
 			want = append(want, c.Name+".service")

@@ -7,16 +7,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/journal"
 	"chatmaild/applets/metric"
 	"chatmaild/packaging/dovecot"
+	"chatmaild/packaging/peer"
 	"chatmaild/packaging/postfix"
+	"chatmaild/packaging/postfix/queue"
 )
 
 const (
@@ -24,6 +24,9 @@ const (
 	// was seen then, so none waits for them.
 	lookInterval = 15 * time.Second
 	lookTimeout  = 10 * time.Second
+	// lookShare is how much longer than a look the pause after it is: for a look at a
+	// long queue Postfix opens each message.
+	lookShare = 20
 )
 
 // Where the other programs are.
@@ -65,7 +68,7 @@ const (
 func deliveryBounds() []float64 { return append(metric.Latency(), 30, 120, 600, 3600, 6*3600, 86400) }
 
 func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
-	queue := metric.Label{Name: "queue", Values: postfix.Queues()}
+	queue := metric.Label{Name: "queue", Values: queue.Names()}
 	to := metric.Label{Name: "to", Values: []string{"local", "remote"}}
 	event := metric.Label{Name: "event", Values: dovecotEvents}
 	set.Gauge("chatmaild_build_info", "1, with the version that runs", metric.Label{Name: "version", Values: []string{version}}).At(version).Set(1)
@@ -95,11 +98,9 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 
 // watch looks at everything, again and again, until ctx is done.
 func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog.Logger) error {
-	var watching sync.WaitGroup
-	watching.Go(func() { m.watchQueues(ctx, conf, log) })
-	defer watching.Wait()
 	lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}
 	looks := []*lookout{
+		{at: lookingAtQueues, look: m.queues},
 		{at: lookingAtLog, look: func(ctx context.Context) error { return lines.Read(ctx, m.logged) }},
 		{at: lookingAtDovecot, look: m.dovecot},
 		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, conf.MailDomain) }},
@@ -108,6 +109,9 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 	defer tick.Stop()
 	for {
 		for _, l := range looks {
+			if time.Now().Before(l.next) {
+				continue
+			}
 			if m.look(ctx, l, log); ctx.Err() != nil {
 				return nil
 			}
@@ -126,14 +130,18 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 type lookout struct {
 	at     string
 	look   func(context.Context) error
-	failed bool // the last look
+	failed bool      // the last look
+	next   time.Time // not to be looked at before
 }
 
 // look looks once. A fault is logged when it comes, and told while it lasts.
 func (m *relayMetrics) look(ctx context.Context, l *lookout, log *slog.Logger) {
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	start := time.Now()
 	err := l.look(looking)
 	cancel()
+	end := time.Now()
+	l.next = end.Add(lookShare * end.Sub(start))
 	if ctx.Err() != nil {
 		return
 	}
@@ -145,22 +153,6 @@ func (m *relayMetrics) look(ctx context.Context, l *lookout, log *slog.Logger) {
 	if err != nil {
 		m.blind.At(l.at).Set(1)
 	}
-}
-
-// connect dials, and has the connection end with ctx.
-func connect(ctx context.Context, network, address string) (net.Conn, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			conn.Close()
-			return nil, err
-		}
-	}
-	return conn, nil
 }
 
 // logged counts one line of the mail log.
@@ -191,7 +183,7 @@ func (m *relayMetrics) logged(line journal.Entry) {
 }
 
 func (m *relayMetrics) dovecot(ctx context.Context) error {
-	conn, err := connect(ctx, "unix", statsSocket)
+	conn, err := peer.Dial(ctx, "unix", statsSocket)
 	if err != nil {
 		return fmt.Errorf("asking for Dovecot's statistics: %w", err)
 	}

@@ -1,5 +1,4 @@
-// Package postfix reads what Postfix says of itself: the list of its queues, from
-// its showq(8) service, and its log. It keeps numbers alone, never an address. A
-// [Retry] says which of the mail that waits Postfix should try again, and [AskSend]
-// asks its flush(8) service for that.
+// Package postfix reads Postfix's log. Its queue is in package queue, and the tables
+// that it asks us for over sockets are package socketmap's; its configuration are the
+// templates beside this file. It keeps numbers alone, never an address.
 package postfix

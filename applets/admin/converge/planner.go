@@ -121,7 +121,7 @@ func (p *Planner) pages(echoInvite string) ([]wanted.File, error) {
 // not older than anything that they read when they start.
 func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]UnitStep, error) {
 	names := slices.Concat([]string{wanted.Journald}, wanted.SocketUnits(), wanted.ServiceUnits(),
-		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, wanted.BotUnits(p.Conf), wanted.CertificateUnits(p.Conf), []string{wanted.ClockTimer, wanted.Target})
+		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, wanted.BotUnits(p.Conf), wanted.CertificateUnits(p.Conf), []string{wanted.ClockTimer, wanted.QueueWatchPath, wanted.Target})
 	_, literal := p.Conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, wanted.OpenDKIM)

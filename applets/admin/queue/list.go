@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"chatmaild/applets/admin/mailqueue"
 	"chatmaild/applets/command"
+	"chatmaild/packaging/postfix/queue"
 )
 
 // maxListed bounds how many messages are listed one by one.
@@ -19,7 +19,7 @@ const maxListed = 10000
 // destination is a line of the list, as JSON has it.
 type destination struct {
 	Domain     string         `json:"destination"`
-	Rule       mailqueue.Rule `json:"rule,omitempty"`
+	Rule       queue.Rule     `json:"rule,omitempty"`
 	Messages   int            `json:"messages"`
 	Recipients int            `json:"recipients"`
 	Size       int64          `json:"size"` // octets
@@ -30,21 +30,21 @@ type destination struct {
 
 // report is what queue list prints.
 type report struct {
-	Messages     int                 `json:"messages"`
-	Size         int64               `json:"size"` // octets
-	Destinations []destination       `json:"destinations"`
-	Listed       []mailqueue.Message `json:"listed,omitempty"` // with --addresses
+	Messages     int             `json:"messages"`
+	Size         int64           `json:"size"` // octets
+	Destinations []destination   `json:"destinations"`
+	Listed       []queue.Message `json:"listed,omitempty"` // with --addresses
 }
 
 // list prints what waits: for one destination, or for all if it is "".
-func (q *queue) list(ctx context.Context, only string) error {
+func (q *job) list(ctx context.Context, only string) error {
 	rules, err := q.rules()
 	if err != nil {
 		return err
 	}
-	var all mailqueue.Destinations
+	var all queue.Destinations
 	var found report
-	if err := q.each(ctx, func(m mailqueue.Message) {
+	if err := q.each(ctx, func(m queue.Message) {
 		if only != "" && !m.For(only) {
 			return
 		}
@@ -65,7 +65,7 @@ func (q *queue) list(ctx context.Context, only string) error {
 
 // withRules adds to each destination its rule, and those that have a rule though
 // nothing waits for them.
-func withRules(found []mailqueue.Destination, rules map[string]mailqueue.Rule, only string) []destination {
+func withRules(found []queue.Destination, rules map[string]queue.Rule, only string) []destination {
 	list := []destination{}
 	for _, d := range found {
 		if only != "" && d.Domain != only {
@@ -84,7 +84,7 @@ func withRules(found []mailqueue.Destination, rules map[string]mailqueue.Rule, o
 	return list
 }
 
-func (q *queue) printList(r *report) error {
+func (q *job) printList(r *report) error {
 	if len(r.Destinations) == 0 {
 		_, err := fmt.Fprintln(q.env.Stdout, "nothing waits")
 		return err
@@ -119,9 +119,9 @@ func (d destination) state() string {
 	}
 	text := strings.Join(parts, ", ")
 	switch d.Rule {
-	case mailqueue.Hold, mailqueue.Discard:
+	case queue.Hold, queue.Discard:
 		return fmt.Sprintf("%s; undo: chatmaild queue release %s", d.Rule.Word(), d.Domain)
-	case mailqueue.Other:
+	case queue.Other:
 		text = strings.TrimPrefix(text+"; by a transport of its own", "; ")
 	}
 	if d.Reason != "" {

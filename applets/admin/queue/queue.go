@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/mailqueue"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/packaging/postfix/queue"
 )
 
 // maxRetries is how many messages are tried one by one. When more wait for one
@@ -34,14 +34,14 @@ var Command = command.Command{
 			if err != nil {
 				return err
 			}
-			q := queue{env: env, conf: conf, now: time.Now(), json: *asJSON, addresses: *addresses}
+			q := job{env: env, conf: conf, now: time.Now(), json: *asJSON, addresses: *addresses}
 			return q.run(ctx, args)
 		}
 	},
 }
 
-// queue is what the subcommands of queue work with.
-type queue struct {
+// job is what the subcommands of queue work with.
+type job struct {
 	env       *command.Env
 	conf      *config.Config
 	machine   host.Host
@@ -50,7 +50,7 @@ type queue struct {
 	addresses bool
 }
 
-func (q *queue) run(ctx context.Context, args []string) error {
+func (q *job) run(ctx context.Context, args []string) error {
 	what, rest := "list", args
 	if len(args) > 0 {
 		what, rest = args[0], args[1:]
@@ -67,7 +67,7 @@ func (q *queue) run(ctx context.Context, args []string) error {
 	var destination string
 	if len(rest) == 1 {
 		var err error
-		if destination, err = mailqueue.ParseDestination(rest[0]); err != nil {
+		if destination, err = queue.ParseDestination(rest[0]); err != nil {
 			return command.Usagef("queue %s: %v", what, err)
 		}
 	}
@@ -100,7 +100,7 @@ func (r ruling) String() string {
 	return fmt.Sprintf("%s: %s (%d waiting)\n%s", r.Destination, r.Done, r.Messages, undo)
 }
 
-func (q *queue) print(r ruling) error {
+func (q *job) print(r ruling) error {
 	if q.json {
 		return command.PrintJSON(q.env.Stdout, r)
 	}
@@ -108,8 +108,8 @@ func (q *queue) print(r ruling) error {
 	return err
 }
 
-func (q *queue) hold(ctx context.Context, destination string) (ruling, error) {
-	if err := q.rule(ctx, destination, mailqueue.Hold); err != nil {
+func (q *job) hold(ctx context.Context, destination string) (ruling, error) {
+	if err := q.rule(ctx, destination, queue.Hold); err != nil {
 		return ruling{}, err
 	}
 	n, _, err := q.waiting(ctx, destination)
@@ -120,12 +120,12 @@ func (q *queue) hold(ctx context.Context, destination string) (ruling, error) {
 }
 
 // discard refuses the relay's own domain: that would be everybody's mail.
-func (q *queue) discard(ctx context.Context, destination string) (ruling, error) {
+func (q *job) discard(ctx context.Context, destination string) (ruling, error) {
 	if destination == strings.ToLower(q.conf.AddressDomain()) {
 		return ruling{}, command.WithHint(fmt.Errorf("%s is this relay itself: its users' mail is not discarded", destination),
 			"chatmaild run --disable-mail turns all mail off; chatmaild queue hold %s lets it wait", destination)
 	}
-	if err := q.rule(ctx, destination, mailqueue.Discard); err != nil {
+	if err := q.rule(ctx, destination, queue.Discard); err != nil {
 		return ruling{}, err
 	}
 	n, err := q.retry(ctx, destination)
@@ -135,17 +135,17 @@ func (q *queue) discard(ctx context.Context, destination string) (ruling, error)
 	}, err
 }
 
-func (q *queue) release(ctx context.Context, destination string) (ruling, error) {
+func (q *job) release(ctx context.Context, destination string) (ruling, error) {
 	rules, err := q.rules()
 	if err != nil {
 		return ruling{}, err
 	}
 	was := rules.All()[destination]
-	if was == mailqueue.Deliver {
+	if was == queue.Deliver {
 		n, _, err := q.waiting(ctx, destination)
 		return ruling{destination, "neither held nor discarded: nothing to do", n, ""}, err
 	}
-	if err := q.rule(ctx, destination, mailqueue.Deliver); err != nil {
+	if err := q.rule(ctx, destination, queue.Deliver); err != nil {
 		return ruling{}, err
 	}
 	n, err := q.retry(ctx, destination)
@@ -155,12 +155,12 @@ func (q *queue) release(ctx context.Context, destination string) (ruling, error)
 	}, err
 }
 
-func (q *queue) flush(ctx context.Context, destination string) (ruling, error) {
+func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
 	rules, err := q.rules()
 	if err != nil {
 		return ruling{}, err
 	}
-	if rules.All()[destination] == mailqueue.Hold {
+	if rules.All()[destination] == queue.Hold {
 		return ruling{}, command.WithHint(fmt.Errorf("%s is held", destination), "chatmaild queue release %s", destination)
 	}
 	n, err := q.retry(ctx, destination)
@@ -168,16 +168,16 @@ func (q *queue) flush(ctx context.Context, destination string) (ruling, error) {
 }
 
 // rules reads the transport map.
-func (q *queue) rules() (mailqueue.Rules, error) {
+func (q *job) rules() (queue.Rules, error) {
 	text, err := q.machine.ReadFile(wanted.TransportMap)
 	if err != nil {
-		return mailqueue.Rules{}, command.WithHint(fmt.Errorf("reading the rules for destinations: %w", err), "chatmaild run makes the file")
+		return queue.Rules{}, command.WithHint(fmt.Errorf("reading the rules for destinations: %w", err), "chatmaild run makes the file")
 	}
-	return mailqueue.ParseRules(string(text)), nil
+	return queue.ParseRules(string(text)), nil
 }
 
 // rule changes the transport map, and has Postfix read it.
-func (q *queue) rule(ctx context.Context, destination string, rule mailqueue.Rule) error {
+func (q *job) rule(ctx context.Context, destination string, rule queue.Rule) error {
 	rules, err := q.rules()
 	if err != nil {
 		return err
@@ -200,8 +200,8 @@ func (q *queue) rule(ctx context.Context, destination string, rule mailqueue.Rul
 
 // waiting counts the messages for a destination, and returns the identifiers of
 // those that are deferred, up to one more than maxRetries.
-func (q *queue) waiting(ctx context.Context, destination string) (n int, deferred []string, err error) {
-	err = q.each(ctx, func(m mailqueue.Message) {
+func (q *job) waiting(ctx context.Context, destination string) (n int, deferred []string, err error) {
+	err = q.each(ctx, func(m queue.Message) {
 		if !m.For(destination) {
 			return
 		}
@@ -213,12 +213,12 @@ func (q *queue) waiting(ctx context.Context, destination string) (n int, deferre
 	return n, deferred, err
 }
 
-func (q *queue) each(ctx context.Context, do func(mailqueue.Message)) error {
-	return q.machine.MailQueue(ctx, func(r io.Reader) error { return mailqueue.Read(r, do) })
+func (q *job) each(ctx context.Context, do func(queue.Message)) error {
+	return q.machine.MailQueue(ctx, func(r io.Reader) error { return queue.Read(r, do) })
 }
 
 // retry has Postfix try what waits for a destination.
-func (q *queue) retry(ctx context.Context, destination string) (waiting int, err error) {
+func (q *job) retry(ctx context.Context, destination string) (waiting int, err error) {
 	waiting, deferred, err := q.waiting(ctx, destination)
 	if err != nil {
 		return waiting, err

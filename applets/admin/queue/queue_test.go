@@ -69,7 +69,7 @@ func (m *queueMachine) queue(line string) (string, error) {
 		}
 		return i >= 0
 	}
-	q := queue{
+	q := job{
 		env:  &command.Env{Stdout: &m.out, Stderr: &m.out, Getenv: func(string) string { return "" }},
 		conf: conf, machine: m.Host, now: time.Unix(1000+7200, 0), json: flagged("--json"), addresses: flagged("--addresses"),
 	}

@@ -13,11 +13,11 @@ import (
 	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/mailqueue"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
+	"chatmaild/packaging/postfix/queue"
 )
 
 // Limits past which status speaks up.
@@ -59,7 +59,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 
 func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(e.conf), wanted.CertificateUnits(e.conf), []string{
-		wanted.ExpireTimer, wanted.ClockTimer, wanted.Dovecot, wanted.PostfixInstance, wanted.Nginx,
+		wanted.ExpireTimer, wanted.ClockTimer, wanted.QueueWatchPath, wanted.Dovecot, wanted.PostfixInstance, wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
 		names = append(names, wanted.OpenDKIM)
@@ -202,7 +202,7 @@ func (e *examiner) destinations() {
 		e.say("destinations", trouble, "chatmaild run", "%v", err)
 		return
 	}
-	rules := mailqueue.ParseRules(string(text)).All()
+	rules := queue.ParseRules(string(text)).All()
 	for _, domain := range slices.Sorted(maps.Keys(rules)) {
 		if word := rules[domain].Word(); word != "" {
 			e.say("destinations", notice, "chatmaild queue release "+domain+" undoes it", "mail to %s is %s", domain, word)

@@ -58,6 +58,9 @@ const (
 	Clock       = "chatmaild-clock.service"
 	ClockTimer  = "chatmaild-clock.timer"
 	ExpireTimer = "chatmaild-expire.timer"
+
+	// QueueWatchPath starts queuewatch while mail is deferred.
+	QueueWatchPath = "chatmaild-queuewatch.path"
 )
 
 // InstantIdleLibrary is what IMAP sessions are started with unless

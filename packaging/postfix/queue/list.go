@@ -1,7 +1,4 @@
-// Package mailqueue is Postfix's queue as "postqueue -j" tells it (postqueue(1),
-// JSON OBJECT FORMAT), and what an operator has ruled for destinations: the
-// relay's transport map (transport(5)). It is pure.
-package mailqueue
+package queue
 
 import (
 	"cmp"

@@ -1,86 +1,9 @@
 package postfix
 
 import (
-	"bytes"
-	"reflect"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 )
-
-// list is showq's answer: attributes with "=" between name and value, and "." for
-// an end.
-func list(words ...string) string {
-	var b strings.Builder
-	for _, w := range words {
-		if w != "." {
-			name, value, _ := strings.Cut(w, "=")
-			b.WriteString(name + "\x00" + value)
-		}
-		b.WriteByte(0)
-	}
-	return b.String()
-}
-
-var twoDeferred = list("protocol=showq", ".",
-	"queue_name=active", "queue_id=a", "time=300", "size=2000", "forced_expire=0", "sender=x@x.test",
-	"original_recipient=queue_name", "recipient=x@x.test", "log_class=", "reason=", ".",
-	"queue_name=deferred", "queue_id=b", "time=200", "size=2000", "forced_expire=0", "sender=", "recipient=\"@\"@y.test", "reason=no", "recipient=", "reason=", ".",
-	"queue_name=deferred", "queue_id=c", "time=100", "size=2000", "sender=MAILER-DAEMON", ".",
-	"queue_name=corrupt", "queue_id=d", "time=1", ".",
-	".")
-
-// ignored is nobody who wants to know who waits.
-func ignored(Waiting) {}
-
-func TestReadQueues(t *testing.T) {
-	want := map[string]Queue{
-		"maildrop": {}, "incoming": {}, "hold": {}, "active": {1, time.Unix(300, 0)}, "deferred": {2, time.Unix(100, 0)},
-	}
-	var waiting []Waiting
-	got, err := ReadQueues(strings.NewReader(twoDeferred), func(w Waiting) { waiting = append(waiting, w) })
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, %v, want %v", got, err, want)
-	}
-	if want := []Waiting{{"active", "a", "x.test", ""}, {"deferred", "b", "y.test", "no"}, {"deferred", "b", "", ""}}; !slices.Equal(waiting, want) {
-		t.Errorf("got the recipients %+v, want %+v", waiting, want)
-	}
-	empty, err := ReadQueues(strings.NewReader(list("protocol=showq", ".", ".")), ignored)
-	if err != nil || len(empty) != 5 || empty["deferred"].Messages != 0 {
-		t.Errorf("empty queues: got %v, %v", empty, err)
-	}
-	for n := range len(twoDeferred) {
-		if got, err := ReadQueues(strings.NewReader(twoDeferred[:n]), ignored); err == nil {
-			t.Errorf("cut after %d octets: got %v, want an error", n, got)
-		}
-	}
-	for name, text := range map[string]string{
-		"too long":      list("protocol=showq", ".", "queue_name="+strings.Repeat("x", maxAttribute)),
-		"no time":       list("protocol=showq", ".", "queue_name=active", "time=soon", ".", "."),
-		"no queue name": list("protocol=showq", ".", "queue_name=", ".", "."),
-	} {
-		if got, err := ReadQueues(strings.NewReader(text), ignored); err == nil {
-			t.Errorf("%s: got %v, want an error", name, got)
-		}
-	}
-}
-
-func FuzzReadQueues(f *testing.F) {
-	f.Add([]byte(twoDeferred))
-	f.Add([]byte(list("protocol=showq", ".", ".")))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		queues, err := ReadQueues(bytes.NewReader(text), ignored)
-		if err != nil {
-			return
-		}
-		for name, q := range queues {
-			if q.Messages < 0 || q.Messages == 0 && !q.Oldest.IsZero() || q.Messages > len(text) {
-				t.Errorf("%s: got %+v", name, q)
-			}
-		}
-	})
-}
 
 func TestParseLog(t *testing.T) {
 	for _, test := range []struct {

@@ -1,4 +1,4 @@
-package postfix
+package queue
 
 import (
 	"bufio"
@@ -10,12 +10,11 @@ import (
 // maxReply bounds the answer of flush, in octets. It has three attributes.
 const maxReply = 1 << 10
 
-// AskSend has the flush service, at the other end of conn, try a deferred message at
-// once, whatever is thought of its destination ("postqueue -i"; flush.c and
-// flush_clnt.h of Postfix 3). For a message that waits no longer it does nothing.
-func AskSend(conn io.ReadWriter, id string) error {
+// askFlush has the flush service, at the other end of conn, try a message (flush.c and
+// flush_clnt.h of Postfix 3).
+func askFlush(conn io.ReadWriter, id string) error {
 	if _, err := io.WriteString(conn, "request\x00send_file\x00queue_id\x00"+id+"\x00\x00"); err != nil {
-		return fmt.Errorf("asking postfix to try a message: %w", err)
+		return fmt.Errorf("asking Postfix to try a message: %w", err)
 	}
 	in := bufio.NewReaderSize(io.LimitReader(conn, maxReply), maxReply)
 	for {
@@ -24,16 +23,16 @@ func AskSend(conn io.ReadWriter, id string) error {
 			err = errCut
 		}
 		if err != nil {
-			return fmt.Errorf("asking postfix to try a message: %w", err)
+			return fmt.Errorf("asking Postfix to try a message: %w", err)
 		}
 		if name != "status" { // the protocol's name comes first, and an end
 			continue
 		}
 		switch status, err := attribute(in); {
 		case err != nil:
-			return fmt.Errorf("asking postfix to try a message: %w", err)
+			return fmt.Errorf("asking Postfix to try a message: %w", err)
 		case status != "0":
-			return fmt.Errorf("asking postfix to try a message: it answers %q", status)
+			return fmt.Errorf("asking Postfix to try a message: it answers %q", status)
 		}
 		return nil
 	}

@@ -1,4 +1,4 @@
-package postfix
+package queue
 
 import (
 	"bufio"
@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Queues are Postfix's queues, in the order of a message's way through them
+// Names are those of Postfix's queues, in the order of a message's way through them
 // (qmgr(8)); hold is beside that way.
-func Queues() []string { return []string{"maildrop", "incoming", "active", "deferred", "hold"} }
+func Names() []string { return []string{"maildrop", "incoming", "active", "deferred", "hold"} }
 
-// Queue is what is in one of them.
-type Queue struct {
+// Count is what is in one of them.
+type Count struct {
 	Messages int
 	Oldest   time.Time // arrival; zero if it is empty
 }
@@ -35,14 +35,14 @@ const maxAttribute = 16 << 10
 // errCut says that the answer ends before its end.
 var errCut = errors.New("postfix's list of its queues was cut off")
 
-// ReadQueues reads the answer of showq to the end: names and values, each ended by
+// readShowq reads the answer of showq to the end: names and values, each ended by
 // NUL, and an empty name at the end of each message and of the whole (showq.c and
 // attr_print0.c of Postfix 3). It holds one recipient at a time, of whom it
 // tells waits.
-func ReadQueues(r io.Reader, waits func(Waiting)) (map[string]Queue, error) {
-	all := map[string]Queue{}
-	for _, name := range Queues() {
-		all[name] = Queue{}
+func readShowq(r io.Reader, waits func(Waiting)) (map[string]Count, error) {
+	all := map[string]Count{}
+	for _, name := range Names() {
+		all[name] = Count{}
 	}
 	in := bufio.NewReaderSize(r, maxAttribute)
 	current, ended := "", false

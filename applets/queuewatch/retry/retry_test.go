@@ -1,13 +1,12 @@
-package postfix
+package retry
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/packaging/postfix/queue"
 )
 
 // A look is what Postfix lists, "QUEUE ID DOMAIN", some seconds after the look before,
@@ -68,14 +67,14 @@ func TestRetry(t *testing.T) {
 			{3, []string{nowhere("d")}, true, "d", "other.test"}, // the former went
 		}},
 	} {
-		r := NewRetry("x.test", func(int) int { return 0 })
+		r := New("x.test", func(int) int { return 0 })
 		now := time.Unix(1e9, 0)
 		for i, l := range test.looks {
 			now = now.Add(time.Duration(l.after) * time.Second)
 			r.Begin()
 			for _, line := range l.list {
 				words := strings.SplitN(line, " ", 4)
-				w := Waiting{Queue: words[0], ID: words[1], Domain: words[2]}
+				w := queue.Waiting{Queue: words[0], ID: words[1], Domain: words[2]}
 				if len(words) > 3 {
 					w.Reason = words[3]
 				}
@@ -95,11 +94,11 @@ func TestRetry(t *testing.T) {
 // TestRetryAlone has a message whose mailbox alone is at fault: it is tried with each
 // look at first, then once a minute.
 func TestRetryAlone(t *testing.T) {
-	r := NewRetry("x.test", func(int) int { return 0 })
+	r := New("x.test", func(int) int { return 0 })
 	tries := 0
 	for at := range 600 / 3 {
 		r.Begin()
-		r.See(Waiting{"deferred", "a", "x.test", "said: 451"})
+		r.See(queue.Waiting{Queue: "deferred", ID: "a", Domain: "x.test", Reason: "said: 451"})
 		try, _ := r.End(time.Unix(int64(at)*3, 0))
 		tries += len(try)
 	}
@@ -111,7 +110,7 @@ func TestRetryAlone(t *testing.T) {
 
 // TestRetryBound has more wait than a look takes notice of: the rest is not forgotten.
 func TestRetryBound(t *testing.T) {
-	r := NewRetry("x.test", func(n int) int { return n - 1 })
+	r := New("x.test", func(n int) int { return n - 1 })
 	left := map[string]bool{}
 	for i := range 2*maxBacklog + 7 {
 		left[fmt.Sprintf("%05d", i)] = true
@@ -123,7 +122,7 @@ func TestRetryBound(t *testing.T) {
 		}
 		r.Begin()
 		for id := range left {
-			r.See(Waiting{"deferred", id, "x.test", ""})
+			r.See(queue.Waiting{Queue: "deferred", ID: id, Domain: "x.test", Reason: ""})
 		}
 		now = now.Add(3 * time.Second)
 		try, _ := r.End(now)
@@ -134,43 +133,4 @@ func TestRetryBound(t *testing.T) {
 			delete(left, id)
 		}
 	}
-}
-
-// conn answers what it was told beforehand.
-type conn struct {
-	io.Reader
-	asked bytes.Buffer
-}
-
-func (c *conn) Write(p []byte) (int, error) { return c.asked.Write(p) }
-
-func TestAskSend(t *testing.T) {
-	greeting := list("protocol=queue_flush_protocol", ".")
-	for name, test := range map[string]struct {
-		answer string
-		good   bool
-	}{
-		"taken":   {greeting + list("status=0", "."), true},
-		"refused": {greeting + list("status=4", "."), false},
-		"cut":     {greeting + "status\x00", false},
-		"silence": {greeting, false},
-		"endless": {greeting + strings.Repeat("x\x00", maxReply), false},
-	} {
-		c := &conn{Reader: strings.NewReader(test.answer)}
-		if err := AskSend(c, "4g"); (err == nil) != test.good {
-			t.Errorf("%s: got %v", name, err)
-		}
-		if want := list("request=send_file", "queue_id=4g", "."); c.asked.String() != want {
-			t.Errorf("%s: asked %q, want %q", name, c.asked.String(), want)
-		}
-	}
-}
-
-func FuzzAskSend(f *testing.F) {
-	f.Add([]byte(list("protocol=queue_flush_protocol", ".", "status=0", ".")))
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		if err := AskSend(&conn{Reader: bytes.NewReader(answer)}, "4g"); err == nil && !slices.Contains(strings.Split(string(answer), "\x00"), "status") {
-			t.Errorf("%q was taken for a yes", answer)
-		}
-	})
 }

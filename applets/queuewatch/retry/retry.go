@@ -1,9 +1,13 @@
-package postfix
+// Package retry decides which of the mail that is deferred Postfix should try again,
+// from what its queue shows.
+package retry
 
 import (
 	"slices"
 	"strings"
 	"time"
+
+	"chatmaild/packaging/postfix/queue"
 )
 
 // What a Retry may do.
@@ -43,9 +47,9 @@ type Retry struct {
 	unnamed     int    // recipients whose domain could not be
 }
 
-// NewRetry returns a Retry for a relay with users at the domain local. pick returns a
+// New returns a Retry for a relay with users at the domain local. pick returns a
 // random number that is less than its argument.
-func NewRetry(local string, pick func(int) int) *Retry {
+func New(local string, pick func(int) int) *Retry {
 	return &Retry{local: local, pick: pick}
 }
 
@@ -60,7 +64,7 @@ func (r *Retry) Begin() {
 const unresolved = "Name service error"
 
 // See takes notice of a recipient that Postfix lists.
-func (r *Retry) See(w Waiting) {
+func (r *Retry) See(w queue.Waiting) {
 	deferred := w.Queue == "deferred"
 	if !deferred && w.Queue != "active" && w.Queue != "incoming" {
 		return
