@@ -42,5 +42,5 @@ var adminPure = []rule{
 	{name: "applets/admin/takeover/pythonrelay", ours: "applets/config push"},
 	{name: "applets/admin/vault", others: "github.com/ProtonMail/go-crypto"},
 	{name: "applets/admin/wait"},
-	{name: "applets/admin/wanted", ours: "applets/config packaging packaging/www"},
+	{name: "applets/admin/wanted", ours: "applets/config mailfilter packaging packaging/www"},
 }

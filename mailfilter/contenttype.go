@@ -5,11 +5,14 @@ import (
 	"strings"
 )
 
+// ErrCleartext is the Err of a Refusal that is about a message which does not even
+// say that it is encrypted. Any other says what is wrong with one that does.
+var ErrCleartext = errors.New("not encrypted")
+
 var (
-	errNotEncrypted = errors.New("not encrypted")
-	errContentType  = errors.New("malformed Content-Type, or a parameter in it that may not be")
-	errBoundary     = errors.New("missing or malformed boundary")
-	errContent      = errors.New("Content field with a value that no known program writes")
+	errContentType = errors.New("malformed Content-Type, or a parameter in it that may not be")
+	errBoundary    = errors.New("missing or malformed boundary")
+	errContent     = errors.New("Content field with a value that no known program writes")
 )
 
 // contentType is a parsed Content-Type field (RFC 2045, section 5.1). mime's
@@ -33,14 +36,14 @@ func (ct contentType) param(name string) string {
 	return ""
 }
 
-// parseContentType parses a type of the given ones. It returns errNotEncrypted
+// parseContentType parses a type of the given ones. It returns ErrCleartext
 // for any other.
 func parseContentType(value string, known media) (contentType, error) {
 	name, rest, _ := strings.Cut(value, ";")
 	ct := contentType{media: lowerString(strings.TrimRight(name, " \t"))}
 	params, ok := known[ct.media]
 	if !ok {
-		return contentType{}, errNotEncrypted
+		return contentType{}, ErrCleartext
 	}
 	list, ok := parseParams(rest, params)
 	if !ok {
@@ -115,7 +118,7 @@ func isTokenChar(c byte) bool {
 func (h *Header) contentType(known media) (contentType, error) {
 	value, ok := h.one("Content-Type")
 	if !ok {
-		return contentType{}, errNotEncrypted
+		return contentType{}, ErrCleartext
 	}
 	return parseContentType(string(value), known)
 }

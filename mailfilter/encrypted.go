@@ -37,7 +37,7 @@ func anything(r io.Reader) error {
 // encrypted message or a SecureJoin request; or why the header is neither's.
 func (rs *readers) private(h *Header) (rule, error) {
 	body, err := rs.encrypted(h)
-	if err == errNotEncrypted {
+	if err == ErrCleartext {
 		if request, notSecureJoin := rs.secureJoin(h); notSecureJoin == nil {
 			return request, nil
 		}

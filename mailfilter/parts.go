@@ -183,10 +183,11 @@ func (p *parts) part(f form) (contentType, error) {
 	for {
 		line, m, err := p.next()
 		switch {
+		case errors.Is(err, errCutOff), err == nil && m != content, len(h.raw)+len(line) > maxPartHeader:
+			// Nobody has looked at its fields yet.
+			return contentType{}, refuse(Unencrypted, errPartHeader)
 		case err != nil:
 			return contentType{}, err
-		case m != content, len(h.raw)+len(line) > maxPartHeader:
-			return contentType{}, refuse(Unencrypted, errPartHeader)
 		case len(line) > 0:
 			h.raw = append(append(h.raw, line...), "\r\n"...)
 			continue
@@ -198,7 +199,7 @@ func (p *parts) part(f form) (contentType, error) {
 			return contentType{}, refuse(Unencrypted, err)
 		}
 		ct, err := h.contentType(f.types)
-		if err == errNotEncrypted {
+		if err == ErrCleartext {
 			err = errParts
 		}
 		if err != nil {

@@ -34,12 +34,19 @@ const (
 	sayAddress  = "553 5.1.3 Address not understood\r\n"
 )
 
-// refusal is the reply to a message that the policy refuses. Clients know the
-// first one by heart.
+// sayEncrypt is how the reply to a message in the clear begins. Clients know it by
+// heart.
+const sayEncrypt = "523 Encryption Needed: Invalid Unencrypted Mail"
+
+// refusal is the reply to a message that the policy refuses. Users of other
+// programs than Delta Chat are told what is wrong with their encrypted message.
 func refusal(r *mailfilter.Refusal) string {
 	switch r.Reason {
 	case mailfilter.Unencrypted:
-		return "523 Encryption Needed: Invalid Unencrypted Mail\r\n"
+		if r.Err == nil || errors.Is(r.Err, mailfilter.ErrCleartext) {
+			return sayEncrypt + "\r\n"
+		}
+		return fmt.Sprintf("%s (%v)\r\n", sayEncrypt, r.Err)
 	case mailfilter.FromMismatch:
 		return fmt.Sprintf("500 Invalid FROM <%s> for <%s>\r\n", r.From, r.Sender)
 	case mailfilter.RateLimited:

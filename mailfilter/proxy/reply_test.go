@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -20,6 +21,23 @@ func TestRefusal(t *testing.T) {
 		}
 		if got := refusal(&mailfilter.Refusal{Reason: reason}); got[:1] != want || !strings.HasSuffix(got, "\r\n") {
 			t.Errorf("%v: got %q, want %sxx", reason, got, want)
+		}
+	}
+}
+
+// TestUnencrypted holds that clients find the reply that they know, and that
+// users of other programs are told what is wrong with their encrypted message.
+func TestUnencrypted(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "523 Encryption Needed: Invalid Unencrypted Mail\r\n"},
+		{mailfilter.ErrCleartext, "523 Encryption Needed: Invalid Unencrypted Mail\r\n"},
+		{errors.New("no boundary"), "523 Encryption Needed: Invalid Unencrypted Mail (no boundary)\r\n"},
+	} {
+		if got := refusal(&mailfilter.Refusal{Reason: mailfilter.Unencrypted, Err: tt.err}); got != tt.want {
+			t.Errorf("%v: got %q, want %q", tt.err, got, tt.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"text/template"
 
 	"chatmaild/applets/config"
+	"chatmaild/mailfilter"
 	"chatmaild/packaging"
 	"chatmaild/packaging/www"
 )
@@ -66,6 +67,14 @@ func (v view) ClientMessageSize() int64 { return int64(v.MaxMessageSize) }
 
 // QueueMessageSize is the largest message that the queue takes, in octets.
 func (v view) QueueMessageSize() int64 { return int64(v.MaxMessageSize) + traceHeaderSize }
+
+// MaxHeader is the largest header that the filters take, in bytes. Postfix keeps no
+// more of a single field than its limit says and drops the rest without a word, and
+// OpenDKIM refuses what is beyond its own: so both have this one.
+func (v view) MaxHeader() int { return mailfilter.MaxHeader }
+
+// MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
+func (v view) MaxSignedHeader() int { return mailfilter.MaxHeader + traceHeaderSize }
 
 // QueueRoom is what has to be free on the disk of Postfix's queue, in octets: with less
 // it refuses every message (smtpd_check_queue of smtpd_check.c; postconf(5),
