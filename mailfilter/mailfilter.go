@@ -68,6 +68,7 @@ const (
 	Unsigned                          // no DKIM signature
 	BadSignature                      // no valid DKIM signature of the author's domain
 	KeyUnknown                        // the DNS did not say what the key is; a temporary reason
+	KeyPending                        // the key may not have arrived in the DNS; a temporary reason
 	FutureSignature                   // the signature is from the future: a clock is wrong; a temporary reason
 )
 
@@ -80,6 +81,7 @@ var reasonNames = [...]string{
 	Unsigned:        "unsigned",
 	BadSignature:    "bad-signature",
 	KeyUnknown:      "key-unknown",
+	KeyPending:      "key-pending",
 	FutureSignature: "future-signature",
 }
 
@@ -87,7 +89,7 @@ var reasonNames = [...]string{
 func Reasons() []Reason {
 	return []Reason{
 		Unencrypted, FromMismatch, RateLimited, BadHeader, BadAddress, Unsigned, BadSignature, KeyUnknown,
-		FutureSignature,
+		KeyPending, FutureSignature,
 	}
 }
 

@@ -34,6 +34,8 @@ func unproven(err error) error {
 		return nil
 	case errors.Is(err, dkim.ErrUnsigned):
 		return refuse(Unsigned, errUnsigned)
+	case errors.Is(err, dkim.ErrPending):
+		return refuse(KeyPending, dkim.ErrPending)
 	case errors.Is(err, dkim.ErrFuture):
 		return refuse(FutureSignature, dkim.ErrFuture)
 	case errors.As(err, &no):

@@ -34,7 +34,7 @@ func TestSigned(t *testing.T) {
 		return dkim.Records{Texts: []string{"k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)}}, nil
 	}
 	policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
-		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"}, DKIM: dkim.New(lookup, func() time.Time { return time.Now().Add(-behind) }),
+		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"}, DKIM: dkim.New(dkim.Options{Lookup: lookup, Now: func() time.Time { return time.Now().Add(-behind) }, MaxStrangers: 10}),
 	})
 	sign := func(text, domain string) string {
 		var b bytes.Buffer
@@ -93,7 +93,7 @@ func TestSigned(t *testing.T) {
 func TestSignedReport(t *testing.T) {
 	policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
 		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"},
-		DKIM: dkim.New(func(context.Context, string) (dkim.Records, error) { return dkim.Records{}, nil }, time.Now),
+		DKIM: dkim.New(dkim.Options{Lookup: func(context.Context, string) (dkim.Records, error) { return dkim.Records{}, nil }, Now: time.Now, MaxStrangers: 10}),
 	})
 	if got, err := verdict(policy, mailfilter.Envelope{Recipients: []string{alice}}, []byte(report)); got != "unsigned" {
 		t.Errorf("got %q (%v), want it unsigned", got, err)
@@ -112,7 +112,7 @@ func BenchmarkIncoming(b *testing.B) {
 		b.Fatal(err)
 	}
 	key := dkim.Records{Texts: []string{"p=" + base64.StdEncoding.EncodeToString(public)}, TTL: time.Hour}
-	verifier := dkim.New(func(context.Context, string) (dkim.Records, error) { return key, nil }, time.Now)
+	verifier := dkim.New(dkim.Options{Lookup: func(context.Context, string) (dkim.Records, error) { return key, nil }, Now: time.Now, MaxStrangers: 10})
 	s := newSamples(b)
 	for _, size := range []struct {
 		name   string

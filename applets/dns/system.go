@@ -17,11 +17,13 @@ import (
 
 // Bounds of a look-up.
 const (
-	lookupTimeout = 12 * time.Second // for all servers and attempts
-	attempts      = 2                // at each server
-	maxServers    = 3                // as resolv.conf(5)
-	maxAliases    = 8                // a chain of CNAMEs
-	maxConfig     = 64 << 10         // octets of resolv.conf
+	// LookupTimeout is for all servers and attempts. A message waits for it.
+	LookupTimeout = 5 * time.Second
+
+	attempts   = 2        // at each server
+	maxServers = 3        // as resolv.conf(5)
+	maxAliases = 8        // a chain of CNAMEs
+	maxConfig  = 64 << 10 // octets of resolv.conf
 )
 
 // System is the machine's resolvers. It is safe for concurrent use.
@@ -51,7 +53,7 @@ func (s *System) TXT(ctx context.Context, name string) (TXT, error) {
 	if err != nil {
 		return TXT{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
 	q := dnsmessage.Question{Name: n, Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassINET}
 	var errs []error

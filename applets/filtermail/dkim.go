@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"chatmaild/applets/admin/dns/resolver"
+	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/config"
 	"chatmaild/applets/dns"
 	"chatmaild/mailfilter/dkim"
@@ -18,12 +20,26 @@ func verifier(conf *config.Config, log *slog.Logger) *dkim.Verifier {
 		return nil
 	}
 	var system dns.System
-	lookup := func(ctx context.Context, name string) (dkim.Records, error) {
-		found, err := system.TXT(ctx, name)
-		if err != nil && ctx.Err() == nil {
-			log.Debug("the DNS does not answer for a DKIM key; the message is deferred", "name", name, "error", err)
-		}
-		return dkim.Records{Texts: found.Texts, TTL: found.TTL}, err
-	}
-	return dkim.New(lookup, time.Now)
+	return dkim.New(dkim.Options{
+		Now: time.Now,
+		Lookup: func(ctx context.Context, name string) (dkim.Records, error) {
+			found, err := system.TXT(ctx, name)
+			if err != nil && ctx.Err() == nil {
+				log.Debug("the DNS does not answer for a DKIM key; the message is deferred", "name", name, "error", err)
+			}
+			return dkim.Records{Texts: found.Texts, TTL: found.TTL}, err
+		},
+		Authority: authority,
+		// The other places are kept for those who have proven themselves before.
+		MaxStrangers: conf.FiltermailMaxInFlight / 2,
+	})
+}
+
+// authority asks a domain's own name servers for a key. How long it is true they are not
+// asked; the verifier has a bound.
+func authority(ctx context.Context, name string) (dkim.Records, error) {
+	ctx, cancel := context.WithTimeout(ctx, dns.LookupTimeout)
+	defer cancel()
+	texts, err := new(resolver.Resolver).Values(ctx, name+".", zone.TXT)
+	return dkim.Records{Texts: texts, TTL: time.Hour}, err
 }

@@ -19,6 +19,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/service"
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"
 	"chatmaild/mailfilter/ratelimit"
 )
@@ -37,7 +38,7 @@ var Outgoing = command.Command{
 			if err != nil {
 				return err
 			}
-			return filter(ctx, env, conf, "filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort)
+			return filter(ctx, env, conf, direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil})
 		}
 	},
 }
@@ -52,12 +53,13 @@ var Incoming = command.Command{
 			if err != nil {
 				return err
 			}
+			keys := verifier(conf, env.Log())
 			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
 				Mailboxes: mailboxes{conf.MailboxesDir},
 				Domains:   []string{conf.AddressDomain()},
-				DKIM:      verifier(conf, env.Log()),
+				DKIM:      keys,
 			})
-			return filter(ctx, env, conf, "filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming)
+			return filter(ctx, env, conf, direction{"filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming, keys})
 		}
 	},
 }
@@ -67,24 +69,36 @@ var Incoming = command.Command{
 // heap would grow to twice its size before the next collection.
 const filterGC = 15
 
-// filter filters what comes to port and passes it on to queue.
-func filter(ctx context.Context, env *command.Env, conf *config.Config, name, direction string, policy mailfilter.Policy, port, queue int) error {
+// direction is one of the two filters.
+type direction struct {
+	name        string // of the applet
+	way         string // in metrics
+	policy      mailfilter.Policy
+	port, queue int            // what comes to port is passed on to queue
+	keys        *dkim.Verifier // whose look-ups are counted; nil if there are none
+}
+
+// filter filters mail in one direction.
+func filter(ctx context.Context, env *command.Env, conf *config.Config, d direction) error {
 	debug.SetGCPercent(filterGC)
 	log := env.Log()
-	metrics := service.NewMetrics(name, time.Now())
+	metrics := service.NewMetrics(d.name, time.Now())
+	if d.keys != nil {
+		NewLookupMetrics(metrics).follow(metrics, d.keys)
+	}
 	server := proxy.New(proxy.Options{
 		Name:           conf.AddressDomain(),
-		Policy:         policy,
-		Queue:          net.JoinHostPort("127.0.0.1", strconv.Itoa(queue)),
+		Policy:         d.policy,
+		Queue:          net.JoinHostPort("127.0.0.1", strconv.Itoa(d.queue)),
 		MaxMessageSize: int64(conf.MaxMessageSize),
 		MaxRecipients:  conf.MaxSMTPRecipients,
 		MaxInFlight:    conf.FiltermailMaxInFlight,
-		Observer:       NewMetrics(metrics, direction),
+		Observer:       NewMetrics(metrics, d.way),
 		Log:            log,
 	})
 	daemon := service.Service{
-		Name: name, Address: service.Loopback(port), Serve: server.Serve, Log: log,
-		Metrics: metrics, MetricsSocket: conf.MetricsSocket(name),
+		Name: d.name, Address: service.Loopback(d.port), Serve: server.Serve, Log: log,
+		Metrics: metrics, MetricsSocket: conf.MetricsSocket(d.name),
 	}
 	return daemon.Run(ctx)
 }

@@ -3,6 +3,7 @@ package filtermail
 import (
 	"chatmaild/applets/metric"
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"
 )
 
@@ -51,4 +52,35 @@ func (m *Metrics) Message(ev proxy.Event) {
 		m.check.Took(ev.Check)
 		m.queue.Took(ev.Queue)
 	}
+}
+
+// LookupMetrics counts how DKIM keys were looked for.
+type LookupMetrics struct{ lookups *metric.Values }
+
+// The outcomes of look-ups.
+const (
+	lookupAnswered   = "answered"
+	lookupFailed     = "failed"
+	lookupRemembered = "remembered"
+	lookupCrowded    = "crowded"
+)
+
+// NewLookupMetrics adds to set what is counted of look-ups.
+func NewLookupMetrics(set *metric.Set) *LookupMetrics {
+	return &LookupMetrics{set.Counter("chatmaild_dkim_lookups_total",
+		"Look-ups of DKIM keys that the DNS answered, or failed to; and messages deferred without one: since it had failed a moment ago "+
+			"(remembered), or since too many messages of the domain, or of unknown ones, were waiting (crowded)",
+		metric.Label{Name: "outcome", Values: []string{lookupAnswered, lookupFailed, lookupRemembered, lookupCrowded}})}
+}
+
+// follow has the metrics read, before each scrape, what the verifier counts.
+func (m *LookupMetrics) follow(set *metric.Set, v *dkim.Verifier) {
+	set.Before(func() {
+		s := v.Stats()
+		for outcome, n := range map[string]uint64{
+			lookupAnswered: s.Answered, lookupFailed: s.Failed, lookupRemembered: s.Remembered, lookupCrowded: s.Crowded,
+		} {
+			m.lookups.At(outcome).Set(float64(n))
+		}
+	})
 }

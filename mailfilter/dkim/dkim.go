@@ -1,7 +1,6 @@
 package dkim
 
 import (
-	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -15,26 +14,23 @@ const (
 	maxSignatures = 4  // of the author's domain
 )
 
-// Records is what the DNS has of a name.
-type Records struct {
-	Texts []string      // of each TXT record, its strings joined; none if there is no such name
-	TTL   time.Duration // how long that is true
-}
-
-// Lookup returns the TXT records of a name. An error means that nobody could
-// tell, not that there are none. It has to end soon, and when ctx is done.
-type Lookup func(ctx context.Context, name string) (Records, error)
+// PublishAge is how long messages without a published key are deferred, from the first
+// one of their domain on, if none of the domain was ever verified here: a new relay often
+// sends before its key is in the DNS. It costs a forger's queue that long, and ours a
+// look-up for each of his tries; and who has set up no key learns of it so much later.
+const PublishAge = 2 * time.Hour
 
 // ErrUnsigned says that a message has no signature at all.
 var ErrUnsigned = errors.New("no DKIM signature")
 
-// ErrFuture is why a signature does not count yet: it was made in the future, so
-// that somebody's clock is wrong.
-var ErrFuture = errors.New("signature was made in the future")
+// ErrPending is why a signature does not count yet: its key may not have been published.
+var ErrPending error = fault{"the key is not in the DNS yet", "publish the TXT record SELECTOR._domainkey.DOMAIN"}
 
 // Invalid says that no signature of a message counts.
 type Invalid struct {
-	Err error // why the first one of the author's domain does not; repeats nothing of the message
+	// Err is why the first one of the author's domain does not, and what its
+	// operator can do about it. It repeats nothing of the message.
+	Err error
 }
 
 func (e *Invalid) Error() string { return "no valid DKIM signature: " + e.Err.Error() }
@@ -42,47 +38,56 @@ func (e *Invalid) Error() string { return "no valid DKIM signature: " + e.Err.Er
 // Unwrap returns why.
 func (e *Invalid) Unwrap() error { return e.Err }
 
-// Verifier verifies messages and remembers keys. It is safe for concurrent use.
-type Verifier struct {
-	lookup Lookup
-	now    func() time.Time
-	keys   cache
+// Options is what a Verifier needs.
+type Options struct {
+	Lookup Lookup
+	// Authority is Lookup that asks the domain's own servers, past all caches. nil
+	// means Lookup.
+	Authority Lookup
+	Now       func() time.Time
+
+	// MaxStrangers is how many messages may wait for the DNS at once whose domains
+	// were never verified here, one at least.
+	MaxStrangers int
 }
 
-// New returns a Verifier that asks lookup for keys and now for the time.
-func New(lookup Lookup, now func() time.Time) *Verifier {
-	return &Verifier{lookup: lookup, now: now}
+// Verifier verifies messages and remembers keys. It is safe for concurrent use.
+type Verifier struct{ lookups *lookups }
+
+// New returns a Verifier that knows no domain yet.
+func New(o Options) *Verifier { return &Verifier{newLookups(o)} }
+
+// Stats returns how keys were looked for.
+func (v *Verifier) Stats() Stats {
+	v.lookups.mu.Lock()
+	defer v.lookups.mu.Unlock()
+	return v.lookups.stats
 }
 
 // Message is a message that is being verified. It is for one goroutine.
 type Message struct {
+	lookups    *lookups
+	domain     string // the author's
 	candidates []candidate
 	fault      error // why others are none
 	bodies     [2]*body
-	cancel     context.CancelFunc
+	queries    []*query
 }
 
-// candidate is a signature that counts if key, body and digest agree.
+// candidate is a signature that counts if a key, body and digest agree.
 type candidate struct {
 	*signature
 	digest []byte
-	key    *key          // nil: it comes from answer
-	answer <-chan answer // gets one, even if nobody waits for it
-}
-
-type answer struct {
-	key *key
-	err error
+	query  *query
 }
 
 // Begin starts to verify a message by its header block, which may end with the
 // empty line, and the author's domain, in lower case. It does not wait for keys.
 // Close has to be called in the end.
 func (v *Verifier) Begin(header []byte, domain string) *Message {
-	ctx, cancel := context.WithCancel(context.Background())
-	m := &Message{fault: ErrUnsigned, cancel: cancel}
+	m := &Message{lookups: v.lookups, domain: domain, fault: ErrUnsigned}
 	fields := split(header)
-	authors, seen, now := 0, 0, v.now()
+	authors, seen, now := 0, 0, v.lookups.Now()
 	for i, f := range fields {
 		switch f.name {
 		case "from":
@@ -98,9 +103,8 @@ func (v *Verifier) Begin(header []byte, domain string) *Message {
 	}
 	for i := range m.candidates {
 		c := &m.candidates[i]
-		if c.key = v.keys.get(c.query(), now); c.key == nil {
-			c.answer = v.ask(ctx, c.query())
-		}
+		c.query = m.lookups.ask(domain, c.name())
+		m.queries = append(m.queries, c.query)
 	}
 	return m
 }
@@ -142,26 +146,6 @@ func (m *Message) blame(err error) {
 	}
 }
 
-// ask looks a key up, and caches it if it may count.
-func (v *Verifier) ask(ctx context.Context, name string) <-chan answer {
-	c := make(chan answer, 1)
-	go func() {
-		records, err := v.lookup(ctx, name)
-		if err != nil {
-			c <- answer{err: err}
-			return
-		}
-		k, err := choose(records.Texts)
-		if err != nil {
-			c <- answer{err: &Invalid{err}}
-			return
-		}
-		v.keys.put(name, k, v.now(), records.TTL)
-		c <- answer{key: k}
-	}()
-	return c
-}
-
 // Write takes a piece of the body, which begins after the empty line. It does
 // not fail.
 func (m *Message) Write(p []byte) (int, error) {
@@ -174,8 +158,8 @@ func (m *Message) Write(p []byte) (int, error) {
 }
 
 // Verify returns nil if a signature proves the author's domain; ErrUnsigned or
-// an *Invalid if none does; or another error if that is not known, because a
-// look-up failed. It is called once, after the last Write.
+// an *Invalid if none does; ErrPending if one may soon; or another error if that is not
+// known, because a look-up failed. It is called once, after the last Write.
 func (m *Message) Verify() error {
 	var sums [len(m.bodies)][]byte
 	for i, b := range m.bodies {
@@ -183,42 +167,75 @@ func (m *Message) Verify() error {
 			sums[i] = b.sum()
 		}
 	}
-	var unknown error
+	var unknown error // or not yet known
 	for _, c := range m.candidates {
 		if subtle.ConstantTimeCompare(sums[c.form()], c.bodyHash) != 1 {
 			m.blame(errBody)
 			continue
 		}
-		err := c.verify()
+		err := m.verify(&c)
 		var no *Invalid
 		switch {
 		case err == nil:
+			m.lookups.verified(m.domain)
 			return nil
 		case errors.As(err, &no):
 			m.blame(no.Err)
-		default:
+		case err == ErrPending:
 			unknown = err
+		default:
+			unknown = fmt.Errorf("looking up a DKIM key: %w", err)
 		}
 	}
 	if unknown != nil {
-		return fmt.Errorf("looking up a DKIM key: %w", unknown)
+		return unknown
 	}
 	return m.fault
 }
 
-func (c *candidate) verify() error {
-	if c.key == nil {
-		a := <-c.answer
-		if a.err != nil {
-			return a.err
-		}
-		c.key = a.key
+// verify tries the keys of a candidate. If none fits, the domain's own servers are asked
+// for them: it may have replaced or published one a moment ago.
+func (m *Message) verify(c *candidate) error {
+	err := c.verify(c.query)
+	if err == nil || !errors.As(err, new(fault)) {
+		return err
 	}
-	if err := c.key.verify(c.signature, c.digest); err != nil {
+	if again := m.lookups.renew(m.domain, c.name()); again != nil {
+		m.queries = append(m.queries, again)
+		if now := c.verify(again); now == nil || errors.As(now, new(fault)) {
+			err = now
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case err == errNoKey && m.lookups.awaited(m.domain):
+		return ErrPending
+	default:
 		return &Invalid{err}
 	}
-	return nil
+}
+
+// verify tries the keys that a query found. Of their errors, that of one
+// that could have signed tells most.
+func (c *candidate) verify(q *query) error {
+	keys, err := q.result()
+	for _, k := range keys {
+		no := k.verify(c.signature, c.digest)
+		if no == nil {
+			return nil
+		}
+		if err != errHeaderSig {
+			err = no
+		}
+	}
+	return err
 }
 
 // Close ends look-ups that nobody waits for.
-func (m *Message) Close() { m.cancel() }
+func (m *Message) Close() {
+	for _, q := range m.queries {
+		q.leave()
+	}
+	m.queries = nil
+}

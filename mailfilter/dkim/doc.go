@@ -15,7 +15,10 @@
 //   - has a tag twice, a malformed tag, or an unknown version, algorithm,
 //     canonicalization or query method,
 //   - has a key that was revoked, is for another service or hash, or does not
-//     exist, or is published more than once.
+//     exist.
+//
+// A selector may have several TXT records: of the first 16, three keys are tried.
+// Quotation marks in a record are taken for those of a zone file.
 //
 // A key that is marked as a test (t=y) counts as any other: most of the keys so
 // marked are forgotten, not tests.
@@ -25,11 +28,22 @@
 // [Verifier.Begin] parses the header and asks for the keys; the body is hashed
 // as it is written to the [Message]; [Message.Verify] has the verdict. What a
 // message holds in memory depends on its header alone. No verdict is reached
-// from a key that could not be looked up: that is an error of its own.
+// from a key that could not be looked up: that is an error of its own. Nor is a
+// signature refused before the domain's own servers were asked for its key, once
+// a minute at most: resolvers remember a key that was replaced, and that there
+// was none before it was published. A domain that never had a verified message
+// here has [PublishAge] to publish one.
 //
 // The package opens no sockets and does not read the clock: both are
-// parameters. Keys are cached for as long as their records say, up to an hour;
-// failures are not.
+// parameters. Keys are cached for as long as their records say, up to an hour.
+//
+// # Name servers that do not answer
+//
+// They hold up the mail of their own domain alone. Messages that want the same
+// key share one look-up. That it failed is remembered for 30 s. Of a known domain,
+// which had a verified message within 30 days, 32 messages may wait for the DNS at
+// once, of a stranger 8, and of all strangers [Options.MaxStrangers]; others are
+// deferred at once. All that is remembered is bounded.
 //
 // # Why not go-msgauth's verifier
 //

@@ -88,6 +88,11 @@ func (z *zone) count() int {
 	return z.asked
 }
 
+// newVerifier returns a verifier that knows no domain yet.
+func newVerifier(lookup dkim.Lookup, now func() time.Time) *dkim.Verifier {
+	return dkim.New(dkim.Options{Lookup: lookup, Now: now, MaxStrangers: 10})
+}
+
 // field is the signature of a message that signed returned.
 func field(text string) string { return text[:strings.Index(text, "\r\nFrom: ")+2] }
 
@@ -138,8 +143,11 @@ func why(err error) string {
 		return "valid"
 	case errors.Is(err, dkim.ErrUnsigned):
 		return "unsigned"
+	case errors.Is(err, dkim.ErrPending):
+		return "pending"
 	case errors.As(err, &no):
-		return no.Err.Error()
+		what, _, _ := strings.Cut(no.Err.Error(), ";")
+		return what
 	default:
 		return "unknown"
 	}

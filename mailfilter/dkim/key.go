@@ -5,7 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"errors"
+	"strings"
 )
 
 // The bounds of a key in bits (RFC 8301, section 3.2). The upper one bounds what
@@ -15,15 +15,11 @@ const (
 	maxRSA = 8192
 )
 
-var (
-	errNoKey    = errors.New("the domain has no such key")
-	errManyKeys = errors.New("the domain has more than one key of that name")
-	errRevoked  = errors.New("key was revoked")
-	errKey      = errors.New("malformed key")
-	errKeySize  = errors.New("RSA key is too short or too long")
-	errKeyType  = errors.New("key is of another algorithm")
-	errKeyUse   = errors.New("key is not for mail, or not for SHA-256")
-	errKeyExact = errors.New("key is not for identities below its domain")
+// The bounds of a name. Several keys leave open which one counts (RFC 6376, section
+// 3.6.2.2); domains have them all the same, while they replace one.
+const (
+	maxTexts   = 16 // TXT records that are looked at
+	maxPerName = 3  // keys that may count
 )
 
 // key is a key record (RFC 6376, section 3.6.1) that may count.
@@ -35,7 +31,7 @@ type key struct {
 
 // parseKey reads the text of a record, all strings of it joined.
 func parseKey(text string) (*key, error) {
-	l, err := parseTags(text)
+	l, err := parseTags(unquote(text))
 	if err != nil {
 		return nil, errKey
 	}
@@ -70,6 +66,21 @@ func parseKey(text string) (*key, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// unquote takes out quotation marks, and the white space between two: some put a record
+// into the DNS as it is written in a zone file, strings and all. No key needs one.
+func unquote(text string) string {
+	if !strings.Contains(text, `"`) {
+		return text
+	}
+	var b strings.Builder
+	for part := range strings.SplitSeq(text, `"`) {
+		if trim(part) != "" {
+			b.WriteString(part)
+		}
+	}
+	return b.String()
 }
 
 // parseRSA knows both forms in use: the RFC names one and shows the other
@@ -117,15 +128,23 @@ func CheckKey(texts []string) error {
 	return err
 }
 
-// choose takes the one key of a name. Several leave open which one counts
-// (RFC 6376, section 3.6.2.2).
-func choose(texts []string) (*key, error) {
-	switch len(texts) {
-	case 0:
+// choose takes the keys of a name that may count. If none does, it says why the first one
+// does not.
+func choose(texts []string) (keys []*key, err error) {
+	if len(texts) == 0 {
 		return nil, errNoKey
-	case 1:
-		return parseKey(texts[0])
-	default:
-		return nil, errManyKeys
 	}
+	for _, text := range texts[:min(len(texts), maxTexts)] {
+		k, fault := parseKey(text)
+		switch {
+		case fault == nil && len(keys) < maxPerName:
+			keys = append(keys, k)
+		case err == nil:
+			err = fault
+		}
+	}
+	if keys != nil {
+		return keys, nil
+	}
+	return nil, err
 }

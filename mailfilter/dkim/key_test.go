@@ -5,13 +5,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	msgauth "github.com/emersion/go-msgauth/dkim"
-
-	"chatmaild/mailfilter/dkim"
 )
 
 func TestKeys(t *testing.T) {
@@ -40,8 +39,18 @@ func TestKeys(t *testing.T) {
 		{"exact", good, []string{"t=y:s; " + p}, "valid"},
 		{"exact, below", below, []string{"t=s; " + p}, "key is not for identities below its domain"},
 		{"below", below, []string{p}, "valid"},
-		{"none", good, nil, "the domain has no such key"},
-		{"two", good, []string{plain, "v=spf1 ~all"}, "the domain has more than one key of that name"},
+		{"none", good, nil, "pending"},
+		{"another record, too", good, []string{"v=spf1 ~all", plain}, "valid"},
+		{"two", good, []string{record(keys()["other"]), plain}, "valid"},
+		{"two algorithms", good, []string{record(keys()["ed25519"]), plain}, "valid"},
+		{"three", good, []string{record(keys()["other"]), record(keys()["ed25519"]), plain}, "valid"},
+		{"four", good, []string{record(keys()["other"]), record(keys()["ed25519"]), record(keys()["other"]), plain}, "header was changed, or the key is another one"},
+		{"many other records", good, append(slices.Repeat([]string{"x"}, 16), plain), "malformed key"},
+		{"quoted", good, []string{`"` + plain + `"`}, "valid"},
+		{"quoted halves", good, []string{plain[:99] + `" "` + plain[99:]}, "valid"},
+		{"quoted halves and ends", good, []string{`"` + plain[:8] + "\"\t\"" + plain[8:99] + `" "` + plain[99:] + `"`}, "valid"},
+		{"quoted in the middle of a word", good, []string{plain[:4] + `" "` + plain[4:]}, "valid"},
+		{"quotes alone", good, []string{`""`}, "malformed key"},
 		{"revoked", good, []string{"v=DKIM1; k=rsa; p="}, "key was revoked"},
 		{"no p", good, []string{"v=DKIM1; k=rsa"}, "malformed key"},
 		{"empty", good, []string{""}, "malformed key"},
@@ -59,7 +68,7 @@ func TestKeys(t *testing.T) {
 	} {
 		z := newZone()
 		z.texts["rsa._domainkey.alice.test"] = tt.records
-		if got := why(verify(dkim.New(z.lookup, time.Now), tt.text, 100)); got != tt.want {
+		if got := why(verify(newVerifier(z.lookup, time.Now), tt.text, 100)); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -78,7 +87,7 @@ func TestKeySizes(t *testing.T) {
 		text := signed(t, message, "rsa", func(o *msgauth.SignOptions) { o.Signer = k })
 		z := newZone()
 		z.texts["rsa._domainkey.alice.test"] = []string{record(k)}
-		if got := why(verify(dkim.New(z.lookup, time.Now), text, 100)); got != want {
+		if got := why(verify(newVerifier(z.lookup, time.Now), text, 100)); got != want {
 			t.Errorf("%d bits: got %q, want %q", bits, got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package dkim
 
 import (
 	"crypto/sha256"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -13,28 +12,6 @@ const (
 	maxNames = 256             // field names in h=
 	maxQuery = 253             // octets of the name of the key's record (RFC 1035, section 2.3.4)
 	maxSkew  = 5 * time.Minute // that the signer's clock may be ahead of ours
-)
-
-// Why a signature does not count. The words go into replies: they repeat nothing
-// of the message.
-var (
-	errVersion    = errors.New("unknown version")
-	errAlgorithm  = errors.New("algorithm is neither rsa-sha256 nor ed25519-sha256")
-	errCanonical  = errors.New("unknown canonicalization")
-	errQuery      = errors.New("unknown query method")
-	errLength     = errors.New("signature covers a part of the body only (l=)")
-	errUncovered  = errors.New("signature does not cover From")
-	errNames      = errors.New("signature names too many fields")
-	errIdentity   = errors.New("identity (i=) is not of the signing domain")
-	errSelector   = errors.New("malformed selector or domain")
-	errTime       = errors.New("malformed time")
-	errExpired    = errors.New("signature has expired")
-	errBodyHash   = errors.New("malformed body hash")
-	errSignature  = errors.New("malformed signature")
-	errBody       = errors.New("body was changed")
-	errHeaderSig  = errors.New("header was changed, or the key is another one")
-	errFromFields = errors.New("not exactly one From field")
-	errDomain     = errors.New("no signature is of the author's domain")
 )
 
 // signature is a DKIM-Signature field (RFC 6376, section 3.5) that may count.
@@ -65,7 +42,7 @@ func parseSignature(l tags, now time.Time) (*signature, error) {
 		return nil, errAlgorithm
 	case l.has("l"):
 		return nil, errLength
-	case !hostname(s.query()) || len(s.query()) > maxQuery:
+	case !hostname(s.name()) || len(s.name()) > maxQuery:
 		return nil, errSelector
 	case !contains(items(l.value("q", "dns/txt")), "dns/txt"):
 		return nil, errQuery
@@ -160,8 +137,8 @@ func seconds(l tags, name string, standard int64) (int64, error) {
 	return int64(n), nil
 }
 
-// query is the name of the key's record (section 3.6.2.1).
-func (s *signature) query() string { return s.selector + "._domainkey." + s.domain }
+// name is that of the key's record (section 3.6.2.1).
+func (s *signature) name() string { return s.selector + "._domainkey." + s.domain }
 
 // hostname says whether a name consists of labels as DNS names in use have them.
 func hostname(s string) bool {

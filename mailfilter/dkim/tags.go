@@ -1,14 +1,9 @@
 package dkim
 
-import (
-	"encoding/base64"
-	"errors"
-)
+import "encoding/base64"
 
 // maxTags bounds the tags of one list.
 const maxTags = 64
-
-var errTags = errors.New("malformed tags")
 
 // tags is a tag list (RFC 6376, section 3.2).
 type tags []tag

@@ -61,6 +61,8 @@ func refusal(r *mailfilter.Refusal) string {
 		return fmt.Sprintf("554 5.7.1 No valid DKIM signature found: %v\r\n", r.Err)
 	case mailfilter.KeyUnknown:
 		return "451 4.4.3 The DKIM key cannot be looked up, try again later\r\n"
+	case mailfilter.KeyPending:
+		return "451 4.7.5 No valid DKIM signature found: the key may not have arrived in the DNS; publish the TXT record SELECTOR._domainkey.DOMAIN, then wait\r\n"
 	case mailfilter.FutureSignature:
 		return "451 4.7.5 The DKIM signature was made in the future, try again once our clocks agree\r\n"
 	default:

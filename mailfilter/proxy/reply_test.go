@@ -12,7 +12,7 @@ import (
 // else is none.
 func TestRefusal(t *testing.T) {
 	temporary := map[mailfilter.Reason]bool{
-		mailfilter.RateLimited: true, mailfilter.KeyUnknown: true, mailfilter.FutureSignature: true,
+		mailfilter.RateLimited: true, mailfilter.KeyUnknown: true, mailfilter.KeyPending: true, mailfilter.FutureSignature: true,
 	}
 	for _, reason := range mailfilter.Reasons() {
 		want := "5"

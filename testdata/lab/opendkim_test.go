@@ -75,14 +75,14 @@ func (f *federation) signs(t *testing.T) {
 			t.Errorf("%s is signed %d times, want %d: %s", name, got, want, names)
 		}
 	}
-	v := dkim.New(func(_ context.Context, name string) (dkim.Records, error) {
+	v := dkim.New(dkim.Options{Now: time.Now, MaxStrangers: 1, Lookup: func(_ context.Context, name string) (dkim.Records, error) {
 		answers, _ := f.lab.Zone.lookup(name, dnsmessage.TypeTXT)
 		var texts []string
 		for _, a := range answers {
 			texts = append(texts, strings.Join(a.body.(*dnsmessage.TXTResource).TXT, ""))
 		}
 		return dkim.Records{Texts: texts}, nil
-	}, time.Now)
+	}})
 	header, body, _ := strings.Cut(mail, "\r\n\r\n")
 	m := v.Begin([]byte("DKIM-Signature: "+strings.ReplaceAll(value, "\n", "\r\n")+"\r\n"+header+"\r\n"), f.a.Domain)
 	defer m.Close()
