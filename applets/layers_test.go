@@ -1,0 +1,81 @@
+package applets
+
+// layer is a row of the house. Its packages import packages of the rows below, and
+// those within their own directory; nothing beside them, and nothing above.
+type layer struct {
+	name   string
+	pure   string // packages without files, network and clock
+	impure string // all others
+}
+
+// layers is the table of the house, from top to bottom. Domains are pure; adapters
+// bring them to disk and network; they meet in the wiring.
+var layers = []layer{
+	{name: "main", impure: "main"},
+	{name: "table of commands", impure: "applets"},
+	{name: "list of admin commands", impure: "applets/admin"},
+	{name: "commands made of run", impure: `applets/admin/status applets/admin/takeover`},
+	{name: "run", impure: "applets/admin/converge"},
+	{
+		name: "wiring of daemons, jobs and commands",
+		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
+			applets/filtermail applets/lastlogin applets/metadata applets/metrics applets/queuewatch applets/web
+			applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
+			applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report
+			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
+	},
+	{
+		name: "what commands share",
+		impure: `applets/admin/host/hosttest applets/admin/keyfiles applets/admin/qr applets/admin/relocation
+			applets/admin/remote applets/command/commandtest`,
+	},
+	{name: "the machine", impure: "applets/admin/host applets/admin/snapshot applets/command"},
+	{
+		name: "adapters of domains",
+		impure: `applets/acme/renewal applets/admin/dns/resolver applets/doveauth/policy applets/echobot/session
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver push/gateway store/expire store/tokens`,
+		pure: "applets/admin/takeover/pythonrelay applets/admin/wanted applets/queuewatch/retry",
+	},
+	{
+		name: "stores, servers and protocols",
+		impure: `applets/chat/chattest applets/dns applets/journal applets/service auth/machine packaging/dovecot/dict
+			packaging/postfix/queue packaging/postfix/socketmap store/census store/invites store/maildir`,
+		pure: "packaging/dovecot/authproto",
+	},
+	{
+		name:   "domains",
+		impure: "applets/chat/mailbox",
+		pure:   "applets/echobot/bot auth mailfilter packaging/dovecot packaging/postfix packaging/www push",
+	},
+	{
+		name: "foundations",
+		impure: `applets/admin/archive applets/config applets/keys applets/service/accept packaging packaging/peer
+			packaging/sbom store/atomicfile`,
+		pure: `applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/vault
+			applets/admin/wait applets/chat applets/metric mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
+			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
+	},
+	{name: "system calls", impure: "store/safefs"},
+}
+
+// modules says which packages import a module of others.
+var modules = map[string]string{
+	"github.com/BurntSushi/toml":      "applets/config",
+	"github.com/ProtonMail/go-crypto": "applets/admin/vault applets/chat mailfilter/pgp/pgptest",
+	"github.com/coreos/go-systemd":    "applets/service",
+	"github.com/emersion/go-imap":     "applets/chat/chattest applets/chat/mailbox",
+	"github.com/emersion/go-message":  "applets/chat",
+	"github.com/emersion/go-msgauth":  "applets/admin/selftest",
+	"github.com/emersion/go-sasl":     "applets/chat/chattest applets/chat/mailbox",
+	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session",
+	"github.com/mholt/acmez":          "applets/acme/renewal",
+	"github.com/rogpeppe/go-internal": "applets/admin/host",
+	"github.com/yuin/goldmark":        "packaging/www",
+	"go.etcd.io/bbolt":                "store/tokens",
+	"golang.org/x/crypto":             "auth",
+	"golang.org/x/net":                "applets/acme/renewal applets/admin/dns/resolver applets/dns applets/service",
+	"golang.org/x/sys": `applets/admin applets/admin/host applets/admin/snapshot applets/admin/top applets/command
+		applets/expire store/census store/expire store/invites store/maildir store/safefs store/tokens`,
+	"golang.org/x/time": "applets/web/signup",
+	"rsc.io/qr":         "packaging/www/qrcode",
+}
