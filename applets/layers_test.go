@@ -20,16 +20,16 @@ var layers = []layer{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
 			applets/filtermail applets/lastlogin applets/metadata applets/metrics applets/queuewatch applets/web
-			applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
-			applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report
+			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
+			applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
 	},
 	{
 		name: "what commands share",
 		impure: `applets/admin/host/hosttest applets/admin/keyfiles applets/admin/qr applets/admin/relocation
-			applets/admin/remote applets/command/commandtest`,
+			applets/admin/remote applets/admin/transfer applets/command/commandtest`,
 	},
-	{name: "the machine", impure: "applets/admin/host applets/admin/snapshot applets/command"},
+	{name: "the machine", impure: "applets/admin/host applets/admin/transfer/snapshot applets/command"},
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/admin/dns/resolver applets/doveauth/policy applets/echobot/session
@@ -49,9 +49,9 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/archive applets/config applets/keys applets/service/accept packaging packaging/peer
+		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept packaging packaging/peer
 			packaging/sbom store/atomicfile`,
-		pure: `applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/vault
+		pure: `applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/metric mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
@@ -61,7 +61,7 @@ var layers = []layer{
 // modules says which packages import a module of others.
 var modules = map[string]string{
 	"github.com/BurntSushi/toml":      "applets/config",
-	"github.com/ProtonMail/go-crypto": "applets/admin/vault applets/chat mailfilter/pgp/pgptest",
+	"github.com/ProtonMail/go-crypto": "applets/admin/transfer/seal applets/chat mailfilter/pgp/pgptest",
 	"github.com/coreos/go-systemd":    "applets/service",
 	"github.com/emersion/go-imap":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-message":  "applets/chat",
@@ -74,7 +74,7 @@ var modules = map[string]string{
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
 	"golang.org/x/net":                "applets/acme/renewal applets/admin/dns/resolver applets/dns applets/service",
-	"golang.org/x/sys": `applets/admin applets/admin/host applets/admin/snapshot applets/admin/top applets/command
+	"golang.org/x/sys": `applets/admin/host applets/admin/restore applets/admin/transfer/snapshot applets/admin/top applets/command
 		applets/expire store/census store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/web/signup",
 	"rsc.io/qr":         "packaging/www/qrcode",

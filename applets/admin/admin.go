@@ -1,19 +1,25 @@
-// Package admin holds the commands that an operator runs over SSH, a file each.
+// Package admin is the list of the commands that an operator runs over SSH. Each has a
+// package named as it is called; run is converge, test is selftest, import is takeover
+// and init is initialize, since Go has its own use for these words. What several of them
+// share stands beside them.
 package admin
 
 import (
+	"chatmaild/applets/admin/backup"
 	"chatmaild/applets/admin/bench"
 	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
 	"chatmaild/applets/admin/invite"
+	"chatmaild/applets/admin/move"
 	"chatmaild/applets/admin/nocreate"
 	"chatmaild/applets/admin/proxyconfig"
 	"chatmaild/applets/admin/push"
 	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/queue"
 	"chatmaild/applets/admin/report"
+	"chatmaild/applets/admin/restore"
 	"chatmaild/applets/admin/selftest"
 	"chatmaild/applets/admin/status"
 	"chatmaild/applets/admin/takeover"
@@ -44,8 +50,8 @@ func Commands() []command.Command {
 		top.Command,
 		webdev.Command,
 		takeover.Command,
-		backupCommand,
-		restoreCommand,
-		moveCommand,
+		backup.Command,
+		restore.Command,
+		move.Command,
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
@@ -34,6 +35,9 @@ const (
 	Handing Phase = "handing over" // the other side may be on already
 	Done    Phase = "moved"
 )
+
+// Order is a phase's place among the others: a later one is greater.
+func Order(p Phase) int { return max(slices.Index([]Phase{Copying, Off, Handing, Done}, p), 0) }
 
 // A Move is on the machine that a relay moves away from.
 type Move struct {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/admin/wanted"
 )
 

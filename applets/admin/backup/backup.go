@@ -1,4 +1,5 @@
-package admin
+// Package backup writes all that makes the relay to an archive, and verifies one.
+package backup
 
 import (
 	"bufio"
@@ -13,10 +14,11 @@ import (
 	"os"
 	"time"
 
-	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/snapshot"
-	"chatmaild/applets/admin/vault"
+	"chatmaild/applets/admin/transfer"
+	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/applets/admin/transfer/seal"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
@@ -25,7 +27,6 @@ import (
 // What of an archive lies on the disk, and where, is noted after so much, or so long.
 const (
 	noteEachOctets = 64 << 20
-	noteEach       = 5 * time.Second
 )
 
 // sealedBuffer joins the small packets of which a sealed stream consists, in octets.
@@ -37,13 +38,14 @@ const (
 	noteSuffix = ".part.json"
 )
 
-var backupCommand = command.Command{
+// Command is chatmaild backup.
+var Command = command.Command{
 	Name: "backup", Kind: command.Admin, Args: "[FILE]",
 	Synopsis: "writes all that makes the relay to a file, or to standard output",
 	Bind: func(fs *flag.FlagSet) command.Run {
-		var locks locks
-		locks.bind(fs)
-		fs.StringVar(&locks.recipient, "recipient", "", "encrypt to the OpenPGP public keys in `FILE`")
+		var locks transfer.Locks
+		locks.Bind(fs)
+		fs.StringVar(&locks.Recipient, "recipient", "", "encrypt to the OpenPGP public keys in `FILE`")
 		verify := fs.Bool("verify", false, "check an archive instead, and say how far it is whole")
 		goOn := fs.String("continue", "", "go on with an archive that broke off; --verify says what `TEXT`")
 		return func(ctx context.Context, env *command.Env, args []string) error {
@@ -57,8 +59,7 @@ var backupCommand = command.Command{
 			if *verify {
 				return verifyBackup(env, name, locks)
 			}
-			b := backup{env: env, machine: host.Host{}}
-			return b.run(ctx, name, locks, *goOn)
+			return run(ctx, env, host.Host{}, name, locks, *goOn)
 		}
 	},
 }
@@ -66,43 +67,44 @@ var backupCommand = command.Command{
 // backup is a backup that is being written.
 type backup struct {
 	env      *command.Env
-	machine  host.Host
 	conf     *config.Config
-	keys     vault.Keys
+	keys     seal.Keys
 	source   *snapshot.Source
-	progress *transfer
+	progress *transfer.Progress
 }
 
-func (b *backup) run(ctx context.Context, name string, locks locks, goOn string) (err error) {
-	if b.conf, err = b.env.Config(); err != nil {
+func newBackup(env *command.Env, machine host.Host, conf *config.Config, keys seal.Keys) *backup {
+	return &backup{env: env, conf: conf, keys: keys, source: transfer.Source(env, conf, machine)}
+}
+
+func run(ctx context.Context, env *command.Env, machine host.Host, name string, locks transfer.Locks, goOn string) error {
+	conf, err := env.Config()
+	if err != nil {
 		return err
 	}
-	if err := b.machine.RequireRoot(); err != nil {
+	if err := machine.RequireRoot(); err != nil {
 		return err
 	}
-	if b.keys, err = locks.toSeal(); err != nil {
+	keys, err := locks.ToSeal()
+	if err != nil {
 		return err
 	}
-	b.source = sourceOf(b.env, b.conf, b.machine)
 	if name != "-" {
 		if goOn != "" {
 			return command.Usagef("--continue is for standard output; a file is continued by itself")
 		}
-		return b.toFile(ctx, name)
+		return ToFile(ctx, env, machine, conf, keys, name)
 	}
-	if command.IsTerminal(b.env.Stdout) {
+	if command.IsTerminal(env.Stdout) {
 		return command.WithHint(command.Usagef("an archive is nothing for a terminal"), "name a file, or redirect the output")
 	}
-	return b.toStream(ctx, goOn)
+	return newBackup(env, machine, conf, keys).toStream(ctx, goOn)
 }
 
-// sourceOf is this relay, to be read.
-func sourceOf(env *command.Env, conf *config.Config, machine host.Host) *snapshot.Source {
-	return &snapshot.Source{
-		Layout: snapshot.Layout{Conf: conf, ConfigPath: env.ConfigPath, Root: machine.Root},
-		Owners: &snapshot.Owners{}, Warn: warner(env.Stderr),
-		Database: func(ctx context.Context) (*os.File, error) { return openDatabase(ctx, conf, machine) },
-	}
+// ToFile writes a backup of the machine to a file, or goes on with one that was
+// interrupted.
+func ToFile(ctx context.Context, env *command.Env, machine host.Host, conf *config.Config, keys seal.Keys, name string) error {
+	return newBackup(env, machine, conf, keys).toFile(ctx, name)
 }
 
 func (b *backup) head() *archive.Head {
@@ -168,7 +170,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 	counted := &counter{w: f, n: n.Octets}
 	noted, at := n.Octets, time.Now()
 	err = b.write(ctx, counted, n.State, func(s archive.State, cut func() error) error {
-		if counted.n-noted < noteEachOctets && time.Since(at) < noteEach {
+		if counted.n-noted < noteEachOctets && time.Since(at) < transfer.NoteEach {
 			return nil
 		}
 		if err := errors.Join(cut(), f.Sync()); err != nil {
@@ -223,7 +225,7 @@ func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, 
 	cut := func() error { return nil }
 	if b.keys.Lock() {
 		buffered := bufio.NewWriterSize(out, sealedBuffer)
-		sealed := vault.NewWriter(buffered, b.keys)
+		sealed := seal.NewWriter(buffered, b.keys)
 		out, cut = sealed, func() error { return errors.Join(sealed.Cut(), buffered.Flush()) }
 	}
 	o := snapshot.Options{After: state.Last}
@@ -236,10 +238,10 @@ func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, 
 	if err != nil {
 		return err
 	}
-	b.progress = newTransfer(b.env.Stderr, "backup", total, state)
+	b.progress = transfer.NewProgress(b.env.Stderr, "backup", total, state)
 	o.Done = func(s archive.State) error {
 		state = s
-		b.progress.show(s)
+		b.progress.Show(s)
 		return noted(s, cut)
 	}
 	if err := b.source.Write(ctx, w, o); err != nil {
@@ -249,7 +251,7 @@ func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, 
 	if err := errors.Join(w.Close(), cut()); err != nil {
 		return err
 	}
-	b.progress.finish(state)
+	b.progress.Finish(state)
 	return nil
 }
 
@@ -258,15 +260,12 @@ func (b *backup) interrupted(err error, hint string) error {
 	if err == nil {
 		return nil
 	}
-	b.progress.clear()
+	b.progress.Clear()
 	if errors.Is(err, context.Canceled) {
-		err = errInterrupted
+		err = transfer.ErrInterrupted
 	}
 	return command.WithHint(fmt.Errorf("the backup is not whole: %w", err), "%s", hint)
 }
-
-// errInterrupted takes the place of context.Canceled, which is no failure for daemons.
-var errInterrupted = errors.New("interrupted")
 
 // counter counts what is written.
 type counter struct {

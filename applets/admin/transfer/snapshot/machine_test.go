@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/config"
 )
 

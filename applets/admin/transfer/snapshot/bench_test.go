@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 )
 
 // The relay of the benchmark: many small files, as chats are.

@@ -1,36 +1,38 @@
-package admin
+package transfer
 
 import (
 	"fmt"
 	"io"
 	"time"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/command"
 )
 
 // progressEach is how often a terminal is told.
 const progressEach = 250 * time.Millisecond
 
-// A transfer tells, on a terminal, how far something has come, how fast it is and how
-// long it will take. Not on a terminal it tells the outcome alone. The nil transfer
+// Progress tells, on a terminal, how far something has come, how fast it is and how
+// long it will take. Not on a terminal it tells the outcome alone. The nil Progress
 // tells nothing.
-type transfer struct {
+type Progress struct {
 	w        io.Writer
 	terminal bool
 	what     string
 	total    int            // pieces still to come when it began; 0 if that is not known
-	part     func() float64 // how much of a file was read, if that is known: up to 1
+	Part     func() float64 // how much of a file was read, if that is known: up to 1
 	first    archive.State
 	begun    time.Time
 	last     time.Time
 }
 
-func newTransfer(w io.Writer, what string, total int, first archive.State) *transfer {
-	return &transfer{w: w, terminal: command.IsTerminal(w), what: what, total: total, first: first, begun: time.Now()}
+// NewProgress begins one; total is how many pieces are to come, 0 if that is not known.
+func NewProgress(w io.Writer, what string, total int, first archive.State) *Progress {
+	return &Progress{w: w, terminal: command.IsTerminal(w), what: what, total: total, first: first, begun: time.Now()}
 }
 
-func (p *transfer) show(s archive.State) {
+// Show tells how far it has come.
+func (p *Progress) Show(s archive.State) {
 	if p == nil || !p.terminal || time.Since(p.last) < progressEach {
 		return
 	}
@@ -39,13 +41,13 @@ func (p *transfer) show(s archive.State) {
 }
 
 // line is what a terminal shows after some time.
-func (p *transfer) line(s archive.State, took time.Duration) string {
+func (p *Progress) line(s archive.State, took time.Duration) string {
 	pieces, files, octets := s.Pieces-p.first.Pieces, s.Files-p.first.Files, s.Octets-p.first.Octets
 	seconds := max(took.Seconds(), 0.001)
 	text := fmt.Sprintf("%s: %d files, %s, %s/s, %.0f files/s", p.what, s.Files, command.FormatSize(s.Octets),
 		command.FormatSize(int64(float64(octets)/seconds)), float64(files)/seconds)
-	if p.part != nil {
-		part := max(p.part(), 0.001)
+	if p.Part != nil {
+		part := max(p.Part(), 0.001)
 		return fmt.Sprintf("%s, %.0f %%, %v left", text, 100*part, time.Duration(float64(took)*(1/part-1)).Round(time.Second))
 	}
 	if p.total == 0 || pieces == 0 {
@@ -55,19 +57,19 @@ func (p *transfer) line(s archive.State, took time.Duration) string {
 	return fmt.Sprintf("%s, %d of %d pieces, %v left", text, pieces, p.total, left.Round(time.Second))
 }
 
-// clear takes the line back.
-func (p *transfer) clear() {
+// Clear takes the line back.
+func (p *Progress) Clear() {
 	if p != nil && p.terminal {
 		fmt.Fprint(p.w, "\r\033[K")
 	}
 }
 
-// finish tells the outcome.
-func (p *transfer) finish(s archive.State) {
+// Finish tells the outcome.
+func (p *Progress) Finish(s archive.State) {
 	if p == nil {
 		return
 	}
-	p.clear()
+	p.Clear()
 	took := time.Since(p.begun)
 	fmt.Fprintf(p.w, "%s: %d pieces with %d files, %s in %v (%s/s)\n", p.what, s.Pieces, s.Files, command.FormatSize(s.Octets),
 		took.Round(10*time.Millisecond), command.FormatSize(int64(float64(s.Octets-p.first.Octets)/max(took.Seconds(), 0.001))))

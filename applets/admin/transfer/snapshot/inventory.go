@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 )
 
 // An inventory is a text of lines:

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 )
 
 func TestBackupAndRestore(t *testing.T) {

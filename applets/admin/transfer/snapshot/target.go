@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/config"
 )
 

@@ -1,4 +1,5 @@
-package admin
+// Package move moves this relay to another machine while it runs.
+package move
 
 import (
 	"context"
@@ -7,9 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/relocation"
+	"chatmaild/applets/admin/transfer"
+	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -21,7 +23,8 @@ const (
 	maxPasses = 4
 )
 
-var moveCommand = command.Command{
+// Command is chatmaild move.
+var Command = command.Command{
 	Name: "move", Kind: command.Admin, Args: "root@NEW",
 	Synopsis: "moves this relay to another machine, by ssh, while it runs",
 	Bind: func(*flag.FlagSet) command.Run {
@@ -76,13 +79,13 @@ func (m *move) run(ctx context.Context) (err error) {
 		{relocation.Handing, "turn mail on there", m.on},
 		{relocation.Handing, "keep this side off", m.keepOff},
 	} {
-		if order(m.record.Phase) > order(step.until) {
+		if relocation.Order(m.record.Phase) > relocation.Order(step.until) {
 			continue
 		}
 		m.say("%s", step.what)
 		if err := step.do(ctx); err != nil {
 			if ctx.Err() != nil {
-				err = errInterrupted
+				err = transfer.ErrInterrupted
 			}
 			return command.WithHint(fmt.Errorf("%s: %w", step.what, err), "%s", m.advice())
 		}
@@ -92,16 +95,6 @@ func (m *move) run(ctx context.Context) (err error) {
 
 func (m *move) say(format string, args ...any) {
 	fmt.Fprintf(m.env.Stderr, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
-}
-
-// order compares phases.
-func order(p relocation.Phase) int {
-	for i, phase := range []relocation.Phase{relocation.Copying, relocation.Off, relocation.Handing, relocation.Done} {
-		if p == phase {
-			return i
-		}
-	}
-	return 0
 }
 
 // load finds out whether an earlier move broke off.
@@ -115,7 +108,7 @@ func (m *move) load(ctx context.Context) error {
 		return nil
 	}
 	if m.record.To != m.there {
-		if order(m.record.Phase) >= order(relocation.Handing) {
+		if relocation.Order(m.record.Phase) >= relocation.Order(relocation.Handing) {
 			return relocation.RequireSettled(m.conf, m.machine)
 		}
 		m.record = relocation.Move{ID: archive.NewID(), To: m.there, Phase: relocation.Copying}

@@ -1,4 +1,4 @@
-package admin
+package move
 
 import (
 	"bufio"
@@ -11,9 +11,10 @@ import (
 	"os"
 	"time"
 
-	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/relocation"
-	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/transfer"
+	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
@@ -26,7 +27,7 @@ func (m *move) request() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(moveRequest{ID: m.record.ID, Config: string(text)})
+	return json.Marshal(transfer.Request{ID: m.record.ID, Config: string(text)})
 }
 
 // check asks the other side whether it can take the relay.
@@ -40,7 +41,7 @@ func (m *move) check(ctx context.Context) error {
 		return err
 	}
 	var out bytes.Buffer
-	var answer moveAnswer
+	var answer transfer.Answer
 	if err := m.ssh.run(ctx, bytes.NewReader(request), &out, "chatmaild", "restore", "--serve", "check"); err != nil {
 		return fmt.Errorf("is the package installed there? %w", err)
 	}
@@ -68,7 +69,7 @@ func (m *move) check(ctx context.Context) error {
 	return nil
 }
 
-func (m *move) source() *snapshot.Source { return sourceOf(m.env, m.conf, m.machine) }
+func (m *move) source() *snapshot.Source { return transfer.Source(m.env, m.conf, m.machine) }
 
 // copy copies what is different, again and again until it is little.
 func (m *move) copy(ctx context.Context) error {
@@ -99,7 +100,7 @@ func (m *move) off(ctx context.Context) error {
 			return err
 		}
 	}
-	return stopRelay(ctx, m.env.Stderr, m.machine)
+	return transfer.StopRelay(ctx, m.env.Stderr, m.machine)
 }
 
 func (m *move) mailIsOn(ctx context.Context) (bool, error) {
@@ -158,21 +159,21 @@ func (m *move) send(ctx context.Context, have io.Reader, to io.WriteCloser, fina
 	}
 	out := bufio.NewWriterSize(to, 256<<10)
 	w := archive.NewWriter(out, head.ID)
-	progress := newTransfer(m.env.Stderr, "  copied", total, archive.State{})
+	progress := transfer.NewProgress(m.env.Stderr, "  copied", total, archive.State{})
 	var state archive.State
 	o.Done = func(s archive.State) error {
 		state = s
-		progress.show(s)
+		progress.Show(s)
 		return nil
 	}
 	if err := source.Write(ctx, w, o); err != nil {
-		progress.clear()
+		progress.Clear()
 		return err
 	}
 	if err := errors.Join(w.Close(), out.Flush(), to.Close()); err != nil {
 		return err
 	}
-	progress.finish(state)
+	progress.Finish(state)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package admin
+package restore
 
 import (
 	"bufio"
@@ -12,31 +12,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/relocation"
-	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/transfer"
+	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // maxRequest bounds what a step of a move is asked with, in octets.
 const maxRequest = 1 << 20
-
-// A moveRequest is what the machine that a relay moves away from sends with each step
-// but "update".
-type moveRequest struct {
-	ID     string `json:"id"`
-	Config string `json:"config"` // the text of the file
-}
-
-// A moveAnswer is what the other one says of itself.
-type moveAnswer struct {
-	Version   string   `json:"version"`
-	Trouble   string   `json:"trouble,omitempty"` // why it cannot take the relay
-	Free      int64    `json:"free"`              // octets where the mailboxes will be
-	Inodes    int64    `json:"inodes"`            // likewise; 0 if the file system does not count them
-	Addresses []string `json:"addresses"`         // that others can reach
-}
 
 // serve does a step of a move from another machine.
 func (r *restore) serve(ctx context.Context, step string) error {
@@ -50,7 +36,7 @@ func (r *restore) serve(ctx context.Context, step string) error {
 	if err != nil {
 		return fmt.Errorf("reading what is asked: %w", err)
 	}
-	var request moveRequest
+	var request transfer.Request
 	if err := json.Unmarshal(text, &request); err != nil {
 		return fmt.Errorf("reading what is asked: %w", err)
 	}
@@ -80,8 +66,8 @@ func (r *restore) serve(ctx context.Context, step string) error {
 }
 
 // check looks whether the relay can come here.
-func (r *restore) check(id string) moveAnswer {
-	a := moveAnswer{Version: r.env.Version, Addresses: globalAddresses()}
+func (r *restore) check(id string) transfer.Answer {
+	a := transfer.Answer{Version: r.env.Version, Addresses: globalAddresses()}
 	err := errors.Join(r.machine.RequireDebian(), r.machine.RequirePackages(), requireUsers())
 	if err == nil {
 		r.overwrite, err = r.movedAway()
@@ -106,7 +92,7 @@ func (r *restore) check(id string) moveAnswer {
 func (r *restore) movedAway() (bool, error) {
 	var move relocation.Move
 	is, err := relocation.MoveIn(r.target.Conf, r.machine).Read(&move)
-	if err != nil || !is || order(move.Phase) < order(relocation.Handing) {
+	if err != nil || !is || relocation.Order(move.Phase) < relocation.Order(relocation.Handing) {
 		return false, err
 	}
 	text, err := r.machine.ReadFile(r.env.ConfigPath)
@@ -168,9 +154,23 @@ func (r *restore) update(ctx context.Context) error {
 	if !is || under.ID != in.Head().ID {
 		return errors.New("no move to this machine is under way")
 	}
-	if err := stopRelay(ctx, io.Discard, r.machine); err != nil {
+	if err := transfer.StopRelay(ctx, io.Discard, r.machine); err != nil {
 		return err
 	}
 	// finish waits for the disk.
 	return r.target.Receive(ctx, "", func(archive.State) error { return nil })
+}
+
+// parseConfig reads a configuration that came from elsewhere.
+func parseConfig(text string) (*config.Config, error) {
+	return config.Parse("the configuration of the other side", text)
+}
+
+// readAll reads a small input.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = errors.New("it is too long")
+	}
+	return text, err
 }

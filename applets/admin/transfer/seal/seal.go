@@ -1,4 +1,4 @@
-// Package vault encrypts a stream by OpenPGP (RFC 9580), to a passphrase or to public
+// Package seal encrypts a stream by OpenPGP (RFC 9580), to a passphrase or to public
 // keys, so that it can be written for hours and continued after it broke off.
 //
 // A sealed stream is a sequence of OpenPGP messages. Each is whole in itself: it begins
@@ -8,7 +8,7 @@
 // other keys it is that of RFC 4880, whose proof comes with the end of each message.
 //
 // That messages are left out, doubled or swapped is for the format inside to find.
-package vault
+package seal
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package admin
+package move
 
 import (
 	"bytes"

@@ -1,29 +1,30 @@
-package admin
+// Package restore puts a backup in place, and serves the steps of a move to this machine.
+package restore
 
 import (
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
-	"chatmaild/applets/admin/archive"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/relocation"
-	"chatmaild/applets/admin/snapshot"
+	"chatmaild/applets/admin/transfer"
+	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
-	"chatmaild/applets/config"
 )
 
-var restoreCommand = command.Command{
+// Command is chatmaild restore.
+var Command = command.Command{
 	Name: "restore", Kind: command.Admin, Args: "[FILE]",
 	Synopsis: "puts a backup in place on this machine",
 	Bind: func(fs *flag.FlagSet) command.Run {
-		var locks locks
-		locks.bind(fs)
+		var locks transfer.Locks
+		locks.Bind(fs)
 		overwrite := fs.Bool("overwrite", false, "replace the relay that is here")
 		serve := fs.String("serve", "", "do a `STEP` for chatmaild move on another machine: check, inventory, update or finish")
 		return func(ctx context.Context, env *command.Env, args []string) error {
@@ -47,14 +48,14 @@ type restore struct {
 	now       time.Time
 	target    *snapshot.Target
 	part      func() float64 // how much of the file was read
-	progress  *transfer
+	progress  *transfer.Progress
 }
 
-func (r *restore) run(ctx context.Context, name string, locks locks) error {
+func (r *restore) run(ctx context.Context, name string, locks transfer.Locks) error {
 	if err := r.machine.RequireRoot(); err != nil {
 		return err
 	}
-	in, file, err := openArchive(r.env, name, locks)
+	in, file, err := transfer.Open(r.env, name, locks)
 	if file != nil {
 		defer file.Close()
 	}
@@ -64,7 +65,7 @@ func (r *restore) run(ctx context.Context, name string, locks locks) error {
 	if in.Head().Update {
 		return errors.New("this is no backup, but a part of a move")
 	}
-	r.part = file.part()
+	r.part = file.Part()
 	if err := r.begin(in); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (r *restore) run(ctx context.Context, name string, locks locks) error {
 		return err
 	}
 	// Debian's own servers run as they were installed.
-	if err := stopRelay(ctx, r.env.Stderr, r.machine); err != nil {
+	if err := transfer.StopRelay(ctx, r.env.Stderr, r.machine); err != nil {
 		return err
 	}
 	err = r.receive(ctx, in.Head().ID, last)
@@ -81,9 +82,9 @@ func (r *restore) run(ctx context.Context, name string, locks locks) error {
 		err = r.finish(ctx)
 	}
 	if err != nil {
-		r.progress.clear()
+		r.progress.Clear()
 		if errors.Is(err, context.Canceled) {
-			err = errInterrupted
+			err = transfer.ErrInterrupted
 		}
 		return command.WithHint(fmt.Errorf("the restore is not finished: %w", err), "the same command goes on with it")
 	}
@@ -155,49 +156,17 @@ func (r *restore) folders() error {
 	return nil
 }
 
-// stopRelay turns off mail and our daemons, until the next run.
-func stopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
-	// Debian's postfix.service is a name for postfix@-, and does not wait for it.
-	names := append([]string{wanted.Target, "chatmaild-expire.service", wanted.PostfixInstance}, wanted.MailUnits()...)
-	units, err := machine.Units(ctx, names...)
-	if err != nil {
-		return err
-	}
-	var enabled, running []string
-	for _, u := range units {
-		if u.Enabled == "enabled" {
-			enabled = append(enabled, u.Name)
-		}
-		if u.Load == "loaded" && u.Active != "inactive" && u.Active != "failed" {
-			running = append(running, u.Name)
-		}
-	}
-	for _, step := range []struct {
-		verb  string
-		units []string
-	}{{"disable", enabled}, {"stop", running}} {
-		if len(step.units) == 0 {
-			continue
-		}
-		fmt.Fprintf(progress, "  %s %s\n", step.verb, strings.Join(step.units, " "))
-		if err := machine.Systemctl(ctx, step.verb, step.units...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // receive puts the pieces in place. From time to time it notes how far it came.
 func (r *restore) receive(ctx context.Context, id, last string) error {
 	unfinished := relocation.RestoreIn(r.target.Conf, r.machine)
-	r.progress = newTransfer(r.env.Stderr, "restore", 0, archive.State{})
-	r.progress.part = r.part
+	r.progress = transfer.NewProgress(r.env.Stderr, "restore", 0, archive.State{})
+	r.progress.Part = r.part
 	noted := time.Now()
 	var state archive.State
 	err := r.target.Receive(ctx, last, func(s archive.State) error {
 		state = s
-		r.progress.show(s)
-		if time.Since(noted) < noteEach {
+		r.progress.Show(s)
+		if time.Since(noted) < transfer.NoteEach {
 			return nil
 		}
 		noted = time.Now()
@@ -206,7 +175,7 @@ func (r *restore) receive(ctx context.Context, id, last string) error {
 	if err != nil {
 		return err
 	}
-	r.progress.finish(state)
+	r.progress.Finish(state)
 	return r.target.Sync()
 }
 
@@ -227,18 +196,4 @@ func (r *restore) finish(context.Context) error {
 		return err
 	}
 	return relocation.RestoreIn(r.target.Conf, r.machine).Remove()
-}
-
-// parseConfig reads a configuration that came from elsewhere.
-func parseConfig(text string) (*config.Config, error) {
-	return config.Parse("the configuration of the other side", text)
-}
-
-// readAll reads a small input.
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = errors.New("it is too long")
-	}
-	return text, err
 }

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 )
 
 // maxHeld is how large a file may be to be read as a whole: then what is archived is of

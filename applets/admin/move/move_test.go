@@ -1,10 +1,11 @@
-package admin
+package move
 
 import (
 	"strings"
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/host/hosttest"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/wanted"
 )
@@ -30,11 +31,11 @@ func TestMoveLoad(t *testing.T) {
 		{"to another machine, too late", &relocation.Move{ID: "ID", To: "root@other", Phase: relocation.Done}, false, "", false, "this relay has moved to root@other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			machine := aRelay(t)
+			machine := hosttest.Relay(t)
 			if tt.mailOn {
 				machine.Active[wanted.Postfix] = time.Now()
 			}
-			m := move{conf: machine.conf(t), machine: machine.Host, there: "root@new"}
+			m := move{conf: machine.Conf(), machine: machine.Host, there: "root@new"}
 			if tt.noted != nil {
 				if err := relocation.MoveIn(m.conf, m.machine).Write(tt.noted); err != nil {
 					t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/config"
 )
 

@@ -1,4 +1,4 @@
-package admin
+package backup
 
 import (
 	"encoding/base64"
@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer"
+	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/command"
 )
 
 // verifyBackup reads a whole archive and checks every sum in it.
-func verifyBackup(env *command.Env, name string, locks locks) error {
-	r, in, err := openArchive(env, name, locks)
+func verifyBackup(env *command.Env, name string, locks transfer.Locks) error {
+	r, in, err := transfer.Open(env, name, locks)
 	if in != nil {
 		defer in.Close()
 	}
@@ -22,8 +23,8 @@ func verifyBackup(env *command.Env, name string, locks locks) error {
 	}
 	head := r.Head()
 	fmt.Fprintf(env.Stdout, "relay of %s, made %s by chatmaild %s\n", head.Domain, head.Made.UTC().Format("2006-01-02 15:04 UTC"), head.Version)
-	p := newTransfer(env.Stderr, "verify", 0, archive.State{})
-	p.part = in.part()
+	p := transfer.NewProgress(env.Stderr, "verify", 0, archive.State{})
+	p.Part = in.Part()
 	var whole int64 // octets up to the last whole piece
 	for {
 		item, err := r.Next()
@@ -31,25 +32,25 @@ func verifyBackup(env *command.Env, name string, locks locks) error {
 			break
 		}
 		if err != nil {
-			p.clear()
+			p.Clear()
 			return brokenOff(env, r.State(), in, whole, err)
 		}
 		if item.Sum != nil {
 			// The sum's own padding is read with what comes next.
-			whole = (in.n.Load() + archive.BlockSize - 1) / archive.BlockSize * archive.BlockSize
-			p.show(r.State())
+			whole = (in.N.Load() + archive.BlockSize - 1) / archive.BlockSize * archive.BlockSize
+			p.Show(r.State())
 		}
 	}
-	p.clear()
+	p.Clear()
 	s := r.State()
 	fmt.Fprintf(env.Stdout, "whole: %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
 	return nil
 }
 
 // brokenOff says what is left of an archive, and how to go on with it.
-func brokenOff(env *command.Env, s archive.State, in *reading, whole int64, err error) error {
+func brokenOff(env *command.Env, s archive.State, in *transfer.Input, whole int64, err error) error {
 	fmt.Fprintf(env.Stdout, "whole up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
-	if !errors.Is(err, archive.ErrCutOff) || in.sealed || s.Pieces == 0 {
+	if !errors.Is(err, archive.ErrCutOff) || in.Sealed || s.Pieces == 0 {
 		return err
 	}
 	text, fault := json.Marshal(s)

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 )
 
 // partsAhead is how many parts of a piece may wait to be written.

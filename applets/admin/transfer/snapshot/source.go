@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/admin/archive"
+	"chatmaild/applets/admin/transfer/archive"
 )
 
 // A Source reads a relay.
