@@ -15,11 +15,13 @@ import (
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
+	"chatmaild/applets/metric"
 	"chatmaild/applets/web"
 	"chatmaild/applets/web/signup"
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging"
+	"chatmaild/store/census"
 	"chatmaild/store/invites"
 	"chatmaild/store/maildir"
 )
@@ -55,7 +57,7 @@ func newAccountFixture(t *testing.T, more ...string) *accountFixture {
 			Machine: &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
 			Policy:  f.policy.Current, Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
 		}),
-		mailboxes: mailboxes, log: log,
+		mailboxes: mailboxes, log: log, took: NewMetrics(&metric.Set{}).login,
 	}
 	return f
 }
@@ -271,6 +273,26 @@ func TestDovecotAsksForOurKeys(t *testing.T) {
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("dict-auth.conf.tmpl does not say %q", want)
+		}
+	}
+}
+
+// TestCounts has accounts counted by the kinds of their names, and logins timed.
+func TestCounts(t *testing.T) {
+	set := &metric.Set{}
+	m := NewMetrics(set)
+	m.count(census.Counts{CI: 2, Others: 3, Deleted: 4, Known: true})
+	f := newAccountFixture(t)
+	f.took = m.login
+	f.lookup(t, `shared/passdb/password1"abcdefghi@chat.example`)
+	f.lookup(t, `shared/userdb/abcdefghi@chat.example`)
+	var text strings.Builder
+	if err := set.Tell(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"accounts 5", "ci_accounts 2", "nonci_accounts 3", "chatmaild_accounts_deleted_total 4", "chatmaild_login_seconds_count 1"} {
+		if !strings.Contains(text.String(), "\n"+want+"\n") {
+			t.Errorf("the metrics lack %s", want)
 		}
 	}
 }

@@ -1,20 +1,16 @@
 package doveauth
 
 import (
-	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
-	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/census"
 	"chatmaild/store/expire"
 )
@@ -141,38 +137,5 @@ func (m *Metrics) expiry(conf *config.Config) {
 	m.faulty.Set(float64(last.Faults))
 	for reason, tally := range last.Deleted {
 		m.expired.At(reason).Set(float64(tally.Count))
-	}
-}
-
-// timedLogins measures how long logins take.
-type timedLogins struct {
-	*handler
-	metrics *Metrics
-}
-
-var _ dict.Handler = (*timedLogins)(nil)
-
-// Lookup implements dict.Handler.
-func (t *timedLogins) Lookup(ctx context.Context, key, user string) (string, bool, error) {
-	if strings.HasPrefix(key, passdbPrefix) {
-		defer func(start time.Time) { t.metrics.login.Took(time.Since(start)) }(time.Now())
-	}
-	return t.handler.Lookup(ctx, key, user)
-}
-
-// watchAndCount follows the policy and counts the mailboxes. Logins go on when
-// nobody counts.
-func watchAndCount(rules *policy.Policy, mailboxes *census.Census, log *slog.Logger) func(context.Context) error {
-	return func(ctx context.Context) error {
-		counting := make(chan struct{})
-		go func() {
-			defer close(counting)
-			if err := mailboxes.Run(ctx); err != nil {
-				log.Warn("the metrics do not know the accounts any more", "error", err)
-			}
-		}()
-		err := rules.Watch(ctx)
-		<-counting
-		return err
 	}
 }

@@ -164,9 +164,10 @@ func (c *clockProof) daysAhead(t *testing.T) {
 journalctl --no-pager --output=cat --unit=chatmaild-expire.service --lines=20`)
 	contains(t, "expire", said, "set ahead by 3.0 days since the last run", "--clock-is-right")
 	c.old(t)
-	// Nobody can write into that mailbox until the clock is right again; and metrics,
-	// which has a message that waits alone tried each minute, shall not hide who frees it.
-	c.script(t, fmt.Sprintf(`systemctl stop chatmaild-metrics.socket chatmaild-metrics.service
+	// Nobody can write into that mailbox until the clock is right again; and
+	// queuewatch, which has a message that waits alone tried each minute, must not hide who
+	// frees it.
+	c.script(t, fmt.Sprintf(`systemctl stop chatmaild-queuewatch.path chatmaild-queuewatch.service
 chmod 0 %s
 printf 'Subject: late\n\nlate\n' | sendmail -f postmaster@_relay.test %s`, c.folder(), c.still.addr))
 	waitDeferred(t, c.relay, "said: 4")
@@ -181,7 +182,7 @@ func (c *clockProof) daysBack(t *testing.T) {
 	until(deadline(t, backTimeout), t, "the message that waited", func() bool {
 		return c.script(t, "ls "+c.folder()+"/new") != ""
 	})
-	c.script(t, "systemctl start chatmaild-metrics.socket chatmaild-metrics.service")
+	c.script(t, "systemctl start chatmaild-queuewatch.path")
 	s, err := c.login(deadline(t, stepTimeout), c.late)
 	if err != nil {
 		t.Fatal(err)
