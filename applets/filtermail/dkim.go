@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/dns/resolver"
-	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/config"
 	"chatmaild/applets/dns"
 	"chatmaild/mailfilter/dkim"
@@ -35,11 +34,10 @@ func verifier(conf *config.Config, log *slog.Logger) *dkim.Verifier {
 	})
 }
 
-// authority asks a domain's own name servers for a key. How long it is true they are not
-// asked; the verifier has a bound.
+// authority asks a domain's own name servers for a key.
 func authority(ctx context.Context, name string) (dkim.Records, error) {
 	ctx, cancel := context.WithTimeout(ctx, dns.LookupTimeout)
 	defer cancel()
-	texts, err := new(resolver.Resolver).Values(ctx, name+".", zone.TXT)
-	return dkim.Records{Texts: texts, TTL: time.Hour}, err
+	texts, ttl, err := new(resolver.Resolver).TXT(ctx, name+".")
+	return dkim.Records{Texts: texts, TTL: ttl}, err
 }

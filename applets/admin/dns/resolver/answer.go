@@ -23,6 +23,7 @@ var codes = map[zone.Type]dnsmessage.Type{
 // answer is what a server said of a name.
 type answer struct {
 	values []string
+	ttl    uint32 // of the last value, in seconds
 	alias  string // the name that the last alias in the answer leads to
 }
 
@@ -61,7 +62,7 @@ func parse(reply []byte, t zone.Type) (a answer, err error) {
 		if err != nil {
 			return answer{}, err
 		}
-		a.values = append(a.values, text)
+		a.values, a.ttl = append(a.values, text), r.Header.TTL
 	}
 }
 

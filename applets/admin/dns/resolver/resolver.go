@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"chatmaild/applets/admin/dns/zone"
 )
@@ -36,21 +37,33 @@ type Resolver struct {
 // has none, which is no error. Aliases are followed, to other zones too, unless
 // they are what is asked for.
 func (r *Resolver) Values(ctx context.Context, name string, t zone.Type) ([]string, error) {
+	a, err := r.look(ctx, name, t)
+	return a.values, err
+}
+
+// TXT returns the texts of the TXT records of a name, as Values does, and how long they
+// are true.
+func (r *Resolver) TXT(ctx context.Context, name string) (texts []string, ttl time.Duration, err error) {
+	a, err := r.look(ctx, name, zone.TXT)
+	return a.values, time.Duration(a.ttl) * time.Second, err
+}
+
+func (r *Resolver) look(ctx context.Context, name string, t zone.Type) (answer, error) {
 	for range maxAliases {
 		servers, err := r.authorities(ctx, name)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
 		a, err := r.ask(ctx, servers, name, t)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
 		if a.alias == "" || t == zone.CNAME || len(a.values) > 0 {
-			return a.values, nil
+			return a, nil
 		}
 		name = a.alias
 	}
-	return nil, fmt.Errorf("%s is an alias of an alias, %d times over", name, maxAliases)
+	return answer{}, fmt.Errorf("%s is an alias of an alias, %d times over", name, maxAliases)
 }
 
 // authorities returns the addresses of the servers of the closest zone above name.

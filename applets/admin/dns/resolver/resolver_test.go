@@ -139,6 +139,9 @@ func TestValues(t *testing.T) {
 				t.Errorf("%s %s (truncated: %v): got %q, %v, want %q", tt.name, tt.t, small, got, err, tt.want)
 			}
 		}
+		if _, ttl, err := r.TXT(t.Context(), "d.test."); err != nil || ttl != time.Minute {
+			t.Errorf("TXT: true for %v, want a minute; %v", ttl, err)
+		}
 	}
 }
 
