@@ -127,6 +127,7 @@ func TestLogged(t *testing.T) {
 		{Identifier: "postfix/smtp", Message: "4g: to=<a@y.test>, relay=none, delay=3, delays=0/0/0/0, dsn=4.4.1, status=deferred (timed out)"},
 		{Identifier: "postfix/smtpd", Message: "NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 554 5.7.1"},
 		{Identifier: "postfix/smtpd", Message: "timeout after DATA (1024 bytes) from unknown[192.0.2.1]"},
+		{Identifier: "postfix/smtpd", Message: "warning: Connection concurrency limit exceeded: 41 from unknown[192.0.2.1] for service smtp"},
 		{Identifier: "postfix/smtpd", Message: "warning: something"},
 		{Identifier: "opendkim", Message: "4g: DKIM-Signature field added (s=opendkim, d=x.test)"},
 		{Identifier: "dovecot", Message: "lmtp: something"},
@@ -142,6 +143,7 @@ func TestLogged(t *testing.T) {
 		`chatmaild_deliveries_total{to="remote",status="deferred"} 1`, `chatmaild_deliveries_total{to="remote",status="sent"} 0`,
 		`chatmaild_delivery_seconds_count{to="local"} 1`, `chatmaild_delivery_seconds_sum{to="local"} 0.05`,
 		"chatmaild_mailbox_full_total 1", "chatmaild_postfix_noqueue_total 1", `chatmaild_postfix_timeouts_total{after="data"} 1`,
+		`chatmaild_postfix_limited_total{limit="concurrency"} 1`, `chatmaild_postfix_limited_total{limit="rate"} 0`,
 		`chatmaild_postfix_problems_total{level="warning"} 1`, "chatmaild_dkim_signed_total 1",
 	} {
 		if !strings.Contains(text.String(), "\n"+want+"\n") {

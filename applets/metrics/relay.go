@@ -43,6 +43,7 @@ type relayMetrics struct {
 	delivery   *metric.Histograms
 	noQueue    *metric.Value
 	timeouts   *metric.Values
+	limited    *metric.Values
 	problems   *metric.Values
 	signed     *metric.Value
 	full       *metric.Value
@@ -82,6 +83,8 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 		noQueue:  set.Counter("chatmaild_postfix_noqueue_total", "Commands that Postfix refused before there was a message").At(),
 		timeouts: set.Counter("chatmaild_postfix_timeouts_total", "Clients of Postfix that fell silent, by the command after which they did",
 			metric.Label{Name: "after", Values: postfix.Stages()}),
+		limited: set.Counter("chatmaild_postfix_limited_total", "Connections that Postfix refused because their client had too many, or opened them too fast",
+			metric.Label{Name: "limit", Values: postfix.Limits()}),
 		problems: set.Counter("chatmaild_postfix_problems_total", "Lines of Postfix's log by their level", metric.Label{Name: "level", Values: postfix.Levels()}),
 		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages that were signed").At(),
 		full:     set.Counter("chatmaild_mailbox_full_total", "Deliveries that a full mailbox refused").At(),
@@ -175,6 +178,8 @@ func (m *relayMetrics) logged(line journal.Entry) {
 		m.noQueue.Add(1)
 	case postfix.Timeout:
 		m.timeouts.At(e.After).Add(1)
+	case postfix.Limited:
+		m.limited.At(e.Limit).Add(1)
 	case postfix.Problem:
 		m.problems.At(e.Level).Add(1)
 	case postfix.Signed:

@@ -15,6 +15,7 @@ const (
 	Delivery      // of one recipient, or the attempt
 	NoQueue       // refused before there was a message
 	Timeout       // a client fell silent
+	Limited       // a client had too many connections, or opened them too fast
 	Problem       // something that Postfix warns of
 	Signed        // OpenDKIM added a signature
 )
@@ -27,6 +28,7 @@ type Event struct {
 	Delay  time.Duration // Delivery: since the message's arrival
 	Full   bool          // Delivery: the mailbox is full
 	After  string        // Timeout: one of Stages
+	Limit  string        // Limited: one of Limits
 	Level  string        // Problem: one of Levels
 }
 
@@ -35,6 +37,9 @@ func Statuses() []string { return []string{"sent", "deferred", "bounced", "expir
 
 // Stages are those of SMTP after which a client fell silent.
 func Stages() []string { return []string{"data", "end_of_message", "other"} }
+
+// Limits are those on the connections of a client (anvil(8)).
+func Limits() []string { return []string{"concurrency", "rate"} }
 
 // Levels are those of Postfix's problems (postlog(1)).
 func Levels() []string { return []string{"warning", "error", "fatal", "panic"} }
@@ -50,6 +55,11 @@ func ParseLog(identifier, line string) Event {
 		return Event{}
 	}
 	program := rest[strings.LastIndexByte(rest, '/')+1:]
+	for _, limit := range Limits() {
+		if strings.HasPrefix(line, "warning: Connection "+limit+" limit exceeded: ") {
+			return Event{Kind: Limited, Limit: limit}
+		}
+	}
 	for _, level := range Levels() {
 		if strings.HasPrefix(line, level+": ") {
 			return Event{Kind: Problem, Level: level}

@@ -30,6 +30,8 @@ func TestParseLog(t *testing.T) {
 		{"postfix/submission/smtpd", "timeout after DATA (1024 bytes) from unknown[192.0.2.1]", Event{Kind: Timeout, After: "data"}},
 		{"postfix/smtpd", "timeout after END-OF-MESSAGE from unknown[192.0.2.1]", Event{Kind: Timeout, After: "end_of_message"}},
 		{"postfix/smtpd", "timeout after AUTH from unknown[192.0.2.1]", Event{Kind: Timeout, After: "other"}},
+		{"postfix/smtpd", "warning: Connection concurrency limit exceeded: 41 from unknown[192.0.2.1] for service smtp", Event{Kind: Limited, Limit: "concurrency"}},
+		{"postfix/smtpd", "warning: Connection rate limit exceeded: 1201 from unknown[192.0.2.1] for service smtp", Event{Kind: Limited, Limit: "rate"}},
 		{"postfix/smtpd", "warning: TLS library problem", Event{Kind: Problem, Level: "warning"}},
 		{"postfix/master", "fatal: bind: Address already in use", Event{Kind: Problem, Level: "fatal"}},
 		{"postfix/smtpd", "connect from unknown[192.0.2.1]", Event{}},

@@ -124,9 +124,23 @@ func (v view) Submission() []submission {
 	return list
 }
 
-// ConnectionsPerClient bounds what one address may take of the submission
-// listeners: a fifth, so that no single network locks out the others.
-func (v view) ConnectionsPerClient() int { return max(v.MaxSMTPConnections/5, 1) }
+// clients bounds the connections of clients to a listener of Postfix.
+type clients struct {
+	All  int // at once
+	One  int // of those, from one address: so none locks out the others
+	Rate int // that one address may open in a minute; 0: not bounded
+}
+
+// Clients are the bounds of the submission listeners and of port 25. That serves as many clients as the filter has messages of in
+// hand, and as many again, which talk or wait; the filter accepts twice that. A relay that
+// has much to say keeps its connections open.
+func (v view) Clients() struct{ Submission, Incoming clients } {
+	share := func(all, rate int) clients { return clients{all, max(all/5, 1), rate} }
+	return struct{ Submission, Incoming clients }{
+		Submission: share(v.MaxSMTPConnections, 0),
+		Incoming:   share(2*v.FiltermailMaxInFlight, 1200),
+	}
+}
 
 // AdminContact is the operator's address, or "".
 func (v view) AdminContact() string { return v.PrivacyMail }
