@@ -98,8 +98,8 @@ lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	$(call need,shellcheck mandoc systemd)
 	@mkdir -p build; files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt:" $$files; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet ./... ./testdata/lab/... ./testdata/bench/...
-	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/bench/...
+	$(GO) vet ./... ./testdata/lab/... ./testdata/bench/... ./testdata/smuggle
+	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/bench/... ./testdata/smuggle
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning packaging/man/*
 	rm -rf build/units && cp -r packaging/systemd build/units

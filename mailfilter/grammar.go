@@ -37,6 +37,7 @@ type form struct {
 	types     media
 	free      bool // the description is any short text
 	encodings bool // of the content: any
+	untyped   bool // it may have no type, and is text then (RFC 2046, section 5.1)
 }
 
 // The forms of parts. Reports are bounded as a whole; see report.go.
@@ -49,7 +50,7 @@ var (
 	requestPart = form{types: media{"text/plain": textParams}}
 	keysPart    = form{types: media{"application/autocrypt-setup": fileParams}}
 
-	noticePart = form{free: true, encodings: true, types: media{
+	noticePart = form{free: true, encodings: true, untyped: true, types: media{
 		"text/plain":            {"charset": isWord, "format": isWord, "delsp": isWord},
 		"text/html":             {"charset": isWord},
 		"multipart/alternative": {"boundary": isBoundary, "differences": isWord, "charset": isWord},

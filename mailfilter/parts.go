@@ -198,6 +198,9 @@ func (p *parts) part(f form) (contentType, error) {
 		if err := h.fits(f); err != nil {
 			return contentType{}, refuse(Unencrypted, err)
 		}
+		if f.untyped && !has(h.fields, "Content-Type") {
+			return contentType{media: "text/plain"}, nil
+		}
 		ct, err := h.contentType(f.types)
 		if err == ErrCleartext {
 			err = errParts

@@ -220,7 +220,7 @@ func (e *entity) described(free bool) error {
 		}
 	}
 	text, _ := e.first("Content-Description")
-	if !free && strings.Count(text, " ") > 5 {
+	if !free && strings.Count(text, " ") > 6 {
 		return fmt.Errorf("description of a part: %s", text)
 	}
 	return nil
