@@ -21,16 +21,19 @@ import (
 	"chatmaild/mailfilter/ratelimit"
 )
 
-// What one contact gets answered: more than a person types, less than a program
-// sends.
+// What one person gets answered, and all of another relay together: more than people
+// type, less than programs send. Both leave room for others in what the relay lets any
+// account send.
 const (
-	answersPerMinute = 12
-	answersBurst     = 20
+	answersPerMinute      = 12
+	answersBurst          = 4
+	relayAnswersPerMinute = 24
+	relayAnswersBurst     = 8
 )
 
-// contactsAtOnce is how many contacts the bot tells apart while they write faster than
-// that.
-const contactsAtOnce = 4096
+// sourcesAtOnce is how many people, and relays, the bot tells apart while they write
+// faster than that.
+const sourcesAtOnce = 4096
 
 // Command answers on echo@DOMAIN.
 var Command = command.Command{
@@ -90,24 +93,32 @@ func readIdentity(cfg *config.Config) (*bot.Identity, error) {
 func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, identity *bot.Identity) error {
 	log := env.Log()
 	domain := cfg.AddressDomain()
-	keys, err := session.OpenKeys(filepath.Join(cfg.EchobotDir(), "keys"), time.Now)
+	contacts, err := session.OpenContacts(filepath.Join(cfg.EchobotDir(), "contacts"), time.Now)
 	if err != nil {
 		return err
 	}
-	contacts, err := limiter(answersPerMinute, answersBurst, contactsAtOnce)
+	// Where versions before this one kept keys, of strangers too.
+	if err := os.RemoveAll(filepath.Join(cfg.EchobotDir(), "keys")); err != nil {
+		return fmt.Errorf("removing keys of people who have not written: %w", err)
+	}
+	start := time.Now()
+	fair, err := newAnswers(domain, func() time.Duration { return time.Since(start) })
 	if err != nil {
 		return err
 	}
 	// Below what the relay lets any account send, so that it never has to say no.
 	// The rest is for probes.
-	all, err := limiter(max(1, cfg.MaxUserSendPerMinute*3/4), max(1, cfg.MaxUserSendBurstSize/2), 1)
+	all, err := ratelimit.New(ratelimit.Options{
+		PerMinute: max(1, cfg.MaxUserSendPerMinute*3/4), Burst: max(1, cfg.MaxUserSendBurstSize/2), Senders: 1,
+		Now: func() time.Duration { return time.Since(start) },
+	})
 	if err != nil {
 		return err
 	}
 	self := identity.Self(domain)
 	metrics := service.NewMetrics("echobot", time.Now())
 	s := session.New(session.Options{
-		Bot:      bot.New(bot.Options{Identity: identity, Domain: domain, Keys: keys, Contacts: contacts}),
+		Bot:      bot.New(bot.Options{Identity: identity, Domain: domain, Contacts: contacts, Answers: fair}),
 		Server:   ownServer(cfg),
 		Addr:     self.Addr,
 		Password: identity.Password,
@@ -122,14 +133,6 @@ func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, ident
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("echobot"),
 	}
 	return daemon.Run(ctx)
-}
-
-func limiter(perMinute, burst, senders int) (*ratelimit.Limiter, error) {
-	start := time.Now()
-	return ratelimit.New(ratelimit.Options{
-		PerMinute: perMinute, Burst: burst, Senders: senders,
-		Now: func() time.Duration { return time.Since(start) },
-	})
 }
 
 // ownServer is the relay on this machine. Who else would answer on its loopback

@@ -34,6 +34,13 @@ func (m *botMeeting) inGroup(t *testing.T) {
 	if _, err := m.alice.SendText(ctx, m.group, "good morning"); err != nil {
 		t.Fatal(err)
 	}
+	// The bot answers those who have written themselves.
+	heard := answer(ctx, t, m.bob, "Alice's message", func(got Message) bool { return got.Text == "good morning" })
+	from = m.alice.Position()
+	if _, err := m.bob.SendText(ctx, heard.ChatID, "good evening"); err != nil {
+		t.Fatal(err)
+	}
+	m.said(ctx, t, m.alice, from, "good evening")
 	if _, err := m.alice.SendText(ctx, m.group, "@echo how are you"); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/mail"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,23 +23,27 @@ const (
 	maxPending = 64             // texts whose file is still to come
 )
 
-// Keys keeps the public keys of others.
-type Keys interface {
-	Get(fingerprint string) *chat.Cert // nil if not known
-	// Put keeps a key. One that is there is replaced only by its owner's own
-	// word, not by what others say it is.
-	Put(c *chat.Cert, own bool) error
+// Contact is one who has written to the bot.
+type Contact struct {
+	Cert *chat.Cert
+	Addr string // from which he wrote last; nobody else's, as DKIM or the login proved it
 }
 
-// Limiter says whether there may be one more answer to a contact.
-type Limiter interface{ Allow(contact string) bool }
+// Contacts keeps them.
+type Contacts interface {
+	Get(fingerprint string) *Contact // nil if he has not written
+	Put(*Contact) error
+}
+
+// Limiter says whether there may be one more answer to an address.
+type Limiter interface{ Allow(addr string) bool }
 
 // Options are what a Bot is made of. All are required.
 type Options struct {
 	Identity *Identity
 	Domain   string // what stands behind the "@"
-	Keys     Keys
-	Contacts Limiter
+	Contacts Contacts
+	Answers  Limiter
 }
 
 // Bot answers messages. Handle is for one goroutine.
@@ -91,6 +94,7 @@ func Outcomes() []Outcome {
 // Result is what to do about a message.
 type Result struct {
 	Outcome Outcome
+	From    string        // the address that it came from
 	Send    []chat.Sealed // in this order
 	Probe   string        // the ID of the bot's own message that came back
 	Err     error         // why it was unreadable, or failed
@@ -98,10 +102,25 @@ type Result struct {
 
 // Handle says what to do about a message that was received then, and is read now.
 func (b *Bot) Handle(raw []byte, received, now time.Time) Result {
-	m, err := b.self.Open(raw, b.inviter.Secrets(), b.Keys.Get)
-	switch {
-	case err != nil:
+	m, err := b.self.Open(raw, b.inviter.Secrets(), b.cert)
+	if err != nil {
 		return Result{Outcome: Unreadable, Err: err}
+	}
+	r := b.handle(m, received, now)
+	r.From = m.From.Address
+	return r
+}
+
+// cert returns the key of a contact, or nil.
+func (b *Bot) cert(fingerprint string) *chat.Cert {
+	if c := b.Contacts.Get(fingerprint); c != nil {
+		return c.Cert
+	}
+	return nil
+}
+
+func (b *Bot) handle(m *chat.Message, received, now time.Time) Result {
+	switch {
 	case m.Encrypted && m.Signed && m.Sender.Fingerprint() == b.self.Key.Cert().Fingerprint():
 		return Result{Outcome: Probed, Probe: m.ID}
 	case now.Sub(received) > maxAge:
@@ -118,7 +137,7 @@ func (b *Bot) Handle(raw []byte, received, now time.Time) Result {
 
 // join answers a step of SecureJoin, and greets who has taken the last.
 func (b *Bot) join(m *chat.Message, now time.Time) Result {
-	if !b.Contacts.Allow(m.From.Address) {
+	if !b.Answers.Allow(m.From.Address) {
 		return Result{Outcome: TooFast}
 	}
 	answer, joined, err := b.inviter.Answer(m, now)
@@ -139,46 +158,31 @@ func (b *Bot) join(m *chat.Message, now time.Time) Result {
 	return r
 }
 
-// talk answers what a person wrote.
+// talk answers what a person wrote. One who is new takes an answer of his allowance, even
+// if there is nothing to say to him: he is kept.
 func (b *Bot) talk(m *chat.Message, now time.Time) Result {
-	to := b.destination(m, now)
-	if to.group {
-		if len(to.members) > maxGroup {
-			return Result{Outcome: Ignored}
-		}
-		if err := b.learn(m); err != nil {
-			return Result{Outcome: Failed, Err: err}
-		}
-		to = b.destination(m, now)
+	if m.GroupID() != "" && len(m.To) > maxGroup {
+		return Result{Outcome: Ignored}
 	}
 	reply := b.reply(m, now)
+	known := b.Contacts.Get(m.Sender.Fingerprint())
+	if reply == nil && known != nil && known.Addr == m.From.Address {
+		return Result{Outcome: Ignored}
+	}
+	if !b.Answers.Allow(m.From.Address) {
+		return Result{Outcome: TooFast}
+	}
+	if err := b.Contacts.Put(&Contact{m.Sender, m.From.Address}); err != nil {
+		return Result{Outcome: Failed, Err: err}
+	}
 	if reply == nil {
 		return Result{Outcome: Ignored}
 	}
-	if !b.Contacts.Allow(m.Sender.Fingerprint()) {
-		return Result{Outcome: TooFast}
-	}
-	sealed, err := b.seal(to, reply)
+	sealed, err := b.seal(b.destination(m, now), reply)
 	if err != nil {
 		return Result{Outcome: Failed, Err: err}
 	}
 	return Result{Outcome: Answered, Send: []chat.Sealed{*sealed}}
-}
-
-// learn keeps the keys of a group's members.
-func (b *Bot) learn(m *chat.Message) error {
-	if err := b.Keys.Put(m.Sender, true); err != nil {
-		return err
-	}
-	prints := fingerprints(m)
-	for _, cert := range m.Gossip {
-		if slices.Contains(prints, cert.Fingerprint()) {
-			if err := b.Keys.Put(cert, false); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // destination is where an answer goes: to one person, or to a group.
@@ -192,14 +196,15 @@ type destination struct {
 type member struct {
 	addr        mail.Address
 	fingerprint string
-	cert        *chat.Cert // nil if not known: then he gets nothing
+	contact     *Contact // nil if he has not written: then he gets nothing
 }
 
-// destination returns where the answer to a message goes: to all that it went
-// to, and its author.
+// destination returns where the answer to a message goes: to its author, and to those
+// that it went to who have written, too. What others say of a person, his key and his
+// addresses, is not looked at: it could be anybody's.
 func (b *Bot) destination(m *chat.Message, now time.Time) *destination {
 	d := &destination{now: now, to: m, group: m.GroupID() != ""}
-	d.members = append(d.members, member{m.From, m.Sender.Fingerprint(), m.Sender})
+	d.members = append(d.members, member{m.From, m.Sender.Fingerprint(), &Contact{m.Sender, m.From.Address}})
 	if !d.group {
 		return d
 	}
@@ -208,7 +213,7 @@ func (b *Bot) destination(m *chat.Message, now time.Time) *destination {
 		if strings.EqualFold(addr.Address, b.self.Addr) || i >= len(prints) || !chat.ValidAddress(addr.Address) {
 			continue
 		}
-		d.members = append(d.members, member{addr, prints[i], b.Keys.Get(prints[i])})
+		d.members = append(d.members, member{addr, prints[i], b.Contacts.Get(prints[i])})
 	}
 	return d
 }
@@ -234,15 +239,10 @@ func (b *Bot) seal(d *destination, m *chat.Message) (*chat.Sealed, error) {
 	for _, member := range d.members {
 		m.To = append(m.To, member.addr)
 		prints = append(prints, member.fingerprint)
-		if member.cert == nil {
-			continue
+		if member.contact != nil {
+			certs = append(certs, member.contact.Cert)
+			envelope = append(envelope, member.contact.Addr)
 		}
-		certs = append(certs, member.cert)
-		relays := member.cert.Relays()
-		if len(relays) == 0 {
-			relays = []string{member.addr.Address}
-		}
-		envelope = append(envelope, relays...)
 	}
 	if d.group {
 		m.Subject = d.to.Header.Get("Chat-Group-Name")

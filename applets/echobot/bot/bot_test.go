@@ -14,13 +14,13 @@ const domain = "relay.test"
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// keyring keeps keys in memory.
-type keyring map[string]*chat.Cert
+// contacts keeps contacts in memory.
+type contacts map[string]*Contact
 
-func (k keyring) Get(print string) *chat.Cert { return k[print] }
+func (k contacts) Get(print string) *Contact { return k[print] }
 
-func (k keyring) Put(c *chat.Cert, _ bool) error {
-	k[c.Fingerprint()] = c
+func (k contacts) Put(c *Contact) error {
+	k[c.Cert.Fingerprint()] = c
 	return nil
 }
 
@@ -39,7 +39,7 @@ func newBot(t testing.TB, domain string, answers int) *Bot {
 		t.Fatal(err)
 	}
 	a := allowance(answers)
-	return New(Options{Identity: id, Domain: domain, Keys: keyring{}, Contacts: &a})
+	return New(Options{Identity: id, Domain: domain, Contacts: contacts{}, Answers: &a})
 }
 
 func person(t testing.TB, name string) *chat.Self {
@@ -267,6 +267,7 @@ func TestJoin(t *testing.T) {
 
 func TestGroup(t *testing.T) {
 	alice, bob := person(t, "alice"), person(t, "bob")
+	file := []chat.File{{Name: "a", Type: "text/plain", Data: []byte("x")}}
 	tests := map[string]struct {
 		says *chat.Message
 		want string
@@ -282,10 +283,15 @@ func TestGroup(t *testing.T) {
 		"added":          {with(chat.Message{Text: "Member added"}, "Chat-Group-Member-Added", "echo@"+domain), "Hello, all!"},
 		"another added":  {with(chat.Message{Text: "Member added"}, "Chat-Group-Member-Added", "bob@"+domain), ""},
 		"file apart":     {with(chat.Message{Text: ""}, "Chat-Is-Post-Message", "1"), ""},
+		"file":           {&chat.Message{Text: "@echo see", Files: file}, "see"},
+		"file alone":     {&chat.Message{Text: "@echo", Files: file}, ""},
+		"file to come":   {with(chat.Message{Text: "@echo see"}, "Chat-Post-Message-Id", "<p@localhost>"), "see"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := newBot(t, domain, 10)
+			tell(t, b, alice, &chat.Message{Text: "hello"})
+			tell(t, b, bob, &chat.Message{Text: "hello"})
 			m := tt.says
 			if name == "quoted" || name == "after it" {
 				m.InReplyTo = b.mark + "x@localhost"
@@ -312,7 +318,7 @@ func TestGroup(t *testing.T) {
 			for _, reader := range []*chat.Self{alice, bob} {
 				answers, _ := open(t, b, reader, r)
 				got := answers[0]
-				if !strings.HasPrefix(got.Text, tt.want) || got.GroupID() != "group1234567" ||
+				if !strings.HasPrefix(got.Text, tt.want) || len(got.Files) != 0 || got.GroupID() != "group1234567" ||
 					got.Header.Get("Chat-Group-Name") != "Grüppchen" || got.Header.Get("Ephemeral-Timer") != "60" {
 					t.Errorf("%s reads %+v", reader.Name, got)
 				}
@@ -321,6 +327,59 @@ func TestGroup(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStrangersInGroup has the author of a message name members whom the bot has never
+// heard of, and one whom it has, at another address: nobody is written to but those who
+// wrote themselves, where they wrote from.
+func TestStrangersInGroup(t *testing.T) {
+	b, alice, bob := newBot(t, domain, 10), person(t, "alice"), person(t, "bob")
+	tell(t, b, bob, &chat.Message{Text: "hello"})
+	m := &chat.Message{Text: "@echo hello", Gossip: map[string]*chat.Cert{}, Date: now}
+	prints := []string{b.self.Key.Cert().Fingerprint()}
+	m.To = []mail.Address{{Address: "echo@" + domain}}
+	for i := range maxGroup - 2 {
+		victim := person(t, fmt.Sprint("victim", i))
+		m.To, prints = append(m.To, mail.Address{Address: victim.Addr}), append(prints, victim.Key.Cert().Fingerprint())
+		m.Gossip[victim.Addr] = victim.Key.Cert()
+	}
+	m.To, prints = append(m.To, mail.Address{Address: "other@example.org"}), append(prints, bob.Key.Cert().Fingerprint())
+	m = with(*m, "Chat-Group-Id", "group1234567", "Chat-Group-Name", "Group", "Chat-Group-Member-Fpr", strings.Join(prints, " "))
+	raw, err := alice.Encrypt(m, []*chat.Cert{b.self.Key.Cert()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := b.Handle(raw, now, now)
+	if len(r.Send) != 1 || fmt.Sprint(r.Send[0].To) != fmt.Sprint([]string{alice.Addr, bob.Addr}) {
+		t.Fatalf("got %s to %+v", r.Outcome, r.Send)
+	}
+	if r.From != alice.Addr || len(b.Contacts.(contacts)) != 2 {
+		t.Errorf("from %s; %d contacts are kept, want 2", r.From, len(b.Contacts.(contacts)))
+	}
+}
+
+// TestNewContactCosts holds that who is kept has taken an answer of his allowance, though
+// there was nothing to say to him.
+func TestNewContactCosts(t *testing.T) {
+	b := newBot(t, domain, 1)
+	for i, want := range []Outcome{Ignored, TooFast} {
+		if _, got := tell(t, b, person(t, fmt.Sprint("p", i)), &chat.Message{Text: " "}); got != want {
+			t.Errorf("contact %d: got %s, want %s", i, got, want)
+		}
+	}
+	if n := len(b.Contacts.(contacts)); n != 1 {
+		t.Errorf("%d contacts are kept, want 1", n)
+	}
+}
+
+func TestSource(t *testing.T) {
+	for addr, want := range map[string]string{
+		"a@relay.test": "a@relay.test", "A+tag@Relay.Test": "a@relay.test", "a@x.test": "@x.test", "b@X.test": "@x.test", "": "@",
+	} {
+		if got := Source(domain, addr); got != want {
+			t.Errorf("%q: got %q, want %q", addr, got, want)
+		}
 	}
 }
 

@@ -8,12 +8,13 @@
 // a group, or itself; and all that it writes says that a program wrote it. So
 // two bots that meet are silent. The steps of SecureJoin are answered whoever
 // takes them; each step has one answer, and none of the answers has one. For the
-// rest there is a rate for each contact, which holds for liars too.
+// rest there is a rate for each address, and for each other relay, which holds for
+// liars too.
 //
 // # Groups
 //
 // In a group the bot speaks when it is spoken to: a command, "@echo …", or an
-// answer to what it said. Then everybody in the group gets its answer. The
-// members' keys come with the messages of others (Autocrypt-Gossip), and are kept
-// under their fingerprints, which nobody can put another key under.
+// answer to what it said, and sends no files. Its answer goes to those members who
+// have written to it, here or in a group, and to the address from which they did: a
+// message must not make the bot write to people of its author's choice.
 package bot

@@ -41,12 +41,10 @@ func (b *Bot) reply(m *chat.Message, now time.Time) *chat.Message {
 			return nil
 		}
 		return b.groupGreeting()
+	case group && m.Header.Get("Chat-Is-Post-Message") != "":
+		return nil // a file
 	case m.Header.Get("Chat-Is-Post-Message") != "":
-		announced, ok := b.pendingText(m.ID)
-		if !ok && group {
-			return nil // nobody has spoken to the bot
-		}
-		text = announced
+		text = b.pendingText(m.ID)
 	case group:
 		if found := b.called.FindStringSubmatch(text); found != nil {
 			text = found[1]
@@ -75,10 +73,17 @@ func (b *Bot) say(m *chat.Message, text string, now time.Time) *chat.Message {
 		return &chat.Message{Text: fmt.Sprintf("pong\n\nYour clock said %s when you sent it; here it is %s: %s.",
 			m.Date.UTC().Format(time.TimeOnly), now.UTC().Format(time.TimeOnly), took(now.Sub(m.Date)))}
 	}
+	reply := &chat.Message{Text: cut(text)}
+	if m.GroupID() != "" {
+		// A file would go to each member: one message would make fifty of 2 MiB.
+		if reply.Text == "" {
+			return nil
+		}
+		return reply
+	}
 	if id := m.Header.Get("Chat-Post-Message-Id"); id != "" {
 		return b.announced(m, strings.Trim(id, "<> "), text)
 	}
-	reply := &chat.Message{Text: cut(text)}
 	for _, f := range m.Files {
 		if len(f.Data) > MaxFile {
 			return tooLarge()
@@ -134,14 +139,15 @@ func (b *Bot) announced(m *chat.Message, id, text string) *chat.Message {
 	return nil
 }
 
-func (b *Bot) pendingText(id string) (text string, ok bool) {
+// pendingText returns the text that announced a file, or "".
+func (b *Bot) pendingText(id string) string {
 	for i, p := range b.pending {
 		if p.id == id {
 			b.pending = slices.Delete(b.pending, i, i+1)
-			return p.text, true
+			return p.text
 		}
 	}
-	return "", false
+	return ""
 }
 
 func tooLarge() *chat.Message {
@@ -166,9 +172,10 @@ func command(text string) bool {
 func (b *Bot) greeting() *chat.Message {
 	return &chat.Message{Text: "Hello! I am the echo bot of " + b.Domain + ". Whatever you write to me, or send, I send back," +
 		" end-to-end encrypted. I keep none of it.\n\n/ping says how long your message took.\n/help says this again.\n\n" +
-		"In groups I answer to commands, and to messages that begin with @echo."}
+		"In groups I answer to commands, and to messages that begin with @echo; files I send back here alone."}
 }
 
 func (b *Bot) groupGreeting() *chat.Message {
-	return &chat.Message{Text: "Hello, all! I answer to /help and /ping, and I repeat what begins with @echo. All else I leave alone."}
+	return &chat.Message{Text: "Hello, all! I answer to /help and /ping, and I repeat what begins with @echo. All else I leave alone. " +
+		"Only those of you who have written before see what I say."}
 }

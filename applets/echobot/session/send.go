@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -14,39 +13,10 @@ import (
 )
 
 const (
-	maxQueued      = 64
-	maxQueuedBytes = 16 << 20
-
 	sendTries = 5
 	sendPause = 250 * time.Millisecond // between looks at the rate
 	idleTime  = time.Minute            // then the connection is given back
 )
-
-// queue holds what waits to be sent.
-type queue struct {
-	c      chan chat.Sealed
-	octets atomic.Int64
-}
-
-func newQueue() *queue { return &queue{c: make(chan chat.Sealed, maxQueued)} }
-
-// put says whether there was room.
-func (q *queue) put(m chat.Sealed) bool {
-	size := int64(len(m.Raw))
-	if q.octets.Add(size) <= maxQueuedBytes {
-		select {
-		case q.c <- m:
-			return true
-		default:
-		}
-	}
-	q.octets.Add(-size)
-	return false
-}
-
-func (q *queue) done(m *chat.Sealed) { q.octets.Add(-int64(len(m.Raw))) }
-
-func (q *queue) close() { close(q.c) }
 
 // sendAll sends until the queue is closed and empty. After ctx is done there is
 // little time left.
@@ -62,18 +32,21 @@ func (s *Session) sendAll(ctx context.Context) {
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
 	for {
-		select {
-		case m, ok := <-s.queue.c:
-			if !ok {
-				return
-			}
-			err := out.send(last, &m)
-			s.queue.done(&m)
+		if m := s.queue.next(); m != nil {
+			err := out.send(last, m)
+			s.queue.done(m)
 			s.Events.Sent(err)
 			if err != nil {
 				s.Log.Warn("an answer was not sent", "error", withoutText(err))
 			}
 			idle.Reset(idleTime)
+			continue
+		}
+		select {
+		case _, open := <-s.queue.wake:
+			if !open {
+				return
+			}
 		case <-idle.C:
 			out.close()
 			release()

@@ -9,9 +9,9 @@
 //
 // # Bounds
 //
-// What waits to be sent is bounded in number and in octets; what does not fit is
-// not answered. Keys of others are files in a folder, bounded in number: the ones
-// that were not seen for longest go.
+// What waits to be sent is bounded in number and in bytes, in all and for each source,
+// and the sources take turns; what does not fit is not answered. Contacts are files in a
+// directory, bounded in number: those that have not written for longest go.
 package session
 
 import (
@@ -141,7 +141,7 @@ func (s *Session) handle(m *mailbox.Mail) {
 		s.Log.Debug("cannot read a message", "error", result.Err)
 	}
 	for _, sealed := range result.Send {
-		if !s.queue.put(sealed) {
+		if !s.queue.put(s.Bot.Source(result.From), sealed) {
 			result.Outcome = bot.TooFast
 		}
 	}

@@ -128,13 +128,13 @@ func (p *phone) say(to *chat.Cert, text string) {
 // start runs a bot until stop is called, which waits for its end.
 func start(t *testing.T, r *chattest.Relay, id *bot.Identity, dir string, probe time.Duration) (events *record, stop func()) {
 	t.Helper()
-	keys, err := OpenKeys(dir, time.Now)
+	people, err := OpenContacts(dir, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	events = newRecord()
 	s := New(Options{
-		Bot:    bot.New(bot.Options{Identity: id, Domain: domain, Keys: keys, Contacts: always{}}),
+		Bot:    bot.New(bot.Options{Identity: id, Domain: domain, Contacts: people, Answers: always{}}),
 		Server: r.Server(), Addr: botAt, Password: id.Password, Send: always{}, Probe: probe,
 		Events: events, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
@@ -243,19 +243,60 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestQueue has one source fill the queue as far as it can, in number and in bytes, while
+// another has a single message, which is the next but one.
 func TestQueue(t *testing.T) {
-	q := newQueue()
-	big := chat.Sealed{Raw: make([]byte, maxQueuedBytes/2)}
-	for n, want := range []bool{true, true, false} {
-		if got := q.put(big); got != want {
-			t.Errorf("half of what it holds, %d times: got %v, want %v", n+1, got, want)
+	for _, tt := range []struct {
+		name string
+		size int
+		want int
+	}{{"number", 1, maxSourced}, {"bytes", maxSourcedBytes / 2, 2}} {
+		q := newQueue()
+		hostile := chat.Sealed{Raw: make([]byte, tt.size)}
+		taken := 0
+		for range 2 * maxQueued {
+			if q.put("hostile", hostile) {
+				taken++
+			}
+		}
+		if taken != tt.want {
+			t.Errorf("%s: one source has %d in the queue, want %d", tt.name, taken, tt.want)
+		}
+		if !q.put("honest", chat.Sealed{To: []string{alice}}) {
+			t.Errorf("%s: no room for another source", tt.name)
+		}
+		if first, second := q.next(), q.next(); first.To != nil || second.To == nil {
+			t.Errorf("%s: the other source waits for all of the first", tt.name)
 		}
 	}
-	<-q.c
-	q.done(&big)
-	for n := range 2 * maxQueued {
-		if got, want := q.put(chat.Sealed{}), n < maxQueued-1; got != want {
-			t.Fatalf("message %d: got %v, want %v", n, got, want)
+}
+
+// TestQueueIsBounded fills it from many sources.
+func TestQueueIsBounded(t *testing.T) {
+	q := newQueue()
+	for i := range 2 * maxQueued {
+		if got, want := q.put(fmt.Sprint(i), chat.Sealed{}), i < maxQueued; got != want {
+			t.Fatalf("message %d: got %v, want %v", i, got, want)
+		}
+	}
+	m := q.next()
+	if q.put("x", chat.Sealed{}) {
+		t.Error("there is room before a message is sent")
+	}
+	q.done(m)
+	if !q.put("x", chat.Sealed{}) {
+		t.Error("there is no room after a message was sent")
+	}
+	for range maxQueued {
+		q.done(q.next())
+	}
+	if q.next() != nil || q.count != 0 || q.octets != 0 {
+		t.Errorf("%d messages of %d bytes are left", q.count, q.octets)
+	}
+	big := chat.Sealed{Raw: make([]byte, maxSourcedBytes)}
+	for i := range 5 {
+		if got, want := q.put(fmt.Sprint(i), big), i < 4; got != want {
+			t.Errorf("a quarter of what it holds, %d times: got %v, want %v", i+1, got, want)
 		}
 	}
 }
@@ -270,10 +311,10 @@ func TestNoAddressInTheLog(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
+func TestContacts(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
-	keys, err := OpenKeys(dir, func() time.Time { return now })
+	people, err := OpenContacts(dir, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +327,7 @@ func TestKeys(t *testing.T) {
 		certs = append(certs, key.Cert())
 	}
 	for i, c := range certs {
-		if err := keys.Put(c, i%2 == 0); err != nil {
+		if err := people.Put(&bot.Contact{Cert: c, Addr: alice}); err != nil {
 			t.Fatal(err)
 		}
 		at := now.Add(time.Duration(i) * time.Minute)
@@ -295,25 +336,25 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	for _, c := range certs {
-		if got := keys.Get(c.Fingerprint()); got == nil || got.Base64() != c.Base64() {
+		if got := people.Get(c.Fingerprint()); got == nil || got.Cert.Base64() != c.Base64() || got.Addr != alice {
 			t.Errorf("%s is not there", c.Fingerprint())
 		}
 	}
 	for _, bad := range []string{"", "../x", certs[0].Fingerprint() + "/.", "0123"} {
-		if keys.Get(bad) != nil {
+		if people.Get(bad) != nil {
 			t.Errorf("there is a key %q", bad)
 		}
 	}
 	// One that is seen again, a day later, is not the oldest any more.
 	now = now.Add(2 * seenStep)
-	if err := keys.Put(certs[0], false); err != nil {
+	if err := people.Put(&bot.Contact{Cert: certs[0], Addr: alice}); err != nil {
 		t.Fatal(err)
 	}
-	if err := keys.prune(2); err != nil {
+	if err := people.prune(2); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []bool{true, false, false, true} {
-		if got := keys.Get(certs[i].Fingerprint()) != nil; got != want {
+		if got := people.Get(certs[i].Fingerprint()) != nil; got != want {
 			t.Errorf("key %d: there %v, want %v", i, got, want)
 		}
 	}
@@ -321,7 +362,7 @@ func TestKeys(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, certs[0].Fingerprint()), filepath.Join(dir, certs[1].Fingerprint())); err != nil {
 		t.Fatal(err)
 	}
-	if keys.Get(certs[1].Fingerprint()) != nil {
+	if people.Get(certs[1].Fingerprint()) != nil {
 		t.Error("a key is found under another's name")
 	}
 }
