@@ -52,7 +52,7 @@ var layers = []layer{
 		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept packaging packaging/peer
 			packaging/sbom store/atomicfile`,
 		pure: `applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
-			applets/admin/wait applets/chat applets/metric mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
+			applets/admin/wait applets/chat applets/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
 	{name: "system calls", impure: "store/safefs"},

@@ -4,22 +4,24 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // busy knows which addresses are being made into accounts.
 type busy struct {
 	mu    sync.Mutex
-	addrs map[Address]chan struct{}
+	addrs map[mailaddr.Address]chan struct{}
 }
 
 // start waits until nobody else is at addr; done lets the next one in.
-func (b *busy) start(ctx context.Context, addr Address) (done func(), err error) {
+func (b *busy) start(ctx context.Context, addr mailaddr.Address) (done func(), err error) {
 	for {
 		b.mu.Lock()
 		other, taken := b.addrs[addr]
 		if !taken {
 			if b.addrs == nil {
-				b.addrs = make(map[Address]chan struct{})
+				b.addrs = make(map[mailaddr.Address]chan struct{})
 			}
 			mine := make(chan struct{})
 			b.addrs[addr] = mine

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // A grant is a password that proves to doveauth that /new handed it out for a
@@ -45,7 +47,7 @@ func Grant(key []byte, address, secret string, now time.Time) (password string, 
 }
 
 // granted reports whether password is a grant for addr that may still be used.
-func granted(key []byte, addr Address, password string, now time.Time) bool {
+func granted(key []byte, addr mailaddr.Address, password string, now time.Time) bool {
 	signed := len(password) - grantCode
 	if len(key) == 0 || signed < minGranted+grantTime {
 		return false

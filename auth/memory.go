@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sync"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // digestSize is in octets. A login that was never verified would have to meet one
@@ -29,9 +31,9 @@ func newMemory(key []byte, n int) *memory {
 	return &memory{key: key, max: (n + 1) / 2, young: map[digest]struct{}{}}
 }
 
-func (m *memory) digest(addr Address, stored, password string) (d digest) {
+func (m *memory) digest(addr mailaddr.Address, stored, password string) (d digest) {
 	mac := hmac.New(sha256.New, m.key)
-	for _, part := range []string{addr.text, stored, password} {
+	for _, part := range []string{addr.String(), stored, password} {
 		var n [4]byte
 		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
 		mac.Write(n[:])

@@ -1,5 +1,7 @@
 package auth
 
+import "chatmaild/auth/mailaddr"
+
 // Outcome says how a login or look-up went. Its text is stable: it names a
 // counter.
 type Outcome string
@@ -26,7 +28,7 @@ func Outcomes() []Outcome {
 // Result is the answer to a login.
 type Result struct {
 	Outcome Outcome
-	Address Address
+	Address mailaddr.Address
 	// Password is what Dovecot checks the client's password against. Empty: the
 	// user does not exist.
 	Password string

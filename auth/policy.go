@@ -3,6 +3,8 @@ package auth
 import (
 	"slices"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // Registration says whose first login makes an account.
@@ -87,7 +89,7 @@ func (p *Policy) Accepts(s State) Reason {
 }
 
 // permits says whether addr may become an account with this password.
-func (p *Policy) permits(addr Address, password string, now time.Time) Reason {
+func (p *Policy) permits(addr mailaddr.Address, password string, now time.Time) Reason {
 	switch local := addr.Local(); {
 	case len(local) < p.MinLocal || len(local) > p.MaxLocal:
 		return NameLength

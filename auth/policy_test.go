@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 func TestRateOfTheRelay(t *testing.T) {
@@ -152,7 +154,7 @@ func FuzzGrant(f *testing.F) {
 	}
 	f.Add(grant + "x")
 	f.Add(strings.Repeat("0", 40))
-	addr, _ := ParseAddress(alice, testDomain)
+	addr, _ := mailaddr.Parse(alice, testDomain)
 	f.Fuzz(func(t *testing.T, password string) {
 		if password != grant && granted(key, addr, password, noon) {
 			t.Fatalf("%q was granted", password)
@@ -211,7 +213,7 @@ func BenchmarkLoginVerified(b *testing.B) {
 // BenchmarkRemember tells what 200,000 remembered logins take.
 func BenchmarkRemember(b *testing.B) {
 	const logins = 200_000
-	addr, err := ParseAddress(alice, testDomain)
+	addr, err := mailaddr.Parse(alice, testDomain)
 	if err != nil {
 		b.Fatal(err)
 	}

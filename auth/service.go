@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // Errors of Mailboxes.
@@ -21,10 +23,10 @@ var (
 type Mailboxes interface {
 	// Password returns what is stored for addr now. It fails with ErrNoMailbox,
 	// ErrNoPassword, or for a reason that may pass.
-	Password(addr Address) (stored string, err error)
+	Password(addr mailaddr.Address) (stored string, err error)
 	// Create makes a mailbox, durably, wholly or not at all. It fails with
 	// ErrExists if there is one.
-	Create(addr Address, stored string, now time.Time) error
+	Create(addr mailaddr.Address, stored string, now time.Time) error
 }
 
 // Options are what a Service is made of. All fields are required.
@@ -65,7 +67,7 @@ func (s *Service) Login(ctx context.Context, address, password string, client ne
 }
 
 func (s *Service) login(ctx context.Context, address, password string, client netip.Addr) (Result, error) {
-	addr, err := ParseAddress(address, s.Domain)
+	addr, err := mailaddr.Parse(address, s.Domain)
 	if err != nil {
 		return Result{Outcome: NotOurs}, nil
 	}
@@ -78,10 +80,10 @@ func (s *Service) login(ctx context.Context, address, password string, client ne
 
 // User returns whose mailbox address is, and whether there is one that has a
 // password, right or wrong.
-func (s *Service) User(address string) (Address, bool, error) {
-	addr, err := ParseAddress(address, s.Domain)
+func (s *Service) User(address string) (mailaddr.Address, bool, error) {
+	addr, err := mailaddr.Parse(address, s.Domain)
 	if err != nil {
-		return Address{}, false, nil
+		return mailaddr.Address{}, false, nil
 	}
 	stored, err := s.Mailboxes.Password(addr)
 	switch {
@@ -95,7 +97,7 @@ func (s *Service) User(address string) (Address, bool, error) {
 
 // verify checks the password of an account. It fails with ErrNoMailbox if there
 // is none.
-func (s *Service) verify(ctx context.Context, addr Address, password string) (Result, error) {
+func (s *Service) verify(ctx context.Context, addr mailaddr.Address, password string) (Result, error) {
 	stored, err := s.Mailboxes.Password(addr)
 	r := Result{Address: addr, Password: noProof}
 	switch {
@@ -136,7 +138,7 @@ func (s *Service) verify(ctx context.Context, addr Address, password string) (Re
 
 // register makes an account, or says why not. If somebody else is making it, it
 // waits and checks the password like any other login's.
-func (s *Service) register(ctx context.Context, addr Address, password string, client netip.Addr) (Result, error) {
+func (s *Service) register(ctx context.Context, addr mailaddr.Address, password string, client netip.Addr) (Result, error) {
 	if password == "" {
 		return Result{Outcome: Unknown, Address: addr}, nil
 	}
@@ -176,7 +178,7 @@ func (s *Service) register(ctx context.Context, addr Address, password string, c
 }
 
 // refuses asks the policy, the machine and the rates, the dearest last.
-func (s *Service) refuses(p *Policy, addr Address, password string, client netip.Addr) (Reason, error) {
+func (s *Service) refuses(p *Policy, addr mailaddr.Address, password string, client netip.Addr) (Reason, error) {
 	now := s.Now()
 	if p.Registration == Closed {
 		return RegistrationClosed, nil

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 const testDomain = "chat.example"
@@ -19,13 +21,13 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // fakeMailboxes keeps accounts in a map.
 type fakeMailboxes struct {
 	mu      sync.Mutex
-	stored  map[Address]string
+	stored  map[mailaddr.Address]string
 	fault   error // of Password
 	full    error // of Create
 	created int
 }
 
-func (m *fakeMailboxes) Password(addr Address) (string, error) {
+func (m *fakeMailboxes) Password(addr mailaddr.Address) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fault != nil {
@@ -38,7 +40,7 @@ func (m *fakeMailboxes) Password(addr Address) (string, error) {
 	return stored, nil
 }
 
-func (m *fakeMailboxes) Create(addr Address, stored string, _ time.Time) error {
+func (m *fakeMailboxes) Create(addr mailaddr.Address, stored string, _ time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.full != nil {
@@ -52,7 +54,7 @@ func (m *fakeMailboxes) Create(addr Address, stored string, _ time.Time) error {
 	return nil
 }
 
-func (m *fakeMailboxes) set(addr Address, stored string) {
+func (m *fakeMailboxes) set(addr mailaddr.Address, stored string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stored[addr] = stored
@@ -76,7 +78,7 @@ type fixture struct {
 
 func newFixture() *fixture {
 	f := &fixture{
-		mailboxes: &fakeMailboxes{stored: map[Address]string{}},
+		mailboxes: &fakeMailboxes{stored: map[mailaddr.Address]string{}},
 		machine:   &fakeMachine{state: State{Load: 1, Memory: 1 << 30, Disk: 1 << 40}},
 		policy: &Policy{
 			Registration: Open, MinLocal: 3, MaxLocal: 9, MinPassword: 9, Reserved: []string{"owner"},
@@ -102,9 +104,9 @@ func (f *fixture) login(t *testing.T, address, password string) Result {
 	return r
 }
 
-func mustParse(t *testing.T, s string) Address {
+func mustParse(t *testing.T, s string) mailaddr.Address {
 	t.Helper()
-	addr, err := ParseAddress(s, testDomain)
+	addr, err := mailaddr.Parse(s, testDomain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +371,7 @@ type overtaken struct {
 	other string
 }
 
-func (m *overtaken) Create(addr Address, stored string, now time.Time) error {
+func (m *overtaken) Create(addr mailaddr.Address, stored string, now time.Time) error {
 	m.set(addr, m.other)
 	return m.fakeMailboxes.Create(addr, stored, now)
 }

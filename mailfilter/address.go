@@ -2,51 +2,108 @@ package mailfilter
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"chatmaild/auth/mailaddr"
 )
 
 var (
 	errAddress = errors.New("not a mail address")
-	errFrom    = errors.New("header From is not exactly one mail address")
+	errForeign = errors.New("not an address of this relay")
 )
 
-// The limits of RFC 5321, section 4.5.3.1, in octets.
+// The limits of RFC 5321, section 4.5.3.1, in bytes.
 const (
 	maxLocalPart = 64
 	maxDomain    = 255
 )
 
-// address is a mail address that has passed parseAddress.
-type address struct{ local, domain string }
+// address is a mail address in lower case, as far as ASCII goes.
+type address struct {
+	local, domain string
+
+	// mailbox is the address without its tag if it is one of ours, otherwise "".
+	mailbox string
+}
 
 func (a address) String() string { return a.local + "@" + a.domain }
 
-// parseAddress accepts the addresses that are safe to look up and to compare:
-// a dot-atom, "@", and a domain name or literal (RFC 5321, section 4.1.2; UTF-8
-// as in RFC 6531). Of what that allows, quoted local parts are not accepted,
-// nor is a slash, because mailboxes are folders with the name of the address.
-// The result is in lower case, as far as ASCII goes.
-func parseAddress(s string) (address, error) {
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 || !utf8.ValidString(s) {
-		return address{}, errAddress
+// domains are the mail domains of the relay itself, in lower case.
+type domains []string
+
+func newDomains(names []string) domains {
+	own := make(domains, len(names))
+	for i, name := range names {
+		own[i] = lowerString(name)
 	}
-	local, domain := s[:at], s[at+1:]
-	if len(local) > maxLocalPart || !dotted(local, isLocalChar) || !isDomain(domain) {
-		return address{}, errAddress
-	}
-	return address{lowerString(local), lowerString(domain)}, nil
+	return own
 }
 
-func isDomain(s string) bool {
-	if len(s) > maxDomain {
-		return false
+// parse reads an address of an envelope or a header. Of our own domains it accepts what
+// package mailaddr accepts: any other spelling may be somebody's address for Postfix or
+// Dovecot, and nobody's for us. Quotes, routes, "%" and "!" are such spellings (RFC 5321,
+// section 4.1.2; RFC 1123, section 5.2.16).
+func (own domains) parse(s string) (address, error) {
+	a, err := parseAddress(s)
+	if err != nil || !slices.Contains(own, a.domain) {
+		return a, err
 	}
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		return len(s) > 2 && !strings.ContainsFunc(s[1:len(s)-1], notLiteralChar)
+	mailbox, err := mailaddr.ParseRecipient(s, a.domain)
+	if err != nil {
+		return address{}, errAddress
 	}
-	return dotted(s, isDomainChar)
+	a.mailbox = mailbox.String()
+	return a, nil
+}
+
+// postmaster is the one address that needs no domain (RFC 5321, section 4.5.1).
+const postmaster = "postmaster"
+
+// recipient reads a forward-path.
+func (own domains) recipient(s string) (address, error) {
+	if equalFold(s, postmaster) && len(own) > 0 {
+		s = postmaster + "@" + own[0]
+	}
+	return own.parse(s)
+}
+
+// recipients reads all forward-paths of an envelope.
+func (own domains) recipients(paths []string) ([]address, error) {
+	to := make([]address, len(paths))
+	for i, path := range paths {
+		var err error
+		if to[i], err = own.recipient(path); err != nil {
+			return nil, err
+		}
+	}
+	return to, nil
+}
+
+// parseAddress accepts the addresses that are safe to compare: a dot-atom, "@", and a
+// domain name in ASCII or a literal (RFC 5321, section 4.1.2; the local part may be UTF-8
+// as in RFC 6531). Of what that allows, quoted local parts are not accepted.
+func parseAddress(s string) (address, error) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 || at > maxLocalPart || !utf8.ValidString(s) || !dotted(s[:at], isAtomChar) {
+		return address{}, errAddress
+	}
+	domain, ok := parseDomain(s[at+1:])
+	if !ok {
+		return address{}, errAddress
+	}
+	return address{local: lowerString(s[:at]), domain: domain}, nil
+}
+
+// parseDomain returns a domain in lower case, and an address literal in its only
+// spelling.
+func parseDomain(s string) (domain string, ok bool) {
+	if strings.HasPrefix(s, "[") {
+		ip, ok := parseLiteral(s)
+		return literalDomain(ip), ok
+	}
+	return lowerString(s), len(s) <= maxDomain && dotted(s, isDomainChar)
 }
 
 // dotted says whether s consists of atoms with single dots between them.
@@ -69,29 +126,12 @@ func isAtomChar(c byte) bool {
 	return isAlnum(c) || c >= utf8.RuneSelf || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
 }
 
-func isLocalChar(c byte) bool { return isAtomChar(c) && c != '/' }
-
-func isDomainChar(c byte) bool {
-	return isAlnum(c) || c == '-' || c == '_' || c >= utf8.RuneSelf
-}
-
-// notLiteralChar is false for what IPv4 and IPv6 literals are written with.
-func notLiteralChar(c rune) bool {
-	return c >= utf8.RuneSelf || !isAlnum(byte(c)) && c != '.' && c != ':'
-}
+// isDomainChar: an internationalized domain comes as its A-labels (RFC 5890, section
+// 2.3.2.1). Readers differ in what else they take for the same domain.
+func isDomainChar(c byte) bool { return isAlnum(c) || c == '-' || c == '_' }
 
 func isAlnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-}
-
-// base returns the address without the part after the recipient delimiter:
-// the mailbox of user+tag@ is user@.
-func (a address) base() (address, error) {
-	local, _, _ := strings.Cut(a.local, "+")
-	if !dotted(local, isLocalChar) {
-		return address{}, errAddress
-	}
-	return address{local, a.domain}, nil
 }
 
 // lowerString maps ASCII letters alone. strings.ToLower maps the Kelvin sign
@@ -117,77 +157,4 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// author returns the only address of the From field (RFC 5322, section 3.6.2).
-func (h *Header) author() (address, error) {
-	value, ok := h.one("From")
-	if !ok || !utf8.Valid(value) {
-		return address{}, errFrom
-	}
-	spec, err := mailboxSpec(string(value))
-	if err != nil {
-		return address{}, err
-	}
-	a, err := parseAddress(spec)
-	if err != nil {
-		return address{}, errFrom
-	}
-	return a, nil
-}
-
-// mailboxSpec finds the address in one mailbox: "addr", "name <addr>", or
-// "addr (name)", which Postfix and cron write. Groups, routes, lists and any
-// other comments are refused, because readers do not agree on them; so are
-// angle brackets in a quoted name, which make naive ones see another address.
-func mailboxSpec(s string) (string, error) {
-	if spec, comment, ok := strings.Cut(s, " ("); ok && !strings.ContainsAny(spec, "\"<") {
-		text, ok := strings.CutSuffix(comment, ")")
-		if !ok || strings.ContainsAny(text, "()<>@\"\\,;:") {
-			return "", errFrom
-		}
-		return strings.TrimRight(spec, " \t"), nil
-	}
-	open := strings.LastIndexByte(s, '<')
-	if open < 0 {
-		return s, nil
-	}
-	spec, ok := strings.CutSuffix(s[open+1:], ">")
-	if !ok || !isPhrase(s[:open]) {
-		return "", errFrom
-	}
-	return spec, nil
-}
-
-// isPhrase says whether s is a display name: words, dots and quoted strings
-// (RFC 5322, sections 3.2.5 and 4.1). Encoded words are words to it, and are
-// never decoded. The empty name is one.
-func isPhrase(s string) bool {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			n := quotedEnd(s[i:])
-			if n < 0 || strings.ContainsAny(s[i:i+n], "<>") {
-				return false
-			}
-			i += n - 1
-		case c == ' ', c == '\t', c == '.', isAtomChar(c):
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// quotedEnd returns the size of the quoted string that s begins with, or -1.
-func quotedEnd(s string) int {
-	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return -1
 }

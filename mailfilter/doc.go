@@ -21,8 +21,17 @@
 //
 // From outside, the author's domain has to be proven by a DKIM signature; see
 // package dkim. This is verified beside the rest, as the message passes, and
-// judged after it: what is in the clear is told so, signed or not. Our own users
-// are known by their login.
+// judged after it: what is in the clear is told so, signed or not. An address literal
+// has no DNS; the client has to have that address. Our own users are known by their
+// login.
+//
+// # One reading of an address
+//
+// An address of our own domain, in MAIL, RCPT and From, has one spelling: that of
+// package mailaddr, with a tag that may follow "+", in letters of either case. Quotes, "%",
+// "!", routes, comments, a dot after the domain and everything else that some mail
+// program would rewrite to an address of ours is refused, not interpreted; and Postfix
+// is configured to rewrite nothing. A mailbox that does not exist takes no cleartext.
 //
 // # One reading
 //

@@ -23,8 +23,15 @@ func fromFixtures(s samples) []fixture {
 		fx("folded", pass, "Folded before the address.", "From: Alice\r\n <alice@chat.example>\r\n"),
 		other,
 		{name: "kelvin", why: "The Kelvin sign is no k in an address, though Unicode folds it to one.",
-			out: "from-mismatch", in: "pass null-sender", sender: "kim@chat.example",
+			out: head, in: head, sender: "kim@chat.example",
 			message: s.edit(s.good(), "<alice@", "<\u212aim@")},
+		{name: "kelvin-foreign", why: "Nor is it in one elsewhere.",
+			out: "from-mismatch", in: "pass null-sender", message: s.edit(s.good(), "<alice@chat.example>", "<\u212aim@example.org>")},
+		fx("percent", head, "A route by percent sign, which mail programs used to follow.", "From: <alice%chat.example@chat.example>\r\n"),
+		fx("bang", head, "A bang path.", "From: <chat.example!alice@chat.example>\r\n"),
+		fx("domain-dot", head, "A domain with a dot at its end.", "From: <alice@chat.example.>\r\n"),
+		{name: "tag", why: "A tag makes another author of our user; it is one mailbox.",
+			out: "from-mismatch", in: "pass null-sender", message: s.edit(s.good(), "<alice@", "<alice+news@")},
 
 		fx("none", head, "No author.", ""),
 		fx("twice", head, "Two fields: DKIM signs one, the reader shows the other.", "From: <alice@chat.example>\r\nFrom: <eve@example.org>\r\n"),
@@ -67,7 +74,10 @@ func policyFixtures(s samples) []fixture {
 		return fixture{name: name, why: why, out: verdict, in: bare, recipients: rcpts, message: s.edit(s.setup(), edits...)}
 	}
 	rcpt := func(name, verdict, why, addr string) fixture {
-		return fixture{name: name, why: why, out: pass, in: verdict, recipients: to(addr), message: s.good()}
+		return fixture{name: name, why: why, out: verdict, in: verdict, recipients: to(addr), message: s.good()}
+	}
+	out := func(name, verdict, why, addr string) fixture {
+		return fixture{name: name, why: why, out: verdict, in: "bad-address", recipients: to(addr), message: s.good()}
 	}
 	rep := func(name, verdict, why string, edits ...string) fixture {
 		return fixture{name: name, why: why, out: "from-mismatch", in: verdict, sender: "<>", message: s.edit(report, edits...)}
@@ -79,14 +89,31 @@ func policyFixtures(s samples) []fixture {
 		{name: "plain-open-mailbox-tag", why: "It does so for each of its tags, in any case.", out: bare, in: pass, recipients: to("Open+News@Chat.Example"), message: plain},
 		{name: "plain-open-mailboxes", why: "Both mailboxes accept cleartext.", out: bare, in: pass, recipients: to("open@chat.example", "relaxed@chat.example"), message: plain},
 		{name: "plain-one-enforces", why: "One of two does not.", out: bare, in: bare, recipients: to("open@chat.example", bob), message: plain},
-		{name: "plain-foreign", why: "No one can say what a mailbox elsewhere accepts.", out: bare, in: bare, recipients: to("open@chat.example", "open@example.org"), message: plain},
+		{name: "plain-foreign", why: "A mailbox elsewhere is none of ours.", out: bare, in: "bad-address", recipients: to("open@chat.example", "open@example.org"), message: plain},
 		{name: "plain-broken-mailbox", why: "The mailbox cannot be asked: a temporary failure.", out: bare, in: "error", recipients: to("broken@chat.example"), message: plain},
 		{name: "fake-open-mailbox", why: "Badly encrypted counts as cleartext, which this mailbox accepts.", out: bare, in: pass, recipients: to("open@chat.example"), message: s.edit(s.good(), "Version: 1", "Version: 2")},
 
 		rcpt("tag", pass, "A tag.", "bob+news@chat.example"),
-		rcpt("literal", pass, "A relay without a name.", "bob@[192.0.2.1]"),
-		rcpt("utf8", pass, "An address in UTF-8.", "b\u00f6b@chat.example"),
-		rcpt("slash", "bad-address", "A slash would lead to another folder.", "../bob@chat.example"),
+		rcpt("tags", pass, "Several.", "bob+news+today@chat.example"),
+		rcpt("case", pass, "The case of letters does not matter.", "BOB@Chat.Example"),
+		out("literal", pass, "A relay without a name.", "bob@[192.0.2.1]"),
+		out("foreign-percent", pass, "What others make of a percent sign is their affair.", "bob%chat.example@example.org"),
+		out("foreign-bang", pass, "Or of a bang.", "chat.example!bob@example.org"),
+		out("foreign-utf8", pass, "An address in UTF-8.", "b\u00f6b@example.org"),
+		out("subdomain", pass, "A domain below ours is another one.", "bob@sub.chat.example"),
+		rcpt("postmaster", pass, "It needs no domain.", "Postmaster"),
+		rcpt("percent", "bad-address", "A route by percent sign back to us.", "bob%chat.example@chat.example"),
+		rcpt("percent-foreign", "bad-address", "And one through us.", "bob%example.org@chat.example"),
+		rcpt("percent-alone", "bad-address", "And one without a domain.", "bob%chat.example"),
+		rcpt("bang", "bad-address", "A bang path back to us.", "chat.example!bob@chat.example"),
+		rcpt("bang-alone", "bad-address", "And one without a domain.", "chat.example!bob"),
+		rcpt("route", "bad-address", "A source route.", "@example.org:bob@chat.example"),
+		rcpt("domain-dot", "bad-address", "A dot after the domain.", "bob@chat.example."),
+		rcpt("domain-kelvin", "bad-address", "A domain that Unicode takes for another one.", "bob@\u212Ahat.example"),
+		rcpt("comment", "bad-address", "A comment.", "bob(comment)@chat.example"),
+		rcpt("utf8", "bad-address", "Our own addresses are ASCII.", "b\u00f6b@chat.example"),
+		rcpt("kelvin", "bad-address", "The Kelvin sign is no k.", "\u212Aim@chat.example"),
+		rcpt("slash", "bad-address", "A slash would lead to another directory.", "../bob@chat.example"),
 		rcpt("slash-inside", "bad-address", "So would one inside.", "bob/../open@chat.example"),
 		rcpt("dots", "bad-address", "Two dots.", "bob..x@chat.example"),
 		rcpt("dot-first", "bad-address", "A dot at the beginning.", ".bob@chat.example"),
@@ -103,12 +130,12 @@ func policyFixtures(s samples) []fixture {
 		{name: "passthrough-sender", why: "A program of the operator's may write cleartext.", out: pass, in: bare, sender: "robot@chat.example", message: from("robot@chat.example")},
 		{name: "passthrough-sender-case", why: "In any case.", out: pass, in: bare, sender: "Robot@Chat.Example", message: from("robot@chat.example")},
 		{name: "passthrough-sender-forged", why: "But not in another's name.", out: "from-mismatch", in: bare, sender: "robot@chat.example", message: plain},
-		{name: "passthrough-recipient", why: "Anyone may write to the operator in the clear.", out: pass, in: bare, recipients: to("Privacy@example.net"), message: plain},
-		{name: "passthrough-domain", why: "Or to a whole domain.", out: pass, in: bare, recipients: to("x@open.example", "privacy@example.net"), message: plain},
-		{name: "passthrough-mixed", why: "All recipients must allow it.", out: bare, in: bare, recipients: to("privacy@example.net", "carol@example.net"), message: plain},
-		{name: "passthrough-subdomain", why: "A domain below is another one.", out: bare, in: bare, recipients: to("x@sub.open.example"), message: plain},
-		{name: "passthrough-route", why: "A route through the domain leads elsewhere.", out: bare, in: "bad-address", recipients: to("carol@example.net@open.example"), message: plain},
-		{name: "passthrough-quoted", why: "So may quotes.", out: bare, in: "bad-address", recipients: to("\"privacy@example.net\"@example.org"), message: plain},
+		{name: "passthrough-recipient", why: "Anyone may write to the operator in the clear.", out: pass, in: "bad-address", recipients: to("Privacy@example.net"), message: plain},
+		{name: "passthrough-domain", why: "Or to a whole domain.", out: pass, in: "bad-address", recipients: to("x@open.example", "privacy@example.net"), message: plain},
+		{name: "passthrough-mixed", why: "All recipients must allow it.", out: bare, in: "bad-address", recipients: to("privacy@example.net", "carol@example.net"), message: plain},
+		{name: "passthrough-subdomain", why: "A domain below is another one.", out: bare, in: "bad-address", recipients: to("x@sub.open.example"), message: plain},
+		{name: "passthrough-route", why: "A route through the domain leads elsewhere.", out: "bad-address", in: "bad-address", recipients: to("carol@example.net@open.example"), message: plain},
+		{name: "passthrough-quoted", why: "So may quotes.", out: "bad-address", in: "bad-address", recipients: to("\"privacy@example.net\"@example.org"), message: plain},
 
 		setup("setup", pass, "Keys to the user's own next device.", self),
 		setup("setup-to-other", bare, "Not to anyone else.", to(bob)),

@@ -43,6 +43,7 @@ func (noLimit) Allow(string) bool { return true }
 func policies(t testing.TB) map[string]mailfilter.Policy {
 	t.Helper()
 	out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
+		Domains:               []string{"chat.example"},
 		Limiter:               noLimit{},
 		PassthroughSenders:    []string{"robot@chat.example"},
 		PassthroughRecipients: []string{"privacy@example.net", "@Open.example"},

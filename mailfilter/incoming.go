@@ -2,6 +2,9 @@ package mailfilter
 
 import (
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 
 	"chatmaild/mailfilter/dkim"
 )
@@ -9,15 +12,15 @@ import (
 // Mailboxes answers for the mailboxes of the relay.
 type Mailboxes interface {
 	// EnforcesEncryption says whether cleartext from outside is refused for
-	// addr, which is a valid address in lower case, without a tag. What it
-	// says of a mailbox that does not exist is its own choice. An error is
-	// a temporary failure.
+	// addr, which is an address of our own as mailaddr.Address has it. A mailbox that
+	// does not exist enforces it: nobody has said that he takes cleartext. An error
+	// is a temporary failure.
 	EnforcesEncryption(addr string) (bool, error)
 }
 
-// IncomingOptions is what NewIncoming needs. Domains are the mail domains
-// whose mailboxes it asks about; literals have their brackets. Without DKIM
-// nobody has to prove a domain, which is for tests alone.
+// IncomingOptions is what NewIncoming needs. Domains are the mail domains of the
+// relay; literals have their brackets. Without DKIM no author has to prove a domain or
+// literal, which is for tests alone.
 type IncomingOptions struct {
 	Mailboxes Mailboxes
 	Domains   []string
@@ -27,7 +30,7 @@ type IncomingOptions struct {
 // Incoming is the policy for mail from outside.
 type Incoming struct {
 	mailboxes Mailboxes
-	domains   map[string]bool
+	own       domains
 	dkim      *dkim.Verifier
 	readers   readers
 }
@@ -36,27 +39,35 @@ var _ Policy = (*Incoming)(nil)
 
 // NewIncoming returns the policy for mail from outside.
 func NewIncoming(o IncomingOptions) *Incoming {
-	in := &Incoming{mailboxes: o.Mailboxes, domains: make(map[string]bool), dkim: o.DKIM}
-	for _, d := range o.Domains {
-		in.domains[lowerString(d)] = true
-	}
-	return in
+	return &Incoming{mailboxes: o.Mailboxes, own: newDomains(o.Domains), dkim: o.DKIM}
 }
 
-// Admit implements Policy. There is no limit on mail from outside.
-func (*Incoming) Admit(string) error { return nil }
+// Admit implements Policy. There is no limit on mail from outside. The sender may be
+// spelled in any way that SMTP has, since what is not the author becomes the null sender;
+// but what could be one of us has to be canonical.
+func (in *Incoming) Admit(sender string) error {
+	at := strings.LastIndexByte(sender, '@')
+	domain, ok := parseDomain(sender[at+1:])
+	if sender == "" || at >= 0 && ok && !slices.Contains(in.own, domain) {
+		return nil
+	}
+	if _, err := in.own.parse(sender); err != nil {
+		return refuse(BadSender, err)
+	}
+	return nil
+}
 
-// Check implements Policy. The message must be encrypted, or a SecureJoin
-// request, or a delivery report, or go only to mailboxes that accept
-// cleartext. And it must have a DKIM signature of its author's domain, unless
-// that is an IPv4 literal, which has no DNS. A sender who is not the author gets no bounces: the envelope to
-// pass on has the null sender then.
+// Check implements Policy. All recipients must be ours. The message must be encrypted,
+// or a SecureJoin request, or a delivery report, or go only to mailboxes that accept
+// cleartext. And its author must be proven: by a DKIM signature of the domain, or, if
+// that is an address literal, by the client's address. A sender who is not the author
+// gets no bounces: the envelope to pass on has the null sender then.
 func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
-	to, err := parseRecipients(env.Recipients)
+	to, err := in.recipients(env.Recipients)
 	if err != nil {
 		return nil, refuse(BadAddress, err)
 	}
-	from, err := h.author()
+	from, err := h.author(in.own)
 	if err != nil {
 		return nil, refuse(BadHeader, err)
 	}
@@ -64,8 +75,8 @@ func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.dkim != nil && !isIPv4(from.domain) {
-		body = signed(in.dkim, h, from.domain, body)
+	if in.dkim != nil {
+		body = in.proven(from, h, body)
 	}
 	if !equalFold(from.String(), env.Sender) {
 		env.Sender = ""
@@ -73,18 +84,33 @@ func (in *Incoming) Check(env Envelope, h *Header) (*Check, error) {
 	return &Check{Envelope: env, FromDomain: from.domain, body: body}, nil
 }
 
-func parseRecipients(rcpts []string) ([]address, error) {
-	to := make([]address, len(rcpts))
-	for i, r := range rcpts {
-		a, err := parseAddress(r)
-		if err != nil {
-			return nil, err
-		}
-		if to[i], err = a.base(); err != nil {
-			return nil, err
+// recipients reads the forward-paths, which must be ours. Postfix takes no other ones
+// from outside; if it has read an address in another way, the message ends here.
+func (in *Incoming) recipients(paths []string) ([]address, error) {
+	to, err := in.own.recipients(paths)
+	for _, a := range to {
+		if err == nil && a.mailbox == "" {
+			err = errForeign
 		}
 	}
-	return to, nil
+	return to, err
+}
+
+// proven adds to a rule that the author is who he says to be.
+func (in *Incoming) proven(from address, h *Header, body rule) rule {
+	ip, ok := parseLiteral(from.domain)
+	if !ok {
+		return signed(in.dkim, h, from.domain, body)
+	}
+	return func(r io.Reader) error {
+		if err := body(r); err != nil {
+			return err
+		}
+		if from.mailbox != "" { // our own users do not come from outside
+			return refuse(ForgedLiteral, errLiteral)
+		}
+		return h.provenLiteral(ip)
+	}
 }
 
 // rule asks the mailboxes first, not only once the message proves to be in the
@@ -107,14 +133,10 @@ func (in *Incoming) rule(env Envelope, to []address, h *Header) (rule, error) {
 	return body, nil
 }
 
-// acceptCleartext says whether each recipient's mailbox does. One that is not
-// ours does not: there is no one to ask.
+// acceptCleartext says whether each recipient's mailbox does.
 func (in *Incoming) acceptCleartext(to []address) (bool, error) {
 	for _, a := range to {
-		if !in.domains[a.domain] {
-			return false, nil
-		}
-		enforced, err := in.mailboxes.EnforcesEncryption(a.String())
+		enforced, err := in.mailboxes.EnforcesEncryption(a.mailbox)
 		if err != nil {
 			return false, fmt.Errorf("asking what a mailbox accepts: %w", err)
 		}

@@ -64,12 +64,15 @@ const (
 	FromMismatch                      // the From header does not name the sender
 	RateLimited                       // the sender sends too fast; a temporary reason
 	BadHeader                         // the header is malformed, ambiguous or too long
-	BadAddress                        // an address of the envelope is not one
+	BadAddress                        // a recipient's address is not one, or not spelled as we spell our own
+	BadSender                         // the sender's address likewise
 	Unsigned                          // no DKIM signature
 	BadSignature                      // no valid DKIM signature of the author's domain
 	KeyUnknown                        // the DNS did not say what the key is; a temporary reason
 	KeyPending                        // the key may not have arrived in the DNS; a temporary reason
 	FutureSignature                   // the signature is from the future: a clock is wrong; a temporary reason
+	ForgedLiteral                     // the author's address literal is not where the message comes from
+	LiteralFamily                     // it is of the other Internet protocol; a temporary reason
 )
 
 var reasonNames = [...]string{
@@ -78,18 +81,21 @@ var reasonNames = [...]string{
 	RateLimited:     "rate-limited",
 	BadHeader:       "bad-header",
 	BadAddress:      "bad-address",
+	BadSender:       "bad-sender",
 	Unsigned:        "unsigned",
 	BadSignature:    "bad-signature",
 	KeyUnknown:      "key-unknown",
 	KeyPending:      "key-pending",
 	FutureSignature: "future-signature",
+	ForgedLiteral:   "forged-literal",
+	LiteralFamily:   "literal-family",
 }
 
 // Reasons returns all reasons, in a fixed order, for those who count them.
 func Reasons() []Reason {
 	return []Reason{
-		Unencrypted, FromMismatch, RateLimited, BadHeader, BadAddress, Unsigned, BadSignature, KeyUnknown,
-		KeyPending, FutureSignature,
+		Unencrypted, FromMismatch, RateLimited, BadHeader, BadAddress, BadSender, Unsigned, BadSignature, KeyUnknown,
+		KeyPending, FutureSignature, ForgedLiteral, LiteralFamily,
 	}
 }
 

@@ -196,6 +196,7 @@ func (n *names) Allow(sender string) bool {
 func TestAdmit(t *testing.T) {
 	limiter := new(names)
 	out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
+		Domains:            []string{"chat.example"},
 		Limiter:            limiter,
 		PassthroughSenders: []string{"fast@chat.example"},
 	})
@@ -213,8 +214,41 @@ func TestAdmit(t *testing.T) {
 	if got, want := strings.Join(limiter.asked, " "), "slow@chat.example fast@chat.example"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
 	}
-	if err := policies(t)["in"].Admit("fast@chat.example"); err != nil {
-		t.Errorf("incoming: %v", err)
+}
+
+// TestAdmitSpellings holds that all spellings of a sender have one allowance, and which
+// senders there are.
+func TestAdmitSpellings(t *testing.T) {
+	for _, tt := range []struct{ sender, out, in string }{
+		{"fast@chat.example", "rate-limited", ""},
+		{"FAST@Chat.Example", "rate-limited", ""},
+		{"fast+a+b@chat.example", "rate-limited", ""},
+		{"fast+@chat.example", "bad-sender", "bad-sender"},
+		{"fast%chat.example@chat.example", "bad-sender", "bad-sender"},
+		{"chat.example!fast@chat.example", "bad-sender", "bad-sender"},
+		{"\"fast\"@chat.example", "bad-sender", "bad-sender"},
+		{"fa\u017ft@chat.example", "bad-sender", "bad-sender"}, // the long s, whose upper case is S
+		{"fast@chat.example.", "bad-sender", "bad-sender"},
+		{"fast", "bad-sender", "bad-sender"},
+		{"carol@example.org", "bad-sender", ""},
+		{"\"Carol C.\"@example.org", "bad-sender", ""},
+		{"srs0=a/b=c=example.net=" + strings.Repeat("x", 64) + "@example.org", "bad-sender", ""},
+		{"", "", ""},
+	} {
+		out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{Domains: []string{"chat.example"}, Limiter: new(names)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for dir, p := range map[string]mailfilter.Policy{"out": out, "in": policies(t)["in"]} {
+			want := map[string]string{"out": tt.out, "in": tt.in}[dir]
+			got := ""
+			if err := p.Admit(tt.sender); err != nil {
+				got = reason(err)
+			}
+			if got != want {
+				t.Errorf("%s %q: got %q, want %q", dir, tt.sender, got, want)
+			}
+		}
 	}
 }
 

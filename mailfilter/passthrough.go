@@ -15,8 +15,8 @@ type passthrough struct {
 func parsePassthrough(entries []string) (passthrough, error) {
 	p := passthrough{make(map[string]bool), make(map[string]bool)}
 	for _, e := range entries {
-		if domain, ok := strings.CutPrefix(e, "@"); ok && isDomain(domain) {
-			p.domains[lowerString(domain)] = true
+		if domain, ok := parseDomain(strings.TrimPrefix(e, "@")); ok && e[0] == '@' {
+			p.domains[domain] = true
 			continue
 		}
 		a, err := parseAddress(e)
@@ -28,20 +28,15 @@ func parsePassthrough(entries []string) (passthrough, error) {
 	return p, nil
 }
 
-// match says whether addr is in the set. What is no plain address never is,
-// so that no quoting or routing takes one address for another.
-func (p passthrough) match(addr string) bool {
-	if len(p.addresses) == 0 && len(p.domains) == 0 {
-		return false
-	}
-	a, err := parseAddress(addr)
-	return err == nil && (p.domains[a.domain] || p.addresses[a.String()])
+// match says whether a is in the set.
+func (p passthrough) match(a address) bool {
+	return p.domains[a.domain] || len(p.addresses) > 0 && p.addresses[a.String()]
 }
 
 // matchAll says whether there are addresses and all are in the set.
-func (p passthrough) matchAll(addrs []string) bool {
-	for _, addr := range addrs {
-		if !p.match(addr) {
+func (p passthrough) matchAll(addrs []address) bool {
+	for _, a := range addrs {
+		if !p.match(a) {
 			return false
 		}
 	}

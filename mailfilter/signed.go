@@ -3,8 +3,6 @@ package mailfilter
 import (
 	"errors"
 	"io"
-	"net/netip"
-	"strings"
 
 	"chatmaild/mailfilter/dkim"
 )
@@ -43,12 +41,4 @@ func unproven(err error) error {
 	default:
 		return refuse(KeyUnknown, errLookup)
 	}
-}
-
-// isIPv4 says whether a domain is an IPv4 literal.
-func isIPv4(domain string) bool {
-	inner, ok := strings.CutPrefix(domain, "[")
-	inner, closed := strings.CutSuffix(inner, "]")
-	a, err := netip.ParseAddr(inner)
-	return ok && closed && err == nil && a.Is4()
 }

@@ -34,7 +34,8 @@ func TestSigned(t *testing.T) {
 		return dkim.Records{Texts: []string{"k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)}}, nil
 	}
 	policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
-		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"}, DKIM: dkim.New(dkim.Options{Lookup: lookup, Now: func() time.Time { return time.Now().Add(-behind) }, MaxStrangers: 10}),
+		Mailboxes: mailboxes{t}, Domains: []string{"chat.example", "[198.51.100.1]"},
+		DKIM: dkim.New(dkim.Options{Lookup: lookup, Now: func() time.Time { return time.Now().Add(-behind) }, MaxStrangers: 10}),
 	})
 	sign := func(text, domain string) string {
 		var b bytes.Buffer
@@ -47,6 +48,9 @@ func TestSigned(t *testing.T) {
 	s := newSamples(t)
 	good := s.good()
 	literal := func(domain string) string { return s.edit(good, "<alice@chat.example>", "<alice@"+domain+">") }
+	via := func(client string) string {
+		return "Received: from mx.example (unknown [" + client + "])\r\n\tby chat.example (Postfix) with ESMTPS id 4C\r\n"
+	}
 	for _, tt := range []struct {
 		name, text, sender, to, want string
 		broken                       bool
@@ -64,9 +68,17 @@ func TestSigned(t *testing.T) {
 		{name: "signed cleartext for one who takes it", text: sign(plain, "chat.example"), to: "open@chat.example", want: "pass"},
 		{name: "unsigned SecureJoin request", text: secureJoin, want: "unsigned"},
 		{name: "signed SecureJoin request", text: sign(secureJoin, "chat.example"), want: "pass"},
-		{name: "IPv4 literal", text: literal("[192.0.2.1]"), sender: "alice@[192.0.2.1]", want: "pass"},
-		{name: "no IPv4 literal", text: literal("[192.0.2]"), want: "unsigned"},
-		{name: "IPv6 literal", text: literal("[IPv6:2001:db8::1]"), want: "unsigned"},
+		{name: "IPv4 literal", text: via("192.0.2.1") + literal("[192.0.2.1]"), sender: "alice@[192.0.2.1]", want: "pass"},
+		{name: "IPv6 literal", text: via("IPv6:2001:db8::1") + literal("[IPv6:2001:DB8:0::1]"), sender: "alice@[IPv6:2001:db8:0::1]", want: "pass null-sender"},
+		{name: "IPv4 literal of another", text: via("192.0.2.2") + literal("[192.0.2.1]"), want: "forged-literal"},
+		{name: "IPv6 literal of another", text: via("IPv6:2001:db8::2") + literal("[IPv6:2001:db8::1]"), want: "forged-literal"},
+		{name: "IPv4 literal, by IPv6", text: via("IPv6:2001:db8::1") + literal("[192.0.2.1]"), want: "literal-family"},
+		{name: "IPv6 literal, by IPv4", text: via("192.0.2.1") + literal("[IPv6:2001:db8::1]"), want: "literal-family"},
+		{name: "the trace below is the author's", text: via("192.0.2.2") + via("192.0.2.1") + literal("[192.0.2.1]"), want: "forged-literal"},
+		{name: "no trace", text: literal("[192.0.2.1]"), want: "forged-literal"},
+		{name: "our own literal", text: via("198.51.100.1") + literal("[198.51.100.1]"), want: "forged-literal"},
+		{name: "literal, cleartext", text: s.edit(plain, "<alice@chat.example>", "<alice@[192.0.2.1]>"), want: "unencrypted"},
+		{name: "no IPv4 literal", text: literal("[192.0.2]"), want: "bad-header"},
 		{name: "an hour ahead of us", text: sign(good, "chat.example"), behind: time.Hour, want: "future-signature"},
 		{name: "an hour ahead of us, and changed", text: s.edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), behind: time.Hour, want: "future-signature"},
 		{name: "an hour ahead of us, signed by another", text: sign(good, "eve.example"), behind: time.Hour, want: "bad-signature"},

@@ -12,6 +12,7 @@ import (
 
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"
 )
@@ -93,7 +94,7 @@ func (h *handler) userdb(key string) (string, bool, error) {
 	return h.describe(addr, ""), true, nil
 }
 
-func (h *handler) describe(addr auth.Address, password string) string {
+func (h *handler) describe(addr mailaddr.Address, password string) string {
 	text, err := json.Marshal(account{
 		Addr: addr.String(), Home: h.mailboxes.Home(addr),
 		UID: mailUser, GID: mailUser, Password: password,
@@ -109,7 +110,7 @@ func (h *handler) Iterate(ctx context.Context, path, _ string, yield func(key, v
 	if path != userdbPrefix {
 		return nil
 	}
-	return h.mailboxes.Each(func(addr auth.Address) error {
+	return h.mailboxes.Each(func(addr mailaddr.Address) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("walking over all users: %w", err)
 		}

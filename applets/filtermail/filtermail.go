@@ -116,22 +116,32 @@ func outgoing(conf *config.Config) (mailfilter.Policy, error) {
 		return nil, err
 	}
 	return mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
+		Domains:               []string{conf.AddressDomain()},
 		Limiter:               limiter,
 		PassthroughSenders:    conf.PassthroughSenders,
 		PassthroughRecipients: conf.PassthroughRecipients,
 	})
 }
 
-// mailboxes is the folder of all mailboxes, each named by its address.
+// mailboxes is the directory of all mailboxes, each named by its address.
 type mailboxes struct{ dir string }
 
 var _ mailfilter.Mailboxes = mailboxes{}
 
-// EnforcesEncryption implements mailfilter.Mailboxes: a mailbox does that which
-// has a file of this name. Whether a mailbox exists at all is for Postfix and
-// Dovecot to say.
+// EnforcesEncryption implements mailfilter.Mailboxes: a mailbox does unless it is there,
+// with a password, and has no file of this name. The password is looked at first: a
+// mailbox that comes between the two questions comes whole.
 func (m mailboxes) EnforcesEncryption(addr string) (bool, error) {
-	_, err := os.Stat(filepath.Join(m.dir, addr, "enforceE2EEincoming"))
+	exists, err := m.has(addr, "password")
+	if err != nil || !exists {
+		return true, err
+	}
+	enforces, err := m.has(addr, "enforceE2EEincoming")
+	return enforces || err != nil, err
+}
+
+func (m mailboxes) has(addr, file string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(m.dir, addr, file))
 	switch {
 	case err == nil:
 		return true, nil

@@ -13,6 +13,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"
 )
@@ -87,7 +88,7 @@ func (h *handler) Commit(_ context.Context, _ string, changes []dict.Change) err
 }
 
 func (h *handler) set(user, value string) error {
-	addr, err := auth.ParseAddress(user, h.domain)
+	addr, err := mailaddr.Parse(user, h.domain)
 	if err != nil {
 		return err
 	}

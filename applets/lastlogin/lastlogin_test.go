@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"chatmaild/applets/metric"
-	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"
 )
 
 func TestLastlogin(t *testing.T) {
 	mailboxes := maildir.New(t.TempDir(), "chat.example")
-	alice, err := auth.ParseAddress("alice@chat.example", "chat.example")
+	alice, err := mailaddr.Parse("alice@chat.example", "chat.example")
 	if err != nil {
 		t.Fatal(err)
 	}

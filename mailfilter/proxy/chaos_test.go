@@ -45,7 +45,7 @@ func filterProcess(queue string) error {
 		return err
 	}
 	policy, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
-		Limiter: unlimited{}, PassthroughSenders: []string{"free@our.test"},
+		Domains: []string{"our.test"}, Limiter: unlimited{}, PassthroughSenders: []string{"free@our.test"},
 	})
 	if err != nil {
 		return err

@@ -19,24 +19,17 @@ type path struct {
 	params string // as they came, with the space before them, or ""
 }
 
-// parsePath parses "FROM:<addr> params", given "FROM:" as its keyword. As
-// Postfix hands on what its client wrote, it takes what Postfix takes: a space
-// after the colon, and an address without angle brackets (RFC 5321, section
-// 4.1.1.2, has neither).
+// parsePath parses "FROM:<addr> params", given "FROM:" as its keyword. Postfix
+// hands on what its client wrote, which may have a space after the colon (RFC 5321,
+// section 4.1.1.2, has none). Without angle brackets it takes nothing, by
+// strict_rfc821_envelopes.
 func parsePath(args, keyword string) (path, bool) {
 	if len(args) < len(keyword) || !strings.EqualFold(args[:len(keyword)], keyword) {
 		return path{}, false
 	}
 	rest := strings.TrimLeft(args[len(keyword):], " ")
 	if !strings.HasPrefix(rest, "<") {
-		addr, params, spaced := strings.Cut(rest, " ")
-		if addr == "" {
-			return path{}, false
-		}
-		rest = "<" + addr + ">"
-		if spaced {
-			rest += " " + params
-		}
+		return path{}, false
 	}
 	end := endOfPath(rest)
 	if end < 0 {

@@ -55,11 +55,17 @@ func TestDialogue(t *testing.T) {
 			501
 			> MAIL FROM:<a@b.test>SIZE=3
 			501
-			> MAIL FROM:<a@b.test> SIZE=x
+			> MAIL FROM:a@our.test
 			501
-			> MAIL FROM:<a@b.test> SIZE=99999999
+			> MAIL FROM:<a@our.test> SIZE=x
+			501
+			> MAIL FROM:<a@our.test> SIZE=99999999
 			552
-			> mail from: a@b.test BODY=8BITMIME
+			> MAIL FROM:<a@b.test>
+			553 5.1.7
+			> MAIL FROM:<a%b.test@our.test>
+			553 5.1.7
+			> mail from: <a@our.test> BODY=8BITMIME
 			250
 			> RCPT TO:<>
 			553

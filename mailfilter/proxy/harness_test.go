@@ -24,6 +24,7 @@ func (unlimited) Allow(sender string) bool { return sender != "fast@our.test" }
 func outgoing(t testing.TB) mailfilter.Policy {
 	t.Helper()
 	p, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
+		Domains:            []string{"our.test"},
 		Limiter:            unlimited{},
 		PassthroughSenders: []string{"free@our.test"},
 	})

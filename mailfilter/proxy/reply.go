@@ -54,7 +54,9 @@ func refusal(r *mailfilter.Refusal) string {
 	case mailfilter.BadHeader:
 		return "554 5.6.0 Invalid message header\r\n"
 	case mailfilter.BadAddress:
-		return "553 5.1.3 Invalid address\r\n"
+		return "553 5.1.3 Invalid recipient address\r\n"
+	case mailfilter.BadSender:
+		return "553 5.1.7 Invalid sender address\r\n"
 	case mailfilter.Unsigned:
 		return "554 5.7.1 No DKIM signature found\r\n"
 	case mailfilter.BadSignature:
@@ -65,6 +67,10 @@ func refusal(r *mailfilter.Refusal) string {
 		return "451 4.7.5 No valid DKIM signature found: the key may not have arrived in the DNS; publish the TXT record SELECTOR._domainkey.DOMAIN, then wait\r\n"
 	case mailfilter.FutureSignature:
 		return "451 4.7.5 The DKIM signature was made in the future, try again once our clocks agree\r\n"
+	case mailfilter.ForgedLiteral:
+		return "554 5.7.1 The author's address literal is not the client's address\r\n"
+	case mailfilter.LiteralFamily:
+		return "451 4.7.1 The author's address literal is of another protocol than the client's address\r\n"
 	default:
 		return "554 5.7.1 Message refused\r\n"
 	}

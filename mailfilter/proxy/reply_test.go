@@ -13,6 +13,7 @@ import (
 func TestRefusal(t *testing.T) {
 	temporary := map[mailfilter.Reason]bool{
 		mailfilter.RateLimited: true, mailfilter.KeyUnknown: true, mailfilter.KeyPending: true, mailfilter.FutureSignature: true,
+		mailfilter.LiteralFamily: true,
 	}
 	for _, reason := range mailfilter.Reasons() {
 		want := "5"

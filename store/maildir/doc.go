@@ -8,5 +8,5 @@
 //
 // Several processes work on it at once, without locks: a mailbox appears and goes
 // by one rename, a password changes by one rename. No name in it comes from a
-// peer but as an auth.Address.
+// peer but as a mailaddr.Address.
 package maildir

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 )
 
 // namesAtOnce is how many names of the folder are held at a time.
@@ -17,9 +17,9 @@ const namesAtOnce = 1024
 // Each calls yield with the address of each mailbox that has a password, in no
 // order, until it fails, and returns its error. It sees a mailbox that comes or
 // goes meanwhile or not.
-func (s *Store) Each(yield func(auth.Address) error) error {
+func (s *Store) Each(yield func(mailaddr.Address) error) error {
 	return s.eachName(func(dir int, name string) error {
-		addr, err := auth.ParseAddress(name, s.domain)
+		addr, err := mailaddr.Parse(name, s.domain)
 		if err != nil || addr.String() != name {
 			return nil
 		}

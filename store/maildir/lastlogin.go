@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 )
 
 // dayOf returns the beginning of t's day in UTC. Nothing finer is ever kept about
@@ -17,7 +18,7 @@ func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 // SetLastLogin notes that addr logged in at t, to the day. It writes nothing if
 // that is known. It fails with auth.ErrNoMailbox or auth.ErrNoPassword.
-func (s *Store) SetLastLogin(addr auth.Address, t time.Time) error {
+func (s *Store) SetLastLogin(addr mailaddr.Address, t time.Time) error {
 	path := s.passwordPath(addr)
 	day := dayOf(t).Unix()
 	var st unix.Stat_t
@@ -40,7 +41,7 @@ func (s *Store) SetLastLogin(addr auth.Address, t time.Time) error {
 
 // LastLogin returns the day of addr's last login. It fails with auth.ErrNoMailbox
 // or auth.ErrNoPassword.
-func (s *Store) LastLogin(addr auth.Address) (time.Time, error) {
+func (s *Store) LastLogin(addr mailaddr.Address) (time.Time, error) {
 	var st unix.Stat_t
 	if err := s.stat(addr, s.passwordPath(addr), &st); err != nil {
 		return time.Time{}, err
@@ -48,7 +49,7 @@ func (s *Store) LastLogin(addr auth.Address) (time.Time, error) {
 	return time.Unix(st.Mtim.Unix()).UTC(), nil
 }
 
-func (s *Store) stat(addr auth.Address, path string, st *unix.Stat_t) error {
+func (s *Store) stat(addr mailaddr.Address, path string, st *unix.Stat_t) error {
 	err := unix.Fstatat(unix.AT_FDCWD, path, st, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, unix.ENOENT) {
 		if _, err := os.Lstat(s.Home(addr)); err == nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/store/atomicfile"
 )
 
@@ -22,7 +23,7 @@ const leftoverAge = time.Hour
 // Remove deletes addr's mailbox. It is renamed aside first: from that moment on
 // nobody finds any part of it, and the address is free. It fails with
 // auth.ErrNoMailbox.
-func (s *Store) Remove(addr auth.Address) error {
+func (s *Store) Remove(addr mailaddr.Address) error {
 	aside, err := os.MkdirTemp(s.dir, gonePrefix)
 	if err != nil {
 		return fmt.Errorf("deleting a mailbox: %w", err)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/store/atomicfile"
 )
 
@@ -52,17 +53,17 @@ func (s *Store) Make() error {
 }
 
 // Home is the folder of addr's mailbox.
-func (s *Store) Home(addr auth.Address) string {
+func (s *Store) Home(addr mailaddr.Address) string {
 	return s.dir + "/" + addr.String()
 }
 
-func (s *Store) passwordPath(addr auth.Address) string {
+func (s *Store) passwordPath(addr mailaddr.Address) string {
 	return s.dir + "/" + addr.String() + "/" + passwordFile
 }
 
 // Password implements auth.Mailboxes. An empty, overlong or unreadable file has
 // an error or no content; whoever asks decides what a content is good for.
-func (s *Store) Password(addr auth.Address) (string, error) {
+func (s *Store) Password(addr mailaddr.Address) (string, error) {
 	stored, err := s.readPassword(addr)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
@@ -83,7 +84,7 @@ func (s *Store) Password(addr auth.Address) (string, error) {
 // readPassword uses bare system calls: it runs once for each look-up, and an
 // os.File costs as much as the three of them. One read is enough: of a file, it
 // gives less than was asked for only at the end.
-func (s *Store) readPassword(addr auth.Address) (string, error) {
+func (s *Store) readPassword(addr mailaddr.Address) (string, error) {
 	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	path := s.passwordPath(addr)
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_NOATIME, 0) })
@@ -113,7 +114,7 @@ func ignoringEINTR(call func() (int, error)) (int, error) {
 
 // Create implements auth.Mailboxes. The mailbox is made beside its place, written
 // to disk, and put there by one rename that replaces nothing.
-func (s *Store) Create(addr auth.Address, stored string, now time.Time) (err error) {
+func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err error) {
 	temp, err := os.MkdirTemp(s.dir, newPrefix)
 	if err != nil {
 		return fmt.Errorf("making a mailbox: %w", err)
@@ -171,7 +172,7 @@ func write(path, data string, now time.Time) error {
 
 // SetPassword replaces what is stored for addr. The day of the last login stays,
 // or is that of now if it was not known. It fails with auth.ErrNoMailbox.
-func (s *Store) SetPassword(addr auth.Address, stored string, now time.Time) error {
+func (s *Store) SetPassword(addr mailaddr.Address, stored string, now time.Time) error {
 	last, err := s.LastLogin(addr)
 	if errors.Is(err, auth.ErrNoPassword) {
 		last = now

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 )
 
 const domain = "chat.example"
@@ -24,9 +25,9 @@ func newStore(t *testing.T) *Store {
 	return New(t.TempDir(), domain)
 }
 
-func address(t testing.TB, local string) auth.Address {
+func address(t testing.TB, local string) mailaddr.Address {
 	t.Helper()
-	addr, err := auth.ParseAddress(local+"@"+domain, domain)
+	addr, err := mailaddr.Parse(local+"@"+domain, domain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +320,7 @@ func TestEach(t *testing.T) {
 		}
 	}
 	got := 0
-	if err := s.Each(func(addr auth.Address) error {
+	if err := s.Each(func(addr mailaddr.Address) error {
 		if !want[addr.String()] {
 			t.Errorf("found %s", addr)
 		}
@@ -329,7 +330,7 @@ func TestEach(t *testing.T) {
 		t.Errorf("found %d of %d, %v", got, len(want), err)
 	}
 	enough := errors.New("enough")
-	if err := s.Each(func(auth.Address) error { return enough }); err != enough {
+	if err := s.Each(func(mailaddr.Address) error { return enough }); err != enough {
 		t.Errorf("got %v", err)
 	}
 	if err := New(filepath.Join(s.dir, "missing"), domain).Each(nil); err == nil {

@@ -47,6 +47,7 @@ func TestFederation(t *testing.T) {
 		{"OpenDKIM agrees", (*federation).openDKIM},
 		{"we agree with OpenDKIM", (*federation).signs},
 		{"strangers", (*federation).strangers},
+		{"strangers by IPv6", (*federation).byIPv6},
 		{"strangers at the door", (*federation).door},
 		{"DNS out of order", (*federation).withoutDNS},
 		{"an address for a name", (*federation).literal},

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"strings"
+	"unicode/utf8"
 )
 
 // An SMTP is a raw dialogue with an SMTP server (RFC 5321).
@@ -86,10 +88,15 @@ func (c *SMTP) Send(from, to, message string) (string, error) {
 }
 
 // SendAll hands a message over and returns the last reply: that to the message,
-// or the first refusal before it. Line ends are made CRLF, dots are doubled.
+// or the first refusal before it. Line ends are made CRLF, dots are doubled, and an
+// address in UTF-8 is declared (RFC 6531).
 func (c *SMTP) SendAll(from string, to []string, message string) (string, error) {
 	type step struct{ line, want string }
-	steps := []step{{"MAIL FROM:<" + from + ">", "250"}}
+	parameter := ""
+	if strings.ContainsFunc(from+strings.Join(to, ""), func(r rune) bool { return r >= utf8.RuneSelf }) {
+		parameter = " SMTPUTF8"
+	}
+	steps := []step{{"MAIL FROM:<" + from + ">" + parameter, "250"}}
 	for _, addr := range to {
 		steps = append(steps, step{"RCPT TO:<" + addr + ">", "250"})
 	}

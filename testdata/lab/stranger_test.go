@@ -21,13 +21,15 @@ type signer struct {
 	keys   map[string]*rsa.PrivateKey
 }
 
+func (f *federation) newSigner(t *testing.T) signer { return newSigner(t, f.lab) }
+
 // newSigner makes carol.example, which has the keys rsa and alias, and eve.test.
-func (f *federation) newSigner(t *testing.T) signer {
+func newSigner(t *testing.T, l *Lab) signer {
 	t.Helper()
 	s := signer{author: "carol@carol.example", keys: map[string]*rsa.PrivateKey{}}
 	publish := func(name, kind, data string) {
 		t.Helper()
-		if err := f.lab.Zone.Set(name, kind, data); err != nil {
+		if err := l.Zone.Set(name, kind, data); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,10 +70,16 @@ func (s signer) sign(t *testing.T, text string, change func(*dkim.SignOptions)) 
 	return b.String()
 }
 
-// outside opens an SMTP dialogue with Bob's relay, as far as the TLS handshake.
+// outside opens an SMTP dialogue with Bob's relay, from no relay.
 func (f *federation) outside(ctx context.Context, t *testing.T) *SMTP {
 	t.Helper()
-	s, err := f.alice.Client.SMTP(ctx, f.b.Domain, "25") // from no relay, that is
+	return outside(ctx, t, f.alice.Client.Station, f.b.Domain)
+}
+
+// outside opens an SMTP dialogue with a relay, as far as the TLS handshake.
+func outside(ctx context.Context, t *testing.T, from Station, domain string) *SMTP {
+	t.Helper()
+	s, err := from.SMTP(ctx, domain, "25")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +122,9 @@ func (f *federation) strangers(t *testing.T) {
 		return strings.Replace(good, old, new, 1)
 	}
 	plain := "From: <" + s.author + ">\r\nTo: <" + f.bob.Addr + ">\r\nSubject: hello\r\n\r\nanyone can read this\r\n"
-	literal := encryptedFrom(t, "carol@[192.0.2.1]")
+	station := f.alice.Client
+	literal := func(address string) string { return encryptedFrom(t, "carol@["+address+"]") }
+	const forged = "554 5.7.1 The author's address literal is not the client's address"
 	ctx := deadline(t, stepTimeout)
 	c := f.outside(ctx, t)
 	for _, tt := range []struct{ name, text, want string }{
@@ -135,12 +145,36 @@ func (f *federation) strangers(t *testing.T) {
 		{"cleartext, signed", s.sign(t, plain, nil), clear},
 		{"cleartext, unsigned", plain, clear},
 		{"cleartext, badly signed", field(wrong) + plain, clear},
-		{"IPv4 literal", literal, taken},
+		{"IPv4 literal", literal(station.IPv4.String()), taken},
+		{"another's IPv4 literal", literal("192.0.2.1"), forged},
+		{"our own IPv4 literal", literal(f.b.IPv4.String()), forged},
+		{"IPv6 literal, from an IPv4 address", literal("IPv6:" + station.IPv6.String()), "451 4.7.1 The author's address literal is of another protocol than the client's address"},
+		{"a client that says to be another", "Received: from x (unknown [192.0.2.1])\r\n\tby x\r\n" + literal("192.0.2.1"), forged},
 		{"in the relay's own name", encryptedFrom(t, f.bob.Addr), unsigned},
 	} {
 		got, err := c.Send(s.author, f.bob.Addr, tt.text)
 		if err != nil || got != tt.want && (tt.want != taken || !strings.HasPrefix(got, taken)) {
 			t.Errorf("%s: got %q, %v; want %q", tt.name, got, err, tt.want)
+		}
+		if _, err := c.Command("RSET"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// byIPv6 holds that an author's IPv6 literal is proven as an IPv4 literal is.
+func (f *federation) byIPv6(t *testing.T) {
+	station := f.alice.Client.Station
+	c := outside(deadline(t, stepTimeout), t, station, f.b.IPv6.String())
+	for _, tt := range []struct{ literal, want string }{
+		{"IPv6:" + station.IPv6.String(), "250 "},
+		{"IPv6:" + station.IPv6.StringExpanded(), "250 "},
+		{"IPv6:" + f.b.IPv6.String(), "554 5.7.1 "},
+		{station.IPv4.String(), "451 4.7.1 "},
+	} {
+		got, err := c.Send("carol@carol.example", f.bob.Addr, encryptedFrom(t, "carol@["+tt.literal+"]"))
+		if err != nil || !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: got %q, %v; want %q", tt.literal, got, err, tt.want)
 		}
 		if _, err := c.Command("RSET"); err != nil {
 			t.Fatal(err)

@@ -148,11 +148,12 @@ func (w *wire) all() []capture {
 // checkCapture has both directions of the filter judge a message of the client.
 func checkCapture(t *testing.T, step string, c capture) {
 	t.Helper()
-	out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{Limiter: unlimited{}})
+	own := []string{domainOf(c.env.Sender)}
+	out, err := mailfilter.NewOutgoing(mailfilter.OutgoingOptions{Domains: own, Limiter: unlimited{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := mailfilter.NewIncoming(mailfilter.IncomingOptions{Mailboxes: enforcing{}, Domains: []string{domainOf(c.env.Sender)}})
+	in := mailfilter.NewIncoming(mailfilter.IncomingOptions{Mailboxes: enforcing{}, Domains: own})
 	for name, policy := range map[string]mailfilter.Policy{"outgoing": out, "incoming": in} {
 		if err := judge(policy, c); err != nil {
 			header, _, _ := bytes.Cut(c.text, []byte("\r\n\r\n"))

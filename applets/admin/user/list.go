@@ -13,6 +13,7 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 )
@@ -27,7 +28,7 @@ type state struct {
 // list prints all accounts, in order. An account that goes meanwhile is left out.
 func (u *users) list() error {
 	all := []state{}
-	err := u.mailboxes.Each(func(addr auth.Address) error {
+	err := u.mailboxes.Each(func(addr mailaddr.Address) error {
 		state, err := u.state(addr)
 		if errors.Is(err, auth.ErrNoMailbox) || errors.Is(err, auth.ErrNoPassword) {
 			return nil
@@ -50,7 +51,7 @@ func (u *users) list() error {
 	return table.Flush()
 }
 
-func (u *users) state(addr auth.Address) (state, error) {
+func (u *users) state(addr mailaddr.Address) (state, error) {
 	s := state{Address: addr.String(), State: "ok"}
 	last, err := u.mailboxes.LastLogin(addr)
 	if err != nil {
@@ -85,7 +86,7 @@ func (d details) String() string {
 		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
 }
 
-func (u *users) show(_ context.Context, addr auth.Address) (d any, err error) {
+func (u *users) show(_ context.Context, addr mailaddr.Address) (d any, err error) {
 	err = u.asOwner(func() error {
 		d, err = u.details(addr)
 		return err
@@ -93,7 +94,7 @@ func (u *users) show(_ context.Context, addr auth.Address) (d any, err error) {
 	return d, err
 }
 
-func (u *users) details(addr auth.Address) (any, error) {
+func (u *users) details(addr mailaddr.Address) (any, error) {
 	state, err := u.state(addr)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (u *users) details(addr auth.Address) (any, error) {
 
 // forgetTokens has the metadata daemon, which alone may, forget the user's push
 // tokens, and with them the notifications that wait.
-func (u *users) forgetTokens(ctx context.Context, addr auth.Address) error {
+func (u *users) forgetTokens(ctx context.Context, addr mailaddr.Address) error {
 	client, err := dict.Dial(ctx, u.cfg.Socket("metadata"))
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
@@ -64,7 +65,7 @@ func (u *users) run(ctx context.Context, args []string) error {
 		}
 		return u.asOwner(u.list)
 	}
-	each := map[string]func(context.Context, auth.Address) (any, error){
+	each := map[string]func(context.Context, mailaddr.Address) (any, error){
 		"show": u.show, "block": u.block, "unblock": u.unblock,
 		"delete": u.delete, "create": u.create, "password": u.password,
 	}[what]
@@ -77,7 +78,7 @@ func (u *users) run(ctx context.Context, args []string) error {
 	if len(args) > 1 && u.stdin {
 		return command.Usagef("user %s --stdin: one address at a time", what)
 	}
-	var addrs []auth.Address
+	var addrs []mailaddr.Address
 	for _, arg := range args {
 		addr, err := u.parse(arg)
 		if err != nil {
@@ -98,12 +99,12 @@ func (u *users) run(ctx context.Context, args []string) error {
 }
 
 // parse takes an address, or what stands before its "@".
-func (u *users) parse(arg string) (auth.Address, error) {
+func (u *users) parse(arg string) (mailaddr.Address, error) {
 	domain := u.cfg.AddressDomain()
 	if !strings.Contains(arg, "@") {
 		arg += "@" + domain
 	}
-	addr, err := auth.ParseAddress(arg, domain)
+	addr, err := mailaddr.Parse(arg, domain)
 	if err != nil {
 		return addr, command.Usagef("%q is no address of this relay: want NAME@%s, the name of a-z 0-9 . _ -", arg, domain)
 	}
@@ -140,7 +141,7 @@ func (c changed) String() string {
 	return text
 }
 
-func (u *users) block(ctx context.Context, addr auth.Address) (any, error) {
+func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
 	if err := u.edit(addr, auth.Block); err != nil {
 		return nil, err
 	}
@@ -148,11 +149,11 @@ func (u *users) block(ctx context.Context, addr auth.Address) (any, error) {
 	return changed{addr.String(), "blocked", "chatmaild user unblock " + addr.String()}, nil
 }
 
-func (u *users) unblock(_ context.Context, addr auth.Address) (any, error) {
+func (u *users) unblock(_ context.Context, addr mailaddr.Address) (any, error) {
 	return changed{addr.String(), "unblocked", "chatmaild user block " + addr.String()}, u.edit(addr, auth.Unblock)
 }
 
-func (u *users) edit(addr auth.Address, change func(string) string) error {
+func (u *users) edit(addr mailaddr.Address, change func(string) string) error {
 	return u.asOwner(func() error {
 		stored, err := u.mailboxes.Password(addr)
 		if err != nil {
@@ -168,7 +169,7 @@ func (u *users) asOwner(do func() error) error { return safefs.As(u.cfg.Mailboxe
 // delete blocks first, so that no new session comes while the old ones end and
 // the mailbox goes. A session or delivery that ends too late may leave a folder
 // behind; expire takes a folder without a password for what it is.
-func (u *users) delete(ctx context.Context, addr auth.Address) (any, error) {
+func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) {
 	err := u.edit(addr, auth.Block)
 	if err != nil && !errors.Is(err, auth.ErrNoPassword) {
 		return nil, err
@@ -183,7 +184,7 @@ func (u *users) delete(ctx context.Context, addr auth.Address) (any, error) {
 	return changed{addr.String(), "deleted, with all its mail: that cannot be undone", ""}, nil
 }
 
-func (u *users) endSessions(ctx context.Context, addr auth.Address) {
+func (u *users) endSessions(ctx context.Context, addr mailaddr.Address) {
 	if err := u.sessions.end(ctx, addr); err != nil {
 		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s may go on: %v\n", addr, err)
 	}
@@ -197,7 +198,7 @@ type credentials struct {
 
 func (c credentials) String() string { return c.Email + "  " + c.Password }
 
-func (u *users) create(_ context.Context, addr auth.Address) (any, error) {
+func (u *users) create(_ context.Context, addr mailaddr.Address) (any, error) {
 	password, stored, err := u.newPassword()
 	if err != nil {
 		return nil, err
@@ -206,7 +207,7 @@ func (u *users) create(_ context.Context, addr auth.Address) (any, error) {
 	return credentials{addr.String(), password}, err
 }
 
-func (u *users) password(ctx context.Context, addr auth.Address) (any, error) {
+func (u *users) password(ctx context.Context, addr mailaddr.Address) (any, error) {
 	password, stored, err := u.newPassword()
 	if err != nil {
 		return nil, err
@@ -248,7 +249,7 @@ func (u *users) newPassword() (password, stored string, err error) {
 
 // sessions are those that are open in Dovecot.
 type sessions interface {
-	end(ctx context.Context, addr auth.Address) error
+	end(ctx context.Context, addr mailaddr.Address) error
 }
 
 type dovecotSessions struct{}
@@ -257,7 +258,7 @@ type dovecotSessions struct{}
 // (EX_NOUSER of sysexits.h).
 const notFound = 68
 
-func (dovecotSessions) end(ctx context.Context, addr auth.Address) error {
+func (dovecotSessions) end(ctx context.Context, addr mailaddr.Address) error {
 	out, err := exec.CommandContext(ctx, "doveadm", "kick", addr.String()).CombinedOutput()
 	var status *exec.ExitError
 	if errors.As(err, &status) && status.ExitCode() == notFound {

@@ -14,14 +14,14 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/store/maildir"
 )
 
 // fakeSessions notes whose sessions were ended.
 type fakeSessions struct{ ended []string }
 
-func (f *fakeSessions) end(_ context.Context, addr auth.Address) error {
+func (f *fakeSessions) end(_ context.Context, addr mailaddr.Address) error {
 	f.ended = append(f.ended, addr.Local())
 	return nil
 }

@@ -40,6 +40,8 @@ func TestFiles(t *testing.T) {
 		{"host name", name, "/etc/postfix/main.cf", "\nmyhostname = chat.example.org\n", ""},
 		{"literal's host name", `mail_domain = "192.0.2.7"`, "/etc/postfix/main.cf", "\nmyhostname = 7.2.0.192.in-addr.arpa\n", ""},
 		{"signing", name, "/etc/postfix/master.cf", "smtpd_milters=unix:opendkim/opendkim.sock", ""},
+		{"literal is where it sends from", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "-o inet_protocols=ipv4", ""},
+		{"a name sends from anywhere", name, "/etc/postfix/master.cf", "", "inet_protocols"},
 		{"literal does not sign", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "", "milter"},
 		{"IPv6", name, "/etc/dovecot/dovecot.conf", "listen = *, ::\n", ""},
 		{"no IPv6", name + "disable_ipv6 = true", "/etc/dovecot/dovecot.conf", "listen = 0.0.0.0\n", "::"},
