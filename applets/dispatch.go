@@ -70,14 +70,18 @@ func find(name string) *command.Command {
 
 func unknown(name string) error {
 	if strings.HasPrefix(name, "-") {
-		return command.WithHint(command.Usagef("unknown flag %s in front of a command", name),
-			"flags stand behind the command: chatmaild status --config FILE")
+		return command.WithHint(command.Usagef("unknown flag %s before a command", name),
+			"flags follow the command: chatmaild status --config FILE")
 	}
 	var names []string
 	for _, c := range All() {
 		names = append(names, c.Name)
 	}
-	return command.WithHint(command.Usagef("unknown command %q", name), "one of %s", strings.Join(names, ", "))
+	err := command.Usagef("unknown command %q", name)
+	if meant := command.Suggest(name, names); meant != "" {
+		return command.WithHint(err, "did you mean %s?", meant)
+	}
+	return command.WithHint(err, "chatmaild help lists all commands")
 }
 
 func help(env *command.Env, args []string) error {

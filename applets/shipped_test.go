@@ -83,12 +83,6 @@ func TestLinks(t *testing.T) {
 		names(command.Daemon, command.Oneshot))
 }
 
-func TestManual(t *testing.T) {
-	page := read(t, "packaging", "man", "chatmaild.8")
-	same(t, "commands in chatmaild.8", matches(`(?m)^\.It Cm (\S+)`, page),
-		names(command.Daemon, command.Oneshot, command.Admin))
-}
-
 func TestServices(t *testing.T) {
 	for _, name := range names(command.Daemon) {
 		unit := read(t, "packaging", "systemd", "chatmaild-"+name+".service")

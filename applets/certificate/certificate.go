@@ -27,7 +27,8 @@ const (
 // Command has the servers take a certificate that changed.
 var Command = command.Command{
 	Name: "certificate", Kind: command.Oneshot,
-	Synopsis: "has the servers take a certificate that changed",
+	Synopsis:    "has the servers reload a certificate that changed",
+	Description: "It waits until certificate and key can be used. chatmaild-certificate.path starts it.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			cfg, err := env.Config()

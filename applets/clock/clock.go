@@ -22,7 +22,9 @@ const setBack = 5 * time.Second
 // Command has the servers go on after the clock was set back.
 var Command = command.Command{
 	Name: "clock", Kind: command.Oneshot,
-	Synopsis: "has the servers go on after the clock was set back",
+	Synopsis: "has the servers reload after the clock was set back",
+	Description: `Dovecot and Postfix would wait until the clock is where it was. chatmaild-clock.timer
+starts it.`,
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			if _, err := env.Config(); err != nil {

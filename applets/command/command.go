@@ -36,12 +36,21 @@ type Command struct {
 	Name     string
 	Kind     Kind
 	Args     string // positional arguments as the usage line shows them
-	Synopsis string // one line, without a full stop
+	Synopsis string // one line that begins with a verb, without a full stop
+
+	// Description is what help and chatmaild(8) say beside the synopsis: paragraphs
+	// with an empty line between them, no line longer than 79 columns. It may be empty.
+	Description string
+	Examples    Examples
 
 	// Bind declares the command's own flags and returns what to run once
 	// they are parsed. Help calls it too, and runs nothing.
 	Bind func(*flag.FlagSet) Run
 }
+
+// Examples are command lines that help and chatmaild(8) show: each without "chatmaild",
+// and what it is for.
+type Examples [][2]string
 
 // Env is what surrounds a command: everything that it would otherwise take from
 // package os. Tests fill it with buffers.

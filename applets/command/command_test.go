@@ -18,6 +18,8 @@ import (
 func sample(got *string) *Command {
 	return &Command{
 		Name: "sample", Args: "[WORD ...]", Synopsis: "says words",
+		Description: "They may be any.\n\nNobody answers.",
+		Examples:    Examples{{"sample hello", "be polite"}, {"sample --times 9", "be tiresome"}},
 		Bind: func(fs *flag.FlagSet) Run {
 			loud := fs.Bool("loud", false, "say them loudly")
 			times := fs.Int("times", 2, "say them `n` times")
@@ -64,17 +66,24 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"--quiet":         "flag provided but not defined: -quiet",
-		"a --quiet":       "flag provided but not defined: -quiet",
-		"--times":         "flag needs an argument: -times",
-		"--times x":       `invalid value "x" for flag -times: parse error`,
-		"--loud=possibly": `invalid boolean value "possibly" for -loud: parse error`,
+		"--quiet":         "unknown flag --quiet",
+		"a -quiet":        "unknown flag --quiet",
+		"--times":         "missing value of --times",
+		"--times x":       `invalid value "x" of --times: parse error`,
+		"--loud=possibly": `invalid value "possibly" of --loud: parse error`,
+		"--=x":            "bad flag syntax: --=x",
 	} {
 		var got string
 		_, _, err := sample(&got).Parse(&Env{Getenv: os.Getenv}, strings.Fields(args))
 		if err == nil || err.Error() != want || Status(err) != StatusUsage {
 			t.Errorf("%q: got %v with status %d, want %s with %d", args, err, Status(err), want, StatusUsage)
 		}
+	}
+	var got string
+	_, _, err := sample(&got).Parse(&Env{Getenv: os.Getenv}, []string{"--luod"})
+	var hint *HintError
+	if !errors.As(err, &hint) || hint.Hint != "did you mean --loud?" {
+		t.Errorf("--luod: got %v, %+v", err, hint)
 	}
 	for _, args := range []string{"-h", "--help", "a --help"} {
 		var got string
@@ -90,10 +99,18 @@ func TestUsage(t *testing.T) {
 	sample(&ran).Usage(&out)
 	want := `usage: chatmaild sample [flags] [WORD ...]
 
-says words.
+Says words.
+
+They may be any.
+
+Nobody answers.
+
+examples:
+  chatmaild sample hello      # be polite
+  chatmaild sample --times 9  # be tiresome
 
 flags:
-  --config file            configuration file (default /etc/chatmail/chatmail.toml)
+  --config FILE            read the configuration from FILE (default /etc/chatmail/chatmail.toml)
   --debug                  log more; the log may then hold addresses
   --loud                   say them loudly
   --times n                say them n times (default 2)

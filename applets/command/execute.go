@@ -30,7 +30,7 @@ func (c *Command) execute(ctx context.Context, env *Env, args []string) (err err
 		return err
 	}
 	if len(positional) > 0 && c.Args == "" {
-		return Usagef("takes no arguments, got %q", positional[0])
+		return Usagef("unexpected argument %q", positional[0])
 	}
 	return run(ctx, env, positional)
 }

@@ -3,8 +3,8 @@ package command
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
+	"strings"
 
 	"chatmaild/applets/config"
 )
@@ -24,7 +24,7 @@ func (c *Command) Parse(env *Env, args []string) (Run, []string, error) {
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, nil, ErrHelp
 			}
-			return nil, nil, Usagef("%v", err)
+			return nil, nil, flagError(fs, err.Error())
 		}
 		args = fs.Args()
 		if len(args) == 0 {
@@ -38,24 +38,29 @@ func (c *Command) Parse(env *Env, args []string) (Run, []string, error) {
 	}
 }
 
-// Usage prints c's usage line and its flags.
-func (c *Command) Usage(w io.Writer) {
-	args := ""
-	if c.Args != "" {
-		args = " " + c.Args
+// flagError says what package flag says, in our words: it has no errors but their text,
+// and shows flags with one dash.
+func flagError(fs *flag.FlagSet, text string) error {
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		err := Usagef("unknown flag --%s", name)
+		var names []string
+		fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+		if meant := Suggest(name, names); meant != "" {
+			err = WithHint(err, "did you mean --%s?", meant)
+		}
+		return err
 	}
-	fmt.Fprintf(w, "usage: chatmaild %s [flags]%s\n\n%s.\n\nflags:\n", c.Name, args, c.Synopsis)
-	fs, _ := c.flags(&Env{Getenv: func(string) string { return "" }})
-	fs.VisitAll(func(f *flag.Flag) {
-		value, usage := flag.UnquoteUsage(f)
-		if value != "" {
-			value = " " + value
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return Usagef("missing value of --%s", name)
+	}
+	for _, invalid := range []string{"invalid value ", "invalid boolean value "} {
+		rest, ok := strings.CutPrefix(text, invalid)
+		value, rest, found := strings.Cut(strings.Replace(rest, " for flag -", " for -", 1), " for -")
+		if name, why, is := strings.Cut(rest, ": "); ok && found && is {
+			return Usagef("invalid value %s of --%s: %s", value, name, why)
 		}
-		if f.DefValue != "" && f.DefValue != "false" {
-			usage += fmt.Sprintf(" (default %s)", f.DefValue)
-		}
-		fmt.Fprintf(w, "  --%-22s %s\n", f.Name+value, usage)
-	})
+	}
+	return Usagef("%s", text)
 }
 
 func (c *Command) flags(env *Env) (*flag.FlagSet, Run) {
@@ -65,7 +70,7 @@ func (c *Command) flags(env *Env) (*flag.FlagSet, Run) {
 	if path == "" {
 		path = config.DefaultPath
 	}
-	fs.StringVar(&env.ConfigPath, "config", path, "configuration `file`")
+	fs.StringVar(&env.ConfigPath, "config", path, "read the configuration from `FILE`")
 	fs.BoolVar(&env.Debug, "debug", false, "log more; the log may then hold addresses")
 	return fs, c.Bind(fs)
 }

@@ -27,7 +27,10 @@ const rememberLogins = 400_000
 
 // Command tells Dovecot who may log in, and creates accounts.
 var Command = command.Command{
-	Name: "doveauth", Kind: command.Daemon, Synopsis: "tells Dovecot who may log in, and creates accounts",
+	Name: "doveauth", Kind: command.Daemon,
+	Synopsis: "tells Dovecot who may log in, and creates accounts",
+	Description: `An account is created by its first login. Postfix asks it which recipients exist:
+mail from another relay to an address without an account is refused (550 5.1.1).`,
 	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 

@@ -37,9 +37,15 @@ const sourcesAtOnce = 4096
 
 // Command answers on echo@DOMAIN.
 var Command = command.Command{
-	Name: "echobot", Kind: command.Daemon, Synopsis: "answers on echo@DOMAIN, end-to-end encrypted",
+	Name: "echobot", Kind: command.Daemon,
+	Synopsis: "answers on echo@DOMAIN, end-to-end encrypted",
+	Description: `It returns text and files in kind, and answers /ping with the time that it took. In
+groups it answers when it is addressed, without files, and only to members who have
+written to it. It does not answer programs. It answers a person up to twelve times a
+minute, and another relay up to twenty-four times. At an interval it sends itself a
+message, as a proof that the relay works.`,
 	Bind: func(flags *flag.FlagSet) command.Run {
-		invite := flags.Bool("invite", false, "print the bot's invite link, and end")
+		invite := flags.Bool("invite", false, "print the bot's invite link, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			cfg, err := env.Config()
 			if err != nil {

@@ -19,12 +19,19 @@ import (
 // Command deletes old messages and the mailboxes of inactive users.
 var Command = command.Command{
 	Name: "expire", Kind: command.Oneshot,
-	Synopsis: "deletes old messages and the mailboxes of inactive users",
+	Synopsis: "deletes old and large messages, and mailboxes of inactive users",
+	Description: `chatmaild-expire.timer starts it daily. It stops when the clock cannot be right:
+before chatmaild was built, more than a week after the last run, or set ahead by more
+than a day since then.`,
+	Examples: command.Examples{
+		{"expire --dry-run", "show what would be deleted"},
+		{"expire --clock-is-right", "after the clock was corrected"},
+	},
 	Bind: func(flags *flag.FlagSet) command.Run {
 		var job expiry
-		flags.BoolVar(&job.dryRun, "dry-run", false, "tell what would go, and delete nothing")
-		flags.BoolVar(&job.json, "json", false, "print the summary as JSON")
-		flags.BoolVar(&job.trustClock, "clock-is-right", false, "go on after the clock has jumped ahead")
+		flags.BoolVar(&job.dryRun, "dry-run", false, "show what would be deleted, and delete nothing")
+		flags.BoolVar(&job.json, "json", false, "print JSON, for programs")
+		flags.BoolVar(&job.trustClock, "clock-is-right", false, "continue although the clock has jumped ahead")
 		return job.run
 	},
 }

@@ -17,7 +17,8 @@ const fullPercent = 70
 // QuotaCommand deletes the oldest messages of one full mailbox.
 var QuotaCommand = command.Command{
 	Name: "quota-expire", Kind: command.Oneshot, Args: "ADDRESS",
-	Synopsis: "deletes the oldest messages of one full mailbox",
+	Synopsis:    "deletes the oldest messages of one full mailbox",
+	Description: "Dovecot starts it.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return shrink
 	},
@@ -27,7 +28,7 @@ var QuotaCommand = command.Command{
 // a mailbox over the threshold; many run at once, for different users.
 func shrink(ctx context.Context, env *command.Env, args []string) error {
 	if len(args) != 1 {
-		return command.Usagef("quota-expire takes one address")
+		return command.Usagef("missing ADDRESS")
 	}
 	conf, err := env.Config()
 	if err != nil {

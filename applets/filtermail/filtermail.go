@@ -27,7 +27,8 @@ import (
 // Outgoing passes mail of our users.
 var Outgoing = command.Command{
 	Name: "filtermail-out", Kind: command.Daemon,
-	Synopsis: "passes encrypted mail of our users",
+	Synopsis:    "passes on encrypted mail of the relay's users",
+	Description: "It takes mail from Postfix and returns it to Postfix. What is not encrypted is refused.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			conf, err := env.Config()
@@ -46,7 +47,8 @@ var Outgoing = command.Command{
 // Incoming passes mail from outside.
 var Incoming = command.Command{
 	Name: "filtermail-in", Kind: command.Daemon,
-	Synopsis: "passes encrypted mail from outside",
+	Synopsis:    "passes on encrypted mail from outside",
+	Description: "It takes mail from Postfix and returns it to Postfix, and verifies DKIM signatures.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			conf, err := env.Config()

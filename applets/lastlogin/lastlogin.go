@@ -20,8 +20,9 @@ import (
 
 // Command notes the day of the last login.
 var Command = command.Command{
-	Name: "lastlogin", Kind: command.Daemon, Synopsis: "notes the day of the last login",
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Name: "lastlogin", Kind: command.Daemon,
+	Synopsis: "records the day of the last login",
+	Bind:     func(*flag.FlagSet) command.Run { return run },
 }
 
 func run(ctx context.Context, env *command.Env, _ []string) error {

@@ -28,9 +28,10 @@ import (
 // Command keeps IMAP METADATA and sends push notifications.
 var Command = command.Command{
 	Name: "metadata", Kind: command.Daemon,
-	Synopsis: "keeps IMAP METADATA and sends push notifications",
+	Synopsis:    "keeps IMAP METADATA and sends push notifications",
+	Description: "Tokens that are lost come again when their clients connect.",
 	Bind: func(flags *flag.FlagSet) command.Run {
-		reset := flags.Bool("reset", false, "move the database aside, so that the next start makes an empty one, and end")
+		reset := flags.Bool("reset", false, "move the database aside, for an empty one at the next start, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) (err error) {
 			conf, err := env.Config()
 			if err != nil {

@@ -261,7 +261,7 @@ func TestPushStatus(t *testing.T) {
 	if err != nil || len(report.Services) != 1 || !report.Services[0].Alive {
 		t.Errorf("push status --json: %v\n%s", err, out)
 	}
-	if out, err := r.command("push").CombinedOutput(); err == nil || !strings.Contains(string(out), "push status") {
+	if out, err := r.command("push").CombinedOutput(); err == nil || !strings.Contains(string(out), "missing subcommand: status") {
 		t.Errorf("push alone: %v\n%s", err, out)
 	}
 }

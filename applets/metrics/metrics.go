@@ -18,9 +18,12 @@ import (
 
 // Command tells OpenMetrics of the whole relay.
 var Command = command.Command{
-	Name: "metrics", Kind: command.Daemon, Synopsis: "OpenMetrics of the whole relay",
+	Name: "metrics", Kind: command.Daemon,
+	Synopsis: "serves the metrics of the whole relay",
+	Description: `chatmaild-metrics(7) lists them. Prometheus gets them at metrics_address, if there is
+one.`,
 	Bind: func(flags *flag.FlagSet) command.Run {
-		once := flags.Bool("print", false, "write the running daemon's metrics once, and end")
+		once := flags.Bool("print", false, "print the running daemon's metrics, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			conf, err := env.Config()
 			if err != nil {

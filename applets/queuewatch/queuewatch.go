@@ -43,8 +43,11 @@ const gcPercent = 15
 // Command has Postfix try deferred mail.
 var Command = command.Command{
 	Name: "queuewatch", Kind: command.Oneshot,
-	Synopsis: "has Postfix try deferred mail when what it waited for is back",
-	Bind:     func(*flag.FlagSet) command.Run { return run },
+	Synopsis: "has Postfix retry deferred mail once what it waited for is back",
+	Description: `It watches Dovecot, room on the disk and name servers. Postfix alone would wait for up
+to an hour. chatmaild-queuewatch.path starts it when mail is deferred, and it ends when
+none is.`,
+	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
 func run(ctx context.Context, env *command.Env, _ []string) error {

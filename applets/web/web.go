@@ -16,8 +16,9 @@ import (
 
 // Command creates accounts over HTTP.
 var Command = command.Command{
-	Name: "web", Kind: command.Daemon, Synopsis: "creates accounts over HTTP",
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Name: "web", Kind: command.Daemon,
+	Synopsis: "creates accounts over HTTP",
+	Bind:     func(*flag.FlagSet) command.Run { return run },
 }
 
 func run(ctx context.Context, env *command.Env, _ []string) error {

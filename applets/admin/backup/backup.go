@@ -41,16 +41,26 @@ const (
 // Command is chatmaild backup.
 var Command = command.Command{
 	Name: "backup", Kind: command.Admin, Args: "[FILE]",
-	Synopsis: "writes all that makes the relay to a file, or to standard output",
+	Synopsis: "writes a backup of the whole relay",
+	Description: `It contains configuration, keys, certificates, mailboxes with passwords and last
+logins, push tokens, invites, state and web pages, but not Postfix's queue. The relay
+keeps running. FILE is a tar(1) archive with checksums; without FILE, or with -, it
+goes to standard output. The file gets its name once it is whole; to resume an interrupted backup, run
+the same command again.`,
+	Examples: command.Examples{
+		{"backup relay.tar", "write a file"},
+		{"backup --recipient keys.asc | ssh host \"cat >relay.tar.pgp\"", "encrypted, to another machine"},
+		{"backup --verify relay.tar", "check every sum"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var locks transfer.Locks
 		locks.Bind(fs)
 		fs.StringVar(&locks.Recipient, "recipient", "", "encrypt to the OpenPGP public keys in `FILE`")
-		verify := fs.Bool("verify", false, "check an archive instead, and say how far it is whole")
-		goOn := fs.String("continue", "", "go on with an archive that broke off; --verify says what `TEXT`")
+		verify := fs.Bool("verify", false, "check every sum in an archive, and say how far it is whole")
+		goOn := fs.String("continue", "", "resume an archive on standard output; --verify prints the `TEXT`")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) > 1 {
-				return command.Usagef("backup takes one file, got %q", args[1])
+				return command.Usagef("unexpected argument %q", args[1])
 			}
 			name := "-"
 			if len(args) == 1 {
@@ -96,7 +106,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, name string, 
 		return ToFile(ctx, env, machine, conf, keys, name)
 	}
 	if command.IsTerminal(env.Stdout) {
-		return command.WithHint(command.Usagef("an archive is nothing for a terminal"), "name a file, or redirect the output")
+		return command.WithHint(command.Usagef("refusing to write an archive to a terminal"), "name a file, or redirect the output")
 	}
 	return newBackup(env, machine, conf, keys).toStream(ctx, goOn)
 }
@@ -122,7 +132,7 @@ func (b *backup) toStream(ctx context.Context, goOn string) error {
 			err = json.Unmarshal(text, &state)
 		}
 		if err != nil || b.keys.Lock() {
-			return command.Usagef("--continue wants what backup --verify printed, and no encryption")
+			return command.Usagef("--continue needs the TEXT that backup --verify printed, and no encryption")
 		}
 	}
 	out := bufio.NewWriterSize(b.env.Stdout, noteEachOctets>>8)

@@ -14,18 +14,25 @@ import (
 // Command is chatmaild bench.
 var Command = command.Command{
 	Name: "bench", Kind: command.Admin, Args: "DOMAIN",
-	Synopsis: "measures a running relay",
+	Synopsis: "measures a running relay from outside",
+	Description: `It measures how long connections, logins and messages take, and how many messages
+a second pass before more clients bring no more through. It takes a minute, and
+keeps to the relay's limits. The accounts that it creates are not used again.`,
+	Examples: command.Examples{
+		{"bench chat.example.org", "print tables"},
+		{"bench --html bench.html chat.example.org", "write a page with plots, too"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		f := &flags{network: remote.Flags(fs)}
-		fs.BoolVar(&f.json, "json", false, "print one JSON object instead of a table")
-		fs.StringVar(&f.html, "html", "", "write the results to `FILE`, too, as a page that needs nothing else")
-		fs.IntVar(&f.accounts, "accounts", 40, "share the load among so many `ACCOUNTS`")
-		fs.StringVar(&f.invite, "invite", "", "the `TOKEN` of an invite of a use for each account, if the relay asks for one")
-		fs.IntVar(&f.messages, "messages", 100, "time the delivery of so many `MESSAGES`")
-		fs.DurationVar(&f.level, "level", 4*time.Second, "keep each load up for so `LONG`")
-		fs.IntVar(&f.perMinute, "per-minute", 60, "send no more than so many `MESSAGES` a minute from an account")
-		fs.IntVar(&f.burst, "burst", 10, "send no more than so many `MESSAGES` at once from an account")
-		fs.BoolVar(&f.lifted, "lifted", false, "send as fast as can be: the relay has no limit")
+		fs.BoolVar(&f.json, "json", false, "print JSON, for programs")
+		fs.StringVar(&f.html, "html", "", "also write the results to `FILE` as a self-contained HTML page")
+		fs.IntVar(&f.accounts, "accounts", 40, "share the load among `N` accounts")
+		fs.StringVar(&f.invite, "invite", "", "create accounts with the invite `TOKEN`, which needs a use for each")
+		fs.IntVar(&f.messages, "messages", 100, "time the delivery of `N` messages")
+		fs.DurationVar(&f.level, "level", 4*time.Second, "keep each load level for `DURATION`")
+		fs.IntVar(&f.perMinute, "per-minute", 60, "send at most `N` messages a minute from an account")
+		fs.IntVar(&f.burst, "burst", 10, "send at most `N` messages at once from an account")
+		fs.BoolVar(&f.lifted, "lifted", false, "send without limit: the relay has none")
 		return f.run
 	},
 }
@@ -42,7 +49,7 @@ type flags struct {
 
 func (f *flags) run(ctx context.Context, env *command.Env, args []string) error {
 	if len(args) != 1 {
-		return command.Usagef("bench wants one argument: the relay's domain")
+		return command.Usagef("missing DOMAIN, the relay's")
 	}
 	if err := f.check(); err != nil {
 		return err
@@ -79,11 +86,11 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 func (f *flags) check() error {
 	switch {
 	case f.accounts < 2 || f.accounts > MaxAccounts:
-		return command.Usagef("--accounts has to be from 2 to %d", MaxAccounts)
+		return command.Usagef("--accounts must be 2 to %d", MaxAccounts)
 	case f.messages < 1 || f.perMinute < 1 || f.burst < 1:
-		return command.Usagef("--messages, --per-minute and --burst have to be at least 1")
+		return command.Usagef("--messages, --per-minute and --burst must be at least 1")
 	case f.level < time.Second:
-		return command.Usagef("--level has to be at least 1s")
+		return command.Usagef("--level must be at least 1s")
 	}
 	return nil
 }

@@ -32,13 +32,22 @@ type options struct {
 var Command = command.Command{
 	Name: "run", Kind: command.Admin,
 	Synopsis: "makes this machine what the configuration says",
+	Description: `It writes keys, certificates, the configurations of Postfix, Dovecot, nginx and
+OpenDKIM, and the web pages, and starts the services. Running it again changes
+nothing. It keeps the files that it replaces, and has each server check its
+configuration before any is restarted.`,
+	Examples: command.Examples{
+		{"run --dry-run", "show what would change"},
+		{"run", "change it"},
+		{"run --disable-mail", "stop mail; the next run starts it again"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var opts options
 		fs.BoolVar(&opts.dryRun, "dry-run", false, "show the diff of every file and each restart, and change nothing")
 		fs.BoolVar(&opts.disableMail, "disable-mail", false, "stop Postfix and Dovecot, and keep them stopped")
 		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
-		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
-		fs.BoolVar(&opts.checkConfig, "check-config", false, "only read the configuration")
+		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "continue although required DNS records are missing")
+		fs.BoolVar(&opts.checkConfig, "check-config", false, "check the configuration, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			return run(ctx, env, host.Host{}, opts)
 		}
@@ -48,7 +57,7 @@ var Command = command.Command{
 // run plans first, which changes nothing, and then does what was planned.
 func run(ctx context.Context, env *command.Env, machine host.Host, opts options) error {
 	if opts.disableMail && opts.websiteOnly {
-		return command.Usagef("--disable-mail and --website-only cannot be combined")
+		return command.Usagef("--disable-mail and --website-only exclude each other")
 	}
 	conf, err := env.Config()
 	if err == nil {

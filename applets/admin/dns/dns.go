@@ -30,10 +30,16 @@ const letsEncrypt = "letsencrypt.org"
 // Command is chatmaild dns.
 var Command = command.Command{
 	Name: "dns", Kind: command.Admin,
-	Synopsis: "the DNS records wanted, against those that answer",
+	Synopsis: "compares the DNS records of this relay with those that it needs",
+	Description: `The domain's authoritative servers are asked, not a cache. The exit status is 1
+while a required record is missing or wrong.`,
+	Examples: command.Examples{
+		{"dns", "print a table, and the records to add"},
+		{"dns --zonefile -", "print all needed records, without asking a server"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		asJSON := fs.Bool("json", false, "print one JSON object instead of a table")
-		zoneFile := fs.String("zonefile", "", "write the wanted records to `FILE` (- is standard output), and ask nobody")
+		asJSON := fs.Bool("json", false, "print JSON, for programs")
+		zoneFile := fs.String("zonefile", "", "write all needed records to `FILE` (- for standard output), and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			conf, err := env.Config()
 			if err != nil {

@@ -19,15 +19,20 @@ const sshPort = 22
 // Command is chatmaild firewall.
 var Command = command.Command{
 	Name: "firewall", Kind: command.Admin,
-	Synopsis: "packet filter rules for this relay, and how to load them",
+	Synopsis:    "prints packet filter rules for this relay",
+	Description: "They are for nft(8), and begin with how to load them.",
+	Examples: command.Examples{
+		{"firewall >/etc/chatmail-relay.nft", "write the rules"},
+		{"firewall --ssh 2222", "for an SSH server on another port"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		ssh := fs.Int("ssh", sshPort, "`port` on which you come in")
+		ssh := fs.Int("ssh", sshPort, "accept SSH on `PORT`")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			if len(args) > 0 {
-				return command.Usagef("firewall takes no arguments, got %q", args[0])
+				return command.Usagef("unexpected argument %q", args[0])
 			}
 			if *ssh < 1 || *ssh > 65535 {
-				return command.Usagef("--ssh %d: want a port, 1 to 65535", *ssh)
+				return command.Usagef("--ssh %d is not a port: want 1 to 65535", *ssh)
 			}
 			conf, err := env.Config()
 			if err != nil {

@@ -21,11 +21,16 @@ import (
 // Command is chatmaild init.
 var Command = command.Command{
 	Name: "init", Kind: command.Admin, Args: "DOMAIN",
-	Synopsis: "writes a new configuration file",
+	Synopsis:    "writes a new configuration file",
+	Description: "An existing file is never changed.",
+	Examples: command.Examples{
+		{"init chat.example.org", "a relay with a domain"},
+		{"init 192.0.2.7", "a relay at an IP address, with a self-signed certificate"},
+	},
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) != 1 {
-				return command.Usagef("init wants one argument: the relay's domain, or its IPv4 address")
+				return command.Usagef("missing DOMAIN, the relay's domain or its IPv4 address")
 			}
 			return initConfig(ctx, env, args[0])
 		}

@@ -27,19 +27,31 @@ const (
 // Command is chatmaild invite.
 var Command = command.Command{
 	Name: "invite", Kind: command.Admin, Args: "create | list | revoke ID",
-	Synopsis: "makes, lists and revokes invites, for registration = \"invite\"",
+	Synopsis:    "creates, lists and revokes invites",
+	Description: "With registration = \"invite\" in the configuration, only they let people in.",
+	Examples: command.Examples{
+		{"invite create --uses 10 --days 30 --note school", "an invite for ten accounts"},
+		{"invite list", "all invites, without their tokens"},
+		{"invite revoke ID", "make one invalid"},
+	},
 	Bind: func(flags *flag.FlagSet) command.Run {
-		asJSON := flags.Bool("json", false, "print JSON instead of text")
-		uses := flags.Int("uses", 1, "create: how many `accounts` it is good for")
-		days := flags.Int("days", 7, "create: after how many `days` it expires")
-		note := flags.String("note", "", "create: a `text` for the list")
+		asJSON := flags.Bool("json", false, "print JSON, for programs")
+		uses := flags.Int("uses", 1, "with create: valid for `N` accounts")
+		days := flags.Int("days", 7, "with create: expires after `N` days")
+		note := flags.String("note", "", "with create: a `TEXT` for the list")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			cfg, err := env.Config()
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 {
-				return command.Usagef("invite: say what to do: create, list or revoke")
+			what, rest, err := command.Subcommand(args, "create", "list", "revoke")
+			if err != nil {
+				return err
+			}
+			if want := map[string]int{"revoke": 1}[what]; len(rest) < want {
+				return command.Usagef("revoke: missing ID")
+			} else if len(rest) > want {
+				return command.Usagef("unexpected argument %q", rest[want])
 			}
 			// The directory is the web daemon's.
 			err = safefs.As(cfg.InvitesDir(), func() error {
@@ -47,15 +59,14 @@ var Command = command.Command{
 				if err != nil {
 					return command.NeedsRoot(err)
 				}
-				switch {
-				case args[0] == "create" && len(args) == 1:
+				switch what {
+				case "create":
 					return create(env, cfg, store, *uses, *days, *note, *asJSON)
-				case args[0] == "list" && len(args) == 1:
+				case "list":
 					return list(env, store, time.Now(), *asJSON)
-				case args[0] == "revoke" && len(args) == 2:
-					return revoke(env, store, args[1])
+				default:
+					return revoke(env, store, rest[0])
 				}
-				return command.Usagef("invite: want create, list or revoke ID")
 			})
 			if errors.Is(err, fs.ErrNotExist) {
 				return command.WithHint(err, "chatmaild run makes it")
@@ -74,7 +85,7 @@ type newInvite struct {
 
 func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, days int, note string, asJSON bool) error {
 	if uses < 1 || uses > maxUses || days < 1 || days > maxDays {
-		return command.Usagef("invite: want 1 to %d uses and 1 to %d days", maxUses, maxDays)
+		return command.Usagef("--uses must be 1 to %d, --days 1 to %d", maxUses, maxDays)
 	}
 	if _, err := store.Key(); err != nil {
 		return command.NeedsRoot(err)

@@ -26,11 +26,19 @@ const (
 // Command is chatmaild move.
 var Command = command.Command{
 	Name: "move", Kind: command.Admin, Args: "root@NEW",
-	Synopsis: "moves this relay to another machine, by ssh, while it runs",
+	Synopsis: "moves this relay to another machine while it runs",
+	Description: `That machine needs the same package, and is reached by ssh(1). Mail is copied while
+the relay runs; then mail is turned off here, the difference and Postfix's queue are
+copied, and mail is turned on there. Senders keep their mail meanwhile. To resume, run
+the same command again; run goes back, as long as mail is not on there. After that,
+move on the other machine brings the relay back, with all that has arrived since.`,
+	Examples: command.Examples{
+		{"move root@new.example.org", "copy, switch, and say what to change in DNS"},
+	},
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) != 1 || strings.HasPrefix(args[0], "-") {
-				return command.Usagef("say where to, as for ssh: chatmaild move root@NEW")
+				return command.Usagef("missing root@NEW, the other machine as ssh takes it")
 			}
 			conf, err := env.Config()
 			if err != nil {

@@ -16,9 +16,14 @@ import (
 // Command is chatmaild nocreate.
 var Command = command.Command{
 	Name: "nocreate", Kind: command.Admin, Args: "on | off | status",
-	Synopsis: "stops and allows new accounts, at once",
+	Synopsis:    "stops and allows the creation of accounts",
+	Description: "It takes effect at once, whatever the configuration says about registration.",
+	Examples: command.Examples{
+		{"nocreate on", "create no more accounts"},
+		{"nocreate off", "let the configuration decide again"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		asJSON := fs.Bool("json", false, "print JSON instead of text")
+		asJSON := fs.Bool("json", false, "print JSON, for programs")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			return nocreate(env, args, *asJSON)
 		}
@@ -30,11 +35,15 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if len(args) != 1 {
-		return command.Usagef("nocreate: want one of on, off, status")
+	what, rest, err := command.Subcommand(args, "on", "off", "status")
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return command.Usagef("unexpected argument %q", rest[0])
 	}
 	path := cfg.NocreateFile
-	switch args[0] {
+	switch what {
 	case "on":
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
@@ -45,9 +54,6 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return command.NeedsRoot(fmt.Errorf("allowing new accounts: %w", err))
 		}
-	case "status":
-	default:
-		return command.Usagef("nocreate: cannot %q; want one of on, off, status", args[0])
 	}
 	_, err = os.Lstat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -19,14 +19,21 @@ import (
 // Command is chatmaild proxy-config.
 var Command = command.Command{
 	Name: "proxy-config", Kind: command.Admin,
-	Synopsis: "rules and steps for a machine that hands everything on to this relay",
+	Synopsis: "prints the configuration of a machine in front of this relay",
+	Description: `That machine passes all mail and web connections on. The output begins with the
+steps to set it up. With --proxy-protocol the relay learns the address of each
+client; see proxy_addresses in chatmail.toml(5).`,
+	Examples: command.Examples{
+		{"proxy-config --target 192.0.2.7 --target 2001:db8::7", "packet filter rules, for IPv4 and IPv6"},
+		{"proxy-config --proxy-protocol --target 192.0.2.7", "an nginx configuration"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var target targets
-		fs.Var(&target, "target", "the relay's `address`; twice for IPv4 and IPv6")
-		protocol := fs.Bool("proxy-protocol", false, "an nginx configuration in place of rules: the relay learns each client's address")
+		fs.Var(&target, "target", "pass connections on to the relay at `ADDRESS`; give it twice for IPv4 and IPv6")
+		protocol := fs.Bool("proxy-protocol", false, "print an nginx configuration instead of packet filter rules")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			if len(args) > 0 {
-				return command.Usagef("proxy-config takes no arguments, got %q; the relay's address is --target", args[0])
+				return command.Usagef("unexpected argument %q: the relay's address follows --target", args[0])
 			}
 			if *protocol {
 				return proxyProtocolConfig(env.Stdout, target)
@@ -100,7 +107,7 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 func proxyConfig(w io.Writer, t targets) error {
 	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: wanted.PublicPorts()}.Text()
 	if err != nil {
-		return command.Usagef("proxy-config: say where the relay is: --target ADDRESS")
+		return command.Usagef("missing --target ADDRESS, the relay's address")
 	}
 	var addrs []string
 	var flags, sysctls, routers, spf string

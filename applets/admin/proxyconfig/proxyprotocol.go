@@ -45,7 +45,7 @@ const proxyConnections = 40000
 // TCP, so one address of the relay serves clients of both families.
 func proxyProtocolConfig(w io.Writer, t targets) error {
 	if t.ipv4.IsValid() == t.ipv6.IsValid() {
-		return command.Usagef("proxy-config --proxy-protocol: want one --target, for clients by IPv4 and IPv6 alike")
+		return command.Usagef("--proxy-protocol needs exactly one --target, for clients over IPv4 and IPv6 alike")
 	}
 	relay := t.ipv4
 	if !relay.IsValid() {

@@ -21,12 +21,18 @@ const askTimeout = 5 * time.Second
 // Command is chatmaild push.
 var Command = command.Command{
 	Name: "push", Kind: command.Admin, Args: "status",
-	Synopsis: "the queue of push notifications, and the services they go to",
+	Synopsis: "shows the queue of push notifications and their services",
+	Examples: command.Examples{
+		{"push status", "for people"},
+		{"push status --json", "for programs"},
+	},
 	Bind: func(flags *flag.FlagSet) command.Run {
-		asJSON := flags.Bool("json", false, "print JSON")
+		asJSON := flags.Bool("json", false, "print JSON, for programs")
 		return func(ctx context.Context, env *command.Env, args []string) error {
-			if len(args) != 1 || args[0] != "status" {
-				return command.Usagef("want: chatmaild push status")
+			if _, rest, err := command.Subcommand(args, "status"); err != nil {
+				return err
+			} else if len(rest) > 0 {
+				return command.Usagef("unexpected argument %q", rest[0])
 			}
 			conf, err := env.Config()
 			if err != nil {

@@ -25,11 +25,15 @@ const pngScale = 12
 // Command is chatmaild qr.
 var Command = command.Command{
 	Name: "qr", Kind: command.Admin,
-	Synopsis: "shows the QR code that gives a profile on this relay",
+	Synopsis: "shows the QR code for a profile on this relay",
+	Examples: command.Examples{
+		{"qr", "in the terminal"},
+		{"qr --invite TOKEN --png invite.png", "a picture, for an invite"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		invite := fs.String("invite", "", "`token` of an invite")
-		svg := fs.String("svg", "", "write the code to `FILE` as SVG instead")
-		png := fs.String("png", "", "write the code to `FILE` as PNG instead")
+		invite := fs.String("invite", "", "include the invite `TOKEN`")
+		svg := fs.String("svg", "", "write the code to `FILE` as SVG, and print nothing")
+		png := fs.String("png", "", "write the code to `FILE` as PNG, and print nothing")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			cfg, err := env.Config()
 			if err != nil {

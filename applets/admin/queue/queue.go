@@ -25,9 +25,19 @@ const maxRetries = 500
 var Command = command.Command{
 	Name: "queue", Kind: command.Admin,
 	Args:     "list [DOMAIN] | hold DOMAIN | discard DOMAIN | release DOMAIN | flush DOMAIN",
-	Synopsis: "mail that waits, by destination; holds, discards and releases a destination",
+	Synopsis: "shows queued mail by destination; holds, discards or releases it",
+	Description: `list shows how much mail is queued, for how long, and why; without addresses, unless
+they are asked for. hold defers mail to a destination, old and new; it bounces after
+two days. discard drops it; its senders are not notified. release undoes both. flush
+retries what is queued now. Rules survive a reboot, and each change says how to undo
+it.`,
+	Examples: command.Examples{
+		{"queue", "all destinations"},
+		{"queue hold example.org", "defer mail to example.org"},
+		{"queue release example.org", "deliver it again"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		asJSON := fs.Bool("json", false, "print JSON instead of text")
+		asJSON := fs.Bool("json", false, "print JSON, for programs")
 		addresses := fs.Bool("addresses", false, "list each message, with its addresses")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			conf, err := env.Config()
@@ -51,24 +61,27 @@ type job struct {
 }
 
 func (q *job) run(ctx context.Context, args []string) error {
-	what, rest := "list", args
-	if len(args) > 0 {
-		what, rest = args[0], args[1:]
+	if len(args) == 0 {
+		args = []string{"list"}
+	}
+	what, rest, err := command.Subcommand(args, "list", "hold", "discard", "release", "flush")
+	if err != nil {
+		return err
 	}
 	change := map[string]func(context.Context, string) (ruling, error){
 		"hold": q.hold, "discard": q.discard, "release": q.release, "flush": q.flush,
 	}[what]
-	if change == nil && what != "list" {
-		return command.Usagef("queue: cannot %q; want list, hold, discard, release or flush", what)
-	}
-	if len(rest) > 1 || change != nil && len(rest) == 0 {
-		return command.Usagef("queue %s: want one destination, what follows the @ of an address", what)
+	switch {
+	case len(rest) > 1:
+		return command.Usagef("unexpected argument %q", rest[1])
+	case change != nil && len(rest) == 0:
+		return command.Usagef("%s: missing DOMAIN, what follows the @ of an address", what)
 	}
 	var destination string
 	if len(rest) == 1 {
 		var err error
 		if destination, err = queue.ParseDestination(rest[0]); err != nil {
-			return command.Usagef("queue %s: %v", what, err)
+			return command.Usagef("%s: %v", what, err)
 		}
 	}
 	if err := q.machine.RequireRoot(); err != nil {

@@ -16,9 +16,9 @@ import (
 // Flags declares the flags of commands that look at a relay from outside,
 // and returns what makes a network of them once they are parsed.
 func Flags(fs *flag.FlagSet) func() (Network, error) {
-	server := fs.String("resolver", "", "ask the DNS server at `ADDRESS` instead of this machine's own")
-	roots := fs.String("ca", "", "trust the authorities in `FILE` (PEM) and no others")
-	insecure := fs.Bool("insecure", false, "take every certificate")
+	server := fs.String("resolver", "", "use the DNS server at `ADDRESS` instead of this machine's own")
+	roots := fs.String("ca", "", "trust only the certificate authorities in `FILE` (PEM)")
+	insecure := fs.Bool("insecure", false, "accept every certificate")
 	return func() (Network, error) {
 		n := Network{Insecure: *insecure}
 		if *server != "" {
@@ -27,7 +27,7 @@ func Flags(fs *flag.FlagSet) func() (Network, error) {
 				address, port = strings.Trim(*server, "[]"), "53"
 			}
 			if net.ParseIP(address) == nil {
-				return n, command.Usagef("--resolver %q is no IP address", *server)
+				return n, command.Usagef("--resolver %q is not an IP address", *server)
 			}
 			n.Resolver, n.NameServerPort = resolverAt(net.JoinHostPort(address, port)), port
 		}

@@ -20,7 +20,7 @@ func TestFlags(t *testing.T) {
 		"--resolver 192.0.2.1:5353":    {port: "5353"},
 		"--resolver 2001:db8::1":       {port: "53"},
 		"--resolver [2001:db8::1]:535": {port: "535"},
-		"--resolver dns.test":          {fault: `--resolver "dns.test" is no IP address`},
+		"--resolver dns.test":          {fault: `--resolver "dns.test" is not an IP address`},
 		"--ca /nowhere.pem":            {fault: "reading the authorities: open /nowhere.pem: no such file or directory"},
 		"--ca " + junk:                 {fault: "reading the authorities: there is no certificate in " + junk},
 	} {

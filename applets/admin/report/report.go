@@ -21,11 +21,16 @@ import (
 // Command is chatmaild report.
 var Command = command.Command{
 	Name: "report", Kind: command.Admin,
-	Synopsis: "counts accounts and messages, by last login, age and size",
+	Synopsis:    "counts accounts and messages, by last login, age and size",
+	Description: "It also says what has changed since the last report.",
+	Examples: command.Examples{
+		{"report", "print tables"},
+		{"report --prometheus /var/lib/prometheus/node-exporter/chatmail.prom", "write a file for node_exporter"},
+	},
 	Bind: func(flags *flag.FlagSet) command.Run {
 		var r report
-		flags.BoolVar(&r.json, "json", false, "print JSON")
-		flags.StringVar(&r.prometheus, "prometheus", "", "write the figures to a `file` for node_exporter's textfile collector")
+		flags.BoolVar(&r.json, "json", false, "print JSON, for programs")
+		flags.StringVar(&r.prometheus, "prometheus", "", "also write the figures to `FILE`, for the textfile collector of node_exporter")
 		return r.run
 	},
 }

@@ -20,20 +20,28 @@ import (
 
 // Command is chatmaild restore.
 var Command = command.Command{
-	Name: "restore", Kind: command.Admin, Args: "[FILE]",
-	Synopsis: "puts a backup in place on this machine",
+	Name: "restore", Kind: command.Admin, Args: "FILE",
+	Synopsis: "restores a backup on this machine",
+	Description: `The package has to be installed; the numbers of its users may differ. A mailbox is
+put in place as a whole, once its checksum is right; the configuration comes last.
+To resume an interrupted restore, run the same command again; until then run refuses
+to start the relay. - is standard input.`,
+	Examples: command.Examples{
+		{"restore relay.tar", "from a file"},
+		{"restore --key key.asc - <relay.tar.pgp", "an encrypted one, from standard input"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var locks transfer.Locks
 		locks.Bind(fs)
-		overwrite := fs.Bool("overwrite", false, "replace the relay that is here")
-		serve := fs.String("serve", "", "do a `STEP` for chatmaild move on another machine: check, inventory, update or finish")
+		overwrite := fs.Bool("overwrite", false, "replace the relay on this machine; mailboxes that the backup lacks stay")
+		serve := fs.String("serve", "", "run one `STEP` for a move from another machine")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			r := restore{env: env, machine: host.Host{}, overwrite: *overwrite, now: time.Now()}
 			if *serve != "" {
 				return r.serve(ctx, *serve)
 			}
 			if len(args) != 1 {
-				return command.Usagef("restore wants the file of a backup, or - for standard input")
+				return command.Usagef("missing FILE, or - for standard input")
 			}
 			return r.run(ctx, args[0], locks)
 		}

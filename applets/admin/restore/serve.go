@@ -62,7 +62,7 @@ func (r *restore) serve(ctx context.Context, step string) error {
 		}
 		return r.finish(ctx)
 	}
-	return command.Usagef("cannot serve %q; want check, inventory, update or finish", step)
+	return command.Usagef("unknown step %q: want check, inventory, update or finish", step)
 }
 
 // check looks whether the relay can come here.

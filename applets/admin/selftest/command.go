@@ -18,17 +18,27 @@ import (
 // Command is chatmaild test.
 var Command = command.Command{
 	Name: "test", Kind: command.Admin, Args: "DOMAIN [OTHER]",
-	Synopsis: "proves a running relay from outside in, end to end",
+	Synopsis: "verifies a running relay from outside, end to end",
+	Description: `It checks DNS, ports, TLS, accounts, IMAP, delivery of encrypted mail, and that
+what must be refused is refused. Ports are checked over IPv4, and over IPv6 where
+the domain has an AAAA record. It needs neither a configuration nor access to the
+relay, and works with every chatmail relay. With OTHER, another relay, mail has to
+get there and back. The accounts that it creates are not used again.`,
+	Examples: command.Examples{
+		{"test chat.example.org", "one relay"},
+		{"test chat.example.org other.example.net", "mail to another relay and back"},
+		{"test --junit report.xml chat.example.org", "write a file for CI, too"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		f := &flags{network: remote.Flags(fs)}
-		fs.BoolVar(&f.json, "json", false, "print one JSON object instead of a table")
-		fs.StringVar(&f.junit, "junit", "", "write the results to `FILE`, too, as JUnit XML")
-		fs.BoolVar(&f.slow, "slow", false, "test the rate limit, too")
-		fs.DurationVar(&f.timeout, "timeout", 15*time.Second, "give a check up after so `LONG`; a slow one after twelve times that")
-		fs.StringVar(&f.skip, "skip", "", "leave out these checks or groups, a `LIST` with commas")
-		fs.StringVar(&f.invite, "invite", "", "the `TOKEN` of an invite of four uses, five with --slow, if the relay asks for one")
-		fs.StringVar(&f.selector, "selector", "opendkim", "the `NAME` of the relay's DKIM key")
-		fs.BoolVar(&f.list, "list", false, "list the checks, and run none")
+		fs.BoolVar(&f.json, "json", false, "print JSON, for programs")
+		fs.StringVar(&f.junit, "junit", "", "also write the results to `FILE` as JUnit XML")
+		fs.BoolVar(&f.slow, "slow", false, "also check the rate limit")
+		fs.DurationVar(&f.timeout, "timeout", 15*time.Second, "abort a check after `DURATION`; a slow one after twelve times that")
+		fs.StringVar(&f.skip, "skip", "", "skip checks or groups, a comma-separated `LIST`")
+		fs.StringVar(&f.invite, "invite", "", "create accounts with the invite `TOKEN`, which needs four uses, or five with --slow")
+		fs.StringVar(&f.selector, "selector", "opendkim", "expect the DKIM selector `NAME`")
+		fs.BoolVar(&f.list, "list", false, "list the checks, and exit")
 		return f.run
 	},
 }
@@ -45,15 +55,15 @@ type flags struct {
 func (f *flags) run(ctx context.Context, env *command.Env, args []string) error {
 	if f.list {
 		if len(args) > 0 {
-			return command.Usagef("--list takes no domain")
+			return command.Usagef("--list takes no arguments")
 		}
 		return printChecks(env.Stdout)
 	}
 	if len(args) < 1 || len(args) > 2 {
-		return command.Usagef("test wants one or two arguments: the relay's domain, and that of another relay to write to")
+		return command.Usagef("want DOMAIN, and optionally that of another relay")
 	}
 	if f.timeout <= 0 {
-		return command.Usagef("--timeout has to be more than 0")
+		return command.Usagef("--timeout must be more than 0")
 	}
 	skip, err := f.skipped()
 	if err != nil {
@@ -112,7 +122,7 @@ func (f *flags) skipped() ([]string, error) {
 	names := strings.Split(f.skip, ",")
 	for _, name := range names {
 		if !slices.ContainsFunc(Checks(), func(c Check) bool { return c.Name == name || string(c.Group) == name }) {
-			return nil, command.WithHint(command.Usagef("no check or group is called %q", name), "chatmaild test --list")
+			return nil, command.WithHint(command.Usagef("unknown check or group %q", name), "chatmaild test --list")
 		}
 	}
 	return names, nil

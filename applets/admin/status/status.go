@@ -17,9 +17,13 @@ import (
 // Command is chatmaild status.
 var Command = command.Command{
 	Name: "status", Kind: command.Admin,
-	Synopsis: "what runs, what does not, and what to do about it",
+	Synopsis: "shows what runs, what does not, and what to do about it",
+	Examples: command.Examples{
+		{"status", "for people"},
+		{"status --json", "for programs; the exit status is 1 if something is wrong"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		asJSON := fs.Bool("json", false, "print one JSON object instead of a table")
+		asJSON := fs.Bool("json", false, "print JSON, for programs")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			return show(ctx, env, host.Host{}, *asJSON)
 		}

@@ -44,17 +44,36 @@ type options struct {
 var Command = command.Command{
 	Name: "import", Kind: command.Admin,
 	Synopsis: "takes over a relay that ran the Python chatmail",
+	Description: `Its chatmail.ini becomes /etc/chatmail/chatmail.toml, where each key is accounted
+for. Mailboxes, passwords, last logins and the DKIM key stay where they are; the TLS
+key, the account with the certificate authority, push tokens, pending notifications,
+the operator's own pages and the echo bot's key are taken over. The old units are
+stopped and masked, their files moved aside; then it does what run does. Mail is off
+for some seconds.
+
+If a step fails, the old relay is brought back. To resume after an interruption, run
+the same command again. --undo brings the Python relay back later, too: what
+chatmaild created is moved aside, and mail that has arrived since is in the
+mailboxes, which both relays share.
+
+--from takes a copy of another machine's files, with their owners or without. No
+service is touched then: run starts the relay.`,
+	Examples: command.Examples{
+		{"import --dry-run", "show all that would be done"},
+		{"import", "do it"},
+		{"import --undo", "bring the Python relay back"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var opts options
-		fs.BoolVar(&opts.dryRun, "dry-run", false, "say all that would be done, and change nothing")
+		fs.BoolVar(&opts.dryRun, "dry-run", false, "show all that would be done, and change nothing")
 		fs.BoolVar(&opts.undo, "undo", false, "bring the Python relay back")
-		fs.StringVar(&opts.from, "from", "", "take a copy of the other machine's files, which lies in `folder`, instead of this machine's")
-		fs.StringVar(&opts.ini, "ini", pythonrelay.INI, "the Python relay's configuration `file`")
-		fs.BoolVar(&opts.diff, "diff", false, "with --dry-run, show the difference of every file")
-		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "go on although DNS records are missing")
+		fs.StringVar(&opts.from, "from", "", "import the copy of another machine's files that is in `DIRECTORY`")
+		fs.StringVar(&opts.ini, "ini", pythonrelay.INI, "read the Python relay's configuration from `FILE`")
+		fs.BoolVar(&opts.diff, "diff", false, "with --dry-run: also show the diff of every file")
+		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "continue although required DNS records are missing")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			if opts.undo && opts.from != "" {
-				return command.Usagef("--from changes nothing in the copy, so there is nothing for --undo to bring back")
+				return command.Usagef("--undo and --from exclude each other: taking a copy over leaves the old relay as it is")
 			}
 			return newImporter(env, host.Host{}, opts).run(ctx)
 		}
@@ -162,7 +181,7 @@ func (im *importer) requireFit(ctx context.Context) error {
 // requireNoConfig refuses to replace a configuration that is not our own.
 func (im *importer) requireNoConfig() error {
 	if im.env.ConfigPath != config.DefaultPath {
-		return command.Usagef("import writes %s, where every daemon looks: --config is of no use here", config.DefaultPath)
+		return command.Usagef("--config does not apply: import writes %s", config.DefaultPath)
 	}
 	if im.journal != nil && im.journal.Has(journal.StepConfig) {
 		return nil // it is what we wrote, or what the operator has made of that

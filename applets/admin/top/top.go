@@ -32,16 +32,21 @@ const (
 // Command is chatmaild top.
 var Command = command.Command{
 	Name: "top", Kind: command.Admin,
-	Synopsis: "what the relay does right now, live",
+	Synopsis:    "shows live what the relay does",
+	Description: "It shows rates, latencies, queues, and each daemon's processor time and memory.",
+	Examples: command.Examples{
+		{"top", "live; q ends it"},
+		{"top --once", "one interval, for scripts"},
+	},
 	Bind: func(flags *flag.FlagSet) command.Run {
-		once := flags.Bool("once", false, "look for one interval, print that, and end")
-		interval := flags.Duration("interval", 2*time.Second, "`time` between two looks")
+		once := flags.Bool("once", false, "print one interval, and exit")
+		interval := flags.Duration("interval", 2*time.Second, "refresh every `INTERVAL`")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) != 0 {
-				return command.Usagef("top takes no arguments")
+				return command.Usagef("unexpected argument")
 			}
 			if *interval < minInterval || *interval > maxInterval {
-				return command.Usagef("--interval: want from %v to %v", minInterval, maxInterval)
+				return command.Usagef("--interval %v is outside %v to %v", *interval, minInterval, maxInterval)
 			}
 			conf, err := env.Config()
 			if err != nil {

@@ -27,17 +27,17 @@ type Locks struct {
 
 // Bind declares the flags that open an archive.
 func (l *Locks) Bind(fs *flag.FlagSet) {
-	fs.StringVar(&l.Passphrase, "passphrase-file", "", "the passphrase is the first line of `FILE`: of the archive, or of --key")
-	fs.StringVar(&l.Key, "key", "", "open an archive by the OpenPGP secret key in `FILE`")
+	fs.StringVar(&l.Passphrase, "passphrase-file", "", "read the passphrase, of the archive or of --key, from the first line of `FILE`")
+	fs.StringVar(&l.Key, "key", "", "decrypt an archive with the OpenPGP secret key in `FILE`")
 }
 
 // ToSeal returns what to encrypt an archive with.
 func (l *Locks) ToSeal() (k seal.Keys, err error) {
 	switch {
 	case l.Key != "":
-		return k, command.Usagef("--key opens archives; --recipient makes one")
+		return k, command.Usagef("--key is for opening an archive; use --recipient to encrypt one")
 	case l.Recipient != "" && l.Passphrase != "":
-		return k, command.Usagef("--recipient and --passphrase-file cannot be combined")
+		return k, command.Usagef("--recipient and --passphrase-file exclude each other")
 	case l.Recipient != "":
 		k.Public, err = readKeys(l.Recipient)
 	case l.Passphrase != "":
@@ -49,7 +49,7 @@ func (l *Locks) ToSeal() (k seal.Keys, err error) {
 // ToOpen returns what to decrypt one with.
 func (l *Locks) ToOpen() (k seal.Keys, err error) {
 	if l.Recipient != "" {
-		return k, command.Usagef("--recipient makes an archive; --key opens one")
+		return k, command.Usagef("--recipient is for encrypting an archive; use --key to open one")
 	}
 	if l.Passphrase != "" {
 		if k.Passphrase, err = readPassphrase(l.Passphrase); err != nil {

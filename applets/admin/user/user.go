@@ -24,11 +24,18 @@ import (
 // Command is chatmaild user.
 var Command = command.Command{
 	Name: "user", Kind: command.Admin,
-	Args:     "list | show ADDR | block ADDR… | unblock ADDR… | delete ADDR… | create ADDR | password ADDR",
-	Synopsis: "lists, shows, blocks, deletes and makes accounts",
+	Args:     "list | show ADDRESS ... | block ADDRESS ... | unblock ADDRESS ... | delete ADDRESS ... | create ADDRESS ... | password ADDRESS ...",
+	Synopsis: "lists, shows, blocks, deletes and creates accounts",
+	Description: `The domain of an ADDRESS may be left out. A blocked account keeps its mail, but
+nobody can log in. Deleting cannot be undone.`,
+	Examples: command.Examples{
+		{"user list", "all accounts"},
+		{"user block spammer@chat.example.org", "end its sessions and refuse its logins"},
+		{"user create postmaster", "create an account and print its password"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
-		asJSON := fs.Bool("json", false, "print JSON instead of text")
-		stdin := fs.Bool("stdin", false, "create, password: read the password from standard input instead of making one up")
+		asJSON := fs.Bool("json", false, "print JSON, for programs")
+		stdin := fs.Bool("stdin", false, "with create and password: read the password from standard input instead of generating one")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			cfg, err := env.Config()
 			if err != nil {
@@ -55,13 +62,13 @@ type users struct {
 }
 
 func (u *users) run(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return command.Usagef("user: say what to do: list, show, block, unblock, delete, create or password")
+	what, args, err := command.Subcommand(args, "list", "show", "block", "unblock", "delete", "create", "password")
+	if err != nil {
+		return err
 	}
-	what, args := args[0], args[1:]
 	if what == "list" {
 		if len(args) > 0 {
-			return command.Usagef("user list takes no arguments, got %q", args[0])
+			return command.Usagef("unexpected argument %q", args[0])
 		}
 		return u.asOwner(u.list)
 	}
@@ -69,14 +76,11 @@ func (u *users) run(ctx context.Context, args []string) error {
 		"show": u.show, "block": u.block, "unblock": u.unblock,
 		"delete": u.delete, "create": u.create, "password": u.password,
 	}[what]
-	if each == nil {
-		return command.Usagef("user: cannot %q; want list, show, block, unblock, delete, create or password", what)
-	}
 	if len(args) == 0 {
-		return command.Usagef("user %s: whom?", what)
+		return command.Usagef("%s: missing ADDRESS", what)
 	}
 	if len(args) > 1 && u.stdin {
-		return command.Usagef("user %s --stdin: one address at a time", what)
+		return command.Usagef("--stdin is for one ADDRESS")
 	}
 	var addrs []mailaddr.Address
 	for _, arg := range args {
@@ -106,7 +110,7 @@ func (u *users) parse(arg string) (mailaddr.Address, error) {
 	}
 	addr, err := mailaddr.Parse(arg, domain)
 	if err != nil {
-		return addr, command.Usagef("%q is no address of this relay: want NAME@%s, the name of a-z 0-9 . _ -", arg, domain)
+		return addr, command.Usagef("%q is not an address of this relay: want NAME@%s, with a NAME of a-z 0-9 . _ -", arg, domain)
 	}
 	return addr, nil
 }
@@ -240,7 +244,7 @@ func (u *users) newPassword() (password, stored string, err error) {
 		}
 		password, _, _ = strings.Cut(string(text), "\n")
 		if len(password) < u.cfg.PasswordMinLength || len(password) > auth.MaxPassword {
-			return "", "", command.Usagef("the password has %d octets: want %d to %d", len(password), u.cfg.PasswordMinLength, auth.MaxPassword)
+			return "", "", command.Usagef("the password has %d bytes: want %d to %d", len(password), u.cfg.PasswordMinLength, auth.MaxPassword)
 		}
 	}
 	stored, err = auth.Hash(password, u.cfg.BcryptCost)

@@ -27,13 +27,17 @@ const pollEvery = 300 * time.Millisecond
 // Command is chatmaild webdev.
 var Command = command.Command{
 	Name: "webdev", Kind: command.Admin, Args: "[DIR]",
-	Synopsis: "serves the web pages from a folder, rebuilt on change",
+	Synopsis: "serves the web pages from a directory, rebuilt on change",
+	Examples: command.Examples{
+		{"webdev --copy index.md ./www", "start from the page of the package"},
+		{"webdev ./www", "serve the directory"},
+	},
 	Bind: func(flags *flag.FlagSet) command.Run {
-		listen := flags.String("listen", "127.0.0.1:8000", "`address` to serve at")
-		start := flags.String("copy", "", "first copy our own `FILE`, such as index.md, to DIR, to start from")
+		listen := flags.String("listen", "127.0.0.1:8000", "serve at `ADDRESS`")
+		start := flags.String("copy", "", "first copy `FILE` of the package, such as index.md, to DIR")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) > 1 {
-				return command.Usagef("webdev wants one folder at most")
+				return command.Usagef("unexpected argument %q", args[1])
 			}
 			return webdev(ctx, env, args, *listen, *start)
 		}
@@ -96,7 +100,7 @@ func previewConfig(env *command.Env) (*config.Config, error) {
 // copyShipped writes our own file to dir. It never touches one that is there.
 func copyShipped(env *command.Env, name, dir string) error {
 	if dir == "" {
-		return command.Usagef("--copy wants a folder to copy to: name DIR, or set www_folder")
+		return command.Usagef("--copy needs a directory to copy to: DIR, or www_folder in the configuration")
 	}
 	text, err := www.Shipped(name)
 	if err != nil {

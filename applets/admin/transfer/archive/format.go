@@ -34,7 +34,7 @@ const (
 var (
 	ErrDamaged = errors.New("the archive is damaged")
 	ErrCutOff  = errors.New("the archive ends too early")
-	ErrForeign = errors.New("this is no archive of chatmaild")
+	ErrForeign = errors.New("this is not an archive of chatmaild")
 	ErrNewer   = errors.New("a newer chatmaild made the archive")
 )
 
