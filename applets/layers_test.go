@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/dns applets/journal applets/service auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/journal applets/lookup applets/service auth/machine packaging/dovecot/dict
 			packaging/postfix/queue packaging/postfix/socketmap store/census store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
@@ -69,11 +69,12 @@ var modules = map[string]string{
 	"github.com/emersion/go-sasl":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
+	"github.com/miekg/dns":            "applets/acme/renewal applets/admin/dns/resolver applets/lookup",
 	"github.com/rogpeppe/go-internal": "applets/admin/host",
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
-	"golang.org/x/net":                "applets/acme/renewal applets/admin/dns/resolver applets/dns applets/service",
+	"golang.org/x/net":                "applets/service",
 	"golang.org/x/sys": `applets/admin/host applets/admin/restore applets/admin/transfer/snapshot applets/admin/top applets/command
 		applets/expire store/census store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/web/signup",

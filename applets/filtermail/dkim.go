@@ -7,7 +7,7 @@ import (
 
 	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/config"
-	"chatmaild/applets/dns"
+	"chatmaild/applets/lookup"
 	"chatmaild/mailfilter/dkim"
 )
 
@@ -18,7 +18,7 @@ func verifier(conf *config.Config, log *slog.Logger) *dkim.Verifier {
 		log.Warn("DKIM IS NOT VERIFIED: anybody can send mail in any other relay's name; dkim_verify = false is for tests")
 		return nil
 	}
-	var system dns.System
+	var system lookup.System
 	return dkim.New(dkim.Options{
 		Now: time.Now,
 		Lookup: func(ctx context.Context, name string) (dkim.Records, error) {
@@ -36,7 +36,7 @@ func verifier(conf *config.Config, log *slog.Logger) *dkim.Verifier {
 
 // authority asks a domain's own name servers for a key.
 func authority(ctx context.Context, name string) (dkim.Records, error) {
-	ctx, cancel := context.WithTimeout(ctx, dns.LookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookup.LookupTimeout)
 	defer cancel()
 	texts, ttl, err := new(resolver.Resolver).TXT(ctx, name+".")
 	return dkim.Records{Texts: texts, TTL: ttl}, err

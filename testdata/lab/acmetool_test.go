@@ -14,6 +14,8 @@ import (
 
 	"github.com/mholt/acmez/v3"
 	"github.com/mholt/acmez/v3/acme"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 // A legacy is what acmetool left on a machine: github.com/hlandau/acmetool,
@@ -84,7 +86,7 @@ func newRSA(t *testing.T) (crypto.Signer, string) {
 }
 
 // A zoneSolver writes what the authority wants to see into the lab's zone itself.
-type zoneSolver struct{ zone *Zone }
+type zoneSolver struct{ zone *nameserver.Zone }
 
 func (s zoneSolver) Present(_ context.Context, c acme.Challenge) error {
 	return s.zone.Add(c.DNS01TXTRecordName(), "TXT", `"`+c.DNS01KeyAuthorization()+`"`)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 // TestFaults breaks a relay in many ways while real clients write to each other.
@@ -82,8 +84,8 @@ func (u *underway) noDNS(t *testing.T) {
 	if err := u.lab.Zone.Set(far, "A", u.bob.Client.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
-	u.lab.Zone.SetFault(Silent)
-	defer u.lab.Zone.SetFault(Healthy)
+	u.lab.Zone.SetFault(nameserver.Silent)
+	defer u.lab.Zone.SetFault(nameserver.Healthy)
 	u.script(t, "echo | sendmail -f "+u.alice.Addr+" somebody@"+far)
 	u.status(t, "name servers", "do not answer")
 	u.mu.Lock()
@@ -94,7 +96,7 @@ func (u *underway) noDNS(t *testing.T) {
 	}
 	waitDeferred(t, u.relay, "Name service error")
 	u.putOff(t)
-	u.lab.Zone.SetFault(Healthy)
+	u.lab.Zone.SetFault(nameserver.Healthy)
 	start := time.Now()
 	waitDeferred(t, u.relay, "Connection refused")
 	t.Logf("mail to another relay was tried %v after", time.Since(start).Round(100*time.Millisecond))

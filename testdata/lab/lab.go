@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 const (
@@ -35,9 +37,9 @@ type Lab struct {
 	log    io.Writer
 	unlock func()
 
-	Zone *Zone // what the lab's DNS server answers
+	Zone *nameserver.Zone // what the lab's DNS server answers
 
-	dns *dnsServer
+	dns []*nameserver.Server
 
 	mu    sync.Mutex
 	next  int // last octet of the next address
@@ -58,7 +60,7 @@ func New(ctx context.Context, w io.Writer) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), root: root, log: w, Zone: NewZone(), next: firstAddr}
+	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), root: root, log: w, Zone: nameserver.NewZone(), next: firstAddr}
 	if err := l.makeDir(ctx); err != nil {
 		return nil, err
 	}
@@ -119,9 +121,7 @@ func (l *Lab) Close() error {
 	}
 	group.Wait()
 	errs = append(errs, hostErrs...)
-	if l.dns != nil {
-		errs = append(errs, l.dns.Close())
-	}
+	errs = append(errs, stopDNS(l.dns))
 	_, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return errors.Join(append(errs, err)...)

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 
+	"chatmaild/applets/lookup"
 	"chatmaild/mailfilter/dkim"
 )
 
@@ -76,10 +77,10 @@ func (f *federation) signs(t *testing.T) {
 		}
 	}
 	v := dkim.New(dkim.Options{Now: time.Now, MaxStrangers: 1, Lookup: func(_ context.Context, name string) (dkim.Records, error) {
-		answers, _ := f.lab.Zone.lookup(name, dnsmessage.TypeTXT)
+		answers, _ := f.lab.Zone.Lookup(name, dns.TypeTXT)
 		var texts []string
 		for _, a := range answers {
-			texts = append(texts, strings.Join(a.body.(*dnsmessage.TXTResource).TXT, ""))
+			texts = append(texts, lookup.Text(a.(*dns.TXT)))
 		}
 		return dkim.Records{Texts: texts}, nil
 	}})

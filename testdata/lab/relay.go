@@ -9,11 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 const (
@@ -97,7 +100,12 @@ func (l *Lab) StartRelay(ctx context.Context, domain, deb string, settings ...st
 
 func (r *Relay) publishAddresses(context.Context) error {
 	z := r.lab.Zone
-	return errors.Join(
+	var errs []error
+	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
+		name, err := dns.ReverseAddr(ip.String())
+		errs = append(errs, err, z.Set(name, "PTR", r.Domain))
+	}
+	return errors.Join(append(errs,
 		z.Set(r.Domain, "A", r.IPv4.String()),
 		z.Set(r.Domain, "AAAA", r.IPv6.String()),
 		z.Set(r.Domain, "MX", "10 "+r.Domain),
@@ -106,9 +114,7 @@ func (r *Relay) publishAddresses(context.Context) error {
 		z.Set("_mta-sts."+r.Domain, "TXT", "v=STSv1; id=1"),
 		z.Set(r.Domain, "TXT", "v=spf1 a ~all"),
 		z.Set("_dmarc."+r.Domain, "TXT", "v=DMARC1;p=reject;adkim=s;aspf=s"),
-		z.Set(reverse(r.IPv4), "PTR", r.Domain),
-		z.Set(reverse(r.IPv6), "PTR", r.Domain),
-	)
+	)...)
 }
 
 func (r *Relay) configure(ctx context.Context, settings []string) error {

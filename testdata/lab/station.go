@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 // A Station is a network namespace with one leg on the lab's bridge. Hosts and
@@ -16,7 +18,7 @@ type Station struct {
 	IPv4, IPv6 netip.Addr
 
 	netns string // as ip-netns(8) names it
-	zone  *Zone
+	zone  *nameserver.Zone
 }
 
 // AddStation adds a station. The name has to be new in this lab.
@@ -53,7 +55,7 @@ func (s Station) DialContext(ctx context.Context, network, address string) (net.
 		return nil, err
 	}
 	if _, err := netip.ParseAddr(host); err != nil {
-		found := s.zone.addresses(host)
+		found := s.zone.Addresses(host)
 		if len(found) == 0 {
 			return nil, fmt.Errorf("dialing %s: no such name in the lab", address)
 		}

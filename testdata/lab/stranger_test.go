@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 // A signer is a domain out there, with keys in the lab's DNS.
@@ -250,10 +252,10 @@ func (f *federation) withoutDNS(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	s := f.newSigner(t)
 	c := f.outside(ctx, t)
-	defer f.lab.Zone.SetFault(Healthy)
-	for fault, text := range map[Fault]string{
-		ServFail: s.sign(t, encryptedFrom(t, s.author), nil),
-		Silent:   s.sign(t, encryptedFrom(t, s.author), nil),
+	defer f.lab.Zone.SetFault(nameserver.Healthy)
+	for fault, text := range map[nameserver.Fault]string{
+		nameserver.ServFail: s.sign(t, encryptedFrom(t, s.author), nil),
+		nameserver.Silent:   s.sign(t, encryptedFrom(t, s.author), nil),
 	} {
 		f.lab.Zone.SetFault(fault)
 		if got, err := c.Send(s.author, f.bob.Addr, text); err != nil || got != want {

@@ -132,7 +132,7 @@ func (p *takeover) renewal(t *testing.T) {
 		t.Errorf("the account: got %q, %v; want acmetool's, %q", state.AccountURI, err, p.legacy.accountURI)
 	}
 	for _, name := range []string{plainDomain, "www." + plainDomain, "mta-sts." + plainDomain} {
-		if _, exists := p.lab.Zone.lookup("_acme-challenge."+name, 0); exists {
+		if _, exists := p.lab.Zone.Lookup("_acme-challenge."+name, 0); exists {
 			t.Errorf("the challenge's record of %s is still there", name)
 		}
 	}

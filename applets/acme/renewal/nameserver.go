@@ -2,37 +2,26 @@ package renewal
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/mholt/acmez/v3"
 	"github.com/mholt/acmez/v3/acme"
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
 
-// Bounds and numbers of dynamic updates.
+// Bounds of dynamic updates.
 const (
 	updateTimeout = 20 * time.Second
 	// settle is how long the zone's other servers may take to hear of a change
 	// (RFC 1996): the authority asks any of them.
-	settle    = 15 * time.Second
-	updateTTL = 60 // seconds, of the challenge's record
-
-	opUpdate  = 5   // RFC 2136 §1.3
-	classNone = 254 // RFC 2136 §2.4
-
-	rcodeNotAuth = 9 // RFC 8945 §5.2
+	settle      = 15 * time.Second
+	updateTTL   = 60  // seconds, of the challenge's record
+	updateFudge = 300 // seconds that the clocks may differ (RFC 8945 §10)
 )
 
 // NameServer solves DNS-01 challenges (RFC 8555 §8.4) by dynamic updates (RFC
-// 2136) that a shared key signs (TSIG, RFC 8945). The server's answer is not
-// verified: whoever forges it can only make us ask the authority in vain.
+// 2136) that a shared key signs (TSIG, RFC 8945).
 type NameServer struct {
 	Address string // host:port
 	Key     Key
@@ -48,7 +37,7 @@ var (
 
 // Present adds the challenge's record.
 func (s *NameServer) Present(ctx context.Context, c acme.Challenge) error {
-	err := s.change(ctx, c, dnsmessage.ClassINET, updateTTL)
+	err := s.change(ctx, c, (*dns.Msg).Insert)
 	s.changed = s.Now()
 	return err
 }
@@ -66,7 +55,7 @@ func (s *NameServer) Wait(ctx context.Context, _ acme.Challenge) error {
 
 // CleanUp removes it again.
 func (s *NameServer) CleanUp(ctx context.Context, c acme.Challenge) error {
-	return s.change(context.WithoutCancel(ctx), c, classNone, 0)
+	return s.change(context.WithoutCancel(ctx), c, (*dns.Msg).Remove)
 }
 
 // updateError is a fault of the name server, or of what we were told of it.
@@ -74,111 +63,57 @@ type updateError struct{ error }
 
 func (e updateError) Unwrap() error { return e.error }
 
-func (s *NameServer) change(ctx context.Context, c acme.Challenge, class dnsmessage.Class, ttl uint32) error {
-	if err := s.update(ctx, c, class, ttl); err != nil {
+func (s *NameServer) change(ctx context.Context, c acme.Challenge, how func(*dns.Msg, []dns.RR)) error {
+	if err := s.update(ctx, c, how); err != nil {
 		return updateError{err}
 	}
 	return nil
 }
 
-func (s *NameServer) update(ctx context.Context, c acme.Challenge, class dnsmessage.Class, ttl uint32) error {
+func (s *NameServer) update(ctx context.Context, c acme.Challenge, how func(*dns.Msg, []dns.RR)) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	name, err := dnsmessage.NewName(c.DNS01TXTRecordName() + ".")
-	if err != nil {
-		return fmt.Errorf("updating the name server: %w", err)
-	}
+	name := dns.Fqdn(c.DNS01TXTRecordName())
 	zone, err := s.zone(ctx, name)
 	if err != nil {
 		return err
 	}
-	update := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: newID(), OpCode: opUpdate},
-		Questions: []dnsmessage.Question{{Name: zone, Type: dnsmessage.TypeSOA, Class: dnsmessage.ClassINET}},
-		Authorities: []dnsmessage.Resource{{
-			Header: dnsmessage.ResourceHeader{Name: name, Type: dnsmessage.TypeTXT, Class: class, TTL: ttl},
-			Body:   &dnsmessage.TXTResource{TXT: []string{c.DNS01KeyAuthorization()}},
-		}},
-	}
-	packed, err := update.Pack()
-	if err != nil {
+	message := new(dns.Msg).SetUpdate(zone)
+	how(message, []dns.RR{&dns.TXT{
+		Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Ttl: updateTTL}, Txt: []string{c.DNS01KeyAuthorization()},
+	}})
+	message.SetTsig(s.Key.Name, dns.HmacSHA256, updateFudge, s.Now().Unix())
+	client := dns.Client{Net: "tcp", Timeout: updateTimeout, TsigSecret: map[string]string{s.Key.Name: s.Key.Secret}}
+	reply, _, err := client.ExchangeContext(ctx, message, s.Address)
+	// A server that refuses need not sign that, or cannot.
+	if err != nil && (reply == nil || reply.Rcode == dns.RcodeSuccess) {
 		return fmt.Errorf("updating the name server: %w", err)
 	}
-	reply, err := s.exchange(ctx, s.Key.sign(packed, s.Now()))
-	if err != nil {
-		return fmt.Errorf("updating the name server: %w", err)
-	}
-	switch reply.RCode {
-	case dnsmessage.RCodeSuccess:
+	switch reply.Rcode {
+	case dns.RcodeSuccess:
 		return nil
-	case rcodeNotAuth:
+	case dns.RcodeNotAuth:
 		return fmt.Errorf("the name server %s refuses to change %s: it does not know the key, or has another time", s.Address, zone)
-	case dnsmessage.RCodeRefused:
+	case dns.RcodeRefused:
 		return fmt.Errorf("the name server %s refuses to change %s: the key may not do that", s.Address, zone)
 	}
-	return fmt.Errorf("the name server %s refuses to change %s: %v", s.Address, zone, reply.RCode)
+	return fmt.Errorf("the name server %s refuses to change %s: %s", s.Address, zone, dns.RcodeToString[reply.Rcode])
 }
 
 // zone asks the server which of its zones the name is in.
-func (s *NameServer) zone(ctx context.Context, name dnsmessage.Name) (zone dnsmessage.Name, err error) {
-	for labels := name.String(); labels != ""; _, labels, _ = strings.Cut(labels, ".") {
-		if zone, err = dnsmessage.NewName(labels); err != nil {
-			return zone, err
-		}
-		query := dnsmessage.Message{
-			Header:    dnsmessage.Header{ID: newID()},
-			Questions: []dnsmessage.Question{{Name: zone, Type: dnsmessage.TypeSOA, Class: dnsmessage.ClassINET}},
-		}
-		packed, err := query.Pack()
+func (s *NameServer) zone(ctx context.Context, name string) (string, error) {
+	client := dns.Client{Net: "tcp", Timeout: updateTimeout}
+	for _, start := range dns.Split(name) {
+		zone := name[start:]
+		reply, _, err := client.ExchangeContext(ctx, new(dns.Msg).SetQuestion(zone, dns.TypeSOA), s.Address)
 		if err != nil {
-			return zone, err
+			return "", fmt.Errorf("asking the name server for its zone: %w", err)
 		}
-		reply, err := s.exchange(ctx, packed)
-		if err != nil {
-			return zone, fmt.Errorf("asking the name server for its zone: %w", err)
-		}
-		for _, a := range reply.Answers {
-			if a.Header.Type == dnsmessage.TypeSOA && strings.EqualFold(a.Header.Name.String(), labels) {
+		for _, record := range reply.Answer {
+			if _, ok := record.(*dns.SOA); ok && dns.CanonicalName(record.Header().Name) == dns.CanonicalName(zone) {
 				return zone, nil
 			}
 		}
 	}
-	return zone, fmt.Errorf("the name server %s has no zone for %s", s.Address, name)
-}
-
-// exchange sends a message by TCP (RFC 1035 §4.2.2) and reads the answer.
-func (s *NameServer) exchange(ctx context.Context, message []byte) (reply dnsmessage.Message, err error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", s.Address)
-	if err != nil {
-		return reply, err
-	}
-	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
-	if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)); err != nil {
-		return reply, err
-	}
-	var length uint16
-	if err := binary.Read(conn, binary.BigEndian, &length); err != nil {
-		return reply, err
-	}
-	answer := make([]byte, length)
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return reply, err
-	}
-	if err := reply.Unpack(answer); err != nil {
-		return reply, fmt.Errorf("reading its answer: %w", err)
-	}
-	if reply.ID != binary.BigEndian.Uint16(message) || !reply.Response {
-		return reply, errors.New("its answer is to another question")
-	}
-	return reply, nil
-}
-
-func newID() uint16 {
-	var id [2]byte
-	rand.Read(id[:])
-	return binary.BigEndian.Uint16(id[:])
+	return "", fmt.Errorf("the name server %s has no zone for %s", s.Address, name)
 }

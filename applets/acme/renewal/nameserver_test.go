@@ -1,15 +1,14 @@
 package renewal
 
 import (
-	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/mholt/acmez/v3/acme"
+	"github.com/miekg/dns"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 const tsigKeygen = `key "Chat-ACME" {
@@ -20,7 +19,7 @@ const tsigKeygen = `key "Chat-ACME" {
 
 func TestParseUpdateKey(t *testing.T) {
 	key, err := ParseUpdateKey([]byte(tsigKeygen))
-	if err != nil || key.Name != "chat-acme." || string(key.Secret) != "secret" {
+	if err != nil || key.Name != "chat-acme." || key.Secret != "c2VjcmV0" {
 		t.Errorf("got %+v, %v", key, err)
 	}
 	for text, want := range map[string]string{
@@ -40,41 +39,49 @@ func FuzzParseUpdateKey(f *testing.F) {
 	f.Add([]byte(tsigKeygen))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		key, err := ParseUpdateKey(text)
-		if err == nil && (len(key.Secret) == 0 || !strings.HasSuffix(key.Name, ".")) {
+		if err == nil && (key.Secret == "" || !strings.HasSuffix(key.Name, ".")) {
 			t.Errorf("%q is read as %+v", text, key)
 		}
 	})
 }
 
-// TestSign takes a signed message apart, as a server does (RFC 8945 §5.2).
-func TestSign(t *testing.T) {
-	query := dnsmessage.Message{Header: dnsmessage.Header{ID: 0x1234, OpCode: opUpdate}}
-	plain, err := query.Pack()
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestNameServer adds and removes a challenge's record at a server that verifies who
+// asks.
+func TestNameServer(t *testing.T) {
 	key, err := ParseUpdateKey([]byte(tsigKeygen))
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := key.sign(plain, time.Unix(0x112233445566, 0))
-	var got dnsmessage.Message
-	if err := got.Unpack(signed); err != nil {
+	zone := nameserver.NewZone()
+	if err := zone.AllowUpdates("chat.test", key.Name, []byte("secret")); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Additionals) != 1 || got.Additionals[0].Header.Name.String() != "chat-acme." || got.Additionals[0].Header.Type != typeTSIG {
-		t.Fatalf("got %+v, want a TSIG record of chat-acme.", got.Additionals)
+	challenge := acme.Challenge{Identifier: acme.Identifier{Type: "dns", Value: "www.chat.test"}, KeyAuthorization: "a.b"}
+	name := challenge.DNS01TXTRecordName()
+	s := &NameServer{Address: nameserver.Start(t, zone), Key: key, Now: time.Now}
+	if err := s.Present(t.Context(), challenge); err != nil {
+		t.Fatal(err)
 	}
-	data := got.Additionals[0].Body.(*dnsmessage.UnknownResource).Data
-	const algorithm = "\x0bhmac-sha256\x00"
-	when := []byte{0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 1, 44}
-	want := append([]byte(algorithm), when...)
-	want = binary.BigEndian.AppendUint16(want, sha256.Size)
-	mac := hmac.New(sha256.New, key.Secret)
-	mac.Write(plain)
-	mac.Write([]byte("\x09chat-acme\x00\x00\xff\x00\x00\x00\x00" + algorithm + string(when) + "\x00\x00\x00\x00"))
-	want = append(mac.Sum(want), 0x12, 0x34, 0, 0, 0, 0)
-	if !bytes.Equal(data, want) {
-		t.Errorf("got  %x\nwant %x", data, want)
+	records, _ := zone.Lookup(name, dns.TypeTXT)
+	if len(records) != 1 || records[0].(*dns.TXT).Txt[0] != challenge.DNS01KeyAuthorization() {
+		t.Errorf("after Present: got %v", records)
+	}
+	if err := s.CleanUp(t.Context(), challenge); err != nil {
+		t.Fatal(err)
+	}
+	if _, exists := zone.Lookup(name, dns.TypeTXT); exists {
+		t.Error("the record is there after CleanUp")
+	}
+	for want, change := range map[string]func(*NameServer, *acme.Challenge){
+		"does not know the key": func(s *NameServer, _ *acme.Challenge) { s.Key.Secret = "Z3Vlc3M=" },
+		"has another time":      func(s *NameServer, _ *acme.Challenge) { s.Now = func() time.Time { return time.Unix(1e9, 0) } },
+		"has no zone for":       func(_ *NameServer, c *acme.Challenge) { c.Identifier.Value = "other.test" },
+		"refused":               func(s *NameServer, _ *acme.Challenge) { s.Address = "127.0.0.1:1" },
+	} {
+		s, c := *s, challenge
+		change(&s, &c)
+		if err := s.Present(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/remote"
-
-	"golang.org/x/net/dns/dnsmessage"
+	"chatmaild/testdata/kit/nameserver"
 )
 
 const (
@@ -19,18 +18,21 @@ const (
 
 // breakage is one thing that is wrong with a relay, and the checks that see it.
 type breakage struct {
-	fault   string        // of the relay
-	other   string        // of the other relay
-	records func(records) // in the DNS
-	want    string        // the checks that fail, in their order
-	noted   string        // those that only take a note
-	silent  bool          // nothing happens, until the check gives up
+	fault   string                       // of the relay
+	other   string                       // of the other relay
+	records func(*nameserver.Zone) error // in the DNS
+	want    string                       // the checks that fail, in their order
+	noted   string                       // those that only take a note
+	silent  bool                         // nothing happens, until the check gives up
 }
 
-// without takes the records of a name away; of one kind if there is one.
-func without(name string, kind dnsmessage.Type) func(records) {
-	return func(r records) {
-		r[name] = slices.DeleteFunc(slices.Clone(r[name]), func(b dnsmessage.ResourceBody) bool { return typeOf(b) == kind })
+// without takes the records of a name and of some kinds away.
+func without(name string, kinds ...string) func(*nameserver.Zone) error {
+	return func(z *nameserver.Zone) error {
+		for _, kind := range kinds {
+			z.Remove(name, kind)
+		}
+		return nil
 	}
 }
 
@@ -38,20 +40,16 @@ func breakages() []breakage {
 	const d = home + "."
 	list := []breakage{
 		{},
-		{records: func(r records) {
-			without(d, dnsmessage.TypeA)(r)
-			without(d, dnsmessage.TypeAAAA)(r)
-		}, want: "address"},
-		{records: func(r records) {
-			r[d] = append(r[d], &dnsmessage.MXResource{Pref: 5, MX: dnsmessage.MustNewName("elsewhere.test.")})
-		}, want: "mx"},
-		{records: without("opendkim._domainkey."+d, dnsmessage.TypeTXT), want: "dkim-key"},
-		{records: func(r records) {
-			r["www."+d] = []dnsmessage.ResourceBody{&dnsmessage.AResource{A: [4]byte{127, 0, 0, 2}}}
+		{records: without(d, "A", "AAAA"), want: "address"},
+		{records: func(z *nameserver.Zone) error { return z.Add(d, "MX", "5 elsewhere.test.") }, want: "mx"},
+		{records: without("opendkim._domainkey."+d, "TXT"), want: "dkim-key"},
+		{records: func(z *nameserver.Zone) error {
+			z.Remove("www."+d, "")
+			return z.Add("www."+d, "A", "127.0.0.2")
 		}, want: "names"},
-		{records: without("_mta-sts."+d, dnsmessage.TypeTXT), noted: "mta-sts-record"},
-		{records: without(d, dnsmessage.TypeTXT), noted: "spf"},
-		{records: without("_dmarc."+d, dnsmessage.TypeTXT), noted: "dmarc"},
+		{records: without("_mta-sts."+d, "TXT"), noted: "mta-sts-record"},
+		{records: without(d, "TXT"), noted: "spf"},
+		{records: without("_dmarc."+d, "TXT"), noted: "dmarc"},
 
 		{fault: "takes mail without TLS", want: "starttls-25"},
 		{fault: "lets in without TLS 143", want: "starttls-143"},
@@ -152,7 +150,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-func (b breakage) run(t *testing.T, a *authority, zone records, now time.Time) []Result {
+func (b breakage) run(t *testing.T, a *authority, zone string, now time.Time) []Result {
 	t.Helper()
 	relay, other := newFake(t, home, b.fault, a), newFake(t, away, b.other, a)
 	relay.peer, other.peer = other, relay

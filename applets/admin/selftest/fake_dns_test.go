@@ -6,41 +6,32 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"maps"
 	"net"
 	"strings"
 	"testing"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"chatmaild/testdata/kit/nameserver"
 )
 
-// records are those of a test, by names with a dot at the end.
-type records map[string][]dnsmessage.ResourceBody
+// nameServer answers for all names of a test.
+type nameServer struct{ address string }
 
-// nameServer answers for all names of a test, over UDP.
-type nameServer struct {
-	conn    net.PacketConn
-	records records
-}
-
-// newNameServer has these records; but change may take some away.
-func newNameServer(t *testing.T, zone records, change func(records)) *nameServer {
+// newNameServer has the records of a zone file; but change may take some away.
+func newNameServer(t *testing.T, file string, change func(*nameserver.Zone) error) *nameServer {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	zone := nameserver.NewZone()
+	err := zone.AddFile(file)
+	if err == nil && change != nil {
+		err = change(zone)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
-	s := &nameServer{conn, maps.Clone(zone)}
-	if change != nil {
-		change(s.records)
-	}
-	go s.serve()
-	return s
+	return &nameServer{nameserver.Start(t, zone)}
 }
 
 // relayRecords are those of a relay that has all of them.
-func relayRecords(t *testing.T, domain string) records {
+func relayRecords(t *testing.T, domain string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, forgedBits)
 	if err != nil {
@@ -50,109 +41,30 @@ func relayRecords(t *testing.T, domain string) records {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := func(s string) []dnsmessage.ResourceBody {
-		return []dnsmessage.ResourceBody{&dnsmessage.TXTResource{TXT: []string{s[:min(len(s), 255)], s[min(len(s), 255):]}}}
-	}
-	name := dnsmessage.MustNewName
-	home := &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}
-	six := &dnsmessage.AAAAResource{AAAA: [16]byte{15: 1}}
-	d := domain + "."
-	return records{
-		"test.":    {&dnsmessage.NSResource{NS: name("ns.test.")}},
-		"ns.test.": {home},
-		d: {home, six, &dnsmessage.MXResource{Pref: 10, MX: name(d)},
-			text("v=spf1 a ~all")[0]},
-		"www." + d:                 {&dnsmessage.CNAMEResource{CNAME: name(d)}},
-		"mta-sts." + d:             {&dnsmessage.CNAMEResource{CNAME: name(d)}},
-		"_mta-sts." + d:            text("v=STSv1; id=1"),
-		"_dmarc." + d:              text("v=DMARC1;p=reject;adkim=s;aspf=s"),
-		"opendkim._domainkey." + d: text("v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der)),
-		"_b.test.":                 {home},
-	}
-}
-
-func (s *nameServer) serve() {
-	buf := make([]byte, 1500)
-	for {
-		n, from, err := s.conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		if reply := s.answer(buf[:n]); reply != nil {
-			s.conn.WriteTo(reply, from)
-		}
-	}
-}
-
-func (s *nameServer) answer(asked []byte) []byte {
-	var p dnsmessage.Parser
-	h, err := p.Start(asked)
-	if err != nil {
-		return nil
-	}
-	q, err := p.Question()
-	if err != nil {
-		return nil
-	}
-	m := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: h.ID, Response: true, Authoritative: true, RecursionAvailable: true},
-		Questions: []dnsmessage.Question{q},
-	}
-	owner := strings.ToLower(q.Name.String())
-	if s.records[owner] == nil {
-		m.RCode = dnsmessage.RCodeNameError
-	}
-	for range 2 { // an alias, and what it leads to
-		alias := ""
-		for _, body := range s.records[owner] {
-			kind := typeOf(body)
-			if kind != q.Type && kind != dnsmessage.TypeCNAME {
-				continue
-			}
-			m.Answers = append(m.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(owner), Class: dnsmessage.ClassINET},
-				Body:   body,
-			})
-			if c, ok := body.(*dnsmessage.CNAMEResource); ok {
-				alias = c.CNAME.String()
-			}
-		}
-		if alias == "" {
-			break
-		}
-		owner = alias
-	}
-	reply, err := m.Pack()
-	if err != nil {
-		return nil
-	}
-	return reply
-}
-
-func typeOf(body dnsmessage.ResourceBody) dnsmessage.Type {
-	switch body.(type) {
-	case *dnsmessage.AResource:
-		return dnsmessage.TypeA
-	case *dnsmessage.AAAAResource:
-		return dnsmessage.TypeAAAA
-	case *dnsmessage.MXResource:
-		return dnsmessage.TypeMX
-	case *dnsmessage.NSResource:
-		return dnsmessage.TypeNS
-	case *dnsmessage.TXTResource:
-		return dnsmessage.TypeTXT
-	}
-	return dnsmessage.TypeCNAME
+	public := base64.StdEncoding.EncodeToString(der)
+	return strings.NewReplacer("DOMAIN", domain, "KEY", public[:200]+`" "`+public[200:]).Replace(`
+test.                       NS    ns.test.
+ns.test.                    A     127.0.0.1
+_b.test.                    A     127.0.0.1
+DOMAIN.                     A     127.0.0.1
+DOMAIN.                     AAAA  ::1
+DOMAIN.                     MX    10 DOMAIN.
+DOMAIN.                     TXT   "v=spf1 a ~all"
+www.DOMAIN.                 CNAME DOMAIN.
+mta-sts.DOMAIN.             CNAME DOMAIN.
+_mta-sts.DOMAIN.            TXT   "v=STSv1; id=1"
+_dmarc.DOMAIN.              TXT   "v=DMARC1;p=reject;adkim=s;aspf=s"
+opendkim._domainkey.DOMAIN. TXT   "v=DKIM1; k=rsa; p=KEY"
+`)
 }
 
 func (s *nameServer) port() string {
-	_, port, _ := net.SplitHostPort(s.conn.LocalAddr().String())
+	_, port, _ := net.SplitHostPort(s.address)
 	return port
 }
 
 func (s *nameServer) resolver() *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", s.conn.LocalAddr().String())
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.address)
 	}}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	lookup "chatmaild/applets/dns"
+	"chatmaild/applets/lookup"
 )
 
 // nameTimeout is how long status waits for this machine's resolvers.

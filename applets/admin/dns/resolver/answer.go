@@ -1,23 +1,18 @@
 package resolver
 
 import (
+	"context"
 	"fmt"
-	"net/netip"
-	"strings"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 
 	"chatmaild/applets/admin/dns/zone"
+	"chatmaild/applets/lookup"
 )
 
-// typeCAA is the type of a CAA record (RFC 8659 §4.1), which dnsmessage does not
-// know.
-const typeCAA dnsmessage.Type = 257
-
-var codes = map[zone.Type]dnsmessage.Type{
-	zone.A: dnsmessage.TypeA, zone.AAAA: dnsmessage.TypeAAAA, zone.MX: dnsmessage.TypeMX,
-	zone.CNAME: dnsmessage.TypeCNAME, zone.TXT: dnsmessage.TypeTXT, zone.SRV: dnsmessage.TypeSRV,
-	zone.CAA: typeCAA,
+var codes = map[zone.Type]uint16{
+	zone.A: dns.TypeA, zone.AAAA: dns.TypeAAAA, zone.MX: dns.TypeMX, zone.CNAME: dns.TypeCNAME,
+	zone.TXT: dns.TypeTXT, zone.SRV: dns.TypeSRV, zone.CAA: dns.TypeCAA,
 }
 
 // answer is what a server said of a name.
@@ -27,72 +22,67 @@ type answer struct {
 	alias  string // the name that the last alias in the answer leads to
 }
 
+// exchange asks one server, without asking for recursion: it is to say what it
+// knows itself.
+func exchange(ctx context.Context, server, name string, t zone.Type) (answer, error) {
+	code, ok := codes[t]
+	if !ok {
+		return answer{}, fmt.Errorf("record type %s is not known here", t)
+	}
+	if _, ok := dns.IsDomainName(name); !ok {
+		return answer{}, fmt.Errorf("%q is not a DNS name", name)
+	}
+	reply, err := lookup.Ask(ctx, server, name, code, false)
+	if err != nil {
+		return answer{}, err
+	}
+	return parse(reply, t)
+}
+
 // parse reads a reply: the values of the records of type t in it. A name that does
 // not exist has none.
-func parse(reply []byte, t zone.Type) (a answer, err error) {
-	var p dnsmessage.Parser
-	h, err := p.Start(reply)
-	if err != nil {
-		return a, fmt.Errorf("reading the answer: %w", err)
-	}
-	switch {
-	case h.RCode == dnsmessage.RCodeNameError:
+func parse(reply *dns.Msg, t zone.Type) (a answer, err error) {
+	switch reply.Rcode {
+	case dns.RcodeSuccess:
+	case dns.RcodeNameError:
 		return a, nil
-	case h.RCode != dnsmessage.RCodeSuccess:
-		return a, fmt.Errorf("the server says %s", strings.TrimPrefix(h.RCode.String(), "RCode"))
+	default:
+		return a, fmt.Errorf("the name server answers %s", dns.RcodeToString[reply.Rcode])
 	}
-	if err := p.SkipAllQuestions(); err != nil {
-		return a, fmt.Errorf("reading the answer: %w", err)
-	}
-	for {
-		r, err := p.Answer()
-		if err == dnsmessage.ErrSectionDone {
-			return a, nil
+	for _, record := range reply.Answer {
+		if alias, ok := record.(*dns.CNAME); ok {
+			a.alias = alias.Target
 		}
-		if err != nil {
-			return answer{}, fmt.Errorf("reading the answer: %w", err)
-		}
-		if alias, ok := r.Body.(*dnsmessage.CNAMEResource); ok {
-			a.alias = alias.CNAME.String()
-		}
-		if r.Header.Type != codes[t] {
+		if record.Header().Rrtype != codes[t] {
 			continue
 		}
-		text, err := value(r.Body)
+		text, err := value(record)
 		if err != nil {
 			return answer{}, err
 		}
-		a.values, a.ttl = append(a.values, text), r.Header.TTL
+		a.values, a.ttl = append(a.values, text), record.Header().Ttl
 	}
+	return a, nil
 }
 
 // value writes a record's data as zone.Record has it.
-func value(body dnsmessage.ResourceBody) (string, error) {
-	switch b := body.(type) {
-	case *dnsmessage.AResource:
-		return netip.AddrFrom4(b.A).String(), nil
-	case *dnsmessage.AAAAResource:
-		return netip.AddrFrom16(b.AAAA).String(), nil
-	case *dnsmessage.MXResource:
-		return fmt.Sprintf("%d %s", b.Pref, b.MX), nil
-	case *dnsmessage.CNAMEResource:
-		return b.CNAME.String(), nil
-	case *dnsmessage.TXTResource:
-		return strings.Join(b.TXT, ""), nil
-	case *dnsmessage.SRVResource:
-		return fmt.Sprintf("%d %d %d %s", b.Priority, b.Weight, b.Port, b.Target), nil
-	case *dnsmessage.UnknownResource:
-		return caa(b.Data)
+func value(record dns.RR) (string, error) {
+	switch r := record.(type) {
+	case *dns.A:
+		return r.A.String(), nil
+	case *dns.AAAA:
+		return r.AAAA.String(), nil
+	case *dns.MX:
+		return fmt.Sprintf("%d %s", r.Preference, r.Mx), nil
+	case *dns.CNAME:
+		return r.Target, nil
+	case *dns.TXT:
+		return lookup.Text(r), nil
+	case *dns.SRV:
+		return fmt.Sprintf("%d %d %d %s", r.Priority, r.Weight, r.Port, r.Target), nil
+	case *dns.CAA:
+		return fmt.Sprintf("%d %s %q", r.Flag, r.Tag, r.Value), nil
 	default:
-		return "", fmt.Errorf("a record of type %T, which was not asked for", body)
+		return "", fmt.Errorf("a record of type %T, which was not asked for", record)
 	}
-}
-
-// caa reads flags, tag and value (RFC 8659 §4.1).
-func caa(data []byte) (string, error) {
-	if len(data) < 2 || len(data) < 2+int(data[1]) {
-		return "", fmt.Errorf("a CAA record of %d octets is too short", len(data))
-	}
-	tag, value := data[2:2+data[1]], data[2+data[1]:]
-	return fmt.Sprintf("%d %s %q", data[0], tag, value), nil
 }

@@ -1,4 +1,4 @@
-package dns
+package lookup
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
 
 // Bounds of a look-up.
@@ -45,9 +45,9 @@ type TXT struct {
 // none, which is no error; an error means that nobody could tell. The name is
 // absolute, with or without the final dot.
 func (s *System) TXT(ctx context.Context, name string) (TXT, error) {
-	n, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
-	if err != nil {
-		return TXT{}, nil // too long to exist
+	name = dns.Fqdn(name)
+	if _, ok := dns.IsDomainName(name); !ok || strings.Contains(name, `\`) {
+		return TXT{}, nil // too long to exist, or with what the library takes for an escape
 	}
 	servers, err := s.servers()
 	if err != nil {
@@ -55,19 +55,18 @@ func (s *System) TXT(ctx context.Context, name string) (TXT, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
-	q := dnsmessage.Question{Name: n, Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassINET}
 	var errs []error
 	for i := range attempts * len(servers) {
 		server := servers[i%len(servers)]
-		reply, err := Ask(ctx, server, q, true)
+		reply, err := Ask(ctx, server, name, dns.TypeTXT, true)
 		var found TXT
 		if err == nil {
-			found, err = parseTXT(reply, n)
+			found, err = parseTXT(reply, name)
 		}
 		if err == nil {
 			return found, nil
 		}
-		errs = append(errs, fmt.Errorf("asking %s: %w", server, err))
+		errs = append(errs, err)
 		if ctx.Err() != nil {
 			break
 		}
@@ -117,38 +116,27 @@ func parseServers(text []byte, port string) []string {
 }
 
 // parseTXT reads a reply of a resolver.
-func parseTXT(reply []byte, name dnsmessage.Name) (TXT, error) {
-	var p dnsmessage.Parser
-	h, err := p.Start(reply)
-	if err != nil {
-		return TXT{}, fmt.Errorf("reading a reply: %w", err)
-	}
-	if h.RCode != dnsmessage.RCodeSuccess && h.RCode != dnsmessage.RCodeNameError {
-		return TXT{}, fmt.Errorf("it says %s", strings.TrimPrefix(h.RCode.String(), "RCode"))
-	}
-	if err := p.SkipAllQuestions(); err != nil {
-		return TXT{}, fmt.Errorf("reading a reply: %w", err)
-	}
-	all, err := p.AllAnswers()
-	if err != nil {
-		return TXT{}, fmt.Errorf("reading a reply: %w", err)
+func parseTXT(reply *dns.Msg, name string) (TXT, error) {
+	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
+		return TXT{}, fmt.Errorf("the name server answers %s", dns.RcodeToString[reply.Rcode])
 	}
 	found, ttl := TXT{}, uint32(1<<31-1)
 	for range maxAliases {
 		alias := name
-		for _, r := range all {
-			if !strings.EqualFold(r.Header.Name.String(), name.String()) || r.Header.Class != dnsmessage.ClassINET {
+		for _, record := range reply.Answer {
+			header := record.Header()
+			if !strings.EqualFold(header.Name, name) || header.Class != dns.ClassINET {
 				continue
 			}
-			switch b := r.Body.(type) {
-			case *dnsmessage.TXTResource:
-				found.Texts = append(found.Texts, strings.Join(b.TXT, ""))
-			case *dnsmessage.CNAMEResource:
-				alias = b.CNAME
+			switch r := record.(type) {
+			case *dns.TXT:
+				found.Texts = append(found.Texts, Text(r))
+			case *dns.CNAME:
+				alias = r.Target
 			default:
 				continue
 			}
-			ttl = min(ttl, r.Header.TTL)
+			ttl = min(ttl, header.Ttl)
 		}
 		if alias == name || found.Texts != nil {
 			break
