@@ -29,7 +29,10 @@ func (h *Header) author(own domains) (address, error) {
 // mailboxSpec finds the address in one mailbox: "addr", "name <addr>", or
 // "addr (name)", which Postfix and cron write. Groups, routes, lists and any
 // other comments are refused, because readers do not agree on them; so are
-// angle brackets in a quoted name, which make naive ones see another address.
+// angle brackets in a quoted name, which make naive ones see another address. A name
+// may be the address once more without quotes, as some programs write it, but no
+// other address. "Doe, Joe <addr>" is a list, of which some readers take the first
+// and mailparse none.
 func mailboxSpec(s string) (string, error) {
 	if spec, comment, ok := strings.Cut(s, " ("); ok && !strings.ContainsAny(spec, "\"<") {
 		text, ok := strings.CutSuffix(comment, ")")
@@ -43,7 +46,7 @@ func mailboxSpec(s string) (string, error) {
 		return s, nil
 	}
 	spec, ok := strings.CutSuffix(s[open+1:], ">")
-	if !ok || !isPhrase(s[:open]) {
+	if name := strings.Trim(s[:open], " \t"); !ok || !isPhrase(name) && !equalFold(name, spec) {
 		return "", errFrom
 	}
 	return spec, nil

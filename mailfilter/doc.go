@@ -74,6 +74,54 @@
 // rules, and against go-message: both have to see the same parts, and nothing
 // readable beside them.
 //
+// # The walk of a message
+//
+// Downwards; each step is a room, and a message that fails one goes no further:
+//
+//	port 25, or 587 and 465 after a login   packaging/postfix (smtpd)
+//	  SMTP before the queue                 mailfilter/proxy: size, lines, envelope
+//	    header                              ReadHeader
+//	    envelope and header                 Incoming.Check or Outgoing.Check, ratelimit
+//	    body, as it comes                   parts, pgp; dkim beside them
+//	  the same bytes to the queue           mailfilter/proxy (injection)
+//	queue: trace fields go, DKIM signs      packaging/postfix (cleanup), OpenDKIM
+//	to another relay, or by LMTP            packaging/postfix (smtp, lmtp)
+//	mailbox                                 packaging/dovecot; store/maildir, store/expire
+//	"there is mail"                         push
+//
+// The verdict comes before the 250: a message is never in the queue and refused.
+//
+// # Who attacks, and what must not be possible
+//
+// A stranger has a domain, a name server and all of SMTP. He must not: have anything
+// readable delivered to a user (TestSmuggle here and in the lab, FuzzReaders,
+// TestReportBound), by another spelling of the address either; write in the name of
+// a domain that he does not have (package dkim; TestFederation/strangers); hide a
+// second message in one (TestFederation/strangers_at_the_door); learn who has a
+// mailbox; keep others from writing by slow answers or many connections.
+//
+// A user has an account, here or elsewhere, and a program of his own. He must not:
+// send anything readable (the same tests, outward), but to himself, 4 KiB of an
+// Autocrypt Setup Message; send in the name of another (TestFixtures/6xx); use more
+// than his share of sending, of push or of the echo bot (packages ratelimit, push,
+// echobot).
+//
+// A peer relay has users of its own, and proves its domain. It must not: pass on
+// what its own filter should have refused; use its bounces as letters
+// (TestReports: null sender, exact parts, MaxReport; no client shows them as one);
+// make bounces go to a forged sender (TestFixtures: null-sender).
+//
+// A name server, or who forges its answers, must not have a message pass whose key
+// it does not serve, nor have one refused for good that it does not answer for
+// (TestFederation/DNS_out_of_order), nor hold up the mail of other domains.
+//
+// A daemon's user, after a fault in that daemon, must not become root or another
+// daemon's user, nor read the secrets of others: package store/safefs.
+//
+// Whoever takes the disk must not find who writes to whom in logs, or a text that
+// was not encrypted by its sender. What remains readable of an encrypted message by
+// design: addresses, date, size, and identifiers that programs make up.
+//
 // # What holds for all of it
 //
 // The package is pure: it opens nothing, logs nothing and does not read the

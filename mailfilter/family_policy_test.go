@@ -56,6 +56,9 @@ func fromFixtures(s samples) []fixture {
 		fx("no-domain", head, "No domain.", "From: <alice>\r\n"),
 		fx("quote-open", head, "A quote that does not end.", "From: \"Alice <alice@chat.example>\r\n"),
 		fx("not-utf8", head, "An address that is no UTF-8.", "From: <alice\xff@chat.example>\r\n"),
+		fx("name-is-address", pass, "The address as a name, without quotes: there is no other one.", "From: alice@chat.example <Alice@chat.example>\r\n"),
+		fx("name-comma", head, "A comma in a name without quotes: a list of two.", "From: Author, Alice <alice@chat.example>\r\n"),
+		fx("name-two-addresses", head, "The address as a name, and another one.", "From: eve@example.org alice@chat.example <alice@chat.example>\r\n"),
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"slices"
 )
 
-// MaxHeader is the greatest size of a header block in octets, with its line
+// MaxHeader is the greatest size of a header block in bytes, with its line
 // ends and the empty line, and MaxFields how many fields it may have. Lines
-// have no limit of their own: some programs write References in one.
+// have no limit of their own: some programs write References in one. Postfix and
+// OpenDKIM are configured with the same size, so that nothing is cut behind us.
 const (
 	MaxHeader = 128 << 10
 	MaxFields = 1000

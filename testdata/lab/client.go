@@ -40,7 +40,12 @@ type Client struct {
 
 // StartClient adds a machine with a Delta Chat core to the lab.
 func (l *Lab) StartClient(ctx context.Context, name string) (*Client, error) {
-	program, err := coreProgram(ctx, l.log)
+	return l.StartCore(ctx, name, coreVersion)
+}
+
+// StartCore is StartClient with a version of the core.
+func (l *Lab) StartCore(ctx context.Context, name, version string) (*Client, error) {
+	program, err := coreProgram(ctx, l.log, version)
 	if err != nil {
 		return nil, err
 	}

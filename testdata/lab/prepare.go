@@ -74,8 +74,12 @@ func Prepare(ctx context.Context, w io.Writer) error {
 	if _, err := Root(ctx, w); err != nil {
 		return err
 	}
-	_, err := coreProgram(ctx, w)
-	return err
+	for _, version := range append([]string{coreVersion}, oldCores...) {
+		if _, err := coreProgram(ctx, w, version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func aptInstall(ctx context.Context, packages []string) error {
