@@ -18,33 +18,36 @@ import (
 // copyWorkers is how many mailboxes are copied at once: the disks' seeks overlap.
 const copyWorkers = 4
 
-// importCopy takes over a relay from a copy of its files. No unit is touched: chatmaild
+// copying takes over a relay from a copy of its files.
+type copying struct{ *importer }
+
+// run takes over a relay from a copy of its files. No unit is touched: chatmaild
 // run makes this machine the relay, once the old one is off. Broken off, it goes on
 // where it was; a mailbox is there as a whole or not at all.
-func (im *importer) importCopy(ctx context.Context) error {
+func (im copying) run(ctx context.Context) error {
 	if im.dryRun {
-		im.showSettings(im.env.Stdout)
-		im.showData(im.env.Stdout)
-		im.addNotes(ctx)
-		im.showNotes(im.env.Stdout)
+		display{im.importer}.showSettings(im.env.Stdout)
+		display{im.importer}.showData(im.env.Stdout)
+		display{im.importer}.addNotes(ctx)
+		display{im.importer}.showNotes(im.env.Stdout)
 		fmt.Fprintf(im.env.Stdout, "\nNothing has changed. Do it: chatmaild import --from %s\n", im.from)
 		return nil
 	}
 	for _, step := range []func(context.Context) error{
-		im.copyMailboxes, im.copyKeys, im.copyExternal, im.takeData, im.copyConfig,
+		im.copyMailboxes, im.copyKeys, im.copyExternal, data{im.importer}.take, im.copyConfig,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "mend the cause and run this again: it goes on where it was")
 		}
 	}
-	im.addNotes(ctx)
-	im.showNotes(im.env.Stdout)
+	display{im.importer}.addNotes(ctx)
+	display{im.importer}.showNotes(im.env.Stdout)
 	fmt.Fprintf(im.env.Stdout, "%d accounts of %s are here. Once the old relay is off and the DNS points here: chatmaild run\n",
 		im.accounts.total, im.conf.MailDomain)
 	return nil
 }
 
-func (im *importer) copyMailboxes(ctx context.Context) error {
+func (im copying) copyMailboxes(ctx context.Context) error {
 	if err := im.machine.MakeFolder(wanted.Folder{Path: im.conf.MailboxesDir, Mode: 0o700, Owner: "vmail", Group: "vmail"}); err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (im *importer) copyMailboxes(ctx context.Context) error {
 
 // copyMailbox copies a mailbox beside its place and then renames it. The name of the
 // copy is no address, so that nobody takes it for a mailbox.
-func (im *importer) copyMailbox(name string) error {
+func (im copying) copyMailbox(name string) error {
 	box := path.Join(im.conf.MailboxesDir, name)
 	there, err := im.machine.Exists(box)
 	if err != nil || there {
@@ -101,7 +104,7 @@ func (im *importer) copyMailbox(name string) error {
 }
 
 // copyKeys brings the keys to where chatmaild run looks for them.
-func (im *importer) copyKeys(context.Context) error {
+func (im copying) copyKeys(context.Context) error {
 	type tree struct {
 		path  string
 		owner host.Owner
@@ -129,7 +132,7 @@ func (im *importer) copyKeys(context.Context) error {
 
 // copyExternal copies the pair that somebody else renews. It may be links, as those of
 // certbot are: what they lead to is copied. What is there already is the operator's.
-func (im *importer) copyExternal(context.Context) error {
+func (im copying) copyExternal(context.Context) error {
 	certPath, keyPath, external := im.conf.ExternalTLS()
 	if !external {
 		return nil
@@ -151,11 +154,11 @@ func (im *importer) copyExternal(context.Context) error {
 			files = append(files, f)
 		}
 	}
-	return im.put("certificate and its key", files)
+	return data{im.importer}.put("certificate and its key", files)
 }
 
 // copyConfig comes last: with it, chatmaild run would begin.
-func (im *importer) copyConfig(context.Context) error {
+func (im copying) copyConfig(context.Context) error {
 	im.say("write %s", config.DefaultPath)
 	return im.machine.Write(wanted.File{
 		Path: config.DefaultPath, Content: []byte(im.conversion.Text), Mode: 0o644, Owner: "root", Group: "root",

@@ -14,9 +14,12 @@ import (
 // noOwner leaves files to whom they belong.
 var noOwner = host.Owner{}
 
-// takeData puts what the new relay has elsewhere where that looks for it. Mailboxes,
+// data is what the new relay has elsewhere than the old one.
+type data struct{ *importer }
+
+// take puts what the new relay has elsewhere where that looks for it. Mailboxes,
 // the DKIM key and acmetool's folder are where they should be.
-func (im *importer) takeData(ctx context.Context) error {
+func (im data) take(ctx context.Context) error {
 	if err := im.takeSelfSigned(); err != nil {
 		return err
 	}
@@ -30,13 +33,13 @@ func (im *importer) takeData(ctx context.Context) error {
 }
 
 // rehearse finds out what chatmaild run would refuse, while the old relay still runs.
-func (im *importer) rehearse(ctx context.Context) error {
+func (im data) rehearse(ctx context.Context) error {
 	_, err := im.planner(im.conf, pythonrelay.Programs...).Relay(ctx)
 	return err
 }
 
 // takeSelfSigned takes the key that apps know.
-func (im *importer) takeSelfSigned() error {
+func (im data) takeSelfSigned() error {
 	if _, _, external := im.conf.ExternalTLS(); external || !im.conf.SelfSigned() {
 		return nil
 	}
@@ -53,7 +56,7 @@ func (im *importer) takeSelfSigned() error {
 }
 
 // takePages takes the operator's own pages.
-func (im *importer) takePages() error {
+func (im data) takePages() error {
 	if im.conf.WWWFolder != importPages {
 		return nil
 	}
@@ -75,7 +78,7 @@ func (im *importer) takePages() error {
 }
 
 // put writes files that differ. What they replace is kept.
-func (im *importer) put(what string, files []wanted.File) error {
+func (im data) put(what string, files []wanted.File) error {
 	changes, err := im.machine.Changes(files)
 	if err != nil || len(changes) == 0 {
 		return err

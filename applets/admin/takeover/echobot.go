@@ -23,7 +23,7 @@ ORDER BY id = (SELECT value FROM config WHERE keyname = 'key_id') DESC, id LIMIT
 // takeEchobot takes over who the old relay's bot is: its key, and, if its invite link
 // is there, the tokens in that. The relay's releases since the end of 2025 have none;
 // it may still lie on the disk. If it cannot be read, the bot becomes another one.
-func (im *importer) takeEchobot(ctx context.Context) error {
+func (im data) takeEchobot(ctx context.Context) error {
 	if !im.conf.Echobot {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (im *importer) takeEchobot(ctx context.Context) error {
 const aboutBot = "echo bot"
 
 // botHint says what can be done about that: a copy waits for chatmaild run.
-func (im *importer) botHint() string {
+func (im data) botHint() string {
 	if im.from == "" {
 		return ""
 	}
@@ -59,7 +59,7 @@ func (im *importer) botHint() string {
 }
 
 // oldBot returns who the old bot is, or nil if there never was one.
-func (im *importer) oldBot(ctx context.Context) (*bot.Identity, error) {
+func (im data) oldBot(ctx context.Context) (*bot.Identity, error) {
 	files, err := im.source.Files(path.Join(pythonrelay.EchobotState, "accounts"))
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (im *importer) oldBot(ctx context.Context) (*bot.Identity, error) {
 
 // botKey reads a copy of the database: its last changes are in a file beside it, and
 // looking at these would write to a third one.
-func (im *importer) botKey(ctx context.Context, database string) (*chat.Key, error) {
+func (im data) botKey(ctx context.Context, database string) (*chat.Key, error) {
 	if err := im.machine.MakeFolder(privateFolder); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (im *importer) botKey(ctx context.Context, database string) (*chat.Key, err
 }
 
 // noteEchobot says what becomes of the bot, unless it is known that it cannot.
-func (im *importer) noteEchobot() {
+func (im display) noteEchobot() {
 	if slices.ContainsFunc(im.notes, func(n note) bool { return n.about == aboutBot }) {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // addNotes tells what is not taken over, and what stays of the old relay.
-func (im *importer) addNotes(ctx context.Context) {
+func (im display) addNotes(ctx context.Context) {
 	keys := map[string]bool{}
 	for _, s := range im.conversion.Settings {
 		keys[s.Param.Key] = true

@@ -24,9 +24,12 @@ const (
 	giveChunk = 1000
 )
 
+// pushes are the notifications and tokens, which the relays keep differently.
+type pushes struct{ *importer }
+
 // notifyWaiting hands the notifications that the old relay had not sent yet to the
 // metadata daemon, which then owes them to the accounts' devices.
-func (im *importer) notifyWaiting(ctx context.Context) error {
+func (im pushes) notifyWaiting(ctx context.Context) error {
 	folder := path.Join(im.conf.MailboxesDir, pythonrelay.Pending)
 	names, err := im.machine.Names(folder)
 	if err != nil || len(names) == 0 {
@@ -63,7 +66,7 @@ func (im *importer) notifyWaiting(ctx context.Context) error {
 
 // giveBackPush writes push tokens and waiting notifications where the Python relay
 // looks for them. Its daemon and ours are down meanwhile.
-func (im *importer) giveBackPush(context.Context) error {
+func (im pushes) giveBackPush(context.Context) error {
 	if !im.reached(journal.StepRun) {
 		return nil // there was no relay of ours yet
 	}
@@ -91,7 +94,7 @@ func (im *importer) giveBackPush(context.Context) error {
 }
 
 // giveTokens writes a metadata.json for each account whose tokens are others now.
-func (im *importer) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config.Config) error {
+func (im pushes) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config.Config) error {
 	count := 0
 	err := db.Each(func(account string, tokens []push.Token) error {
 		if there, err := boxes.Exists(account); err != nil || !there {
@@ -137,7 +140,7 @@ func sameTokens(a, b []push.Token) bool {
 }
 
 // giveNotifications makes the old relay's queue anew from ours.
-func (im *importer) giveNotifications(db *tokens.DB, conf *config.Config) error {
+func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
 	folder := path.Join(conf.MailboxesDir, pythonrelay.Pending)
 	for {
 		entries, _, err := db.TakeDue(im.now.Add(push.MaxRetryAge), giveChunk)

@@ -15,8 +15,11 @@ import (
 	"chatmaild/applets/config"
 )
 
+// display tells the operator what would be done, or has been.
+type display struct{ *importer }
+
 // show says all that a takeover would do.
-func (im *importer) show(ctx context.Context) error {
+func (im display) show(ctx context.Context) error {
 	out := im.env.Stdout
 	im.showSettings(out)
 	im.showData(out)
@@ -49,7 +52,7 @@ func (im *importer) show(ctx context.Context) error {
 }
 
 // showSettings says what becomes of each key.
-func (im *importer) showSettings(out io.Writer) {
+func (im display) showSettings(out io.Writer) {
 	fmt.Fprintf(out, "%s becomes %s:\n", im.ini, config.DefaultPath)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	sorted := slices.Clone(im.conversion.Settings)
@@ -71,7 +74,7 @@ func (im *importer) showSettings(out io.Writer) {
 }
 
 // showData counts what users own.
-func (im *importer) showData(out io.Writer) {
+func (im display) showData(out io.Writer) {
 	a := im.accounts
 	where := "stay where they are, in"
 	if im.from != "" {
@@ -107,7 +110,7 @@ func (im *importer) showData(out io.Writer) {
 }
 
 // showRun says what chatmaild run does as a part of the takeover.
-func (im *importer) showRun(ctx context.Context, out io.Writer) error {
+func (im display) showRun(ctx context.Context, out io.Writer) error {
 	conf := *im.conf
 	if conf.WWWFolder == importPages {
 		conf.WWWFolder = pythonrelay.WWWRoot // where the pages still are
@@ -137,7 +140,7 @@ func (im *importer) showRun(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func (im *importer) showNotes(out io.Writer) {
+func (im display) showNotes(out io.Writer) {
 	if len(im.notes) == 0 {
 		return
 	}
@@ -148,7 +151,7 @@ func (im *importer) showNotes(out io.Writer) {
 }
 
 // conclude is what the operator reads when all is done.
-func (im *importer) conclude(ctx context.Context) {
+func (im display) conclude(ctx context.Context) {
 	out := im.env.Stdout
 	fmt.Fprintf(out, "\n%s is a chatmaild relay now, with %d accounts.\n", im.conf.MailDomain, im.accounts.total)
 	for _, s := range im.conversion.Settings {

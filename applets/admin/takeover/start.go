@@ -20,7 +20,7 @@ const (
 )
 
 // startNew makes the machine what the configuration says.
-func (im *importer) startNew(ctx context.Context) error {
+func (im taking) startNew(ctx context.Context) error {
 	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (im *importer) planner(conf *config.Config, yielding ...string) *converge.P
 }
 
 // awaitServing waits until somebody listens on each port of the relay.
-func (im *importer) awaitServing(ctx context.Context, conf *config.Config) error {
+func (im taking) awaitServing(ctx context.Context, conf *config.Config) error {
 	until, cancel := context.WithTimeout(ctx, servingTimeout)
 	defer cancel()
 	return wait.Until(until, servingPoll, func() (bool, error) {

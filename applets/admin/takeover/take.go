@@ -14,9 +14,12 @@ import (
 	"chatmaild/applets/config"
 )
 
-// takeOver does the steps that are not done yet. Until mail is off, a failure leaves
+// taking is the takeover itself: the steps, each noted in the journal once it is done.
+type taking struct{ *importer }
+
+// run does the steps that are not done yet. Until mail is off, a failure leaves
 // the old relay as it was; after that, it brings it back.
-func (im *importer) takeOver(ctx context.Context) error {
+func (im taking) run(ctx context.Context) error {
 	if im.journal == nil {
 		if err := im.begin(ctx); err != nil {
 			return err
@@ -32,10 +35,10 @@ func (im *importer) takeOver(ctx context.Context) error {
 	}{
 		{journal.StepKeep, im.keep},
 		{journal.StepConfig, im.writeConfig},
-		{journal.StepData, im.takeData},
-		{journal.StepStop, im.stopOld},
+		{journal.StepData, data{im.importer}.take},
+		{journal.StepStop, units{im.importer}.stopOld},
 		{journal.StepRun, im.startNew},
-		{journal.StepNotify, im.notifyWaiting},
+		{journal.StepNotify, pushes{im.importer}.notifyWaiting},
 	} {
 		if im.journal.Has(step.name) {
 			continue
@@ -48,13 +51,13 @@ func (im *importer) takeOver(ctx context.Context) error {
 			return im.fail(ctx, step.name, err)
 		}
 	}
-	im.conclude(ctx)
+	display{im.importer}.conclude(ctx)
 	return nil
 }
 
 // fail says how things stand. Half a relay is none: once mail is off, what was done
 // is undone.
-func (im *importer) fail(ctx context.Context, step journal.Step, cause error) error {
+func (im taking) fail(ctx context.Context, step journal.Step, cause error) error {
 	switch step {
 	case journal.StepKeep, journal.StepConfig, journal.StepData:
 		return command.WithHint(cause, "the Python relay runs as before; mend the cause and run this again, or forget it with: chatmaild import --undo")
@@ -62,7 +65,7 @@ func (im *importer) fail(ctx context.Context, step journal.Step, cause error) er
 		return command.WithHint(cause, "the relay is taken over; run this again for the notifications that wait")
 	}
 	im.say("failed: %v; bringing the Python relay back", cause)
-	if err := im.undoAll(context.WithoutCancel(ctx)); err != nil {
+	if err := (undo{im.importer}).run(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("%w; and then: %w", cause, err)
 	}
 	return command.WithHint(cause, "the Python relay is back and runs as before; mend the cause and try again")
@@ -73,7 +76,7 @@ func (im *importer) say(format string, args ...any) {
 }
 
 // begin notes how things were, before anything changes.
-func (im *importer) begin(ctx context.Context) error {
+func (im taking) begin(ctx context.Context) error {
 	j := journal.New(im.conf.MailDomain, im.now)
 	var err error
 	if j.Units, err = im.oldUnits(ctx); err != nil {
@@ -131,7 +134,7 @@ func (im *importer) writeJournal() error {
 }
 
 // keep copies what will be replaced.
-func (im *importer) keep(context.Context) error {
+func (im taking) keep(context.Context) error {
 	im.say("keep a copy of what is replaced in %s", importKept)
 	replaced := append(slices.Clone(pythonrelay.Configured), im.ini, path.Join(im.conf.EchobotMailbox(), "password"))
 	for _, name := range replaced {
@@ -149,7 +152,7 @@ func (im *importer) keep(context.Context) error {
 	return im.machine.Sync(importFolder)
 }
 
-func (im *importer) writeConfig(context.Context) error {
+func (im taking) writeConfig(context.Context) error {
 	im.say("write %s", config.DefaultPath)
 	if err := im.making(config.DefaultPath); err != nil {
 		return err

@@ -114,7 +114,7 @@ func (im *importer) run(ctx context.Context) error {
 	}
 	switch {
 	case im.undo:
-		return im.undoAll(ctx)
+		return undo{im}.run(ctx)
 	case im.journal != nil && im.journal.Undoing:
 		return command.WithHint(errors.New("the takeover is half undone"), "finish that: chatmaild import --undo")
 	case im.journal != nil && im.journal.Next() == "":
@@ -128,12 +128,12 @@ func (im *importer) run(ctx context.Context) error {
 		return err
 	}
 	if im.from != "" {
-		return im.importCopy(ctx)
+		return copying{im}.run(ctx)
 	}
 	if im.dryRun {
-		return im.show(ctx)
+		return display{im}.show(ctx)
 	}
-	return im.takeOver(ctx)
+	return taking{im}.run(ctx)
 }
 
 // look reads the old relay. It changes nothing.

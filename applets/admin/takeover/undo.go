@@ -15,11 +15,14 @@ import (
 	"chatmaild/applets/config"
 )
 
-// undoAll brings the Python relay back: its units, and the configurations that were
+// undo brings the old relay back.
+type undo struct{ *importer }
+
+// run brings the Python relay back: its units, and the configurations that were
 // there before, whatever chatmaild run has written since. Mail that came meanwhile is
 // in the mailboxes, which both relays share. What chatmaild made is moved beside the
 // journal, so that nothing is lost and a later takeover begins anew.
-func (im *importer) undoAll(ctx context.Context) error {
+func (im undo) run(ctx context.Context) error {
 	j := im.journal
 	if j == nil {
 		return command.WithHint(errors.New("there is nothing to undo"), "no takeover has begun on this machine: there is no %s", importJournal)
@@ -33,7 +36,7 @@ func (im *importer) undoAll(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		im.stopNew, im.giveBackPush, im.clearAway, im.putBack, im.unmask, im.startOld,
+		im.stopNew, pushes{im.importer}.giveBackPush, im.clearAway, im.putBack, units{im.importer}.unmask, units{im.importer}.startOld,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "the Python relay is half back; mend the cause and go on with: chatmaild import --undo")
@@ -50,12 +53,12 @@ func (im *importer) undoAll(ctx context.Context) error {
 }
 
 // stopNew stops mail, and then everything of ours, and keeps it stopped.
-func (im *importer) stopNew(ctx context.Context) error {
+func (im undo) stopNew(ctx context.Context) error {
 	if !im.reached(journal.StepStop) {
 		return nil
 	}
 	im.say("stop Postfix and Dovecot for a moment, and chatmaild for good")
-	if err := im.stopMail(ctx); err != nil {
+	if err := (units{im.importer}).stopMail(ctx); err != nil {
 		return err
 	}
 	files, err := im.machine.Glob("/usr/lib/systemd/system/chatmaild*")
@@ -87,7 +90,7 @@ func (im *importer) reached(step journal.Step) bool {
 }
 
 // clearAway moves away what chatmaild has made and the old relay did not have.
-func (im *importer) clearAway(context.Context) error {
+func (im undo) clearAway(context.Context) error {
 	conf := config.Defaults()
 	made := slices.Clone(im.journal.Created)
 	if ours, err := config.Load(path.Join(im.machine.Root, config.DefaultPath)); err == nil {
@@ -117,7 +120,7 @@ func (im *importer) clearAway(context.Context) error {
 }
 
 // generated are the files that a later chatmaild run may have written.
-func (im *importer) generated(conf *config.Config) []string {
+func (im undo) generated(conf *config.Config) []string {
 	files, err := wanted.Files(conf, wanted.Paths{}, 1)
 	if err != nil || !im.reached(journal.StepRun) {
 		return nil
@@ -130,7 +133,7 @@ func (im *importer) generated(conf *config.Config) []string {
 }
 
 // putBack restores the configurations.
-func (im *importer) putBack(ctx context.Context) error {
+func (im undo) putBack(ctx context.Context) error {
 	there, err := im.machine.Exists(importKept)
 	if err != nil || !there {
 		return err
@@ -145,100 +148,7 @@ func (im *importer) putBack(ctx context.Context) error {
 	return im.machine.Systemctl(ctx, "daemon-reload")
 }
 
-// unmask puts the files of units and timers back where they were.
-func (im *importer) unmask(ctx context.Context) error {
-	for _, u := range im.journal.Units {
-		file := path.Join(unitFolder, u.Name)
-		if !im.machine.IsLink(file, "/dev/null") {
-			// The file itself may have been moved, and the mask not made yet.
-			if err := im.moveBack(file); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := im.machine.Remove(file); err != nil {
-			return err
-		}
-		if err := im.moveBack(file); err != nil {
-			return err
-		}
-	}
-	for _, cron := range im.journal.Crons {
-		if err := im.moveBack(cron); err != nil {
-			return err
-		}
-	}
-	return im.machine.Systemctl(ctx, "daemon-reload")
-}
-
-func (im *importer) moveBack(file string) error {
-	moved := path.Join(importMoved, file)
-	there, err := im.machine.Exists(moved)
-	if err != nil || !there {
-		return err
-	}
-	return im.machine.Move(moved, file)
-}
-
-// startOld starts the units as they were, in the reverse order of their end, and
-// then the servers that talk to them.
-func (im *importer) startOld(ctx context.Context) error {
-	if !im.reached(journal.StepStop) {
-		return nil
-	}
-	old := slices.Clone(im.journal.Units)
-	slices.Reverse(old)
-	if err := im.restore(ctx, "start", old); err != nil {
-		return err
-	}
-	if err := im.machine.Systemctl(ctx, "restart", wanted.Journald); err != nil {
-		return err
-	}
-	// One after the other: a Postfix without Dovecot would put mail off for minutes.
-	for _, u := range im.journal.Servers {
-		if err := im.restore(ctx, "restart", []journal.Unit{u}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// restore makes units as enabled and as active as they were.
-func (im *importer) restore(ctx context.Context, verb string, units []journal.Unit) error {
-	calls := map[string][]string{}
-	for _, u := range units {
-		switch {
-		case u.Enabled:
-			calls["enable"] = append(calls["enable"], u.Name)
-		default:
-			calls["disable"] = append(calls["disable"], u.Name)
-		}
-		switch {
-		case !u.Active:
-			calls["stop"] = append(calls["stop"], u.Name)
-		case !oneshots[u.Name]:
-			im.say("%s %s", verb, u.Name)
-			calls[verb] = append(calls[verb], u.Name)
-		}
-	}
-	for _, call := range []string{"enable", "disable", "stop", verb} {
-		if len(calls[call]) == 0 {
-			continue
-		}
-		if err := im.machine.Systemctl(ctx, call, calls[call]...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// oneshots are jobs that timers start: one that was just at work is not begun anew.
-var oneshots = map[string]bool{
-	"chatmail-expire.service": true, "chatmail-fsreport.service": true, "acmetool-reconcile.service": true,
-	"acmetool.service": true, "expunge.service": true, "metrics.service": true, "tls-cert-reload.service": true,
-}
-
-func (im *importer) showUndo() {
+func (im undo) showUndo() {
 	out := im.env.Stdout
 	fmt.Fprintf(out, "the Python relay of %s would come back; it was taken over at %s:\n",
 		im.journal.Domain, im.journal.Begun.Format(time.DateTime))

@@ -20,8 +20,11 @@ const (
 	drainPoll    = 50 * time.Millisecond
 )
 
+// units are those of the old relay, and the servers that both relays use.
+type units struct{ *importer }
+
 // stopOld ends mail first, so that nothing is under way when the filters go.
-func (im *importer) stopOld(ctx context.Context) error {
+func (im units) stopOld(ctx context.Context) error {
 	im.say("stop Postfix and Dovecot for a moment")
 	if err := im.stopMail(ctx); err != nil {
 		return err
@@ -51,7 +54,7 @@ func (im *importer) stopOld(ctx context.Context) error {
 // stopMail ends mail in such an order that nothing is lost and nothing comes twice:
 // Postfix takes no more, delivers what is under way, and only then ends. It would
 // kill a delivery in its middle, and make it once more.
-func (im *importer) stopMail(ctx context.Context) error {
+func (im units) stopMail(ctx context.Context) error {
 	units, err := im.machine.Units(ctx, wanted.PostfixInstance)
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func (im *importer) stopMail(ctx context.Context) error {
 
 // drain waits for the messages under way. Some may be for a server that does not
 // answer: after a while they are left to the next Postfix.
-func (im *importer) drain(ctx context.Context) {
+func (im units) drain(ctx context.Context) {
 	until, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	err := wait.Until(until, drainPoll, func() (bool, error) {
@@ -89,7 +92,7 @@ func (im *importer) drain(ctx context.Context) {
 // mask stops units and keeps them from being started, by whomever. A mask takes the
 // place of a file in /etc/systemd/system, so that goes aside first. All at once: each
 // call of systemctl takes longer than all of its work.
-func (im *importer) mask(ctx context.Context, units []journal.Unit) error {
+func (im units) mask(ctx context.Context, units []journal.Unit) error {
 	var stop, disable []string
 	for _, u := range units {
 		if im.machine.IsLink(path.Join(unitFolder, u.Name), "/dev/null") {

@@ -1,0 +1,103 @@
+package takeover
+
+import (
+	"context"
+	"path"
+	"slices"
+
+	"chatmaild/applets/admin/takeover/journal"
+	"chatmaild/applets/admin/wanted"
+)
+
+// unmask puts the files of units and timers back where they were.
+func (im units) unmask(ctx context.Context) error {
+	for _, u := range im.journal.Units {
+		file := path.Join(unitFolder, u.Name)
+		if !im.machine.IsLink(file, "/dev/null") {
+			// The file itself may have been moved, and the mask not made yet.
+			if err := im.moveBack(file); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := im.machine.Remove(file); err != nil {
+			return err
+		}
+		if err := im.moveBack(file); err != nil {
+			return err
+		}
+	}
+	for _, cron := range im.journal.Crons {
+		if err := im.moveBack(cron); err != nil {
+			return err
+		}
+	}
+	return im.machine.Systemctl(ctx, "daemon-reload")
+}
+
+func (im units) moveBack(file string) error {
+	moved := path.Join(importMoved, file)
+	there, err := im.machine.Exists(moved)
+	if err != nil || !there {
+		return err
+	}
+	return im.machine.Move(moved, file)
+}
+
+// startOld starts the units as they were, in the reverse order of their end, and
+// then the servers that talk to them.
+func (im units) startOld(ctx context.Context) error {
+	if !im.reached(journal.StepStop) {
+		return nil
+	}
+	old := slices.Clone(im.journal.Units)
+	slices.Reverse(old)
+	if err := im.restore(ctx, "start", old); err != nil {
+		return err
+	}
+	if err := im.machine.Systemctl(ctx, "restart", wanted.Journald); err != nil {
+		return err
+	}
+	// One after the other: a Postfix without Dovecot would put mail off for minutes.
+	for _, u := range im.journal.Servers {
+		if err := im.restore(ctx, "restart", []journal.Unit{u}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore makes units as enabled and as active as they were.
+func (im units) restore(ctx context.Context, verb string, units []journal.Unit) error {
+	calls := map[string][]string{}
+	for _, u := range units {
+		switch {
+		case u.Enabled:
+			calls["enable"] = append(calls["enable"], u.Name)
+		default:
+			calls["disable"] = append(calls["disable"], u.Name)
+		}
+		switch {
+		case !u.Active:
+			calls["stop"] = append(calls["stop"], u.Name)
+		case !oneshots[u.Name]:
+			im.say("%s %s", verb, u.Name)
+			calls[verb] = append(calls[verb], u.Name)
+		}
+	}
+	for _, call := range []string{"enable", "disable", "stop", verb} {
+		if len(calls[call]) == 0 {
+			continue
+		}
+		if err := im.machine.Systemctl(ctx, call, calls[call]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneshots are jobs that timers start: one that was just at work is not begun anew.
+var oneshots = map[string]bool{
+	"chatmail-expire.service": true, "chatmail-fsreport.service": true, "acmetool-reconcile.service": true,
+	"acmetool.service": true, "expunge.service": true, "metrics.service": true, "tls-cert-reload.service": true,
+}
