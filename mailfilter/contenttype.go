@@ -123,19 +123,13 @@ func (h *Header) contentType(known media) (contentType, error) {
 	return parseContentType(string(value), known)
 }
 
-// multipart parses the Content-Type of a message that must be one of the given
-// multiparts, as it stands, and returns its boundary too.
-func (h *Header) multipart(known media) (ct contentType, boundary string, err error) {
-	if ct, err = h.contentType(known); err != nil {
-		return ct, "", err
+// whole parses the Content-Type of a message that is shown as it stands.
+func (h *Header) whole(known media) (contentType, error) {
+	ct, err := h.contentType(known)
+	if err == nil {
+		err = h.plain()
 	}
-	if err := h.plain(); err != nil {
-		return ct, "", err
-	}
-	if boundary = ct.param("boundary"); boundary == "" {
-		return ct, "", errBoundary
-	}
-	return ct, boundary, nil
+	return ct, err
 }
 
 // plain returns an error unless the fields that say how to show the message are of

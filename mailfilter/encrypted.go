@@ -9,6 +9,15 @@ import (
 // readers lends parts, which are large, to the bodies in flight.
 type readers struct{ pool sync.Pool }
 
+// multipart is rule for a multipart, which must have a boundary.
+func (rs *readers) multipart(ct contentType, read func(*parts) error) (rule, error) {
+	boundary := ct.param("boundary")
+	if boundary == "" {
+		return nil, errBoundary
+	}
+	return rs.rule(boundary, read), nil
+}
+
 // rule returns the rule that read finds the parts right that boundary divides.
 func (rs *readers) rule(boundary string, read func(*parts) error) rule {
 	return func(r io.Reader) error {
@@ -50,11 +59,11 @@ func (rs *readers) private(h *Header) (rule, error) {
 // out, which RFC 1847 does not allow: the first part says it again, and a reader
 // that insists on the parameter shows two attachments, neither of them text.
 func (rs *readers) encrypted(h *Header) (rule, error) {
-	_, boundary, err := h.multipart(encryptedType)
+	ct, err := h.whole(encryptedType)
 	if err != nil {
 		return nil, err
 	}
-	return rs.rule(boundary, (*parts).encrypted), nil
+	return rs.multipart(ct, (*parts).encrypted)
 }
 
 func (p *parts) encrypted() error {

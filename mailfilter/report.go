@@ -34,14 +34,14 @@ func (rs *readers) report(env Envelope, h *Header) (rule, error) {
 	if auto, ok := h.one("Auto-Submitted"); has(h.fields, "Auto-Submitted") && (!ok || !isAutomatic(auto)) {
 		return nil, errNotReport
 	}
-	ct, boundary, err := h.multipart(reportType)
+	ct, err := h.whole(reportType)
 	if err != nil {
 		return nil, err
 	}
 	if ct.param("report-type") == "" {
 		return nil, errNotReport
 	}
-	return rs.rule(boundary, func(p *parts) error { return p.report(rs) }), nil
+	return rs.multipart(ct, func(p *parts) error { return p.report(rs) })
 }
 
 // isAutomatic: RFC 3834, section 5.

@@ -17,22 +17,15 @@ func (rs *readers) secureJoin(h *Header) (rule, error) {
 	if !ok || !equalFold(request, "vc-request") && !equalFold(request, "vg-request") {
 		return nil, errNotSecureJoin
 	}
-	ct, err := h.contentType(requestType)
+	ct, err := h.whole(requestType)
 	if err != nil {
 		return nil, err
 	}
 	text := onlyLine{text: "Secure-Join: " + string(request), fold: true}
 	if ct.media == "text/plain" {
-		if err := h.plain(); err != nil {
-			return nil, err
-		}
 		return rs.rule("", func(p *parts) error { return p.plain(text) }), nil
 	}
-	_, boundary, err := h.multipart(requestType)
-	if err != nil {
-		return nil, err
-	}
-	return rs.rule(boundary, func(p *parts) error { return p.secureJoin(text) }), nil
+	return rs.multipart(ct, func(p *parts) error { return p.secureJoin(text) })
 }
 
 func (p *parts) secureJoin(text onlyLine) error {

@@ -23,11 +23,11 @@ func (rs *readers) setup(h *Header) (rule, error) {
 	if !ok || !equalFold(version, "v1") {
 		return nil, errNotSetup
 	}
-	_, boundary, err := h.multipart(setupType)
+	ct, err := h.whole(setupType)
 	if err != nil {
 		return nil, err
 	}
-	return rs.rule(boundary, (*parts).setup), nil
+	return rs.multipart(ct, (*parts).setup)
 }
 
 func (p *parts) setup() error {
