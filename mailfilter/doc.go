@@ -66,7 +66,7 @@
 // language (Evolution describes its part) passes in English alone. No comment,
 // RFC 2231 piece or encoded word passes anywhere in it. What the sender makes up,
 // boundary, name of a file, Message-ID, is an identifier: short, without spaces,
-// and shown by nobody as text.
+// and not shown as text by any client.
 //
 // mailparse, which Delta Chat reads with, splits parameters at each ";", decodes
 // encoded words first, takes the last of two parameters and a boundary as the
@@ -118,7 +118,7 @@
 // A daemon's user, after a fault in that daemon, must not become root or another
 // daemon's user, nor read the secrets of others: package store/safefs.
 //
-// Whoever takes the disk must not find who writes to whom in logs, or a text that
+// A thief who takes the disk must not find who writes to whom in logs, or a text that
 // was not encrypted by its sender. What remains readable of an encrypted message by
 // design: addresses, date, size, and identifiers that programs make up.
 //

@@ -6,7 +6,7 @@ import "io"
 // the empty lines before that: one belongs to the delimiter, and programs write more.
 type partReader struct {
 	p      *parts
-	judged bool // by whoever reads it, so that it takes nothing from p.room
+	judged bool // by the reader, so that it takes nothing from p.room
 	end    mark // how the part ended, once it did
 
 	line []byte // the next line with text

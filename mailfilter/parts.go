@@ -129,7 +129,7 @@ func (p *parts) next() ([]byte, mark, error) {
 	return nil, content, refuse(Unencrypted, errDelimiter)
 }
 
-// text is next for text that nobody judges, of which there may be p.room.
+// text is next for text that is not judged, of which there may be p.room.
 func (p *parts) text(tooMuch error) ([]byte, mark, error) {
 	line, m, err := p.next()
 	if err == nil {
@@ -184,7 +184,7 @@ func (p *parts) part(f form) (contentType, error) {
 		line, m, err := p.next()
 		switch {
 		case errors.Is(err, errCutOff), err == nil && m != content, len(h.raw)+len(line) > maxPartHeader:
-			// Nobody has looked at its fields yet.
+			// Its fields have not been checked yet.
 			return contentType{}, refuse(Unencrypted, errPartHeader)
 		case err != nil:
 			return contentType{}, err
