@@ -325,7 +325,11 @@ func FuzzOpen(f *testing.F) {
 	bob := self(f, "bob@one.example")
 	for _, m := range messages() {
 		bob.prepare(m)
-		f.Add(render(bob.protected(m, true), m.body(), nil))
+		raw, err := render(bob.protected(m, true), m.body(), nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if m, err := bob.Open(raw, []string{"secret"}, nil); err == nil && m.From.Address == "" && m.Encrypted {

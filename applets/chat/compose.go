@@ -70,7 +70,11 @@ func (s *Self) encrypt(m *Message, l *lock, withKey bool) ([]byte, error) {
 	for _, f := range outer {
 		inner = append(inner, field{"HP-Outer", f.name + ": " + f.value})
 	}
-	sealed, err := l.seal(render(inner, m.body(), map[string]string{"protected-headers": "v1", "hp": "cipher"}), m.Date)
+	plain, err := render(inner, m.body(), map[string]string{"protected-headers": "v1", "hp": "cipher"})
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := l.seal(plain, m.Date)
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +82,15 @@ func (s *Self) encrypt(m *Message, l *lock, withKey bool) ([]byte, error) {
 	return render(outer, part{
 		kind: "multipart/encrypted", params: map[string]string{"protocol": "application/pgp-encrypted"},
 		parts: []part{
-			{kind: "application/pgp-encrypted", raw: []byte("Version: 1\r\n")},
-			{kind: "application/octet-stream", raw: crlf(sealed)},
+			{kind: "application/pgp-encrypted", body: []byte("Version: 1\r\n")},
+			{kind: "application/octet-stream", body: crlf(sealed)},
 		},
-	}, nil), nil
+	}, nil)
 }
 
 // cleartext is for the one message that cannot be encrypted: the first of the
 // older SecureJoin. It has no name in it, and the form that relays let pass.
-func (s *Self) cleartext(m *Message) []byte {
+func (s *Self) cleartext(m *Message) ([]byte, error) {
 	s.prepare(m)
 	m.Set(fieldVersion, "1.0")
 	fields := append(s.protected(&Message{
@@ -94,7 +98,7 @@ func (s *Self) cleartext(m *Message) []byte {
 	}, true), field{"MIME-Version", "1.0"})
 	fields[0].value = "<" + s.Addr + ">"
 	// As it is: relays look at what it says.
-	text := part{kind: "text/plain", params: map[string]string{"charset": "utf-8"}, raw: []byte(m.Text)}
+	text := part{kind: "text/plain", params: map[string]string{"charset": "utf-8"}, body: []byte(m.Text)}
 	return render(fields, part{kind: "multipart/mixed", parts: []part{text}}, nil)
 }
 
@@ -155,7 +159,7 @@ func (m *Message) body() part {
 			kind: "multipart/report", params: map[string]string{"report-type": "disposition-notification"},
 			parts: []part{
 				textPart("This is a receipt notification."),
-				{kind: "message/disposition-notification", raw: []byte(
+				{kind: "message/disposition-notification", body: []byte(
 					"Original-Message-ID: <" + m.ReceiptFor + ">\r\n" +
 						"Disposition: manual-action/MDN-sent-automatically; displayed\r\n")},
 			},

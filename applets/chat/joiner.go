@@ -33,7 +33,11 @@ func (j *Joiner) Start(now time.Time) (*Sealed, error) {
 	m := &Message{Date: now, Subject: "Secure-Join: " + step, Text: "Secure-Join: " + step}
 	m.Set(fieldSecureJoin, step)
 	m.Set(fieldInvite, j.Invite.Number)
-	return &Sealed{To: j.Invite.Addrs[:1], Raw: j.Self.cleartext(m)}, nil
+	raw, err := j.Self.cleartext(m)
+	if err != nil {
+		return nil, err
+	}
+	return &Sealed{To: j.Invite.Addrs[:1], Raw: raw}, nil
 }
 
 // Secrets are those that Open needs for the inviter's answer.

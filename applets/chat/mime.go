@@ -2,42 +2,37 @@ package chat
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
 	"mime"
-	"mime/quotedprintable"
 	"net/mail"
+	"slices"
 	"strings"
+
+	"github.com/emersion/go-message"
 )
 
-const (
-	lineLength = 76      // of base64, and where header fields are folded
-	maxFields  = 1 << 20 // octets of a header that is read
-)
+// maxFields is how much of a header is read, in bytes.
+const maxFields = 1 << 20
 
 type field struct{ name, value string }
 
-// A part is one entity of a message that is written (RFC 2045): parts, or
-// octets in the encoding that is named.
+// A part is one entity of a message that is written (RFC 2045): parts, or a body in the
+// encoding that is named.
 type part struct {
 	kind     string
 	params   map[string]string
 	encoding string // "" for 7bit
 	fields   []field
-	raw      []byte
+	body     []byte
 	parts    []part
 }
 
 func textPart(text string) part {
-	var b bytes.Buffer
-	w := quotedprintable.NewWriter(&b)
-	w.Write(crlf([]byte(text))) // to memory
-	w.Close()
 	return part{
 		kind: "text/plain", params: map[string]string{"charset": "utf-8"},
-		encoding: "quoted-printable", raw: append(b.Bytes(), "\r\n"...),
+		encoding: "quoted-printable", body: append(crlf([]byte(text)), "\r\n"...),
 	}
 }
 
@@ -47,85 +42,55 @@ func filePart(f File) part {
 		kind = "application/octet-stream"
 	}
 	disposition := mime.FormatMediaType("attachment", map[string]string{"filename": oneLine(f.Name)})
-	encoded := base64.StdEncoding.EncodeToString(f.Data)
-	raw := make([]byte, 0, len(encoded)/lineLength*(lineLength+2)+lineLength+2)
-	for encoded != "" {
-		n := min(len(encoded), lineLength)
-		raw = append(append(raw, encoded[:n]...), "\r\n"...)
-		encoded = encoded[n:]
+	return part{kind: kind, encoding: "base64", fields: []field{{"Content-Disposition", disposition}}, body: f.Data}
+}
+
+// header returns the fields, then those that describe the part; params are added to its
+// type.
+func (p *part) header(before []field, params map[string]string) (h message.Header) {
+	fields := slices.Concat(before, p.fields)
+	if p.encoding != "" {
+		fields = append(fields, field{"Content-Transfer-Encoding", p.encoding})
 	}
-	return part{kind: kind, encoding: "base64", fields: []field{{"Content-Disposition", disposition}}, raw: raw}
+	for _, f := range slices.Backward(fields) { // each is added on top of the others
+		h.Add(f.name, oneLine(f.value))
+	}
+	all := make(map[string]string)
+	maps.Copy(all, p.params)
+	maps.Copy(all, params)
+	h.SetContentType(p.kind, all)
+	return h
 }
 
 // render writes the fields, then the part; params are added to its type.
-func render(fields []field, p part, params map[string]string) []byte {
+func render(fields []field, p part, params map[string]string) ([]byte, error) {
 	var b bytes.Buffer
-	for _, f := range fields {
-		writeField(&b, f)
+	w, err := message.CreateWriter(&b, p.header(fields, params))
+	if err == nil {
+		err = p.write(w)
 	}
-	p.params = maps.Clone(p.params)
-	if p.params == nil {
-		p.params = make(map[string]string)
+	if err != nil {
+		return nil, fmt.Errorf("writing a message: %w", err)
 	}
-	maps.Copy(p.params, params)
-	p.write(&b)
-	return b.Bytes()
+	return b.Bytes(), nil
 }
 
-func (p *part) write(b *bytes.Buffer) {
-	params := p.params
-	var boundary string
-	if p.parts != nil {
-		boundary = rand.Text()
-		params = maps.Clone(params)
-		if params == nil {
-			params = make(map[string]string)
-		}
-		params["boundary"] = boundary
-	}
-	writeField(b, field{"Content-Type", contentType(p.kind, params)})
-	if p.encoding != "" {
-		writeField(b, field{"Content-Transfer-Encoding", p.encoding})
-	}
-	for _, f := range p.fields {
-		writeField(b, f)
-	}
-	b.WriteString("\r\n")
-	if p.parts == nil {
-		b.Write(p.raw)
-		return
-	}
+func (p *part) write(w *message.Writer) error {
 	for i := range p.parts {
-		fmt.Fprintf(b, "--%s\r\n", boundary)
-		p.parts[i].write(b)
-		b.WriteString("\r\n")
-	}
-	fmt.Fprintf(b, "--%s--\r\n", boundary)
-}
-
-// contentType quotes all values: the relays' filters and the clients read them.
-func contentType(kind string, params map[string]string) string {
-	for _, name := range []string{"charset", "protocol", "report-type", "protected-headers", "hp", "boundary"} {
-		if value, ok := params[name]; ok {
-			kind += fmt.Sprintf("; %s=%q", name, value)
+		child, err := w.CreatePart(p.parts[i].header(nil, nil))
+		if err != nil {
+			return err
+		}
+		if err := p.parts[i].write(child); err != nil {
+			return err
 		}
 	}
-	return kind
-}
-
-// writeField folds at spaces (RFC 5322, section 2.2.3).
-func writeField(b *bytes.Buffer, f field) {
-	line := len(f.name) + 1
-	b.WriteString(f.name + ":")
-	for i, word := range strings.Split(oneLine(f.value), " ") {
-		if i > 0 && word != "" && line+1+len(word) > lineLength {
-			b.WriteString("\r\n")
-			line = 0
+	if p.parts == nil {
+		if _, err := io.Copy(w, bytes.NewReader(p.body)); err != nil {
+			return err
 		}
-		b.WriteString(" " + word)
-		line += 1 + len(word)
 	}
-	b.WriteString("\r\n")
+	return w.Close()
 }
 
 // oneLine keeps what came from a stranger from beginning a field of its own.

@@ -1,5 +1,8 @@
 // Package renewal gets the relay's certificate from a certificate authority and
-// renews it: ACME, RFC 8555, over the client library acmez.
+// renews it: ACME, RFC 8555, over the client library acmez. certmagic, which is built on
+// acmez, is for programs that serve with their own certificates: Postfix, Dovecot and
+// nginx serve with ours. It brings seven more modules and 0.1 MiB for each of our
+// processes.
 //
 // One certificate is for all of the relay's names. Its key is made once and kept
 // at every renewal, because Delta Chat pins it: a client that has seen the key
