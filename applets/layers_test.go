@@ -33,7 +33,7 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/admin/dns/resolver applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver push/gateway store/expire store/tokens`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/expire store/tokens`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/wanted applets/queuewatch/retry",
 	},
 	{

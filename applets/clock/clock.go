@@ -82,8 +82,8 @@ func freeMail(ctx context.Context, machine host.Host) error {
 		return err
 	}
 	return errors.Join(
-		machine.FlushMail(ctx),
+		machine.Postfix().Flush(ctx),
 		machine.Systemctl(ctx, "try-reload-or-restart", wanted.PostfixInstance),
-		machine.FlushMail(ctx),
+		machine.Postfix().Flush(ctx),
 	)
 }

@@ -130,18 +130,22 @@ func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRu
 	if err != nil {
 		return err
 	}
+	var names []string
 	for _, u := range units {
-		if u.Load != "loaded" || u.Active == "inactive" && u.Enabled == "disabled" {
-			continue
+		if u.Load == "loaded" && (u.Active != "inactive" || u.Enabled != "disabled") {
+			fmt.Fprintf(env.Stdout, "stop and disable %s\n", u.Name)
+			names = append(names, u.Name)
 		}
-		fmt.Fprintf(env.Stdout, "stop and disable %s\n", u.Name)
-		if dryRun {
-			continue
-		}
-		if err := machine.Systemctl(ctx, "disable", u.Name); err != nil {
+	}
+	if dryRun {
+		return nil
+	}
+	if len(names) > 0 {
+		if err := machine.Systemctl(ctx, "disable", names...); err != nil {
 			return err
 		}
-		if err := machine.Systemctl(ctx, "stop", u.Name); err != nil {
+		say := func(format string, args ...any) { fmt.Fprintf(env.Stderr, format+"\n", args...) }
+		if err := machine.StopMail(ctx, say); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"fmt"
-	"strings"
 )
 
 // CheckConfigs asks each server whether it takes its configuration, before any
@@ -24,13 +23,4 @@ func (h Host) CheckConfigs(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// QueueLength is how many messages Postfix holds, all queues together.
-func (h Host) QueueLength(ctx context.Context) (int, error) {
-	out, err := h.run(ctx, "/usr/sbin/postqueue", "-j")
-	if err != nil {
-		return 0, fmt.Errorf("asking Postfix for its queue: %w", err)
-	}
-	return strings.Count(out, "\n"), nil
 }

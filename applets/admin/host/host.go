@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,34 @@ func (h Host) run(ctx context.Context, name string, args ...string) (string, err
 		return out.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, said)
 	}
 	return out.String(), nil
+}
+
+// stream runs a command and hands what it prints to read, as it comes.
+func (h Host) stream(ctx context.Context, read func(io.Reader) error, name string, args ...string) error {
+	if h.Command != nil {
+		out, err := h.Command(ctx, name, args...)
+		return errors.Join(err, read(strings.NewReader(out)))
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	readErr := read(out)
+	if readErr != nil {
+		cancel() // nobody reads on
+	}
+	if err := cmd.Wait(); err != nil && readErr == nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(said.String()))
+	}
+	return readErr
 }
 
 // RequireRoot says what to do when we are not root.

@@ -2,70 +2,42 @@ package host
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
-	"time"
+
+	"chatmaild/applets/admin/wanted"
+	"chatmaild/packaging/postfix/control"
 )
 
-const (
-	// drainTimeout is how long messages that were accepted may take to be delivered
-	// before Postfix stops.
-	drainTimeout = 10 * time.Second
-	drainPoll    = 100 * time.Millisecond
-
-	mainConfig = "/etc/postfix/main.cf"
-)
-
-// DrainMail has Postfix accept nothing more and waits, for some seconds, until it has
-// tried to deliver what it has. What is left waits in the queue. It stays so until
-// main.cf is written anew.
-func (h Host) DrainMail(ctx context.Context) error {
-	if _, err := h.run(ctx, "/usr/sbin/postconf", "-e", "master_service_disable=inet"); err != nil {
-		return fmt.Errorf("closing Postfix's ports: %w", err)
-	}
-	// reload lets sessions end that are under way.
-	if _, err := h.run(ctx, "/usr/sbin/postfix", "reload"); err != nil {
-		return fmt.Errorf("closing Postfix's ports: %w", err)
-	}
-	enough, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-	for {
-		waiting := 0
-		for _, queue := range []string{"maildrop", "incoming", "active"} {
-			names, err := filepath.Glob(h.path("/var/spool/postfix/" + queue + "/*"))
-			if err != nil {
-				return err
-			}
-			waiting += len(names)
-		}
-		if waiting == 0 {
-			return nil
-		}
-		select {
-		case <-enough.Done():
-			return ctx.Err()
-		case <-time.After(drainPoll):
-		}
-	}
+// Postfix is the machine's.
+func (h Host) Postfix() control.Postfix {
+	return control.Postfix{Root: h.Root, Run: h.run, Stream: h.stream}
 }
 
-// HoldMail keeps what is in Postfix's queue from being sent; "postsuper -H ALL" takes
-// that back. Postfix may be off; where it was never set up it sends nothing anyway.
-func (h Host) HoldMail(ctx context.Context) error {
-	if there, err := h.Exists(mainConfig); err != nil || !there {
+// StopMail stops mail in such an order that nothing is lost and nothing is delivered
+// twice: Postfix accepts no more, delivers what is under way, and only then stops; then
+// Dovecot, which took it. It says what is left in the queue. Every command that stops
+// mail does it here.
+func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)) error {
+	units, err := h.Units(ctx, wanted.PostfixInstance)
+	if err != nil {
 		return err
 	}
-	if _, err := h.run(ctx, "/usr/sbin/postsuper", "-h", "ALL"); err != nil {
-		return fmt.Errorf("holding the mail in the queue: %w", err)
+	if len(units) > 0 && units[0].Active == "active" {
+		left, err := h.Postfix().Drain(ctx)
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			say("%d messages are still under way; they stay in the queue", left)
+		}
 	}
-	return nil
-}
-
-// FlushMail has Postfix try to deliver all that waits, whenever that was to be
-// tried again. Postfix has to run.
-func (h Host) FlushMail(ctx context.Context) error {
-	if _, err := h.run(ctx, "/usr/sbin/postqueue", "-f"); err != nil {
-		return fmt.Errorf("trying what is in the queue: %w", err)
+	// Debian's postfix.service only stands for its instance, and does not wait for it.
+	if err := h.Systemctl(ctx, "stop", wanted.Postfix, wanted.PostfixInstance); err != nil {
+		return err
 	}
-	return nil
+	if len(units) > 0 && units[0].Active == "active" {
+		if err := h.Postfix().Reopen(ctx); err != nil {
+			return err
+		}
+	}
+	return h.Systemctl(ctx, "stop", wanted.Dovecot)
 }

@@ -91,15 +91,6 @@ func (m *move) off(ctx context.Context) error {
 		return err
 	}
 	m.offSince = time.Now()
-	on, err := m.mailIsOn(ctx)
-	if err != nil {
-		return err
-	}
-	if on {
-		if err := m.machine.DrainMail(ctx); err != nil {
-			return err
-		}
-	}
 	return transfer.StopRelay(ctx, m.env.Stderr, m.machine)
 }
 
@@ -199,7 +190,7 @@ func (m *move) on(ctx context.Context) error {
 
 // keepOff has this side never send what the other one has taken over.
 func (m *move) keepOff(ctx context.Context) error {
-	if err := m.machine.HoldMail(ctx); err != nil {
+	if err := m.machine.Postfix().Hold(ctx); err != nil {
 		return err
 	}
 	return m.enter(relocation.Done)

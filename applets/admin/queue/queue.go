@@ -6,7 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -227,7 +226,7 @@ func (q *job) waiting(ctx context.Context, destination string) (n int, deferred 
 }
 
 func (q *job) each(ctx context.Context, do func(queue.Message)) error {
-	return q.machine.MailQueue(ctx, func(r io.Reader) error { return queue.Read(r, do) })
+	return q.machine.Postfix().Each(ctx, do)
 }
 
 // retry has Postfix try what waits for a destination.
@@ -237,11 +236,11 @@ func (q *job) retry(ctx context.Context, destination string) (waiting int, err e
 		return waiting, err
 	}
 	if len(deferred) > maxRetries {
-		return waiting, q.machine.RetryAllMail(ctx)
+		return waiting, q.machine.Postfix().Flush(ctx)
 	}
 	for _, id := range deferred {
 		// It may have gone by itself meanwhile.
-		if err := q.machine.RetryMail(ctx, id); err != nil {
+		if err := q.machine.Postfix().Retry(ctx, id); err != nil {
 			q.env.Log().Debug("message not tried", "queue_id", id, "error", err)
 		}
 	}

@@ -29,7 +29,7 @@ func newQueueMachine(t *testing.T) *queueMachine {
 	m := &queueMachine{Machine: hosttest.New(t)}
 	m.Command = func(ctx context.Context, name string, args ...string) (string, error) {
 		switch {
-		case name != "postqueue":
+		case name != "/usr/sbin/postqueue":
 			return m.Systemd(ctx, name, args...)
 		case args[0] == "-j":
 			return m.said, nil

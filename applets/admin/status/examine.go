@@ -183,7 +183,8 @@ func (e *examiner) dkim() {
 }
 
 func (e *examiner) queue(ctx context.Context) {
-	n, err := e.machine.QueueLength(ctx)
+	n := 0
+	err := e.machine.Postfix().Each(ctx, func(queue.Message) { n++ })
 	switch {
 	case err != nil:
 		e.say("queue", trouble, "systemctl status postfix@-", "%v", err)

@@ -58,7 +58,7 @@ func (im undo) stopNew(ctx context.Context) error {
 		return nil
 	}
 	im.say("stop Postfix and Dovecot for a moment, and chatmaild for good")
-	if err := (units{im.importer}).stopMail(ctx); err != nil {
+	if err := im.machine.StopMail(ctx, im.say); err != nil {
 		return err
 	}
 	files, err := im.machine.Glob("/usr/lib/systemd/system/chatmaild*")

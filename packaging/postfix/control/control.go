@@ -1,0 +1,158 @@
+// Package control has Postfix do what an administrator does: accept no more mail, hold
+// and retry what is queued, and tell what that is. It is the only place that runs
+// Postfix's own programs: postconf(1), postfix(1), postqueue(1) and postsuper(1).
+//
+// The queue is read by "postqueue -j", which also works while Postfix is down. The job
+// queuewatch, which must not start a program every few seconds, asks showq(8) itself; see
+// package queue.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"chatmaild/packaging/postfix/queue"
+)
+
+// Where Debian's Postfix is.
+const (
+	MainConfig = "/etc/postfix/main.cf"
+	QueueDir   = "/var/spool/postfix"
+
+	server = "/usr/lib/postfix/sbin/smtpd"
+)
+
+const (
+	// drainTimeout is how long the messages under way may take. Some may be for a server
+	// that does not answer: these stay in the queue.
+	drainTimeout = 20 * time.Second
+	drainPoll    = 50 * time.Millisecond
+)
+
+// closed is the setting by which Postfix closes its listeners (master(8)).
+const closed = "master_service_disable"
+
+// Postfix is that of a machine.
+type Postfix struct {
+	// Root stands in front of every path; tests set it.
+	Root string
+	// Run runs a program and returns what it printed.
+	Run func(ctx context.Context, name string, args ...string) (stdout string, err error)
+	// Stream runs a program and hands what it prints to read, as it comes.
+	Stream func(ctx context.Context, read func(io.Reader) error, name string, args ...string) error
+}
+
+// Drain has a Postfix that runs accept no more mail, and waits until it has tried to
+// deliver what it has. It returns how many messages are left after a while. Stopping
+// Postfix right away would kill a delivery in its middle, and repeat it.
+func (p Postfix) Drain(ctx context.Context) (left int, err error) {
+	if err := p.closeListeners(ctx); err != nil {
+		return 0, fmt.Errorf("closing Postfix's listeners: %w", err)
+	}
+	enough := time.After(drainTimeout)
+	for {
+		if left, err = p.underWay(); err != nil || left == 0 {
+			return left, err
+		}
+		select {
+		case <-ctx.Done():
+			return left, ctx.Err()
+		case <-enough:
+			return left, nil
+		case <-time.After(drainPoll):
+		}
+	}
+}
+
+// closeListeners also ends the servers that run, which their clients take for a broken
+// connection: they try again later.
+func (p Postfix) closeListeners(ctx context.Context) error {
+	if _, err := p.Run(ctx, "/usr/sbin/postconf", "-e", closed+"=inet"); err != nil {
+		return err
+	}
+	if _, err := p.Run(ctx, "/usr/sbin/postfix", "reload"); err != nil {
+		return err
+	}
+	links, err := filepath.Glob(filepath.Join(p.Root, "/proc/[0-9]*/exe"))
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		if program, err := os.Readlink(link); err != nil || program != server {
+			continue // or it has ended
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reopen takes back what Drain did to main.cf, so that the next start accepts mail.
+func (p Postfix) Reopen(ctx context.Context) error {
+	if _, err := p.Run(ctx, "/usr/sbin/postconf", "-X", closed); err != nil {
+		return fmt.Errorf("opening Postfix's listeners: %w", err)
+	}
+	return nil
+}
+
+// underWay counts the messages that Postfix is accepting or delivering, not those that
+// are deferred. It looks at the directories: postqueue would open every message.
+func (p Postfix) underWay() (int, error) {
+	n := 0
+	for _, name := range []string{"maildrop", "incoming", "active"} {
+		entries, err := os.ReadDir(filepath.Join(p.Root, QueueDir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return n, fmt.Errorf("counting messages under way: %w", err)
+		}
+		n += len(entries)
+	}
+	return n, nil
+}
+
+// Hold keeps what is queued from being sent; "postsuper -H ALL" takes that back. Postfix
+// may be down; where it was never set up it sends nothing anyway.
+func (p Postfix) Hold(ctx context.Context) error {
+	if _, err := os.Lstat(filepath.Join(p.Root, MainConfig)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := p.Run(ctx, "/usr/sbin/postsuper", "-h", "ALL"); err != nil {
+		return fmt.Errorf("holding queued mail: %w", err)
+	}
+	return nil
+}
+
+// Flush retries everything that is deferred now. Postfix has to run.
+func (p Postfix) Flush(ctx context.Context) error {
+	if _, err := p.Run(ctx, "/usr/sbin/postqueue", "-f"); err != nil {
+		return fmt.Errorf("retrying queued mail: %w", err)
+	}
+	return nil
+}
+
+// Retry retries one deferred message now.
+func (p Postfix) Retry(ctx context.Context, id string) error {
+	_, err := p.Run(ctx, "/usr/sbin/postqueue", "-i", id)
+	return err
+}
+
+// Each calls do for every message in the queue. The queue may be larger than memory.
+func (p Postfix) Each(ctx context.Context, do func(queue.Message)) error {
+	err := p.Stream(ctx, func(r io.Reader) error { return queue.Read(r, do) }, "/usr/sbin/postqueue", "-j")
+	if err != nil {
+		return fmt.Errorf("reading Postfix's queue: %w", err)
+	}
+	return nil
+}
