@@ -68,6 +68,7 @@ var modules = map[string]string{
 	"github.com/emersion/go-msgauth":  "applets/admin/selftest",
 	"github.com/emersion/go-sasl":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session",
+	"github.com/go-crypt/x":           "auth",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
 	"github.com/miekg/dns":            "applets/acme/renewal applets/admin/dns/resolver applets/lookup",
 	"github.com/rogpeppe/go-internal": "applets/admin/host",

@@ -113,6 +113,7 @@ func TestSockets(t *testing.T) {
 		"filtermail-out": fmt.Sprintf("127.0.0.1:%d", defaults.FiltermailSMTPPort),
 		"filtermail-in":  fmt.Sprintf("127.0.0.1:%d", defaults.FiltermailSMTPPortIncoming),
 		"echobot":        "", // it listens nowhere
+		"doveauth":       "", // it has several, with names of their own
 		"acme":           fmt.Sprintf("127.0.0.1:%d", config.ACMEPort),
 	}
 	for _, name := range names(command.Daemon) {

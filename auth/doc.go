@@ -13,14 +13,10 @@
 //
 // # Who checks a password
 //
-// Dovecot sends the password with its look-up and checks the answer's hash
-// itself. For bcrypt we check here, in parallel on all cores, and answer with
-// {SHA256} of the password that we have just found right: Dovecot's own check
-// then costs microseconds, and the answer is of no use for any other password,
-// even if it were to reach the wrong request or a cache. (Dovecot's "nopassword"
-// would be.) The answer to a wrong password is a digest that no password has.
-// All other schemes, such as {SHA512-CRYPT} of the Python relay, are handed
-// through to Dovecot, which knows them all.
+// We do, on all cores at once: Dovecot and Postfix send it by Dovecot's
+// authentication protocol and are told yes or no. The stored hash leaves the process
+// for nobody. scheme.go has the forms of it that are understood: ours, those of the
+// Python relay, and those of crypt(3) beside them.
 //
 // # Why remembering verified logins is safe
 //

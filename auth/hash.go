@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -58,52 +56,3 @@ func Scheme(stored string) string {
 	}
 	return scheme
 }
-
-// CheckStored says what is wrong with a stored password. For bcrypt it looks at
-// all of it, since nobody else will.
-func CheckStored(stored string) error {
-	scheme, hash, ok := strings.Cut(stored, "}")
-	if !ok || !strings.HasPrefix(scheme, "{") || len(scheme) < 2 || hash == "" || len(stored) > maxStored {
-		return errStored
-	}
-	for i := range len(stored) {
-		if c := stored[i]; c <= ' ' || c > '~' {
-			return errStored
-		}
-	}
-	if !isBcrypt(stored) {
-		return nil
-	}
-	cost, err := bcrypt.Cost([]byte(hash))
-	if err != nil || len(hash) != 60 {
-		return errors.New("it is no bcrypt hash")
-	}
-	if cost > MaxCost {
-		return fmt.Errorf("its bcrypt cost is %d, and at most %d is borne", cost, MaxCost)
-	}
-	return nil
-}
-
-func isBcrypt(stored string) bool { return strings.HasPrefix(stored, blfCrypt) }
-
-// Matches reports whether password is the one of a stored hash that is bcrypt's;
-// of others it does not know.
-func Matches(stored, password string) bool {
-	return isBcrypt(stored) && matches(stored, password)
-}
-
-// matches reports whether password is the one of a stored bcrypt hash. One that
-// is longer than bcrypt reads never is.
-func matches(stored, password string) bool {
-	hash := stored[len(blfCrypt):]
-	return len(password) <= MaxPassword && bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
-}
-
-// proofOf returns a hash that only password matches and that is cheap to check.
-func proofOf(password string) string {
-	sum := sha256.Sum256([]byte(password))
-	return "{SHA256}" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// noProof is a digest whose password nobody knows: 32 zero octets.
-const noProof = "{SHA256}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="

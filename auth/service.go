@@ -56,10 +56,9 @@ func New(o Options) *Service {
 	return &Service{Options: o, verified: newMemory(o.Key, o.Remember), workers: make(chan struct{}, o.Workers), counts: newCounts()}
 }
 
-// Login checks a password, and makes an account if it is the first one for
-// address. An empty password asks for the stored hash, as "doveadm auth lookup"
-// does, and makes nothing. Client is where the login comes from, if known. An
-// error is a fault of ours, which may pass.
+// Login checks a password, and creates an account if it is the first login of
+// address. Client is where the login comes from, if known. An error is a fault of
+// ours, which may pass.
 func (s *Service) Login(ctx context.Context, address, password string, client netip.Addr) (Result, error) {
 	r, err := s.login(ctx, address, password, client)
 	s.counts.note(r, err)
@@ -99,7 +98,7 @@ func (s *Service) User(address string) (mailaddr.Address, bool, error) {
 // is none.
 func (s *Service) verify(ctx context.Context, addr mailaddr.Address, password string) (Result, error) {
 	stored, err := s.Mailboxes.Password(addr)
-	r := Result{Address: addr, Password: noProof}
+	r := Result{Address: addr}
 	switch {
 	case errors.Is(err, ErrNoPassword):
 		r.Outcome, r.Damage = Damaged, err
@@ -110,23 +109,20 @@ func (s *Service) verify(ctx context.Context, addr mailaddr.Address, password st
 		r.Outcome = BlockedUser
 		return r, nil
 	}
-	if err := CheckStored(stored); err != nil {
-		r.Outcome, r.Damage = Damaged, fmt.Errorf("the password file is of no use: %w", err)
-		return r, nil
-	}
-	if !isBcrypt(stored) || password == "" {
-		r.Outcome, r.Password = HandedOn, stored
+	verifier, err := parseStored(stored)
+	if err != nil {
+		r.Outcome, r.Damage = Damaged, fmt.Errorf("the stored password cannot be used: %w", err)
 		return r, nil
 	}
 	d := s.verified.digest(addr, stored, password)
 	if s.verified.knows(d) {
-		r.Outcome, r.Password = Remembered, proofOf(password)
+		r.Outcome = Remembered
 		return r, nil
 	}
 	if err := s.work(ctx, func() {
-		if matches(stored, password) {
+		if verifier.matches(password) {
 			s.verified.add(d)
-			r.Outcome, r.Password = Verified, proofOf(password)
+			r.Outcome = Verified
 		} else {
 			r.Outcome = Wrong
 		}
@@ -139,9 +135,6 @@ func (s *Service) verify(ctx context.Context, addr mailaddr.Address, password st
 // register makes an account, or says why not. If somebody else is making it, it
 // waits and checks the password like any other login's.
 func (s *Service) register(ctx context.Context, addr mailaddr.Address, password string, client netip.Addr) (Result, error) {
-	if password == "" {
-		return Result{Outcome: Unknown, Address: addr}, nil
-	}
 	done, err := s.making.start(ctx, addr)
 	if err != nil {
 		return Result{}, err
@@ -174,7 +167,7 @@ func (s *Service) register(ctx context.Context, addr mailaddr.Address, password 
 		return Result{}, fmt.Errorf("making an account: %w", err)
 	}
 	s.verified.add(s.verified.digest(addr, stored, password))
-	return Result{Outcome: Created, Address: addr, Password: proofOf(password)}, nil
+	return Result{Outcome: Created, Address: addr}, nil
 }
 
 // refuses asks the policy, the machine and the rates, the dearest last.

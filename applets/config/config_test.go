@@ -132,7 +132,7 @@ func TestExternalTLS(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	c := Config{RuntimeDir: "/r", StateDir: "/s"}
-	if got, want := c.Socket("doveauth"), "/r/doveauth.socket"; got != want {
+	if got, want := c.Socket("auth-login"), "/r/auth-login.socket"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got, want := c.MetadataDB(), "/s/metadata.db"; got != want {

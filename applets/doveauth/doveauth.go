@@ -1,5 +1,6 @@
 // Package doveauth is the daemon that Dovecot and Postfix ask for accounts: who may log
-// in, and which recipients there are.
+// in, and which recipients there are. It is the relay's authentication server, in
+// place of Dovecot's own: see packaging/dovecot/authserver.
 package doveauth
 
 import (
@@ -7,6 +8,7 @@ import (
 	"crypto/rand"
 	"flag"
 	"log/slog"
+	"os"
 	"runtime"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 	"chatmaild/applets/service"
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
-	"chatmaild/packaging/dovecot/dict"
+	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/census"
 	"chatmaild/store/maildir"
@@ -65,15 +67,21 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	metrics := service.NewMetrics("doveauth", time.Now())
 	numbers, count := NewMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
 	numbers.follow(metrics, cfg, rules, accounts, count)
-	server := dict.Server{Log: log, Handler: &handler{accounts, mailboxes, log, numbers.login}}
+	dovecot := &authserver.Server{
+		Handler: &handler{accounts: accounts, mailboxes: mailboxes, log: log, took: numbers.login},
+		Log:     log, PID: os.Getpid(),
+	}
 	postfix := socketmap.Server{Log: log, Handler: &recipients{accounts, log}}
 	daemon := service.Service{
-		Name: "doveauth", Address: service.Unix(cfg.Socket("doveauth")),
-		Serve: server.Serve, Background: background(rules, count, log), Log: log,
+		Name: "doveauth", Background: background(rules, count, log), Log: log,
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
-		More: []service.Endpoint{{
-			Name: "recipients", Address: service.Unix(cfg.Socket("recipients")), Serve: postfix.Serve,
-		}},
+		More: []service.Endpoint{
+			{Name: "auth-login", Address: service.Unix(cfg.Socket("auth-login")), Serve: dovecot.ServeLogin},
+			{Name: "auth-master", Address: service.Unix(cfg.Socket("auth-master")), Serve: dovecot.ServeMaster},
+			{Name: "auth-userdb", Address: service.Unix(cfg.Socket("auth-userdb")), Serve: dovecot.ServeUserdb},
+			{Name: "auth-sasl", Address: service.Unix(cfg.Socket("auth-sasl")), Serve: dovecot.ServeSASL},
+			{Name: "recipients", Address: service.Unix(cfg.Socket("recipients")), Serve: postfix.Serve},
+		},
 	}
 	return daemon.Run(ctx)
 }

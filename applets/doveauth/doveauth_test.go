@@ -3,9 +3,9 @@ package doveauth
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +20,7 @@ import (
 	"chatmaild/applets/web/signup"
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
-	"chatmaild/packaging"
+	"chatmaild/packaging/dovecot/authproto"
 	"chatmaild/store/census"
 	"chatmaild/store/invites"
 	"chatmaild/store/maildir"
@@ -77,68 +77,59 @@ min_free_disk_space = 0
 	}
 }
 
-func (f *accountFixture) lookup(t *testing.T, key string) (account, bool) {
+// login logs in from 192.0.2.1.
+func (f *accountFixture) login(t *testing.T, user, password string) (addr string, ok bool) {
 	t.Helper()
-	value, found, err := f.Lookup(context.Background(), key, "")
+	addr, ok, err := f.Login(context.Background(), authproto.Credentials{User: user, Password: password},
+		netip.MustParseAddr("192.0.2.1"))
 	if err != nil {
-		t.Fatalf("looking up %q: %v", key, err)
+		t.Fatalf("logging in as %s: %v", user, err)
 	}
-	var a account
-	if found {
-		if err := json.Unmarshal([]byte(value), &a); err != nil {
-			t.Fatalf("%q: %v", value, err)
-		}
+	return addr, ok
+}
+
+// user looks a user up.
+func (f *accountFixture) user(t *testing.T, name string) (addr string, found bool) {
+	t.Helper()
+	addr, found, err := f.User(context.Background(), name)
+	if err != nil {
+		t.Fatalf("looking up %s: %v", name, err)
 	}
-	return a, found
+	return addr, found
 }
 
 func TestDoveauthAnswers(t *testing.T) {
 	f := newAccountFixture(t)
-	if _, found := f.lookup(t, `shared/userdb/abcdefghi@chat.example`); found {
+	const address = "abcdefghi@chat.example"
+	if _, found := f.user(t, address); found {
 		t.Error("found before its first login")
 	}
-	a, found := f.lookup(t, `shared/passdb/pass\"word"abcdefghi@chat.example"192.0.2.1`)
-	want := account{
-		Addr: "abcdefghi@chat.example", Home: f.cfg.MailboxesDir + "/abcdefghi@chat.example",
-		UID: "vmail", GID: "vmail",
-	}
-	if password := a.Password; !found || !strings.HasPrefix(password, "{SHA256}") {
-		t.Errorf("the password is %q", password)
-	}
-	if a.Password = ""; a != want {
-		t.Errorf("passdb: %+v, want %+v", a, want)
-	}
-	if a, _ := f.lookup(t, `shared/userdb/ABCDEFGHI@chat.example`); a != want {
-		t.Errorf("userdb: %+v, want %+v", a, want)
-	}
-	right, _ := f.lookup(t, `shared/passdb/pass\"word"abcdefghi@chat.example`)
-	wrong, _ := f.lookup(t, `shared/passdb/passwords"abcdefghi@chat.example`)
-	if right.Password == "" || right.Password == wrong.Password {
-		t.Errorf("a right password is answered with %q, a wrong one with %q", right.Password, wrong.Password)
-	}
-	for _, key := range []string{
-		`shared/passdb/short"bcdefghij@chat.example`, `shared/userdb/x"y`, `shared/other/x`, ``,
-		`shared/passdb/password"../../../etc@chat.example`, `shared/userdb/../abcdefghi@chat.example`,
-	} {
-		if a, found := f.lookup(t, key); found {
-			t.Errorf("%q found %+v", key, a)
+	for _, name := range []string{address, "ABCdefghi@Chat.Example"} {
+		if addr, ok := f.login(t, name, `pass"word`); !ok || addr != address {
+			t.Errorf("%s: the right password is answered with %q, %t", name, addr, ok)
+		}
+		if addr, found := f.user(t, name); !found || addr != address {
+			t.Errorf("%s: looked up as %q, %t", name, addr, found)
 		}
 	}
-	for _, key := range []string{`shared/passdb/`, `shared/passdb/a"b"c"d`} {
-		if _, _, err := f.Lookup(context.Background(), key, ""); err == nil {
-			t.Errorf("%q has no error", key)
+	if _, ok := f.login(t, address, "passwords"); ok {
+		t.Error("a wrong password lets one in")
+	}
+	for _, name := range []string{"bcdefghij@chat.example", "../../../etc@chat.example", "../" + address, "", "x"} {
+		if _, ok := f.login(t, name, "short"); ok {
+			t.Errorf("%q may log in", name)
+		}
+		if addr, found := f.user(t, name); found {
+			t.Errorf("%q is %q", name, addr)
 		}
 	}
-	if err := f.Commit(context.Background(), "u", nil); err == nil {
-		t.Error("a commit has no error")
-	}
-	var keys []string
-	err := f.Iterate(context.Background(), "shared/userdb/", "", func(key, value string) error {
-		keys = append(keys, key+"="+value)
+	var users []string
+	err := f.Users(context.Background(), func(user string) error {
+		users = append(users, user)
 		return nil
 	})
-	if err != nil || !slices.Equal(keys, []string{"shared/userdb/abcdefghi@chat.example="}) {
-		t.Errorf("iterated over %q, %v", keys, err)
+	if err != nil || !slices.Equal(users, []string{address}) {
+		t.Errorf("the users are %q, %v", users, err)
 	}
 }
 
@@ -146,20 +137,21 @@ func TestDoveauthAnswers(t *testing.T) {
 // or a password in it.
 func TestDoveauthLog(t *testing.T) {
 	f := newAccountFixture(t)
-	f.lookup(t, `shared/passdb/verysecret"abcdefghi@chat.example"192.0.2.1`)
-	f.lookup(t, `shared/passdb/`+strings.Repeat("verysecret", 8)+`"bcdefghij@chat.example"192.0.2.1`)
-	if err := os.WriteFile(f.cfg.MailboxesDir+"/abcdefghi@chat.example/password", []byte("verysecret"), 0o600); err != nil {
+	const address = "abcdefghi@chat.example"
+	f.login(t, address, "verysecret")
+	f.login(t, "bcdefghij@chat.example", strings.Repeat("verysecret", 8))
+	path := f.cfg.MailboxesDir + "/" + address + "/password"
+	if err := os.WriteFile(path, []byte("verysecret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.lookup(t, `shared/passdb/verysecret"abcdefghi@chat.example"192.0.2.1`)
-	path := f.cfg.MailboxesDir + "/abcdefghi@chat.example/password"
+	f.login(t, address, "verysecret")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.Lookup(context.Background(), `shared/passdb/verysecret"abcdefghi@chat.example"192.0.2.1`, ""); err != errTemporary {
+	if _, _, err := f.Login(context.Background(), authproto.Credentials{User: address, Password: "verysecret"}, netip.Addr{}); err != errTemporary {
 		t.Errorf("a password file that is a folder: %v", err)
 	}
 	log := f.log.String()
@@ -180,8 +172,8 @@ func TestPolicyFollowsTheFile(t *testing.T) {
 	f := newAccountFixture(t)
 	dir := filepath.Dir(f.path)
 	try := func(name string) bool {
-		_, found := f.lookup(t, `shared/passdb/password1"`+name+`@chat.example`)
-		return found
+		_, ok := f.login(t, name+"@chat.example", "password1")
+		return ok
 	}
 	for i, tt := range []struct {
 		registration string
@@ -221,10 +213,10 @@ func TestInvitedAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.policy.Reload() // the key is new
-	if _, found := f.lookup(t, `shared/passdb/`+c.Password+`"another99@chat.example`); found {
+	if _, ok := f.login(t, "another99@chat.example", c.Password); ok {
 		t.Error("an account was made at another address")
 	}
-	if _, found := f.lookup(t, `shared/passdb/`+c.Password+`"`+c.Email); !found {
+	if _, ok := f.login(t, c.Email, c.Password); !ok {
 		t.Error("what was handed out is not accepted")
 	}
 	if _, err := r.Register(context.Background(), "token"); err != nil {
@@ -249,7 +241,7 @@ func TestOpenRegistration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, found := f.lookup(t, `shared/passdb/`+c.Password+`"`+c.Email); !found {
+	if _, ok := f.login(t, c.Email, c.Password); !ok {
 		t.Errorf("%+v is not accepted", c)
 	}
 	f.write(t, filepath.Dir(f.path), `registration = "closed"`)
@@ -259,20 +251,26 @@ func TestOpenRegistration(t *testing.T) {
 	}
 }
 
-// The keys of the configuration that we give to Dovecot are those we answer.
-func TestDovecotAsksForOurKeys(t *testing.T) {
-	text, err := packaging.Templates.ReadFile("dovecot/dict-auth.conf.tmpl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		`key = ` + strings.TrimPrefix(passdbPrefix, "shared/") + `%Ew"%Eu"%r`,
-		`key = ` + strings.TrimPrefix(userdbPrefix, "shared/") + `%Eu`,
-		`iterate_prefix = ` + strings.TrimPrefix(userdbPrefix, "shared/"),
-		`{{.Socket "doveauth"}}:auth`,
+// Each socket that we answer is one that systemd opens for whoever asks there.
+func TestSockets(t *testing.T) {
+	cfg := config.Defaults()
+	for _, test := range []struct{ name, path, user string }{
+		{"auth-login", "/run/dovecot/login/chatmaild/login", "dovenull"},
+		{"auth-master", cfg.Socket("auth-master"), "root"},
+		{"auth-userdb", cfg.Socket("auth-userdb"), "vmail"},
+		{"auth-sasl", "/var/spool/postfix/private/auth", "postfix"},
 	} {
-		if !strings.Contains(string(text), want) {
-			t.Errorf("dict-auth.conf.tmpl does not say %q", want)
+		unit, err := os.ReadFile(filepath.Join("..", "..", "packaging", "systemd", "chatmaild-"+test.name+".socket"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			"Service=chatmaild-doveauth.service", "FileDescriptorName=" + test.name,
+			"ListenStream=" + test.path, "SocketUser=" + test.user, "SocketMode=0600",
+		} {
+			if !strings.Contains(string(unit), "\n"+want+"\n") {
+				t.Errorf("chatmaild-%s.socket: want the line %s", test.name, want)
+			}
 		}
 	}
 }
@@ -284,8 +282,8 @@ func TestCounts(t *testing.T) {
 	m.count(census.Counts{CI: 2, Others: 3, Deleted: 4, Known: true})
 	f := newAccountFixture(t)
 	f.took = m.login
-	f.lookup(t, `shared/passdb/password1"abcdefghi@chat.example`)
-	f.lookup(t, `shared/userdb/abcdefghi@chat.example`)
+	f.login(t, "abcdefghi@chat.example", "password1")
+	f.user(t, "abcdefghi@chat.example")
 	var text strings.Builder
 	if err := set.Tell(&text); err != nil {
 		t.Fatal(err)

@@ -2,31 +2,22 @@ package doveauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"time"
 
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
-	"chatmaild/packaging/dovecot/dict"
+	"chatmaild/packaging/dovecot/authproto"
+	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/store/maildir"
 )
 
-// mailUser is the system user, and the group, that owns the mailboxes.
-const mailUser = "vmail"
-
-// The keys that Dovecot asks for: see packaging/dovecot/dict-auth.conf.tmpl.
-const (
-	passdbPrefix = "shared/passdb/"
-	userdbPrefix = "shared/userdb/"
-)
-
-// handler answers Dovecot's passdb and userdb.
+// handler answers for the accounts. All that Dovecot needs of a user is the name:
+// mail_home, mail_uid and mail_gid are in its configuration.
 type handler struct {
 	accounts  *auth.Service
 	mailboxes *maildir.Store
@@ -34,93 +25,37 @@ type handler struct {
 	took      *metric.Histogram // by a login
 }
 
-var _ dict.Handler = (*handler)(nil)
+var _ authserver.Handler = (*handler)(nil)
 
-// account is what Dovecot is told, as JSON. The names of the fields are its own
-// (doc.dovecot.org, "User database extra fields").
-type account struct {
-	Addr     string `json:"addr"`
-	Home     string `json:"home"`
-	UID      string `json:"uid"`
-	GID      string `json:"gid"`
-	Password string `json:"password,omitempty"`
-}
-
-// Lookup implements dict.Handler. Only what Dovecot may see is an error's text.
-func (h *handler) Lookup(ctx context.Context, key, _ string) (string, bool, error) {
-	if rest, ok := strings.CutPrefix(key, passdbPrefix); ok {
-		defer func(start time.Time) { h.took.Took(time.Since(start)) }(time.Now())
-		return h.passdb(ctx, rest)
-	}
-	if rest, ok := strings.CutPrefix(key, userdbPrefix); ok {
-		return h.userdb(rest)
-	}
-	return "", false, nil
-}
-
-func (h *handler) passdb(ctx context.Context, key string) (string, bool, error) {
-	part := dict.SplitQuoted(key)
-	if len(part) < 2 || len(part) > 3 {
-		return "", false, errors.New("the passdb key is not of the form password\"user or password\"user\"address")
-	}
-	password, user := part[0], part[1]
-	var client netip.Addr
-	if len(part) == 3 {
-		client, _ = netip.ParseAddr(part[2]) // empty when Dovecot does not know
-	}
-	r, err := h.accounts.Login(ctx, user, password, client)
+// Login implements authserver.Handler.
+func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error) {
+	start := time.Now()
+	r, err := h.accounts.Login(ctx, c.User, c.Password, client)
+	h.took.Took(time.Since(start))
 	if err != nil {
-		return "", false, h.fault("login", user, err)
+		return "", false, fault(h.log, "login", c.User, err)
 	}
-	h.note(user, r)
-	if r.Password == "" {
-		return "", false, nil
-	}
-	return h.describe(r.Address, r.Password), true, nil
+	h.note(c.User, r)
+	return r.Address.String(), r.OK(), nil
 }
 
-func (h *handler) userdb(key string) (string, bool, error) {
-	part := dict.SplitQuoted(key)
-	if len(part) != 1 {
-		return "", false, nil
-	}
-	addr, found, err := h.accounts.User(part[0])
+// User implements authserver.Handler.
+func (h *handler) User(_ context.Context, name string) (user string, found bool, err error) {
+	addr, found, err := h.accounts.User(name)
 	if err != nil {
-		return "", false, h.fault("look-up", part[0], err)
+		return "", false, fault(h.log, "look-up", name, err)
 	}
-	if !found {
-		return "", false, nil
-	}
-	return h.describe(addr, ""), true, nil
+	return addr.String(), found, nil
 }
 
-func (h *handler) describe(addr mailaddr.Address, password string) string {
-	text, err := json.Marshal(account{
-		Addr: addr.String(), Home: h.mailboxes.Home(addr),
-		UID: mailUser, GID: mailUser, Password: password,
-	})
-	if err != nil {
-		return "" // strings always marshal
-	}
-	return string(text)
-}
-
-// Iterate implements dict.Handler: Dovecot walks over all users.
-func (h *handler) Iterate(ctx context.Context, path, _ string, yield func(key, value string) error) error {
-	if path != userdbPrefix {
-		return nil
-	}
+// Users implements authserver.Handler.
+func (h *handler) Users(ctx context.Context, yield func(user string) error) error {
 	return h.mailboxes.Each(func(addr mailaddr.Address) error {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("walking over all users: %w", err)
+			return fmt.Errorf("listing all users: %w", err)
 		}
-		return yield(userdbPrefix+addr.String(), "")
+		return yield(addr.String())
 	})
-}
-
-// Commit implements dict.Handler: Dovecot changes no account.
-func (h *handler) Commit(context.Context, string, []dict.Change) error {
-	return errors.New("accounts cannot be changed this way")
 }
 
 // note logs what an operator should know of: one line for each, without the
@@ -139,11 +74,13 @@ func (h *handler) note(user string, r auth.Result) {
 	h.log.Debug("login", "user", user, "outcome", string(r.Outcome), "reason", string(r.Reason))
 }
 
-// errTemporary is all that Dovecot is told of a fault of ours.
+// errTemporary is all that Dovecot and Postfix are told of a fault of ours.
 var errTemporary = errors.New("doveauth: temporary failure")
 
-func (h *handler) fault(what, user string, err error) error {
-	h.log.Error("cannot answer a "+what, "error", err)
-	h.log.Debug("failed "+what, "user", user)
+// fault logs why a question has no answer. What the debug log has beside it names
+// the user.
+func fault(log *slog.Logger, what, user string, err error) error {
+	log.Error("cannot answer a "+what, "error", err)
+	log.Debug("failed "+what, "user", user)
 	return errTemporary
 }

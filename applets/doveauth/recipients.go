@@ -32,9 +32,7 @@ func (r *recipients) Lookup(_ context.Context, table, key string) (string, bool,
 	}
 	_, found, err := r.accounts.User(withoutDetail(key))
 	if err != nil {
-		r.log.Error("cannot answer whether there is a recipient", "error", err)
-		r.log.Debug("failed look-up of a recipient", "address", key)
-		return "", false, errTemporary
+		return "", false, fault(r.log, "look-up of a recipient", key, err)
 	}
 	return "known", found, nil
 }

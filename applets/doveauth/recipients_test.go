@@ -14,8 +14,8 @@ import (
 func TestRecipients(t *testing.T) {
 	f := newAccountFixture(t)
 	r := &recipients{f.accounts, f.handler.log}
-	f.lookup(t, `shared/passdb/password1"abcdefghi@chat.example"192.0.2.1`)
-	f.lookup(t, `shared/passdb/password1"nopasswrd@chat.example"192.0.2.1`)
+	f.login(t, "abcdefghi@chat.example", "password1")
+	f.login(t, "nopasswrd@chat.example", "password1")
 	if err := os.Remove(filepath.Join(f.cfg.MailboxesDir, "nopasswrd@chat.example", "password")); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestRecipients(t *testing.T) {
 			t.Errorf("%q: got %t, %v; want %t", tt.key, got, err, tt.want)
 		}
 		// What Postfix is told is what Dovecot is told later, when it delivers.
-		if _, found := f.lookup(t, userdbPrefix+withoutDetail(tt.key)); found != got {
+		if _, found := f.user(t, withoutDetail(tt.key)); found != got {
 			t.Errorf("%q: Postfix is told %t, Dovecot %t", tt.key, got, found)
 		}
 	}

@@ -55,7 +55,7 @@ type relayMetrics struct {
 }
 
 // What Dovecot counts: the metrics of packaging/dovecot/dovecot.conf.tmpl.
-var dovecotEvents = []string{"auth", "session", "delivery"}
+var dovecotEvents = []string{"session", "delivery"}
 
 // What looking can fail at.
 const (
@@ -90,7 +90,7 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 		full:     set.Counter("chatmaild_mailbox_full_total", "Deliveries that a full mailbox refused").At(),
 
 		dovecotEvents: set.Counter("chatmaild_dovecot_events_total",
-			"What Dovecot finished since it started: logins that it was asked for, sessions, deliveries to mailboxes", event),
+			"What Dovecot finished since it started: sessions, deliveries to mailboxes", event),
 		dovecotTime: set.Counter("chatmaild_dovecot_seconds_total", "Time that Dovecot took for them together", event),
 
 		certificate: set.Gauge("chatmaild_certificate_expiry_timestamp_seconds", "When the certificate ends that HTTPS shows, as Unix time").At(),

@@ -170,7 +170,8 @@ func (f *federation) unknown(ctx context.Context, t *testing.T, c *SMTP) {
 // at home.
 func (f *federation) withoutDoveauth(ctx context.Context, t *testing.T, c *SMTP) {
 	t.Helper()
-	const units = " chatmaild-recipients.socket chatmaild-doveauth.service"
+	const units = " chatmaild-auth-login.socket chatmaild-auth-master.socket chatmaild-auth-userdb.socket" +
+		" chatmaild-auth-sasl.socket chatmaild-recipients.socket chatmaild-doveauth.service"
 	if _, err := f.b.Script(ctx, "systemctl stop"+units); err != nil {
 		t.Fatal(err)
 	}

@@ -125,11 +125,8 @@ func (p *Plan) touches(prefixes ...string) bool {
 
 // do does a step. A socket can be bound anew only while its service is down.
 func do(ctx context.Context, machine host.Host, s UnitStep) error {
-	if daemon, ok := strings.CutSuffix(s.Unit, ".socket"); ok && s.Verb == "restart" {
-		if s.Unit == wanted.Recipients {
-			daemon = "chatmaild-doveauth"
-		}
-		if err := machine.Systemctl(ctx, "stop", daemon+".service"); err != nil {
+	if strings.HasSuffix(s.Unit, ".socket") && s.Verb == "restart" {
+		if err := machine.Systemctl(ctx, "stop", wanted.SocketService(s.Unit)); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -134,7 +135,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	if err != nil {
 		return nil, err
 	}
-	steps, err := p.stopBot(ctx)
+	steps, err := p.stops(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -171,16 +172,28 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	return steps, nil
 }
 
-// stopBot stops an echo bot that the relay is not to have any more.
-func (p *Planner) stopBot(ctx context.Context) ([]UnitStep, error) {
-	if p.Conf.Echobot {
-		return nil, nil
+// stops ends what the relay must not have any more: units of earlier versions, and an
+// echo bot that the configuration no longer wants.
+func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
+	why := map[string]string{}
+	for _, name := range wanted.FormerUnits() {
+		why[name] = "this version does not need it"
 	}
-	units, err := p.Machine.Units(ctx, wanted.Echobot)
-	if err != nil || units[0].Active != "active" {
+	if !p.Conf.Echobot {
+		why[wanted.Echobot] = "echobot = false"
+	}
+	names := slices.Sorted(maps.Keys(why))
+	units, err := p.Machine.Units(ctx, names...)
+	if err != nil {
 		return nil, err
 	}
-	return []UnitStep{{"stop", wanted.Echobot, "echobot = false"}}, nil
+	var steps []UnitStep
+	for i, name := range names {
+		if units[i].Active == "active" {
+			steps = append(steps, UnitStep{"stop", name, why[name]})
+		}
+	}
+	return steps, nil
 }
 
 // reads returns, for each unit, the files that it reads when it starts.

@@ -74,7 +74,8 @@ func socketDropins(conf *config.Config) []File {
 	listeners := []struct{ daemon, listen, packaged string }{
 		{"filtermail-out", loopback(conf.FiltermailSMTPPort), loopback(def.FiltermailSMTPPort)},
 		{"filtermail-in", loopback(conf.FiltermailSMTPPortIncoming), loopback(def.FiltermailSMTPPortIncoming)},
-		{"doveauth", conf.Socket("doveauth"), def.Socket("doveauth")},
+		{"auth-master", conf.Socket("auth-master"), def.Socket("auth-master")},
+		{"auth-userdb", conf.Socket("auth-userdb"), def.Socket("auth-userdb")},
 		{"recipients", conf.Socket("recipients"), def.Socket("recipients")},
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},

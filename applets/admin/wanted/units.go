@@ -2,6 +2,7 @@ package wanted
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 
 	"chatmaild/applets/config"
@@ -11,11 +12,26 @@ import (
 // on.
 func SocketUnits() []string {
 	return []string{
-		"chatmaild-doveauth.socket", Recipients, "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-auth-login.socket", "chatmaild-auth-master.socket", "chatmaild-auth-userdb.socket",
+		"chatmaild-auth-sasl.socket", "chatmaild-recipients.socket",
+		"chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
 		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
 		"chatmaild-metrics.socket",
 	}
 }
+
+// SocketService is the daemon that a socket unit starts: the one of its name, but for
+// those of doveauth, which has several.
+func SocketService(socket string) string {
+	name := strings.TrimSuffix(socket, ".socket")
+	if name == "chatmaild-recipients" || strings.HasPrefix(name, "chatmaild-auth-") {
+		name = "chatmaild-doveauth"
+	}
+	return name + ".service"
+}
+
+// FormerUnits are units of earlier versions that may still be active after an upgrade.
+func FormerUnits() []string { return []string{"chatmaild-doveauth.socket"} }
 
 // ServiceUnits are the daemons that every relay has, in the order in which they start.
 func ServiceUnits() []string {

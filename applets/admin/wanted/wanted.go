@@ -45,9 +45,6 @@ const (
 	// Postfix runs nothing itself.
 	PostfixInstance = "postfix@-.service"
 
-	// Recipients is doveauth's second socket, where Postfix asks.
-	Recipients = "chatmaild-recipients.socket"
-
 	// ACME gets certificates, and CertificatePath has the servers take one that
 	// changed.
 	ACME            = "chatmaild-acme.service"
@@ -110,7 +107,16 @@ func Files(conf *config.Config, paths Paths, processors int) ([]File, error) {
 			Path: g.path, Content: content, Mode: 0o644, Owner: "root", Group: "root", Unit: g.unit,
 		})
 	}
+	files = append(files, formerFiles()...)
 	return append(files, dropins(conf)...), nil
+}
+
+// formerFiles are generated files of earlier versions that must go.
+func formerFiles() []File {
+	return []File{
+		{Path: "/etc/dovecot/chatmaild-dict-auth.conf", Absent: true, Unit: Dovecot},
+		{Path: "/etc/systemd/system/chatmaild-doveauth.socket.d/listen.conf", Absent: true},
+	}
 }
 
 // Folders returns the folders that conf wants beside those of the package.
@@ -151,7 +157,6 @@ var generated = []struct {
 	{"opendkim/chatmaild.keytable.tmpl", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
 	{"opendkim/chatmaild.signingtable.tmpl", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
 	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, nil},
-	{"dovecot/dict-auth.conf.tmpl", "/etc/dovecot/chatmaild-dict-auth.conf", Dovecot, nil},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
 	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
 	{"postfix/main.cf.tmpl", "/etc/postfix/main.cf", Postfix, nil},

@@ -90,6 +90,9 @@ func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
+		if f.Absent {
+			continue
+		}
 		first, _, _ := strings.Cut(string(f.Content), "\n")
 		if !strings.Contains(first, "chatmaild run") || !strings.Contains(first, config.DefaultPath) {
 			t.Errorf("%s starts with %q", f.Path, first)
@@ -122,7 +125,7 @@ state_dir = "/srv/state"
 	}
 	for path, want := range map[string]string{
 		"/etc/systemd/system/chatmaild-filtermail-out.socket.d/listen.conf": "ListenStream=127.0.0.1:11111\n",
-		"/etc/systemd/system/chatmaild-doveauth.socket.d/listen.conf":       "ListenStream=/run/other/doveauth.socket\n",
+		"/etc/systemd/system/chatmaild-auth-userdb.socket.d/listen.conf":    "ListenStream=/run/other/auth-userdb.socket\n",
 		"/etc/systemd/system/chatmaild-lastlogin.service.d/folders.conf":    "BindPaths=/srv/mail\n",
 		"/etc/systemd/system/chatmaild-lastlogin.service.d/runtime.conf":    "RuntimeDirectory=other/lastlogin\n",
 		"/etc/systemd/system/chatmaild-echobot.service.d/folders.conf":      "ExecStartPre=+/bin/chown -Rh chatmaild-echobot: /srv/state/echobot\n",

@@ -309,22 +309,6 @@ func TestClient(t *testing.T) {
 	}
 }
 
-func TestSplitQuoted(t *testing.T) {
-	for _, tt := range []struct{ key, want string }{
-		{`pw"user@x`, `pw|user@x`},
-		{`pw"user@x"1.2.3.4`, `pw|user@x|1.2.3.4`},
-		{`p\"w\\"us\'er`, `p"w\|us'er`},
-		{`"u`, `|u`},
-		{``, ``},
-		{`x\`, `x`},
-		{`a\bc"u`, `abc|u`},
-	} {
-		if got := strings.Join(SplitQuoted(tt.key), "|"); got != tt.want {
-			t.Errorf("SplitQuoted(%q) = %q, want %q", tt.key, got, tt.want)
-		}
-	}
-}
-
 // FuzzServer: whatever a peer sends, others are served, and nothing of it is
 // committed that was not between a BEGIN and a COMMIT.
 func FuzzServer(f *testing.F) {
