@@ -27,7 +27,7 @@ var layers = []layer{
 	{
 		name: "what commands share",
 		impure: `applets/admin/host/hosttest applets/admin/keyfiles applets/admin/qr applets/admin/relocation
-			applets/admin/remote applets/admin/transfer applets/command/commandtest`,
+			applets/admin/remote applets/admin/statedir applets/admin/transfer applets/command/commandtest`,
 	},
 	{name: "the machine", impure: "applets/admin/host applets/admin/transfer/snapshot applets/command"},
 	{
@@ -76,7 +76,7 @@ var modules = map[string]string{
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
 	"golang.org/x/net":                "applets/service",
-	"golang.org/x/sys": `applets/admin/host applets/admin/restore applets/admin/transfer/snapshot applets/admin/top applets/command
+	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command
 		applets/expire store/census store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/web/signup",
 	"rsc.io/qr":         "packaging/www/qrcode",

@@ -65,11 +65,11 @@ func (c *Config) check() (key string, err error) {
 		{"runtime_dir", absolute(c.RuntimeDir)},
 		{"notify_url", checkURLs(c.NotifyURL)},
 		{"metrics_address", optional(c.MetricsAddress, checkListen)},
-		{"tls_external_cert_and_key", c.checkExternalTLS()},
+		{"tls_external_cert_and_key", checkExternalTLS(c)},
 		{"acme_email", optional(c.ACMEEmail, checkAddress)},
 		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
 		{"acme_dns_server", optional(c.ACMEDNSServer, checkServer)},
-		{"acme_dns_key", c.checkDNSKey()},
+		{"acme_dns_key", checkDNSKey(c)},
 		{"dkim_selector", checkSelector(c.DKIMSelector)},
 		{"iroh_relay", optional(c.IrohRelay, checkURL)},
 		{"probe_interval", c.ProbeInterval.check()},
@@ -247,7 +247,7 @@ func checkListen(address string) error {
 }
 
 // checkDNSKey wants a key for a server, and no key without one.
-func (c *Config) checkDNSKey() error {
+func checkDNSKey(c *Config) error {
 	if c.ACMEDNSServer == "" && c.ACMEDNSKey == "" {
 		return nil
 	}
@@ -257,7 +257,7 @@ func (c *Config) checkDNSKey() error {
 	return absolute(c.ACMEDNSKey)
 }
 
-func (c *Config) checkExternalTLS() error {
+func checkExternalTLS(c *Config) error {
 	if c.TLSExternalCertAndKey == "" {
 		return nil
 	}

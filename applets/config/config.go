@@ -274,7 +274,17 @@ func (c *Config) ProbeResult() string {
 	return filepath.Join(c.EchobotDir(), "probe.json")
 }
 
-// MetadataDB is the path of the database that the metadata daemon owns.
+// MetadataDir is the directory that the metadata daemon owns.
+func (c *Config) MetadataDir() string {
+	return filepath.Join(c.StateDir, "metadata")
+}
+
+// MetadataDB is the path of the metadata daemon's database.
 func (c *Config) MetadataDB() string {
-	return filepath.Join(c.StateDir, "metadata.db")
+	return filepath.Join(c.MetadataDir(), "metadata.db")
+}
+
+// ExpireDir is the directory that expire owns: what it did last.
+func (c *Config) ExpireDir() string {
+	return filepath.Join(c.StateDir, "expire")
 }

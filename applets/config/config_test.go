@@ -135,7 +135,7 @@ func TestPaths(t *testing.T) {
 	if got, want := c.Socket("auth-login"), "/r/auth-login.socket"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := c.MetadataDB(), "/s/metadata.db"; got != want {
+	if got, want := c.MetadataDB(), "/s/metadata/metadata.db"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -127,7 +127,7 @@ func (m *Metrics) disk(dir string) {
 }
 
 func (m *Metrics) expiry(conf *config.Config) {
-	last, ok := expire.ReadRecord(expire.RecordFile(conf.StateDir))
+	last, ok := expire.ReadRecord(expire.RecordFile(conf.ExpireDir()))
 	if !ok {
 		return
 	}

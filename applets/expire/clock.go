@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -96,6 +97,9 @@ func (s runStamp) write(now time.Time) error {
 	text, err := json.Marshal(stampJSON{now.UTC().Truncate(time.Second), boot, uptime})
 	if err != nil {
 		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+		return fmt.Errorf("recording the time of this run: %w", err)
 	}
 	if err := atomicfile.Write(s.path, append(text, '\n'), 0o640, nil); err != nil {
 		return fmt.Errorf("recording the time of this run: %w", err)

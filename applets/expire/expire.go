@@ -8,12 +8,14 @@ import (
 	"flag"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
+	"chatmaild/store/safefs"
 )
 
 // Command deletes old messages and the mailboxes of inactive users.
@@ -39,11 +41,20 @@ than a day since then.`,
 // expiry is one run over the whole store.
 type expiry struct{ dryRun, json, trustClock bool }
 
+// run works with the rights of whom the mailboxes belong to, also if root starts it.
 func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error {
 	conf, err := env.Config()
 	if err != nil {
 		return err
 	}
+	if _, err := safefs.Stat(conf.MailboxesDir); errors.Is(err, fs.ErrNotExist) {
+		env.Log().Warn("there are no mailboxes yet", "mailboxes_dir", conf.MailboxesDir)
+		return nil
+	}
+	return safefs.As(conf.MailboxesDir, func() error { return job.expire(ctx, env, conf) })
+}
+
+func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Config) error {
 	log := env.Log()
 	start := time.Now()
 	lastRun := expiryStamp(conf)
@@ -51,10 +62,6 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		return err
 	}
 	mail, err := expire.Open(conf.MailboxesDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		log.Warn("there are no mailboxes yet", "mailboxes_dir", conf.MailboxesDir)
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -96,7 +103,7 @@ func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error 
 		return printErr
 	}
 	if !job.dryRun {
-		if recordErr := expire.WriteRecord(expire.RecordFile(conf.StateDir), done, time.Now()); recordErr != nil {
+		if recordErr := expire.WriteRecord(expire.RecordFile(conf.ExpireDir()), done, time.Now()); recordErr != nil {
 			log.Warn("the metrics will not know of this run", "error", recordErr)
 		}
 	}
@@ -128,5 +135,5 @@ func logFaults(log *slog.Logger, faults *expire.Faults) {
 }
 
 func expiryStamp(conf *config.Config) runStamp {
-	return runStamp{conf.StateDir + "/expire.json"}
+	return runStamp{filepath.Join(conf.ExpireDir(), "expire.json")}
 }

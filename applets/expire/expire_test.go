@@ -70,7 +70,7 @@ func TestExpireCommand(t *testing.T) {
 	old, young := r.message(30, 1, 100), r.message(1, 2, 100)
 
 	status, out, stderr := r.run("expire", "--dry-run")
-	if status != command.StatusDone || !there(old) || there(filepath.Join(r.dir, "expire.json")) {
+	if status != command.StatusDone || !there(old) || there(filepath.Join(r.dir, "expire/expire.json")) {
 		t.Errorf("dry run: status %d, the message is there %v\n%s", status, there(old), stderr)
 	}
 	if !strings.Contains(out, "old messages") || !strings.Contains(out, "100 B") {
@@ -143,7 +143,7 @@ func TestExpireClock(t *testing.T) {
 	for _, tt := range tests {
 		r := newExpiryRelay(t)
 		old := r.message(30, 1, 100)
-		r.write("expire.json", tt.state)
+		r.write("expire/expire.json", tt.state)
 		status, _, stderr := r.run(append([]string{"expire"}, tt.args...)...)
 		if (status == command.StatusDone) != tt.ok || there(old) == tt.ok {
 			t.Errorf("%s: status %d, the message is there %v, want ok %v\n%s", tt.why, status, there(old), tt.ok, stderr)

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/store/expire"
+	"chatmaild/store/safefs"
 )
 
 // fullPercent is how full a mailbox is left. Dovecot warns at 75 %, and clients
@@ -34,6 +36,10 @@ func shrink(ctx context.Context, env *command.Env, args []string) error {
 	if err != nil {
 		return err
 	}
+	return safefs.As(conf.MailboxesDir, func() error { return shrinkOne(ctx, env, conf, args[0]) })
+}
+
+func shrinkOne(ctx context.Context, env *command.Env, conf *config.Config, addr string) error {
 	now := time.Now()
 	if err := checkClock(now, expiryStamp(conf), false); err != nil {
 		return err
@@ -47,14 +53,14 @@ func shrink(ctx context.Context, env *command.Env, args []string) error {
 	log := env.Log()
 	var faults expire.Faults
 	target := int64(conf.MaxMailboxSize) / 100 * fullPercent
-	deleted, err := mail.Shrink(ctx, args[0], target, now, &faults)
+	deleted, err := mail.Shrink(ctx, addr, target, now, &faults)
 	if errors.Is(err, expire.ErrBusy) {
-		log.Debug("another quota-expire is at work on this mailbox", "mailbox", args[0])
+		log.Debug("another quota-expire is at work on this mailbox", "mailbox", addr)
 		return nil
 	}
 	logFaults(log, &faults)
 	// Dovecot logs whatever its scripts say as an error: what went well is not said.
-	log.Debug("quota expiry finished", "mailbox", args[0], "messages", deleted.Count, "freed", deleted.Size,
+	log.Debug("quota expiry finished", "mailbox", addr, "messages", deleted.Count, "freed", deleted.Size,
 		"took", time.Since(now).Round(time.Millisecond))
 	if err != nil {
 		return err

@@ -89,7 +89,8 @@ func newRelay(t *testing.T) *relay {
 
 func (r *relay) write(name string, text []byte) {
 	r.t.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, name), text, 0o600); err != nil {
+	path := filepath.Join(r.dir, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, text, 0o600)); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -218,7 +219,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 
 func TestDamagedDatabaseIsKeptAside(t *testing.T) {
 	r := newRelay(t)
-	r.write("metadata.db", bytes.Repeat([]byte("not a database\n"), 5000))
+	r.write("metadata/metadata.db", bytes.Repeat([]byte("not a database\n"), 5000))
 	out, err := r.command("metadata").CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "it is damaged") || !strings.Contains(string(out), "--reset") {
@@ -233,7 +234,7 @@ func TestDamagedDatabaseIsKeptAside(t *testing.T) {
 	}
 	r.must(account(1), "devicetoken", token(1))
 	r.stop(syscall.SIGTERM)
-	aside, err := filepath.Glob(filepath.Join(r.dir, "metadata.db.*"))
+	aside, err := filepath.Glob(filepath.Join(r.dir, "metadata/metadata.db.*"))
 	if err != nil || len(aside) != 1 {
 		t.Fatalf("old files: %v, %v", aside, err)
 	}

@@ -45,8 +45,8 @@ type Record struct {
 	Outcome
 }
 
-// RecordFile is where the record is, below the relay's state directory.
-func RecordFile(stateDir string) string { return filepath.Join(stateDir, "expired.json") }
+// RecordFile is where the record is in expire's own directory.
+func RecordFile(dir string) string { return filepath.Join(dir, "expired.json") }
 
 // WriteRecord records the outcome of a run that ends now.
 func WriteRecord(path string, o Outcome, now time.Time) error {

@@ -44,7 +44,7 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := d.objection(st); why != "" {
+	if why := objection(d, st); why != "" {
 		f.Close()
 		return nil, &UnsafeError{f.Name(), why}
 	}
@@ -73,7 +73,7 @@ func (d *Dir) Owner() (uid, gid int) { return int(d.st.Uid), int(d.st.Gid) }
 // Fd is a descriptor for the *at system calls (O_PATH of open(2)).
 func (d *Dir) Fd() int { return int(d.f.Fd()) }
 
-func (d *Dir) join(name string) string { return filepath.Join(d.path, name) }
+func join(d *Dir, name string) string { return filepath.Join(d.path, name) }
 
 // at opens name in d, whatever it is, and looks at it.
 func (d *Dir) at(name string, flags int) (*os.File, *unix.Stat_t, error) {
@@ -83,7 +83,7 @@ func (d *Dir) at(name string, flags int) (*os.File, *unix.Stat_t, error) {
 	if err != nil {
 		return nil, nil, d.fail("open", name, err)
 	}
-	f := os.NewFile(uintptr(fd), d.join(name))
+	f := os.NewFile(uintptr(fd), join(d, name))
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		f.Close()
@@ -96,7 +96,7 @@ func (d *Dir) fail(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &fs.PathError{Op: op, Path: d.join(name), Err: err}
+	return &fs.PathError{Op: op, Path: join(d, name), Err: err}
 }
 
 func retry(call func() (int, error)) (int, error) {
@@ -121,7 +121,7 @@ func (d *Dir) private() bool {
 }
 
 // objection says what is wrong about an entry of d, or nothing.
-func (d *Dir) objection(st *unix.Stat_t) string {
+func objection(d *Dir, st *unix.Stat_t) string {
 	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 	switch {
 	case d.private(), st.Uid == d.st.Uid && !trusted(st.Uid):

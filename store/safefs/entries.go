@@ -3,6 +3,7 @@ package safefs
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -14,15 +15,38 @@ import (
 
 // Open opens a regular file in d for reading.
 func (d *Dir) Open(name string) (*os.File, error) {
-	f, st, err := d.at(name, unix.O_RDONLY)
+	return d.open(name, unix.O_RDONLY, unix.S_IFREG)
+}
+
+// OpenAny opens a regular file or a directory in d for reading.
+func (d *Dir) OpenAny(name string) (*os.File, error) {
+	return d.open(name, unix.O_RDONLY, unix.S_IFREG, unix.S_IFDIR)
+}
+
+// OpenOwn opens a regular file that we have made ourselves, for reading and writing.
+func (d *Dir) OpenOwn(name string) (*os.File, error) {
+	f, err := d.open(name, unix.O_RDWR, unix.S_IFREG)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || int(st.Uid) != os.Geteuid() || st.Nlink > 1 {
+		f.Close()
+		return nil, errors.Join(&UnsafeError{f.Name(), "is not a file of ours alone"}, err)
+	}
+	return f, nil
+}
+
+func (d *Dir) open(name string, flags int, kinds ...uint32) (*os.File, error) {
+	f, st, err := d.at(name, flags)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, &UnsafeError{d.join(name), "is a symbolic link"}
+		return nil, &UnsafeError{join(d, name), "is a symbolic link"}
 	}
 	if err != nil {
 		return nil, err
 	}
-	why := d.objection(st)
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	why := objection(d, st)
+	if !slices.Contains(kinds, st.Mode&unix.S_IFMT) {
 		why = "is not a regular file"
 	}
 	if why != "" {
@@ -30,6 +54,11 @@ func (d *Dir) Open(name string) (*os.File, error) {
 		return nil, &UnsafeError{f.Name(), why}
 	}
 	return f, nil
+}
+
+// Root opens d as one in which paths of several names are safe, too: none leads out.
+func (d *Dir) Root() (*os.Root, error) {
+	return os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", d.Fd()))
 }
 
 // Lstat looks at an entry, also at a link.
@@ -44,7 +73,7 @@ func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
 
 // Names returns the names in d, sorted.
 func (d *Dir) Names() (found []string, err error) {
-	err = d.opened(func(f *os.File) error {
+	err = opened(d, func(f *os.File) error {
 		found, err = f.Readdirnames(-1)
 		return err
 	})
@@ -59,7 +88,7 @@ func (d *Dir) Create(name string) (*os.File, error) {
 	if err != nil {
 		return nil, d.fail("create", name, err)
 	}
-	return os.NewFile(uintptr(fd), d.join(name)), nil
+	return os.NewFile(uintptr(fd), join(d, name)), nil
 }
 
 // CreateTemp makes a file under a name that nobody else has: pattern with random text
@@ -78,7 +107,7 @@ func (d *Dir) Mkdir(name string) (*Dir, error) {
 	made, err := d.OpenDir(name)
 	if err == nil && int(made.st.Uid) != os.Geteuid() {
 		made.Close()
-		return nil, &UnsafeError{d.join(name), "is not the directory that was just made"}
+		return nil, &UnsafeError{join(d, name), "is not the directory that was just made"}
 	}
 	return made, err
 }
@@ -135,10 +164,60 @@ func (d *Dir) RemoveAll(name string) error {
 
 // Own gives d an owner and a mode.
 func (d *Dir) Own(uid, gid int, mode fs.FileMode) error {
-	return d.opened(func(f *os.File) error {
+	return opened(d, func(f *os.File) error {
 		// In this order: chown takes setgid away.
 		return errors.Join(f.Chown(uid, gid), f.Chmod(mode), unix.Fstat(int(f.Fd()), &d.st))
 	})
+}
+
+// Adopt gives the directory at name in d, and all in it, to another user. Each entry has to be
+// former's, by this name alone, or the new owner's already; links and what is neither file nor directory
+// stay as they are.
+func Adopt(d *Dir, name string, former, uid, gid int) error {
+	f, st, err := d.at(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if int(st.Uid) != former && int(st.Uid) != uid {
+		return &UnsafeError{f.Name(), fmt.Sprintf("belongs to %s, not to %s", userName(st.Uid), userName(uint32(uid)))}
+	}
+	if err := f.Chown(uid, gid); err != nil {
+		return err
+	}
+	sub, err := d.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	inside, err := sub.Names()
+	for _, name := range inside {
+		err = errors.Join(err, adopt(sub, name, former, uid, gid))
+	}
+	return err
+}
+
+// adopt gives an entry to another user.
+func adopt(d *Dir, name string, former, uid, gid int) error {
+	f, st, err := d.at(name, unix.O_RDONLY)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+		return nil // a link; a socket
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return Adopt(d, name, former, uid, gid)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) == uid:
+		return nil
+	case st.Nlink > 1:
+		return &UnsafeError{f.Name(), "has more than one name"}
+	case int(st.Uid) != former:
+		return &UnsafeError{f.Name(), fmt.Sprintf("belongs to %s, not to %s", userName(st.Uid), userName(uint32(uid)))}
+	}
+	return f.Chown(uid, gid)
 }
 
 // SetTime sets when d was last changed.
@@ -158,15 +237,15 @@ func setTime(f *os.File, t time.Time) error {
 }
 
 // Sync makes durable what was made, renamed and removed in d.
-func (d *Dir) Sync() error { return d.opened((*os.File).Sync) }
+func (d *Dir) Sync() error { return opened(d, (*os.File).Sync) }
 
 // SyncAll makes durable all that was written to the file system that d is on.
 func (d *Dir) SyncAll() error {
-	return d.opened(func(f *os.File) error { return d.fail("syncfs", "", unix.Syncfs(int(f.Fd()))) })
+	return opened(d, func(f *os.File) error { return d.fail("syncfs", "", unix.Syncfs(int(f.Fd()))) })
 }
 
 // opened does what a descriptor for searching alone cannot.
-func (d *Dir) opened(do func(*os.File) error) error {
+func opened(d *Dir, do func(*os.File) error) error {
 	f, _, err := d.at(".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err

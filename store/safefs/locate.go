@@ -23,7 +23,7 @@ func locate(path string, follow bool) (d *Dir, name string, err error) {
 	}
 	for links := 0; len(rest) > 1 || follow && len(rest) == 1; {
 		var next *Dir
-		target, err := d.link(rest[0])
+		target, err := link(d, rest[0])
 		switch {
 		case err != nil:
 		case target != "" && links == maxLinks:
@@ -68,7 +68,7 @@ func top() (*Dir, error) {
 
 // link returns where the link at name leads, as an absolute path; "" if it is none. A
 // link that somebody else may have made is an error.
-func (d *Dir) link(name string) (target string, err error) {
+func link(d *Dir, name string) (target string, err error) {
 	target, err = d.Readlink(name)
 	if err != nil || target == "" {
 		return "", err
@@ -79,12 +79,12 @@ func (d *Dir) link(name string) (target string, err error) {
 	}
 	switch {
 	case !d.private():
-		return "", &UnsafeError{d.join(name), "is a symbolic link in a directory of " + userName(d.st.Uid)}
+		return "", &UnsafeError{join(d, name), "is a symbolic link in a directory of " + userName(d.st.Uid)}
 	case !trusted(st.Uid) || st.Nlink > 1:
-		return "", &UnsafeError{d.join(name), "is a symbolic link of " + userName(st.Uid)}
+		return "", &UnsafeError{join(d, name), "is a symbolic link of " + userName(st.Uid)}
 	}
 	if !filepath.IsAbs(target) {
-		target = d.join(target)
+		target = join(d, target)
 	}
 	return filepath.Clean(target), nil
 }

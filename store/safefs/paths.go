@@ -15,6 +15,10 @@ func Open(path string) (*os.File, error) {
 	return in(path, true, (*Dir).Open)
 }
 
+// OpenAny opens a regular file or a directory for reading. follow says what becomes of a
+// link at the path itself.
+func OpenAny(path string, follow bool) (*os.File, error) { return in(path, follow, (*Dir).OpenAny) }
+
 // ReadFile reads a whole regular file.
 func ReadFile(path string) ([]byte, error) {
 	f, err := Open(path)

@@ -9,13 +9,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// copySuffix is behind the name of a copy of the database.
-const copySuffix = ".copy"
+// CopyOf is where Copy writes a copy of the database at path.
+func CopyOf(path string) string { return path + ".copy" }
 
 // Copy writes the database as it is at one moment to a file beside it, in place of an
 // earlier copy, and returns its path. Changes go on meanwhile.
 func (db *DB) Copy() (path string, err error) {
-	path = db.bolt.Path() + copySuffix
+	path = CopyOf(db.bolt.Path())
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*")
 	if err != nil {
 		return "", fmt.Errorf("copying the database: %w", err)

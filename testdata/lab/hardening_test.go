@@ -122,7 +122,7 @@ func (p *proof) processes(t *testing.T) {
 // README says so too.
 var readers = map[string][]string{
 	"/home/vmail/mail/*/*/password":     {"vmail"},
-	"/var/lib/chatmaild/metadata.db":    {"vmail"},
+	"/var/lib/chatmaild/metadata/metadata.db":    {"vmail"},
 	"/var/lib/chatmaild/invites/*":      {"chatmaild", "vmail"},
 	"/var/lib/chatmaild/echobot/*":      {"chatmaild-echobot"},
 	"/var/lib/chatmaild/echobot/keys/*": {"chatmaild-echobot"},
@@ -203,7 +203,7 @@ var ours = []owned{
 	{"/run/chatmaild/*", "[vc]*:* 750 d"},
 	{"/run/chatmaild/*/metrics.socket", "[vc]*:* 6[06]0 s"},
 	{"/var/lib/chatmaild", "vmail:vmail 755 d"},
-	{"/var/lib/chatmaild/metadata.db", "vmail:vmail 600 f"},
+	{"/var/lib/chatmaild/metadata/metadata.db", "vmail:vmail 600 f"},
 	{"/var/lib/chatmaild/expire*", "vmail:vmail 6[04]0 f"}, // metrics reads its counts
 	{"/var/lib/chatmaild/report*", "root:root 600 f"},
 	{"/var/lib/chatmaild/invites", "chatmaild:vmail 2750 d"},
@@ -258,7 +258,7 @@ func (p *proof) files(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, got, ours[i].want)
 		}
 	}
-	for _, name := range []string{"/etc/chatmail/tls", "/var/lib/chatmaild/metadata.db", "/home/vmail/mail/*/*/password"} {
+	for _, name := range []string{"/etc/chatmail/tls", "/var/lib/chatmaild/metadata/metadata.db", "/home/vmail/mail/*/*/password"} {
 		if !seen[name] {
 			t.Errorf("%s was not met", name)
 		}

@@ -94,7 +94,7 @@ until [ -s /opt/knocked ]; do sleep 0.1; done`)
 	}
 	want("failed units after an upgrade", run(failed), "")
 
-	kept := run("ls -d /etc/chatmail/chatmail.toml /etc/dkimkeys/*.private /home/vmail/mail/_package.test /var/lib/chatmaild/metadata.db")
+	kept := run("ls -d /etc/chatmail/chatmail.toml /etc/dkimkeys/*.private /home/vmail/mail/_package.test /var/lib/chatmaild/metadata/metadata.db")
 	for _, command := range []string{"remove", "purge"} {
 		run("dpkg --" + command + " chatmaild")
 		want("our units after "+command, run(active), "")

@@ -149,7 +149,7 @@ func (u *underway) strictVersion(t *testing.T) {
 
 // newerData has the metadata daemon find a database whose format it does not know.
 func (u *underway) newerData(t *testing.T) {
-	const database = "/var/lib/chatmaild/metadata.db"
+	const database = "/var/lib/chatmaild/metadata/metadata.db"
 	newer, err := newerDatabase(filepath.Join(t.TempDir(), "newer.db"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/admin/transfer/seal"
@@ -22,6 +24,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
+	"chatmaild/store/safefs"
 )
 
 // What of an archive lies on the disk, and where, is noted after so much, or so long.
@@ -95,6 +98,9 @@ func run(ctx context.Context, env *command.Env, machine host.Host, name string, 
 	if err := machine.RequireRoot(); err != nil {
 		return err
 	}
+	if err := statedir.Require(conf, machine); err != nil {
+		return err
+	}
 	keys, err := locks.ToSeal()
 	if err != nil {
 		return err
@@ -153,14 +159,20 @@ type checkpoint struct {
 // toFile writes a file that has its name once it is whole. The same command goes on
 // with one that broke off.
 func (b *backup) toFile(ctx context.Context, name string) error {
-	if _, err := os.Lstat(name); err == nil {
+	if _, err := safefs.Lstat(name); err == nil {
 		return command.WithHint(fmt.Errorf("%s is there already", name), "a backup overwrites nothing: choose another name")
 	}
 	n, err := b.readCheckpoint(name)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name+partSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	dir, err := safefs.OpenDir(filepath.Dir(name))
+	if err != nil {
+		return fmt.Errorf("writing the backup: %w", err)
+	}
+	defer dir.Close()
+	base := filepath.Base(name)
+	f, err := openPart(dir, base+partSuffix)
 	if err != nil {
 		return fmt.Errorf("writing the backup: %w", err)
 	}
@@ -193,19 +205,29 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 		err = errors.Join(f.Sync(), f.Close())
 	}
 	if err == nil {
-		err = os.Rename(name+partSuffix, name)
+		err = dir.Move(base+partSuffix, dir, base)
 	}
 	if err != nil {
 		return b.interrupted(err, "the same command goes on with it")
 	}
-	if err := os.Remove(name + noteSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dir.Remove(base + noteSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
+// openPart opens what there is of an archive, or makes it. It holds all that is secret: one
+// that somebody else has put there is refused.
+func openPart(dir *safefs.Dir, name string) (*os.File, error) {
+	f, err := dir.Create(name)
+	if errors.Is(err, fs.ErrExist) {
+		return dir.OpenOwn(name)
+	}
+	return f, err
+}
+
 func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {
-	text, err := os.ReadFile(name + noteSuffix)
+	text, err := safefs.ReadFile(name + noteSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/relocation"
+	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -26,6 +27,7 @@ type options struct {
 	websiteOnly  bool
 	skipDNSCheck bool
 	checkConfig  bool
+	stateOnly    bool
 }
 
 // Command is chatmaild run.
@@ -47,6 +49,7 @@ configuration before any is restarted.`,
 		fs.BoolVar(&opts.disableMail, "disable-mail", false, "stop Postfix and Dovecot, and keep them stopped")
 		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "continue although required DNS records are missing")
+		fs.BoolVar(&opts.stateOnly, "state-only", false, "migrate the state directory of an earlier version, and exit")
 		fs.BoolVar(&opts.checkConfig, "check-config", false, "check the configuration, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			return run(ctx, env, host.Host{}, opts)
@@ -71,6 +74,9 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	if opts.disableMail {
 		return disableMail(ctx, env, machine, opts.dryRun)
+	}
+	if done, err := bringOver(ctx, env, conf, machine, opts); done || err != nil {
+		return err
 	}
 	if err := relocation.RequireSettled(conf, machine); err != nil {
 		return err
@@ -111,6 +117,25 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 		welcome(ctx, env, conf)
 	}
 	return nil
+}
+
+// bringOver brings the state directory over from an earlier version. It is done if there
+// is nothing else to do, or to be planned before that is done.
+func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machine host.Host, opts options) (done bool, err error) {
+	old, err := statedir.Old(conf, machine)
+	if err != nil || !old {
+		return opts.stateOnly, err
+	}
+	if opts.dryRun {
+		fmt.Fprintf(env.Stdout, "give each daemon a directory of its own in %s; what else has to change is seen after that\n", conf.StateDir)
+		return true, nil
+	}
+	fmt.Fprintf(env.Stderr, "  give each daemon a directory of its own in %s\n", conf.StateDir)
+	if err := statedir.BringOver(conf, machine); err != nil || opts.stateOnly {
+		return true, err
+	}
+	// It has its database open under the former name.
+	return false, machine.Systemctl(ctx, "try-restart", wanted.Metadata)
 }
 
 // welcome shows how people come to the relay. That it cannot is no failure of

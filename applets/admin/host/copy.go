@@ -32,7 +32,7 @@ func (h Host) CopyTree(source Host, from, to string, owner Owner) error {
 
 func (h Host) copyTree(c *copier, from, to string, owner Owner) (err error) {
 	if owner != (Owner{}) {
-		if c.uid, c.gid, err = h.ids(owner.User, owner.Group); err != nil {
+		if c.uid, c.gid, err = h.IDs(owner.User, owner.Group); err != nil {
 			return err
 		}
 	}

@@ -110,7 +110,7 @@ func (h Host) Write(f wanted.File) error {
 // replace writes a temporary file beside the wanted one and renames it. The
 // name's suffix is one that none of the servers takes for a configuration.
 func (h Host) replace(dir *safefs.Dir, f wanted.File) (err error) {
-	uid, gid, err := h.ids(f.Owner, f.Group)
+	uid, gid, err := h.IDs(f.Owner, f.Group)
 	if err != nil {
 		return err
 	}
@@ -161,8 +161,8 @@ func (h Host) Undo(changes []Change) error {
 	return errors.Join(errs...)
 }
 
-// ids looks the names up; below a Root of its own, files belong to whoever we are.
-func (h Host) ids(owner, group string) (uid, gid int, err error) {
+// IDs looks the names up; below a Root of its own, files belong to whoever we are.
+func (h Host) IDs(owner, group string) (uid, gid int, err error) {
 	if h.Root != "" {
 		return os.Getuid(), os.Getgid(), nil
 	}

@@ -36,7 +36,7 @@ func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 
 // MakeFolder makes the folder as it should be. Folders above it belong to root.
 func (h Host) MakeFolder(f wanted.Folder) error {
-	uid, gid, err := h.ids(f.Owner, f.Group)
+	uid, gid, err := h.IDs(f.Owner, f.Group)
 	if err != nil {
 		return fmt.Errorf("making %s: %w", f.Path, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/relocation"
+	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/command"
@@ -66,6 +67,9 @@ type move struct {
 
 func (m *move) run(ctx context.Context) (err error) {
 	if err := m.machine.RequireRoot(); err != nil {
+		return err
+	}
+	if err := statedir.Require(m.conf, m.machine); err != nil {
 		return err
 	}
 	if err := m.load(ctx); err != nil {

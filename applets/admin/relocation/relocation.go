@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -16,6 +15,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
+	"chatmaild/store/safefs"
 )
 
 // A Restore is on a machine while a restore is not finished. Until then the relay
@@ -63,7 +63,7 @@ func MoveIn(conf *config.Config, machine host.Host) Record {
 
 // Read reports whether there is a record.
 func (r Record) Read(into any) (bool, error) {
-	text, err := os.ReadFile(r.Path)
+	text, err := safefs.ReadFile(r.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -87,7 +87,7 @@ func (r Record) Write(value any) error {
 
 // Remove removes it; there need not be one.
 func (r Record) Remove() error {
-	if err := os.Remove(r.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := safefs.Remove(r.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return atomicfile.SyncDir(filepath.Dir(r.Path))

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/relocation"
+	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/admin/transfer/snapshot"
@@ -129,7 +131,7 @@ func (r *restore) claim(id string) (last string, err error) {
 		return "", command.WithHint(fmt.Errorf("there is a relay here already: %s", living),
 			"with --overwrite it is replaced; mailboxes that the backup does not have stay")
 	}
-	if err := r.folders(); err != nil {
+	if err := errors.Join(statedir.BringOver(r.target.Conf, r.machine), r.folders()); err != nil {
 		return "", err
 	}
 	return "", unfinished.Write(relocation.Restore{ID: id})
@@ -143,7 +145,8 @@ func (r *restore) living(unfinished bool) string {
 	if _, err := r.machine.ReadFile(r.env.ConfigPath); err == nil {
 		return r.env.ConfigPath
 	}
-	if names, err := r.machine.Glob(r.target.Conf.MailboxesDir + "/*@*"); err == nil && len(names) > 0 {
+	names, err := r.machine.Names(r.target.Conf.MailboxesDir)
+	if err == nil && slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, "@") }) {
 		return "mailboxes in " + r.target.Conf.MailboxesDir
 	}
 	if _, err := r.machine.ReadFile(r.target.Conf.MetadataDB()); err == nil {

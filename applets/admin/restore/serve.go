@@ -10,8 +10,6 @@ import (
 	"net"
 	"os/user"
 
-	"golang.org/x/sys/unix"
-
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
@@ -79,11 +77,11 @@ func (r *restore) check(id string) transfer.Answer {
 		a.Trouble = err.Error()
 		return a
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(r.target.Mailboxes(), &st); err != nil {
-		a.Trouble = fmt.Sprintf("asking how full the disk is: %v", err)
+	disk, err := r.machine.Disk(r.target.Conf.MailboxesDir)
+	if err != nil {
+		a.Trouble = err.Error()
 	}
-	a.Free, a.Inodes = int64(st.Bavail)*st.Bsize, int64(st.Ffree)
+	a.Free, a.Inodes = disk.Free, int64(disk.FreeFiles)
 	return a
 }
 

@@ -13,6 +13,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
+	"chatmaild/store/safefs"
 	"chatmaild/store/tokens"
 )
 
@@ -79,14 +80,17 @@ func (im pushes) giveBackPush(context.Context) error {
 	if err != nil || !there {
 		return err
 	}
-	boxes := tokens.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
-	db, err := tokens.Open(path.Join(im.machine.Root, conf.MetadataDB()), tokens.Options{
-		Mailboxes: boxes, Now: time.Now, Log: im.env.Log(),
+	// Database and mailboxes belong to the same user.
+	err = safefs.As(path.Join(im.machine.Root, conf.MetadataDir()), func() error {
+		boxes := tokens.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
+		db, err := tokens.Open(path.Join(im.machine.Root, conf.MetadataDB()), tokens.Options{
+			Mailboxes: boxes, Now: time.Now, Log: im.env.Log(),
+		})
+		if err != nil {
+			return err
+		}
+		return errors.Join(im.giveTokens(db, boxes, conf), im.giveNotifications(db, conf), db.Close())
 	})
-	if err != nil {
-		return err
-	}
-	err = errors.Join(im.giveTokens(db, boxes, conf), im.giveNotifications(db, conf), db.Close())
 	if err != nil {
 		return fmt.Errorf("giving push tokens back: %w", err)
 	}

@@ -17,6 +17,8 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
+	"chatmaild/store/safefs"
+	"chatmaild/store/tokens"
 )
 
 // copyTimeout is how long the metadata daemon may take to copy its database.
@@ -38,16 +40,22 @@ func openDatabase(ctx context.Context, conf *config.Config, machine host.Host) (
 	defer cancel()
 	path, err := dict.Ask(ctx, filepath.Join(machine.Root, conf.Socket("metadata")), push.CopyKey)
 	if err == nil {
-		f, err := os.Open(path)
+		// The name comes from a daemon, and says nothing that we do not know.
+		want := tokens.CopyOf(filepath.Join(machine.Root, conf.MetadataDB()))
+		if path != want {
+			return nil, command.WithHint(fmt.Errorf("the metadata daemon has copied its database to %q, want %s", path, want),
+				"systemctl restart chatmaild-metadata")
+		}
+		f, err := safefs.Open(want)
 		if err != nil {
 			return nil, fmt.Errorf("reading the copy of the metadata: %w", err)
 		}
-		return f, os.Remove(path)
+		return f, safefs.Remove(want)
 	}
 	if !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, command.WithHint(fmt.Errorf("asking the metadata daemon: %w", err), "journalctl -u chatmaild-metadata -n 20")
 	}
-	f, err := os.Open(filepath.Join(machine.Root, conf.MetadataDB()))
+	f, err := safefs.Open(filepath.Join(machine.Root, conf.MetadataDB()))
 	if err != nil {
 		return nil, err
 	}

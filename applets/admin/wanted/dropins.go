@@ -101,11 +101,11 @@ func folderDropins(conf *config.Config) []File {
 		{"filtermail-in", "BindReadOnlyPaths", ""},
 		{"doveauth", "BindPaths", ""},
 		{"lastlogin", "BindPaths", ""},
-		{"metadata", "BindReadOnlyPaths", "BindPaths"},
-		{"expire", "BindPaths", "BindPaths"},
-		{"web", "", "BindPaths"},
-		{"echobot", "", "BindPaths"},
-		{"acme", "", "BindPaths"},
+		{"metadata", "BindReadOnlyPaths", conf.MetadataDir()},
+		{"expire", "BindPaths", conf.ExpireDir()},
+		{"web", "", conf.InvitesDir()},
+		{"echobot", "", conf.EchobotDir()},
+		{"acme", "", conf.ACMEDir()},
 	}
 	var files []File
 	for _, n := range needs {
@@ -114,10 +114,7 @@ func folderDropins(conf *config.Config) []File {
 			lines += "\n" + n.mail + "=" + conf.MailboxesDir
 		}
 		if stateElsewhere && n.state != "" {
-			lines += "\n" + n.state + "=" + conf.StateDir
-			if n.daemon == "echobot" {
-				lines += "\nExecStartPre=\nExecStartPre=+/bin/chown -Rh " + EchobotUser + ": " + conf.EchobotDir()
-			}
+			lines += "\nBindPaths=-" + n.state
 		}
 		f := dropin("chatmaild-"+n.daemon+".service", "folders", lines)
 		f.Absent = lines == "[Service]"

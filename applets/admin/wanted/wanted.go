@@ -40,6 +40,7 @@ const (
 	Journald = "systemd-journald.service"
 	Target   = "chatmaild.target"
 	Echobot  = "chatmaild-echobot.service"
+	Metadata = "chatmaild-metadata.service"
 
 	// PostfixInstance is what the one Postfix of a machine runs in; Debian's unit
 	// Postfix runs nothing itself.
@@ -125,7 +126,9 @@ func Folders(conf *config.Config) []Folder {
 		{TLSFolder, 0o700, "root", "root"},
 		{WebRoot, 0o755, "root", "root"},
 		{conf.MailboxesDir, 0o700, "vmail", "vmail"},
-		{conf.StateDir, 0o755, "vmail", "vmail"},
+		{conf.StateDir, 0o755, "root", "root"},
+		{conf.MetadataDir(), 0o700, "vmail", "vmail"},
+		{conf.ExpireDir(), 0o700, "vmail", "vmail"},
 		// web writes the invites and their key, which doveauth, as vmail, reads.
 		{conf.InvitesDir(), 0o750 | fs.ModeSetgid, "chatmaild", "vmail"},
 	}

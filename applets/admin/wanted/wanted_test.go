@@ -128,7 +128,7 @@ state_dir = "/srv/state"
 		"/etc/systemd/system/chatmaild-auth-userdb.socket.d/listen.conf":    "ListenStream=/run/other/auth-userdb.socket\n",
 		"/etc/systemd/system/chatmaild-lastlogin.service.d/folders.conf":    "BindPaths=/srv/mail\n",
 		"/etc/systemd/system/chatmaild-lastlogin.service.d/runtime.conf":    "RuntimeDirectory=other/lastlogin\n",
-		"/etc/systemd/system/chatmaild-echobot.service.d/folders.conf":      "ExecStartPre=+/bin/chown -Rh chatmaild-echobot: /srv/state/echobot\n",
+		"/etc/systemd/system/chatmaild-echobot.service.d/folders.conf":      "BindPaths=-/srv/state/echobot\n",
 	} {
 		if text, ok := find(t, files, path); !ok || !strings.Contains(text, want) {
 			t.Errorf("%s: got %q, want %q in it", path, text, want)

@@ -20,7 +20,7 @@ func Relay(t *testing.T) *Machine {
 	m := New(t)
 	m.Write("/etc/chatmail/chatmail.toml", "mail_domain = \"_x.test\"\n")
 	m.Write("/etc/dkimkeys/opendkim.private", "key")
-	m.Write("/var/lib/chatmaild/metadata.db", "tokens")
+	m.Write("/var/lib/chatmaild/metadata/metadata.db", "tokens")
 	for i := range Mailboxes {
 		home := fmt.Sprintf("/home/vmail/mail/_x.test/user%02d@_x.test/", i)
 		m.Write(home+"password", fmt.Sprintf("secret %d", i))
@@ -57,7 +57,7 @@ func (m *Machine) Conf() *config.Config {
 func (m *Machine) Mail() string {
 	m.T.Helper()
 	var b strings.Builder
-	for _, pattern := range []string{"/home/vmail/mail/_x.test/*/*", "/home/vmail/mail/_x.test/*/cur/*", "/var/lib/chatmaild/*", "/etc/dkimkeys/*", "/etc/chatmail/*.toml"} {
+	for _, pattern := range []string{"/home/vmail/mail/_x.test/*/*", "/home/vmail/mail/_x.test/*/cur/*", "/var/lib/chatmaild/*", "/var/lib/chatmaild/*/*", "/etc/dkimkeys/*", "/etc/chatmail/*.toml"} {
 		names, err := filepath.Glob(m.Root + pattern)
 		if err != nil {
 			m.T.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/store/safefs"
 )
 
 // partsAhead is how many parts of a piece may wait to be written.
@@ -34,8 +35,12 @@ type arrival struct {
 	parts  chan part
 	pool   *sync.Pool
 
-	parent   *os.Root // the folder in which the place is
-	path     string   // of parent
+	dir      *safefs.Dir // the folder in which the place is,
+	parent   *os.Root    // and the same one
+	path     string      // of these
+	made     *safefs.Dir // what is made, if that is a folder: root's until it is whole,
+	tree     *os.Root    // and the same one
+	top      archive.Entry
 	base     string   // the place's name in it
 	temp     string   // the name under which the piece is made
 	file     *os.File // being written
@@ -110,19 +115,24 @@ func (a *arrival) run() {
 }
 
 func (a *arrival) write() (err error) {
-	if err := os.MkdirAll(a.path, 0o755); err != nil {
+	if a.dir, err = safefs.MkdirAll(a.path); err != nil {
 		return err
 	}
-	if a.parent, err = os.OpenRoot(a.path); err != nil {
+	defer a.dir.Close()
+	if a.parent, err = a.dir.Root(); err != nil {
 		return err
 	}
 	defer func() {
 		if a.file != nil {
 			a.file.Close()
 		}
-		err = errors.Join(err, a.parent.RemoveAll(a.temp), a.parent.Close())
+		if a.made != nil {
+			a.made.Close()
+			a.tree.Close()
+		}
+		err = errors.Join(err, a.dir.RemoveAll(a.temp), a.parent.Close())
 	}()
-	if err := a.parent.RemoveAll(a.temp); err != nil { // an earlier run broke off
+	if err := a.dir.RemoveAll(a.temp); err != nil { // an earlier run broke off
 		return err
 	}
 	for p := range a.parts {
@@ -155,34 +165,66 @@ func (a *arrival) take(p part) error {
 	return a.commit()
 }
 
-// inTemp is where an entry is written.
-func (a *arrival) inTemp(name string) string {
-	return path.Join(a.temp, strings.TrimPrefix(name[len(a.name):], "/"))
-}
-
 func (a *arrival) open(e archive.Entry) (err error) {
-	name := a.inTemp(e.Name)
+	name := strings.TrimPrefix(e.Name[len(a.name):], "/")
+	if name == "" {
+		return a.begin(e)
+	}
+	if a.tree == nil {
+		return fmt.Errorf("%w: %q comes before the folder that it is in", archive.ErrDamaged, e.Name)
+	}
 	if e.Dir {
-		if err := a.parent.Mkdir(name, 0o700); err != nil {
+		if err := a.tree.Mkdir(name, 0o700); err != nil {
 			return err
 		}
-		return a.own(e, func(uid, gid int) error { return a.parent.Lchown(name, uid, gid) }, func(m fs.FileMode) error { return a.parent.Chmod(name, m) })
+		return a.own(e, func(uid, gid int) error { return a.tree.Lchown(name, uid, gid) }, func(m fs.FileMode) error { return a.tree.Chmod(name, m) })
 	}
 	// In an update a folder that is already there is not named.
 	if a.update {
-		if err := a.parent.MkdirAll(path.Dir(name), 0o700); err != nil {
+		if err := a.tree.MkdirAll(path.Dir(name), 0o700); err != nil {
 			return err
 		}
 	}
 	a.entry = e
-	a.file, err = a.parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	a.file, err = a.tree.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	return err
+}
+
+// begin makes what the piece is. A folder stays closed to everybody but root until all is
+// in it: until then nobody can put anything else there.
+func (a *arrival) begin(e archive.Entry) (err error) {
+	if !e.Dir {
+		a.entry = e
+		a.file, err = a.dir.Create(a.temp)
+		return err
+	}
+	a.top = e
+	if a.made, err = a.dir.Mkdir(a.temp); err != nil {
+		return err
+	}
+	if a.tree, err = a.made.Root(); err != nil {
+		a.made.Close()
+		a.made = nil
+	}
+	return err
+}
+
+// finish gives a folder that is whole to whom it belongs.
+func (a *arrival) finish() error {
+	if a.made == nil {
+		return nil
+	}
+	return a.own(a.top, func(uid, gid int) error { return a.made.Own(uid, gid, 0o700) }, func(m fs.FileMode) error { return a.made.Own(-1, -1, m) })
 }
 
 // own gives an entry to whom it belongs, and then its mode: chown takes setgid away.
 func (a *arrival) own(e archive.Entry, chown func(uid, gid int) error, chmod func(fs.FileMode) error) error {
 	if os.Geteuid() == 0 {
-		uid, gid, err := a.t.Owners.ids(e.Owner, e.Group)
+		owner, group, ok := a.t.owner(filepath.Join(a.path, a.base))
+		if !ok {
+			owner, group = e.Owner, e.Group
+		}
+		uid, gid, err := a.t.Owners.ids(owner, group)
 		if err != nil {
 			return err
 		}
@@ -209,34 +251,34 @@ func (a *arrival) commit() error {
 	if slices.Contains(a.gone, ".") {
 		return a.removePlace()
 	}
-	_, err := a.parent.Lstat(a.base)
+	_, err := a.dir.Lstat(a.base)
+	there := !errors.Is(err, fs.ErrNotExist)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return a.parent.Rename(a.temp, a.base)
-	case err != nil:
+	case there && err != nil:
 		return err
-	case a.update:
+	case there && a.update:
 		return a.merge()
+	}
+	if err := a.finish(); err != nil {
+		return err
+	}
+	if !there {
+		return a.dir.Rename(a.temp, a.dir, a.base)
 	}
 	return a.exchange()
 }
 
 // exchange puts the piece where another one is, which goes.
 func (a *arrival) exchange() error {
-	dir, err := a.parent.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	fd := int(dir.Fd())
-	err = unix.Renameat2(fd, a.temp, fd, a.base, unix.RENAME_EXCHANGE)
+	fd := a.dir.Fd()
+	err := unix.Renameat2(fd, a.temp, fd, a.base, unix.RENAME_EXCHANGE)
 	if errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EINVAL) {
 		return a.refill()
 	}
 	if err != nil {
 		return fmt.Errorf("putting it in the other one's place: %w", err)
 	}
-	return a.parent.RemoveAll(a.temp)
+	return a.dir.RemoveAll(a.temp)
 }
 
 // refill puts the piece where another one is that cannot be renamed: a mount point, or a
@@ -259,13 +301,13 @@ func (a *arrival) refill() error {
 }
 
 func (a *arrival) removePlace() error {
-	if err := a.parent.RemoveAll(a.temp); err != nil {
+	if err := a.dir.RemoveAll(a.temp); err != nil {
 		return err
 	}
-	if err := a.parent.Rename(a.base, a.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := a.dir.Rename(a.base, a.dir, a.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return a.parent.RemoveAll(a.temp)
+	return a.dir.RemoveAll(a.temp)
 }
 
 // merge moves what came to what is there, and removes what is gone. If it breaks off,
@@ -297,9 +339,25 @@ func (a *arrival) merge() error {
 		}
 	}
 	// Dovecot looks into a folder again whose time is not the one that it knows.
-	now := time.Now()
-	for _, sub := range []string{"cur", "new"} {
-		if err := a.parent.Chtimes(path.Join(a.base, sub), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return a.touch("cur", "new")
+}
+
+// touch sets the time of folders in the place.
+func (a *arrival) touch(names ...string) error {
+	place, err := a.dir.OpenDir(a.base)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	for _, name := range names {
+		dir, err := place.OpenDir(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(dir.SetTime(time.Now()), dir.Close())
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
 
@@ -76,6 +77,9 @@ func (l Layout) where(piece string) (string, error) {
 			return p.path, nil
 		}
 	}
+	if name, ok := strings.CutPrefix(piece, state); ok && l.ofDaemons()[name] != "" {
+		return filepath.Join(l.Root, l.ofDaemons()[name], name), nil
+	}
 	for _, many := range []struct{ prefix, folder string }{
 		{mailboxes, l.Conf.MailboxesDir}, {state, l.Conf.StateDir}, {dkim, dkimFolder}, {queue, Spool},
 	} {
@@ -85,6 +89,30 @@ func (l Layout) where(piece string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%w: it has the piece %q, which this chatmaild does not know", archive.ErrDamaged, piece)
+}
+
+// ofDaemons are the files of the state that lie in a daemon's directory, and which. In an
+// archive they stand beside these: that is where they were before version 0.2.
+func (l Layout) ofDaemons() map[string]string {
+	return map[string]string{
+		"metadata.db": l.Conf.MetadataDir(), "expire.json": l.Conf.ExpireDir(), "expired.json": l.Conf.ExpireDir(),
+	}
+}
+
+// owner returns whom what is put in a place belongs to: whom the directory that it is,
+// or that it is in, belongs to. Of others the archive knows, and of all in a test's.
+func (l Layout) owner(place string) (owner, group string, ok bool) {
+	if l.Root != "" {
+		return "", "", false
+	}
+	for _, at := range []string{place, filepath.Dir(place)} {
+		for _, f := range wanted.Folders(l.Conf) {
+			if f.Path == at {
+				return f.Owner, f.Group, true
+			}
+		}
+	}
+	return "", "", false
 }
 
 // Mailboxes is the folder of the mailboxes.

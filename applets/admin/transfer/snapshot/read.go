@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/store/safefs"
 )
 
 // maxHeld is how large a file may be to be read as a whole: then what is archived is of
@@ -31,6 +31,7 @@ type reading struct {
 	job
 	ctx   context.Context
 	piece *archive.Piece
+	owner owner
 	buf   []byte
 }
 
@@ -76,9 +77,12 @@ func (r *reading) read() (void bool, err error) {
 		return false, r.add(fd, &st, "", r.buf, nil)
 	}
 	isMailbox := strings.HasPrefix(r.place.piece, mailboxes)
+	// Postfix's queue has files of whoever sent a message.
+	if r.owner = ownerOf(&st); strings.HasPrefix(r.place.piece, queue) {
+		r.owner = anybody
+	}
 	w := walker{
-		ctx: r.ctx, folder: r.folder, file: r.file, mailbox: isMailbox,
-		leftOut: func(rel string) { r.Warn(path.Join(r.path, rel) + " is left out: it is neither file nor folder") },
+		ctx: r.ctx, folder: r.folder, file: r.file, mailbox: isMailbox, owner: r.owner, leftOut: r.leaveOut,
 	}
 	if err := w.walk(fd, ""); err != nil {
 		return false, err
@@ -87,12 +91,16 @@ func (r *reading) read() (void bool, err error) {
 		return false, err
 	}
 	// A mailbox that was deleted meanwhile was read in part only.
-	_, err = os.Lstat(r.path)
+	_, err = safefs.Lstat(r.path)
 	return isMailbox && errors.Is(err, fs.ErrNotExist), nil
 }
 
-// open opens the piece itself. The configuration may name a link; below the folders of
-// vmail there is none.
+// leaveOut says that something was left out.
+func (r *reading) leaveOut(rel string) {
+	r.Warn(path.Join(r.path, rel) + " is left out: it is neither file nor folder, or it belongs to another user than what it is in")
+}
+
+// open opens the piece itself. One that cannot be trusted is left out.
 func (r *reading) open() (int, error) {
 	if r.place.piece == databasePiece && r.Database != nil {
 		f, err := r.Database(r.ctx)
@@ -102,11 +110,20 @@ func (r *reading) open() (int, error) {
 		defer f.Close()
 		return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	}
-	flags := 0
-	if section(r.place.piece) > 1 {
-		flags = unix.O_NOFOLLOW
+	// The configuration may name a link; in our own directories there is none.
+	f, err := safefs.OpenAny(r.path, section(r.place.piece) <= 1)
+	var refused *safefs.UnsafeError
+	switch {
+	case errors.As(err, &refused):
+		r.Warn(err.Error() + "; it is left out")
+		return -1, errGone
+	case errors.Is(err, fs.ErrNotExist):
+		return -1, errGone
+	case err != nil:
+		return -1, err
 	}
-	return openAt(unix.AT_FDCWD, r.path, flags)
+	defer f.Close()
+	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 }
 
 // absent says that the other side should not have the piece.
@@ -155,8 +172,8 @@ func (r *reading) file(dir int, name, rel string, message bool) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("looking at %s: %w", rel, err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		r.Warn(path.Join(r.path, rel) + " is left out: it is no file")
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || r.owner.foreign(&st) {
+		r.leaveOut(rel)
 		return nil
 	}
 	delete(r.have, rel)

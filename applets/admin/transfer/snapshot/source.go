@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/store/safefs"
 )
 
 // A Source reads a relay.
@@ -69,7 +70,7 @@ func (s *Source) Places(o Options) (int, error) {
 func (s *Source) places(o Options) ([]place, error) {
 	all := []place{{configPiece, filepath.Join(s.Root, s.ConfigPath)}}
 	for _, p := range s.singles() {
-		if _, err := os.Stat(p.path); err == nil || o.Have != nil {
+		if _, err := safefs.Stat(p.path); err == nil || o.Have != nil {
 			all = append(all, p)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("looking at %s: %w", p.path, err)
@@ -94,6 +95,14 @@ func (s *Source) places(o Options) ([]place, error) {
 			}
 		}
 	}
+	for name, folder := range s.ofDaemons() {
+		path := filepath.Join(s.Root, folder, name)
+		if _, err := safefs.Lstat(path); err == nil {
+			all = append(all, place{state + name, path})
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 	if o.Queue {
 		for _, name := range queueFolders {
 			all = append(all, place{queue + name, filepath.Join(s.Root, Spool, name)})
@@ -106,11 +115,11 @@ func (s *Source) places(o Options) ([]place, error) {
 // isState leaves out, of the state, what is of this machine and moment only, and other
 // parts that the configuration may have put below it.
 func (s *Source) isState(name string) bool {
-	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "metadata.db.") || strings.HasSuffix(name, ".lock") ||
-		slices.Contains([]string{RestoreRecord, MoveRecord}, name) {
+	path := filepath.Join(s.Conf.StateDir, name)
+	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".lock") || slices.Contains([]string{RestoreRecord, MoveRecord}, name) ||
+		path == s.Conf.MetadataDir() || path == s.Conf.ExpireDir() {
 		return false
 	}
-	path := filepath.Join(s.Conf.StateDir, name)
 	for _, other := range []string{s.Conf.MailboxesDir, s.Conf.RuntimeDir, s.Conf.WWWFolder} {
 		if other == path || strings.HasPrefix(other, path+"/") {
 			return false
@@ -138,19 +147,13 @@ func section(piece string) int {
 
 // list returns the names in a folder, sorted; none if it is not there.
 func list(folder string) ([]string, error) {
-	f, err := os.Open(folder)
+	names, err := safefs.ReadNames(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
 		return nil, fmt.Errorf("reading a folder: %w", err)
 	}
-	slices.Sort(names)
 	return names, nil
 }
 

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"chatmaild/store/safefs"
 )
 
 // Inventory writes what mailboxes there are, and what is in them.
@@ -43,18 +46,25 @@ func (t *Target) Inventory(ctx context.Context, w io.Writer) error {
 
 // stock writes what is in one mailbox.
 func (t *Target) stock(ctx context.Context, address string, w io.Writer) (there bool, err error) {
-	fd, err := openAt(unix.AT_FDCWD, filepath.Join(t.Mailboxes(), address), unix.O_NOFOLLOW)
-	if errors.Is(err, errGone) {
+	box, err := safefs.OpenDir(filepath.Join(t.Mailboxes(), address))
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
+	defer box.Close()
+	fd, err := openFolder(box.Fd(), ".")
+	if err != nil {
+		return false, err
+	}
+	uid, _ := box.Owner()
+	whose := ownerOf(&unix.Stat_t{Uid: uint32(uid)})
 	buf := buffers.Get().(*[maxHeld]byte)
 	defer buffers.Put(buf)
 	files := contents{}
 	walk := walker{
-		ctx: ctx, mailbox: true,
+		ctx: ctx, mailbox: true, owner: whose,
 		folder: func(rel string, _ *unix.Stat_t) error {
 			if rel != "" {
 				files[rel] = stamp{dir: true}
@@ -62,7 +72,7 @@ func (t *Target) stock(ctx context.Context, address string, w io.Writer) (there 
 			return nil
 		},
 		file: func(dir int, name, rel string, message bool) (err error) {
-			files[rel], err = stampOf(dir, name, message, buf[:])
+			files[rel], err = stampOf(dir, name, message, whose, buf[:])
 			return err
 		},
 		leftOut: func(string) {},
@@ -75,7 +85,7 @@ func (t *Target) stock(ctx context.Context, address string, w io.Writer) (there 
 
 // stampOf returns the stamp of a file. A large one that may change has none that would
 // fit: it is sent again.
-func stampOf(dir int, name string, message bool, buf []byte) (stamp, error) {
+func stampOf(dir int, name string, message bool, whose owner, buf []byte) (stamp, error) {
 	var st unix.Stat_t
 	if message {
 		err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -91,6 +101,9 @@ func stampOf(dir int, name string, message bool, buf []byte) (stamp, error) {
 	defer unix.Close(fd)
 	if err := unix.Fstat(fd, &st); err != nil {
 		return stamp{}, fmt.Errorf("looking at %s: %w", name, err)
+	}
+	if whose.foreign(&st) {
+		return stamp{}, errGone
 	}
 	n, err := readFull(fd, buf)
 	if err != nil {

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/config"
+	"chatmaild/store/safefs"
 )
 
 // maxConfig bounds the configuration in an archive, in octets.
@@ -143,15 +142,15 @@ func (t *Target) dispatch(ctx context.Context, after string, lanes chan<- *arriv
 // Sync makes durable all that was put in place.
 func (t *Target) Sync() error {
 	for _, folder := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, "/etc")} {
-		fd, err := openAt(unix.AT_FDCWD, folder, unix.O_DIRECTORY)
-		if errors.Is(err, errGone) {
+		dir, err := safefs.OpenDir(folder)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		err = unix.Syncfs(fd)
-		unix.Close(fd)
+		err = dir.SyncAll()
+		dir.Close()
 		if err != nil {
 			return fmt.Errorf("writing %s to the disk: %w", folder, err)
 		}
@@ -162,12 +161,12 @@ func (t *Target) Sync() error {
 // Tidy removes what runs that broke off have left half made.
 func (t *Target) Tidy() error {
 	var errs []error
-	for _, folder := range []string{t.Mailboxes(), t.State()} {
+	for _, folder := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, t.Conf.MetadataDir()), filepath.Join(t.Root, t.Conf.ExpireDir())} {
 		names, err := list(folder)
 		errs = append(errs, err)
 		for _, name := range names {
 			if strings.HasPrefix(name, tempPrefix) {
-				errs = append(errs, os.RemoveAll(filepath.Join(folder, name)))
+				errs = append(errs, safefs.RemoveAll(filepath.Join(folder, name)))
 			}
 		}
 	}

@@ -4,19 +4,23 @@ import (
 	"context"
 	"io/fs"
 	"path/filepath"
+
+	"chatmaild/store/safefs"
 )
 
 // Usage returns how many octets and files there are below a folder.
 func Usage(ctx context.Context, folder string) (octets, files int64, err error) {
-	err = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return ctx.Err() // what goes away meanwhile does not count
-		}
-		if info, err := d.Info(); err == nil {
-			octets += info.Size()
-			files++
-		}
-		return ctx.Err()
+	err = safefs.As(folder, func() error {
+		return filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return ctx.Err() // what goes away meanwhile does not count
+			}
+			if info, err := d.Info(); err == nil {
+				octets += info.Size()
+				files++
+			}
+			return ctx.Err()
+		})
 	})
 	return octets, files, err
 }

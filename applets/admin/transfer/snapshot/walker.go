@@ -28,6 +28,9 @@ const (
 // errGone says that a file went away, or was renamed, before it could be read.
 var errGone = errors.New("it is gone")
 
+// errForeign says that a folder is another user's, and was left out.
+var errForeign = errors.New("it belongs to another user")
+
 // seed makes hashes of names that nobody can foresee.
 var seed = maphash.MakeSeed()
 
@@ -39,17 +42,41 @@ type walker struct {
 	folder func(rel string, st *unix.Stat_t) error
 	// file is called for each file. It may return errGone.
 	file func(dir int, name, rel string, message bool) error
-	// leftOut is told of what is neither file nor folder.
+	// leftOut is told of what is neither file nor folder, or somebody else's.
 	leftOut func(rel string)
 	// mailbox says that the folder is a mailbox.
 	mailbox bool
+	// owner is whom all of it has to belong to.
+	owner owner
+}
+
+// An owner is a user whose files are read. What belongs to another one may be a hard link
+// to a file elsewhere. anybody has no such limit.
+type owner int
+
+const anybody owner = -1
+
+// ownerOf is whom an open file or folder belongs to; in root's, root has put the entries.
+func ownerOf(st *unix.Stat_t) owner {
+	if st.Uid == 0 {
+		return anybody
+	}
+	return owner(st.Uid)
+}
+
+// foreign reports whether a file, or a folder that is not root's, belongs to another user.
+func (o owner) foreign(st *unix.Stat_t) bool {
+	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	return o != anybody && int(st.Uid) != int(o) && (!isDir || st.Uid != 0)
 }
 
 // walk walks the folder open at fd, which it closes.
 func (w *walker) walk(fd int, rel string) error {
 	f := os.NewFile(uintptr(fd), rel)
 	defer f.Close()
-	if err := w.enter(fd, rel); err != nil {
+	if err := w.enter(fd, rel); errors.Is(err, errForeign) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	names, err := w.names(f)
@@ -78,6 +105,10 @@ func (w *walker) enter(fd int, rel string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("looking at %s: %w", rel, err)
+	}
+	if w.owner.foreign(&st) {
+		w.leftOut(rel)
+		return errForeign
 	}
 	return w.folder(rel, &st)
 }
@@ -134,7 +165,7 @@ func (w *walker) messages(fd int, rel string, names []string) error {
 			err = w.enter(dir, path.Join(rel, sub))
 			unix.Close(dir)
 		}
-		if err != nil && !errors.Is(err, errGone) {
+		if err != nil && !errors.Is(err, errGone) && !errors.Is(err, errForeign) {
 			return err
 		}
 	}
