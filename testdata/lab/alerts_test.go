@@ -165,7 +165,7 @@ func (p *metricsProof) faults(t *testing.T, s *SMTP) {
 		cp -p /etc/chatmail/tls/fullchain.pem /opt/kept.pem
 		openssl req -x509 -key /etc/chatmail/tls/privkey.pem -days 1 -subj /CN=short -out /etc/chatmail/tls/fullchain.pem
 		nginx -s reload
-		sed -i 's/"ended":"20../"ended":"2001/' /var/lib/chatmaild/expired.json
+		sed -i 's/"ended":"20../"ended":"2001/' /var/lib/chatmaild/expire/expired.json
 		systemctl stop chatmaild-lastlogin.socket chatmaild-lastlogin.service
 		names=$(ls %[1]s)
 		mount -t tmpfs -o size=4M,mode=700,uid=vmail,gid=vmail tmpfs %[1]s

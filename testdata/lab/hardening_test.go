@@ -19,7 +19,7 @@ const maxExposure = 2.0
 var mayWrite = map[string]string{
 	"doveauth":       "/home/vmail",
 	"lastlogin":      "/home/vmail",
-	"metadata":       "/var/lib/chatmaild",
+	"metadata":       "/var/lib/chatmaild/metadata",
 	"filtermail-in":  "",
 	"filtermail-out": "",
 	"web":            "/var/lib/chatmaild/invites",
@@ -32,7 +32,7 @@ var mayWrite = map[string]string{
 func (p *proof) hardening(t *testing.T) {
 	t.Run("exposure", p.exposure)
 	// As before the bot had a user of its own; "files" finds out whose they are now.
-	p.script(t, "chown -R chatmaild: /var/lib/chatmaild/echobot && systemctl restart chatmaild-echobot.service")
+	p.script(t, "systemctl stop chatmaild-echobot.service && chown -R chatmaild: /var/lib/chatmaild/echobot && chatmaild run")
 	t.Run("processes", p.processes)
 	t.Run("files", p.files)
 }
@@ -202,9 +202,11 @@ var ours = []owned{
 	{"/run/dovecot/stats-reader", "chatmaild:root 600 s"},
 	{"/run/chatmaild/*", "[vc]*:* 750 d"},
 	{"/run/chatmaild/*/metrics.socket", "[vc]*:* 6[06]0 s"},
-	{"/var/lib/chatmaild", "vmail:vmail 755 d"},
+	{"/var/lib/chatmaild", "root:root 755 d"},
+	{"/var/lib/chatmaild/metadata", "vmail:vmail 700 d"},
 	{"/var/lib/chatmaild/metadata/metadata.db", "vmail:vmail 600 f"},
-	{"/var/lib/chatmaild/expire*", "vmail:vmail 6[04]0 f"}, // metrics reads its counts
+	{"/var/lib/chatmaild/expire", "vmail:vmail 700 d"},
+	{"/var/lib/chatmaild/expire/*", "vmail:vmail 6[04]0 f"},
 	{"/var/lib/chatmaild/report*", "root:root 600 f"},
 	{"/var/lib/chatmaild/invites", "chatmaild:vmail 2750 d"},
 	{"/var/lib/chatmaild/invites/*", "chatmaild:vmail 640 f"},
