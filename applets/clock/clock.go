@@ -37,13 +37,13 @@ starts it.`,
 
 // restart has the servers go on after the clock was set. Forward, they do by themselves.
 func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
-	before, err := machine.LastRun(ctx, wanted.Clock, wanted.ClockTimer)
+	before, err := machine.Systemd().LastRun(ctx, wanted.Clock, wanted.ClockTimer)
 	if err != nil {
 		return err
 	}
 	// Again, because systemd starts nothing for what happens while we are at it.
 	for {
-		now, err := machine.Moment()
+		now, err := host.Now()
 		if err != nil {
 			return err
 		}
@@ -70,20 +70,20 @@ func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
 // stays off.
 func afterSetBack(ctx context.Context, machine host.Host) error {
 	return errors.Join(
-		machine.Systemctl(ctx, "try-reload-or-restart", wanted.Dovecot),
+		machine.Systemd().Systemctl(ctx, "try-reload-or-restart", wanted.Dovecot),
 		freeMail(ctx, machine),
-		machine.Systemctl(ctx, "try-restart", wanted.ExpireTimer),
+		machine.Systemd().Systemctl(ctx, "try-restart", wanted.ExpireTimer),
 	)
 }
 
 func freeMail(ctx context.Context, machine host.Host) error {
-	units, err := machine.Units(ctx, wanted.PostfixInstance)
+	units, err := machine.Systemd().Units(ctx, wanted.PostfixInstance)
 	if err != nil || len(units) != 1 || units[0].Active != "active" {
 		return err
 	}
 	return errors.Join(
 		machine.Postfix().Flush(ctx),
-		machine.Systemctl(ctx, "try-reload-or-restart", wanted.PostfixInstance),
+		machine.Systemd().Systemctl(ctx, "try-reload-or-restart", wanted.PostfixInstance),
 		machine.Postfix().Flush(ctx),
 	)
 }

@@ -32,7 +32,7 @@ func TestClockSet(t *testing.T) {
 		{-time.Hour, "active", []string{dovecot, flush, postfix, flush, timer}},
 		{-time.Hour, "inactive", []string{dovecot, timer}},
 	} {
-		now, err := host.Host{}.Moment()
+		now, err := host.Now()
 		if err != nil {
 			t.Fatal(err)
 		}

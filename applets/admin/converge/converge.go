@@ -135,7 +135,7 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 		return true, err
 	}
 	// It has its database open under the former name.
-	return false, machine.Systemctl(ctx, "try-restart", wanted.Metadata)
+	return false, machine.Systemd().Systemctl(ctx, "try-restart", wanted.Metadata)
 }
 
 // welcome shows how people come to the relay. That it cannot is no failure of
@@ -151,7 +151,7 @@ func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 // disableMail stops everything that could accept a message. What is queued or
 // stored stays, and so do the web pages; run starts it all again.
 func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRun bool) error {
-	units, err := machine.Units(ctx, wanted.MailUnits()...)
+	units, err := machine.Systemd().Units(ctx, wanted.MailUnits()...)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRu
 		return nil
 	}
 	if len(names) > 0 {
-		if err := machine.Systemctl(ctx, "disable", names...); err != nil {
+		if err := machine.Systemd().Systemctl(ctx, "disable", names...); err != nil {
 			return err
 		}
 		say := func(format string, args ...any) { fmt.Fprintf(env.Stderr, format+"\n", args...) }

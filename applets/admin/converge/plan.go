@@ -91,7 +91,7 @@ func (p *Plan) write(ctx context.Context, machine host.Host, progress io.Writer)
 		}
 	}
 	if p.touches("/etc/systemd/") {
-		if err := machine.Systemctl(ctx, "daemon-reload"); err != nil {
+		if err := machine.Systemd().Systemctl(ctx, "daemon-reload"); err != nil {
 			return p.undo(machine, err)
 		}
 	}
@@ -126,9 +126,9 @@ func (p *Plan) touches(prefixes ...string) bool {
 // do does a step. A socket can be bound anew only while its service is down.
 func do(ctx context.Context, machine host.Host, s UnitStep) error {
 	if strings.HasSuffix(s.Unit, ".socket") && s.Verb == "restart" {
-		if err := machine.Systemctl(ctx, "stop", wanted.SocketService(s.Unit)); err != nil {
+		if err := machine.Systemd().Systemctl(ctx, "stop", wanted.SocketService(s.Unit)); err != nil {
 			return err
 		}
 	}
-	return machine.Systemctl(ctx, s.Verb, s.Unit)
+	return machine.Systemd().Systemctl(ctx, s.Verb, s.Unit)
 }

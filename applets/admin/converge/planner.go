@@ -127,11 +127,11 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	if !literal {
 		names = slices.Insert(names, 0, wanted.OpenDKIM)
 	}
-	states, err := p.Machine.Units(ctx, names...)
+	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
-	instance, err := p.Machine.Units(ctx, wanted.PostfixInstance)
+	instance, err := p.Machine.Systemd().Units(ctx, wanted.PostfixInstance)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 		if u.Enabled == "disabled" {
 			steps = append(steps, UnitStep{"enable", name, "to be there after a reboot"})
 		}
-		older, err := p.Machine.Older(u, reads[name])
+		older, err := p.Machine.Systemd().Older(u, reads[name])
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +183,7 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 		why[wanted.Echobot] = "echobot = false"
 	}
 	names := slices.Sorted(maps.Keys(why))
-	units, err := p.Machine.Units(ctx, names...)
+	units, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,8 @@ func (m Moment) Set(later Moment) time.Duration {
 	return later.Wall.Round(0).Sub(m.Wall.Round(0)) - (later.Monotonic - m.Monotonic)
 }
 
-// Moment returns this moment.
-func (h Host) Moment() (Moment, error) {
+// Now returns this moment.
+func Now() (Moment, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return Moment{}, fmt.Errorf("reading the monotonic clock: %w", err)
@@ -33,24 +33,24 @@ func (h Host) Moment() (Moment, error) {
 }
 
 // Started returns when systemd started.
-func (h Host) Started(ctx context.Context) (Moment, error) {
-	return h.moment(ctx, "UserspaceTimestamp")
+func (s Systemd) Started(ctx context.Context) (Moment, error) {
+	return s.moment(ctx, "UserspaceTimestamp")
 }
 
 // LastRun returns when a job that a timer starts ended last: if it has not since
 // the timer started, the moment when that did.
-func (h Host) LastRun(ctx context.Context, job, timer string) (Moment, error) {
-	m, err := h.moment(ctx, "InactiveEnterTimestamp", "--", job)
+func (s Systemd) LastRun(ctx context.Context, job, timer string) (Moment, error) {
+	m, err := s.moment(ctx, "InactiveEnterTimestamp", "--", job)
 	if err != nil || !m.Wall.IsZero() {
 		return m, err
 	}
-	return h.moment(ctx, "ActiveEnterTimestamp", "--", timer)
+	return s.moment(ctx, "ActiveEnterTimestamp", "--", timer)
 }
 
 // moment asks systemd for one that it has noted; nothing if there was none yet.
-func (h Host) moment(ctx context.Context, property string, of ...string) (Moment, error) {
+func (s Systemd) moment(ctx context.Context, property string, of ...string) (Moment, error) {
 	args := append([]string{"show", "--timestamp=us+utc", "--property=" + property + "," + property + "Monotonic"}, of...)
-	out, err := h.run(ctx, "systemctl", args...)
+	out, err := s.run(ctx, "systemctl", args...)
 	if err != nil {
 		return Moment{}, fmt.Errorf("asking systemd: %w", err)
 	}
@@ -89,7 +89,7 @@ const maxClockError = 16_000_000
 
 // ClockKept reports whether a time service keeps the clock right, as the kernel
 // has it (adjtimex(2)).
-func (h Host) ClockKept() (bool, error) {
+func ClockKept() (bool, error) {
 	var state unix.Timex
 	if _, err := unix.Adjtimex(&state); err != nil {
 		return false, fmt.Errorf("asking the kernel about the clock: %w", err)

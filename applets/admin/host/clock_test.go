@@ -27,8 +27,8 @@ func TestMomentSet(t *testing.T) {
 }
 
 func TestMomentNow(t *testing.T) {
-	first, err1 := Host{}.Moment()
-	second, err2 := Host{}.Moment()
+	first, err1 := Now()
+	second, err2 := Now()
 	if err1 != nil || err2 != nil || second.Monotonic < first.Monotonic || first.Monotonic <= 0 {
 		t.Errorf("got %v, %v, then %v, %v", first, err1, second, err2)
 	}
@@ -60,7 +60,7 @@ func TestLastRun(t *testing.T) {
 			}
 			return tt.job, nil
 		}}
-		got, err := h.LastRun(t.Context(), "x.service", "x.timer")
+		got, err := h.Systemd().LastRun(t.Context(), "x.service", "x.timer")
 		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: got %v, %v; want %v, %q", tt.why, got, err, tt.want, tt.err)
 		}

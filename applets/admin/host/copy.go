@@ -21,18 +21,25 @@ type Owner struct{ User, Group string }
 // owners too. What is there already stays, so that a copy that was interrupted can
 // be resumed: a file is there as a whole or not at all. Sockets and devices are left
 // out.
-func (h Host) CopyTree(source Host, from, to string, owner Owner) error {
-	c := copier{uid: -1, gid: -1, keep: owner == Owner{} && h.Root == ""}
-	err := h.copyTree(&c, source.path(from), h.path(to), owner)
+func (t Tree) CopyTree(source Tree, from, to string, owner Owner) error {
+	c := copier{uid: -1, gid: -1, keep: owner == Owner{} && t.Root == ""}
+	err := c.tree(t, source.path(from), t.path(to), owner)
 	if err != nil {
 		return fmt.Errorf("copying %s: %w", from, err)
 	}
 	return nil
 }
 
-func (h Host) copyTree(c *copier, from, to string, owner Owner) (err error) {
+// A copier copies by descriptors: both ends may be where somebody else can write.
+type copier struct {
+	uid, gid int
+	keep     bool // the owners
+}
+
+// tree copies from one path to another, for the owner if there is one.
+func (c *copier) tree(t Tree, from, to string, owner Owner) (err error) {
 	if owner != (Owner{}) {
-		if c.uid, c.gid, err = h.IDs(owner.User, owner.Group); err != nil {
+		if c.uid, c.gid, err = t.IDs(owner.User, owner.Group); err != nil {
 			return err
 		}
 	}
@@ -47,12 +54,6 @@ func (h Host) copyTree(c *copier, from, to string, owner Owner) (err error) {
 	}
 	defer dest.Close()
 	return c.copy(source, filepath.Base(from), dest, filepath.Base(to))
-}
-
-// A copier copies by descriptors: both ends may be where somebody else can write.
-type copier struct {
-	uid, gid int
-	keep     bool // the owners
 }
 
 // ids are those of a copy.

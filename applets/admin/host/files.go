@@ -32,7 +32,7 @@ type Change struct {
 func (h Host) Changes(files []wanted.File) ([]Change, error) {
 	var changes []Change
 	for _, f := range files {
-		c, err := h.look(f)
+		c, err := look(h.Tree, f)
 		if err != nil {
 			return nil, err
 		}
@@ -45,9 +45,9 @@ func (h Host) Changes(files []wanted.File) ([]Change, error) {
 	return changes, nil
 }
 
-func (h Host) look(f wanted.File) (Change, error) {
+func look(t Tree, f wanted.File) (Change, error) {
 	c := Change{File: f}
-	info, err := safefs.Lstat(h.path(f.Path))
+	info, err := safefs.Lstat(t.path(f.Path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
@@ -61,7 +61,7 @@ func (h Host) look(f wanted.File) (Change, error) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		c.Owner, c.Group = userName(stat.Uid), groupName(stat.Gid)
 	}
-	c.Former, err = safefs.ReadFile(h.path(f.Path))
+	c.Former, err = safefs.ReadFile(t.path(f.Path))
 	if err != nil {
 		return c, fmt.Errorf("reading a file: %w", err)
 	}
@@ -89,19 +89,19 @@ func (c Change) Diff() string {
 }
 
 // Write makes the file as it should be, atomically.
-func (h Host) Write(f wanted.File) error {
+func (t Tree) Write(f wanted.File) error {
 	if f.Absent {
-		if err := safefs.Remove(h.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := safefs.Remove(t.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing a file: %w", err)
 		}
 		return nil
 	}
-	dir, err := safefs.MkdirAll(filepath.Dir(h.path(f.Path)))
+	dir, err := safefs.MkdirAll(filepath.Dir(t.path(f.Path)))
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
 	defer dir.Close()
-	if err := h.replace(dir, f); err != nil {
+	if err := replace(t, dir, f); err != nil {
 		return fmt.Errorf("writing %s: %w", f.Path, err)
 	}
 	return nil
@@ -109,8 +109,8 @@ func (h Host) Write(f wanted.File) error {
 
 // replace writes a temporary file beside the wanted one and renames it. The
 // name's suffix is one that none of the servers takes for a configuration.
-func (h Host) replace(dir *safefs.Dir, f wanted.File) (err error) {
-	uid, gid, err := h.IDs(f.Owner, f.Group)
+func replace(t Tree, dir *safefs.Dir, f wanted.File) (err error) {
+	uid, gid, err := t.IDs(f.Owner, f.Group)
 	if err != nil {
 		return err
 	}
@@ -162,8 +162,8 @@ func (h Host) Undo(changes []Change) error {
 }
 
 // IDs looks the names up; below a Root of its own, files belong to whoever we are.
-func (h Host) IDs(owner, group string) (uid, gid int, err error) {
-	if h.Root != "" {
+func (t Tree) IDs(owner, group string) (uid, gid int, err error) {
+	if t.Root != "" {
 		return os.Getuid(), os.Getgid(), nil
 	}
 	uid, err = strconv.Atoi(owner)
@@ -200,15 +200,15 @@ func groupName(gid uint32) string {
 }
 
 // ReadFile reads a whole file of the machine.
-func (h Host) ReadFile(path string) ([]byte, error) {
-	return safefs.ReadFile(h.path(path))
+func (t Tree) ReadFile(path string) ([]byte, error) {
+	return safefs.ReadFile(t.path(path))
 }
 
 // Glob returns the paths of the machine that match pattern.
-func (h Host) Glob(pattern string) ([]string, error) {
-	found, err := filepath.Glob(h.path(pattern))
+func (t Tree) Glob(pattern string) ([]string, error) {
+	found, err := filepath.Glob(t.path(pattern))
 	for i, name := range found {
-		found[i] = filepath.Join("/", strings.TrimPrefix(name, h.Root))
+		found[i] = filepath.Join("/", strings.TrimPrefix(name, t.Root))
 	}
 	return found, err
 }

@@ -35,12 +35,12 @@ func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 }
 
 // MakeFolder makes the folder as it should be. Folders above it belong to root.
-func (h Host) MakeFolder(f wanted.Folder) error {
-	uid, gid, err := h.IDs(f.Owner, f.Group)
+func (t Tree) MakeFolder(f wanted.Folder) error {
+	uid, gid, err := t.IDs(f.Owner, f.Group)
 	if err != nil {
 		return fmt.Errorf("making %s: %w", f.Path, err)
 	}
-	dir, err := safefs.MkdirAll(h.path(f.Path))
+	dir, err := safefs.MkdirAll(t.path(f.Path))
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -21,13 +20,10 @@ const commandTimeout = 3 * time.Minute
 
 // Host is a machine. The zero value is the one that we run on.
 type Host struct {
-	// Root stands in front of every path; tests set it.
-	Root string
+	Tree
 	// Command, if set, runs commands in the machine's place.
 	Command func(ctx context.Context, name string, args ...string) (stdout string, err error)
 }
-
-func (h Host) path(p string) string { return filepath.Join(h.Root, p) }
 
 // run runs a command and returns what it wrote to standard output. Its error
 // holds what the command wrote to standard error.

@@ -13,7 +13,7 @@ import (
 // machine is a host in a temporary folder, with files as given.
 func machine(t *testing.T, files map[string]string) Host {
 	t.Helper()
-	h := Host{Root: t.TempDir()}
+	h := Host{Tree: Tree{Root: t.TempDir()}}
 	for path, text := range files {
 		if err := os.MkdirAll(filepath.Dir(h.path(path)), 0o755); err != nil {
 			t.Fatal(err)
@@ -174,7 +174,7 @@ func TestOlder(t *testing.T) {
 		{written, false},
 		{written.Add(time.Microsecond), false},
 	} {
-		got, err := h.Older(Unit{Since: tt.since}, []string{"/etc/missing", "/etc/conf"})
+		got, err := h.Systemd().Older(Unit{Since: tt.since}, []string{"/etc/missing", "/etc/conf"})
 		if err != nil || got != tt.want {
 			t.Errorf("started %v: got %v, %v, want %v", tt.since, got, err, tt.want)
 		}

@@ -17,8 +17,8 @@ import (
 // PutBack makes every file and link below the folder kept be again what is kept of
 // it there, under its full path. What is not kept stays. It returns the paths that
 // it changed.
-func (h Host) PutBack(kept string) (changed []string, err error) {
-	root := h.path(kept)
+func (t Tree) PutBack(kept string) (changed []string, err error) {
+	root := t.path(kept)
 	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -35,11 +35,11 @@ func (h Host) PutBack(kept string) (changed []string, err error) {
 		var did bool
 		switch {
 		case entry.IsDir():
-			return h.folderBack(path, info)
+			return folderBack(t, path, info)
 		case entry.Type() == fs.ModeSymlink:
-			did, err = h.linkBack(name, path)
+			did, err = linkBack(t, name, path)
 		default:
-			did, err = h.fileBack(name, path, info)
+			did, err = fileBack(t, name, path, info)
 		}
 		if did {
 			changed = append(changed, path)
@@ -53,12 +53,12 @@ func (h Host) PutBack(kept string) (changed []string, err error) {
 }
 
 // folderBack makes a folder that has gone; one that is there is not ours alone.
-func (h Host) folderBack(path string, info fs.FileInfo) error {
-	if there, err := h.Exists(path); err != nil || there {
+func folderBack(t Tree, path string, info fs.FileInfo) error {
+	if there, err := t.Exists(path); err != nil || there {
 		return err
 	}
-	uid, gid := h.ownerIDs(info)
-	dir, err := safefs.MkdirAll(h.path(path))
+	uid, gid := ownerIDs(t, info)
+	dir, err := safefs.MkdirAll(t.path(path))
 	if err != nil {
 		return err
 	}
@@ -66,37 +66,37 @@ func (h Host) folderBack(path string, info fs.FileInfo) error {
 	return dir.Own(uid, gid, folderMode(info))
 }
 
-func (h Host) linkBack(kept, path string) (bool, error) {
+func linkBack(t Tree, kept, path string) (bool, error) {
 	target, err := os.Readlink(kept)
-	if err != nil || h.IsLink(path, target) {
+	if err != nil || t.IsLink(path, target) {
 		return false, err
 	}
-	if err := safefs.Remove(h.path(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := safefs.Remove(t.path(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	return true, safefs.Symlink(target, h.path(path))
+	return true, safefs.Symlink(target, t.path(path))
 }
 
-func (h Host) fileBack(kept, path string, info fs.FileInfo) (bool, error) {
+func fileBack(t Tree, kept, path string, info fs.FileInfo) (bool, error) {
 	content, err := os.ReadFile(kept)
 	if err != nil {
 		return false, err
 	}
-	now, err := safefs.Lstat(h.path(path))
+	now, err := safefs.Lstat(t.path(path))
 	if err == nil && now.Mode() == info.Mode() && sameOwner(now, info) {
-		text, err := safefs.ReadFile(h.path(path))
+		text, err := safefs.ReadFile(t.path(path))
 		if err != nil || bytes.Equal(text, content) {
 			return false, err
 		}
 	}
-	uid, gid := h.ownerIDs(info)
-	return true, h.Write(wanted.File{
+	uid, gid := ownerIDs(t, info)
+	return true, t.Write(wanted.File{
 		Path: path, Content: content, Mode: info.Mode().Perm(), Owner: fmt.Sprint(uid), Group: fmt.Sprint(gid),
 	})
 }
 
-func (h Host) ownerIDs(info fs.FileInfo) (uid, gid int) {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && h.Root == "" {
+func ownerIDs(t Tree, info fs.FileInfo) (uid, gid int) {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && t.Root == "" {
 		return int(stat.Uid), int(stat.Gid)
 	}
 	return os.Getuid(), os.Getgid()
@@ -109,10 +109,10 @@ func sameOwner(a, b fs.FileInfo) bool {
 }
 
 // Files returns the paths of all files and links at or below a path of the machine.
-func (h Host) Files(path string) (names []string, err error) {
-	err = safefs.Walk(h.path(path), func(e safefs.Entry) error {
+func (t Tree) Files(path string) (names []string, err error) {
+	err = safefs.Walk(t.path(path), func(e safefs.Entry) error {
 		if !e.Info.IsDir() {
-			names = append(names, filepath.Join("/", strings.TrimPrefix(e.Path, filepath.Clean(h.Root+"/"))))
+			names = append(names, filepath.Join("/", strings.TrimPrefix(e.Path, filepath.Clean(t.Root+"/"))))
 		}
 		return nil
 	})

@@ -48,12 +48,12 @@ func (h Host) Listeners() ([]Listener, error) {
 			return nil, fmt.Errorf("reading %s: %w", table, err)
 		}
 	}
-	owners := h.socketOwners(inodes)
+	owners := socketOwners(h.Tree, inodes)
 	byPort := map[int]Listener{}
 	for inode, port := range inodes {
 		l := Listener{Port: port, Program: "?"}
 		if pid, ok := owners[inode]; ok {
-			l.PID, l.Program = pid, h.program(pid)
+			l.PID, l.Program = pid, program(h.Tree, pid)
 		}
 		if known, ok := byPort[port]; !ok || known.Program == "?" {
 			byPort[port] = l
@@ -80,9 +80,9 @@ func parseListener(line string) (port int, inode string, ok bool) {
 // socketOwners finds for each socket the process with the lowest id that has it
 // open: the server itself, not one of its children. systemd, which only keeps
 // sockets for others, counts last.
-func (h Host) socketOwners(inodes map[string]int) map[string]int {
+func socketOwners(t Tree, inodes map[string]int) map[string]int {
 	owners := map[string]int{}
-	fds, _ := filepath.Glob(h.path("/proc/[0-9]*/fd/*"))
+	fds, _ := filepath.Glob(t.path("/proc/[0-9]*/fd/*"))
 	for _, fd := range fds {
 		target, err := os.Readlink(fd)
 		inode, isSocket := strings.CutPrefix(target, "socket:[")
@@ -101,8 +101,8 @@ func (h Host) socketOwners(inodes map[string]int) map[string]int {
 	return owners
 }
 
-func (h Host) program(pid int) string {
-	name, err := os.ReadFile(h.path(fmt.Sprintf("/proc/%d/comm", pid)))
+func program(t Tree, pid int) string {
+	name, err := os.ReadFile(t.path(fmt.Sprintf("/proc/%d/comm", pid)))
 	if err != nil {
 		return "?"
 	}

@@ -10,10 +10,19 @@ import (
 	"chatmaild/store/safefs"
 )
 
+// A Tree is the files of a machine, or a copy of them. The zero value is that of the
+// machine that we run on.
+type Tree struct {
+	// Root stands in front of every path.
+	Root string
+}
+
+func (t Tree) path(p string) string { return filepath.Join(t.Root, p) }
+
 // Names returns the names in a folder of the machine, sorted; none if there is no
 // such folder.
-func (h Host) Names(folder string) ([]string, error) {
-	names, err := safefs.ReadNames(h.path(folder))
+func (t Tree) Names(folder string) ([]string, error) {
+	names, err := safefs.ReadNames(t.path(folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -21,8 +30,8 @@ func (h Host) Names(folder string) ([]string, error) {
 }
 
 // Exists reports whether there is something at path, be it a link to nowhere.
-func (h Host) Exists(path string) (bool, error) {
-	_, err := safefs.Lstat(h.path(path))
+func (t Tree) Exists(path string) (bool, error) {
+	_, err := safefs.Lstat(t.path(path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false, nil
 	}
@@ -30,41 +39,41 @@ func (h Host) Exists(path string) (bool, error) {
 }
 
 // IsFile reports whether a regular file, no link, is at path.
-func (h Host) IsFile(path string) bool {
-	info, err := safefs.Lstat(h.path(path))
+func (t Tree) IsFile(path string) bool {
+	info, err := safefs.Lstat(t.path(path))
 	return err == nil && info.Mode().IsRegular()
 }
 
 // reaches reports whether there is something at path, or where a link there leads.
-func (h Host) reaches(path string) bool {
-	_, err := safefs.Stat(h.path(path))
+func (t Tree) reaches(path string) bool {
+	_, err := safefs.Stat(t.path(path))
 	return err == nil
 }
 
 // Move moves a file, a link or a folder, to another file system too. It refuses to
 // replace anything; a path with nothing at it has been moved already.
-func (h Host) Move(from, to string) error {
-	there, err := h.Exists(from)
+func (t Tree) Move(from, to string) error {
+	there, err := t.Exists(from)
 	if err != nil || !there {
 		return err
 	}
-	if taken, err := h.Exists(to); err != nil || taken {
+	if taken, err := t.Exists(to); err != nil || taken {
 		return errors.Join(err, fmt.Errorf("moving %s: there is something at %s", from, to))
 	}
-	dir, err := safefs.MkdirAll(filepath.Dir(h.path(to)))
+	dir, err := safefs.MkdirAll(filepath.Dir(t.path(to)))
 	if err != nil {
 		return fmt.Errorf("moving %s: %w", from, err)
 	}
 	dir.Close()
-	err = safefs.Rename(h.path(from), h.path(to))
+	err = safefs.Rename(t.path(from), t.path(to))
 	if errors.Is(err, syscall.EXDEV) {
 		part := to + ".chatmaild-part"
-		err = errors.Join(safefs.RemoveAll(h.path(part)), h.CopyTree(h, from, part, Owner{}))
+		err = errors.Join(safefs.RemoveAll(t.path(part)), t.CopyTree(t, from, part, Owner{}))
 		if err == nil {
-			err = errors.Join(h.Sync(filepath.Dir(part)), safefs.Rename(h.path(part), h.path(to)))
+			err = errors.Join(t.Sync(filepath.Dir(part)), safefs.Rename(t.path(part), t.path(to)))
 		}
 		if err == nil {
-			err = safefs.RemoveAll(h.path(from))
+			err = safefs.RemoveAll(t.path(from))
 		}
 	}
 	if err != nil {
@@ -75,23 +84,23 @@ func (h Host) Move(from, to string) error {
 
 // Rename gives what is at a path another name in its file system, replacing what
 // has that name.
-func (h Host) Rename(from, to string) error { return safefs.Rename(h.path(from), h.path(to)) }
+func (t Tree) Rename(from, to string) error { return safefs.Rename(t.path(from), t.path(to)) }
 
 // Remove removes a file or a link.
-func (h Host) Remove(path string) error { return safefs.Remove(h.path(path)) }
+func (t Tree) Remove(path string) error { return safefs.Remove(t.path(path)) }
 
 // Symlink makes a link.
-func (h Host) Symlink(target, path string) error { return safefs.Symlink(target, h.path(path)) }
+func (t Tree) Symlink(target, path string) error { return safefs.Symlink(target, t.path(path)) }
 
 // IsLink reports whether there is a link to target at path.
-func (h Host) IsLink(path, target string) bool {
-	got, err := safefs.Readlink(h.path(path))
+func (t Tree) IsLink(path, target string) bool {
+	got, err := safefs.Readlink(t.path(path))
 	return err == nil && got == target
 }
 
 // Sync makes all that was written to the file system of a folder durable.
-func (h Host) Sync(folder string) error {
-	dir, err := safefs.OpenDir(h.path(folder))
+func (t Tree) Sync(folder string) error {
+	dir, err := safefs.OpenDir(t.path(folder))
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func tree(t *testing.T) Host {
 func TestCopyTree(t *testing.T) {
 	h := tree(t)
 	for range 2 { // the second finds all there
-		if err := h.CopyTree(h, "/from", "/to/here", Owner{}); err != nil {
+		if err := h.CopyTree(h.Tree, "/from", "/to/here", Owner{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestCopyTreeResumes(t *testing.T) {
 	if err := os.WriteFile(h.path("/to/a/file"), []byte("copied before"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.CopyTree(h, "/from", "/to", Owner{}); err != nil {
+	if err := h.CopyTree(h.Tree, "/from", "/to", Owner{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, h, "/to/a/file"); got != "copied before" {
@@ -101,7 +101,7 @@ func TestMove(t *testing.T) {
 
 func TestPutBack(t *testing.T) {
 	h := tree(t)
-	if err := h.CopyTree(h, "/from", "/kept/from", Owner{}); err != nil {
+	if err := h.CopyTree(h.Tree, "/from", "/kept/from", Owner{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{

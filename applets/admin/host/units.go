@@ -15,6 +15,12 @@ import (
 // systemdTime is how systemctl writes a time with --timestamp=us+utc.
 const systemdTime = "Mon 2006-01-02 15:04:05.999999 MST"
 
+// Systemd is that of a machine.
+type Systemd struct{ Host }
+
+// Systemd is the machine's.
+func (h Host) Systemd() Systemd { return Systemd{h} }
+
 // Unit is the state of a systemd unit, as systemctl(1) shows it.
 type Unit struct {
 	Name     string
@@ -26,12 +32,12 @@ type Unit struct {
 }
 
 // Units asks systemd for the state of units.
-func (h Host) Units(ctx context.Context, names ...string) ([]Unit, error) {
+func (s Systemd) Units(ctx context.Context, names ...string) ([]Unit, error) {
 	args := append([]string{
 		"show", "--timestamp=us+utc",
 		"--property=Id,LoadState,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp", "--",
 	}, names...)
-	out, err := h.run(ctx, "systemctl", args...)
+	out, err := s.run(ctx, "systemctl", args...)
 	if err != nil {
 		return nil, fmt.Errorf("asking systemd: %w", err)
 	}
@@ -68,9 +74,9 @@ func parseUnits(out string) []Unit {
 
 // Older reports whether the unit started before one of the files was written.
 // Such a unit has not read the file.
-func (h Host) Older(u Unit, files []string) (bool, error) {
+func (s Systemd) Older(u Unit, files []string) (bool, error) {
 	for _, f := range files {
-		info, err := safefs.Stat(h.path(f))
+		info, err := safefs.Stat(s.path(f))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -85,7 +91,7 @@ func (h Host) Older(u Unit, files []string) (bool, error) {
 }
 
 // Systemctl runs systemctl with a verb on units.
-func (h Host) Systemctl(ctx context.Context, verb string, units ...string) error {
-	_, err := h.run(ctx, "systemctl", append([]string{verb}, units...)...)
+func (s Systemd) Systemctl(ctx context.Context, verb string, units ...string) error {
+	_, err := s.run(ctx, "systemctl", append([]string{verb}, units...)...)
 	return err
 }

@@ -95,7 +95,7 @@ func (m *move) off(ctx context.Context) error {
 }
 
 func (m *move) mailIsOn(ctx context.Context) (bool, error) {
-	units, err := m.machine.Units(ctx, wanted.Postfix)
+	units, err := m.machine.Systemd().Units(ctx, wanted.Postfix)
 	return len(units) > 0 && units[0].Active == "active", err
 }
 

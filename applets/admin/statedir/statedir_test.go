@@ -14,7 +14,7 @@ import (
 // former is the state as it was before version 0.2, in a machine of the test's own.
 func former(t *testing.T) (*config.Config, host.Host) {
 	t.Helper()
-	machine, conf := host.Host{Root: t.TempDir()}, config.Defaults()
+	machine, conf := host.Host{Tree: host.Tree{Root: t.TempDir()}}, config.Defaults()
 	for name, text := range map[string]string{
 		"metadata.db": "tokens", "expire.json": "last run", "expired.json": "record", "report.json": "report",
 		"invites/key": "key", "echobot/identity.json": "bot", "echobot/keys/a": "contact", "acme/live/privkey.pem": "key",
@@ -52,7 +52,7 @@ func TestBringOver(t *testing.T) {
 			t.Errorf("after: %v", err)
 		}
 	}
-	if err := BringOver(conf, host.Host{Root: t.TempDir()}); err != nil {
+	if err := BringOver(conf, host.Host{Tree: host.Tree{Root: t.TempDir()}}); err != nil {
 		t.Errorf("without a state: %v", err)
 	}
 }

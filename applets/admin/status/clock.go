@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
 )
 
@@ -14,7 +15,7 @@ const clockNews = 5 * time.Second
 
 // clock tells of a clock that was set, or that nobody keeps.
 func (e *examiner) clock(ctx context.Context) {
-	kept, err := e.machine.ClockKept()
+	kept, err := host.ClockKept()
 	if err != nil {
 		e.say("clock", notice, "", "%v", err)
 		return
@@ -29,11 +30,11 @@ func (e *examiner) clock(ctx context.Context) {
 
 // clockSet is by how much the clock was set since the machine started.
 func (e *examiner) clockSet(ctx context.Context) (time.Duration, error) {
-	started, err := e.machine.Started(ctx)
+	started, err := e.machine.Systemd().Started(ctx)
 	if err != nil {
 		return 0, err
 	}
-	now, err := e.machine.Moment()
+	now, err := host.Now()
 	return started.Set(now), err
 }
 

@@ -64,7 +64,7 @@ func (e *examiner) units(ctx context.Context) {
 	if _, literal := e.conf.IPv4(); !literal {
 		names = append(names, wanted.OpenDKIM)
 	}
-	units, err := e.machine.Units(ctx, names...)
+	units, err := e.machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		e.say("systemd", trouble, "is this machine up? systemctl status", "%v", err)
 		return

@@ -26,7 +26,7 @@ func TestImportFrom(t *testing.T) {
 	if len(m.Did) > 0 {
 		t.Errorf("units were touched: %q", m.Did)
 	}
-	copied := host.Host{Root: filepath.Join(m.Root, "copy")}
+	copied := host.Tree{Root: filepath.Join(m.Root, "copy")}
 	for _, name := range []string{
 		oldBoxes + "/a1@" + oldDomain + "/password", oldBoxes + "/a2@" + oldDomain + "/cur/1:2,S", "/etc/dkimkeys/opendkim.private",
 	} {

@@ -36,7 +36,7 @@ type oldAccounts struct {
 }
 
 // surveyAccounts looks at each mailbox once.
-func surveyAccounts(source host.Host, conf *config.Config) (oldAccounts, error) {
+func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) {
 	a := oldAccounts{schemes: map[string]int{}}
 	names, err := source.Names(conf.MailboxesDir)
 	if err != nil {

@@ -31,7 +31,7 @@ func (im display) addNotes(ctx context.Context) {
 	for _, u := range pythonrelay.Staying {
 		names = append(names, u.Name)
 	}
-	units, err := im.machine.Units(ctx, names...)
+	units, err := im.machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return // it is only a note
 	}

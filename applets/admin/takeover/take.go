@@ -83,7 +83,7 @@ func (im taking) begin(ctx context.Context) error {
 		return err
 	}
 	servers := []string{wanted.OpenDKIM, wanted.Dovecot, wanted.Postfix, wanted.Nginx}
-	units, err := im.machine.Units(ctx, servers...)
+	units, err := im.machine.Systemd().Units(ctx, servers...)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (im *importer) oldUnits(ctx context.Context) ([]journal.Unit, error) {
 	for _, u := range pythonrelay.Units {
 		names = append(names, u.Name)
 	}
-	units, err := im.machine.Units(ctx, names...)
+	units, err := im.machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (im taking) keep(context.Context) error {
 		if !there {
 			continue
 		}
-		if err := im.machine.CopyTree(im.machine, name, path.Join(importKept, name), noOwner); err != nil {
+		if err := im.machine.CopyTree(im.machine.Tree, name, path.Join(importKept, name), noOwner); err != nil {
 			return err
 		}
 	}

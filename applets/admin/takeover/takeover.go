@@ -85,7 +85,7 @@ type importer struct {
 	options
 	env     *command.Env
 	machine host.Host // the one that becomes ours
-	source  host.Host // the one that has the old relay's files: the same, or a copy
+	source  host.Tree // the old relay's files: the machine's own, or a copy
 	now     time.Time
 
 	conversion *pythonrelay.Conversion
@@ -97,9 +97,9 @@ type importer struct {
 }
 
 func newImporter(env *command.Env, machine host.Host, opts options) *importer {
-	im := &importer{options: opts, env: env, machine: machine, source: machine, now: time.Now()}
+	im := &importer{options: opts, env: env, machine: machine, source: machine.Tree, now: time.Now()}
 	if opts.from != "" {
-		im.source = host.Host{Root: filepath.Join(machine.Root, opts.from)}
+		im.source = host.Tree{Root: filepath.Join(machine.Root, opts.from)}
 	}
 	return im
 }

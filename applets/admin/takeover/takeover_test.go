@@ -185,7 +185,7 @@ func crash(im *importer, at int) {
 		}
 		return run(ctx, name, args...)
 	}
-	im.source = im.machine
+	im.source = im.machine.Tree
 	_ = im.run(context.Background())
 }
 

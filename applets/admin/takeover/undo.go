@@ -81,7 +81,7 @@ func (im undo) stopNew(ctx context.Context) error {
 		}
 		return service(a) - service(b)
 	})
-	return errors.Join(im.machine.Systemctl(ctx, "stop", units...), im.machine.Systemctl(ctx, "disable", units...))
+	return errors.Join(im.machine.Systemd().Systemctl(ctx, "stop", units...), im.machine.Systemd().Systemctl(ctx, "disable", units...))
 }
 
 // reached reports whether the step has at least begun.
@@ -145,7 +145,7 @@ func (im undo) putBack(ctx context.Context) error {
 	if len(changed) > 0 {
 		im.say("put %d files back", len(changed))
 	}
-	return im.machine.Systemctl(ctx, "daemon-reload")
+	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }
 
 func (im undo) showUndo() {

@@ -38,7 +38,7 @@ func (im units) stopOld(ctx context.Context) error {
 			return err
 		}
 	}
-	return im.machine.Systemctl(ctx, "daemon-reload")
+	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }
 
 // mask stops units and keeps them from being started, by whomever. A mask takes the
@@ -57,12 +57,12 @@ func (im units) mask(ctx context.Context, units []journal.Unit) error {
 		}
 	}
 	if len(stop) > 0 {
-		if err := im.machine.Systemctl(ctx, "stop", stop...); err != nil {
+		if err := im.machine.Systemd().Systemctl(ctx, "stop", stop...); err != nil {
 			return err
 		}
 	}
 	if len(disable) > 0 {
-		if err := im.machine.Systemctl(ctx, "disable", disable...); err != nil {
+		if err := im.machine.Systemd().Systemctl(ctx, "disable", disable...); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func (im units) unmask(ctx context.Context) error {
 			return err
 		}
 	}
-	return im.machine.Systemctl(ctx, "daemon-reload")
+	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }
 
 func (im units) moveBack(file string) error {
@@ -55,7 +55,7 @@ func (im units) startOld(ctx context.Context) error {
 	if err := im.restore(ctx, "start", old); err != nil {
 		return err
 	}
-	if err := im.machine.Systemctl(ctx, "restart", wanted.Journald); err != nil {
+	if err := im.machine.Systemd().Systemctl(ctx, "restart", wanted.Journald); err != nil {
 		return err
 	}
 	// One after the other: a Postfix without Dovecot would put mail off for minutes.
@@ -89,7 +89,7 @@ func (im units) restore(ctx context.Context, verb string, units []journal.Unit) 
 		if len(calls[call]) == 0 {
 			continue
 		}
-		if err := im.machine.Systemctl(ctx, call, calls[call]...); err != nil {
+		if err := im.machine.Systemd().Systemctl(ctx, call, calls[call]...); err != nil {
 			return err
 		}
 	}

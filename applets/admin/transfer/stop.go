@@ -21,7 +21,7 @@ const NoteEach = 5 * time.Second
 // StopRelay stops mail and then our daemons, until the next run, also after a reboot.
 func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
 	names := append([]string{wanted.Target, "chatmaild-expire.service", wanted.PostfixInstance}, wanted.MailUnits()...)
-	units, err := machine.Units(ctx, names...)
+	units, err := machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error
 	say := func(format string, args ...any) { fmt.Fprintf(progress, "  "+format+"\n", args...) }
 	if len(enabled) > 0 {
 		say("disable %s", strings.Join(enabled, " "))
-		if err := machine.Systemctl(ctx, "disable", enabled...); err != nil {
+		if err := machine.Systemd().Systemctl(ctx, "disable", enabled...); err != nil {
 			return err
 		}
 	}
@@ -42,5 +42,5 @@ func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error
 	if err := machine.StopMail(ctx, say); err != nil {
 		return err
 	}
-	return machine.Systemctl(ctx, "stop", wanted.Target, "chatmaild-expire.service")
+	return machine.Systemd().Systemctl(ctx, "stop", wanted.Target, "chatmaild-expire.service")
 }
