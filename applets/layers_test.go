@@ -49,8 +49,8 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept packaging packaging/peer
-			packaging/sbom store/atomicfile`,
+		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept applets/service/retryafter packaging packaging/peer
+			packaging/sbom store/atomicfile store/disk`,
 		pure: `applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
@@ -77,7 +77,7 @@ var modules = map[string]string{
 	"golang.org/x/crypto":             "auth",
 	"golang.org/x/net":                "applets/service",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command
-		applets/expire store/census store/expire store/invites store/maildir store/safefs store/tokens`,
+		applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/web/signup",
 	"rsc.io/qr":         "packaging/www/qrcode",
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"chatmaild/mailfilter/ratelimit"
 )
 
 // maxNetworks bounds the networks whose rate is kept. When all of them are in
@@ -42,11 +44,8 @@ func (r *rate) take(p *Policy, client netip.Addr, now time.Time) Reason {
 // paidBack returns when one more will be paid back, and whether n in each period,
 // all at once if need be, allow it.
 func paidBack(at, now time.Time, n int, period time.Duration) (time.Time, bool) {
-	if at.Before(now) {
-		at = now
-	}
-	at = at.Add(period / time.Duration(n))
-	return at, at.Sub(now) <= period
+	owed, ok := ratelimit.Take(at.Sub(now), period/time.Duration(n), period)
+	return now.Add(owed), ok
 }
 
 func (r *rate) note(network netip.Prefix, at, now time.Time) {

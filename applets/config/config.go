@@ -183,11 +183,15 @@ func (c *Config) AddressDomain() string {
 	return c.MailDomain
 }
 
-// SelfSigned reports whether the relay makes its own certificate and needs no
-// DNS: its name starts with "_", or is an IPv4 literal.
-func (c *Config) SelfSigned() bool {
-	_, literal := c.IPv4()
-	return literal || strings.HasPrefix(c.MailDomain, "_")
+// SelfSigned reports whether the relay makes its own certificate and needs no DNS.
+func (c *Config) SelfSigned() bool { return SelfSigned(c.MailDomain) }
+
+// SelfSigned reports whether a relay makes its own certificate, by the rule that all
+// chatmail clients and relays know: it has an address in place of a name, or its
+// name starts with "_".
+func SelfSigned(domain string) bool {
+	_, err := netip.ParseAddr(domain)
+	return err == nil || strings.HasPrefix(domain, "_")
 }
 
 // ExternalTLS returns the paths of certificate and key that somebody else keeps.

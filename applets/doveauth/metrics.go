@@ -5,13 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/metric"
 	"chatmaild/auth"
 	"chatmaild/store/census"
+	"chatmaild/store/disk"
 	"chatmaild/store/expire"
 )
 
@@ -116,14 +116,14 @@ func (m *Metrics) open(conf *config.Config, rules *policy.Policy) {
 }
 
 func (m *Metrics) disk(dir string) {
-	var disk syscall.Statfs_t
-	if syscall.Statfs(dir, &disk) != nil {
+	usage, err := disk.Of(dir)
+	if err != nil {
 		return
 	}
-	m.diskFree.Set(float64(disk.Bavail) * float64(disk.Bsize))
-	m.diskSize.Set(float64(disk.Blocks) * float64(disk.Bsize))
-	m.inodesFree.Set(float64(disk.Ffree))
-	m.inodesTotal.Set(float64(disk.Files))
+	m.diskFree.Set(float64(usage.Free))
+	m.diskSize.Set(float64(usage.Size))
+	m.inodesFree.Set(float64(usage.FreeFiles))
+	m.inodesTotal.Set(float64(usage.Files))
 }
 
 func (m *Metrics) expiry(conf *config.Config) {

@@ -1,10 +1,8 @@
 package expire
 
 import (
-	"encoding/json"
 	"fmt"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"chatmaild/applets/command"
@@ -23,9 +21,7 @@ var whatExpires = map[expire.Reason]string{
 // asked; the journal has its summary line.
 func (job *expiry) print(env *command.Env, o expire.Outcome) error {
 	if job.json {
-		e := json.NewEncoder(env.Stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(o)
+		return command.PrintJSON(env.Stdout, o)
 	}
 	if !job.dryRun && !command.IsTerminal(env.Stdout) {
 		return nil
@@ -34,7 +30,7 @@ func (job *expiry) print(env *command.Env, o expire.Outcome) error {
 	if o.DryRun {
 		title = "would be deleted"
 	}
-	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	w := command.NewNumberTable(env.Stdout)
 	fmt.Fprintf(w, "%s\tcount\tsize\t\n", title)
 	for _, r := range expire.Reasons() {
 		t := o.Deleted[r.String()]
@@ -48,10 +44,11 @@ func (job *expiry) print(env *command.Env, o expire.Outcome) error {
 	return err
 }
 
-// showProgress tells a person at a terminal how far the walk is. The function it
-// returns ends that.
+// showProgress shows at a terminal how far the walk is. The function it returns ends
+// that.
 func showProgress(env *command.Env, mail *expire.Store, p *expire.Progress) (stop func()) {
-	if !command.IsTerminal(env.Stderr) {
+	line := command.NewProgress(env.Stderr)
+	if line == nil {
 		return func() {}
 	}
 	total, start := mail.Count(), time.Now()
@@ -63,9 +60,9 @@ func showProgress(env *command.Env, mail *expire.Store, p *expire.Progress) (sto
 		for {
 			select {
 			case <-tick.C:
-				fmt.Fprint(env.Stderr, "\r\033[K", progressLine(p.Mailboxes.Load(), total, time.Since(start)))
+				line.Show("%s", progressLine(p.Mailboxes.Load(), total, time.Since(start)))
 			case <-done:
-				fmt.Fprint(env.Stderr, "\r\033[K")
+				line.Clear()
 				return
 			}
 		}

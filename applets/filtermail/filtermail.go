@@ -4,13 +4,8 @@ package filtermail
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -22,6 +17,7 @@ import (
 	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"
 	"chatmaild/mailfilter/ratelimit"
+	"chatmaild/store/maildir"
 )
 
 // Outgoing passes mail of our users.
@@ -57,7 +53,7 @@ var Incoming = command.Command{
 			}
 			keys := verifier(conf, env.Log())
 			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
-				Mailboxes: mailboxes{conf.MailboxesDir},
+				Mailboxes: maildir.New(conf.MailboxesDir, conf.AddressDomain()),
 				Domains:   []string{conf.AddressDomain()},
 				DKIM:      keys,
 			})
@@ -123,33 +119,4 @@ func outgoing(conf *config.Config) (mailfilter.Policy, error) {
 		PassthroughSenders:    conf.PassthroughSenders,
 		PassthroughRecipients: conf.PassthroughRecipients,
 	})
-}
-
-// mailboxes is the directory of all mailboxes, each named by its address.
-type mailboxes struct{ dir string }
-
-var _ mailfilter.Mailboxes = mailboxes{}
-
-// EnforcesEncryption implements mailfilter.Mailboxes: a mailbox does unless it is there,
-// with a password, and has no file of this name. The password is looked at first: a
-// mailbox that comes between the two questions comes whole.
-func (m mailboxes) EnforcesEncryption(addr string) (bool, error) {
-	exists, err := m.has(addr, "password")
-	if err != nil || !exists {
-		return true, err
-	}
-	enforces, err := m.has(addr, "enforceE2EEincoming")
-	return enforces || err != nil, err
-}
-
-func (m mailboxes) has(addr, file string) (bool, error) {
-	_, err := os.Lstat(filepath.Join(m.dir, addr, file))
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	default:
-		return false, fmt.Errorf("looking whether a mailbox enforces encryption: %w", errors.Unwrap(err))
-	}
 }

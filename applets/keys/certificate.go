@@ -64,8 +64,11 @@ func ParsePair(certPEM, keyPEM []byte) (*Certificate, error) {
 }
 
 // SelfSigned reports whether no authority stands behind the certificate.
-func (c *Certificate) SelfSigned() bool {
-	return c.leaf.CheckSignature(c.leaf.SignatureAlgorithm, c.leaf.RawTBSCertificate, c.leaf.Signature) == nil
+func (c *Certificate) SelfSigned() bool { return SelfSigned(c.leaf) }
+
+// SelfSigned reports whether no authority stands behind a certificate.
+func SelfSigned(cert *x509.Certificate) bool {
+	return cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
 // Check says why the certificate cannot serve host at the given time.

@@ -11,10 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"chatmaild/auth"
+	"chatmaild/store/disk"
 )
 
 // fresh is for how long a measurement holds.
@@ -77,12 +77,9 @@ func measure(folder string) (s auth.State, err error) {
 	if s.Memory, err = parseMemory(string(memory)); err != nil {
 		return s, err
 	}
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(folder, &st); err != nil {
-		return s, fmt.Errorf("reading the free disk space: %w", err)
-	}
-	s.Disk = int64(st.Bavail) * st.Frsize
-	return s, nil
+	usage, err := disk.Of(folder)
+	s.Disk = usage.Free
+	return s, err
 }
 
 // parseLoad returns the load average of one minute from /proc/loadavg.

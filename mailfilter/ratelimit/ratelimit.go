@@ -88,12 +88,18 @@ func (l *Limiter) Allow(sender string) bool {
 	// The clock is read under the lock, or it could go back between two.
 	now := l.now()
 	p := l.buckets[hash%uint64(len(l.buckets))].find(hash, now)
-	whole := max(p.whole, now) + l.interval
-	if whole-now > l.burst {
-		return false
+	owed, ok := Take(p.whole-now, l.interval, l.burst)
+	if ok {
+		p.whole = now + owed
 	}
-	p.whole = whole
-	return true
+	return ok
+}
+
+// Take is the algorithm for one allowance: owed is how long it takes until the allowance
+// is whole. It returns how long that takes after one more, and whether that is allowed.
+func Take(owed, interval, burst time.Duration) (after time.Duration, ok bool) {
+	after = max(owed, 0) + interval
+	return after, after <= burst
 }
 
 // find returns the place of the sender; else a free one, which it gives to the

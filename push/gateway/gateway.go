@@ -12,10 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"chatmaild/applets/service/retryafter"
 	"chatmaild/push"
 )
 
@@ -154,19 +154,9 @@ func (g *Gateway) answered(resp *http.Response) push.Result {
 
 // retryAfter reads the header of that name: seconds, or a date (RFC 9110 §10.2.3).
 func (g *Gateway) retryAfter(resp *http.Response) time.Duration {
-	return parseRetryAfter(resp.Header.Get("Retry-After"), g.now())
+	now := g.now()
+	return min(max(retryafter.Parse(resp.Header.Get("Retry-After"), now).Sub(now), 0), maxRetryAfter)
 }
 
 // maxRetryAfter is more than any notification waits.
 const maxRetryAfter = 24 * time.Hour
-
-func parseRetryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
-}

@@ -160,16 +160,6 @@ func TestManyShareFewConnections(t *testing.T) {
 	}
 }
 
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("120")
-	f.Add("Sun, 22 Nov 2026 12:01:00 GMT")
-	f.Fuzz(func(t *testing.T, text string) {
-		if d := parseRetryAfter(text, noon); d < 0 || d > maxRetryAfter {
-			t.Errorf("parseRetryAfter(%q) = %v", text, d)
-		}
-	})
-}
-
 // TestAsk has a service that is there whatever it thinks of being asked, and none that
 // is behind a proxy alone.
 func TestAsk(t *testing.T) {

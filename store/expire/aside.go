@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"chatmaild/store/maildir"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -94,7 +96,7 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 		return Tally{}, false, err
 	}
 	var files Tally
-	switch st, err := d.stat(passwordFile); {
+	switch st, err := d.stat(maildir.PasswordFile); {
 	case gone(err):
 	case err != nil:
 		return Tally{}, false, err
@@ -105,7 +107,7 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 			if back || err != nil {
 				return Tally{}, false, err
 			}
-		} else if err := d.unlink(passwordFile); err != nil {
+		} else if err := d.unlink(maildir.PasswordFile); err != nil {
 			return Tally{}, false, err
 		}
 		files.add(Tally{1, st.Size})
@@ -132,8 +134,8 @@ func (r *Deleter) putBack(old dir, name string) (back bool, err error) {
 		return false, err
 	}
 	defer now.close()
-	if _, err := now.stat(passwordFile); err == nil {
-		return false, old.unlink(passwordFile)
+	if _, err := now.stat(maildir.PasswordFile); err == nil {
+		return false, old.unlink(maildir.PasswordFile)
 	} else if !gone(err) {
 		return false, err
 	}

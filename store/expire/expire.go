@@ -101,7 +101,7 @@ func (x *expirer) mailbox(m *mailbox) bool {
 	}
 	reason, err := x.plan.mailbox(m.login)
 	if err != nil {
-		x.faults.add("dating the last login", err, m.name, passwordFile)
+		x.faults.add("dating the last login", err, m.name, maildir.PasswordFile)
 	}
 	if reason == Keep {
 		return true

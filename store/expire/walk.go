@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"chatmaild/store/maildir"
 )
 
 // folder is one of the three of a Maildir in which messages lie.
@@ -20,9 +22,6 @@ const (
 	fresh folder = "new"
 	tmp   folder = "tmp"
 )
-
-// passwordFile is what makes a folder a mailbox.
-const passwordFile = "password"
 
 // mailbox is one folder of the store whose name is an address.
 type mailbox struct {
@@ -144,14 +143,14 @@ func (w *worker) mailbox(name string) {
 	}
 	defer d.close()
 	m := &mailbox{dir: d, name: name}
-	st, err := d.stat(passwordFile)
+	st, err := d.stat(maildir.PasswordFile)
 	switch {
 	case err == nil && isRegular(st):
 		m.password, m.login = true, st.Mtim.Sec
 	case err == nil: // somebody's link or folder; the mailbox is left as it is
 		m.password, m.login = true, 0
 	case !gone(err):
-		w.faults.add("looking at a password file", err, name, passwordFile)
+		w.faults.add("looking at a password file", err, name, maildir.PasswordFile)
 		return
 	}
 	if !w.visitor.mailbox(m) {

@@ -23,7 +23,7 @@ func (s *Store) Each(yield func(mailaddr.Address) error) error {
 		if err != nil || addr.String() != name {
 			return nil
 		}
-		if unix.Faccessat(dir, name+"/"+passwordFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		if unix.Faccessat(dir, name+"/"+PasswordFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
 			return nil
 		}
 		return yield(addr)

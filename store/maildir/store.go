@@ -16,12 +16,6 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Names within a mailbox.
-const (
-	passwordFile = "password"
-	enforceFile  = "enforceE2EEincoming"
-)
-
 // Prefixes of folders that are no mailboxes. An Address holds an "@", and what
 // follows these never does.
 const (
@@ -58,7 +52,7 @@ func (s *Store) Home(addr mailaddr.Address) string {
 }
 
 func (s *Store) passwordPath(addr mailaddr.Address) string {
-	return s.dir + "/" + addr.String() + "/" + passwordFile
+	return s.dir + "/" + addr.String() + "/" + PasswordFile
 }
 
 // Password implements auth.Mailboxes. An empty, overlong or unreadable file has
@@ -124,10 +118,10 @@ func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err
 			os.RemoveAll(temp)
 		}
 	}()
-	if err := write(filepath.Join(temp, enforceFile), "", now); err != nil {
+	if err := write(filepath.Join(temp, EnforceFile), "", now); err != nil {
 		return err
 	}
-	if err := write(filepath.Join(temp, passwordFile), stored, now); err != nil {
+	if err := write(filepath.Join(temp, PasswordFile), stored, now); err != nil {
 		return err
 	}
 	if err := atomicfile.SyncDir(temp); err != nil {

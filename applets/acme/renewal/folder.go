@@ -70,15 +70,10 @@ func leaf(chain []byte, key crypto.Signer) *x509.Certificate {
 		return nil
 	}
 	pair, err := tls.X509KeyPair(chain, keyPEM)
-	if err != nil || SelfSigned(pair.Leaf) {
+	if err != nil || keys.SelfSigned(pair.Leaf) {
 		return nil
 	}
 	return pair.Leaf
-}
-
-// SelfSigned reports whether no authority stands behind the certificate.
-func SelfSigned(cert *x509.Certificate) bool {
-	return cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
 func (f Folder) saveState(s State) error {

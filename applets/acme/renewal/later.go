@@ -3,8 +3,9 @@ package renewal
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
+
+	"chatmaild/applets/service/retryafter"
 )
 
 // maxLater bounds for how long an authority can keep us from asking again.
@@ -38,7 +39,7 @@ type listener struct {
 func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(r)
 	if err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
-		if until := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); !until.IsZero() {
+		if until := retryafter.Parse(resp.Header.Get("Retry-After"), time.Now()); !until.IsZero() {
 			l.until = until
 		}
 	}
@@ -51,17 +52,4 @@ func (l *listener) later(err error) error {
 		return err
 	}
 	return &laterError{err, l.until}
-}
-
-// parseRetryAfter reads seconds or a date (RFC 9110 §10.2.3). Anything else is
-// the zero time.
-func parseRetryAfter(value string, now time.Time) time.Time {
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return now.Add(time.Duration(seconds) * time.Second)
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return time.Time{}
-	}
-	return at
 }

@@ -8,23 +8,6 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
-func TestParseRetryAfter(t *testing.T) {
-	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Time{
-		"3600":                          now.Add(time.Hour),
-		"0":                             now,
-		"Sun, 01 Mar 2026 12:30:00 GMT": time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC),
-		"":                              {},
-		"-1":                            {},
-		"soon":                          {},
-		"99999999999999999999":          {},
-	} {
-		if got := parseRetryAfter(value, now); !got.Equal(want) {
-			t.Errorf("%q: got %v, want %v", value, got, want)
-		}
-	}
-}
-
 // TestLater holds that an authority that says when to come again is not asked
 // earlier, and cannot send us away for good.
 func TestLater(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/echobot/bot"
 	"chatmaild/auth"
+	"chatmaild/store/maildir"
 )
 
 // echoBot returns who the bot is: the one that is there, else a new one; nil if
@@ -34,17 +35,17 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]wanted.File, error) {
 		return nil, err
 	}
 	home := p.Conf.EchobotMailbox()
-	password, err := p.echoBotPassword(filepath.Join(home, "password"), id.Password)
+	password, err := p.echoBotPassword(filepath.Join(home, maildir.PasswordFile), id.Password)
 	if err != nil {
 		return nil, err
 	}
-	password.Path = filepath.Join(home, "password")
+	password.Path = filepath.Join(home, maildir.PasswordFile)
 	return []wanted.File{
 		{
 			Path: p.Conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: wanted.EchobotUser, Group: wanted.EchobotUser,
 			Unit: wanted.Echobot, Secret: true,
 		},
-		{Path: filepath.Join(home, "enforceE2EEincoming"), Mode: 0o600, Owner: "vmail", Group: "vmail"},
+		{Path: filepath.Join(home, maildir.EnforceFile), Mode: 0o600, Owner: "vmail", Group: "vmail"},
 		password,
 	}, nil
 }

@@ -8,8 +8,9 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
+
+	"chatmaild/applets/config"
 )
 
 // connectTimeout bounds a TCP handshake: whoever does not answer by then is
@@ -53,10 +54,8 @@ func (r *Relay) MailDomain() string {
 	return r.Host
 }
 
-// SelfSigned reports whether the relay makes its own certificate, by the rule
-// that all chatmail clients and relays know: there is no name, or it starts with
-// "_".
-func (r *Relay) SelfSigned() bool { return r.Literal() || strings.HasPrefix(r.Host, "_") }
+// SelfSigned reports whether the relay makes its own certificate.
+func (r *Relay) SelfSigned() bool { return config.SelfSigned(r.Host) }
 
 // Records is the machine's way to look names up.
 func (n *Network) Records() *net.Resolver {

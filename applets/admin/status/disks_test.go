@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/store/disk"
 )
 
 func TestJudgeDisk(t *testing.T) {
@@ -12,23 +13,23 @@ func TestJudgeDisk(t *testing.T) {
 	needs := diskNeeds{queue: 50 * mega, accounts: giga}
 	tests := []struct {
 		name  string
-		disk  host.Disk
+		disk  disk.Usage
 		needs diskNeeds
 		level level
 		words string
 	}{
-		{"much", host.Disk{Free: 50 * giga, Size: 100 * giga}, needs, fine, "50.0 GB free of 100.0 GB (50 %)"},
-		{"little", host.Disk{Free: 9 * giga, Size: 100 * giga}, needs, notice, "(9 %)"},
-		{"no accounts", host.Disk{Free: giga - 1, Size: 2 * giga}, needs, trouble, "below min_free_disk_space"},
-		{"no accounts any more, but mail", host.Disk{Free: 50 * mega, Size: 2 * giga}, needs, trouble, "below min_free_disk_space"},
-		{"no mail", host.Disk{Free: 50*mega - 1, Size: 2 * giga}, needs, trouble, "Postfix, which refuses mail"},
-		{"the mailboxes' alone, full", host.Disk{Size: giga}, diskNeeds{accounts: 0}, trouble, "mail waits for room"},
-		{"no more files", host.Disk{Free: 50 * giga, Size: 100 * giga, Files: 1000}, needs, trouble, "not one more file"},
-		{"the last file", host.Disk{Free: 50 * giga, Size: 100 * giga, Files: 1000, FreeFiles: 1}, needs, fine, ""},
-		{"btrfs counts no files", host.Disk{Free: 50 * giga, Size: 100 * giga}, needs, fine, ""},
+		{"much", disk.Usage{Free: 50 * giga, Size: 100 * giga}, needs, fine, "50.0 GB free of 100.0 GB (50 %)"},
+		{"little", disk.Usage{Free: 9 * giga, Size: 100 * giga}, needs, notice, "(9 %)"},
+		{"no accounts", disk.Usage{Free: giga - 1, Size: 2 * giga}, needs, trouble, "below min_free_disk_space"},
+		{"no accounts any more, but mail", disk.Usage{Free: 50 * mega, Size: 2 * giga}, needs, trouble, "below min_free_disk_space"},
+		{"no mail", disk.Usage{Free: 50*mega - 1, Size: 2 * giga}, needs, trouble, "Postfix, which refuses mail"},
+		{"the mailboxes' alone, full", disk.Usage{Size: giga}, diskNeeds{accounts: 0}, trouble, "mail waits for room"},
+		{"no more files", disk.Usage{Free: 50 * giga, Size: 100 * giga, Files: 1000}, needs, trouble, "not one more file"},
+		{"the last file", disk.Usage{Free: 50 * giga, Size: 100 * giga, Files: 1000, FreeFiles: 1}, needs, fine, ""},
+		{"btrfs counts no files", disk.Usage{Free: 50 * giga, Size: 100 * giga}, needs, fine, ""},
 	}
 	for _, tt := range tests {
-		l, words, hint := judgeDisk(tt.disk, tt.needs)
+		l, words, hint := judgeDisk(host.Disk{Usage: tt.disk}, tt.needs)
 		if l != tt.level || !strings.Contains(words, tt.words) || (hint == "") != (l == fine) {
 			t.Errorf("%s: got %v, %q, hint %q; want %v, %q", tt.name, l, words, hint, tt.level, tt.words)
 		}

@@ -14,6 +14,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 	"chatmaild/auth"
+	"chatmaild/store/maildir"
 )
 
 // note is something that the operator should know before or after a takeover.
@@ -67,7 +68,7 @@ func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) 
 		} else {
 			a.schemes[auth.Scheme(text)]++
 		}
-		if source.IsFile(path.Join(box, "enforceE2EEincoming")) {
+		if source.IsFile(path.Join(box, maildir.EnforceFile)) {
 			a.enforced++
 		}
 		if source.IsFile(path.Join(box, "metadata.json")) {

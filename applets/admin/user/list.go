@@ -16,6 +16,7 @@ import (
 	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
+	"chatmaild/store/maildir"
 )
 
 // state is what list tells about each account.
@@ -105,7 +106,7 @@ func (u *users) details(addr mailaddr.Address) (any, error) {
 		return nil, err
 	}
 	d.Scheme = auth.Scheme(stored)
-	_, err = os.Lstat(filepath.Join(d.Home, "enforceE2EEincoming"))
+	_, err = os.Lstat(filepath.Join(d.Home, maildir.EnforceFile))
 	d.EncryptedOnly = err == nil
 	err = filepath.WalkDir(d.Home, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

@@ -1,4 +1,4 @@
-package filtermail
+package maildir
 
 import (
 	"os"
@@ -38,7 +38,7 @@ func TestEnforcesEncryption(t *testing.T) {
 		{addr: "file@chat.example", want: true, fault: "not a directory"},
 		{addr: "loop@chat.example", want: true, fault: "too many levels of symbolic links"},
 	} {
-		got, err := mailboxes{dir}.EnforcesEncryption(tt.addr)
+		got, err := New(dir, "chat.example").EnforcesEncryption(tt.addr)
 		if got != tt.want || (err != nil) != (tt.fault != "") {
 			t.Errorf("%s: got %t, %v; want %t", tt.addr, got, err, tt.want)
 		}

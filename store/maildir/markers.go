@@ -1,0 +1,39 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// The files in a mailbox that are ours.
+const (
+	PasswordFile = "password"            // makes a directory a mailbox
+	EnforceFile  = "enforceE2EEincoming" // present: cleartext from outside is refused
+)
+
+// EnforcesEncryption reports whether a mailbox refuses cleartext: unless it exists, with
+// a password, and has no EnforceFile. The password is looked at first: a mailbox that
+// comes between the two questions comes whole.
+func (s *Store) EnforcesEncryption(addr string) (bool, error) {
+	exists, err := s.has(addr, PasswordFile)
+	if err != nil || !exists {
+		return true, err
+	}
+	enforces, err := s.has(addr, EnforceFile)
+	return enforces || err != nil, err
+}
+
+func (s *Store) has(addr, file string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(s.dir, addr, file))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	default:
+		return false, fmt.Errorf("looking for a file in a mailbox: %w", errors.Unwrap(err))
+	}
+}
