@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"os"
 	"os/exec"
@@ -9,8 +10,8 @@ import (
 	"time"
 )
 
-// A dict server that knows nothing and looks nothing up is the floor: what the
-// same requests cost in Go and in the kernel alone.
+// A server that knows nothing and looks nothing up is the floor: what the same
+// requests cost in Go and in the kernel alone.
 
 // startFloor runs this program as a floor, in a process of its own.
 func startFloor(dir string) (*daemon, error) {
@@ -19,11 +20,11 @@ func startFloor(dir string) (*daemon, error) {
 		return nil, err
 	}
 	socket := filepath.Join(dir, "floor.socket")
-	d := &daemon{cmd: exec.Command(self, "-floor", socket), socket: socket}
-	return d, d.start(filepath.Join(dir, "floor.log"), 10*time.Second)
+	d := &daemon{cmd: exec.Command(self, "-floor", socket), all: socket}
+	return d, d.start(filepath.Join(dir, "floor.log"), "", 10*time.Second)
 }
 
-// floor answers each look-up and each commit on a socket.
+// floor answers each login, look-up and commit on a socket.
 func floor(socket string) error {
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -47,10 +48,16 @@ func answer(c net.Conn) {
 			return
 		}
 		reply := ""
-		switch line[0] {
-		case 'L':
-			reply = "O{}\n"
-		case 'C':
+		switch command, _, _ := bytes.Cut(line[:len(line)-1], []byte{'\t'}); string(command) {
+		case "VERSION":
+			reply = "SPID\t1\n"
+		case "CPID":
+			reply = "DONE\n"
+		case "AUTH":
+			reply = "OK\t1\tuser=a\n"
+		case "USER":
+			reply = "USER\t1\ta\n"
+		case "C1":
 			reply = "O1\n"
 		default:
 			continue

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -13,13 +14,26 @@ import (
 
 // load is what clients send.
 type load struct {
-	name      string
-	conns     int
-	redial    bool // a new connection for each request
-	oneCore   bool // shared by the clients and the daemon
-	lastlogin bool // to lastlogin instead of doveauth
-	request   func(*rand.Rand) (lines, answer string)
+	name    string
+	conns   int
+	redial  bool // a new connection for each request
+	oneCore bool // shared by the clients and the daemon
+	protocol
+	request func(r *rand.Rand, id int) (lines, answer string)
 }
+
+// protocol is what a daemon is asked by, and at which of its sockets.
+type protocol struct {
+	socket string
+	hello  string // what a client says first
+	ready  string // what the last line begins with that the daemon says first
+}
+
+var (
+	sasl      = protocol{"auth-sasl", "VERSION\t1\t2\nCPID\t1\n", "DONE"}
+	userdb    = protocol{"auth-userdb", "VERSION\t1\t2\n", "SPID"}
+	lastlogin = protocol{"lastlogin", "H3\t2\t0\t\tauth\n", ""}
+)
 
 // result is what came of one run.
 type result struct {
@@ -28,36 +42,35 @@ type result struct {
 	cpu      float64 // the daemon's seconds for each request
 }
 
-// handedOn asks for an account whose hash Dovecot checks, as the peers have it.
-func handedOn(r *rand.Rand) (string, string) {
-	u := userName("old", r.IntN(oldUsers))
-	return fmt.Sprintf("Lshared/passdb/some password\"%s\"192.0.2.1\t%s\n", u, u), "O{"
+// remembered logs in an account whose login doveauth remembers.
+func remembered(r *rand.Rand, id int) (string, string) {
+	return login(userName("new", r.IntN(newUsers)), id)
 }
 
-// remembered asks for an account that doveauth checks, with the right password.
-func remembered(r *rand.Rand) (string, string) {
-	u := userName("new", r.IntN(newUsers))
-	return fmt.Sprintf("Lshared/passdb/%s\"%s\"192.0.2.1\t%s\n", password, u, u), "O{"
+// create logs in an account that there is not.
+func create(r *rand.Rand, id int) (string, string) {
+	return login(fmt.Sprintf("c%012x@%s", r.Uint64()>>16, domain), id)
 }
 
-func wrong(r *rand.Rand) (string, string) {
-	u := userName("new", r.IntN(newUsers))
-	return fmt.Sprintf("Lshared/passdb/a wrong password\"%s\"192.0.2.1\t%s\n", u, u), "O{"
+// login is a login as Postfix sends it.
+func login(user string, id int) (string, string) {
+	response := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
+	return fmt.Sprintf("AUTH\t%d\tPLAIN\tservice=smtp\tnologin\trip=192.0.2.1\tsecured\tresp=%s\n", id, response), "OK\t"
 }
 
-func create(r *rand.Rand) (string, string) {
-	u := fmt.Sprintf("c%012x@%s", r.Uint64()>>16, domain)
-	return fmt.Sprintf("Lshared/passdb/%s\"%s\"192.0.2.1\t%s\n", password, u, u), "O{"
+// lookUp asks for an account as lmtp does.
+func lookUp(r *rand.Rand, id int) (string, string) {
+	return fmt.Sprintf("USER\t%d\t%s\tservice=lmtp\n", id, userName("old", r.IntN(oldUsers))), "USER\t"
 }
 
-func lastLogin(r *rand.Rand) (string, string) {
+func lastLogin(r *rand.Rand, _ int) (string, string) {
 	u := userName("old", r.IntN(oldUsers))
 	return fmt.Sprintf("B1\t%s\nS1\tshared/last-login/%s\t%d\nC1\n", u, u, time.Now().Unix()), "O"
 }
 
 // of returns the daemon that the load is for.
 func (l load) of(r *relay) *daemon {
-	if l.lastlogin {
+	if l.protocol == lastlogin {
 		return r.lastlogin
 	}
 	return r.doveauth
@@ -83,7 +96,7 @@ func (l load) run(d *daemon, length time.Duration) (result, error) {
 	cpu, start := d.cpu(), time.Now()
 	for range l.conns {
 		clients.Go(func() {
-			took, err := l.client(d.socket, start.Add(length))
+			took, err := l.client(d.at(l.socket), start.Add(length))
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, took...)
@@ -115,15 +128,13 @@ func (l load) client(socket string, until time.Time) (took []time.Duration, err 
 			c.Close()
 		}
 	}()
-	for time.Now().Before(until) {
-		lines, want := l.request(r)
+	for id := 1; time.Now().Before(until); id++ {
+		lines, want := l.request(r, id)
 		start := time.Now()
 		if c == nil {
-			if c, err = net.Dial("unix", socket); err != nil {
+			if c, in, err = l.dial(socket); err != nil {
 				return took, err
 			}
-			in = bufio.NewReader(c)
-			lines = "H3\t2\t0\t\tauth\n" + lines
 		}
 		if _, err := c.Write([]byte(lines)); err != nil {
 			return took, err
@@ -142,4 +153,22 @@ func (l load) client(socket string, until time.Time) (took []time.Duration, err 
 		}
 	}
 	return took, nil
+}
+
+// dial connects, and returns when both sides have introduced themselves.
+func (p protocol) dial(socket string) (net.Conn, *bufio.Reader, error) {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := c.Write([]byte(p.hello)); err != nil {
+		return nil, nil, err
+	}
+	in := bufio.NewReader(c)
+	for line := ""; !strings.HasPrefix(line, p.ready); {
+		if line, err = in.ReadString('\n'); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c, in, nil
 }

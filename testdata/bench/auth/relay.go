@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -21,7 +20,7 @@ const (
 	password = "a long and random one"
 	oldUsers = 100_000 // with SHA512-CRYPT, of the Python relay
 	newUsers = 500     // with bcrypt, all remembered
-	unseen   = 5000    // with bcrypt, and with a true SHA512-CRYPT, none seen before
+	seen     = 2000    // with bcrypt, of logins through Dovecot
 )
 
 // relay is what is measured.
@@ -47,12 +46,11 @@ func startRelay(binary, dir string) (r *relay, err error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
-	for name, d := range map[string]**daemon{"doveauth": &r.doveauth, "lastlogin": &r.lastlogin} {
-		if *d, err = startDaemon(r.binary, name, dir); err != nil {
-			return nil, err
-		}
+	if r.doveauth, err = startDaemon(r.binary, "doveauth", dir, sasl.socket); err != nil {
+		return nil, err
 	}
-	return r, nil
+	r.lastlogin, err = startDaemon(r.binary, "lastlogin", dir, lastlogin.socket)
+	return r, err
 }
 
 // prepare writes the configuration and the accounts.
@@ -81,31 +79,11 @@ max_network_registrations_per_hour = 1000000000
 			return err
 		}
 	}
-	for i := range newUsers {
-		if err := account(filepath.Join(mail, userName("new", i)), stored); err != nil {
-			return err
-		}
-	}
-	return r.giveToVmail(mail)
-}
-
-// prepareUnseen writes the accounts that only logins through Dovecot use.
-func (r *relay) prepareUnseen() error {
-	bcrypt, err := auth.Hash(password, auth.MinCost)
-	if err != nil {
-		return err
-	}
-	crypt, err := exec.Command("doveadm", "pw", "-s", "SHA512-CRYPT", "-p", password).Output()
-	if err != nil {
-		return fmt.Errorf("doveadm pw: %w", err)
-	}
-	mail := filepath.Join(r.dir, "mail")
-	for i := range unseen {
-		if err := account(filepath.Join(mail, userName("fresh", i)), bcrypt); err != nil {
-			return err
-		}
-		if err := account(filepath.Join(mail, userName("crypt", i)), strings.TrimSpace(string(crypt))); err != nil {
-			return err
+	for kind, n := range map[string]int{"new": newUsers, "seen": seen} {
+		for i := range n {
+			if err := account(filepath.Join(mail, userName(kind, i)), stored); err != nil {
+				return err
+			}
 		}
 	}
 	return r.giveToVmail(mail)
@@ -139,20 +117,22 @@ func (r *relay) stop() {
 	}
 }
 
-// iterate walks over all users as "doveadm user '*'" does.
+// iterate lists all users as "doveadm user '*'" does.
 func (r *relay) iterate() (n int, took time.Duration, err error) {
-	c, err := net.Dial("unix", r.doveauth.socket)
+	c, in, err := userdb.dial(r.doveauth.at(userdb.socket))
 	if err != nil {
 		return 0, 0, err
 	}
 	defer c.Close()
 	start := time.Now()
-	if _, err := c.Write([]byte("H3\t2\t0\t\tauth\nI0\t0\tshared/userdb/\t\n")); err != nil {
+	if _, err := c.Write([]byte("LIST\t1\tuser=*\n")); err != nil {
 		return 0, 0, err
 	}
-	for in := bufio.NewScanner(c); in.Scan() && in.Text() != ""; n++ {
+	for ; ; n++ {
+		if line, err := in.ReadString('\n'); err != nil || strings.HasPrefix(line, "DONE") {
+			return n, time.Since(start), err
+		}
 	}
-	return n, time.Since(start), nil
 }
 
 // memory is doveauth's share of the machine's memory, in MiB.
@@ -172,20 +152,29 @@ func (r *relay) memory() float64 {
 
 // daemon is a running applet.
 type daemon struct {
-	cmd    *exec.Cmd
-	socket string
+	cmd *exec.Cmd
+	dir string // of its sockets
+	all string // one socket instead, for whatever is asked
 }
 
-func startDaemon(binary, name, dir string) (*daemon, error) {
-	d := &daemon{
-		cmd:    exec.Command(binary, name, "--config", filepath.Join(dir, "chatmail.toml")),
-		socket: filepath.Join(dir, "run", name+".socket"),
+// at is where the daemon answers under that name.
+func (d *daemon) at(name string) string {
+	if d.all != "" {
+		return d.all
 	}
-	return d, d.start(filepath.Join(dir, name+".log"), 30*time.Second)
+	return filepath.Join(d.dir, name+".socket")
+}
+
+func startDaemon(binary, name, dir, socket string) (*daemon, error) {
+	d := &daemon{
+		cmd: exec.Command(binary, name, "--config", filepath.Join(dir, "chatmail.toml")),
+		dir: filepath.Join(dir, "run"),
+	}
+	return d, d.start(filepath.Join(dir, name+".log"), socket, 30*time.Second)
 }
 
 // start returns once the daemon answers.
-func (d *daemon) start(logFile string, atMost time.Duration) error {
+func (d *daemon) start(logFile, socket string, atMost time.Duration) error {
 	log, err := os.Create(logFile)
 	if err != nil {
 		return err
@@ -196,7 +185,7 @@ func (d *daemon) start(logFile string, atMost time.Duration) error {
 		return err
 	}
 	for end := time.Now().Add(atMost); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("unix", d.socket)
+		c, err := net.Dial("unix", d.at(socket))
 		if err == nil {
 			c.Close()
 			return nil

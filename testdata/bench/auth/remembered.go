@@ -30,7 +30,7 @@ func (r *relay) rememberAll() error {
 		}
 	}
 	r.doveauth.stop()
-	fresh, err := startDaemon(r.binary, "doveauth", r.dir)
+	fresh, err := startDaemon(r.binary, "doveauth", r.dir, sasl.socket)
 	if err != nil {
 		return err
 	}
@@ -50,9 +50,8 @@ func (r *relay) rememberAll() error {
 // eachSeen logs in each account once, and says on a terminal how far it is.
 func (r *relay) eachSeen(round string) (time.Duration, error) {
 	var next atomic.Int64
-	all := load{conns: 10, request: func(*rand.Rand) (string, string) {
-		u := userName("seen", int(next.Add(1)-1)%seenUsers)
-		return fmt.Sprintf("Lshared/passdb/%s\"%s\"192.0.2.1\t%s\n", password, u, u), "O{"
+	all := load{conns: 10, protocol: sasl, request: func(_ *rand.Rand, id int) (string, string) {
+		return login(userName("seen", int(next.Add(1)-1)%seenUsers), id)
 	}}
 	start := time.Now()
 	for next.Load() < seenUsers {
