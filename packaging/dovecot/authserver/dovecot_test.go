@@ -1,0 +1,265 @@
+package authserver
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// record makes the dialogues of testdata anew: -args -record DIRECTORY.
+var record = flag.String("record", "", "write what the real Dovecot says into this `directory`")
+
+// dovecot is the machine's own Dovecot, with our server in this process.
+type dovecot struct {
+	dir, conf string
+	port      int
+}
+
+// startDovecot runs the server's sockets and Dovecot in a directory of their own.
+func startDovecot(t *testing.T) *dovecot {
+	t.Helper()
+	program, err := exec.LookPath("dovecot")
+	if err != nil || os.Getuid() != 0 {
+		t.Skip("SKIPPED: it needs root and Debian's dovecot-imapd")
+	}
+	version, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not t.TempDir: a socket's path may have 107 bytes, and imap-login must get in.
+	dir, err := os.MkdirTemp("", "auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	d := &dovecot{dir: dir, conf: filepath.Join(dir, "dovecot.conf"), port: freePort(t)}
+	for _, err := range []error{os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "mail"), 0o777), os.Chmod(filepath.Join(dir, "mail"), 0o777)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.serve(t)
+	conf := config24
+	if strings.HasPrefix(string(version), "2.3.") {
+		conf = config23
+	}
+	conf = strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(d.port)).Replace(conf)
+	if err := os.WriteFile(d.conf, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-F", "-c", d.conf)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("Dovecot's log:\n%s", log)
+		}
+	})
+	return d
+}
+
+// serve listens on the four sockets, until the test ends.
+func (d *dovecot) serve(t *testing.T) {
+	t.Helper()
+	s := &Server{
+		Handler: &accounts{names: []string{alice}}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), PID: os.Getpid(),
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	for name, serve := range map[string]func(context.Context, net.Listener) error{
+		"login": s.ServeLogin, "sasl": s.ServeSASL, "master": s.ServeMaster, "userdb": s.ServeUserdb,
+	} {
+		l, err := net.Listen("unix", d.socket(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(d.socket(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		serving.Go(func() {
+			if err := serve(ctx, &recording{Listener: l, name: name}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		stop()
+		serving.Wait()
+	})
+}
+
+func (d *dovecot) socket(name string) string { return filepath.Join(d.dir, name) }
+
+func (d *dovecot) doveadm(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("doveadm", append([]string{"-c", d.conf}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Sprintf("%s%v", out, err)
+	}
+	return string(out)
+}
+
+// imap sends commands and returns the last line that answers the last of them.
+func (d *dovecot) imap(t *testing.T, commands ...string) string {
+	t.Helper()
+	conn := d.dial(t)
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(conn)
+	line, err := lines.ReadString('\n')
+	for _, command := range commands {
+		fmt.Fprintf(conn, "%s\r\n", command)
+		for line = "*"; err == nil && strings.HasPrefix(line, "*"); {
+			line, err = lines.ReadString('\n')
+		}
+	}
+	if err != nil {
+		t.Fatalf("after %q: %v", line, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+func (d *dovecot) dial(t *testing.T) net.Conn {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", d.port))
+		if err == nil {
+			return conn
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// TestDovecot has the machine's Dovecot, 2.3 or 2.4, ask for everything it can.
+func TestDovecot(t *testing.T) {
+	d := startDovecot(t)
+	for _, test := range []struct {
+		commands []string
+		want     string
+	}{
+		{[]string{"a LOGIN A@chat.example right"}, "a OK "},
+		{[]string{"a LOGIN a@chat.example wrong"}, "a NO [AUTHENTICATIONFAILED]"},
+		{[]string{"a LOGIN a@chat.example fault"}, "a NO [UNAVAILABLE]"},
+		{[]string{"a AUTHENTICATE PLAIN " + plain(alice, "right")}, "a OK "},
+		{[]string{"a AUTHENTICATE PLAIN", plain(alice, "right")}, "a OK "},
+		{[]string{"a AUTHENTICATE PLAIN", plain("b@chat.example\x00"+alice, "right")}, "a NO [AUTHENTICATIONFAILED]"},
+		{[]string{"a AUTHENTICATE PLAIN", "*", "b LOGIN a@chat.example right"}, "b OK "},
+		{[]string{"a AUTHENTICATE PLAIN", "====", "b LOGIN a@chat.example right"}, "b OK "},
+		{[]string{"a LOGIN a@chat.example wrong", "b LOGIN a@chat.example right"}, "b OK "},
+	} {
+		if got := d.imap(t, test.commands...); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%q: got %q, want %q", test.commands, got, test.want)
+		}
+	}
+	for _, test := range []struct {
+		want string
+		args []string
+	}{
+		{alice + "\n", []string{"user", "*"}},
+		{"mail", []string{"user", alice}},
+		{"doesn't exist", []string{"user", "b@chat.example"}},
+		{"auth succeeded", []string{"auth", "test", "-a", d.socket("sasl"), alice, "right"}},
+		{"auth failed", []string{"auth", "test", "-a", d.socket("sasl"), alice, "wrong"}},
+		{"auth succeeded", []string{"auth", "login", "-a", d.socket("login"), "-m", d.socket("master"), alice, "right"}},
+		{"passdb: " + alice, []string{"auth", "lookup", "-a", d.socket("userdb"), alice}},
+		{"INBOX", []string{"mailbox", "list", "-u", alice}},
+	} {
+		if got := d.doveadm(t, test.args...); !strings.Contains(got, test.want) {
+			t.Errorf("doveadm %q: got %q, want %q in it", test.args, got, test.want)
+		}
+	}
+}
+
+const config23 = `
+base_dir = DIR/run
+state_dir = DIR/state
+log_path = DIR/log
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+auth_socket_path = DIR/userdb
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+first_valid_gid = 1
+mail_home = DIR/mail/%u
+mail_location = maildir:~
+service imap-login {
+  chroot =
+  executable = imap-login DIR/login
+  inet_listener imap {
+    port = PORT
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service imap {
+  executable = imap -a DIR/master
+}
+`
+
+const config24 = `
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+base_dir = DIR/run
+state_dir = DIR/state
+log_path = DIR/log
+protocols {
+  imap = yes
+}
+listen = 127.0.0.1
+ssl = no
+auth_allow_cleartext = yes
+auth_socket_path = DIR/userdb
+login_socket_path = DIR/login
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+first_valid_gid = 1
+mail_home = DIR/mail/%{user}
+mail_driver = maildir
+mail_path = ~
+service imap-login {
+  chroot =
+  inet_listener imap {
+    port = PORT
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service imap {
+  executable = imap -a DIR/master
+}
+`
