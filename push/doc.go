@@ -5,7 +5,7 @@
 // # Tokens
 //
 // A client sets /private/devicetoken on its INBOX after each login (RFC 5464,
-// SETMETADATA); Dovecot hands it on over its dict protocol, see Service. A token is
+// SETMETADATA); Dovecot hands it on over its dict protocol, see Metadata. A token is
 // opaque, at most MaxTokenLength printable characters. An account has at most
 // MaxTokens; the one seen least recently goes first. A token goes MaxTokenAge after
 // it was last seen, when the notification service calls it gone (410), and with the

@@ -23,7 +23,7 @@ type world struct {
 	path     string
 	takes    time.Duration // a POST
 	db       *tokens.DB
-	service  *push.Service
+	service  *push.Metadata
 	notifier *push.Notifier
 	started  time.Time
 	cancel   func()
@@ -79,7 +79,7 @@ func (w *world) open(services []string) {
 		Queue: db, Endpoints: endpoints, Mailboxes: w, Events: w,
 		Now: time.Now, Jitter: func() float64 { return 0 }, InFlight: inFlight,
 	})
-	w.service = &push.Service{
+	w.service = &push.Metadata{
 		Registry: db, Fresh: w.notifier.Fresh, Now: time.Now,
 		NewToken: func(string) bool { return true },
 	}

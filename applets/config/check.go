@@ -24,7 +24,7 @@ const (
 )
 
 // check returns the first key with a bad value, and what is wrong with it.
-func (c *Config) check() (key string, err error) {
+func check(c *Config) (key string, err error) {
 	checks := []struct {
 		key string
 		err error
@@ -55,11 +55,11 @@ func (c *Config) check() (key string, err error) {
 		{"max_imap_connections", atLeast(c.MaxIMAPConnections, 1)},
 		{"max_smtp_connections", atLeast(c.MaxSMTPConnections, 1)},
 		{"max_smtp_recipients", atLeast(c.MaxSMTPRecipients, 1)},
-		{"filtermail_smtp_port", c.checkPort(c.FiltermailSMTPPort)},
-		{"filtermail_smtp_port_incoming", c.checkPort(c.FiltermailSMTPPortIncoming)},
+		{"filtermail_smtp_port", checkPort(c, c.FiltermailSMTPPort)},
+		{"filtermail_smtp_port_incoming", checkPort(c, c.FiltermailSMTPPortIncoming)},
 		{"filtermail_max_in_flight", between(c.FiltermailMaxInFlight, 1, 10000)},
-		{"postfix_reinject_port", c.checkPort(c.PostfixReinjectPort)},
-		{"postfix_reinject_port_incoming", c.checkPort(c.PostfixReinjectPortIncoming)},
+		{"postfix_reinject_port", checkPort(c, c.PostfixReinjectPort)},
+		{"postfix_reinject_port_incoming", checkPort(c, c.PostfixReinjectPortIncoming)},
 		{"mailboxes_dir", absolute(c.MailboxesDir)},
 		{"state_dir", absolute(c.StateDir)},
 		{"runtime_dir", absolute(c.RuntimeDir)},
@@ -197,7 +197,7 @@ func checkPatterns(patterns []string) error {
 }
 
 // checkPort also refuses a port that another key has.
-func (c *Config) checkPort(port int) error {
+func checkPort(c *Config, port int) error {
 	if err := between(port, 1, 65535); err != nil {
 		return err
 	}

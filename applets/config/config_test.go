@@ -185,7 +185,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if key, err := c.check(); err != nil {
+		if key, err := check(c); err != nil {
 			t.Errorf("accepted with a bad %s: %v", key, err)
 		}
 		if _, err := Parse("size", "mail_domain = \"a.example\"\nmin_free_disk_space = \""+c.MinFreeDiskSpace.String()+"\"\n"); err != nil {

@@ -66,7 +66,7 @@ func Parse(path, text string) (*Config, error) {
 	if c.MailboxesDir == "" && !meta.IsDefined("mailboxes_dir") {
 		c.MailboxesDir = filepath.Join("/home/vmail/mail", c.MailDomain)
 	}
-	if key, err := c.check(); err != nil {
+	if key, err := check(c); err != nil {
 		return fail(key, "%v", err)
 	}
 	return c, nil

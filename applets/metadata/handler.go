@@ -12,7 +12,7 @@ import (
 // handler answers Dovecot's requests for METADATA, and the operator's for the
 // state of the notifier.
 type handler struct {
-	service  *push.Service
+	service  *push.Metadata
 	notifier *push.Notifier
 	copy     func() (path string, err error) // of the database
 }

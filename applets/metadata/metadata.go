@@ -66,7 +66,7 @@ var Command = command.Command{
 			server := dict.Server{Log: log, Handler: handler{
 				notifier: notifier,
 				copy:     db.Copy,
-				service: &push.Service{
+				service: &push.Metadata{
 					Registry: db,
 					Values:   serverMetadata(conf),
 					Fresh:    notifier.Fresh,

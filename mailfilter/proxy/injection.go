@@ -16,7 +16,7 @@ const pipelined = 50
 // first Write, and every Write succeeds: a failure is kept for later, so that
 // the message is still checked and the sender hears the verdict on it first.
 type injection struct {
-	queue *queue
+	pool  *pool
 	mail  string   // the arguments of MAIL: "FROM:<…> …"
 	rcpts []string // the arguments of RCPT: "TO:<…> …"
 
@@ -42,7 +42,7 @@ func (in *injection) Write(b []byte) (int, error) {
 func (in *injection) begun() bool { return in.link != nil || in.err != nil }
 
 func (in *injection) send(b []byte) {
-	err := in.link.conn.SetDeadline(time.Now().Add(in.queue.timeout))
+	err := in.link.conn.SetDeadline(time.Now().Add(in.pool.timeout))
 	if err == nil {
 		_, err = in.link.conn.Write(b)
 	}
@@ -76,7 +76,7 @@ func (in *injection) finish() (reply, error) {
 		in.cut()
 		return "", err
 	}
-	in.queue.put(in.link)
+	in.pool.put(in.link)
 	in.link = nil
 	return r, nil
 }
@@ -95,13 +95,13 @@ func (in *injection) cut() {
 // been sent by then.
 func (in *injection) open() {
 	started := time.Now()
-	l, used, err := in.queue.get()
+	l, used, err := in.pool.get()
 	if err == nil {
 		err = in.envelope(l)
 		if err != nil && used && !final(err) {
 			l.conn.Close()
-			in.queue.forget(started)
-			if l, err = in.queue.dial(); err == nil {
+			in.pool.forget(started)
+			if l, err = in.pool.dial(); err == nil {
 				err = in.envelope(l)
 			}
 		}
@@ -131,7 +131,7 @@ func (in *injection) envelope(l *link) error {
 		batch = pipelined
 	}
 	for next, last := 0, 1+len(in.rcpts); next <= last; {
-		if err := l.conn.SetDeadline(time.Now().Add(in.queue.timeout)); err != nil {
+		if err := l.conn.SetDeadline(time.Now().Add(in.pool.timeout)); err != nil {
 			return fmt.Errorf("preparing the connection to the queue: %w", err)
 		}
 		end := min(next+batch, last+1)

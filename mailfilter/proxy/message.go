@@ -52,7 +52,7 @@ func (c *session) message() (say string, ev Event, clean bool) {
 	b := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(b)
 	b.dots = dotReader{src: &c.peer, limit: s.opts.MaxMessageSize + receivedRoom}
-	b.inj = injection{queue: s.queue, rcpts: c.rcpts}
+	b.inj = injection{pool: s.pool, rcpts: c.rcpts}
 	defer b.inj.cut() // only a panic leaves anything to cut
 	b.in.Reset(&b.dots)
 	b.out.Reset(&b.inj)

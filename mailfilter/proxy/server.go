@@ -61,7 +61,7 @@ const (
 type Server struct {
 	opts    Options
 	offer   string // the reply to EHLO
-	queue   *queue
+	pool    *pool
 	flight  budget
 	buffers sync.Pool // of *buffers
 	idle    sync.Pool // of *session
@@ -103,7 +103,7 @@ func New(opts Options) *Server {
 	s := &Server{
 		opts:     opts,
 		offer:    offer(opts),
-		queue:    &queue{addr: opts.Queue, name: opts.Name, timeout: opts.QueueTimeout},
+		pool:     &pool{addr: opts.Queue, name: opts.Name, timeout: opts.QueueTimeout},
 		flight:   newBudget(opts.MaxInFlight),
 		sessions: make(map[*session]struct{}),
 	}
@@ -130,7 +130,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	tidyCtx, stopTidy := context.WithCancel(ctx)
 	var tidy, running sync.WaitGroup
-	tidy.Go(func() { s.queue.tidy(tidyCtx) })
+	tidy.Go(func() { s.pool.tidy(tidyCtx) })
 
 	err := s.accept(ctx, l, &running)
 	s.enter(draining)
@@ -139,7 +139,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	cut.Stop()
 	stopTidy()
 	tidy.Wait()
-	s.queue.forget(time.Now().Add(time.Hour))
+	s.pool.forget(time.Now().Add(time.Hour))
 	return err
 }
 

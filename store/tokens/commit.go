@@ -33,17 +33,17 @@ type batch struct {
 // update applies a change and returns when it is on the disk. apply runs while no
 // other change does, perhaps twice, and must touch nothing but the batch and its own
 // results.
-func (db *DB) update(apply func(*batch) error) error {
+func (f *file) update(apply func(*batch) error) error {
 	c := &change{apply: apply, done: make(chan error, 1)}
 	select {
-	case db.changes <- c:
-	case <-db.stop:
+	case f.changes <- c:
+	case <-f.stop:
 		return errClosed
 	}
 	select {
 	case err := <-c.done:
 		return err
-	case <-db.finished:
+	case <-f.finished:
 	}
 	select {
 	case err := <-c.done:
@@ -56,22 +56,22 @@ func (db *DB) update(apply func(*batch) error) error {
 // commitLoop writes the changes. Those that come while a transaction is being
 // synced to the disk share the next one, so that durability costs each of many at
 // once a part of a sync, and a lonely one no waiting.
-func (db *DB) commitLoop() {
-	defer close(db.finished)
+func (f *file) commitLoop() {
+	defer close(f.finished)
 	var took time.Duration // by the last transaction
 	size := 1              // of the last one
 	for {
 		select {
-		case c := <-db.changes:
-			batch := db.collect(c, size, took)
+		case c := <-f.changes:
+			batch := f.collect(c, size, took)
 			start := time.Now()
-			db.commit(batch)
+			f.commit(batch)
 			size, took = len(batch), time.Since(start)
-		case <-db.stop:
+		case <-f.stop:
 			for {
 				select {
-				case c := <-db.changes:
-					db.commit([]*change{c})
+				case c := <-f.changes:
+					f.commit([]*change{c})
 				default:
 					return
 				}
@@ -83,12 +83,12 @@ func (db *DB) commitLoop() {
 // collect returns first and what waits with it. Clients that were answered together
 // come back together, but not all at once: it waits until there are as many as last
 // time, for no longer than a quarter of what the last transaction took.
-func (db *DB) collect(first *change, want int, atMost time.Duration) []*change {
+func (f *file) collect(first *change, want int, atMost time.Duration) []*change {
 	batch := []*change{first}
 	var timeout <-chan time.Time
 	for len(batch) < maxBatch {
 		select {
-		case c := <-db.changes:
+		case c := <-f.changes:
 			batch = append(batch, c)
 			continue
 		default:
@@ -100,7 +100,7 @@ func (db *DB) collect(first *change, want int, atMost time.Duration) []*change {
 			timeout = time.After(min(atMost/4, maxLinger))
 		}
 		select {
-		case c := <-db.changes:
+		case c := <-f.changes:
 			batch = append(batch, c)
 			continue
 		case <-timeout:
@@ -112,21 +112,21 @@ func (db *DB) collect(first *change, want int, atMost time.Duration) []*change {
 
 // commit writes changes in one transaction. If that fails, each has another chance
 // alone: one that meets a damaged page must not spoil the others.
-func (db *DB) commit(changes []*change) {
-	err := db.transact(changes)
+func (f *file) commit(changes []*change) {
+	err := f.transact(changes)
 	for _, c := range changes {
 		if err != nil && len(changes) > 1 {
-			c.done <- db.transact([]*change{c})
+			c.done <- f.transact([]*change{c})
 			continue
 		}
 		c.done <- err
 	}
 }
 
-func (db *DB) transact(changes []*change) error {
-	o := db.index.overlay()
+func (f *file) transact(changes []*change) error {
+	o := f.index.overlay()
 	err := guard(func() error {
-		return db.bolt.Update(func(tx *bolt.Tx) error {
+		return f.bolt.Update(func(tx *bolt.Tx) error {
 			for _, c := range changes {
 				if err := c.apply(&batch{tx, o}); err != nil {
 					return err
@@ -138,13 +138,13 @@ func (db *DB) transact(changes []*change) error {
 	if err != nil {
 		return fmt.Errorf("writing to the database: %w", err)
 	}
-	db.index.merge(o)
+	f.index.merge(o)
 	return nil
 }
 
 // view reads what is on the disk.
-func (db *DB) view(read func(*bolt.Tx) error) error {
-	err := guard(func() error { return db.bolt.View(read) })
+func (f *file) view(read func(*bolt.Tx) error) error {
+	err := guard(func() error { return f.bolt.View(read) })
 	if err != nil {
 		return fmt.Errorf("reading the database: %w", err)
 	}

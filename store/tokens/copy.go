@@ -14,14 +14,14 @@ func CopyOf(path string) string { return path + ".copy" }
 
 // Copy writes the database as it is at one moment to a file beside it, in place of an
 // earlier copy, and returns its path. Changes go on meanwhile.
-func (db *DB) Copy() (path string, err error) {
-	path = CopyOf(db.bolt.Path())
+func (f *file) Copy() (path string, err error) {
+	path = CopyOf(f.bolt.Path())
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*")
 	if err != nil {
 		return "", fmt.Errorf("copying the database: %w", err)
 	}
 	err = guard(func() error {
-		return db.bolt.View(func(tx *bolt.Tx) error {
+		return f.bolt.View(func(tx *bolt.Tx) error {
 			_, err := tx.WriteTo(temp)
 			return err
 		})

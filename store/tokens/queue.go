@@ -6,27 +6,34 @@ import (
 	"chatmaild/push"
 )
 
+// queue is the notifications that wait.
+type queue struct {
+	*file
+	accounts *accounts
+	max      int // entries
+}
+
 // Notify queues a notification for each valid token of an account for which none
 // waits, and returns the entries that nothing keeps from being sent at once: the new
 // ones, and those that only wait for their turn.
-func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
-	tokens, err := db.Tokens(account)
+func (q *queue) Notify(account string, now time.Time) ([]push.Key, error) {
+	tokens, err := q.accounts.Tokens(account)
 	if err != nil {
 		return nil, err
 	}
 	tokens = push.Valid(tokens, now)
-	if ready, ok := db.index.ready(tokens, now); ok {
+	if ready, ok := q.index.ready(tokens, now); ok {
 		return ready, nil
 	}
 	var ready []push.Key
-	err = db.update(func(b *batch) error {
+	err = q.update(func(b *batch) error {
 		ready = ready[:0]
 		tokens, err := decodeTokens(b.Bucket(accountsBucket).Get([]byte(account)))
 		if err != nil {
 			return err
 		}
 		for _, t := range push.Valid(tokens, now) {
-			k, isReady, err := db.add(b, account, t.ID, now)
+			k, isReady, err := q.add(b, account, t.ID, now)
 			if err != nil {
 				return err
 			}
@@ -41,7 +48,7 @@ func (db *DB) Notify(account string, now time.Time) ([]push.Key, error) {
 
 // add queues an entry for a token, unless one waits. It returns the key of the one that
 // waits now, and whether it is due.
-func (db *DB) add(b *batch, account string, token uint64, now time.Time) (k push.Key, ready bool, err error) {
+func (q *queue) add(b *batch, account string, token uint64, now time.Time) (k push.Key, ready bool, err error) {
 	k = push.Key{Due: now.UnixNano(), Token: token}
 	if due, ok := b.waits(token); ok {
 		if due <= now.Add(push.MaxRetryAge).UnixNano() {
@@ -55,16 +62,16 @@ func (db *DB) add(b *batch, account string, token uint64, now time.Time) (k push
 	if due, ok := b.sends(token); ok && due == k.Due {
 		k.Due++ // keys are unique
 	}
-	if db.index.size()+b.added >= db.MaxQueued {
+	if q.index.size()+b.added >= q.max {
 		if err := b.evict(); err != nil {
 			return k, false, err
 		}
 	}
 	e := push.Entry{Key: k, Account: account, First: now}
 	b.wait(token, k.Due)
-	queue := b.Bucket(queueBucket)
-	queue.FillPercent = 0.9 // most keys come in their order
-	return k, true, queue.Put(encodeKey(k), encodeEntry(e))
+	bucket := b.Bucket(queueBucket)
+	bucket.FillPercent = 0.9 // most keys come in their order
+	return k, true, bucket.Put(encodeKey(k), encodeEntry(e))
 }
 
 // drop removes the waiting entry of a token, if there is one.

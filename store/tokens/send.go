@@ -10,36 +10,34 @@ import (
 	"chatmaild/push"
 )
 
-var _ push.Queue = (*DB)(nil)
-
 // Take implements push.Queue.
-func (db *DB) Take(keys []push.Key) (entries []push.Entry, err error) {
+func (q *queue) Take(keys []push.Key) (entries []push.Entry, err error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	err = db.view(func(tx *bolt.Tx) error {
+	err = q.view(func(tx *bolt.Tx) error {
 		for _, k := range keys {
-			if err := db.take(tx, k, tx.Bucket(queueBucket).Get(encodeKey(k)), &entries); err != nil {
+			if err := q.take(tx, k, tx.Bucket(queueBucket).Get(encodeKey(k)), &entries); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return db.taken(entries, err)
+	return q.taken(entries, err)
 }
 
 // TakeDue implements push.Queue.
-func (db *DB) TakeDue(now time.Time, n int) (entries []push.Entry, next time.Time, err error) {
-	err = db.view(func(tx *bolt.Tx) error {
+func (q *queue) TakeDue(now time.Time, n int) (entries []push.Entry, next time.Time, err error) {
+	err = q.view(func(tx *bolt.Tx) error {
 		next, err = walk(tx, func(k push.Key, value []byte) (more bool, err error) {
 			if k.Due > now.UnixNano() || len(entries) >= n {
 				return false, nil
 			}
-			return true, db.take(tx, k, value, &entries)
+			return true, q.take(tx, k, value, &entries)
 		})
 		return err
 	})
-	entries, err = db.taken(entries, err)
+	entries, err = q.taken(entries, err)
 	return entries, next, err
 }
 
@@ -47,8 +45,8 @@ func (db *DB) TakeDue(now time.Time, n int) (entries []push.Entry, next time.Tim
 const maxLook = 4096
 
 // TakeProbe implements push.Queue.
-func (db *DB) TakeProbe(now time.Time, proven func(token uint64) bool, fresh []push.Key) (entries []push.Entry, next time.Time, err error) {
-	err = db.view(func(tx *bolt.Tx) error {
+func (q *queue) TakeProbe(now time.Time, proven func(token uint64) bool, fresh []push.Key) (entries []push.Entry, next time.Time, err error) {
+	err = q.view(func(tx *bolt.Tx) error {
 		looked := 0
 		_, err := walk(tx, func(k push.Key, value []byte) (more bool, err error) {
 			if looked++; k.Due > now.UnixNano() || looked > maxLook || len(entries) > 0 {
@@ -57,17 +55,17 @@ func (db *DB) TakeProbe(now time.Time, proven func(token uint64) bool, fresh []p
 			if !proven(k.Token) {
 				return true, nil
 			}
-			return true, db.take(tx, k, value, &entries)
+			return true, q.take(tx, k, value, &entries)
 		})
 		return err
 	})
-	if entries, err = db.taken(entries, err); err == nil && len(entries) == 0 {
-		entries, err = db.Take(fresh)
+	if entries, err = q.taken(entries, err); err == nil && len(entries) == 0 {
+		entries, err = q.Take(fresh)
 	}
 	if err != nil || len(entries) > 0 {
 		return entries, now, err
 	}
-	return db.TakeDue(now, 1)
+	return q.TakeDue(now, 1)
 }
 
 // walk visits the entries in the order in which they are due, as long as visit wants
@@ -89,8 +87,8 @@ func walk(tx *bolt.Tx, visit func(k push.Key, value []byte) (more bool, err erro
 }
 
 // take adds the entry k with the given value to entries, if it waits.
-func (db *DB) take(tx *bolt.Tx, k push.Key, value []byte, entries *[]push.Entry) error {
-	if value == nil || !db.index.take(k) {
+func (q *queue) take(tx *bolt.Tx, k push.Key, value []byte, entries *[]push.Entry) error {
+	if value == nil || !q.index.take(k) {
 		return nil
 	}
 	*entries = append(*entries, push.Entry{Key: k})
@@ -110,27 +108,27 @@ func (db *DB) take(tx *bolt.Tx, k push.Key, value []byte, entries *[]push.Entry)
 }
 
 // taken gives entries back if they could not all be read.
-func (db *DB) taken(entries []push.Entry, err error) ([]push.Entry, error) {
+func (q *queue) taken(entries []push.Entry, err error) ([]push.Entry, error) {
 	if err == nil {
 		return entries, nil
 	}
 	for _, e := range entries {
-		db.index.untake(e.Key)
+		q.index.untake(e.Key)
 	}
 	return nil, err
 }
 
 // Done implements push.Queue.
-func (db *DB) Done(e push.Entry) error {
-	return db.finish(e, func(b *batch) error {
+func (q *queue) Done(e push.Entry) error {
+	return q.finish(e, func(b *batch) error {
 		return b.Bucket(queueBucket).Delete(encodeKey(e.Key))
 	})
 }
 
 // Return implements push.Queue. If a later entry of the token waits by now, it stands
 // for both.
-func (db *DB) Return(e push.Entry) error {
-	return db.finish(e, func(b *batch) error {
+func (q *queue) Return(e push.Entry) error {
+	return q.finish(e, func(b *batch) error {
 		if _, later := b.waits(e.Token); later {
 			return b.Bucket(queueBucket).Delete(encodeKey(e.Key))
 		}
@@ -141,8 +139,8 @@ func (db *DB) Return(e push.Entry) error {
 
 // Retry implements push.Queue. A later entry of the token goes, and lends its age: it
 // must not be given up with the earlier one.
-func (db *DB) Retry(e push.Entry, due time.Time) error {
-	return db.finish(e, func(b *batch) error {
+func (q *queue) Retry(e push.Entry, due time.Time) error {
+	return q.finish(e, func(b *batch) error {
 		queue := b.Bucket(queueBucket)
 		if err := queue.Delete(encodeKey(e.Key)); err != nil {
 			return err
@@ -167,8 +165,8 @@ func (db *DB) Retry(e push.Entry, due time.Time) error {
 }
 
 // Gone implements push.Queue.
-func (db *DB) Gone(e push.Entry) error {
-	return db.finish(e, func(b *batch) error {
+func (q *queue) Gone(e push.Entry) error {
+	return q.finish(e, func(b *batch) error {
 		if err := b.Bucket(queueBucket).Delete(encodeKey(e.Key)); err != nil {
 			return err
 		}
@@ -181,18 +179,18 @@ func (db *DB) Gone(e push.Entry) error {
 
 // finish makes the last change of an entry that is being sent. If that fails, it goes
 // on being sent.
-func (db *DB) finish(e push.Entry, apply func(*batch) error) error {
-	if err := db.update(apply); err != nil {
+func (q *queue) finish(e push.Entry, apply func(*batch) error) error {
+	if err := q.update(apply); err != nil {
 		return err
 	}
-	db.index.release(e.Key)
+	q.index.release(e.Key)
 	return nil
 }
 
 // Stats implements push.Queue.
-func (db *DB) Stats() (push.QueueStats, error) {
-	s := push.QueueStats{Entries: db.index.size(), Limit: db.MaxQueued, Evicted: db.index.evictions()}
-	err := db.view(func(tx *bolt.Tx) error {
+func (q *queue) Stats() (push.QueueStats, error) {
+	s := push.QueueStats{Entries: q.index.size(), Limit: q.max, Evicted: q.index.evictions()}
+	err := q.view(func(tx *bolt.Tx) error {
 		key, value := tx.Bucket(queueBucket).Cursor().First()
 		if key == nil {
 			return nil

@@ -15,14 +15,14 @@ const sweepChunk = 1000
 
 // Sweep implements push.Queue. It stops where it cannot be told whether a mailbox
 // exists.
-func (db *DB) Sweep(now time.Time) error {
+func (a *accounts) Sweep(now time.Time) error {
 	for from := []byte{}; from != nil; {
-		old, next, err := db.old(from, now)
+		old, next, err := a.old(from, now)
 		if err != nil {
 			return err
 		}
 		for _, account := range old {
-			if err := db.sweepAccount(account, now); err != nil {
+			if err := a.sweepAccount(account, now); err != nil {
 				return err
 			}
 		}
@@ -33,9 +33,9 @@ func (db *DB) Sweep(now time.Time) error {
 
 // old returns those of the next accounts whose mailbox is gone or who have a token
 // that is too old, and where to go on, or nil.
-func (db *DB) old(from []byte, now time.Time) (accounts []string, next []byte, err error) {
+func (a *accounts) old(from []byte, now time.Time) (accounts []string, next []byte, err error) {
 	all := map[string]bool{} // whether there is an old token
-	err = db.view(func(tx *bolt.Tx) error {
+	err = a.view(func(tx *bolt.Tx) error {
 		c := tx.Bucket(accountsBucket).Cursor()
 		for key, value := c.Seek(from); key != nil; key, value = c.Next() {
 			if len(all) == sweepChunk {
@@ -54,7 +54,7 @@ func (db *DB) old(from []byte, now time.Time) (accounts []string, next []byte, e
 		return nil, nil, err
 	}
 	for account, aged := range all {
-		exists, err := db.Mailboxes.Exists(account)
+		exists, err := a.Mailboxes.Exists(account)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -65,23 +65,23 @@ func (db *DB) old(from []byte, now time.Time) (accounts []string, next []byte, e
 	return accounts, next, nil
 }
 
-func (db *DB) sweepAccount(account string, now time.Time) error {
-	exists, err := db.Mailboxes.Exists(account)
+func (a *accounts) sweepAccount(account string, now time.Time) error {
+	exists, err := a.Mailboxes.Exists(account)
 	if err != nil {
 		return err
 	}
 	if !exists {
-		return db.Remove(account)
+		return a.Remove(account)
 	}
-	return db.change(account, nil, func(tokens []push.Token) ([]push.Token, bool) {
+	return a.change(account, nil, func(tokens []push.Token) ([]push.Token, bool) {
 		valid := push.Valid(tokens, now)
 		return valid, len(valid) < len(tokens)
 	})
 }
 
 // Remove implements push.Queue.
-func (db *DB) Remove(account string) error {
-	return db.update(func(b *batch) error {
+func (a *accounts) Remove(account string) error {
+	return a.update(func(b *batch) error {
 		forget := func([]push.Token) ([]push.Token, bool) { return nil, true }
 		if err := b.edit(account, nil, forget); err != nil {
 			return err
@@ -91,10 +91,10 @@ func (db *DB) Remove(account string) error {
 }
 
 // Expire implements push.Queue.
-func (db *DB) Expire(before time.Time) (count int, err error) {
+func (q *queue) Expire(before time.Time) (count int, err error) {
 	for {
 		var old []push.Key
-		err := db.view(func(tx *bolt.Tx) error {
+		err := q.view(func(tx *bolt.Tx) error {
 			c := tx.Bucket(queueBucket).Cursor()
 			for key, _ := c.First(); key != nil && len(old) < sweepChunk; key, _ = c.Next() {
 				k, err := decodeKey(key)
@@ -112,7 +112,7 @@ func (db *DB) Expire(before time.Time) (count int, err error) {
 			return count, err
 		}
 		dropped := 0
-		err = db.update(func(b *batch) error {
+		err = q.update(func(b *batch) error {
 			dropped = 0
 			for _, k := range old {
 				if due, ok := b.waits(k.Token); !ok || due != k.Due {
@@ -133,11 +133,11 @@ func (db *DB) Expire(before time.Time) (count int, err error) {
 
 // Tidy implements push.Queue: it lets go of the pages of the file that were looked at.
 // They stay in the kernel's cache, but no longer count as this process's memory.
-func (db *DB) Tidy() {
-	_ = db.view(func(tx *bolt.Tx) error {
+func (f *file) Tidy() {
+	_ = f.view(func(tx *bolt.Tx) error {
 		// The transaction keeps bbolt from mapping the file anew meanwhile.
 		if size := tx.Size(); size > tidyAbove {
-			return unmapPages(db.bolt.Info().Data, size)
+			return unmapPages(f.bolt.Info().Data, size)
 		}
 		return nil
 	})

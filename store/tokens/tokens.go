@@ -15,26 +15,26 @@ var errAccount = fmt.Errorf("an account's name has 1 to %d octets", maxAccountBy
 
 // Tokens returns the tokens of an account, taking them over from the Python relay's
 // file if nothing is known of the account.
-func (db *DB) Tokens(account string) ([]push.Token, error) {
-	tokens, known, err := db.stored(account)
+func (a *accounts) Tokens(account string) ([]push.Token, error) {
+	tokens, known, err := a.stored(account)
 	if err != nil || known {
 		return tokens, err
 	}
-	legacy, err := db.legacy(account)
+	legacy, err := a.legacy(account)
 	if err != nil || len(legacy) == 0 {
 		return nil, err
 	}
-	if err := db.change(account, legacy, func(tokens []push.Token) ([]push.Token, bool) { return tokens, true }); err != nil {
+	if err := a.change(account, legacy, func(tokens []push.Token) ([]push.Token, bool) { return tokens, true }); err != nil {
 		return nil, err
 	}
-	tokens, _, err = db.stored(account)
+	tokens, _, err = a.stored(account)
 	return tokens, err
 }
 
 // Register adds or refreshes a token. A refresh within a day of the last one changes
 // nothing and costs no write.
-func (db *DB) Register(account, token string, now time.Time) error {
-	tokens, known, err := db.stored(account)
+func (a *accounts) Register(account, token string, now time.Time) error {
+	tokens, known, err := a.stored(account)
 	if err != nil {
 		return err
 	}
@@ -44,34 +44,34 @@ func (db *DB) Register(account, token string, now time.Time) error {
 		if _, changed := refresh(tokens); !changed {
 			return nil
 		}
-	} else if legacy, err = db.legacy(account); err != nil {
+	} else if legacy, err = a.legacy(account); err != nil {
 		return err
 	}
-	return db.change(account, legacy, refresh)
+	return a.change(account, legacy, refresh)
 }
 
 // Forget removes all tokens of an account, and with them its notifications.
-func (db *DB) Forget(account string) error {
-	return db.change(account, nil, func([]push.Token) ([]push.Token, bool) { return nil, true })
+func (a *accounts) Forget(account string) error {
+	return a.change(account, nil, func([]push.Token) ([]push.Token, bool) { return nil, true })
 }
 
 // Import takes over the Python relay's file of an account, unless something is known
 // of the account. It returns how many tokens there were.
-func (db *DB) Import(account string) (int, error) {
-	_, known, err := db.stored(account)
+func (a *accounts) Import(account string) (int, error) {
+	_, known, err := a.stored(account)
 	if err != nil || known {
 		return 0, err
 	}
-	tokens, err := db.Tokens(account)
+	tokens, err := a.Tokens(account)
 	return len(tokens), err
 }
 
 // stored returns what the database has of an account, without the Python relay's.
-func (db *DB) stored(account string) (tokens []push.Token, known bool, err error) {
+func (a *accounts) stored(account string) (tokens []push.Token, known bool, err error) {
 	if account == "" || len(account) > maxAccountBytes {
 		return nil, false, errAccount
 	}
-	err = db.view(func(tx *bolt.Tx) error {
+	err = a.view(func(tx *bolt.Tx) error {
 		value := tx.Bucket(accountsBucket).Get([]byte(account))
 		known = value != nil
 		tokens, err = decodeTokens(value)
@@ -82,15 +82,15 @@ func (db *DB) stored(account string) (tokens []push.Token, known bool, err error
 
 // legacy returns the tokens in the Python relay's file. One that cannot be understood
 // counts as empty: it would not be better the next time.
-func (db *DB) legacy(account string) ([]push.Token, error) {
-	text, err := db.Mailboxes.Legacy(account)
+func (a *accounts) legacy(account string) ([]push.Token, error) {
+	text, err := a.Mailboxes.Legacy(account)
 	if err != nil || text == nil {
 		return nil, err
 	}
-	tokens, err := push.DecodeLegacy(text, db.Now())
+	tokens, err := push.DecodeLegacy(text, a.Now())
 	if err != nil {
-		db.Log.Warn("cannot take over the push tokens of an account", "error", err)
-		db.Log.Debug("cannot take over the push tokens of an account", "account", account)
+		a.Log.Warn("cannot take over the push tokens of an account", "error", err)
+		a.Log.Debug("cannot take over the push tokens of an account", "account", account)
 		return nil, nil
 	}
 	return tokens, nil
@@ -98,11 +98,11 @@ func (db *DB) legacy(account string) ([]push.Token, error) {
 
 // change replaces the tokens of an account by what edit makes of them, and gives new
 // ones an ID. If nothing is known of the account, edit gets start.
-func (db *DB) change(account string, start []push.Token, edit func([]push.Token) ([]push.Token, bool)) error {
+func (a *accounts) change(account string, start []push.Token, edit func([]push.Token) ([]push.Token, bool)) error {
 	if account == "" || len(account) > maxAccountBytes {
 		return errAccount
 	}
-	return db.update(func(b *batch) error { return b.edit(account, start, edit) })
+	return a.update(func(b *batch) error { return b.edit(account, start, edit) })
 }
 
 func (b *batch) edit(account string, start []push.Token, edit func([]push.Token) ([]push.Token, bool)) error {

@@ -121,16 +121,16 @@ func (p *proof) processes(t *testing.T) {
 // readers are those who may read a secret, by the users of the daemons. The table in the
 // README says so too.
 var readers = map[string][]string{
-	"/home/vmail/mail/*/*/password":     {"vmail"},
-	"/var/lib/chatmaild/metadata/metadata.db":    {"vmail"},
-	"/var/lib/chatmaild/invites/*":      {"chatmaild", "vmail"},
-	"/var/lib/chatmaild/echobot/*":      {"chatmaild-echobot"},
-	"/var/lib/chatmaild/echobot/keys/*": {"chatmaild-echobot"},
-	"/var/lib/chatmaild/acme/*":         {"chatmaild-acme"},
-	"/var/lib/chatmaild/acme/*/*":       {"chatmaild-acme"},
-	"/etc/chatmail/tls/*.key":           {},
-	"/etc/dkimkeys/*.private":           {},
-	"/var/backups/chatmaild/*":          {},
+	"/home/vmail/mail/*/*/password":           {"vmail"},
+	"/var/lib/chatmaild/metadata/metadata.db": {"vmail"},
+	"/var/lib/chatmaild/invites/*":            {"chatmaild", "vmail"},
+	"/var/lib/chatmaild/echobot/*":            {"chatmaild-echobot"},
+	"/var/lib/chatmaild/echobot/keys/*":       {"chatmaild-echobot"},
+	"/var/lib/chatmaild/acme/*":               {"chatmaild-acme"},
+	"/var/lib/chatmaild/acme/*/*":             {"chatmaild-acme"},
+	"/etc/chatmail/tls/*.key":                 {},
+	"/etc/dkimkeys/*.private":                 {},
+	"/var/backups/chatmaild/*":                {},
 }
 
 // secrets looks, through a daemon's eyes, at who can read what only others may.

@@ -19,9 +19,9 @@ const (
 	maxAge      = time.Minute
 )
 
-// queue is the SMTP server that takes what passed: Postfix's other port. It
-// keeps connections whose last message was taken, for the next one.
-type queue struct {
+// pool is the connections to the queue: the SMTP server that accepts what passed, Postfix's
+// other port. It keeps those whose last message was accepted, for the next one.
+type pool struct {
 	addr    string
 	name    string        // to say hello with
 	timeout time.Duration // for each reply, and each write
@@ -42,22 +42,22 @@ type link struct {
 // get returns a connection that is ready for MAIL, and whether it is a used one:
 // those may have been closed by the queue in the meantime. If the queue answers,
 // but will not have us, the error is a *refused.
-func (q *queue) get() (l *link, used bool, err error) {
-	if l := q.take(time.Now()); l != nil {
+func (p *pool) get() (l *link, used bool, err error) {
+	if l := p.take(time.Now()); l != nil {
 		return l, true, nil
 	}
-	l, err = q.dial()
+	l, err = p.dial()
 	return l, false, err
 }
 
-func (q *queue) take(now time.Time) *link {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.idle) == 0 {
+func (p *pool) take(now time.Time) *link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
 		return nil
 	}
-	l := q.idle[len(q.idle)-1]
-	q.idle = q.idle[:len(q.idle)-1]
+	l := p.idle[len(p.idle)-1]
+	p.idle = p.idle[:len(p.idle)-1]
 	return l.orQuit(now)
 }
 
@@ -71,35 +71,35 @@ func (l *link) orQuit(now time.Time) *link {
 }
 
 // put keeps a connection on which nothing is under way.
-func (q *queue) put(l *link) {
+func (p *pool) put(l *link) {
 	l.used = time.Now()
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.idle) >= maxIdle || l.r.Buffered() > 0 || l.orQuit(l.used) == nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) >= maxIdle || l.r.Buffered() > 0 || l.orQuit(l.used) == nil {
 		l.quit()
 		return
 	}
-	q.idle = append(q.idle, l)
+	p.idle = append(p.idle, l)
 }
 
 // forget drops the idle connections that were used last before t.
-func (q *queue) forget(t time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	keep := q.idle[:0]
-	for _, l := range q.idle {
+func (p *pool) forget(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keep := p.idle[:0]
+	for _, l := range p.idle {
 		if l.used.Before(t) {
 			l.quit()
 		} else {
 			keep = append(keep, l)
 		}
 	}
-	clear(q.idle[len(keep):])
-	q.idle = keep
+	clear(p.idle[len(keep):])
+	p.idle = keep
 }
 
 // tidy closes connections that have been idle for too long, until ctx is done.
-func (q *queue) tidy(ctx context.Context) {
+func (p *pool) tidy(ctx context.Context) {
 	tick := time.NewTicker(maxIdleTime / 2)
 	defer tick.Stop()
 	for {
@@ -107,19 +107,19 @@ func (q *queue) tidy(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			q.forget(now.Add(-maxIdleTime))
+			p.forget(now.Add(-maxIdleTime))
 		}
 	}
 }
 
-func (q *queue) dial() (*link, error) {
-	conn, err := net.DialTimeout("tcp", q.addr, q.timeout)
+func (p *pool) dial() (*link, error) {
+	conn, err := net.DialTimeout("tcp", p.addr, p.timeout)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the queue: %w", err)
 	}
 	now := time.Now()
 	l := &link{conn: conn, r: bufio.NewReaderSize(conn, 1024), w: bufio.NewWriterSize(conn, 1024), born: now, used: now}
-	if err := l.hello(q.name, now.Add(q.timeout)); err != nil {
+	if err := l.hello(p.name, now.Add(p.timeout)); err != nil {
 		l.conn.Close()
 		return nil, err
 	}

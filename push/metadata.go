@@ -40,9 +40,9 @@ type Registry interface {
 	Notify(account string, now time.Time) ([]Key, error)
 }
 
-// Service answers Dovecot's requests for METADATA entries, for which Dovecot's
+// Metadata answers Dovecot's requests for METADATA entries, for which Dovecot's
 // dict keys are priv/GUID/ENTRY and shared/GUID/ENTRY.
-type Service struct {
+type Metadata struct {
 	Registry Registry
 	// Values are the server's entries, by the name that a client sees behind
 	// /shared/vendor/deltachat/.
@@ -56,7 +56,7 @@ type Service struct {
 }
 
 // Lookup returns the value of a METADATA entry.
-func (s *Service) Lookup(key, user string) (value string, found bool, err error) {
+func (s *Metadata) Lookup(key, user string) (value string, found bool, err error) {
 	space, entry := splitKey(key)
 	switch {
 	case space == "priv" && entry == deviceToken:
@@ -72,7 +72,7 @@ func (s *Service) Lookup(key, user string) (value string, found bool, err error)
 	}
 }
 
-func (s *Service) tokens(user string) (value string, found bool, err error) {
+func (s *Metadata) tokens(user string) (value string, found bool, err error) {
 	tokens, err := s.Registry.Tokens(user)
 	if err != nil {
 		return "", false, err
@@ -86,7 +86,7 @@ func (s *Service) tokens(user string) (value string, found bool, err error) {
 
 // Set stores a push token, or, for the entry messagenew that only our Lua script
 // sets, notifies the user's devices.
-func (s *Service) Set(key, user, value string) error {
+func (s *Metadata) Set(key, user, value string) error {
 	space, entry := splitKey(key)
 	switch {
 	case user == "":
@@ -112,7 +112,7 @@ func (s *Service) Set(key, user, value string) error {
 }
 
 // admit returns ErrManyTokens if a token is new and the account may have no new one now.
-func (s *Service) admit(user, token string) error {
+func (s *Metadata) admit(user, token string) error {
 	tokens, err := s.Registry.Tokens(user)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *Service) admit(user, token string) error {
 }
 
 // Unset removes all push tokens of the user (SETMETADATA with NIL).
-func (s *Service) Unset(key, user string) error {
+func (s *Metadata) Unset(key, user string) error {
 	space, entry := splitKey(key)
 	switch {
 	case user == "":

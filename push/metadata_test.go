@@ -30,7 +30,7 @@ func (c *calls) Notify(account string, now time.Time) ([]Key, error) {
 }
 
 func TestServiceLookup(t *testing.T) {
-	s := &Service{
+	s := &Metadata{
 		Registry: &calls{}, Now: func() time.Time { return noon },
 		Values: map[string]string{"maxsmtprecipients": "1000"},
 	}
@@ -78,7 +78,7 @@ func TestServiceSetAndUnset(t *testing.T) {
 		{key: "priv/0123/messagenew", user: "a@x", unset: true, err: ErrUnknownKey},
 	} {
 		c := &calls{}
-		s := &Service{
+		s := &Metadata{
 			Registry: c, Now: func() time.Time { return noon },
 			NewToken: func(account string) bool { return account != "busy@x" },
 			Fresh:    func(keys []Key) { c.log += fmt.Sprintf(", %d fresh", len(keys)) },

@@ -197,7 +197,7 @@ func TestIdleEnds(t *testing.T) {
 	} {
 		near, far := net.Pipe()
 		go func() { _, _ = far.Read(make([]byte, 10)); far.Close() }()
-		q := &queue{idle: []*link{{conn: near, used: now.Add(-tt.used), born: now.Add(-tt.born)}}}
+		q := &pool{idle: []*link{{conn: near, used: now.Add(-tt.used), born: now.Add(-tt.born)}}}
 		if got := q.take(now) != nil; got != tt.want {
 			t.Errorf("%s: taken: %v, want %v", tt.name, got, tt.want)
 		}

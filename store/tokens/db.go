@@ -46,7 +46,18 @@ type Options struct {
 
 // DB is an open database.
 type DB struct {
-	Options
+	*file
+	*accounts
+	*queue
+}
+
+var (
+	_ push.Registry = (*DB)(nil)
+	_ push.Queue    = (*DB)(nil)
+)
+
+// file is the database as bbolt has it, with what of it is in memory.
+type file struct {
 	bolt  *bolt.DB
 	index *index
 
@@ -54,7 +65,11 @@ type DB struct {
 	stop, finished chan struct{} // of commitLoop
 }
 
-var _ push.Registry = (*DB)(nil)
+// accounts is the tokens of the accounts.
+type accounts struct {
+	*file
+	Options
+}
 
 // Open opens the database at path, or makes a new one. Its errors wrap the Err values
 // above where one fits.
@@ -62,31 +77,32 @@ func Open(path string, o Options) (*DB, error) {
 	if o.MaxQueued == 0 {
 		o.MaxQueued = push.MaxQueued
 	}
-	db := &DB{
-		Options: o, changes: make(chan *change, maxBatch),
-		stop: make(chan struct{}), finished: make(chan struct{}),
+	f := &file{
+		changes: make(chan *change, maxBatch), stop: make(chan struct{}), finished: make(chan struct{}),
 	}
-	if err := db.open(path); err != nil {
+	if err := f.open(path); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	go db.commitLoop()
-	return db, nil
+	a := &accounts{f, o}
+	f.Tidy()
+	go f.commitLoop()
+	return &DB{f, a, &queue{f, a, o.MaxQueued}}, nil
 }
 
-func (db *DB) open(path string) error {
+func (f *file) open(path string) error {
 	var doubles [][]byte // keys of entries that are not needed
 	info, err := os.Stat(path)
 	switch isNew := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0; {
 	case isNew:
-		db.index = newIndex()
+		f.index = newIndex()
 	case err != nil:
 		return err
 	default:
-		if db.index, doubles, err = inspect(path); err != nil {
+		if f.index, doubles, err = inspect(path); err != nil {
 			return err
 		}
 	}
-	db.bolt, err = openBolt(path, &bolt.Options{
+	f.bolt, err = openBolt(path, &bolt.Options{
 		// The list of free pages is found by looking at the file once; writing it
 		// with each commit would cost more than the commit.
 		NoFreelistSync: true,
@@ -96,7 +112,7 @@ func (db *DB) open(path string) error {
 		return err
 	}
 	err = guard(func() error {
-		return db.bolt.Update(func(tx *bolt.Tx) error {
+		return f.bolt.Update(func(tx *bolt.Tx) error {
 			if err := migrate(tx); err != nil {
 				return err
 			}
@@ -112,10 +128,9 @@ func (db *DB) open(path string) error {
 		err = syncFolder(filepath.Dir(path))
 	}
 	if err != nil {
-		db.bolt.Close()
+		f.bolt.Close()
 		return err
 	}
-	db.Tidy()
 	return nil
 }
 
@@ -138,10 +153,10 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, err error) {
 
 // Close finishes the changes under way and closes the file. No method may be called
 // afterwards.
-func (db *DB) Close() error {
-	close(db.stop)
-	<-db.finished
-	if err := db.bolt.Close(); err != nil {
+func (f *file) Close() error {
+	close(f.stop)
+	<-f.finished
+	if err := f.bolt.Close(); err != nil {
 		return fmt.Errorf("closing the database: %w", err)
 	}
 	return nil
