@@ -66,9 +66,12 @@ func Start(t testing.TB, handler dns.Handler) (address string) {
 // who asks for names that do not exist must not wait.
 func (z *Zone) ServeDNS(w dns.ResponseWriter, asked *dns.Msg) {
 	z.mu.RLock()
-	fault := z.fault
+	fault, mute := z.fault, z.mute
 	z.mu.RUnlock()
 	if fault == Silent || len(asked.Question) != 1 {
+		return
+	}
+	if mute != "" && strings.HasSuffix(dns.CanonicalName(asked.Question[0].Name), mute) {
 		return
 	}
 	reply := new(dns.Msg).SetReply(asked)

@@ -19,6 +19,7 @@ type Zone struct {
 	mu    sync.RWMutex
 	names map[string][]dns.RR // lower case, with the final dot
 	fault Fault
+	mute  string            // names below this one are never answered for; "" for none
 	keys  map[string]string // top of a zone that may be updated → name of the key
 	// secrets are those of the keys, by their names.
 	secrets map[string][]byte
@@ -44,6 +45,16 @@ func (z *Zone) SetFault(f Fault) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.fault = f
+}
+
+// SetMute has the server never answer for names below one, as a name server does that
+// wants others to wait; "" for none.
+func (z *Zone) SetMute(name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.mute = name; name != "" {
+		z.mute = "." + dns.CanonicalName(name)
+	}
 }
 
 // Add adds one record: the type's name and the data as in a zone file (RFC 1035,

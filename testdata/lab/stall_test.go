@@ -1,0 +1,282 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
+)
+
+const (
+	honestMessages = 60
+	hostileClients = 100
+	tarpit         = "tarpit.test"
+)
+
+// A stall is a relay that one hostile machine wants for itself, and an honest one.
+type stall struct {
+	*federation
+	honest, hostile Station
+	signer          signer
+}
+
+// TestStall is the proof that nobody holds up the others: each step has the hostile
+// machine do its worst, and the honest one be served all the while.
+func TestStall(t *testing.T) {
+	l, deb := newLab(t)
+	relay, err := l.StartRelay(t.Context(), "_stall.test", deb)
+	diagnose(t, relay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stall{federation: &federation{lab: l, b: relay}}
+	s.bob = startProfile(t, l, "bob", relay.SignUpQR())
+	s.signer = s.newSigner(t)
+	for name, station := range map[string]*Station{"honest": &s.honest, "hostile": &s.hostile} {
+		if *station, err = l.AddStation(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		name string
+		do   func(*stall, *testing.T)
+	}{
+		{"connections", (*stall).connections},
+		{"tarpit", (*stall).tarpit},
+		{"invites", (*stall).invites},
+		{"profiles", (*stall).profiles},
+	} {
+		t.Run(step.name, func(t *testing.T) { step.do(s, t) })
+	}
+}
+
+// deliver hands over messages of the honest machine, each on a connection of its own,
+// and returns how long they took, sorted.
+func (s *stall) deliver(ctx context.Context, t *testing.T) []time.Duration {
+	t.Helper()
+	var took []time.Duration
+	for range honestMessages {
+		text := s.signer.sign(t, encryptedFrom(t, s.signer.author), nil)
+		start := time.Now()
+		c, err := s.connect(ctx, s.honest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Send(s.signer.author, s.bob.Addr, text); err != nil || !strings.HasPrefix(got, "250 ") {
+			t.Fatalf("the honest machine got %q, %v", got, err)
+		}
+		c.Close()
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	return took
+}
+
+// connect opens a dialogue from a station, as far as the second EHLO.
+func (s *stall) connect(ctx context.Context, from Station) (*SMTP, error) {
+	c, err := from.SMTP(ctx, s.b.Domain, "25")
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{
+		func() error { return ehlo(c) }, func() error { return c.StartTLS(ctx) }, func() error { return ehlo(c) },
+	} {
+		if err := step(); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func ehlo(c *SMTP) error {
+	_, err := c.Command("EHLO carol.example")
+	return err
+}
+
+// beside measures the honest machine alone, and beside so many hostile clients, of which
+// started says when they are at work. The ratio is for the reader: a busy machine may
+// not fail a test.
+func (s *stall) beside(t *testing.T, what string, started func() bool, client func(ctx context.Context, number int)) {
+	t.Helper()
+	ctx := deadline(t, partTimeout)
+	alone := s.deliver(ctx, t)
+	attack, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	for i := range hostileClients {
+		all.Go(func() {
+			for attack.Err() == nil {
+				client(attack, i)
+			}
+		})
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for !started() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the hostile machine is not at work")
+		}
+	}
+	beside := s.deliver(ctx, t)
+	p95 := func(d []time.Duration) time.Duration { return d[len(d)*95/100] }
+	t.Logf("%s: the honest machine's p95 is %v alone, %v beside: %.2f times", what,
+		p95(alone).Round(time.Millisecond), p95(beside).Round(time.Millisecond), float64(p95(beside))/float64(p95(alone)))
+}
+
+// connections has the hostile machine open as many as it can, and hold them.
+func (s *stall) connections(t *testing.T) {
+	refused := func() bool { return s.counted(t, `chatmaild_postfix_limited_total{limit="concurrency"}`) }
+	s.beside(t, "connections held", refused, func(ctx context.Context, _ int) {
+		conn, err := s.hostile.DialContext(ctx, "tcp", net.JoinHostPort(s.b.Domain, "25"))
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+		_, _ = io.Copy(io.Discard, conn) // until it is closed
+		wait := time.NewTimer(lockPoll)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// tarpit has the hostile machine send mail whose keys are at a name server that never
+// answers, of a few domains and with a new selector each time.
+func (s *stall) tarpit(t *testing.T) {
+	s.lab.Zone.SetMute(tarpit)
+	defer s.lab.Zone.SetMute("")
+	crowded := func() bool { return s.counted(t, `chatmaild_dkim_lookups_total{outcome="crowded"}`) }
+	s.beside(t, "a name server that never answers", crowded, func(ctx context.Context, n int) {
+		c, err := s.connect(ctx, s.hostile)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		defer context.AfterFunc(ctx, func() { c.conn.Close() })()
+		domain := fmt.Sprintf("d%d.%s", n%3, tarpit)
+		mail := encryptedFrom(t, "m@"+domain)
+		for i := 0; ctx.Err() == nil; i++ {
+			text := s.signer.sign(t, mail, func(o *dkim.SignOptions) {
+				o.Domain, o.Selector = domain, fmt.Sprintf("s%d-%d", n, i)
+			})
+			got, err := c.Send("m@"+domain, s.bob.Addr, text)
+			if err != nil {
+				return
+			}
+			if !strings.HasPrefix(got, "451 4.4.3 ") {
+				t.Errorf("hostile mail got %q", got)
+			}
+			if _, err := c.Command("RSET"); err != nil {
+				return
+			}
+		}
+	})
+	for _, outcome := range []string{"failed", "remembered"} {
+		if !s.counted(t, `chatmaild_dkim_lookups_total{outcome="`+outcome+`"}`) {
+			t.Errorf("no look-up is counted as %s", outcome)
+		}
+	}
+}
+
+// counted says whether the relay has counted something under a name.
+func (s *stall) counted(t *testing.T, name string) bool {
+	t.Helper()
+	out, err := s.b.Run(deadline(t, stepTimeout), "chatmaild", "metrics", "--print")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value) != "0"
+		}
+	}
+	return false
+}
+
+func (s *stall) browser(t *testing.T, from Station) *http.Client {
+	return (&proof{outside: from}).browser(t)
+}
+
+// invites has a machine look at an invite's link and its picture before its recipient
+// uses it.
+func (s *stall) invites(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	out, err := s.b.Script(ctx, `
+	chatmaild invite create --uses 1 --json
+	cp `+configFile+` /root/open.toml
+	echo 'registration = "invite"' >>`+configFile+`
+	systemctl restart chatmaild-doveauth chatmaild-web`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var invite struct{ URL string }
+	if err := json.Unmarshal([]byte(out), &invite); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	machine, person := s.browser(t, s.hostile), s.browser(t, s.honest)
+	for range 10 {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			for url, want := range map[string]int{invite.URL: 200, strings.Replace(invite.URL, "/new?", "/new.svg?", 1): 403} {
+				if resp, _, err := browse(ctx, machine, method, url); err != nil || resp.StatusCode != want {
+					t.Fatalf("%s of an invite: %v, %v; want %d", method, resp, err, want)
+				}
+			}
+		}
+	}
+	resp, page, err := browse(ctx, person, http.MethodPost, invite.URL+"&page")
+	if err != nil || resp.StatusCode != 200 || !strings.Contains(page, `href="dclogin:`) || !strings.Contains(page, "<svg") {
+		t.Errorf("the person got %v, %v\n%s", resp, err, tail(page, 20))
+	}
+	if resp, _, err := browse(ctx, person, http.MethodPost, invite.URL); err != nil || resp.StatusCode != 403 {
+		t.Errorf("the invite's second use: %v, %v; want 403", resp, err)
+	}
+	if !s.counted(t, "chatmaild_web_invites_shown_total") {
+		t.Error("looks at the invite are not counted")
+	}
+	if _, err := s.b.Script(ctx, `
+	cat /root/open.toml >`+configFile+`
+	systemctl restart chatmaild-doveauth chatmaild-web`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// profiles has one machine ask for profiles until it is told to stop. Another one gets
+// its own all the same.
+func (s *stall) profiles(t *testing.T) {
+	ctx := deadline(t, partTimeout)
+	url := "https://" + s.b.Domain + "/new"
+	machine, person := s.browser(t, s.hostile), s.browser(t, s.honest)
+	const most = 5000
+	for n := 0; ; n++ {
+		resp, got, err := postNew(ctx, machine, url)
+		if err != nil || n == most {
+			t.Fatalf("after %d profiles: %v", n, err)
+		}
+		if resp.StatusCode == 429 {
+			if got.Reason == "" {
+				t.Error("the refusal has no reason")
+			}
+			t.Logf("one machine gets %d profiles at once", n)
+			break
+		}
+	}
+	if resp, got, err := postNew(ctx, person, url); err != nil || resp.StatusCode != 200 || got.Email == "" {
+		t.Errorf("the other machine got %+v, %v", got, err)
+	}
+}
