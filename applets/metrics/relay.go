@@ -83,7 +83,7 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 		noQueue:  set.Counter("chatmaild_postfix_noqueue_total", "Commands that Postfix refused before there was a message").At(),
 		timeouts: set.Counter("chatmaild_postfix_timeouts_total", "Clients of Postfix that fell silent, by the command after which they did",
 			metric.Label{Name: "after", Values: postfix.Stages()}),
-		limited: set.Counter("chatmaild_postfix_limited_total", "Connections that Postfix refused because their client had too many, or opened them too fast",
+		limited: set.Counter("chatmaild_postfix_limited_total", "Connections and messages that Postfix refused because their client had too many",
 			metric.Label{Name: "limit", Values: postfix.Limits()}),
 		problems: set.Counter("chatmaild_postfix_problems_total", "Lines of Postfix's log by their level", metric.Label{Name: "level", Values: postfix.Levels()}),
 		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages that were signed").At(),

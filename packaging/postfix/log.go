@@ -15,7 +15,7 @@ const (
 	Delivery      // of one recipient, or the attempt
 	NoQueue       // refused before there was a message
 	Timeout       // a client fell silent
-	Limited       // a client had too many connections, or opened them too fast
+	Limited       // a client did more than it may
 	Problem       // something that Postfix warns of
 	Signed        // OpenDKIM added a signature
 )
@@ -38,8 +38,20 @@ func Statuses() []string { return []string{"sent", "deferred", "bounced", "expir
 // Stages are those of SMTP after which a client fell silent.
 func Stages() []string { return []string{"data", "end_of_message", "other"} }
 
-// Limits are those on the connections of a client (anvil(8)).
-func Limits() []string { return []string{"concurrency", "rate"} }
+// limits are how the log names what a client had too much of (anvil(8)).
+var limits = []struct{ name, line string }{
+	{"connections", "warning: Connection concurrency limit exceeded: "},
+	{"connection_rate", "warning: Connection rate limit exceeded: "},
+	{"message_rate", "warning: Message delivery request rate limit exceeded: "},
+}
+
+// Limits are the bounds of a client, by their names.
+func Limits() (names []string) {
+	for _, l := range limits {
+		names = append(names, l.name)
+	}
+	return names
+}
 
 // Levels are those of Postfix's problems (postlog(1)).
 func Levels() []string { return []string{"warning", "error", "fatal", "panic"} }
@@ -55,9 +67,9 @@ func ParseLog(identifier, line string) Event {
 		return Event{}
 	}
 	program := rest[strings.LastIndexByte(rest, '/')+1:]
-	for _, limit := range Limits() {
-		if strings.HasPrefix(line, "warning: Connection "+limit+" limit exceeded: ") {
-			return Event{Kind: Limited, Limit: limit}
+	for _, limit := range limits {
+		if strings.HasPrefix(line, limit.line) {
+			return Event{Kind: Limited, Limit: limit.name}
 		}
 	}
 	for _, level := range Levels() {

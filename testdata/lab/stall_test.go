@@ -138,7 +138,7 @@ func (s *stall) beside(t *testing.T, what string, started func() bool, client fu
 
 // connections has the hostile machine open as many as it can, and hold them.
 func (s *stall) connections(t *testing.T) {
-	refused := func() bool { return s.counted(t, `chatmaild_postfix_limited_total{limit="concurrency"}`) }
+	refused := func() bool { return s.counted(t, `chatmaild_postfix_limited_total{limit="connections"}`) }
 	s.beside(t, "connections held", refused, func(ctx context.Context, _ int) {
 		conn, err := s.hostile.DialContext(ctx, "tcp", net.JoinHostPort(s.b.Domain, "25"))
 		if err != nil {
@@ -147,17 +147,22 @@ func (s *stall) connections(t *testing.T) {
 		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
 		_, _ = io.Copy(io.Discard, conn) // until it is closed
-		wait := time.NewTimer(lockPoll)
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-		}
+		restFor(ctx, lockPoll)
 	})
 }
 
+func restFor(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 // tarpit has the hostile machine send mail whose keys are at a name server that never
-// answers, of a few domains and with a new selector each time.
+// answers, of a few domains and with a new selector each time, a message a second on each
+// of its connections.
 func (s *stall) tarpit(t *testing.T) {
 	s.lab.Zone.SetMute(tarpit)
 	defer s.lab.Zone.SetMute("")
@@ -185,6 +190,7 @@ func (s *stall) tarpit(t *testing.T) {
 			if _, err := c.Command("RSET"); err != nil {
 				return
 			}
+			restFor(ctx, time.Second)
 		}
 	})
 	for _, outcome := range []string{"failed", "remembered"} {

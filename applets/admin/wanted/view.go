@@ -126,19 +126,22 @@ func (v view) Submission() []submission {
 
 // clients bounds the connections of clients to a listener of Postfix.
 type clients struct {
-	All  int // at once
-	One  int // of those, from one address: so none locks out the others
-	Rate int // that one address may open in a minute; 0: not bounded
+	All      int // at once
+	One      int // of those, from one address: so none locks out the others
+	Rate     int // that one address may open in a minute; 0: not bounded
+	Messages int // that one address may send in a minute; 0: not bounded
 }
 
 // Clients are the bounds of the submission listeners and of port 25. That serves as many clients as the filter has messages of in
-// hand, and as many again, which talk or wait; the filter accepts twice that. A relay that
-// has much to say keeps its connections open.
+// hand, and as many again, which talk or wait; the filter accepts twice that. One client has
+// a tenth of them, which by default is as many as a Postfix opens. A relay that has much to
+// say keeps its connections open, and the largest of today sends 20 messages a second to
+// all others together.
 func (v view) Clients() struct{ Submission, Incoming clients } {
-	share := func(all, rate int) clients { return clients{all, max(all/5, 1), rate} }
+	submission, incoming := v.MaxSMTPConnections, 2*v.FiltermailMaxInFlight
 	return struct{ Submission, Incoming clients }{
-		Submission: share(v.MaxSMTPConnections, 0),
-		Incoming:   share(2*v.FiltermailMaxInFlight, 1200),
+		Submission: clients{All: submission, One: max(submission/5, 1)},
+		Incoming:   clients{All: incoming, One: max(incoming/10, 1), Rate: 1200, Messages: 3000},
 	}
 }
 
