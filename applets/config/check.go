@@ -158,7 +158,7 @@ func CheckDomain(name string) error {
 		}
 		return nil
 	}
-	bad := fmt.Errorf("%q is no domain: want a name such as chat.example.org, in lower case, or an IPv4 address", name)
+	bad := fmt.Errorf("%q is not a valid domain: want a name such as chat.example.org, in lower case, or an IPv4 address", name)
 	labels := strings.Split(strings.TrimPrefix(name, "_"), ".")
 	if len(labels) < 2 || len(name) > maxDomain {
 		return bad

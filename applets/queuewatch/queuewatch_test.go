@@ -28,7 +28,7 @@ func TestRound(t *testing.T) {
 		needed bool
 		log    string
 	}{
-		{"nothing waits", [][]queue.Waiting{{}}, true, "", false, ""},
+		{"the queue is empty", [][]queue.Waiting{{}}, true, "", false, ""},
 		{"one is tried, then the rest", [][]queue.Waiting{
 			{local("deferred", "a"), local("deferred", "b"), local("deferred", "c")},
 			{local("deferred", "b"), local("deferred", "c")},

@@ -18,7 +18,7 @@ type Usage struct {
 func Of(path string) (Usage, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {
-		return Usage{}, fmt.Errorf("asking how full the disk of %s is: %w", path, err)
+		return Usage{}, fmt.Errorf("reading the free space of %s: %w", path, err)
 	}
 	return usage(s), nil
 }

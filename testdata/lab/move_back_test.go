@@ -49,7 +49,7 @@ func (m *moving) backFromCopy(t *testing.T) {
 	}
 	m.traffic = startTraffic(m)
 	m.traffic.waitSent(deadline(t, stepTimeout), t, 2)
-	contains(t, "move", m.breakOff(t, "copying"), "copy, while mail is on: ", "mail is on here as before; the same command goes on")
+	contains(t, "move", m.breakOff(t, "copying"), "copy, while mail is on: ", "mail is on here as before; to resume, run the same command again")
 	m.flows(t)
 }
 

@@ -222,7 +222,7 @@ func (m *moving) move(t *testing.T) {
 until grep -q "copy, while mail is on" /tmp/first || ! kill -0 $pid; do sleep 0.01; done
 kill -9 $pid || true; wait $pid || true; pkill -x ssh || true`)
 	// The second one does all, and does not know that it did.
-	contains(t, "move", m.breakOff(t, "done"), "turn mail on there: ", "mail may be on at root@young already; mend the cause, and the same command goes on")
+	contains(t, "move", m.breakOff(t, "done"), "turn mail on there: ", "mail may be on at root@young already; fix the cause and run the same command again")
 	start := time.Now()
 	res, err := m.old.Exec(deadline(t, stepTimeout), nil, "chatmaild", "move", "root@young")
 	if err != nil {

@@ -58,7 +58,7 @@ func (p *proof) queue(t *testing.T) {
 	says("queue", "1 deferred: connect to "+absent, "1 deferred: connect to "+vanished, "all            1")
 	contains(t, "addresses on request", p.script(t, "chatmaild queue list --addresses"), "a@"+absent, p.sender.addr)
 
-	says("queue hold "+absent, "held", "(1 waiting)", "undo: chatmaild queue release "+absent)
+	says("queue hold "+absent, "held", "(1 queued)", "undo: chatmaild queue release "+absent)
 	send("c@" + absent)
 	waits(absent, "deferred", 2)
 	says("queue", "held; undo: chatmaild queue release "+absent)
@@ -74,7 +74,7 @@ func (p *proof) queue(t *testing.T) {
 	says("queue release "+absent, "released", "undo: chatmaild queue discard "+absent)
 	send("f@" + absent)
 	waits(absent, "deferred", 1)
-	says("queue flush "+absent, "(1 waiting)")
+	says("queue flush "+absent, "(1 queued)")
 
 	// Our own users are delivered to all the while, and the queue is left empty.
 	to := p.newAccount(t)
@@ -82,9 +82,9 @@ func (p *proof) queue(t *testing.T) {
 	says("queue discard "+absent, "discarded")
 	says("queue discard "+vanished, "discarded")
 	p.delivered(t)
-	says("queue release "+absent, "(0 waiting)")
-	says("queue release "+vanished, "(0 waiting)")
-	says("queue", "nothing waits")
+	says("queue release "+absent, "(0 queued)")
+	says("queue release "+vanished, "(0 queued)")
+	says("queue", "the queue is empty")
 	if n, err := p.imap(t, to).Select(); err != nil || n != 1 {
 		t.Errorf("our own user has %d messages, %v; want 1", n, err)
 	}

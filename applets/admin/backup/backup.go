@@ -146,7 +146,7 @@ func (b *backup) toStream(ctx context.Context, goOn string) error {
 	if err == nil {
 		err = out.Flush()
 	}
-	return b.interrupted(err, "backup --verify says how to go on, if what was written is kept")
+	return b.interrupted(err, "if you keep what was written, backup --verify says how to resume")
 }
 
 // A checkpoint says how much of an archive lies on the disk, whole.
@@ -160,7 +160,7 @@ type checkpoint struct {
 // with one that broke off.
 func (b *backup) toFile(ctx context.Context, name string) error {
 	if _, err := safefs.Lstat(name); err == nil {
-		return command.WithHint(fmt.Errorf("%s is there already", name), "a backup overwrites nothing: choose another name")
+		return command.WithHint(fmt.Errorf("%s exists", name), "a backup never overwrites: choose another name")
 	}
 	n, err := b.readCheckpoint(name)
 	if err != nil {
@@ -187,7 +187,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 		return err
 	}
 	if n.State.Pieces > 0 {
-		fmt.Fprintf(b.env.Stderr, "going on behind the first %s of %s\n", command.FormatSize(n.Octets), name+partSuffix)
+		fmt.Fprintf(b.env.Stderr, "resuming after the first %s of %s\n", command.FormatSize(n.Octets), name+partSuffix)
 	}
 	counted := &counter{w: f, n: n.Octets}
 	noted, at := n.Octets, time.Now()
@@ -208,7 +208,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 		err = dir.Move(base+partSuffix, dir, base)
 	}
 	if err != nil {
-		return b.interrupted(err, "the same command goes on with it")
+		return b.interrupted(err, "to resume, run the same command again")
 	}
 	if err := dir.Remove(base + noteSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -238,7 +238,7 @@ func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {
 		return n, fmt.Errorf("reading how far an earlier backup came: %w", err)
 	}
 	if n.Sealed != b.keys.Lock() {
-		return n, command.WithHint(fmt.Errorf("%s was begun with other keys", name+partSuffix), "remove it for a new one")
+		return n, command.WithHint(fmt.Errorf("%s began with other keys", name+partSuffix), "remove it to start again")
 	}
 	return n, nil
 }
@@ -296,7 +296,7 @@ func (b *backup) interrupted(err error, hint string) error {
 	if errors.Is(err, context.Canceled) {
 		err = transfer.ErrInterrupted
 	}
-	return command.WithHint(fmt.Errorf("the backup is not whole: %w", err), "%s", hint)
+	return command.WithHint(fmt.Errorf("the backup is incomplete: %w", err), "%s", hint)
 }
 
 // counter counts what is written.

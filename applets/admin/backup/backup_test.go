@@ -43,11 +43,11 @@ func TestBackupAndVerify(t *testing.T) {
 		if err != nil || len(left) > 0 {
 			t.Errorf("left behind: %q, %v", left, err)
 		}
-		if _, err := writeBackup(old, t.Context(), name, keys); err == nil || !strings.Contains(err.Error(), "is there already") {
+		if _, err := writeBackup(old, t.Context(), name, keys); err == nil || !strings.Contains(err.Error(), "exists") {
 			t.Errorf("a second backup of that name: %v", err)
 		}
 		env, out, _ := old.Env()
-		if err := verifyBackup(env, name, l); err != nil || !strings.Contains(out.String(), "whole: 33 pieces with 63 files") {
+		if err := verifyBackup(env, name, l); err != nil || !strings.Contains(out.String(), "complete: 33 pieces with 63 files") {
 			t.Errorf("verify: %v, %s", err, out)
 		}
 		if l.Passphrase != "" {
@@ -92,11 +92,11 @@ func TestBackupGoesOn(t *testing.T) {
 			if err := out.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := writeBackup(m, t.Context(), file, otherThan(keys)); err == nil || !strings.Contains(err.Error(), "begun with other keys") {
+			if _, err := writeBackup(m, t.Context(), file, otherThan(keys)); err == nil || !strings.Contains(err.Error(), "began with other keys") {
 				t.Errorf("going on with other keys: %v", err)
 			}
 			said, err := writeBackup(m, t.Context(), file, keys)
-			if err != nil || !strings.Contains(said, "going on behind") {
+			if err != nil || !strings.Contains(said, "resuming after") {
 				t.Fatalf("%v: %s", err, said)
 			}
 			in, err := os.Open(file)
@@ -133,7 +133,7 @@ func TestBackupInterrupted(t *testing.T) {
 	cancel()
 	_, err := writeBackup(hosttest.Relay(t), ctx, filepath.Join(t.TempDir(), "backup"), seal.Keys{})
 	var hint *command.HintError
-	if command.Status(err) != command.StatusFailed || !errors.As(err, &hint) || !strings.Contains(hint.Hint, "the same command goes on") {
+	if command.Status(err) != command.StatusFailed || !errors.As(err, &hint) || !strings.Contains(hint.Hint, "to resume, run the same command again") {
 		t.Errorf("got status %d: %v", command.Status(err), err)
 	}
 }

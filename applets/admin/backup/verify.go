@@ -43,13 +43,13 @@ func verifyBackup(env *command.Env, name string, locks transfer.Locks) error {
 	}
 	p.Clear()
 	s := r.State()
-	fmt.Fprintf(env.Stdout, "whole: %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
+	fmt.Fprintf(env.Stdout, "complete: %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
 	return nil
 }
 
 // brokenOff says what is left of an archive, and how to go on with it.
 func brokenOff(env *command.Env, s archive.State, in *transfer.Input, whole int64, err error) error {
-	fmt.Fprintf(env.Stdout, "whole up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
+	fmt.Fprintf(env.Stdout, "valid up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
 	if !errors.Is(err, archive.ErrCutOff) || in.Sealed || s.Pieces == 0 {
 		return err
 	}
@@ -57,6 +57,6 @@ func brokenOff(env *command.Env, s archive.State, in *transfer.Input, whole int6
 	if fault != nil {
 		return fault
 	}
-	return command.WithHint(err, "to go on: truncate --size=%d FILE; chatmaild backup --continue %s >>FILE",
+	return command.WithHint(err, "to resume: truncate --size=%d FILE; chatmaild backup --continue %s >>FILE",
 		whole, base64.RawURLEncoding.EncodeToString(text))
 }

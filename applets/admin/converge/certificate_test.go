@@ -57,7 +57,7 @@ func TestFirstCertificate(t *testing.T) {
 	if f := written(again, acmeFolder.Certificate()); f != nil {
 		t.Errorf("a second run would write %s", f.Path)
 	}
-	if !slices.Contains(again.Units, UnitStep{"restart", wanted.ACME, "to ask for a certificate"}) {
+	if !slices.Contains(again.Units, UnitStep{"restart", wanted.ACME, "to request a certificate"}) {
 		t.Errorf("a second run does not ask for a certificate: %v", again.Units)
 	}
 }

@@ -101,7 +101,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 		return nil
 	}
 	if todo.Empty() {
-		fmt.Fprintln(env.Stdout, "nothing to do: this machine is what the configuration says")
+		fmt.Fprintln(env.Stdout, "nothing to do: this machine matches the configuration")
 		return nil
 	}
 	start := time.Now()
@@ -127,10 +127,10 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 		return opts.stateOnly, err
 	}
 	if opts.dryRun {
-		fmt.Fprintf(env.Stdout, "give each daemon a directory of its own in %s; what else has to change is seen after that\n", conf.StateDir)
+		fmt.Fprintf(env.Stdout, "create a directory for each daemon in %s; other changes show after that\n", conf.StateDir)
 		return true, nil
 	}
-	fmt.Fprintf(env.Stderr, "  give each daemon a directory of its own in %s\n", conf.StateDir)
+	fmt.Fprintf(env.Stderr, "  create a directory for each daemon in %s\n", conf.StateDir)
 	if err := statedir.BringOver(conf, machine); err != nil || opts.stateOnly {
 		return true, err
 	}
@@ -141,10 +141,10 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 // welcome shows how people come to the relay. That it cannot is no failure of
 // run: status says what is wrong with the relay.
 func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
-	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat for a profile on it:\n\n",
+	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat to get a profile:\n\n",
 		conf.MailDomain, conf.MailDomain)
 	if err := qr.Show(ctx, env, conf, ""); err != nil {
-		fmt.Fprintf(env.Stderr, "there is no QR code to show yet: %v\n", err)
+		fmt.Fprintf(env.Stderr, "no QR code yet: %v\n", err)
 	}
 }
 

@@ -108,8 +108,8 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 
 func TestARefusedConfigurationIsUndone(t *testing.T) {
 	for refuse, want := range map[string]string{
-		"postfix": "Postfix does not take its configuration", "doveconf": "Dovecot does not take its configuration",
-		"nginx": "nginx does not take its configuration", "opendkim": "OpenDKIM does not take its configuration",
+		"postfix": "Postfix rejects its configuration", "doveconf": "Dovecot rejects its configuration",
+		"nginx": "nginx rejects its configuration", "opendkim": "OpenDKIM rejects its configuration",
 	} {
 		t.Run(refuse, func(t *testing.T) {
 			m := newMachine(t)

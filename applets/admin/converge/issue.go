@@ -28,7 +28,7 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 	if keyfiles.Issued(conf, machine) {
 		return nil
 	}
-	fmt.Fprintf(progress, "  wait for the certificate authority (up to %v)\n", issueTimeout)
+	fmt.Fprintf(progress, "  waiting for the certificate authority (up to %v)\n", issueTimeout)
 	until, cancel := context.WithTimeout(ctx, issueTimeout)
 	defer cancel()
 	var refused *renewal.Problem
@@ -41,15 +41,15 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 			refused = state.Problem
 			return true, nil
 		}
-		return false, errors.New("it has not answered yet")
+		return false, errors.New("no answer yet")
 	})
 	switch {
 	case refused != nil:
 		return command.WithHint(fmt.Errorf("no certificate: %s", refused.Detail), "%s", refused.Advice())
 	case err != nil:
 		return command.WithHint(fmt.Errorf("no certificate within %v: %w", issueTimeout, err),
-			"it is tried again by itself; chatmaild status says how it went")
+			"it is retried automatically; see chatmaild status")
 	}
-	fmt.Fprintf(progress, "  there is a certificate for %s\n", conf.MailDomain)
+	fmt.Fprintf(progress, "  got a certificate for %s\n", conf.MailDomain)
 	return nil
 }

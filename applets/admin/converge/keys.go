@@ -40,7 +40,7 @@ func (p *Planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 
 // acmeFiles are those that the acme daemon finds when it starts for the first
 // time: what acmetool left, or a key, and a certificate of our own that the
-// servers have until there is a real one. What is there already is the daemon's
+// servers have until there is a real one. What exists is the daemon's
 // alone.
 func (p *Planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 	files, err := p.fromAcmetool(paths)
@@ -74,7 +74,7 @@ func (p *Planner) dkimKey(path string) ([]wanted.File, error) {
 		return nil, err
 	}
 	if _, err := keys.DKIMRecord(text); err != nil {
-		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err), "move it away and a new one is made; its DNS record changes then")
+		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err), "move it away to get a new one, with another DNS record")
 	}
 	return []wanted.File{{
 		Path: path, Content: text, Mode: 0o600, Owner: "opendkim", Group: "opendkim",

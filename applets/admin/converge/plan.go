@@ -36,13 +36,13 @@ func (p *Plan) Empty() bool {
 // Show prints what Apply would do.
 func (p *Plan) Show(w io.Writer) {
 	if p.Empty() {
-		fmt.Fprintln(w, "nothing to do: this machine is what the configuration says")
+		fmt.Fprintln(w, "nothing to do: this machine matches the configuration")
 	}
 	for _, s := range p.Sysctls {
 		fmt.Fprintf(w, "set %s from %d to %d\n", s.Name, s.Have, s.Wanted)
 	}
 	for _, f := range p.Folders {
-		fmt.Fprintf(w, "make folder %s (%v %s:%s)\n", f.Path, f.Mode, f.Owner, f.Group)
+		fmt.Fprintf(w, "create directory %s (%v %s:%s)\n", f.Path, f.Mode, f.Owner, f.Group)
 	}
 	for _, c := range p.Files {
 		fmt.Fprint(w, c.Diff())
@@ -73,7 +73,7 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 	for _, s := range p.Units {
 		fmt.Fprintf(progress, "  %s %s (%s)\n", s.Verb, s.Unit, s.Why)
 		if err := do(ctx, machine, s); err != nil {
-			return command.WithHint(err, "journalctl -u %s -n 50; then mend the cause and run this again", s.Unit)
+			return command.WithHint(err, "journalctl -u %s -n 50; then fix the cause and run this again", s.Unit)
 		}
 	}
 	return nil
@@ -106,9 +106,9 @@ func (p *Plan) write(ctx context.Context, machine host.Host, progress io.Writer)
 
 func (p *Plan) undo(machine host.Host, cause error) error {
 	if err := machine.Undo(p.Files); err != nil {
-		return fmt.Errorf("%w; and putting the former files back failed: %w", cause, err)
+		return fmt.Errorf("%w; restoring the previous files failed, too: %w", cause, err)
 	}
-	return command.WithHint(cause, "the former files are back and nothing was restarted")
+	return command.WithHint(cause, "the previous files are back; nothing was restarted")
 }
 
 // touches reports whether a file below one of the prefixes changes.

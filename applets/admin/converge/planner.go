@@ -89,7 +89,7 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 func (p *Planner) transportMap() (wanted.File, error) {
 	text, err := p.Machine.ReadFile(wanted.TransportMap)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return wanted.File{}, fmt.Errorf("reading the rules for destinations: %w", err)
+		return wanted.File{}, fmt.Errorf("reading the transport map: %w", err)
 	}
 	return wanted.TransportMapFile(text), nil
 }
@@ -147,10 +147,10 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	for i, u := range states {
 		name := names[i]
 		if u.Load != "loaded" {
-			return nil, fmt.Errorf("systemd does not know %s (it is %s): is its package installed whole?", name, u.Load)
+			return nil, fmt.Errorf("systemd does not know %s (%s): is its package installed completely?", name, u.Load)
 		}
 		if u.Enabled == "disabled" {
-			steps = append(steps, UnitStep{"enable", name, "to be there after a reboot"})
+			steps = append(steps, UnitStep{"enable", name, "to start after a reboot"})
 		}
 		older, err := p.Machine.Systemd().Older(u, reads[name])
 		if err != nil {
@@ -162,11 +162,11 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 		case name == wanted.Postfix && instance[0].Active != "active":
 			steps = append(steps, UnitStep{"restart", name, wanted.PostfixInstance + " is " + instance[0].Active})
 		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
-			steps = append(steps, UnitStep{"restart", name, "its configuration changes"})
+			steps = append(steps, UnitStep{"restart", name, "its configuration changed"})
 		case older:
 			steps = append(steps, UnitStep{"restart", name, "its configuration is newer than it"})
 		case name == wanted.ACME && !keyfiles.Issued(p.Conf, p.Machine):
-			steps = append(steps, UnitStep{"restart", name, "to ask for a certificate"})
+			steps = append(steps, UnitStep{"restart", name, "to request a certificate"})
 		}
 	}
 	return steps, nil

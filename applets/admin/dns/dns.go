@@ -60,7 +60,7 @@ func compare(ctx context.Context, env *command.Env, conf *config.Config, machine
 		return err
 	}
 	if relay.DKIMRecord == "" {
-		return command.WithHint(errors.New("there is no DKIM key yet"), "chatmaild run makes it; with --skip-dns-check, while its record is missing")
+		return command.WithHint(errors.New("there is no DKIM key yet"), "chatmaild run creates it; with --skip-dns-check while its record is missing")
 	}
 	if zoneFile != "" {
 		return writeZone(env, relay, zoneFile)
@@ -255,5 +255,5 @@ func Require(ctx context.Context, conf *config.Config, machine host.Host, r *res
 		return err
 	}
 	return command.WithHint(fmt.Errorf("DNS records are missing or wrong:\n\n%s", b.String()),
-		"set them where the domain is registered and try again, or go on without: chatmaild run --skip-dns-check")
+		"set them at the domain's DNS provider and try again, or continue without: chatmaild run --skip-dns-check")
 }

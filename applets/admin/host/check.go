@@ -19,7 +19,7 @@ func (h Host) CheckConfigs(ctx context.Context) error {
 	}
 	for _, c := range checks {
 		if _, err := h.run(ctx, c.command[0], c.command[1:]...); err != nil {
-			return fmt.Errorf("%s does not take its configuration: %w", c.server, err)
+			return fmt.Errorf("%s rejects its configuration: %w", c.server, err)
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ type Owner struct{ User, Group string }
 
 // CopyTree copies a file, a link or a folder with all that is in it, from a path of
 // one machine to a path of this one: modes, times and, unless owner says otherwise,
-// owners too. What is there already stays, so that a copy that was interrupted can
+// owners too. What exists stays, so that a copy that was interrupted can
 // be resumed: a file is there as a whole or not at all. Sockets and devices are left
 // out.
 func (t Tree) CopyTree(source Tree, from, to string, owner Owner) error {

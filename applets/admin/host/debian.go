@@ -14,7 +14,7 @@ const supportedDebian = "12"
 func (h Host) RequireDebian() error {
 	text, err := os.ReadFile(h.path("/etc/os-release"))
 	if err != nil {
-		return fmt.Errorf("finding out which system this is: %w", err)
+		return fmt.Errorf("identifying the system: %w", err)
 	}
 	release := parseOSRelease(string(text))
 	if release["ID"] != "debian" || release["VERSION_ID"] != supportedDebian {

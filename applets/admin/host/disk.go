@@ -20,12 +20,12 @@ func (h Host) Disk(path string) (Disk, error) {
 	var folder syscall.Stat_t
 	dir, err := safefs.OpenDir(h.path(path))
 	if err != nil {
-		return Disk{}, fmt.Errorf("asking how full the disk of %s is: %w", path, err)
+		return Disk{}, fmt.Errorf("reading the free space of %s: %w", path, err)
 	}
 	defer dir.Close()
 	usage, err := disk.OfOpen(dir.Fd())
 	if err = errors.Join(err, syscall.Fstat(dir.Fd(), &folder)); err != nil {
-		return Disk{}, fmt.Errorf("asking how full the disk of %s is: %w", path, err)
+		return Disk{}, fmt.Errorf("reading the free space of %s: %w", path, err)
 	}
 	return Disk{usage, folder.Dev}, nil
 }

@@ -52,10 +52,10 @@ func look(t Tree, f wanted.File) (Change, error) {
 		return c, nil
 	}
 	if err != nil {
-		return c, fmt.Errorf("looking at a file: %w", err)
+		return c, fmt.Errorf("checking a file: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return c, fmt.Errorf("%s is no regular file but %v: move it away, then try again", f.Path, info.Mode())
+		return c, fmt.Errorf("%s is not a regular file but %v: move it away, then try again", f.Path, info.Mode())
 	}
 	c.Exists, c.Mode = true, info.Mode().Perm()
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -79,7 +79,7 @@ func (c Change) Diff() string {
 	case c.File.Secret:
 		return fmt.Sprintf("write %s (secret)\n", c.File.Path)
 	case bytes.IndexByte(c.File.Content, 0) >= 0:
-		return fmt.Sprintf("write %s (%d octets, no text)\n", c.File.Path, len(c.File.Content))
+		return fmt.Sprintf("write %s (%d bytes, binary)\n", c.File.Path, len(c.File.Content))
 	}
 	before := c.File.Path
 	if !c.Exists {
@@ -98,7 +98,7 @@ func (t Tree) Write(f wanted.File) error {
 	}
 	dir, err := safefs.MkdirAll(filepath.Dir(t.path(f.Path)))
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer dir.Close()
 	if err := replace(t, dir, f); err != nil {
@@ -143,7 +143,7 @@ func (h Host) Keep(folder string, changes []Change) error {
 			Mode: c.Mode, Owner: c.Owner, Group: c.Group,
 		}
 		if err := h.Write(kept); err != nil {
-			return fmt.Errorf("keeping the former %s: %w", c.File.Path, err)
+			return fmt.Errorf("keeping the previous %s: %w", c.File.Path, err)
 		}
 	}
 	return nil

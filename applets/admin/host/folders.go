@@ -21,11 +21,11 @@ func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("looking at a folder: %w", err)
+			return nil, fmt.Errorf("checking a directory: %w", err)
 		}
 		stat, ok := info.Sys().(*syscall.Stat_t)
 		if !info.IsDir() || !ok {
-			return nil, fmt.Errorf("%s is no folder: move it away, then try again", f.Path)
+			return nil, fmt.Errorf("%s is not a directory: move it away, then try again", f.Path)
 		}
 		if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != f.Mode || userName(stat.Uid) != f.Owner || groupName(stat.Gid) != f.Group {
 			changes = append(changes, f)
@@ -42,11 +42,11 @@ func (t Tree) MakeFolder(f wanted.Folder) error {
 	}
 	dir, err := safefs.MkdirAll(t.path(f.Path))
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer dir.Close()
 	if err := dir.Own(uid, gid, f.Mode); err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a directory: %w", err)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (h Host) stream(ctx context.Context, read func(io.Reader) error, name strin
 // RequireRoot says what to do when we are not root.
 func (h Host) RequireRoot() error {
 	if h.Root == "" && os.Geteuid() != 0 {
-		return errors.New("only root can do this; try: sudo chatmaild …")
+		return errors.New("only root can do this: run it with sudo")
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func TestChanges(t *testing.T) {
 func TestChangesRefusesWhatIsNoFile(t *testing.T) {
 	h := machine(t, map[string]string{"/etc/folder/x": ""})
 	_, err := h.Changes([]wanted.File{file("/etc/folder", "")})
-	if err == nil || !strings.Contains(err.Error(), "/etc/folder is no regular file") {
+	if err == nil || !strings.Contains(err.Error(), "/etc/folder is not a regular file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func (t Tree) PutBack(kept string) (changed []string, err error) {
 		return err
 	})
 	if err != nil {
-		return changed, fmt.Errorf("putting back what is kept in %s: %w", kept, err)
+		return changed, fmt.Errorf("restoring the files in %s: %w", kept, err)
 	}
 	return changed, nil
 }

@@ -35,7 +35,7 @@ func (h Host) Listeners() ([]Listener, error) {
 			continue // no IPv6
 		}
 		if err != nil {
-			return nil, fmt.Errorf("looking who listens: %w", err)
+			return nil, fmt.Errorf("listing listening ports: %w", err)
 		}
 		scan := bufio.NewScanner(f)
 		for scan.Scan() {

@@ -33,7 +33,7 @@ func (h Host) SQLite(ctx context.Context, path, query string) ([]byte, error) {
 			return nil, fmt.Errorf("reading a SQLite database: %w", err)
 		}
 		if len(out) > 2*maxCell {
-			return nil, errors.New("reading a SQLite database: it holds more than can be right")
+			return nil, errors.New("reading a SQLite database: the value is too long")
 		}
 		return hex.DecodeString(strings.TrimSpace(out))
 	}

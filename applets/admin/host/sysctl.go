@@ -32,7 +32,7 @@ func (h Host) Sysctls(file string) ([]Sysctl, error) {
 		}
 		wanted, err := strconv.Atoi(strings.TrimSpace(value))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s is no number: %w", file, name, err)
+			return nil, fmt.Errorf("%s: %s is not a number: %w", file, name, err)
 		}
 		now, err := os.ReadFile(h.path(sysctlPath(name)))
 		if err != nil {
@@ -40,7 +40,7 @@ func (h Host) Sysctls(file string) ([]Sysctl, error) {
 		}
 		have, err := strconv.Atoi(strings.TrimSpace(string(now)))
 		if err != nil {
-			return nil, fmt.Errorf("kernel parameter %s is no number: %w", name, err)
+			return nil, fmt.Errorf("kernel parameter %s is not a number: %w", name, err)
 		}
 		if have < wanted && unix.Access(h.path(sysctlPath(name)), unix.W_OK) == nil {
 			low = append(low, Sysctl{name, wanted, have})

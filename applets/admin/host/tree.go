@@ -58,7 +58,7 @@ func (t Tree) Move(from, to string) error {
 		return err
 	}
 	if taken, err := t.Exists(to); err != nil || taken {
-		return errors.Join(err, fmt.Errorf("moving %s: there is something at %s", from, to))
+		return errors.Join(err, fmt.Errorf("moving %s: %s exists", from, to))
 	}
 	dir, err := safefs.MkdirAll(filepath.Dir(t.path(to)))
 	if err != nil {

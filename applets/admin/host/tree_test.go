@@ -94,7 +94,7 @@ func TestMove(t *testing.T) {
 	if got := read(t, h, "/elsewhere/b/file"); got != "text" {
 		t.Errorf("the file is %q", got)
 	}
-	if err := h.Move("/from/empty", "/elsewhere/b"); err == nil || !strings.Contains(err.Error(), "there is something at") {
+	if err := h.Move("/from/empty", "/elsewhere/b"); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("moving over something: %v", err)
 	}
 }

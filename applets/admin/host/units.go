@@ -81,7 +81,7 @@ func (s Systemd) Older(u Unit, files []string) (bool, error) {
 			continue
 		}
 		if err != nil {
-			return false, fmt.Errorf("looking at a file: %w", err)
+			return false, fmt.Errorf("checking a file: %w", err)
 		}
 		if info.ModTime().After(u.Since) {
 			return true, nil

@@ -51,13 +51,13 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(env.ConfigPath), 0o755); err != nil {
-		return fmt.Errorf("making the configuration's folder: %w", err)
+		return fmt.Errorf("creating the configuration's directory: %w", err)
 	}
 	f, err := os.OpenFile(env.ConfigPath, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return command.WithHint(
 			fmt.Errorf("there is a configuration already: %s", env.ConfigPath),
-			"edit it and try \"chatmaild run\", or move it away for a new one")
+			"edit it and try \"chatmaild run\", or move it away to start again")
 	}
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
@@ -67,11 +67,11 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 		return errors.Join(fmt.Errorf("writing the configuration: %w", err), os.Remove(env.ConfigPath))
 	}
 	fmt.Fprintf(env.Stdout, "wrote %s\n", env.ConfigPath)
-	fmt.Fprintf(env.Stderr, "Read it through, then make this machine a relay with: chatmaild run\n")
+	fmt.Fprintf(env.Stderr, "Check it, then make this machine a relay with: chatmaild run\n")
 	if conf.SelfSigned() {
-		fmt.Fprintf(env.Stderr, "%s makes its own certificate and needs no DNS records.\n", domain)
+		fmt.Fprintf(env.Stderr, "%s has a self-signed certificate and needs no DNS records.\n", domain)
 		return nil
 	}
-	fmt.Fprintf(env.Stderr, "From then on this gives a profile on it:\n\n")
+	fmt.Fprintf(env.Stderr, "After that, this link creates a profile:\n\n")
 	return qr.Show(ctx, env, conf, "")
 }

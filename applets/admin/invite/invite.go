@@ -69,7 +69,7 @@ var Command = command.Command{
 				}
 			})
 			if errors.Is(err, fs.ErrNotExist) {
-				return command.WithHint(err, "chatmaild run makes it")
+				return command.WithHint(err, "chatmaild run creates it")
 			}
 			return err
 		}

@@ -78,7 +78,7 @@ func EchoBot(conf *config.Config, machine host.Host) (*bot.Identity, error) {
 	id, err := bot.ParseIdentity(text)
 	if err != nil {
 		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err),
-			"restore it from a backup; or move it away, and a new bot is made, which nobody knows yet")
+			"restore it from a backup; or move it away to get a new bot, without contacts")
 	}
 	return id, nil
 }

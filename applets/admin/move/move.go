@@ -150,28 +150,28 @@ func (m *move) enter(p relocation.Phase) error {
 func (m *move) advice() string {
 	switch m.record.Phase {
 	case relocation.Copying:
-		return "mail is on here as before; the same command goes on"
+		return "mail is on here as before; to resume, run the same command again"
 	case relocation.Off:
-		return "mail is off on both sides and waits at its senders; the same command goes on, and \"chatmaild run\" here goes back"
+		return "mail is off on both sides, and senders retry it; to resume, run the same command again; \"chatmaild run\" here goes back"
 	}
-	return fmt.Sprintf("all is copied, and mail may be on at %s already; mend the cause, and the same command goes on; "+
+	return fmt.Sprintf("everything is copied, and mail may be on at %s already; fix the cause and run the same command again; "+
 		"\"chatmaild move root@THIS\" there goes back", m.there)
 }
 
 // farewell says what remains for the operator.
 func (m *move) farewell(ctx context.Context) error {
-	fmt.Fprintf(m.env.Stdout, "%s is on %s now. Mail waits at its senders until DNS says so:\n", m.conf.MailDomain, m.there)
+	fmt.Fprintf(m.env.Stdout, "%s is on %s now. Senders retry their mail until DNS points there:\n", m.conf.MailDomain, m.there)
 	fmt.Fprintf(m.env.Stdout, "  the A and AAAA records of %s name the addresses of that machine", m.conf.MailDomain)
 	if len(m.record.Addresses) > 0 {
 		fmt.Fprintf(m.env.Stdout, " (%s)", strings.Join(m.record.Addresses, ", "))
 	}
-	fmt.Fprintf(m.env.Stdout, "\n  and so does what names addresses elsewhere: SPF, and the reverse names at the new machine's provider\n")
+	fmt.Fprintf(m.env.Stdout, "\n  and so do SPF and the reverse DNS names at the new machine's provider\n")
 	if !m.conf.SelfSigned() {
 		fmt.Fprintf(m.env.Stdout, "What DNS says now, as seen from there:\n\n")
 		if err := m.ssh.show(ctx, m.env.Stdout, "chatmaild", "dns"); err != nil {
 			m.say("asking for the records failed: %v", err)
 		}
 	}
-	fmt.Fprintf(m.env.Stdout, "Until everybody has seen it, this machine can pass connections on: chatmaild proxy-config\n")
+	fmt.Fprintf(m.env.Stdout, "Until DNS caches expire, this machine can pass connections on: chatmaild proxy-config\n")
 	return nil
 }

@@ -66,7 +66,7 @@ func TestMoveAdvice(t *testing.T) {
 		relocation.Handing: "\"chatmaild move root@THIS\" there goes back",
 	} {
 		m := move{there: "root@new", record: relocation.Move{Phase: phase}}
-		if got := m.advice(); !strings.Contains(got, want) || !strings.Contains(got, "the same command goes on") {
+		if got := m.advice(); !strings.Contains(got, want) || !strings.Contains(got, "run the same command again") {
 			t.Errorf("%s: got %q", phase, got)
 		}
 	}

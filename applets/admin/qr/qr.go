@@ -55,10 +55,10 @@ var Command = command.Command{
 func mayRegister(cfg *config.Config, token string) error {
 	switch kind := www.Registration(cfg.Registration); {
 	case kind == www.Closed:
-		return command.WithHint(errors.New("nobody gets a profile on this relay"),
+		return command.WithHint(errors.New("registration on this relay is closed"),
 			`registration = "closed" in %s`, config.DefaultPath)
 	case kind == www.Invite && token == "":
-		return command.WithHint(errors.New("profiles on this relay are by invitation"),
+		return command.WithHint(errors.New("registration on this relay needs an invite"),
 			"chatmaild qr --invite TOKEN")
 	}
 	return nil

@@ -91,8 +91,8 @@ func TestQRShowsTheLink(t *testing.T) {
 
 func TestQRRefuses(t *testing.T) {
 	for conf, want := range map[string]string{
-		"mail_domain = \"chat.example.org\"\nregistration = \"invite\"": "by invitation",
-		"mail_domain = \"chat.example.org\"\nregistration = \"closed\"": "nobody gets a profile",
+		"mail_domain = \"chat.example.org\"\nregistration = \"invite\"": "needs an invite",
+		"mail_domain = \"chat.example.org\"\nregistration = \"closed\"": "is closed",
 	} {
 		if out, err := qr(t, conf); err == nil || !strings.Contains(err.Error(), want) || out != "" {
 			t.Errorf("%s: got %q, %v, want an error with %q", conf, out, err, want)

@@ -86,7 +86,7 @@ func withRules(found []queue.Destination, rules map[string]queue.Rule, only stri
 
 func (q *job) printList(r *report) error {
 	if len(r.Destinations) == 0 {
-		_, err := fmt.Fprintln(q.env.Stdout, "nothing waits")
+		_, err := fmt.Fprintln(q.env.Stdout, "the queue is empty")
 		return err
 	}
 	t := command.NewTable(q.env.Stdout)
@@ -122,7 +122,7 @@ func (d destination) state() string {
 	case queue.Hold, queue.Discard:
 		return fmt.Sprintf("%s; undo: chatmaild queue release %s", d.Rule.Word(), d.Domain)
 	case queue.Other:
-		text = strings.TrimPrefix(text+"; by a transport of its own", "; ")
+		text = strings.TrimPrefix(text+"; a transport of its own", "; ")
 	}
 	if d.Reason != "" {
 		text += ": " + d.Reason

@@ -109,7 +109,7 @@ func (r ruling) String() string {
 	if r.Undo != "" {
 		undo = "undo: " + r.Undo
 	}
-	return fmt.Sprintf("%s: %s (%d waiting)\n%s", r.Destination, r.Done, r.Messages, undo)
+	return fmt.Sprintf("%s: %s (%d queued)\n%s", r.Destination, r.Done, r.Messages, undo)
 }
 
 func (q *job) print(r ruling) error {
@@ -126,7 +126,7 @@ func (q *job) hold(ctx context.Context, destination string) (ruling, error) {
 	}
 	n, _, err := q.waiting(ctx, destination)
 	return ruling{
-		destination, "held: mail to it waits, old and new, and goes back to its senders after two days",
+		destination, "held: mail to it is deferred, old and new, and bounces after two days",
 		n, "chatmaild queue release " + destination,
 	}, err
 }
@@ -134,15 +134,15 @@ func (q *job) hold(ctx context.Context, destination string) (ruling, error) {
 // discard refuses the relay's own domain: that would be everybody's mail.
 func (q *job) discard(ctx context.Context, destination string) (ruling, error) {
 	if destination == strings.ToLower(q.conf.AddressDomain()) {
-		return ruling{}, command.WithHint(fmt.Errorf("%s is this relay itself: its users' mail is not discarded", destination),
-			"chatmaild run --disable-mail turns all mail off; chatmaild queue hold %s lets it wait", destination)
+		return ruling{}, command.WithHint(fmt.Errorf("%s is this relay itself, and its users' mail is not discarded", destination),
+			"chatmaild run --disable-mail turns all mail off; chatmaild queue hold %s defers it", destination)
 	}
 	if err := q.rule(ctx, destination, queue.Discard); err != nil {
 		return ruling{}, err
 	}
 	n, err := q.retry(ctx, destination)
 	return ruling{
-		destination, "discarded: mail to it is dropped, old and new, and nobody is told; what is gone does not come back",
+		destination, "discarded: mail to it is dropped, old and new, and senders are not notified; this cannot be undone for dropped mail",
 		n, "chatmaild queue release " + destination,
 	}, err
 }
@@ -162,7 +162,7 @@ func (q *job) release(ctx context.Context, destination string) (ruling, error) {
 	}
 	n, err := q.retry(ctx, destination)
 	return ruling{
-		destination, "released: mail to it is delivered again, and what waits is tried now",
+		destination, "released: mail to it is delivered again, and queued mail is retried now",
 		n, fmt.Sprintf("chatmaild queue %s %s", was, destination),
 	}, err
 }
@@ -176,14 +176,14 @@ func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
 		return ruling{}, command.WithHint(fmt.Errorf("%s is held", destination), "chatmaild queue release %s", destination)
 	}
 	n, err := q.retry(ctx, destination)
-	return ruling{destination, "what waits for it is tried now", n, ""}, err
+	return ruling{destination, "queued mail to it is retried now", n, ""}, err
 }
 
 // rules reads the transport map.
 func (q *job) rules() (queue.Rules, error) {
 	text, err := q.machine.ReadFile(wanted.TransportMap)
 	if err != nil {
-		return queue.Rules{}, command.WithHint(fmt.Errorf("reading the rules for destinations: %w", err), "chatmaild run makes the file")
+		return queue.Rules{}, command.WithHint(fmt.Errorf("reading the transport map: %w", err), "chatmaild run creates the file")
 	}
 	return queue.ParseRules(string(text)), nil
 }

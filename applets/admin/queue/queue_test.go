@@ -87,13 +87,13 @@ func TestQueueRules(t *testing.T) {
 		did   string
 		tried string
 	}{
-		{"hold One.test", []string{"one.test: held", "(2 waiting)", "undo: chatmaild queue release one.test"}, "one.test\tretry:4.7.1 held by the operator\n", reload, ""},
+		{"hold One.test", []string{"one.test: held", "(2 queued)", "undo: chatmaild queue release one.test"}, "one.test\tretry:4.7.1 held by the operator\n", reload, ""},
 		{"list", []string{"held; undo: chatmaild queue release one.test", "1 deferred: said: <…> is away", "2h00m"}, "one.test\tretry:4.7.1 held by the operator\n", "", ""},
 		{"discard one.test", []string{"one.test: discarded", "undo: chatmaild queue release one.test"}, "one.test\tdiscard:by the operator\n", reload, "-i 4A,-i 4C"},
 		{"release one.test", []string{"one.test: released", "undo: chatmaild queue discard one.test"}, "", reload, "-i 4A,-i 4C"},
 		{"release one.test", []string{"nothing to do", "there is nothing to undo"}, "", "", ""},
-		{"flush two.test", []string{"two.test: what waits for it is tried now (1 waiting)", "there is nothing to undo"}, "", "", "-i 4B"},
-		{"hold three.test", []string{"three.test: held", "(0 waiting)"}, "three.test\tretry:4.7.1 held by the operator\n", reload, ""},
+		{"flush two.test", []string{"two.test: queued mail to it is retried now (1 queued)", "there is nothing to undo"}, "", "", "-i 4B"},
+		{"hold three.test", []string{"three.test: held", "(0 queued)"}, "three.test\tretry:4.7.1 held by the operator\n", reload, ""},
 		{"", []string{"three.test   0         -"}, "three.test\tretry:4.7.1 held by the operator\n", "", ""},
 	}
 	for _, s := range steps {
@@ -160,7 +160,7 @@ func TestQueueMany(t *testing.T) {
 		m.wait("deferred", fmt.Sprintf("5%d", i), "d@one.test")
 	}
 	out, err := m.queue("flush one.test")
-	if want := fmt.Sprintf("(%d waiting)", maxRetries+2); err != nil || !strings.Contains(out, want) {
+	if want := fmt.Sprintf("(%d queued)", maxRetries+2); err != nil || !strings.Contains(out, want) {
 		t.Errorf("got %q, %v; want %q", out, err, want)
 	}
 	if want := []string{"-f"}; !slices.Equal(m.tried, want) {

@@ -101,8 +101,8 @@ func RequireSettled(conf *config.Config, machine host.Host) error {
 	if is, err := unfinished.Read(&restore); err != nil {
 		return err
 	} else if is {
-		return command.WithHint(errors.New("a restore is not finished, only a part of the relay is here"),
-			"run the same chatmaild restore, or move, again; or remove %s to do without the rest", unfinished.Path)
+		return command.WithHint(errors.New("a restore is not finished: only a part of the relay is here"),
+			"run the same chatmaild restore or move again; or remove %s to do without the rest", unfinished.Path)
 	}
 	var move Move
 	moved := MoveIn(conf, machine)
@@ -110,8 +110,8 @@ func RequireSettled(conf *config.Config, machine host.Host) error {
 		return err
 	} else if is && (move.Phase == Done || move.Phase == Handing) {
 		return command.WithHint(fmt.Errorf("this relay has moved to %s", move.To),
-			"to have it here again, with all that has come since, there: chatmaild move root@THIS; "+
-				"if that cannot be, see that mail is off there, remove %s here, and then: postsuper -H ALL; chatmaild run", moved.Path)
+			"to bring it back, with all that has arrived since, on that machine: chatmaild move root@THIS; "+
+				"if that is impossible, make sure that mail is off there, remove %s here, and then: postsuper -H ALL; chatmaild run", moved.Path)
 	}
 	return nil
 }

@@ -224,7 +224,7 @@ func (d *IMAP) read() (string, error) {
 			return b.String(), nil
 		}
 		if b.Len()+size > maxLiteral {
-			return "", fmt.Errorf("a response of more than %d octets", maxLiteral)
+			return "", fmt.Errorf("a response of more than %d bytes", maxLiteral)
 		}
 		if _, err := io.CopyN(&b, d.r, int64(size)); err != nil {
 			return "", err

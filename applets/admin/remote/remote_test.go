@@ -96,7 +96,7 @@ func TestBadSMTP(t *testing.T) {
 		"hello there\r\n":                 `SMTP greeting: "hello there" is no SMTP`,
 		"554 go away\r\n":                 "SMTP greeting: 554 go away",
 		strings.Repeat("220-x\r\n", 101):  "SMTP greeting: an endless SMTP reply",
-		strings.Repeat("220-x", maxLine):  "SMTP greeting: a line of more than 16384 octets",
+		strings.Repeat("220-x", maxLine):  "SMTP greeting: a line of more than 16384 bytes",
 		"220-one\r\n220-two\r\n220-three": "SMTP greeting: EOF",
 	} {
 		if _, err := NewSMTP(says(said)); err == nil || err.Error() != want {
@@ -157,7 +157,7 @@ func TestBadIMAP(t *testing.T) {
 		"* BYE too many\r\n":                         "IMAP greeting: * BYE too many",
 		"* OK hi\r\nt1 BAD what\r\n":                 "FETCH: BAD what",
 		"* OK hi\r\nt1 OK done\r\n":                  "0 messages with the number 1",
-		"* OK hi\r\n* 1 FETCH (BODY[] {9999999}\r\n": "FETCH: a response of more than 1048576 octets",
+		"* OK hi\r\n* 1 FETCH (BODY[] {9999999}\r\n": "FETCH: a response of more than 1048576 bytes",
 		"* OK hi\r\n* 1 FETCH (BODY[] {5}\r\nabc":    "FETCH: EOF",
 		"* OK hi\r\n" + strings.Repeat("* OK more\r\n", maxResponses) + "t1 OK x\r\n": "FETCH: endless IMAP responses",
 	} {
@@ -295,9 +295,9 @@ func FuzzMetadata(f *testing.F) {
 		for name, value := range values {
 			total += len(name) + len(value)
 		}
-		// Lower case may be longer, in octets, than what it is made of.
+		// Lower case may be longer, in bytes, than what it is made of.
 		if total > 3*len(list) {
-			t.Errorf("%d octets of values out of %d", total, len(list))
+			t.Errorf("%d bytes of values out of %d", total, len(list))
 		}
 	})
 }

@@ -47,7 +47,7 @@ func (r *Relay) Credentials(ctx context.Context, invite string) (Account, error)
 	case err != nil:
 		return Account{}, fmt.Errorf("%.80q is no JSON", page.Body)
 	case !r.isOurs(answer.Email) || answer.Password == "":
-		return Account{}, fmt.Errorf("an address %.80q, and a password of %d octets", answer.Email, len(answer.Password))
+		return Account{}, fmt.Errorf("an address %.80q, and a password of %d bytes", answer.Email, len(answer.Password))
 	}
 	return Account{Address: answer.Email, Password: answer.Password}, nil
 }

@@ -165,7 +165,7 @@ func (d *SMTP) lines() (code int, lines []string, err error) {
 func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		return "", fmt.Errorf("a line of more than %d octets", maxLine)
+		return "", fmt.Errorf("a line of more than %d bytes", maxLine)
 	}
 	if err != nil {
 		return "", err

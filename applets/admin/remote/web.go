@@ -51,7 +51,7 @@ func (r *Relay) Web(ctx context.Context, method, url string) (*Page, error) {
 		return nil, err
 	}
 	if len(body) > maxPage {
-		return nil, fmt.Errorf("a page of more than %d octets", maxPage)
+		return nil, fmt.Errorf("a page of more than %d bytes", maxPage)
 	}
 	return &Page{resp.StatusCode, resp.Header, body}, nil
 }

@@ -104,7 +104,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	figures := newFigures(now, survey, &faults)
 	kept := filepath.Join(conf.StateDir, "report.json")
 	if figures.Growth, err = growthSince(kept, figures); err != nil {
-		env.Log().Warn("the last report cannot be read; this one tells no growth", "error", err)
+		env.Log().Warn("cannot read the last report; this one shows no growth", "error", err)
 	}
 	if err := r.print(env, figures); err != nil {
 		return err

@@ -111,18 +111,18 @@ func prometheusText(f figures) []byte {
 	octets := func(t expire.Tally) int64 { return t.Size }
 	metric("chatmaild_messages_by_age", "Messages in the store, by the days since their arrival.")
 	ages("chatmaild_messages_by_age", count)
-	metric("chatmaild_message_bytes_by_age", "Octets of the messages in the store, by the days since their arrival.")
+	metric("chatmaild_message_bytes_by_age", "Bytes of the messages in the store, by the days since their arrival.")
 	ages("chatmaild_message_bytes_by_age", octets)
 	metric("chatmaild_messages_by_size", "Messages in the store, by size.")
 	sizes("chatmaild_messages_by_size", count)
-	metric("chatmaild_message_bytes_by_size", "Octets of the messages in the store, by the size of the message.")
+	metric("chatmaild_message_bytes_by_size", "Bytes of the messages in the store, by the size of the message.")
 	sizes("chatmaild_message_bytes_by_size", octets)
 	for _, g := range []struct {
 		name, help string
 		value      int64
 	}{
 		{"chatmaild_messages_unseen", "Messages that no client has seen yet.", f.Unseen.Count},
-		{"chatmaild_other_file_bytes", "Octets of the files in mailboxes that are no messages.", f.Other.Size},
+		{"chatmaild_other_file_bytes", "Bytes of the files in mailboxes that are not messages.", f.Other.Size},
 		{"chatmaild_report_faults", "Parts of the store that the report could not read.", f.Faults},
 		{"chatmaild_report_timestamp_seconds", "When the report was made.", f.Time.Unix()},
 	} {

@@ -73,7 +73,7 @@ func (r *restore) run(ctx context.Context, name string, locks transfer.Locks) er
 		return err
 	}
 	if in.Head().Update {
-		return errors.New("this is no backup, but a part of a move")
+		return errors.New("this is not a backup but a part of a move")
 	}
 	r.part = file.Part()
 	if err := r.begin(in); err != nil {
@@ -96,7 +96,7 @@ func (r *restore) run(ctx context.Context, name string, locks transfer.Locks) er
 		if errors.Is(err, context.Canceled) {
 			err = transfer.ErrInterrupted
 		}
-		return command.WithHint(fmt.Errorf("the restore is not finished: %w", err), "the same command goes on with it")
+		return command.WithHint(fmt.Errorf("the restore is not finished: %w", err), "to resume, run the same command again")
 	}
 	fmt.Fprintf(r.env.Stdout, "%s is in place.\n", r.target.Conf.MailDomain)
 	fmt.Fprintf(r.env.Stderr, "Turn it on with: chatmaild run (--skip-dns-check while DNS names another machine)\nThen compare the DNS records: chatmaild dns\n")
@@ -124,12 +124,12 @@ func (r *restore) claim(id string) (last string, err error) {
 		return "", err
 	}
 	if is && under.ID == id {
-		fmt.Fprintln(r.env.Stderr, "going on with a restore that was interrupted")
+		fmt.Fprintln(r.env.Stderr, "resuming an interrupted restore")
 		return under.Last, nil
 	}
 	if living := r.living(is); living != "" && !r.overwrite {
 		return "", command.WithHint(fmt.Errorf("there is a relay here already: %s", living),
-			"with --overwrite it is replaced; mailboxes that the backup does not have stay")
+			"--overwrite replaces it; mailboxes that the backup lacks stay")
 	}
 	if err := errors.Join(statedir.BringOver(r.target.Conf, r.machine), r.folders()); err != nil {
 		return "", err
@@ -140,7 +140,7 @@ func (r *restore) claim(id string) (last string, err error) {
 // living says by what one sees that there is a relay here, or something of one.
 func (r *restore) living(unfinished bool) string {
 	if unfinished {
-		return "another restore or move is not finished (to give it up, remove " + relocation.RestoreIn(r.target.Conf, r.machine).Path + ")"
+		return "another restore or move is not finished (to abandon it, remove " + relocation.RestoreIn(r.target.Conf, r.machine).Path + ")"
 	}
 	if _, err := r.machine.ReadFile(r.env.ConfigPath); err == nil {
 		return r.env.ConfigPath

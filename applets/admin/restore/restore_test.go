@@ -87,7 +87,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	}
 	err = restoreTo(young, half, transfer.Locks{}, false)
 	var hint *command.HintError
-	if !errors.Is(err, archive.ErrCutOff) || !errors.As(err, &hint) || !strings.Contains(hint.Hint, "goes on") {
+	if !errors.Is(err, archive.ErrCutOff) || !errors.As(err, &hint) || !strings.Contains(hint.Hint, "run the same command again") {
 		t.Fatalf("got %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(young.Root, "/etc/chatmail/chatmail.toml")); err == nil {

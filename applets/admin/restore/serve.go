@@ -105,7 +105,7 @@ func (r *restore) movedAway() (bool, error) {
 func requireUsers() error {
 	for _, name := range []string{"vmail", "chatmaild", wanted.ACMEUser, wanted.EchobotUser, "opendkim", "postfix"} {
 		if _, err := user.Lookup(name); err != nil {
-			return fmt.Errorf("there is no user %s here: is the package installed whole?", name)
+			return fmt.Errorf("there is no user %s here: is the package installed completely?", name)
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (r *restore) update(ctx context.Context) error {
 		return err
 	}
 	if !in.Head().Update {
-		return errors.New("this is no part of a move, but a backup")
+		return errors.New("this is not a part of a move but a backup")
 	}
 	if err := r.begin(in); err != nil {
 		return err

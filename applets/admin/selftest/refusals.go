@@ -183,7 +183,7 @@ func tooLarge(ctx context.Context, s *session) (string, error) {
 	if err == nil && !reply.Refused() {
 		err = errors.New(reply.String())
 	}
-	return fmt.Sprintf("%d octets at most", limit), err
+	return fmt.Sprintf("%d bytes at most", limit), err
 }
 
 const (

@@ -108,7 +108,7 @@ func (r report) print(w io.Writer, colour bool) error {
 	}
 	fmt.Fprintf(w, "\n%d passed, %d noted, %d failed, %d skipped, in %.1f s.\n",
 		r.Counts.Passed, r.Counts.Noted, r.Counts.Failed, r.Counts.Skipped, float64(r.Milliseconds)/1000)
-	_, err := fmt.Fprintln(w, "The accounts made for this are used no more; the relay deletes them in time.")
+	_, err := fmt.Fprintln(w, "The accounts created for this are not used again; the relay deletes them in time.")
 	return err
 }
 

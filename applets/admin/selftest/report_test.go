@@ -54,7 +54,7 @@ http: noted
   to do   do this
 
 1 passed, 1 noted, 2 failed, 1 skipped, in 3.2 s.
-The accounts made for this are used no more; the relay deletes them in time.
+The accounts created for this are not used again; the relay deletes them in time.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

@@ -33,7 +33,7 @@ func homePage(ctx context.Context, s *session) (string, error) {
 	if !strings.HasPrefix(kind, "text/html") {
 		return "", fmt.Errorf("a page of type %q", kind)
 	}
-	return fmt.Sprintf("%d octets", len(page.Body)), nil
+	return fmt.Sprintf("%d bytes", len(page.Body)), nil
 }
 
 func toHTTPS(ctx context.Context, s *session) (string, error) {
@@ -59,7 +59,7 @@ func newProfile(ctx context.Context, s *session) (string, error) {
 		return "", fmt.Errorf("credentials that do not let one in: %w", err)
 	}
 	local, _, _ := strings.Cut(a.Address, "@")
-	return fmt.Sprintf("a name of %d and a password of %d octets", len(local), len(a.Password)), d.Close()
+	return fmt.Sprintf("a name of %d and a password of %d bytes", len(local), len(a.Password)), d.Close()
 }
 
 // autoconfig is what clients read of the draft-ietf-mailmaint-autoconfig format.

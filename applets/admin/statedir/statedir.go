@@ -117,7 +117,7 @@ func BringOver(conf *config.Config, machine host.Host) error {
 		err = errors.Join(m.keep(uid, gid), m.adopt(), m.move())
 	}
 	if err != nil {
-		return command.WithHint(fmt.Errorf("giving each daemon a directory of its own in %s: %w", conf.StateDir, err),
+		return command.WithHint(fmt.Errorf("creating a directory for each daemon in %s: %w", conf.StateDir, err),
 			"then: chatmaild run --state-only")
 	}
 	return nil

@@ -22,7 +22,7 @@ func (e *examiner) clock(ctx context.Context) {
 	}
 	ahead, err := e.clockSet(ctx)
 	if err != nil {
-		e.say("clock", trouble, "is this machine up? systemctl status", "%v", err)
+		e.say("clock", trouble, "check: systemctl status", "%v", err)
 		return
 	}
 	e.findings = append(e.findings, clockFinding(e.now, ahead, kept))

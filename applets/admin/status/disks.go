@@ -6,6 +6,7 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/command"
 )
 
 // diskWarning is how much of a disk should be free, in percent.
@@ -40,15 +41,15 @@ type diskNeeds struct{ queue, accounts int64 }
 // judgeDisk tells what does not work for want of room.
 func judgeDisk(d host.Disk, needs diskNeeds) (l level, words, hint string) {
 	percent := 100 * d.Free / max(d.Size, 1)
-	free := fmt.Sprintf("%s free of %s", gigabytes(d.Free), gigabytes(d.Size))
+	free := fmt.Sprintf("%s free of %s", command.FormatSize(d.Free), command.FormatSize(d.Size))
 	const room = "make room, or lower delete_mails_after, then: chatmaild expire"
 	switch {
 	case d.Files > 0 && d.FreeFiles == 0:
-		return trouble, fmt.Sprintf("%s, but not one more file fits, so no mail", free), room
+		return trouble, fmt.Sprintf("%s; no more files can be created, so mail is deferred", free), room
 	case d.Free < needs.queue:
-		return trouble, fmt.Sprintf("%s: too little for Postfix, which refuses mail for now", free), room
+		return trouble, fmt.Sprintf("%s: too little for Postfix, which refuses mail", free), room
 	case d.Free == 0:
-		return trouble, fmt.Sprintf("%s: mail waits for room", free), room
+		return trouble, fmt.Sprintf("%s: no room for mail, which is deferred", free), room
 	case d.Free < needs.accounts:
 		return trouble, fmt.Sprintf("%s: below min_free_disk_space, so no accounts are created", free),
 			"make room, or lower delete_mails_after or min_free_disk_space"

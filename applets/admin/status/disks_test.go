@@ -18,13 +18,13 @@ func TestJudgeDisk(t *testing.T) {
 		level level
 		words string
 	}{
-		{"much", disk.Usage{Free: 50 * giga, Size: 100 * giga}, needs, fine, "50.0 GB free of 100.0 GB (50 %)"},
+		{"much", disk.Usage{Free: 50 * giga, Size: 100 * giga}, needs, fine, "50.0 GiB free of 100.0 GiB (50 %)"},
 		{"little", disk.Usage{Free: 9 * giga, Size: 100 * giga}, needs, notice, "(9 %)"},
 		{"no accounts", disk.Usage{Free: giga - 1, Size: 2 * giga}, needs, trouble, "below min_free_disk_space"},
 		{"no accounts any more, but mail", disk.Usage{Free: 50 * mega, Size: 2 * giga}, needs, trouble, "below min_free_disk_space"},
 		{"no mail", disk.Usage{Free: 50*mega - 1, Size: 2 * giga}, needs, trouble, "Postfix, which refuses mail"},
-		{"the mailboxes' alone, full", disk.Usage{Size: giga}, diskNeeds{accounts: 0}, trouble, "mail waits for room"},
-		{"no more files", disk.Usage{Free: 50 * giga, Size: 100 * giga, Files: 1000}, needs, trouble, "not one more file"},
+		{"the mailboxes' alone, full", disk.Usage{Size: giga}, diskNeeds{accounts: 0}, trouble, "no room for mail"},
+		{"no more files", disk.Usage{Free: 50 * giga, Size: 100 * giga, Files: 1000}, needs, trouble, "no more files"},
 		{"the last file", disk.Usage{Free: 50 * giga, Size: 100 * giga, Files: 1000, FreeFiles: 1}, needs, fine, ""},
 		{"btrfs counts no files", disk.Usage{Free: 50 * giga, Size: 100 * giga}, needs, fine, ""},
 	}

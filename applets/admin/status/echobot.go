@@ -28,7 +28,7 @@ func (e *examiner) echoBot() {
 	const look = "journalctl -u " + wanted.Echobot + " -n 50; chatmaild test " // and the domain
 	text, err := e.machine.ReadFile(e.conf.ProbeResult())
 	if errors.Is(err, fs.ErrNotExist) {
-		e.say("probe", notice, "", "none yet: the first comes with the echo bot's first connection")
+		e.say("probe", notice, "", "none yet: the first follows the echo bot's first connection")
 		return
 	}
 	var probe session.Probe

@@ -66,7 +66,7 @@ func (e *examiner) units(ctx context.Context) {
 	}
 	units, err := e.machine.Systemd().Units(ctx, names...)
 	if err != nil {
-		e.say("systemd", trouble, "is this machine up? systemctl status", "%v", err)
+		e.say("systemd", trouble, "check: systemctl status", "%v", err)
 		return
 	}
 	for i, u := range units {
@@ -107,7 +107,7 @@ func (e *examiner) ports() {
 		}
 	}
 	if len(closed) > 0 {
-		e.say("ports", trouble, "chatmaild run", "nobody serves %s", strings.Join(closed, ", "))
+		e.say("ports", trouble, "chatmaild run", "not served: %s", strings.Join(closed, ", "))
 		return
 	}
 	e.say("ports", fine, "", "%s", strings.Join(open, " "))
@@ -132,11 +132,11 @@ func (e *examiner) certificate() {
 	}
 	switch {
 	case err == nil && e.conf.ACME() && pair.SelfSigned():
-		e.say("certificate", trouble, "chatmaild run asks for one again", "there is none yet, only one of our own that clients refuse")
+		e.say("certificate", trouble, "chatmaild run requests one again", "none yet; the servers use a self-signed one, which clients refuse")
 	case err == nil && e.conf.ACME():
 		e.say("certificate", fine, "", "valid until %s (%d days)", pair.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
 	case err != nil && e.conf.ACME():
-		e.say("certificate", trouble, "chatmaild run asks for another one", "%v", err)
+		e.say("certificate", trouble, "chatmaild run requests another one", "%v", err)
 	case err != nil:
 		e.say("certificate", trouble, "replace "+paths.Certificate+", then: chatmaild run", "%v", err)
 	case left < certificateWarning:
@@ -167,7 +167,7 @@ func (e *examiner) authority(pair *keys.Certificate) {
 
 func (e *examiner) dkim() {
 	if _, literal := e.conf.IPv4(); literal {
-		e.say("DKIM key", fine, "", "none needed: a relay at an IP address does not sign")
+		e.say("DKIM key", fine, "", "not needed: a relay at an IP address does not sign")
 		return
 	}
 	path := keyfiles.DKIM(e.conf)
@@ -189,9 +189,9 @@ func (e *examiner) queue(ctx context.Context) {
 	case err != nil:
 		e.say("queue", trouble, "systemctl status postfix@-", "%v", err)
 	case n > queueWarning:
-		e.say("queue", notice, "chatmaild queue says which servers do not answer", "%d messages wait", n)
+		e.say("queue", notice, "chatmaild queue shows the destinations", "%d messages", n)
 	default:
-		e.say("queue", fine, "", "%d messages wait", n)
+		e.say("queue", fine, "", "%d messages", n)
 	}
 	e.destinations()
 }
@@ -225,18 +225,14 @@ func (e *examiner) pending(ctx context.Context) {
 	todo, err := p.Relay(ctx)
 	switch {
 	case err != nil:
-		e.say("configuration", trouble, "mend that, then: chatmaild run", "%v", err)
+		e.say("configuration", trouble, "fix that, then: chatmaild run", "%v", err)
 	case !todo.Empty():
-		e.say("configuration", notice, "chatmaild run --dry-run shows it; chatmaild run does it",
-			"this machine is not what the configuration says: %d files and %d units differ", len(todo.Files), len(todo.Units))
+		e.say("configuration", notice, "chatmaild run --dry-run shows the difference; chatmaild run applies it",
+			"this machine differs from the configuration in %d files and %d units", len(todo.Files), len(todo.Units))
 	default:
-		e.say("configuration", fine, "", "this machine is what %s says", e.configPath)
+		e.say("configuration", fine, "", "this machine matches %s", e.configPath)
 	}
 }
 
 // ago says how long ago since was.
 func (e *examiner) ago(since time.Time) string { return command.FormatDuration(e.now.Sub(since)) }
-
-func gigabytes(octets int64) string {
-	return fmt.Sprintf("%.1f GB", float64(octets)/(1<<30))
-}

@@ -16,7 +16,7 @@ func (e *examiner) nameServers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()
 	if _, err := new(lookup.System).TXT(ctx, e.conf.MailDomain); err != nil {
-		e.say("name servers", trouble, "see /etc/resolv.conf; mail to and from other relays waits meanwhile", "they do not answer: %v", err)
+		e.say("name servers", trouble, "check /etc/resolv.conf; mail to and from other relays is deferred meanwhile", "they do not answer: %v", err)
 		return
 	}
 	e.say("name servers", fine, "", "they answer")

@@ -30,14 +30,14 @@ func (im copying) run(ctx context.Context) error {
 		display{im.importer}.showData(im.env.Stdout)
 		display{im.importer}.addNotes(ctx)
 		display{im.importer}.showNotes(im.env.Stdout)
-		fmt.Fprintf(im.env.Stdout, "\nNothing has changed. Do it: chatmaild import --from %s\n", im.from)
+		fmt.Fprintf(im.env.Stdout, "\nNothing has changed. To do it: chatmaild import --from %s\n", im.from)
 		return nil
 	}
 	for _, step := range []func(context.Context) error{
 		im.copyMailboxes, im.copyKeys, im.copyExternal, data{im.importer}.take, im.copyConfig,
 	} {
 		if err := step(ctx); err != nil {
-			return command.WithHint(err, "mend the cause and run this again: it goes on where it was")
+			return command.WithHint(err, "fix the cause; to resume, run the same command again")
 		}
 	}
 	display{im.importer}.addNotes(ctx)
@@ -131,7 +131,7 @@ func (im copying) copyKeys(context.Context) error {
 }
 
 // copyExternal copies the pair that somebody else renews. It may be links, as those of
-// certbot are: what they lead to is copied. What is there already is the operator's.
+// certbot are: what they lead to is copied. What exists is the operator's.
 func (im copying) copyExternal(context.Context) error {
 	certPath, keyPath, external := im.conf.ExternalTLS()
 	if !external {

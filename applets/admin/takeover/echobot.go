@@ -34,7 +34,7 @@ func (im data) takeEchobot(ctx context.Context) error {
 	id, err := im.oldBot(ctx)
 	if id == nil || err != nil {
 		if err != nil {
-			im.note(aboutBot, "it becomes a new one, for the old one's key cannot be read: %v%s", err, im.botHint())
+			im.note(aboutBot, "a new one is created: the old one's key cannot be read: %v%s", err, im.botHint())
 		}
 		return nil
 	}
@@ -55,7 +55,7 @@ func (im data) botHint() string {
 	if im.from == "" {
 		return ""
 	}
-	return "; mend that and run this again, before chatmaild run, to keep it"
+	return "; to keep it, fix that and run this again, before chatmaild run"
 }
 
 // oldBot returns who the old bot is, or nil if there never was one.
@@ -138,6 +138,6 @@ func (im display) noteEchobot() {
 	}
 	database, err := im.source.Files(path.Join(pythonrelay.EchobotState, "accounts"))
 	if err == nil && len(database) > 0 {
-		im.note(aboutBot, "its key, and the invite link that people have, are taken from %s; its chats stay there", pythonrelay.EchobotState)
+		im.note(aboutBot, "its key and its invite link are taken over from %s; its chats stay there", pythonrelay.EchobotState)
 	}
 }

@@ -53,7 +53,7 @@ func TestImportEchobot(t *testing.T) {
 		},
 		{name: "no key", files: map[string]string{database: "db"}, answer: "\n", noted: "holds no key"},
 		{name: "no key at all", files: map[string]string{database: "db"}, answer: "abcd", noted: "the key in its database"},
-		{name: "no hex", files: map[string]string{database: "db"}, answer: "what?", noted: "becomes a new one"},
+		{name: "no hex", files: map[string]string{database: "db"}, answer: "what?", noted: "a new one is created"},
 		{name: "no Python", files: map[string]string{database: "db"}, withoutPython: true, noted: "apt install python3"},
 		{
 			name:  "two accounts",
@@ -92,7 +92,7 @@ func TestImportEchobot(t *testing.T) {
 			if same := id.Number == "theNumber12" && id.Auth == "theAuth4567"; same != tt.link {
 				t.Errorf("the link has the old tokens: %v, want %v", same, tt.link)
 			}
-			if told := strings.Contains(out.String(), "echo bot: it becomes"); told != (tt.noted != "") || !strings.Contains(out.String(), tt.noted) {
+			if told := strings.Contains(out.String(), "echo bot: a new one is created"); told != (tt.noted != "") || !strings.Contains(out.String(), tt.noted) {
 				t.Errorf("want the note %q in\n%s", tt.noted, out)
 			}
 			if told := strings.Contains(out.String(), "echo bot: its key"); told != (tt.noted == "" && len(tt.files) > 0) {

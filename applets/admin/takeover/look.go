@@ -118,7 +118,7 @@ func (im *importer) requireKeys() error {
 	}
 	cert, key, err := im.oldPair()
 	if err != nil {
-		im.note("TLS key", "there is none to take over (%v): chatmaild run gets another one, and apps that have seen the old one may object until it has a certificate", err)
+		im.note("TLS key", "none to take over (%v): chatmaild run creates one, and apps that know the old one may refuse it until it has a certificate", err)
 		return nil
 	}
 	pair, err := keys.ParsePair(cert, key)
@@ -126,7 +126,7 @@ func (im *importer) requireKeys() error {
 		err = pair.Check(im.conf.MailDomain, im.now)
 	}
 	if err != nil {
-		im.note("certificate", "it does not serve: %v", err)
+		im.note("certificate", "it cannot be used: %v", err)
 	}
 	return nil
 }

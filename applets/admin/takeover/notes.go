@@ -14,18 +14,18 @@ func (im display) addNotes(ctx context.Context) {
 		keys[s.Param.Key] = true
 	}
 	if !keys["iroh_relay"] {
-		im.note("iroh relay", "https://%s was one, and clients are told of it no more: theirs by default is used; iroh_relay names another", im.conf.MailDomain)
+		im.note("iroh relay", "https://%s was one, and is no longer announced: clients use their default; iroh_relay in the configuration names another", im.conf.MailDomain)
 	}
 	im.note("calls", "chatmaild has no TURN server: clients use the public ones")
 	im.noteEchobot()
 	if im.from != "" {
-		im.note("queue", "messages that wait in the old machine's Postfix are not taken: let it deliver them before it goes (postqueue -f)")
-		im.note("notifications", "those that wait are not taken from a copy: devices hear of the next message")
+		im.note("queue", "mail queued in the old machine's Postfix is not taken over: let it deliver that before you turn it off (postqueue -f)")
+		im.note("notifications", "pending ones are not taken over from a copy: devices are notified of the next message")
 		return
 	}
 	if im.machine.IsFile(pythonrelay.DovecotPin) {
-		im.note("Dovecot", "it stays the build of the Python relay, which %s keeps from Debian's security updates; "+
-			"without that file, \"apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\" brings Debian's", pythonrelay.DovecotPin)
+		im.note("Dovecot", "it stays the build of the Python relay; %s keeps it from Debian's security updates; "+
+			"to get Debian's, remove that file, then \"apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\"", pythonrelay.DovecotPin)
 	}
 	var names []string
 	for _, u := range pythonrelay.Staying {
@@ -37,7 +37,7 @@ func (im display) addNotes(ctx context.Context) {
 	}
 	for i, u := range units {
 		if u.Load == "loaded" && u.Active == "active" {
-			im.note(strings.TrimSuffix(names[i], ".service"), "goes on as it is: %s", pythonrelay.Staying[i].Job)
+			im.note(strings.TrimSuffix(names[i], ".service"), "stays as it is: %s", pythonrelay.Staying[i].Job)
 		}
 	}
 }

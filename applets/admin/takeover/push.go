@@ -54,14 +54,14 @@ func (im pushes) notifyWaiting(ctx context.Context) error {
 		if err == nil && n.Waits(im.now) && !told[n.Account] {
 			told[n.Account] = true
 			if err := metadata.Commit(ctx, n.Account, []dict.Change{{Key: "priv/import/messagenew"}}); err != nil {
-				return fmt.Errorf("handing a waiting notification on: %w", err)
+				return fmt.Errorf("passing a pending notification on: %w", err)
 			}
 		}
 		if err := im.machine.Move(path.Join(folder, name), path.Join(importMoved, pythonrelay.Pending, name)); err != nil {
 			return err
 		}
 	}
-	im.say("notify the devices of %d accounts whose notification waited", len(told))
+	im.say("notify the devices of %d accounts with pending notifications", len(told))
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (im pushes) giveBackPush(context.Context) error {
 	}
 	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
 	if err != nil {
-		im.say("%v: push tokens that are new since the takeover come again when their clients connect", err)
+		im.say("%v: push tokens that are new since the import return when their clients connect", err)
 		return nil
 	}
 	there, err := im.machine.Exists(conf.MetadataDB())
@@ -92,7 +92,7 @@ func (im pushes) giveBackPush(context.Context) error {
 		return errors.Join(im.giveTokens(db, boxes, conf), im.giveNotifications(db, conf), db.Close())
 	})
 	if err != nil {
-		return fmt.Errorf("giving push tokens back: %w", err)
+		return fmt.Errorf("restoring push tokens: %w", err)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (im pushes) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config
 		})
 	})
 	if count > 0 {
-		im.say("give back the push tokens of %d accounts", count)
+		im.say("restore the push tokens of %d accounts", count)
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func (im display) show(ctx context.Context) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, u := range units {
 		i := slices.IndexFunc(pythonrelay.Units, func(known pythonrelay.Unit) bool { return known.Name == u.Name })
-		fmt.Fprintf(t, "  %s\tits job is for: %s\n", u.Name, pythonrelay.Units[i].Job)
+		fmt.Fprintf(t, "  %s\treplaced by: %s\n", u.Name, pythonrelay.Units[i].Job)
 	}
 	for _, cron := range pythonrelay.Crons {
 		if there, err := im.machine.Exists(cron); err == nil && there {
@@ -46,8 +46,8 @@ func (im display) show(ctx context.Context) error {
 	}
 	im.addNotes(ctx)
 	im.showNotes(out)
-	fmt.Fprintf(out, "\nNothing has changed. Mail is off for some seconds when it does; Postfix keeps its queue.\n"+
-		"Do it: chatmaild import · and back: chatmaild import --undo\n")
+	fmt.Fprintf(out, "\nNothing has changed. The import turns mail off for some seconds; Postfix keeps its queue.\n"+
+		"To do it: chatmaild import; to revert it: chatmaild import --undo\n")
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (im display) showSettings(out io.Writer) {
 	}
 	t.Flush()
 	if im.conf.WWWFolder == importPages {
-		fmt.Fprintf(out, "  %d pages of your own go to %s\n", len(im.pages), importPages)
+		fmt.Fprintf(out, "  %d pages of your own are copied to %s\n", len(im.pages), importPages)
 	}
 }
 
@@ -88,13 +88,13 @@ func (im display) showData(out io.Writer) {
 	if len(schemes) > 0 {
 		fmt.Fprintf(out, " (%s)", strings.Join(schemes, ", "))
 	}
-	fmt.Fprintf(out, " and days of last login;\n  %d refuse cleartext; %d have push tokens; %d notifications wait\n", a.enforced, a.tokens, a.waiting)
+	fmt.Fprintf(out, " and days of last login;\n  %d refuse cleartext; %d have push tokens; %d notifications are pending\n", a.enforced, a.tokens, a.waiting)
 	for _, odd := range []struct {
 		n    int
 		what string
 	}{
-		{a.bad, "have a password that nobody can log in with: it is kept as it is"},
-		{a.bare, "mailboxes have no password: their next login makes the account anew"},
+		{a.bad, "have an unusable password: it is kept as it is"},
+		{a.bare, "mailboxes have no password: their next login creates the account again"},
 		{a.foreign, "mailboxes are of another domain: they stay, and nobody can log in"},
 	} {
 		if odd.n > 0 {
@@ -119,7 +119,7 @@ func (im display) showRun(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nThen, as by chatmaild run; what is replaced is kept in %s:\n", importKept)
+	fmt.Fprintf(out, "\nThen, as with chatmaild run; replaced files are kept in %s:\n", importKept)
 	if im.diff {
 		todo.Show(out)
 		return nil

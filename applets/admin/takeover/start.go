@@ -66,7 +66,7 @@ func (im taking) awaitServing(ctx context.Context, conf *config.Config) error {
 		}
 		for _, p := range wanted.Ports(conf) {
 			if !open[p.Port] {
-				return false, fmt.Errorf("nobody listens on port %d for %s", p.Port, p.Job)
+				return false, fmt.Errorf("no program listens on port %d for %s", p.Port, p.Job)
 			}
 		}
 		return true, nil

@@ -27,7 +27,7 @@ func (im taking) run(ctx context.Context) error {
 	} else if im.journal.Domain != im.conf.MailDomain {
 		return fmt.Errorf("%s is about %s, and this relay is %s", importJournal, im.journal.Domain, im.conf.MailDomain)
 	} else {
-		im.say("going on with what began at %s", im.journal.Begun.Format(time.DateTime))
+		im.say("resuming the import that began at %s", im.journal.Begun.Format(time.DateTime))
 	}
 	for _, step := range []struct {
 		name journal.Step
@@ -60,15 +60,15 @@ func (im taking) run(ctx context.Context) error {
 func (im taking) fail(ctx context.Context, step journal.Step, cause error) error {
 	switch step {
 	case journal.StepKeep, journal.StepConfig, journal.StepData:
-		return command.WithHint(cause, "the Python relay runs as before; mend the cause and run this again, or forget it with: chatmaild import --undo")
+		return command.WithHint(cause, "the Python relay runs as before; fix the cause and run this again, or give up with: chatmaild import --undo")
 	case journal.StepNotify:
-		return command.WithHint(cause, "the relay is taken over; run this again for the notifications that wait")
+		return command.WithHint(cause, "the relay is taken over; run this again for the pending notifications")
 	}
-	im.say("failed: %v; bringing the Python relay back", cause)
+	im.say("failed: %v; restoring the Python relay", cause)
 	if err := (undo{im.importer}).run(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("%w; and then: %w", cause, err)
 	}
-	return command.WithHint(cause, "the Python relay is back and runs as before; mend the cause and try again")
+	return command.WithHint(cause, "the Python relay is back and runs as before; fix the cause and try again")
 }
 
 func (im *importer) say(format string, args ...any) {
@@ -135,7 +135,7 @@ func (im *importer) writeJournal() error {
 
 // keep copies what will be replaced.
 func (im taking) keep(context.Context) error {
-	im.say("keep a copy of what is replaced in %s", importKept)
+	im.say("keep replaced files in %s", importKept)
 	replaced := append(slices.Clone(pythonrelay.Configured), im.ini, path.Join(im.conf.EchobotMailbox(), "password"))
 	for _, name := range replaced {
 		there, err := im.machine.Exists(name)

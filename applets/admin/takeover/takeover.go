@@ -116,7 +116,7 @@ func (im *importer) run(ctx context.Context) error {
 	case im.undo:
 		return undo{im}.run(ctx)
 	case im.journal != nil && im.journal.Undoing:
-		return command.WithHint(errors.New("the takeover is half undone"), "finish that: chatmaild import --undo")
+		return command.WithHint(errors.New("an undo was interrupted"), "finish it: chatmaild import --undo")
 	case im.journal != nil && im.journal.Next() == "":
 		fmt.Fprintf(im.env.Stdout, "nothing to do: %s was taken over at %s\n", im.journal.Domain, im.journal.Begun.Format(time.DateTime))
 		return nil
@@ -141,7 +141,7 @@ func (im *importer) look() error {
 	text, err := im.source.ReadFile(im.ini)
 	if err != nil {
 		return command.WithHint(fmt.Errorf("finding the Python relay: %w", err),
-			"is it on this machine? --ini names another file, --from a folder with a copy of its files")
+			"is it on this machine? --ini names another file, --from a directory with a copy of its files")
 	}
 	params, err := pythonrelay.ParseINI(string(text))
 	if err != nil {

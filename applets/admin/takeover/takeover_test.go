@@ -196,7 +196,7 @@ func TestImportFailureBringsTheOldBack(t *testing.T) {
 	before := m.Everything()
 	im, out := m.importer(options{})
 	err := im.run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "Dovecot does not take its configuration") {
+	if err == nil || !strings.Contains(err.Error(), "Dovecot rejects its configuration") {
 		t.Fatalf("got %v\n%s", err, out)
 	}
 	for name, text := range before {

@@ -25,7 +25,7 @@ type undo struct{ *importer }
 func (im undo) run(ctx context.Context) error {
 	j := im.journal
 	if j == nil {
-		return command.WithHint(errors.New("there is nothing to undo"), "no takeover has begun on this machine: there is no %s", importJournal)
+		return command.WithHint(errors.New("there is nothing to undo"), "no import has begun on this machine: there is no %s", importJournal)
 	}
 	if im.dryRun {
 		im.showUndo()
@@ -39,7 +39,7 @@ func (im undo) run(ctx context.Context) error {
 		im.stopNew, pushes{im.importer}.giveBackPush, im.clearAway, im.putBack, units{im.importer}.unmask, units{im.importer}.startOld,
 	} {
 		if err := step(ctx); err != nil {
-			return command.WithHint(err, "the Python relay is half back; mend the cause and go on with: chatmaild import --undo")
+			return command.WithHint(err, "the Python relay is not restored completely; fix the cause, then: chatmaild import --undo")
 		}
 	}
 	// From here on no takeover is under way.
@@ -48,7 +48,7 @@ func (im undo) run(ctx context.Context) error {
 		return err
 	}
 	im.journal = nil
-	fmt.Fprintf(im.env.Stdout, "the Python relay of %s is back; what chatmaild had made is in %s\n", j.Domain, aside)
+	fmt.Fprintf(im.env.Stdout, "the Python relay of %s is back; what chatmaild created is in %s\n", j.Domain, aside)
 	return nil
 }
 
@@ -150,9 +150,9 @@ func (im undo) putBack(ctx context.Context) error {
 
 func (im undo) showUndo() {
 	out := im.env.Stdout
-	fmt.Fprintf(out, "the Python relay of %s would come back; it was taken over at %s:\n",
+	fmt.Fprintf(out, "the Python relay of %s would be restored; it was taken over at %s:\n",
 		im.journal.Domain, im.journal.Begun.Format(time.DateTime))
-	fmt.Fprintf(out, "  stop chatmaild; put back what is kept in %s\n", importKept)
+	fmt.Fprintf(out, "  stop chatmaild; restore the files in %s\n", importKept)
 	for _, u := range slices.Backward(im.journal.Units) {
 		state := "stopped, as it was"
 		if u.Active {
@@ -165,5 +165,5 @@ func (im undo) showUndo() {
 			fmt.Fprintf(out, "  restart %s\n", u.Name)
 		}
 	}
-	fmt.Fprintf(out, "Mail, passwords and last logins stay where they are; push tokens and waiting notifications go back to files.\n")
+	fmt.Fprintf(out, "Mail, passwords and last logins stay where they are; push tokens and pending notifications return to files.\n")
 }

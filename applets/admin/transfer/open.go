@@ -76,7 +76,7 @@ func readPassphrase(name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the passphrase: %w", err)
 	}
 	if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
-		return nil, fmt.Errorf("the first line of %s is empty: it should be the passphrase", name)
+		return nil, fmt.Errorf("the first line of %s, which should be the passphrase, is empty", name)
 	}
 	return line, nil
 }
@@ -121,7 +121,7 @@ func Open(env *command.Env, name string, locks Locks) (r *archive.Reader, in *In
 	}
 	r, err = archive.NewReader(in)
 	if errors.Is(err, seal.ErrKey) {
-		err = command.WithHint(err, "give --passphrase-file or --key")
+		err = command.WithHint(err, "use --passphrase-file or --key")
 	}
 	return r, in, err
 }

@@ -83,7 +83,7 @@ type details struct {
 }
 
 func (d details) String() string {
-	return fmt.Sprintf("%s\n  state           %s\n  last login      %s\n  password        %s\n  encrypted only  %t\n  messages        %d\n  on disk         %d octets\n  home            %s",
+	return fmt.Sprintf("%s\n  state           %s\n  last login      %s\n  password        %s\n  encrypted only  %t\n  messages        %d\n  on disk         %d bytes\n  home            %s",
 		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
 }
 
@@ -129,7 +129,7 @@ func (u *users) details(addr mailaddr.Address) (any, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("looking into the mailbox: %w", err)
+		return nil, fmt.Errorf("reading the mailbox: %w", err)
 	}
 	return d, nil
 }

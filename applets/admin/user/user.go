@@ -183,14 +183,14 @@ func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) 
 		return nil, err
 	}
 	if err := u.forgetTokens(ctx, addr); err != nil {
-		fmt.Fprintf(u.env.Stderr, "chatmaild user: the push tokens of %s go later, when the metadata daemon looks for its mailbox: %v\n", addr, err)
+		fmt.Fprintf(u.env.Stderr, "chatmaild user: the push tokens of %s are removed later, when the metadata daemon misses its mailbox: %v\n", addr, err)
 	}
 	return changed{addr.String(), "deleted, with all its mail: that cannot be undone", ""}, nil
 }
 
 func (u *users) endSessions(ctx context.Context, addr mailaddr.Address) {
 	if err := u.sessions.end(ctx, addr); err != nil {
-		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s may go on: %v\n", addr, err)
+		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s may continue: %v\n", addr, err)
 	}
 }
 

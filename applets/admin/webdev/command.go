@@ -61,7 +61,7 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	var folder fs.FS
 	if dir != "" {
 		if _, err := os.ReadDir(dir); err != nil {
-			return command.WithHint(fmt.Errorf("opening the pages' folder: %w", err),
+			return command.WithHint(fmt.Errorf("opening the pages' directory: %w", err),
 				"start one with: chatmaild webdev --copy index.md %s", dir)
 		}
 		folder = os.DirFS(dir)
@@ -107,7 +107,7 @@ func copyShipped(env *command.Env, name, dir string) error {
 		return command.WithHint(err, "the files are %s", www.Names())
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("making the pages' folder: %w", err)
+		return fmt.Errorf("creating the pages' directory: %w", err)
 	}
 	path := filepath.Join(dir, name)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)

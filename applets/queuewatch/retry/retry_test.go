@@ -27,7 +27,7 @@ func TestRetry(t *testing.T) {
 		name  string
 		looks []look
 	}{
-		{"nothing waits", []look{{3, nil, false, "", ""}, {3, []string{"active a x.test", "incoming b x.test"}, false, "", ""}}},
+		{"the queue is empty", []look{{3, nil, false, "", ""}, {3, []string{"active a x.test", "incoming b x.test"}, false, "", ""}}},
 		{"one is tried, then all", []look{
 			{3, []string{"deferred a x.test", "deferred b X.test", "deferred c x.test"}, false, "a", ""},
 			{3, []string{"deferred a x.test", "deferred b x.test", "deferred c x.test"}, false, "a", ""},

@@ -95,14 +95,14 @@ func Read(read func(path string) ([]byte, error)) (*Journal, error) {
 // would not: what it says is moved and started, by root.
 func Decode(text []byte) (*Journal, error) {
 	if len(text) > maxJournal {
-		return nil, fmt.Errorf("the journal has %d octets, at most %d can be right", len(text), maxJournal)
+		return nil, fmt.Errorf("the journal has %d bytes, more than the maximum of %d", len(text), maxJournal)
 	}
 	j := &Journal{}
 	if err := json.Unmarshal(text, j); err != nil {
 		return nil, fmt.Errorf("reading the journal: %w", err)
 	}
 	if j.Version > journalVersion {
-		return nil, fmt.Errorf("the journal is of version %d, and this chatmaild knows %d: use the newer one that began", j.Version, journalVersion)
+		return nil, fmt.Errorf("the journal has version %d, and this chatmaild knows %d: use the newer one that began the import", j.Version, journalVersion)
 	}
 	if j.Version != journalVersion || j.Domain == "" {
 		return nil, errors.New("the journal is damaged: it has no version or domain")
@@ -114,12 +114,12 @@ func Decode(text []byte) (*Journal, error) {
 	}
 	for _, u := range slices.Concat(j.Units, j.Servers) {
 		if !unitName(u.Name) {
-			return nil, fmt.Errorf("the journal is damaged: %q is no unit", u.Name)
+			return nil, fmt.Errorf("the journal is damaged: %q is not a unit", u.Name)
 		}
 	}
 	for _, name := range slices.Concat(j.Made, j.Created, j.Crons) {
 		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
-			return nil, fmt.Errorf("the journal is damaged: %q is no path", name)
+			return nil, fmt.Errorf("the journal is damaged: %q is not a path", name)
 		}
 	}
 	return j, nil

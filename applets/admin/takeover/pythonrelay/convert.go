@@ -79,7 +79,7 @@ func Convert(params []Param, template string, paths Paths) (*Conversion, error) 
 			return nil, err
 		}
 	}
-	return nil, errors.New("none of its values fits the others")
+	return nil, errors.New("its values contradict each other")
 }
 
 // refuse takes back the setting that an error of the configuration is about.
@@ -100,7 +100,7 @@ func translate(p Param) Setting {
 	s := Setting{Param: p}
 	k, known := iniKeys[p.Key]
 	if !known {
-		s.Fate, s.Why = Unknown, "no key of the Python relay: a typing error, or its time is over"
+		s.Fate, s.Why = Unknown, "not a key of the Python relay: a typing error, or obsolete"
 		return s
 	}
 	if k.value == nil {
@@ -153,7 +153,7 @@ func render(template, domain string, settings []Setting, paths Paths) string {
 		set("www_folder", quote(paths.WWWFolder))
 	}
 	if len(rest) > 0 {
-		text += "\n## What chatmail.ini of the Python relay had beside this\n\n" + strings.Join(rest, "")
+		text += "\n## What else the Python relay's chatmail.ini had\n\n" + strings.Join(rest, "")
 	}
 	return text
 }

@@ -110,7 +110,7 @@ func TestConvertErrors(t *testing.T) {
 	for ini, want := range map[string]string{
 		"":                           "mail_domain is missing",
 		"mail_domain =":              `mail_domain is missing`,
-		"mail_domain = Chat.Example": `line 2: mail_domain: "Chat.Example" is no domain`,
+		"mail_domain = Chat.Example": `line 2: mail_domain: "Chat.Example" is not a valid domain`,
 		"mail_domain = a.example\nmailboxes_dir = home/mail": "mailboxes_dir",
 	} {
 		params, err := ParseINI("[params]\n" + ini + "\n")

@@ -25,7 +25,7 @@ type Param struct {
 // an indented line goes on with the value before, a key comes once.
 func ParseINI(text string) ([]Param, error) {
 	if len(text) > MaxINISize {
-		return nil, fmt.Errorf("it has %d octets, at most %d can be right", len(text), MaxINISize)
+		return nil, fmt.Errorf("it has %d bytes, more than the maximum of %d", len(text), MaxINISize)
 	}
 	var p iniParser
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
@@ -98,7 +98,7 @@ func (p *iniParser) header(line string) error {
 func (p *iniParser) more(text string) error {
 	switch {
 	case !p.open:
-		return fmt.Errorf("an indented line, and nothing that it could go on with")
+		return fmt.Errorf("an indented line that continues nothing")
 	case p.section != section:
 		return nil
 	}

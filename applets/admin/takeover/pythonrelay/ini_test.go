@@ -37,10 +37,10 @@ func TestParseINIErrors(t *testing.T) {
 		"[params]\nword\n":                    `line 2: want "key = value"`,
 		"[params]\na = 1\nb = 2\na = 3\n":     "line 4: a is there twice",
 		"[params]\n[params]\n":                "line 2: [params] is there twice",
-		"[params]\n more\n":                   "line 2: an indented line, and nothing that it could go on with",
+		"[params]\n more\n":                   "line 2: an indented line that continues nothing",
 		"[params\n":                           `line 1: want "[section]"`,
 		"[]\n":                                `line 1: want "[section]"`,
-		strings.Repeat("#", MaxINISize+1):     "it has 1048577 octets, at most 1048576 can be right",
+		strings.Repeat("#", MaxINISize+1):     "it has 1048577 bytes, more than the maximum of 1048576",
 		"[params]\n" + strings.Repeat("x", 3): `line 2: want "key = value"`,
 	} {
 		if _, err := ParseINI(text); err == nil || err.Error() != want {

@@ -58,10 +58,10 @@ var iniKeys = map[string]iniKey{
 
 	"www_folder": {why: "it is a path on the machine that deployed; the pages are taken from " + WWWRoot},
 	"passthrough_senders": {
-		why: "the Python relay ignores it by now, for it lets cleartext through; set it anew if you want that",
+		why: "the Python relay ignores it by now, since it lets cleartext pass; set it again if you want that",
 	},
 	"passthrough_recipients": {
-		why: "the Python relay ignores it by now, for it lets cleartext through; set it anew if you want that",
+		why: "the Python relay ignores it by now, since it lets cleartext pass; set it again if you want that",
 	},
 	"filtermail_http_port_incoming":              {why: "chatmaild takes mail from other relays by SMTP alone"},
 	"filtermail_lmtp_port_transport":             {why: "Postfix itself delivers to other relays"},
@@ -90,7 +90,7 @@ func integer(value string) (string, error) {
 	// Python's int takes underscores too, but no fraction.
 	n, err := strconv.ParseInt(strings.ReplaceAll(value, "_", ""), 10, 64)
 	if err != nil {
-		return "", fmt.Errorf("%q is no integer", value)
+		return "", fmt.Errorf("%q is not an integer", value)
 	}
 	return strconv.FormatInt(n, 10), nil
 }
@@ -98,7 +98,7 @@ func integer(value string) (string, error) {
 func float(value string) (string, error) {
 	f, err := strconv.ParseFloat(value, 64)
 	if err != nil {
-		return "", fmt.Errorf("%q is no number", value)
+		return "", fmt.Errorf("%q is not a number", value)
 	}
 	digits := strconv.FormatFloat(f, 'f', -1, 64)
 	if !strings.Contains(digits, ".") {

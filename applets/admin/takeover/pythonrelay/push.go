@@ -30,15 +30,15 @@ type Notification struct {
 func DecodeNotification(text []byte) (Notification, error) {
 	lines := strings.SplitN(string(text), "\n", 3)
 	if len(text) > MaxPendingSize || len(lines) != 3 {
-		return Notification{}, errors.New("a waiting notification has three lines")
+		return Notification{}, errors.New("a pending notification has three lines")
 	}
 	since, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || since < 0 || since > 1<<40 {
-		return Notification{}, errors.New("a waiting notification has a time in its second line")
+		return Notification{}, errors.New("a pending notification has a time in its second line")
 	}
 	n := Notification{lines[0], time.Unix(since, 0), lines[2]}
 	if !strings.Contains(n.Account, "@") || !filepath.IsLocal(n.Account) || strings.ContainsAny(n.Account, "/\t\r\x00") {
-		return Notification{}, errors.New("a waiting notification has an address in its first line")
+		return Notification{}, errors.New("a pending notification has an address in its first line")
 	}
 	return n, push.CheckToken(n.Token)
 }

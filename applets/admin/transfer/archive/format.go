@@ -92,7 +92,7 @@ func (s *State) add(sum Sum) {
 // CheckName refuses a name that could lead out of the place that it is for.
 func CheckName(name string) error {
 	if name == "" || len(name) > maxName || strings.ContainsRune(name, 0) {
-		return fmt.Errorf("%w: a name of %d octets", ErrDamaged, len(name))
+		return fmt.Errorf("%w: a name of %d bytes", ErrDamaged, len(name))
 	}
 	for element := range strings.SplitSeq(name, "/") {
 		if element == "" || element == "." || element == ".." {

@@ -140,7 +140,7 @@ func entryOf(h *tar.Header) (*Entry, error) {
 	case tar.TypeDir:
 		e.Dir, e.Name = true, strings.TrimSuffix(h.Name, "/")
 	default:
-		return nil, fmt.Errorf("%w: %q is neither file nor folder", ErrDamaged, h.Name)
+		return nil, fmt.Errorf("%w: %q is neither file nor directory", ErrDamaged, h.Name)
 	}
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
@@ -148,7 +148,7 @@ func entryOf(h *tar.Header) (*Entry, error) {
 		}
 	}
 	if e.Size < 0 || e.Dir && e.Size != 0 {
-		return nil, fmt.Errorf("%w: %q has %d octets", ErrDamaged, h.Name, h.Size)
+		return nil, fmt.Errorf("%w: %q has %d bytes", ErrDamaged, h.Name, h.Size)
 	}
 	return e, CheckName(e.Name)
 }
@@ -203,12 +203,12 @@ func (r *Reader) end(h *tar.Header) error {
 		return fmt.Errorf("%w: pieces are missing, or more than there should be", ErrDamaged)
 	}
 	if _, err := r.next(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: something stands behind its end", ErrDamaged)
+		return fmt.Errorf("%w: there is data after its end", ErrDamaged)
 	}
 	// Whoever deciphers knows only at the end that all was genuine.
 	var behind [1]byte
 	if n, err := io.ReadFull(r.in, behind[:]); n > 0 {
-		return fmt.Errorf("%w: something stands behind its end", ErrDamaged)
+		return fmt.Errorf("%w: there is data after its end", ErrDamaged)
 	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -217,7 +217,7 @@ func (r *Reader) end(h *tar.Header) error {
 
 func (r *Reader) record(what string, h *tar.Header, into any) error {
 	if h.Size > maxRecord {
-		return fmt.Errorf("%w: its %s has %d octets", ErrDamaged, what, h.Size)
+		return fmt.Errorf("%w: its %s has %d bytes", ErrDamaged, what, h.Size)
 	}
 	text, err := r.content(h)
 	if err != nil {

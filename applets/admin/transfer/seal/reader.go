@@ -66,7 +66,7 @@ func (r *Reader) begin() error {
 		return r.fault(err)
 	}
 	if !details.IsEncrypted {
-		return fmt.Errorf("%w: it is no encrypted message", ErrDamaged)
+		return fmt.Errorf("%w: it is not an encrypted message", ErrDamaged)
 	}
 	r.body = details.UnverifiedBody
 	return nil
@@ -153,7 +153,7 @@ func (m *message) header() error {
 		kind := tag &^ 0xc0
 		m.data = kind == encryptedData
 		if tag < 0xc0 || m.packets > maxSessions || !m.data && kind != publicKeySession && kind != symmetricSession {
-			return fmt.Errorf("%w: it is no encrypted message", ErrDamaged)
+			return fmt.Errorf("%w: it is not an encrypted message", ErrDamaged)
 		}
 		m.head = append(m.head[:0], tag)
 	}

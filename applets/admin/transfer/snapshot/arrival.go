@@ -171,7 +171,7 @@ func (a *arrival) open(e archive.Entry) (err error) {
 		return a.begin(e)
 	}
 	if a.tree == nil {
-		return fmt.Errorf("%w: %q comes before the folder that it is in", archive.ErrDamaged, e.Name)
+		return fmt.Errorf("%w: %q comes before its directory", archive.ErrDamaged, e.Name)
 	}
 	if e.Dir {
 		if err := a.tree.Mkdir(name, 0o700); err != nil {

@@ -97,7 +97,7 @@ func (r *reading) read() (void bool, err error) {
 
 // leaveOut says that something was left out.
 func (r *reading) leaveOut(rel string) {
-	r.Warn(path.Join(r.path, rel) + " is left out: it is neither file nor folder, or it belongs to another user than what it is in")
+	r.Warn(path.Join(r.path, rel) + " is skipped: it is neither file nor directory, or belongs to another user than its directory")
 }
 
 // open opens the piece itself. One that cannot be trusted is left out.
@@ -115,7 +115,7 @@ func (r *reading) open() (int, error) {
 	var refused *safefs.UnsafeError
 	switch {
 	case errors.As(err, &refused):
-		r.Warn(err.Error() + "; it is left out")
+		r.Warn(err.Error() + "; it is skipped")
 		return -1, errGone
 	case errors.Is(err, fs.ErrNotExist):
 		return -1, errGone

@@ -152,7 +152,7 @@ func list(folder string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading a folder: %w", err)
+		return nil, fmt.Errorf("reading a directory: %w", err)
 	}
 	return names, nil
 }

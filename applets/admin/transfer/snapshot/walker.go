@@ -117,7 +117,7 @@ func (w *walker) enter(fd int, rel string) error {
 func (w *walker) names(f *os.File) ([]string, error) {
 	names, err := f.Readdirnames(-1)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("reading a folder: %w", err)
+		return nil, fmt.Errorf("reading a directory: %w", err)
 	}
 	return names, nil
 }
@@ -213,7 +213,7 @@ func (w *walker) pass(fd int, sub, rel string, seen map[uint64]struct{}) (still 
 			break
 		}
 		if err != nil {
-			return false, fmt.Errorf("reading a folder: %w", err)
+			return false, fmt.Errorf("reading a directory: %w", err)
 		}
 	}
 	if err := unix.Fstat(dir, &after); err != nil {
