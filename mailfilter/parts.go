@@ -9,12 +9,15 @@ import (
 	"chatmaild/mailfilter/pgp"
 )
 
+// MaxLine is the greatest length of a line in bytes, without its line end and a
+// stuffed dot (RFC 5321, section 4.5.3.1.6). Postfix breaks no line up to that.
+const MaxLine = 998
+
 // The bounds of what is read of a body at a time: the buffer, which holds the
 // longest line by far and leaves room for the other fields of parts in 40 KiB; the
-// longest line without its line end; the header of a part.
+// header of a part.
 const (
 	bufferSize    = 39 << 10
-	maxLine       = 998
 	maxPartHeader = 2 << 10
 )
 
@@ -64,13 +67,13 @@ func (p *parts) line() ([]byte, error) {
 	for {
 		unread := p.buf[p.start:p.end]
 		end := bytes.IndexByte(unread, '\n')
-		if end < 0 && len(unread) <= maxLine+1 {
+		if end < 0 && len(unread) <= MaxLine+1 {
 			if err := p.fill(); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if end < 1 || end > maxLine+1 || bytes.IndexByte(unread[:end], '\r') != end-1 ||
+		if end < 1 || end > MaxLine+1 || bytes.IndexByte(unread[:end], '\r') != end-1 ||
 			bytes.IndexByte(unread[:end], 0) >= 0 {
 			return nil, refuse(Unencrypted, errBodyLine)
 		}

@@ -12,7 +12,7 @@
 //     (RFC 5321, section 4.1.1.4). The first 16 KiB are held back as well, so
 //     that the queue never sees most of the messages that are refused.
 //   - A message passes byte for byte, or not at all. Bare CR, bare LF, NUL and
-//     lines longer than [MaxLine] are refused, and the end of a message is
+//     lines longer than [mailfilter.MaxLine] are refused, and the end of a message is
 //     <CR><LF>.<CR><LF> and nothing else, so that there is no second message
 //     that only one of the programs in the chain sees (SMTP smuggling).
 //   - MAIL and RCPT parameters reach the queue as they came (SIZE, BODY,

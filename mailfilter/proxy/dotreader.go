@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
-)
 
-// MaxLine is the greatest length of a line of a message in octets, without its
-// line end and a stuffed dot (RFC 5321, section 4.5.3.1.6). It is also where
-// Postfix breaks lines when it sends (smtp_line_length_limit): a longer line
-// would not stay as it is.
-const MaxLine = 998
+	"chatmaild/mailfilter"
+)
 
 // What a message is refused for by the reader, whatever the policy says.
 var (
@@ -194,7 +190,7 @@ func (d *dotReader) wholeLines(b []byte) int {
 			end = i + bytes.IndexByte(b[i:], '\n') + 1
 			length = end - i
 		}
-		if length < 2 || length > MaxLine+2 || b[end-2] != '\r' || b[i] == '.' {
+		if length < 2 || length > mailfilter.MaxLine+2 || b[end-2] != '\r' || b[i] == '.' {
 			return 0
 		}
 		i = end
@@ -227,7 +223,7 @@ func (d *dotReader) restOfLine(b []byte) int {
 	if bytes.IndexByte(b[:end], '\r') >= 0 {
 		d.refuse(errBareLineEnd)
 	}
-	if d.length += end; d.length > MaxLine {
+	if d.length += end; d.length > mailfilter.MaxLine {
 		d.refuse(errLongLine)
 	}
 	return n

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/mailfilter"
 )
 
 // script is a connection whose peer has said all it will ever say.
@@ -54,7 +56,7 @@ func reference(data []byte) (message, rest []byte, ok bool) {
 	var b bytes.Buffer
 	for _, line := range strings.Split(text, "\r\n")[1:] {
 		line = strings.TrimPrefix(line, ".")
-		if strings.ContainsAny(line, "\r\n\x00") || len(line) > MaxLine {
+		if strings.ContainsAny(line, "\r\n\x00") || len(line) > mailfilter.MaxLine {
 			return nil, nil, false
 		}
 		b.WriteString(line + "\r\n")

@@ -3,12 +3,14 @@ package proxy
 import (
 	"strings"
 	"testing"
+
+	"chatmaild/mailfilter"
 )
 
 // TestByteForByte sends what is awkward and allowed in each of several ways of
 // cutting it into packets; it has to reach the queue as it was sent.
 func TestByteForByte(t *testing.T) {
-	line := strings.Repeat("x", MaxLine)
+	line := strings.Repeat("x", mailfilter.MaxLine)
 	bodies := map[string]string{
 		"empty":             "",
 		"one line":          "hello\r\n",
@@ -82,8 +84,8 @@ func TestMalformed(t *testing.T) {
 		{"CR LF . CR CR LF", "a\r\n.\r\r\n" + smuggled, "554 5.6.0 Bare"},
 		{"CR LF NUL . CR LF", "a\r\n\x00.\r\n" + smuggled, "554 5.6.0 NUL"},
 		{"NUL", "a\x00b\r\n", "554 5.6.0 NUL"},
-		{"long line", strings.Repeat("x", MaxLine+1) + "\r\n", "500 5.5.2 Line too long"},
-		{"long dotted line", ".." + strings.Repeat("x", MaxLine) + "\r\n", "500 5.5.2 Line too long"},
+		{"long line", strings.Repeat("x", mailfilter.MaxLine+1) + "\r\n", "500 5.5.2 Line too long"},
+		{"long dotted line", ".." + strings.Repeat("x", mailfilter.MaxLine) + "\r\n", "500 5.5.2 Line too long"},
 		{"endless line", strings.Repeat("x", 1<<20) + "\r\n", "500 5.5.2 Line too long"},
 		{"too large", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 42<<10), "552 5.3.4 Message too large"},
 		{"far into the body", strings.Repeat("x\r\n", 100_000) + "\n.\r\n", "554 5.6.0 Bare"},

@@ -73,6 +73,9 @@ func (v view) QueueMessageSize() int64 { return int64(v.MaxMessageSize) + traceH
 // OpenDKIM refuses what is beyond its own: so both have this one.
 func (v view) MaxHeader() int { return mailfilter.MaxHeader }
 
+// MaxLine is the longest line that the filters take, in bytes.
+func (v view) MaxLine() int { return mailfilter.MaxLine }
+
 // MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
 func (v view) MaxSignedHeader() int { return mailfilter.MaxHeader + traceHeaderSize }
 
