@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/smtp"
 )
 
 const (
@@ -141,7 +143,7 @@ func (p *metricsProof) restarts(t *testing.T) {
 
 // faults makes all others, in an order in which one does not hide another: what needs
 // Dovecot comes before it is stopped.
-func (p *metricsProof) faults(t *testing.T, s *SMTP) {
+func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
 	const enough = 30 // messages that wait; see hasty
 	// Nobody answers there: mail waits.
 	if err := p.lab.Zone.Set(absent, "A", p.outside.IPv4.String()); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/imap"
 )
 
 // backTimeout is how long a login may take after the clock was set. It is no measure
@@ -237,7 +239,7 @@ func (c *clockProof) newAccount(t *testing.T) account {
 	ctx := deadline(t, backTimeout)
 	var err error
 	until(ctx, t, "a login", func() bool {
-		var s *IMAP
+		var s *imap.Client
 		if s, err = c.login(ctx, a); err == nil {
 			s.Close()
 		}
@@ -246,7 +248,7 @@ func (c *clockProof) newAccount(t *testing.T) account {
 	return a
 }
 
-func (c *clockProof) login(ctx context.Context, a account) (*IMAP, error) {
+func (c *clockProof) login(ctx context.Context, a account) (*imap.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, backTimeout/3)
 	defer cancel()
 	s, err := c.outside.IMAP(ctx, c.relay.Domain)

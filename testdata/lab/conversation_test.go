@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/kit/imap"
 )
 
 const bigFile = 5 << 20
@@ -283,7 +285,7 @@ func (c *conversation) cleartext(t *testing.T) {
 				if _, err := s.Command("EHLO stranger.test"); err != nil {
 					t.Fatal(err)
 				}
-				if err := s.StartTLS(ctx); err != nil {
+				if err := s.StartTLS(ctx, insecure(c.relay.Domain)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -327,7 +329,7 @@ func (c *conversation) wrongPassword(t *testing.T) {
 }
 
 // login opens an IMAP session of a profile beside the core's.
-func (c *conversation) login(t *testing.T, p *Profile) *IMAP {
+func (c *conversation) login(t *testing.T, p *Profile) *imap.Client {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	password, err := p.Password(ctx)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/smtp"
 )
 
 // A stream sends one message after another to an account, whatever happens to the
@@ -70,7 +72,7 @@ func pause(ctx context.Context) {
 	}
 }
 
-func (k *imported) open(ctx context.Context) (*SMTP, error) {
+func (k *imported) open(ctx context.Context) (*smtp.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	s, err := k.outside.SMTP(ctx, oldDomain, submissionsPort)

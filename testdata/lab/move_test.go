@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/imap"
 )
 
 const (
@@ -162,7 +164,7 @@ done`, moveDomain, crowdMailboxes, m.crowd.addr, crowdMessages)
 }
 
 // uidValidity returns what a client knows its mailbox by.
-func uidValidity(t *testing.T, s *IMAP) string {
+func uidValidity(t *testing.T, s *imap.Client) string {
 	t.Helper()
 	untagged, err := s.OK("STATUS INBOX (UIDVALIDITY UIDNEXT MESSAGES)")
 	if err != nil {

@@ -91,9 +91,12 @@ func (s *mxSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
+// maxMail bounds a message, in bytes.
+const maxMail = 64 << 20
+
 func (s *mxSession) Data(r io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(r, maxLiteral+1))
-	if err == nil && len(text) > maxLiteral {
+	text, err := io.ReadAll(io.LimitReader(r, maxMail+1))
+	if err == nil && len(text) > maxMail {
 		err = errors.New("the message is too large")
 	}
 	if err != nil {

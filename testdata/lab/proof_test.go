@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/imap"
+	"chatmaild/testdata/kit/smtp"
 )
 
 // A proof is one relay, made for all that is proved on it: a relay of its own
@@ -81,7 +84,7 @@ func (p *proof) newAccount(t *testing.T) account {
 }
 
 // imap opens a session of an account.
-func (p *proof) imap(t *testing.T, a account) *IMAP {
+func (p *proof) imap(t *testing.T, a account) *imap.Client {
 	t.Helper()
 	s, err := p.outside.IMAP(deadline(t, partTimeout), p.relay.Domain)
 	if err != nil {
@@ -95,7 +98,7 @@ func (p *proof) imap(t *testing.T, a account) *IMAP {
 }
 
 // submission opens a session for sending.
-func (p *proof) submission(t *testing.T, a account) *SMTP {
+func (p *proof) submission(t *testing.T, a account) *smtp.Client {
 	t.Helper()
 	s, err := p.outside.SMTP(deadline(t, partTimeout), p.relay.Domain, submissionsPort)
 	if err != nil {
@@ -113,7 +116,7 @@ func (p *proof) submission(t *testing.T, a account) *SMTP {
 
 // send sends an encrypted message that nobody can read and waits until the
 // relay has taken it.
-func (p *proof) send(t *testing.T, s *SMTP, from account, to ...string) {
+func (p *proof) send(t *testing.T, s *smtp.Client, from account, to ...string) {
 	t.Helper()
 	mail := sealed(t, from.addr)
 	for _, addr := range to {

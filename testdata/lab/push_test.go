@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/imap"
 )
 
 // A pushProof is what the steps of the part "push" share.
@@ -51,7 +53,7 @@ func (p *proof) pushes(t *testing.T) {
 }
 
 // store stores a new token of an account, in the words of the core.
-func (k *pushProof) store(t *testing.T, s *IMAP) string {
+func (k *pushProof) store(t *testing.T, s *imap.Client) string {
 	t.Helper()
 	token := "openpgp:" + rand.Text() + rand.Text() + "+/="
 	if _, err := s.OK("SETMETADATA INBOX (/private/devicetoken {%d+}\r\n%s)", len(token), token); err != nil {
@@ -62,7 +64,7 @@ func (k *pushProof) store(t *testing.T, s *IMAP) string {
 }
 
 // stored returns the tokens of a session's account.
-func stored(t *testing.T, s *IMAP) string {
+func stored(t *testing.T, s *imap.Client) string {
 	t.Helper()
 	untagged, err := s.OK("GETMETADATA INBOX (/private/devicetoken)")
 	if err != nil {

@@ -7,13 +7,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/imap"
+	"chatmaild/testdata/kit/smtp"
 )
 
 // away is Alice's mailbox while her client does not fetch from it.
 type away struct {
-	imap   *IMAP
+	imap   *imap.Client
 	before int // messages that were there
-	smtp   *SMTP
+	smtp   *smtp.Client
 }
 
 // leave ends the client's connections and opens the test's own.
@@ -126,7 +129,7 @@ func (f *federation) gone(t *testing.T) {
 
 // unknown has a stranger ask for users whom the relay does not have. They are many
 // and cost neither time nor the connection: those who are there get their mail.
-func (f *federation) unknown(ctx context.Context, t *testing.T, c *SMTP) {
+func (f *federation) unknown(ctx context.Context, t *testing.T, c *smtp.Client) {
 	t.Helper()
 	if _, err := c.Command("RSET"); err != nil {
 		t.Fatal(err)
@@ -168,7 +171,7 @@ func (f *federation) unknown(ctx context.Context, t *testing.T, c *SMTP) {
 
 // withoutDoveauth holds that nobody is refused for good while nobody can say who is
 // at home.
-func (f *federation) withoutDoveauth(ctx context.Context, t *testing.T, c *SMTP) {
+func (f *federation) withoutDoveauth(ctx context.Context, t *testing.T, c *smtp.Client) {
 	t.Helper()
 	const units = " chatmaild-auth-login.socket chatmaild-auth-master.socket chatmaild-auth-userdb.socket" +
 		" chatmaild-auth-sasl.socket chatmaild-recipients.socket chatmaild-doveauth.service"

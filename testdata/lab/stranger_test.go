@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 
 	"chatmaild/testdata/kit/nameserver"
+	"chatmaild/testdata/kit/smtp"
 )
 
 // A signer is a domain out there, with keys in the lab's DNS.
@@ -73,13 +73,13 @@ func (s signer) sign(t *testing.T, text string, change func(*dkim.SignOptions)) 
 }
 
 // outside opens an SMTP dialogue with Bob's relay, from no relay.
-func (f *federation) outside(ctx context.Context, t *testing.T) *SMTP {
+func (f *federation) outside(ctx context.Context, t *testing.T) *smtp.Client {
 	t.Helper()
 	return outside(ctx, t, f.alice.Client.Station, f.b.Domain)
 }
 
 // outside opens an SMTP dialogue with a relay, as far as the TLS handshake.
-func outside(ctx context.Context, t *testing.T, from Station, domain string) *SMTP {
+func outside(ctx context.Context, t *testing.T, from Station, domain string) *smtp.Client {
 	t.Helper()
 	s, err := from.SMTP(ctx, domain, "25")
 	if err != nil {
@@ -89,7 +89,7 @@ func outside(ctx context.Context, t *testing.T, from Station, domain string) *SM
 	if _, err := s.Command("EHLO carol.example"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.StartTLS(ctx); err != nil {
+	if err := s.StartTLS(ctx, insecure(domain)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Command("EHLO carol.example"); err != nil {
@@ -232,10 +232,7 @@ func (f *federation) smuggle(ctx context.Context, t *testing.T, s signer, end st
 		}
 	}
 	const hidden = "MAIL FROM:<eve@eve.test>\r\n"
-	if _, err := fmt.Fprintf(c.conn, "%s%s%s\r\n.\r\n", s.sign(t, encryptedFrom(t, s.author), nil), end, hidden); err != nil {
-		t.Fatal(err)
-	}
-	reply, err := c.reply()
+	reply, err := c.Raw(s.sign(t, encryptedFrom(t, s.author), nil) + end + hidden + "\r\n.\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,6 @@
-package lab
+// Package imap is the raw dialogue of tests with an IMAP server (RFC 3501): for what a
+// client's library does not show.
+package imap
 
 import (
 	"bufio"
@@ -11,16 +13,11 @@ import (
 	"strings"
 )
 
-const (
-	imapsPort       = "993"
-	submissionsPort = "465"
+// maxLiteral bounds a literal, in bytes.
+const maxLiteral = 64 << 20
 
-	maxLiteral = 64 << 20
-)
-
-// An IMAP is a raw dialogue with an IMAP server (RFC 3501), for what the core
-// does not show.
-type IMAP struct {
+// A Client is one session.
+type Client struct {
 	Greeting string
 
 	conn net.Conn
@@ -28,16 +25,14 @@ type IMAP struct {
 	tag  int
 }
 
-// IMAP connects by TLS to port 993. The dialogue has to end when ctx does.
-func (s Station) IMAP(ctx context.Context, host string) (*IMAP, error) {
-	conn, err := s.DialTLS(ctx, net.JoinHostPort(host, imapsPort))
-	if err != nil {
-		return nil, err
-	}
+// New reads the greeting of the server at the other end of conn. The dialogue has to end
+// when ctx does.
+func New(ctx context.Context, conn net.Conn) (*Client, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}
-	c := &IMAP{conn: conn, r: bufio.NewReader(conn)}
+	c := &Client{conn: conn, r: bufio.NewReader(conn)}
+	var err error
 	if c.Greeting, err = c.line(); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("IMAP greeting: %w", err)
@@ -47,7 +42,7 @@ func (s Station) IMAP(ctx context.Context, host string) (*IMAP, error) {
 
 // Command sends a command and returns what came before the tagged reply, with
 // literals in place, and the tagged reply without its tag: "OK …", "NO …".
-func (c *IMAP) Command(format string, args ...any) (untagged []string, status string, err error) {
+func (c *Client) Command(format string, args ...any) (untagged []string, status string, err error) {
 	c.tag++
 	tag := "t" + strconv.Itoa(c.tag) + " "
 	if _, err := fmt.Fprintf(c.conn, tag+format+"\r\n", args...); err != nil {
@@ -66,7 +61,7 @@ func (c *IMAP) Command(format string, args ...any) (untagged []string, status st
 }
 
 // OK is Command for commands that have to succeed.
-func (c *IMAP) OK(format string, args ...any) (untagged []string, err error) {
+func (c *Client) OK(format string, args ...any) (untagged []string, err error) {
 	untagged, status, err := c.Command(format, args...)
 	if err == nil && !strings.HasPrefix(status, "OK") {
 		err = errors.New(status)
@@ -79,16 +74,16 @@ func (c *IMAP) OK(format string, args ...any) (untagged []string, err error) {
 }
 
 // Login logs in; the text of a refusal is the error.
-func (c *IMAP) Login(user, password string) error {
+func (c *Client) Login(user, password string) error {
 	_, err := c.OK("LOGIN %q %q", user, password)
 	return err
 }
 
 // Close ends the connection.
-func (c *IMAP) Close() error { return c.conn.Close() }
+func (c *Client) Close() error { return c.conn.Close() }
 
 // line reads one response; literals (section 4.3) are part of it.
-func (c *IMAP) line() (string, error) {
+func (c *Client) line() (string, error) {
 	var b strings.Builder
 	for {
 		text, err := c.r.ReadString('\n')
@@ -112,7 +107,7 @@ func (c *IMAP) line() (string, error) {
 }
 
 // Select opens the INBOX and returns how many messages are in it.
-func (c *IMAP) Select() (messages int, err error) {
+func (c *Client) Select() (messages int, err error) {
 	untagged, err := c.OK("SELECT INBOX")
 	if err != nil {
 		return 0, err
@@ -125,29 +120,40 @@ func (c *IMAP) Select() (messages int, err error) {
 	return messages, nil
 }
 
-// WaitMail waits, by IDLE (RFC 2177), until there are more messages than known
-// and returns the last one, with its header.
-func (c *IMAP) WaitMail(known int) (string, error) {
+// Idle waits (RFC 2177) until what the server tells meets a condition, and ends that.
+func (c *Client) Idle(met func(line string) bool) error {
 	if _, err := fmt.Fprint(c.conn, "idle IDLE\r\n"); err != nil {
-		return "", err
+		return err
 	}
-	for n := known; n <= known; {
-		line, err := c.line()
-		if err != nil {
-			return "", fmt.Errorf("IMAP IDLE: %w", err)
-		}
-		if got, ok := exists(line); ok {
-			n = got
+	for line := ""; !met(line); {
+		var err error
+		if line, err = c.line(); err != nil {
+			return fmt.Errorf("IMAP IDLE: %w", err)
 		}
 	}
 	if _, err := fmt.Fprint(c.conn, "DONE\r\n"); err != nil {
-		return "", err
+		return err
 	}
 	for line := ""; !strings.HasPrefix(line, "idle "); {
 		var err error
 		if line, err = c.line(); err != nil {
-			return "", fmt.Errorf("IMAP IDLE: %w", err)
+			return fmt.Errorf("IMAP IDLE: %w", err)
 		}
+	}
+	return nil
+}
+
+// WaitMail waits until there are more messages than known and returns the last one, with
+// its header.
+func (c *Client) WaitMail(known int) (string, error) {
+	n := known
+	if err := c.Idle(func(line string) bool {
+		if got, ok := exists(line); ok {
+			n = got
+		}
+		return n > known
+	}); err != nil {
+		return "", err
 	}
 	untagged, err := c.OK("FETCH * BODY.PEEK[]")
 	if err != nil {
