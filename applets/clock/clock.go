@@ -77,13 +77,13 @@ func afterSetBack(ctx context.Context, machine host.Host) error {
 }
 
 func freeMail(ctx context.Context, machine host.Host) error {
-	units, err := machine.Systemd().Units(ctx, wanted.PostfixInstance)
+	units, err := machine.Systemd().Units(ctx, machine.PostfixInstance())
 	if err != nil || len(units) != 1 || units[0].Active != "active" {
 		return err
 	}
 	return errors.Join(
 		machine.Postfix().Flush(ctx),
-		machine.Systemd().Systemctl(ctx, "try-reload-or-restart", wanted.PostfixInstance),
+		machine.Systemd().Systemctl(ctx, "try-reload-or-restart", machine.PostfixInstance()),
 		machine.Postfix().Flush(ctx),
 	)
 }

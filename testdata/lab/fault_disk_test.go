@@ -14,7 +14,7 @@ const (
 
 	// shareDisk moves what the servers write onto oneDisk, and beside it the mailbox of
 	// somebody who has old mail of half its size.
-	shareDisk = `systemctl stop chatmaild.target 'chatmaild-*' dovecot postfix postfix@- opendkim
+	shareDisk = `systemctl stop chatmaild.target 'chatmaild-*' dovecot 'postfix*' opendkim
 systemctl reset-failed # and forget how often it started them again
 mkdir ` + oneDisk + `
 mount -t tmpfs -o size=64m,mode=755 tmpfs ` + oneDisk + `

@@ -69,7 +69,7 @@ func (f *federation) breaks(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	since := fmt.Sprintf("--since=@%d", time.Now().Unix())
 	sent := func() string {
-		log, err := f.b.Run(ctx, "journalctl", since, "--unit", "postfix@-", "--identifier", "postfix/smtp", "--output", "cat")
+		log, err := f.b.Run(ctx, "journalctl", since, "--unit", PostfixUnit(), "--identifier", "postfix/smtp", "--output", "cat")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func (f *federation) breaks(t *testing.T) {
 	for n := 1; !strings.Contains(sent(), "conn_use="); n++ {
 		say(t, f.bob, f.pair.ab, f.alice, fmt.Sprintf("message %d", n))
 	}
-	if _, err := f.a.Run(ctx, "systemctl", "restart", "postfix@-"); err != nil {
+	if _, err := f.a.Run(ctx, "systemctl", "restart", PostfixUnit()); err != nil {
 		t.Fatal(err)
 	}
 	say(t, f.bob, f.pair.ab, f.alice, "the connection is closed")

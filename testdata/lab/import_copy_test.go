@@ -15,7 +15,7 @@ func (k *imported) copied(t *testing.T) {
 	k.delivered(t)
 	k.listenerWas = uidValidity(t, k.imap(t, k.listener))
 	k.passwords = k.secrets(t)
-	k.script(t, "systemctl stop postfix@- postfix dovecot")
+	k.script(t, "systemctl stop 'postfix*' dovecot")
 	files, err := k.relay.Run(ctx, "tar", "--create", "--gzip", "--directory=/",
 		"usr/local/lib/chatmaild", "home/vmail", "etc/dkimkeys", "var/lib/acme", "var/lib/echobot", "var/www/html")
 	if err != nil {

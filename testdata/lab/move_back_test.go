@@ -8,10 +8,10 @@ import (
 )
 
 // brokenSSH stands before ssh on the old machine: the line breaks where /root/cut says.
-const brokenSSH = `#!/bin/sh
+var brokenSSH = `#!/bin/sh
 case $(cat /root/cut 2>/dev/null):$* in
 copying:*'--serve update'*) exit 255 ;;
-off:*'--serve update'*) systemctl is-active --quiet postfix@- || exit 255 ;;
+off:*'--serve update'*) systemctl is-active --quiet ` + PostfixUnit() + ` || exit 255 ;;
 there:*'chatmaild run'*) exit 255 ;;
 done:*'chatmaild run'*) /usr/bin/ssh "$@"; exit 255 ;;
 esac
@@ -55,7 +55,7 @@ func (m *moving) backFromCopy(t *testing.T) {
 
 func (m *moving) backFromOff(t *testing.T) {
 	contains(t, "move", m.breakOff(t, "off"), "copy the difference: ", "mail is off on both sides", `"chatmaild run" here goes back`)
-	if res, err := m.old.Exec(deadline(t, stepTimeout), nil, "systemctl", "is-active", "postfix@-", "dovecot"); err != nil || strings.Contains("\n"+res.Stdout, "\nactive") {
+	if res, err := m.old.Exec(deadline(t, stepTimeout), nil, "systemctl", "is-active", PostfixUnit(), "dovecot"); err != nil || strings.Contains("\n"+res.Stdout, "\nactive") {
 		t.Errorf("mail is not off: %s, %v", res.Stdout, err)
 	}
 	m.script(t, "chatmaild run")

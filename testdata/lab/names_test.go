@@ -45,7 +45,7 @@ func TestNames(t *testing.T) {
 		if err := bob.Call(ctx, nil, "stop_io"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := two.Script(ctx, "rm /usr/local/share/ca-certificates/one.crt; update-ca-certificates; systemctl restart postfix@-"); err != nil {
+		if _, err := two.Script(ctx, "rm /usr/local/share/ca-certificates/one.crt; update-ca-certificates; systemctl restart "+PostfixUnit()); err != nil {
 			t.Fatal(err)
 		}
 		if err := bob.StartIO(ctx); err != nil {
@@ -115,7 +115,7 @@ func trust(t *testing.T, r *Relay, name, root string) {
 	if err := r.TrustRoot(ctx, name, []byte(root)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Run(ctx, "systemctl", "restart", "postfix@-"); err != nil {
+	if _, err := r.Run(ctx, "systemctl", "restart", PostfixUnit()); err != nil {
 		t.Fatal(err)
 	}
 }

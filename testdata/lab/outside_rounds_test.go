@@ -23,8 +23,8 @@ type round struct {
 }
 
 // What a round does at its end, so that all servers know.
-const restart = `
-	systemctl restart postfix@- dovecot nginx chatmaild-filtermail-in chatmaild-filtermail-out`
+var restart = `
+	systemctl restart ` + PostfixUnit() + ` dovecot nginx chatmaild-filtermail-in chatmaild-filtermail-out`
 
 // refuseAgain is a passdb of Dovecot's that lets each user in once: whom its program
 // has seen is refused, whatever doveauth says. The program gets name and password from

@@ -59,7 +59,7 @@ func (p *proof) proxyProtocol(t *testing.T) {
 		t.Errorf("the relay's port for proxies says %q to a stranger", got)
 	}
 	until(ctx, t, "Postfix to tell of both addresses", func() bool {
-		log := p.script(t, "journalctl --no-pager --output=cat --since=@%s --unit=postfix@-.service", since)
+		log := p.script(t, "journalctl --no-pager --output=cat --since=@%s --unit=%s", since, PostfixUnit())
 		return strings.Count(log, "connect from unknown["+p.outside.IPv4.String()+"]") >= 2 &&
 			strings.Count(log, "connect from unknown["+p.outside.IPv6.String()+"]") >= 2
 	})

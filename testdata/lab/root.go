@@ -13,9 +13,23 @@ import (
 	"strings"
 )
 
-const (
-	suite = "bookworm"
+// Suite is the Debian that the lab's relays are: that of $SUITE, or else bookworm.
+func Suite() string {
+	if suite := os.Getenv("SUITE"); suite != "" {
+		return suite
+	}
+	return "bookworm"
+}
 
+// PostfixUnit is the systemd unit that Postfix runs in there.
+func PostfixUnit() string {
+	if Suite() == "bookworm" {
+		return "postfix@-.service"
+	}
+	return "postfix.service"
+}
+
+const (
 	// rootVersion changes when the way of building changes, the packages apart.
 	rootVersion = "1"
 
@@ -49,7 +63,7 @@ func Root(ctx context.Context, w io.Writer) (string, error) {
 	slices.Sort(packages)
 	packages = slices.Compact(packages)
 	mirror := os.Getenv("CHATMAILD_LAB_MIRROR")
-	name := "root-" + fingerprint(rootVersion, suite, preseed, mirror, strings.Join(packages, ","))
+	name := "root-" + fingerprint(rootVersion, Suite(), preseed, mirror, strings.Join(packages, ","))
 	return cached(ctx, name, func(ctx context.Context, dir string) error {
 		fmt.Fprintf(w, "building the lab's Debian root, once (about 80 s, 400 MB): %s\n", strings.Join(packages, " "))
 		return buildRoot(ctx, dir, packages, mirror)
@@ -63,7 +77,7 @@ func buildRoot(ctx context.Context, dir string, packages []string, mirror string
 		"--aptopt=APT::Install-Recommends \"false\"",
 		"--dpkgopt=force-unsafe-io",
 		"--essential-hook=" + preseed,
-		suite, dir,
+		Suite(), dir,
 	}
 	if mirror != "" {
 		args = append(args, mirror)

@@ -97,7 +97,7 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	if len(again.Files) > 0 {
 		t.Errorf("the second run would write %s", again.Files[0].File.Path)
 	}
-	delete(m.Active, wanted.PostfixInstance)
+	delete(m.Active, wanted.Bookworm.PostfixInstance())
 	if again, err = m.plan(underscore); err != nil {
 		t.Fatal(err)
 	}
@@ -172,8 +172,8 @@ func TestARunThatCannotWork(t *testing.T) {
 		want         string
 	}{
 		{"another Debian", underscore, func(m *fakeMachine) {
-			m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian 13\"\n")
-		}, "this is Debian 13"},
+			m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"11\"\nPRETTY_NAME=\"Debian 11\"\n")
+		}, "this is Debian 11"},
 		{"a missing package", underscore, func(m *fakeMachine) {
 			if err := os.Remove(filepath.Join(m.Root, "/usr/sbin/opendkim")); err != nil {
 				m.T.Fatal(err)

@@ -46,7 +46,7 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := wanted.Files(p.Conf, paths, runtime.NumCPU())
+	files, err := wanted.Files(p.Conf, paths, wanted.Machine{Release: p.Machine.Release(), Processors: runtime.NumCPU()})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 	if err != nil {
 		return nil, err
 	}
-	instance, err := p.Machine.Systemd().Units(ctx, wanted.PostfixInstance)
+	instance, err := p.Machine.Systemd().Units(ctx, p.Machine.PostfixInstance())
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 		case u.Active != "active":
 			steps = append(steps, UnitStep{"start", name, "it is " + u.Active})
 		case name == wanted.Postfix && instance[0].Active != "active":
-			steps = append(steps, UnitStep{"restart", name, wanted.PostfixInstance + " is " + instance[0].Active})
+			steps = append(steps, UnitStep{"restart", name, p.Machine.PostfixInstance() + " is " + instance[0].Active})
 		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
 			steps = append(steps, UnitStep{"restart", name, "its configuration changed"})
 		case older:

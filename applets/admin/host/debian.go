@@ -3,12 +3,11 @@ package host
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
-)
 
-// supportedDebian is the VERSION_ID of os-release(5) whose Postfix, Dovecot,
-// nginx and OpenDKIM our configurations are made for.
-const supportedDebian = "12"
+	"chatmaild/applets/admin/wanted"
+)
 
 // RequireDebian refuses a system that the configurations are not made for.
 func (h Host) RequireDebian() error {
@@ -16,16 +15,39 @@ func (h Host) RequireDebian() error {
 	if err != nil {
 		return fmt.Errorf("identifying the system: %w", err)
 	}
-	release := parseOSRelease(string(text))
-	if release["ID"] != "debian" || release["VERSION_ID"] != supportedDebian {
-		name := release["PRETTY_NAME"]
-		if name == "" {
-			name = "an unknown system"
-		}
-		return fmt.Errorf("this is %s; chatmaild configures Debian %s only", name, supportedDebian)
+	system := parseOSRelease(string(text))
+	if _, ok := debian(system); ok {
+		return nil
 	}
-	return nil
+	name := system["PRETTY_NAME"]
+	if name == "" {
+		name = "an unknown system"
+	}
+	return fmt.Errorf("this is %s; chatmaild configures Debian %d and %d only", name, wanted.Bookworm, wanted.Trixie)
 }
+
+// debian is the release of a system, if it is one that we configure.
+func debian(system map[string]string) (wanted.Release, bool) {
+	n, err := strconv.Atoi(system["VERSION_ID"])
+	r := wanted.Release(n)
+	return r, err == nil && system["ID"] == "debian" && (r == wanted.Bookworm || r == wanted.Trixie)
+}
+
+// Release is the version of Debian. A system that RequireDebian refuses is taken for
+// the oldest.
+func (h Host) Release() wanted.Release {
+	text, err := os.ReadFile(h.path("/etc/os-release"))
+	if err != nil {
+		return wanted.Bookworm
+	}
+	if r, ok := debian(parseOSRelease(string(text))); ok {
+		return r
+	}
+	return wanted.Bookworm
+}
+
+// PostfixInstance is the unit that Postfix runs in.
+func (h Host) PostfixInstance() string { return h.Release().PostfixInstance() }
 
 // parseOSRelease parses the assignments of os-release(5).
 func parseOSRelease(text string) map[string]string {

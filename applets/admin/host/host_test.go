@@ -226,7 +226,9 @@ func TestListenersNamesTheProgram(t *testing.T) {
 func TestRequireDebian(t *testing.T) {
 	tests := []struct{ release, want string }{
 		{"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n", ""},
-		{"ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n", "this is Debian GNU/Linux 13 (trixie)"},
+		{"ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n", ""},
+		{"ID=debian\nVERSION_ID=\"11\"\nPRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"\n", "this is Debian GNU/Linux 11 (bullseye)"},
+		{"ID=debian\nPRETTY_NAME=\"Debian GNU/Linux forky/sid\"\n", "this is Debian GNU/Linux forky/sid"},
 		{"ID=ubuntu\nVERSION_ID=\"24.04\"\nPRETTY_NAME=\"Ubuntu 24.04 LTS\"\n", "this is Ubuntu 24.04 LTS"},
 		{"", "this is an unknown system"},
 	}

@@ -17,7 +17,7 @@ func (h Host) Postfix() control.Postfix {
 // Dovecot, which took it. It says what is left in the queue. Every command that stops
 // mail does it here.
 func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)) error {
-	units, err := h.Systemd().Units(ctx, wanted.PostfixInstance)
+	units, err := h.Systemd().Units(ctx, h.PostfixInstance())
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)
 		}
 	}
 	// Debian's postfix.service only stands for its instance, and does not wait for it.
-	if err := h.Systemd().Systemctl(ctx, "stop", wanted.Postfix, wanted.PostfixInstance); err != nil {
+	if err := h.Systemd().Systemctl(ctx, "stop", wanted.Postfix, h.PostfixInstance()); err != nil {
 		return err
 	}
 	if len(units) > 0 && units[0].Active == "active" {

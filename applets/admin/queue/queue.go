@@ -200,14 +200,14 @@ func (q *job) rule(ctx context.Context, destination string, rule queue.Rule) err
 	if err := q.machine.Write(wanted.TransportMapFile([]byte(rules.Text()))); err != nil {
 		return err
 	}
-	units, err := q.machine.Systemd().Units(ctx, wanted.PostfixInstance)
+	units, err := q.machine.Systemd().Units(ctx, q.machine.PostfixInstance())
 	if err != nil {
 		return err
 	}
 	if units[0].Active != "active" {
 		return nil // it reads the map when it starts
 	}
-	return q.machine.Systemd().Systemctl(ctx, "reload", wanted.PostfixInstance)
+	return q.machine.Systemd().Systemctl(ctx, "reload", q.machine.PostfixInstance())
 }
 
 // waiting counts the messages for a destination, and returns the identifiers of

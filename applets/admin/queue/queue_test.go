@@ -37,7 +37,7 @@ func newQueueMachine(t *testing.T) *queueMachine {
 		m.tried = append(m.tried, strings.Join(args, " "))
 		return "", nil
 	}
-	m.Active[wanted.PostfixInstance] = time.Now()
+	m.Active[wanted.Bookworm.PostfixInstance()] = time.Now()
 	m.Write(wanted.TransportMap, "")
 	for _, w := range []struct {
 		id, to string
@@ -79,7 +79,7 @@ func (m *queueMachine) queue(line string) (string, error) {
 
 func TestQueueRules(t *testing.T) {
 	m := newQueueMachine(t)
-	const reload = "reload " + wanted.PostfixInstance
+	reload := "reload " + wanted.Bookworm.PostfixInstance()
 	steps := []struct {
 		line  string
 		says  []string
@@ -145,7 +145,7 @@ func TestQueueRefusals(t *testing.T) {
 // TestQueueDown holds that the rules are kept while Postfix does not run.
 func TestQueueDown(t *testing.T) {
 	m := newQueueMachine(t)
-	delete(m.Active, wanted.PostfixInstance)
+	delete(m.Active, wanted.Bookworm.PostfixInstance())
 	if _, err := m.queue("discard one.test"); err != nil {
 		t.Fatal(err)
 	}

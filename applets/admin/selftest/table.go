@@ -109,7 +109,7 @@ func accountChecks() []Check {
 }
 
 func mailChecks() []Check {
-	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u 'postfix@-' -n 50"
+	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u 'postfix*' -n 50"
 	const trace = "chatmaild run writes the header checks that take it out"
 	return []Check{
 		{"delivery", Mail, []string{"login-465", "login-993"}, Always, "an encrypted message arrives as it was written", filter, delivery},

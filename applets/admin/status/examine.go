@@ -59,7 +59,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 
 func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(e.conf), wanted.CertificateUnits(e.conf), []string{
-		wanted.ExpireTimer, wanted.ClockTimer, wanted.QueueWatchPath, wanted.Dovecot, wanted.PostfixInstance, wanted.Nginx,
+		wanted.ExpireTimer, wanted.ClockTimer, wanted.QueueWatchPath, wanted.Dovecot, e.machine.PostfixInstance(), wanted.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
 		names = append(names, wanted.OpenDKIM)
@@ -187,7 +187,7 @@ func (e *examiner) queue(ctx context.Context) {
 	err := e.machine.Postfix().Each(ctx, func(queue.Message) { n++ })
 	switch {
 	case err != nil:
-		e.say("queue", trouble, "systemctl status postfix@-", "%v", err)
+		e.say("queue", trouble, "systemctl status "+strings.TrimSuffix(e.machine.PostfixInstance(), ".service"), "%v", err)
 	case n > queueWarning:
 		e.say("queue", notice, "chatmaild queue shows the destinations", "%d messages", n)
 	default:

@@ -121,7 +121,7 @@ func (im undo) clearAway(context.Context) error {
 
 // generated are the files that a later chatmaild run may have written.
 func (im undo) generated(conf *config.Config) []string {
-	files, err := wanted.Files(conf, wanted.Paths{}, 1)
+	files, err := wanted.Files(conf, wanted.Paths{}, wanted.Machine{Release: im.machine.Release(), Processors: 1})
 	if err != nil || !im.reached(journal.StepRun) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,8 @@ const NoteEach = 5 * time.Second
 
 // StopRelay stops mail and then our daemons, until the next run, also after a reboot.
 func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
-	names := append([]string{wanted.Target, "chatmaild-expire.service", wanted.PostfixInstance}, wanted.MailUnits()...)
+	names := append([]string{wanted.Target, "chatmaild-expire.service", machine.PostfixInstance()}, wanted.MailUnits()...)
+	names = slices.Compact(names) // the instance may be Postfix's unit itself
 	units, err := machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return err

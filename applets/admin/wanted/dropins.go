@@ -12,18 +12,22 @@ import (
 // dropins returns the drop-ins of systemd units for what the configuration moves
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
-func dropins(conf *config.Config) []File {
-	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins())
+func dropins(conf *config.Config, release Release) []File {
+	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins(release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
 // leave them dead. That of Dovecot is among the templates, and OpenDKIM's unit has it.
-func serverDropins() []File {
+func serverDropins(release Release) []File {
 	web := dropin(Nginx, "chatmaild", "[Service]\nRestart=on-failure\nRestartSec=1")
 	// systemd does not know Postfix's master process: it sees only that none is left.
-	mail := dropin(PostfixInstance, "chatmaild", "[Service]\nRestart=always\nRestartSec=1")
-	mail.Unit = Postfix
-	return []File{web, mail}
+	files := []File{web}
+	for _, unit := range []string{bookwormPostfix, Postfix} {
+		mail := dropin(unit, "chatmaild", "[Service]\nRestart=always\nRestartSec=1")
+		mail.Unit, mail.Absent = Postfix, unit != release.PostfixInstance()
+		files = append(files, mail)
+	}
+	return files
 }
 
 // certificateDropins have systemd look for the certificate where it is.

@@ -18,7 +18,7 @@ import (
 type view struct {
 	*config.Config
 	Paths
-	processors int
+	Machine
 }
 
 // notice stands on top of each generated file.
@@ -152,12 +152,12 @@ func (v view) Clients() struct{ Submission, Incoming clients } {
 func (v view) AdminContact() string { return v.PrivacyMail }
 
 // LoginProcesses is how many processes share the work of IMAP's TLS.
-func (v view) LoginProcesses() int { return max(v.processors, 2) }
+func (v view) LoginProcesses() int { return max(v.Processors, 2) }
 
 // NginxConnections is how many connections a worker may have: two for each
 // session that comes in by port 443.
 func (v view) NginxConnections() int {
-	return 1024 + 2*(v.MaxIMAPConnections+v.MaxSMTPConnections)/v.processors
+	return 1024 + 2*(v.MaxIMAPConnections+v.MaxSMTPConnections)/v.Processors
 }
 
 // NginxFiles is how many files a worker may have open.

@@ -42,10 +42,6 @@ const (
 	Echobot  = "chatmaild-echobot.service"
 	Metadata = "chatmaild-metadata.service"
 
-	// PostfixInstance is what the one Postfix of a machine runs in; Debian's unit
-	// Postfix runs nothing itself.
-	PostfixInstance = "postfix@-.service"
-
 	// ACME gets certificates, and CertificatePath has the servers take one that
 	// changed.
 	ACME            = "chatmaild-acme.service"
@@ -91,10 +87,10 @@ type Paths struct {
 	DKIMKey     string
 }
 
-// Files returns every generated file that conf wants on a machine with so many
-// processors, in the order in which they are to be written.
-func Files(conf *config.Config, paths Paths, processors int) ([]File, error) {
-	v := view{conf, paths, processors}
+// Files returns every generated file that conf wants on a machine, in the order in
+// which they are to be written.
+func Files(conf *config.Config, paths Paths, machine Machine) ([]File, error) {
+	v := view{conf, paths, machine}
 	var files []File
 	for _, g := range generated {
 		if g.when != nil && !g.when(v) {
@@ -109,7 +105,7 @@ func Files(conf *config.Config, paths Paths, processors int) ([]File, error) {
 		})
 	}
 	files = append(files, formerFiles()...)
-	return append(files, dropins(conf)...), nil
+	return append(files, dropins(conf, machine.Release)...), nil
 }
 
 // formerFiles are generated files of earlier versions that must go.
@@ -159,7 +155,8 @@ var generated = []struct {
 	{"opendkim/opendkim.conf.tmpl", "/etc/opendkim.conf", OpenDKIM, view.SignsDKIM},
 	{"opendkim/chatmaild.keytable.tmpl", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
 	{"opendkim/chatmaild.signingtable.tmpl", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
-	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, nil},
+	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Release < Trixie }},
+	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Release >= Trixie }},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
 	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
 	{"postfix/main.cf.tmpl", "/etc/postfix/main.cf", Postfix, nil},

@@ -69,7 +69,7 @@ func TestFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Files(load(t, tt.config), paths, 2)
+			files, err := Files(load(t, tt.config), paths, Machine{Bookworm, 2})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,8 +84,40 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestReleases has on each Debian what its servers understand.
+func TestReleases(t *testing.T) {
+	for _, tt := range []struct {
+		release           Release
+		path, has, hasNot string
+	}{
+		{Bookworm, "/etc/dovecot/dovecot.conf", "\nprotocols = imap lmtp\n", "dovecot_config_version"},
+		{Trixie, "/etc/dovecot/dovecot.conf", "\ndovecot_config_version = 2.4.0\n", "%u"},
+		{Bookworm, "/etc/nginx/nginx.conf", "ssl http2 proxy_protocol", "http2 on"},
+		{Trixie, "/etc/nginx/nginx.conf", "\n    http2 on;\n", "ssl http2"},
+		{Bookworm, "/etc/systemd/system/postfix@-.service.d/chatmaild.conf", "Restart=always", ""},
+		{Trixie, "/etc/systemd/system/postfix.service.d/chatmaild.conf", "Restart=always", ""},
+	} {
+		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{tt.release, 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, ok := find(t, files, tt.path)
+		if !ok || !strings.Contains(text, tt.has) || tt.hasNot != "" && strings.Contains(text, tt.hasNot) {
+			t.Errorf("Debian %d: %s lacks %q, or has %q:\n%s", tt.release, tt.path, tt.has, tt.hasNot, text)
+		}
+		if tt.release.PostfixInstance() != Postfix {
+			_, ok = find(t, files, "/etc/systemd/system/postfix.service.d/chatmaild.conf")
+		} else {
+			_, ok = find(t, files, "/etc/systemd/system/postfix@-.service.d/chatmaild.conf")
+		}
+		if ok {
+			t.Errorf("Debian %d has a drop-in of the other one's Postfix", tt.release)
+		}
+	}
+}
+
 func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
-	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, 2)
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +136,7 @@ func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
 }
 
 func TestDropinsOnlyForWhatIsMoved(t *testing.T) {
-	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, 2)
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +151,7 @@ filtermail_smtp_port = 11111
 mailboxes_dir = "/srv/mail"
 runtime_dir = "/run/other"
 state_dir = "/srv/state"
-`), paths, 2)
+`), paths, Machine{Bookworm, 2})
 	if err != nil {
 		t.Fatal(err)
 	}

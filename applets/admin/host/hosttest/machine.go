@@ -77,7 +77,7 @@ func (m *Machine) Systemd(_ context.Context, name string, args ...string) (strin
 		m.Did = append(m.Did, strings.Join(args, " "))
 		units := args[1:]
 		if slices.Contains(units, wanted.Postfix) {
-			units = append(slices.Clone(units), wanted.PostfixInstance)
+			units = append(slices.Clone(units), wanted.Bookworm.PostfixInstance())
 		}
 		for _, unit := range units {
 			switch args[0] {

@@ -1,0 +1,32 @@
+package wanted
+
+// Release is a version of Debian (VERSION_ID of os-release(5)), by which the packages
+// around us differ.
+type Release int
+
+// The releases that the configurations are made for.
+const (
+	Bookworm Release = 12 // Dovecot 2.3, Postfix 3.7, nginx 1.22
+	Trixie   Release = 13 // Dovecot 2.4, Postfix 3.10, nginx 1.26
+)
+
+// PostfixInstance is the unit that the one Postfix of a machine runs in. In Bookworm
+// the unit Postfix runs nothing itself, and is only a name for it.
+func (r Release) PostfixInstance() string {
+	if r >= Trixie {
+		return Postfix
+	}
+	return bookwormPostfix
+}
+
+// HTTP2Directive reports whether nginx has a directive for HTTP/2 (since 1.25.1). Where
+// it does, the parameter of listen is deprecated.
+func (r Release) HTTP2Directive() bool { return r >= Trixie }
+
+const bookwormPostfix = "postfix@-.service"
+
+// Machine is what the generated files depend on beside the configuration.
+type Machine struct {
+	Release    Release
+	Processors int
+}
