@@ -26,15 +26,25 @@ type round struct {
 var restart = `
 	systemctl restart ` + PostfixUnit() + ` dovecot nginx chatmaild-filtermail-in chatmaild-filtermail-out`
 
-// refuseAgain is a passdb of Dovecot's that lets each user in once: whom its program
-// has seen is refused, whatever doveauth says. The program gets name and password from
-// file descriptor 3, and says yes by running its arguments (checkpassword of
-// doc.dovecot.org, version 2.3).
-const refuseAgain = `
+// ownAuth has Dovecot check logins itself, by the passdb that has to follow, and not
+// ask doveauth (doc.dovecot.org, version 2.3).
+const ownAuth = `
+	printf '%s\n' 'service imap-login {' '  executable = imap-login' '}' 'service imap {' '  executable = imap' '}' \
+		'userdb {' '  driver = static' '}' >>/etc/dovecot/dovecot.conf`
+
+// refuseAgain lets each user in once, as doveauth decides, and refuses whom it has seen.
+// Dovecot's program for that (checkpassword) gets name and password from file descriptor
+// 3, and says yes by running its arguments. Postfix asks Dovecot as well.
+const refuseAgain = ownAuth + `
 	install -d -m 1777 /run/seen
-	printf '%s\n' '#!/bin/sh' 'user=$(head -z -n 1 <&3 | tr -d "\0")' '[ -e "/run/seen/$user" ] && exec "$@"' '>"/run/seen/$user"' 'exit 1' >/etc/dovecot/again
+	printf '%s\n' '#!/bin/sh' 'login=$(tr "\0" "\n" <&3)' 'user=$(echo "$login" | sed -n 1p)' \
+		'[ -e "/run/seen/$user" ] && exit 1' ': >"/run/seen/$user"' \
+		'doveadm auth test -a /run/dovecot/login/chatmaild/login "$user" "$(echo "$login" | sed -n 2p)" >/dev/null && exec "$@"' \
+		'exit 1' >/etc/dovecot/again
 	chmod 755 /etc/dovecot/again
-	sed -i '0,/^passdb {/s,,passdb {\n  driver = checkpassword\n  args = /etc/dovecot/again\n  result_success = return-fail\n  result_failure = continue\n}\n&,' /etc/dovecot/dovecot.conf`
+	systemctl stop chatmaild-auth-sasl.socket
+	printf '%s\n' 'passdb {' '  driver = checkpassword' '  args = /etc/dovecot/again' '}' 'service auth {' \
+		'  unix_listener /var/spool/postfix/private/auth {' '    mode = 0666' '  }' '}' >>/etc/dovecot/dovecot.conf`
 
 // rounds break what an operator can break, and whatever else a check is there to see.
 // What shares a round has nothing to do with each other. That each check can fail alone
@@ -85,8 +95,8 @@ func rounds() []round {
 		},
 		{
 			name: "passwords, limit, SecureJoin", slow: true,
-			lines: `
-	printf '%s\n' 'passdb {' '  driver = static' '  args = nopassword=y' '}' 'userdb {' '  driver = static' '}' >>/etc/dovecot/dovecot.conf
+			lines: ownAuth + `
+	printf '%s\n' 'passdb {' '  driver = static' '  args = nopassword=y' '}' >>/etc/dovecot/dovecot.conf
 	printf '%s\n' 'max_user_send_per_minute = 1000000' 'max_user_send_burst_size = 1000000' >>/etc/chatmail/chatmail.toml
 	echo '/^Secure-Join:/ REJECT' | tee -a /etc/postfix/chatmaild-submission.regexp >/etc/postfix/secure-join.regexp
 	postconf -e header_checks=regexp:/etc/postfix/secure-join.regexp` + restart,
