@@ -148,9 +148,6 @@ func (v view) Clients() struct{ Submission, Incoming clients } {
 	}
 }
 
-// AdminContact is the operator's address, or "".
-func (v view) AdminContact() string { return v.PrivacyMail }
-
 // LoginProcesses is how many processes share the work of IMAP's TLS.
 func (v view) LoginProcesses() int { return max(v.Processors, 2) }
 
