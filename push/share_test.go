@@ -38,21 +38,53 @@ func (w *world) deliverTo(account string) {
 	}
 }
 
+// p95 delivers messages to the honest account, one after the other, with the hostile ones
+// doing their part before each. It returns how long most of them took until they were
+// told of, in the fake time of the test.
+func (w *world) p95(hostile func(round int)) time.Duration {
+	w.t.Helper()
+	const rounds = 20
+	var took []time.Duration
+	for round := range rounds {
+		hostile(round)
+		w.mu.Lock()
+		before := len(w.posts)
+		w.mu.Unlock()
+		start := time.Since(w.started)
+		w.message("honest")
+		w.sleep(time.Second)
+		w.mu.Lock()
+		i := slices.IndexFunc(w.posts[before:], func(p post) bool { return p.token == "honest" })
+		if i < 0 {
+			w.t.Fatalf("round %d: nothing was sent within a second", round)
+		}
+		took = append(took, w.posts[before+i].at+w.takes-start)
+		w.mu.Unlock()
+	}
+	slices.Sort(took)
+	return took[rounds*95/100]
+}
+
+// besideAlone fails if the honest account waits twice as long as alone.
+func (w *world) besideAlone(alone, beside time.Duration) {
+	w.t.Helper()
+	w.t.Logf("p95 alone %v, beside hostile accounts %v: %.2f times", alone, beside, float64(beside)/float64(alone))
+	if beside > 2*alone {
+		w.t.Error("the honest account waits")
+	}
+}
+
 // TestOneAccountFails has one account give new tokens that fail, over and over, while
 // another one gets mail: that is told of as soon as if it were alone.
 func TestOneAccountFails(t *testing.T) {
 	inWorld(t, []string{"s"}, func(w *world) {
 		w.answer("s", only(sick, 0))
 		w.account("honest")
-		for round := range 10 {
+		alone := w.p95(func(int) {})
+		w.besideAlone(alone, w.p95(func(round int) {
 			w.devices("hostile@x", fmt.Sprintf("hostile%d-", round), push.MaxTokens)
 			w.deliverTo("hostile@x")
-			w.message("honest")
-			w.sleep(time.Second)
-			if got := len(w.sent("honest")); got != round+1 {
-				t.Fatalf("round %d: %d notifications", round, got)
-			}
-		}
+		}))
 		if w.told() != 0 {
 			t.Errorf("events: %q", w.events)
 		}
@@ -66,21 +98,15 @@ func TestTokensThatHang(t *testing.T) {
 	inWorld(t, []string{"s"}, func(w *world) {
 		w.answer("s", only(sick, time.Minute))
 		w.account("honest")
-		for i := range accounts {
-			w.devices(fmt.Sprintf("hostile%d@x", i), fmt.Sprintf("hostile%d-", i), push.MaxTokens)
-			w.deliverTo(fmt.Sprintf("hostile%d@x", i))
-		}
-		w.sleep(time.Second)
-		for range 10 {
-			before := time.Now()
-			w.message("honest")
-			w.sleep(10 * time.Millisecond)
-			if w.sent("honest"); len(w.posts) == 0 || w.posts[len(w.posts)-1].token != "honest" ||
-				w.posts[len(w.posts)-1].at > before.Sub(w.started)+5*time.Millisecond {
-				t.Fatal("the honest account waits")
+		alone := w.p95(func(int) {})
+		w.besideAlone(alone, w.p95(func(round int) {
+			if round >= accounts {
+				return
 			}
-			w.sleep(time.Second)
-		}
+			account := fmt.Sprintf("hostile%d@x", round)
+			w.devices(account, fmt.Sprintf("hostile%d-", round), push.MaxTokens)
+			w.deliverTo(account)
+		}))
 		report, err := w.notifier.Report()
 		if want := accounts * push.AccountInFlight; err != nil || report.InFlight > want || report.PutOff == 0 {
 			t.Errorf("%d under way, want %d at most; %d were put off; %v", report.InFlight, want, report.PutOff, err)

@@ -48,6 +48,7 @@ func TestFederation(t *testing.T) {
 		{"we agree with OpenDKIM", (*federation).signs},
 		{"strangers", (*federation).strangers},
 		{"strangers by IPv6", (*federation).byIPv6},
+		{"strangers' keys", (*federation).strangersKeys},
 		{"strangers at the door", (*federation).door},
 		{"DNS out of order", (*federation).withoutDNS},
 		{"an address for a name", (*federation).literal},

@@ -155,7 +155,7 @@ func (f *federation) strangers(t *testing.T) {
 		{"in the relay's own name", encryptedFrom(t, f.bob.Addr), unsigned},
 	} {
 		got, err := c.Send(s.author, f.bob.Addr, tt.text)
-		if err != nil || got != tt.want && (tt.want != taken || !strings.HasPrefix(got, taken)) {
+		if err != nil || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: got %q, %v; want %q", tt.name, got, err, tt.want)
 		}
 		if _, err := c.Command("RSET"); err != nil {
