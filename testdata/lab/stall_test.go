@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
+
+	"chatmaild/testdata/kit/smtp"
 )
 
 const (
@@ -82,13 +84,13 @@ func (s *stall) deliver(ctx context.Context, t *testing.T) []time.Duration {
 }
 
 // connect opens a dialogue from a station, as far as the second EHLO.
-func (s *stall) connect(ctx context.Context, from Station) (*SMTP, error) {
+func (s *stall) connect(ctx context.Context, from Station) (*smtp.Client, error) {
 	c, err := from.SMTP(ctx, s.b.Domain, "25")
 	if err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{
-		func() error { return ehlo(c) }, func() error { return c.StartTLS(ctx) }, func() error { return ehlo(c) },
+		func() error { return ehlo(c) }, func() error { return c.StartTLS(ctx, insecure(s.b.Domain)) }, func() error { return ehlo(c) },
 	} {
 		if err := step(); err != nil {
 			c.Close()
@@ -98,7 +100,7 @@ func (s *stall) connect(ctx context.Context, from Station) (*SMTP, error) {
 	return c, nil
 }
 
-func ehlo(c *SMTP) error {
+func ehlo(c *smtp.Client) error {
 	_, err := c.Command("EHLO carol.example")
 	return err
 }
@@ -173,7 +175,7 @@ func (s *stall) tarpit(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		defer context.AfterFunc(ctx, func() { c.conn.Close() })()
+		defer context.AfterFunc(ctx, func() { c.Close() })()
 		domain := fmt.Sprintf("d%d.%s", n%3, tarpit)
 		mail := encryptedFrom(t, "m@"+domain)
 		for i := 0; ctx.Err() == nil; i++ {
