@@ -15,11 +15,11 @@ chatmaild backup >/root/plain.backup
 tar -tf /root/plain.backup >/dev/null
 head -c 300000 /root/plain.backup >/root/cut.backup`)
 	said := m.fails(t, m.young, "chatmaild", "backup", "--verify", "/root/cut.backup")
-	contains(t, "a backup that was cut off", said, "whole up to", "--continue")
-	_, goOn, _ := strings.Cut(said, "to go on: ")
+	contains(t, "a backup that was cut off", said, "valid up to", "--continue")
+	_, goOn, _ := strings.Cut(said, "to resume: ")
 	goOn, _, _ = strings.Cut(strings.ReplaceAll(goOn, "FILE", "/root/cut.backup"), "\n")
 	m.script(t, "%s", goOn)
-	contains(t, "the backup that was continued", m.script(t, "chatmaild backup --verify /root/cut.backup"), "whole: ")
+	contains(t, "the backup that was continued", m.script(t, "chatmaild backup --verify /root/cut.backup"), "complete: ")
 	contains(t, "restore on a living relay", m.fails(t, m.young, "chatmaild", "restore", "--passphrase-file", "/root/passphrase", "/root/relay.backup"),
 		"there is a relay here already")
 

@@ -32,7 +32,7 @@ const (
 	noteEachOctets = 64 << 20
 )
 
-// sealedBuffer joins the small packets of which a sealed stream consists, in octets.
+// sealedBuffer joins the small packets of which a sealed stream consists, in bytes.
 const sealedBuffer = 256 << 10
 
 // Names of an archive that is not finished, behind the one that it will have.
@@ -129,7 +129,7 @@ func (b *backup) head() *archive.Head {
 	}
 }
 
-// toStream writes to standard output, in one go or the rest of what broke off.
+// toStream writes to standard output, in one go or the rest of what was interrupted.
 func (b *backup) toStream(ctx context.Context, goOn string) error {
 	var state archive.State
 	if goOn != "" {
@@ -157,7 +157,7 @@ type checkpoint struct {
 }
 
 // toFile writes a file that has its name once it is whole. The same command goes on
-// with one that broke off.
+// with one that was interrupted.
 func (b *backup) toFile(ctx context.Context, name string) error {
 	if _, err := safefs.Lstat(name); err == nil {
 		return command.WithHint(fmt.Errorf("%s exists", name), "a backup never overwrites: choose another name")
@@ -217,7 +217,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 }
 
 // openPart opens what there is of an archive, or makes it. It holds all that is secret: one
-// that somebody else has put there is refused.
+// that another user has put there is refused.
 func openPart(dir *safefs.Dir, name string) (*os.File, error) {
 	f, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {

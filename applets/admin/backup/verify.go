@@ -25,7 +25,7 @@ func verifyBackup(env *command.Env, name string, locks transfer.Locks) error {
 	fmt.Fprintf(env.Stdout, "relay of %s, made %s by chatmaild %s\n", head.Domain, head.Made.UTC().Format("2006-01-02 15:04 UTC"), head.Version)
 	p := transfer.NewProgress(env.Stderr, "verify", 0, archive.State{})
 	p.Part = in.Part()
-	var whole int64 // octets up to the last whole piece
+	var whole int64 // bytes up to the last whole piece
 	for {
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {

@@ -123,7 +123,7 @@ func (p *Plan) touches(prefixes ...string) bool {
 	return false
 }
 
-// do does a step. A socket can be bound anew only while its service is down.
+// do does a step. A socket can be bound again only while its service is down.
 func do(ctx context.Context, machine host.Host, s UnitStep) error {
 	if strings.HasSuffix(s.Unit, ".socket") && s.Verb == "restart" {
 		if err := machine.Systemd().Systemctl(ctx, "stop", wanted.SocketService(s.Unit)); err != nil {

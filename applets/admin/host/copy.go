@@ -16,7 +16,7 @@ import (
 // whom it belonged.
 type Owner struct{ User, Group string }
 
-// CopyTree copies a file, a link or a folder with all that is in it, from a path of
+// CopyTree copies a file, a link or a directory with all that is in it, from a path of
 // one machine to a path of this one: modes, times and, unless owner says otherwise,
 // owners too. What exists stays, so that a copy that was interrupted can
 // be resumed: a file is there as a whole or not at all. Sockets and devices are left
@@ -30,7 +30,7 @@ func (t Tree) CopyTree(source Tree, from, to string, owner Owner) error {
 	return nil
 }
 
-// A copier copies by descriptors: both ends may be where somebody else can write.
+// A copier copies by descriptors: both ends may be where another user can write.
 type copier struct {
 	uid, gid int
 	keep     bool // the owners

@@ -132,7 +132,7 @@ func replace(t Tree, dir *safefs.Dir, f wanted.File) (err error) {
 	return dir.Rename(name, dir, base)
 }
 
-// Keep copies what changes now hold below folder, under their full paths.
+// Keep copies what changes now hold below directory, under their full paths.
 func (h Host) Keep(folder string, changes []Change) error {
 	for _, c := range changes {
 		if !c.Exists {
@@ -161,7 +161,7 @@ func (h Host) Undo(changes []Change) error {
 	return errors.Join(errs...)
 }
 
-// IDs looks the names up; below a Root of its own, files belong to whoever we are.
+// IDs looks the names up; below a Root of its own, files belong to the user we run as.
 func (t Tree) IDs(owner, group string) (uid, gid int, err error) {
 	if t.Root != "" {
 		return os.Getuid(), os.Getgid(), nil

@@ -10,8 +10,8 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// FolderChanges returns those of the wanted folders that are missing or belong
-// to somebody else.
+// FolderChanges returns those of the wanted directories that are missing or belong
+// to another user.
 func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 	var changes []wanted.Folder
 	for _, f := range folders {
@@ -34,7 +34,7 @@ func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 	return changes, nil
 }
 
-// MakeFolder makes the folder as it should be. Folders above it belong to root.
+// MakeFolder makes the directory as it should be. Directories above it belong to root.
 func (t Tree) MakeFolder(f wanted.Folder) error {
 	uid, gid, err := t.IDs(f.Owner, f.Group)
 	if err != nil {

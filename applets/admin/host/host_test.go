@@ -10,7 +10,7 @@ import (
 	"chatmaild/applets/admin/wanted"
 )
 
-// machine is a host in a temporary folder, with files as given.
+// machine is a host in a temporary directory, with files as given.
 func machine(t *testing.T, files map[string]string) Host {
 	t.Helper()
 	h := Host{Tree: Tree{Root: t.TempDir()}}

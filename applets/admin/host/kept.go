@@ -14,7 +14,7 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// PutBack makes every file and link below the folder kept be again what is kept of
+// PutBack makes every file and link below the directory kept be again what is kept of
 // it there, under its full path. What is not kept stays. It returns the paths that
 // it changed.
 func (t Tree) PutBack(kept string) (changed []string, err error) {
@@ -52,7 +52,7 @@ func (t Tree) PutBack(kept string) (changed []string, err error) {
 	return changed, nil
 }
 
-// folderBack makes a folder that has gone; one that is there is not ours alone.
+// folderBack makes a directory that has gone; one that is there is not ours alone.
 func folderBack(t Tree, path string, info fs.FileInfo) error {
 	if there, err := t.Exists(path); err != nil || there {
 		return err

@@ -12,7 +12,7 @@ import (
 // Python relay ran; SQLite is in Python's own library.
 var pythons = []string{"/usr/bin/python3", "/usr/local/lib/chatmaild/venv/bin/python3"}
 
-// maxCell bounds what is read of a database, in octets.
+// maxCell bounds what is read of a database, in bytes.
 const maxCell = 1 << 20
 
 // sqliteCell prints the first column of the first row of a query, in hex.

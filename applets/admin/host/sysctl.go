@@ -16,7 +16,7 @@ type Sysctl struct {
 }
 
 // Sysctls returns the parameters in a file of sysctl.d(5) that are lower now and
-// can be set. Higher ones are somebody's wish, and stay; in a container only its
+// can be set. Higher ones are an operator's wish, and stay; in a container only its
 // host can set them.
 func (h Host) Sysctls(file string) ([]Sysctl, error) {
 	text, err := os.ReadFile(h.path(file))

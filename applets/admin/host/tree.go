@@ -19,8 +19,8 @@ type Tree struct {
 
 func (t Tree) path(p string) string { return filepath.Join(t.Root, p) }
 
-// Names returns the names in a folder of the machine, sorted; none if there is no
-// such folder.
+// Names returns the names in a directory of the machine, sorted; none if there is no
+// such directory.
 func (t Tree) Names(folder string) ([]string, error) {
 	names, err := safefs.ReadNames(t.path(folder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +50,7 @@ func (t Tree) reaches(path string) bool {
 	return err == nil
 }
 
-// Move moves a file, a link or a folder, to another file system too. It refuses to
+// Move moves a file, a link or a directory, to another file system too. It refuses to
 // replace anything; a path with nothing at it has been moved already.
 func (t Tree) Move(from, to string) error {
 	there, err := t.Exists(from)
@@ -98,7 +98,7 @@ func (t Tree) IsLink(path, target string) bool {
 	return err == nil && got == target
 }
 
-// Sync makes all that was written to the file system of a folder durable.
+// Sync makes all that was written to the file system of a directory durable.
 func (t Tree) Sync(folder string) error {
 	dir, err := safefs.OpenDir(t.path(folder))
 	if err != nil {

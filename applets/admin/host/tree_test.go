@@ -15,7 +15,7 @@ import (
 // old is a time that a copy keeps.
 var old = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// tree is a machine with a folder that has all that a copy can meet.
+// tree is a machine with a directory that has all that a copy can meet.
 func tree(t *testing.T) Host {
 	t.Helper()
 	h := machine(t, map[string]string{"/from/a/file": "text", "/from/empty": ""})
@@ -63,8 +63,8 @@ func TestCopyTree(t *testing.T) {
 	}
 }
 
-// TestCopyTreeResumes holds that what is there stays: a copy that was broken off
-// goes on, and does not begin anew.
+// TestCopyTreeResumes holds that what is there stays: a copy that was interrupted
+// goes on, and does not begin again.
 func TestCopyTreeResumes(t *testing.T) {
 	h := tree(t)
 	if err := os.MkdirAll(h.path("/to/a"), 0o700); err != nil {

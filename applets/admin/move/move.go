@@ -109,7 +109,7 @@ func (m *move) say(format string, args ...any) {
 	fmt.Fprintf(m.env.Stderr, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }
 
-// load finds out whether an earlier move broke off.
+// load finds out whether an earlier move was interrupted.
 func (m *move) load(ctx context.Context) error {
 	found, err := relocation.MoveIn(m.conf, m.machine).Read(&m.record)
 	if err != nil {
@@ -128,7 +128,7 @@ func (m *move) load(ctx context.Context) error {
 	}
 	m.resumed = true
 	if m.record.Phase == relocation.Off {
-		// Has somebody gone back meanwhile, by "chatmaild run"?
+		// Has an operator gone back meanwhile, by "chatmaild run"?
 		on, err := m.mailIsOn(ctx)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"chatmaild/applets/admin/wanted"
 )
 
-// TestMoveLoad: where a move goes on that broke off, by what was noted and whether mail
+// TestMoveLoad: where a move goes on that was interrupted, by what was noted and whether mail
 // is on.
 func TestMoveLoad(t *testing.T) {
 	for _, tt := range []struct {
@@ -58,7 +58,7 @@ func TestMoveLoad(t *testing.T) {
 	}
 }
 
-// TestMoveAdvice: whoever is told that a move failed is told where mail is.
+// TestMoveAdvice: an error of a move says where mail is.
 func TestMoveAdvice(t *testing.T) {
 	for phase, want := range map[relocation.Phase]string{
 		relocation.Copying: "mail is on here as before",

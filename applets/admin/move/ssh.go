@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// connectTimeout has to be long enough for somebody to type a password.
+	// connectTimeout has to be long enough for typing a password.
 	connectTimeout = 2 * time.Minute
 	connectPoll    = 100 * time.Millisecond
 
-	// maxSaid bounds what is kept of another machine's messages, in octets.
+	// maxSaid bounds what is kept of another machine's messages, in bytes.
 	maxSaid = 8 << 10
 )
 

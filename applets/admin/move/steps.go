@@ -101,7 +101,7 @@ func (m *move) mailIsOn(ctx context.Context) (bool, error) {
 
 // difference copies what came since, and Postfix's queue. Nothing changes any more.
 func (m *move) difference(ctx context.Context) error {
-	if m.offSince.IsZero() { // an earlier run broke off while, or after, it turned mail off
+	if m.offSince.IsZero() { // an earlier run was interrupted while, or after, it turned mail off
 		if err := m.off(ctx); err != nil {
 			return err
 		}

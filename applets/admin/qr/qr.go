@@ -115,7 +115,7 @@ func profileLink(ctx context.Context, cfg *config.Config, token string) (string,
 	return askLogin(ctx, cfg.Socket("web"), token)
 }
 
-// maxAnswer bounds what askLogin reads, in octets.
+// maxAnswer bounds what askLogin reads, in bytes.
 const maxAnswer = 4 << 10
 
 // askLogin gets a dclogin: link from the web daemon at socket.

@@ -22,7 +22,7 @@ type destination struct {
 	Rule       queue.Rule     `json:"rule,omitempty"`
 	Messages   int            `json:"messages"`
 	Recipients int            `json:"recipients"`
-	Size       int64          `json:"size"` // octets
+	Size       int64          `json:"size"` // bytes
 	Queues     map[string]int `json:"queues"`
 	Oldest     *time.Time     `json:"oldest,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
@@ -31,7 +31,7 @@ type destination struct {
 // report is what queue list prints.
 type report struct {
 	Messages     int             `json:"messages"`
-	Size         int64           `json:"size"` // octets
+	Size         int64           `json:"size"` // bytes
 	Destinations []destination   `json:"destinations"`
 	Listed       []queue.Message `json:"listed,omitempty"` // with --addresses
 }

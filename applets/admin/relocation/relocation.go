@@ -44,11 +44,11 @@ type Move struct {
 	ID    string `json:"id"`
 	To    string `json:"to"` // as ssh takes it
 	Phase Phase  `json:"phase"`
-	// Addresses are what DNS shall name, for whoever finishes the move.
+	// Addresses are what DNS must name once the move is done.
 	Addresses []string `json:"addresses,omitempty"`
 }
 
-// A Record is one of the two files, in the folder of the state.
+// A Record is one of the two files, in the directory of the state.
 type Record struct{ Path string }
 
 // RestoreIn is the record of a restore.

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxLiteral   = 1 << 20 // octets
+	maxLiteral   = 1 << 20 // bytes
 	maxResponses = 10_000  // to one command
 )
 

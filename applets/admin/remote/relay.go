@@ -13,7 +13,7 @@ import (
 	"chatmaild/applets/config"
 )
 
-// connectTimeout bounds a TCP handshake: whoever does not answer by then is
+// connectTimeout bounds a TCP handshake: a host that does not answer by then is
 // behind a filter that drops packets.
 const connectTimeout = 5 * time.Second
 

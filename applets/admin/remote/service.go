@@ -46,7 +46,7 @@ func Services() []Service {
 }
 
 // Open connects to a service before STARTTLS, or inside of TLS where that comes
-// first. No certificate is looked at: the question is whether somebody is there.
+// first. No certificate is looked at: the question is whether a server is there.
 func (r *Relay) Open(ctx context.Context, s Service) (net.Conn, error) {
 	conn, err := r.Connect(ctx, s.Port)
 	if err != nil || s.StartTLS {

@@ -55,7 +55,7 @@ func (r *Relay) Credentials(ctx context.Context, invite string) (Account, error)
 // isOurs tells whether an address is one of the relay's, and nothing in it would end
 // a command (RFC 5321 §4.1.2, Dot-string).
 func (r *Relay) isOurs(address string) bool {
-	const limit = 64 // octets of a local part: RFC 5321 §4.5.3.1.1
+	const limit = 64 // bytes of a local part: RFC 5321 §4.5.3.1.1
 	local, ok := strings.CutSuffix(address, "@"+r.MailDomain())
 	return ok && local != "" && len(local) <= limit && !strings.ContainsFunc(local, func(c rune) bool {
 		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`<>(),;:@[]\"`, c)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxLine  = 16 << 10 // octets of a line that a server sends
+	maxLine  = 16 << 10 // bytes of a line that a server sends
 	maxLines = 100      // of a reply
 
 	// helloName is what we call ourselves in SMTP, unless a caller has reason

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxPage bounds what is read of a page, in octets.
+// maxPage bounds what is read of a page, in bytes.
 const maxPage = 1 << 20
 
 // Page is what a web server answered. Redirections are not followed.

@@ -155,7 +155,7 @@ func (r *restore) living(unfinished bool) string {
 	return ""
 }
 
-// folders makes those that pieces come into.
+// directories makes those that pieces come into.
 func (r *restore) folders() error {
 	for _, f := range wanted.Folders(r.target.Conf) {
 		if strings.HasPrefix(f.Path, r.target.Conf.MailboxesDir) || strings.HasPrefix(f.Path, r.target.Conf.StateDir) {

@@ -19,7 +19,7 @@ import (
 	"chatmaild/applets/config"
 )
 
-// maxRequest bounds what a step of a move is asked with, in octets.
+// maxRequest bounds what a step of a move is asked with, in bytes.
 const maxRequest = 1 << 20
 
 // serve does a step of a move from another machine.

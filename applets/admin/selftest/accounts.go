@@ -11,7 +11,7 @@ import (
 	"chatmaild/applets/admin/remote"
 )
 
-// create makes Alice, who stays for the checks that need somebody.
+// create makes Alice, who stays for the checks that need an account.
 func create(ctx context.Context, s *session) (string, error) {
 	a, err := s.signUp(ctx, s.relay)
 	if err != nil {

@@ -196,7 +196,7 @@ const (
 	maxFloodPause = 4 * time.Second
 )
 
-// rateLimit has somebody write to himself until he is told to stop, which he must
+// rateLimit has a user write to themselves until it is refused, which has to
 // be for a moment only.
 func rateLimit(ctx context.Context, s *session) (string, error) {
 	a, err := s.signUp(ctx, s.relay)

@@ -15,7 +15,7 @@ import (
 // been renewed: two weeks of the usual 90 days. Clients do so with a third left.
 const renewal = 6
 
-// greeting holds that somebody answers at a port, whatever version of IP a client
+// greeting holds that a server answers at a port, whatever version of IP a client
 // has. A domain with no address of a kind promises nothing to those who have no other.
 func greeting(service remote.Service, family remote.Family) func(context.Context, *session) (string, error) {
 	return func(ctx context.Context, s *session) (string, error) {

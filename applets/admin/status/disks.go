@@ -35,7 +35,7 @@ func (e *examiner) disks() {
 	e.say("disk", l, hint, "%s", words)
 }
 
-// diskNeeds is how much has to be free for what is done on a disk, in octets.
+// diskNeeds is how much has to be free for what is done on a disk, in bytes.
 type diskNeeds struct{ queue, accounts int64 }
 
 // judgeDisk tells what does not work for want of room.

@@ -130,7 +130,7 @@ func (im copying) copyKeys(context.Context) error {
 	return nil
 }
 
-// copyExternal copies the pair that somebody else renews. It may be links, as those of
+// copyExternal copies the pair that another user renews. It may be links, as those of
 // certbot are: what they lead to is copied. What exists is the operator's.
 func (im copying) copyExternal(context.Context) error {
 	certPath, keyPath, external := im.conf.ExternalTLS()

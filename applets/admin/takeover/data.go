@@ -18,7 +18,7 @@ var noOwner = host.Owner{}
 type data struct{ *importer }
 
 // take puts what the new relay has elsewhere where that looks for it. Mailboxes,
-// the DKIM key and acmetool's folder are where they should be.
+// the DKIM key and acmetool's directory are where they should be.
 func (im data) take(ctx context.Context) error {
 	if err := im.takeSelfSigned(); err != nil {
 		return err

@@ -143,7 +143,7 @@ func sameTokens(a, b []push.Token) bool {
 	return len(a) == len(b)
 }
 
-// giveNotifications makes the old relay's queue anew from ours.
+// giveNotifications rebuilds the old relay's queue from ours.
 func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
 	folder := path.Join(conf.MailboxesDir, pythonrelay.Pending)
 	for {

@@ -51,7 +51,7 @@ func (im *importer) planner(conf *config.Config, yielding ...string) *converge.P
 	}
 }
 
-// awaitServing waits until somebody listens on each port of the relay.
+// awaitServing waits until a program listens on each port of the relay.
 func (im taking) awaitServing(ctx context.Context, conf *config.Config) error {
 	until, cancel := context.WithTimeout(ctx, servingTimeout)
 	defer cancel()

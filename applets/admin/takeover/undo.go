@@ -21,7 +21,7 @@ type undo struct{ *importer }
 // run brings the Python relay back: its units, and the configurations that were
 // there before, whatever chatmaild run has written since. Mail that came meanwhile is
 // in the mailboxes, which both relays share. What chatmaild made is moved beside the
-// journal, so that nothing is lost and a later takeover begins anew.
+// journal, so that nothing is lost and a later takeover begins again.
 func (im undo) run(ctx context.Context) error {
 	j := im.journal
 	if j == nil {
@@ -101,7 +101,7 @@ func (im undo) clearAway(context.Context) error {
 		made = append(made, im.journal.Made...)
 		made = append(made, conf.ACMEDir(), conf.MetadataDB(), wanted.TLSFolder)
 	}
-	slices.Sort(made) // a folder comes before what is in it, and takes that along
+	slices.Sort(made) // a directory comes before what is in it, and takes that along
 	for _, name := range slices.Compact(made) {
 		kept, err := im.machine.Exists(path.Join(importKept, name))
 		if err != nil {

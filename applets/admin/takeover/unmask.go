@@ -96,7 +96,7 @@ func (im units) restore(ctx context.Context, verb string, units []journal.Unit) 
 	return nil
 }
 
-// oneshots are jobs that timers start: one that was just at work is not begun anew.
+// oneshots are jobs that timers start: one that was just at work is not begun again.
 var oneshots = map[string]bool{
 	"chatmail-expire.service": true, "chatmail-fsreport.service": true, "acmetool-reconcile.service": true,
 	"acmetool.service": true, "expunge.service": true, "metrics.service": true, "tls-cert-reload.service": true,

@@ -51,7 +51,7 @@ func (c change) value(name string, with labels) float64 {
 	return math.NaN()
 }
 
-// rate is how much counters grew in a second. One that began anew counts from zero.
+// rate is how much counters grew in a second. One that was reset counts from zero.
 func (c change) rate(name string, with labels) float64 {
 	before, known := c.before.sum(name, with)
 	now, stillKnown := c.now.sum(name, with)

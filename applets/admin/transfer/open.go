@@ -15,7 +15,7 @@ import (
 	"chatmaild/applets/command"
 )
 
-// maxPassphrase bounds a file with a passphrase, in octets.
+// maxPassphrase bounds a file with a passphrase, in bytes.
 const maxPassphrase = 4 << 10
 
 // Locks are the flags for encryption; each names a file.
@@ -132,7 +132,7 @@ type Input struct {
 	file   io.ReadCloser
 	Sealed bool
 	size   int64        // of the file; 0 if it is none
-	N      atomic.Int64 // octets that were read, without the encryption
+	N      atomic.Int64 // bytes that were read, without the encryption
 }
 
 // Part tells a Progress how much was read, if that can be told.

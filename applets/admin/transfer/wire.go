@@ -11,7 +11,7 @@ type Request struct {
 type Answer struct {
 	Version   string   `json:"version"`
 	Trouble   string   `json:"trouble,omitempty"` // why it cannot take the relay
-	Free      int64    `json:"free"`              // octets where the mailboxes will be
+	Free      int64    `json:"free"`              // bytes where the mailboxes will be
 	Inodes    int64    `json:"inodes"`            // likewise; 0 if the file system does not count them
 	Addresses []string `json:"addresses"`         // that others can reach
 }

@@ -171,8 +171,8 @@ func (u *users) edit(addr mailaddr.Address, change func(string) string) error {
 func (u *users) asOwner(do func() error) error { return safefs.As(u.cfg.MailboxesDir, do) }
 
 // delete blocks first, so that no new session comes while the old ones end and
-// the mailbox goes. A session or delivery that ends too late may leave a folder
-// behind; expire takes a folder without a password for what it is.
+// the mailbox goes. A session or delivery that ends too late may leave a directory
+// behind; expire takes a directory without a password for what it is.
 func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) {
 	err := u.edit(addr, auth.Block)
 	if err != nil && !errors.Is(err, auth.ErrNoPassword) {

@@ -26,7 +26,7 @@ func (f *fakeSessions) end(_ context.Context, addr mailaddr.Address) error {
 	return nil
 }
 
-// relay is a relay's folder, with the commands that work on it.
+// relay is a relay's directory, with the commands that work on it.
 type relay struct {
 	t        *testing.T
 	path     string // of the configuration

@@ -48,7 +48,7 @@ func echobotDropin(conf *config.Config) File {
 	return f
 }
 
-// acmeDropin moves the folder without which the unit is skipped. An empty
+// acmeDropin moves the directory without which the unit is skipped. An empty
 // condition takes back all those before.
 func acmeDropin(unit string, conf *config.Config) File {
 	f := dropin(unit, "condition", "[Unit]\nConditionPathExists=\nConditionPathExists="+config.DefaultPath+
@@ -127,12 +127,12 @@ func folderDropins(conf *config.Config) []File {
 	return files
 }
 
-// runtimeRoot is below what systemd makes the daemons' folders, and there alone
+// runtimeRoot is below what systemd makes the daemons' directories, and there alone
 // (RuntimeDirectory=).
 const runtimeRoot = "/run/"
 
 // CheckRuntimeDir says, as a *config.Error of the file at path, why systemd cannot run
-// the daemons with conf's runtime_dir. Daemons that somebody else runs can have it
+// the daemons with conf's runtime_dir. Daemons that another user runs can have it
 // anywhere.
 func CheckRuntimeDir(conf *config.Config, path string) error {
 	if !strings.HasPrefix(conf.RuntimeDir, runtimeRoot) {
@@ -142,7 +142,7 @@ func CheckRuntimeDir(conf *config.Config, path string) error {
 	return nil
 }
 
-// metricsDropins move the folders of the sockets on which daemons tell their metrics.
+// metricsDropins move the directories of the sockets on which daemons tell their metrics.
 func metricsDropins(conf *config.Config) []File {
 	folder := strings.TrimPrefix(conf.RuntimeDir, runtimeRoot)
 	var files []File

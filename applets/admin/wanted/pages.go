@@ -11,7 +11,7 @@ import (
 	"chatmaild/packaging/www"
 )
 
-// WebRoot is the folder of the pages that nginx serves.
+// WebRoot is the directory of the pages that nginx serves.
 const WebRoot = "/var/www/chatmaild"
 
 // Pages returns the web pages. Those in override, the operator's own, take the

@@ -59,13 +59,13 @@ func (v view) IMAPSProxyPort() int       { return imapsProxyPort }
 func (v view) SubmissionsProxyPort() int { return submissionsProxyPort }
 
 // traceHeaderSize is how much Postfix and the filters may add to a message on
-// its way to the queue, in octets.
+// its way to the queue, in bytes.
 const traceHeaderSize = 64 << 10
 
-// ClientMessageSize is the largest message that a client may send, in octets.
+// ClientMessageSize is the largest message that a client may send, in bytes.
 func (v view) ClientMessageSize() int64 { return int64(v.MaxMessageSize) }
 
-// QueueMessageSize is the largest message that the queue takes, in octets.
+// QueueMessageSize is the largest message that the queue takes, in bytes.
 func (v view) QueueMessageSize() int64 { return int64(v.MaxMessageSize) + traceHeaderSize }
 
 // MaxHeader is the largest header that the filters take, in bytes. Postfix keeps no
@@ -79,7 +79,7 @@ func (v view) MaxLine() int { return mailfilter.MaxLine }
 // MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
 func (v view) MaxSignedHeader() int { return mailfilter.MaxHeader + traceHeaderSize }
 
-// QueueRoom is what has to be free on the disk of Postfix's queue, in octets: with less
+// QueueRoom is what has to be free on the disk of Postfix's queue, in bytes: with less
 // it refuses every message (smtpd_check_queue of smtpd_check.c; postconf(5),
 // queue_minfree).
 func QueueRoom(conf *config.Config) int64 {

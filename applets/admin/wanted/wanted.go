@@ -23,7 +23,7 @@ type File struct {
 	Secret  bool   // its content is not for anybody's eyes
 }
 
-// Folder is a folder as it should be.
+// Directory is a directory as it should be.
 type Folder struct {
 	Path  string
 	Mode  fs.FileMode
@@ -116,7 +116,7 @@ func formerFiles() []File {
 	}
 }
 
-// Folders returns the folders that conf wants beside those of the package.
+// Directories returns the directories that conf wants beside those of the package.
 func Folders(conf *config.Config) []Folder {
 	folders := []Folder{
 		{TLSFolder, 0o700, "root", "root"},

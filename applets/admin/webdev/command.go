@@ -21,7 +21,7 @@ import (
 )
 
 // pollEvery is how often webdev looks for changes: at once for a person, and nothing
-// for a folder of a few files.
+// for a directory of a few files.
 const pollEvery = 300 * time.Millisecond
 
 // Command is chatmaild webdev.

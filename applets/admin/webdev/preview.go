@@ -26,13 +26,13 @@ type Preview struct {
 // state is one rendering.
 type state struct {
 	version int    // counts the renderings
-	stamp   string // of the folder's files
+	stamp   string // of the directory's files
 	files   map[string][]byte
 	err     error
 	changed chan struct{} // closed at the next rendering
 }
 
-// New returns the preview of site with the files of folder, which may be nil.
+// New returns the preview of site with the files of directory, which may be nil.
 func New(site www.Site, folder fs.FS) *Preview {
 	p := &Preview{site: site, folder: folder}
 	p.now = p.render(p.look(), 1)
@@ -56,7 +56,7 @@ func (p *Preview) Watch(ctx context.Context, tick <-chan time.Time) {
 	}
 }
 
-// Refresh renders the site anew if a file of the folder has changed. One goroutine at
+// Refresh renders the site again if a file of the directory has changed. One goroutine at
 // a time may call it.
 func (p *Preview) Refresh() {
 	stamp := p.look()
@@ -71,7 +71,7 @@ func (p *Preview) Refresh() {
 	close(old.changed)
 }
 
-// look returns what tells one state of the folder from the next: names, sizes and
+// look returns what tells one state of the directory from the next: names, sizes and
 // times. What cannot be read is part of the state; Render says what is wrong.
 func (p *Preview) look() string {
 	if p.folder == nil {

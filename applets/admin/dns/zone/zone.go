@@ -110,7 +110,7 @@ func address(a netip.Addr) string {
 }
 
 // Line returns the record as a line of a zone file. A text of more than 255
-// octets is in several strings (RFC 1035 §3.3.14).
+// bytes is in several strings (RFC 1035 §3.3.14).
 func (r Record) Line() string {
 	value := r.Value
 	if r.Type == TXT {
@@ -119,7 +119,7 @@ func (r Record) Line() string {
 	return fmt.Sprintf("%s 3600 IN %s %s", r.Name, r.Type, value)
 }
 
-// maxString is the length of a string in a TXT record, in octets.
+// maxString is the length of a string in a TXT record, in bytes.
 const maxString = 255
 
 func quote(text string) string {

@@ -16,7 +16,7 @@ import (
 // journalVersion changes when an older chatmaild could not undo what a newer did.
 const journalVersion = 1
 
-// maxJournal bounds a journal that is read, in octets. A unit takes some 100.
+// maxJournal bounds a journal that is read, in bytes. A unit takes some 100.
 const maxJournal = 1 << 20
 
 // Step is a part of a takeover that is done as a whole, or not yet.
@@ -24,7 +24,7 @@ type Step string
 
 // The steps, in their order. Up to StepStop nobody notices anything.
 const (
-	StepKeep   Step = "keep"   // what is replaced lies in the folder of the journal
+	StepKeep   Step = "keep"   // what is replaced lies in the directory of the journal
 	StepConfig Step = "config" // chatmail.toml is there
 	StepData   Step = "data"   // so are keys, pages and the echo bot's identity
 	StepStop   Step = "stop"   // mail is off; the old units are stopped and masked
@@ -54,7 +54,7 @@ type Journal struct {
 	Units   []Unit   `json:"units"`             // in the order in which they are stopped
 	Servers []Unit   `json:"servers"`           // Postfix and the like, which go on
 	Made    []string `json:"made,omitempty"`    // files that were not there before
-	Created []string `json:"created,omitempty"` // files and folders of ours, which an undo moves away
+	Created []string `json:"created,omitempty"` // files and directories of ours, which an undo moves away
 	Crons   []string `json:"crons,omitempty"`   // moved away
 }
 

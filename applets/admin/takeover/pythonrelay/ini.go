@@ -7,7 +7,7 @@ import (
 
 // Bounds of a chatmail.ini.
 const (
-	MaxINISize = 1 << 20 // octets
+	MaxINISize = 1 << 20 // bytes
 	maxParams  = 1000
 )
 

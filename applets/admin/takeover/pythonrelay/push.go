@@ -12,14 +12,14 @@ import (
 	"chatmaild/push"
 )
 
-// MaxPendingSize bounds the file of a waiting notification, in octets.
+// MaxPendingSize bounds the file of a waiting notification, in bytes.
 const MaxPendingSize = push.MaxTokenLength + 1024
 
 // pendingAge is how long the Python relay's notifier tries, in notifier.py. What is
 // older wakes nobody there either.
 const pendingAge = 5 * time.Hour
 
-// Notification is one that waits in the old relay's queue: a file of three lines.
+// Notification is one in the old relay's queue: a file of three lines.
 type Notification struct {
 	Account string
 	Since   time.Time

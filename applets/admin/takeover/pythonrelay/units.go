@@ -71,7 +71,7 @@ var Staying = []Unit{
 // give up their ports.
 var Programs = []string{"filtermail", "acmetool", "python3", "doveauth", "fcgiwrap", "iroh-relay", "mtail"}
 
-// Configured are the files and folders whose content a relay's set-up replaces. They
+// Configured are the files and directories whose content a relay's set-up replaces. They
 // are kept whole before a takeover, and put back when it is undone.
 var Configured = []string{
 	"/etc/postfix", "/etc/dovecot", "/etc/nginx", "/etc/opendkim.conf", "/etc/opendkim", "/etc/dkimkeys",

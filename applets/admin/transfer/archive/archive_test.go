@@ -48,7 +48,7 @@ func read(r io.Reader) (items []string, s State, err error) {
 	}
 }
 
-// writePiece writes one piece: each pair is a name and a content, or "/" for a folder.
+// writePiece writes one piece: each pair is a name and a content, or "/" for a directory.
 func writePiece(t testing.TB, w *Writer, head *Head, void bool, gone []string, pairs ...string) State {
 	t.Helper()
 	p, err := NewPiece(w, pairs[0], head)

@@ -25,9 +25,9 @@ const (
 
 // Bounds.
 const (
-	maxRecord = 64 << 10 // of head, sum and end, in octets
-	maxGone   = 1 << 20  // of one entry of names that are gone, in octets
-	maxName   = 4096     // of a name, in octets; PATH_MAX
+	maxRecord = 64 << 10 // of head, sum and end, in bytes
+	maxGone   = 1 << 20  // of one entry of names that are gone, in bytes
+	maxName   = 4096     // of a name, in bytes; PATH_MAX
 )
 
 // Why an archive cannot be read.
@@ -49,14 +49,14 @@ type Head struct {
 	Update bool `json:"update,omitempty"`
 }
 
-// Entry is a file or a folder.
+// Entry is a file or a directory.
 type Entry struct {
 	Name         string // in the archive, with the piece's in front
 	Dir          bool
 	Mode         fs.FileMode // permissions, setgid and the sticky bit
 	Owner, Group string
 	Time         time.Time
-	Size         int64 // octets; 0 for a folder
+	Size         int64 // bytes; 0 for a directory
 }
 
 // Sum closes a piece.

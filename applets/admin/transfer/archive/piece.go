@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A Piece makes the octets of one piece. Pieces may be made at the same time; their
-// octets are put behind each other by a Writer.
+// A Piece makes the bytes of one piece. Pieces may be made at the same time; their
+// bytes are put behind each other by a Writer.
 type Piece struct {
 	name   string
 	tar    *tar.Writer
@@ -24,7 +24,7 @@ type Piece struct {
 	begun  bool
 }
 
-// NewPiece begins the piece called name. Its octets go to w. The first piece of an
+// NewPiece begins the piece called name. Its bytes go to w. The first piece of an
 // archive begins with the head.
 func NewPiece(w io.Writer, name string, head *Head) (*Piece, error) {
 	if err := CheckName(name); err != nil {
@@ -38,13 +38,13 @@ func NewPiece(w io.Writer, name string, head *Head) (*Piece, error) {
 	return p, p.record(headName, head)
 }
 
-// Add adds a folder, or a file with its content. The first entry is the piece itself.
+// Add adds a directory, or a file with its content. The first entry is the piece itself.
 func (p *Piece) Add(e Entry, content []byte) error {
 	e.Size = int64(len(content))
 	return p.Stream(e, bytes.NewReader(content))
 }
 
-// Stream adds a file with e.Size octets of r. If r ends too early zero octets take the
+// Stream adds a file with e.Size bytes of r. If r ends too early zero bytes take the
 // place of what is missing, and short is true: a tar cannot go back.
 func (p *Piece) stream(e Entry, r io.Reader) (short bool, err error) {
 	if err := p.header(e); err != nil {
@@ -67,8 +67,8 @@ func (p *Piece) stream(e Entry, r io.Reader) (short bool, err error) {
 	return short, nil
 }
 
-// Stream adds a file with e.Size octets of r. A tar cannot go back: if r ends too early
-// zero octets take the place of what is missing, and ErrShort is returned; the piece
+// Stream adds a file with e.Size bytes of r. A tar cannot go back: if r ends too early
+// zero bytes take the place of what is missing, and ErrShort is returned; the piece
 // can go on.
 func (p *Piece) Stream(e Entry, r io.Reader) error {
 	short, err := p.stream(e, r)

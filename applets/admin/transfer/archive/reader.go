@@ -92,7 +92,7 @@ func (r *Reader) Next() (Item, error) {
 	return r.entry(h)
 }
 
-// next reads a header. The octets before a sum's header, and no more, are in its hash.
+// next reads a header. The bytes before a sum's header, and no more, are in its hash.
 func (r *Reader) next() (*tar.Header, error) {
 	r.in.hold()
 	h, err := r.tar.Next()
@@ -253,7 +253,7 @@ func padding(size int64) int { return int(-size & (BlockSize - 1)) }
 type meter struct {
 	r       io.Reader
 	hash    hash.Hash
-	skip    int // octets that are not hashed
+	skip    int // bytes that are not hashed
 	held    []byte
 	holding bool
 }
@@ -276,7 +276,7 @@ func (m *meter) Read(p []byte) (int, error) {
 
 func (m *meter) hold() { m.holding, m.held = true, m.held[:0] }
 
-// release hashes the first n of the octets that were held back.
+// release hashes the first n of the bytes that were held back.
 func (m *meter) release(n int) {
 	m.hash.Write(m.held[:n])
 	m.holding, m.held = false, m.held[:0]

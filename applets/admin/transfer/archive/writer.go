@@ -20,13 +20,13 @@ func NewID() string { return rand.Text() }
 // NewWriter begins an archive. Its head is in the first piece.
 func NewWriter(w io.Writer, id string) *Writer { return &Writer{w, State{ID: id}} }
 
-// Resume goes on where an archive broke off: w stands behind its last whole piece.
+// Resume goes on where an archive was interrupted: w stands behind its last whole piece.
 func Resume(w io.Writer, s State) *Writer { return &Writer{w, s} }
 
-// Write adds octets of the next piece.
+// Write adds bytes of the next piece.
 func (w *Writer) Write(p []byte) (int, error) { return w.w.Write(p) }
 
-// Sealed says that all octets of a piece have been written, and returns how far the
+// Sealed says that all bytes of a piece have been written, and returns how far the
 // archive has come.
 func (w *Writer) Sealed(sum Sum) State {
 	w.state.add(sum)

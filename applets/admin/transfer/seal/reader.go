@@ -104,12 +104,12 @@ const (
 // maxSessions bounds the packets in front of the data.
 const maxSessions = 64
 
-// A message is the octets of one encrypted OpenPGP message and no more. What reads
+// A message is the bytes of one encrypted OpenPGP message and no more. What reads
 // messages looks for more packets behind one, and there the next begins.
 type message struct {
 	r       *bufio.Reader
 	head    []byte // of a packet, or of a part of one, to be handed out
-	left    int64  // octets of the body, or of a part of it
+	left    int64  // bytes of the body, or of a part of it
 	more    bool   // another part follows
 	data    bool   // the packet is the last one
 	packets int

@@ -1,8 +1,8 @@
 // Package seal encrypts a stream by OpenPGP (RFC 9580), to a passphrase or to public
-// keys, so that it can be written for hours and continued after it broke off.
+// keys, so that it can be written for hours and continued after it was interrupted.
 //
 // A sealed stream is a sequence of OpenPGP messages. Each is whole in itself: it begins
-// with the session key, encrypted anew, and ends with the proof that nothing in it was
+// with the session key, encrypted each time, and ends with the proof that nothing in it was
 // changed. With a passphrase, and with keys that announce it, the encryption is
 // authenticated as it goes (SEIPD version 2): nothing changed is ever handed out. With
 // other keys it is that of RFC 4880, whose proof comes with the end of each message.
@@ -19,7 +19,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// maxKeys bounds a file of keys, in octets.
+// maxKeys bounds a file of keys, in bytes.
 const maxKeys = 1 << 20
 
 // Why a stream cannot be opened.
@@ -76,7 +76,7 @@ func Unlock(keys Ring, passphrase []byte) error {
 	return nil
 }
 
-// Sealed reports whether a stream that begins with these octets is encrypted.
+// Sealed reports whether a stream that begins with these bytes is encrypted.
 func Sealed(start []byte) bool { return len(start) > 0 && start[0]&0x80 != 0 }
 
 // config asks for OCB, the mode that every implementation has: 150 MB/s for a core here.

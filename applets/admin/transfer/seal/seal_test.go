@@ -136,7 +136,7 @@ func TestReadKeys(t *testing.T) {
 }
 
 // FuzzReader: whatever comes, what is handed out was encrypted by us; and a message's
-// octets are those of the stream.
+// bytes are those of the stream.
 func FuzzReader(f *testing.F) {
 	key := newKey(f, true)
 	sealed := seal(f, Keys{Public: key}, []byte("first"), []byte("second"))

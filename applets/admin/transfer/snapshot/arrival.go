@@ -35,10 +35,10 @@ type arrival struct {
 	parts  chan part
 	pool   *sync.Pool
 
-	dir      *safefs.Dir // the folder in which the place is,
+	dir      *safefs.Dir // the directory in which the place is,
 	parent   *os.Root    // and the same one
 	path     string      // of these
-	made     *safefs.Dir // what is made, if that is a folder: root's until it is whole,
+	made     *safefs.Dir // what is made, if that is a directory: root's until it is whole,
 	tree     *os.Root    // and the same one
 	top      archive.Entry
 	base     string   // the place's name in it
@@ -110,7 +110,7 @@ func (a *arrival) run() {
 		err = fmt.Errorf("putting %s in place: %w", a.name, err)
 	}
 	a.finished <- err
-	for range a.parts { // whoever reads the archive must not wait for us
+	for range a.parts { // the reader must not wait for us
 	}
 }
 
@@ -132,7 +132,7 @@ func (a *arrival) write() (err error) {
 		}
 		err = errors.Join(err, a.dir.RemoveAll(a.temp), a.parent.Close())
 	}()
-	if err := a.dir.RemoveAll(a.temp); err != nil { // an earlier run broke off
+	if err := a.dir.RemoveAll(a.temp); err != nil { // an earlier run was interrupted
 		return err
 	}
 	for p := range a.parts {
@@ -141,7 +141,7 @@ func (a *arrival) write() (err error) {
 		}
 	}
 	if !a.whole {
-		return context.Canceled // the archive broke off, and that is the error
+		return context.Canceled // the archive was interrupted, and that is the error
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (a *arrival) open(e archive.Entry) (err error) {
 		}
 		return a.own(e, func(uid, gid int) error { return a.tree.Lchown(name, uid, gid) }, func(m fs.FileMode) error { return a.tree.Chmod(name, m) })
 	}
-	// In an update a folder that is already there is not named.
+	// In an update a directory that is already there is not named.
 	if a.update {
 		if err := a.tree.MkdirAll(path.Dir(name), 0o700); err != nil {
 			return err
@@ -190,7 +190,7 @@ func (a *arrival) open(e archive.Entry) (err error) {
 	return err
 }
 
-// begin makes what the piece is. A folder stays closed to everybody but root until all is
+// begin makes what the piece is. A directory stays closed to everybody but root until all is
 // in it: until then nobody can put anything else there.
 func (a *arrival) begin(e archive.Entry) (err error) {
 	if !e.Dir {
@@ -209,7 +209,7 @@ func (a *arrival) begin(e archive.Entry) (err error) {
 	return err
 }
 
-// finish gives a folder that is whole to whom it belongs.
+// finish gives a directory that is whole to whom it belongs.
 func (a *arrival) finish() error {
 	if a.made == nil {
 		return nil
@@ -282,7 +282,7 @@ func (a *arrival) exchange() error {
 }
 
 // refill puts the piece where another one is that cannot be renamed: a mount point, or a
-// folder that an overlay has from below. This is the only piece that is not exchanged at
+// directory that an overlay has from below. This is the only piece that is not exchanged at
 // once; the record of the restore says so until all is done.
 func (a *arrival) refill() error {
 	if info, err := a.parent.Lstat(a.base); err != nil || !info.IsDir() {
@@ -324,7 +324,7 @@ func (a *arrival) merge() error {
 		if _, err := a.parent.Lstat(to); err == nil {
 			return nil
 		}
-		// A new folder is moved with all in it.
+		// A new directory is moved with all in it.
 		if err := a.parent.Rename(name, to); err != nil {
 			return err
 		}
@@ -338,11 +338,11 @@ func (a *arrival) merge() error {
 			return err
 		}
 	}
-	// Dovecot looks into a folder again whose time is not the one that it knows.
+	// Dovecot looks into a directory again whose time is not the one that it knows.
 	return a.touch("cur", "new")
 }
 
-// touch sets the time of folders in the place.
+// touch sets the time of directories in the place.
 func (a *arrival) touch(names ...string) error {
 	place, err := a.dir.OpenDir(a.base)
 	if err != nil {

@@ -7,7 +7,7 @@
 // and never has more than some blocks of each in memory. What Dovecot does meanwhile
 // does no harm: a message that is renamed, because a flag changed or it is no longer
 // new, is found under its other name; dovecot-uidlist is read last, so that no UID is
-// given twice; the folders' times are not kept, so that Dovecot looks into them again.
+// given twice; the directories' times are not kept, so that Dovecot looks into them again.
 // What can be made again is left out: caches, maildirsize, locks, unfinished deliveries.
 //
 // # Differences

@@ -15,8 +15,8 @@ import (
 //
 //	inventory 1
 //	mailbox "ADDRESS"          in ascending order; each followed by what is in it:
-//	SIZE TIME SUM "NAME"       a file: octets, Unix seconds, a hash or "-"
-//	folder "NAME"
+//	SIZE TIME SUM "NAME"       a file: bytes, Unix seconds, a hash or "-"
+//	directory "NAME"
 //	end MAILBOXES
 const inventoryHead = "inventory 1"
 

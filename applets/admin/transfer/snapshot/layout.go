@@ -30,7 +30,7 @@ const (
 	Spool = "/var/spool/postfix"
 )
 
-// queueFolders are those of Postfix's folders that hold messages, and what is known
+// queueFolders are those of Postfix's directories that hold messages, and what is known
 // of their deliveries (postsuper(1)).
 var queueFolders = []string{"incoming", "active", "deferred", "hold", "maildrop", "defer", "bounce", "trace", "flush", "corrupt"}
 
@@ -41,7 +41,7 @@ type Layout struct {
 	Root       string // stands in front of every path; tests set it
 }
 
-// A place is a piece and the file or folder that it is.
+// A place is a piece and the file or directory that it is.
 type place struct {
 	piece, path string
 }
@@ -115,8 +115,8 @@ func (l Layout) owner(place string) (owner, group string, ok bool) {
 	return "", "", false
 }
 
-// Mailboxes is the folder of the mailboxes.
+// Mailboxes is the directory of the mailboxes.
 func (l Layout) Mailboxes() string { return filepath.Join(l.Root, l.Conf.MailboxesDir) }
 
-// State is the folder of the relay's state.
+// State is the directory of the relay's state.
 func (l Layout) State() string { return filepath.Join(l.Root, l.Conf.StateDir) }

@@ -21,7 +21,7 @@ const (
 	mailFolder = "/home/vmail/mail/" + domain
 )
 
-// machine is a folder that stands for a whole machine.
+// machine is a directory that stands for a whole machine.
 type machine struct {
 	t    testing.TB
 	root string

@@ -23,7 +23,7 @@ type lane[T any] struct {
 }
 
 // ordered does jobs at the same time and writes what they make to w in the jobs' order.
-// After each one's octets, done is told its result.
+// After each one's bytes, done is told its result.
 func ordered[J, T any](
 	ctx context.Context, jobs iter.Seq2[J, error], w io.Writer,
 	produce func(context.Context, J, io.Writer) (T, error), done func(T) error,

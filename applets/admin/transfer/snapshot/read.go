@@ -77,7 +77,7 @@ func (r *reading) read() (void bool, err error) {
 		return false, r.add(fd, &st, "", r.buf, nil)
 	}
 	isMailbox := strings.HasPrefix(r.place.piece, mailboxes)
-	// Postfix's queue has files of whoever sent a message.
+	// Postfix's queue has files of local senders.
 	if r.owner = ownerOf(&st); strings.HasPrefix(r.place.piece, queue) {
 		r.owner = anybody
 	}

@@ -115,7 +115,7 @@ func TestResume(t *testing.T) {
 	old := relay(t)
 	whole := old.pack(nil)
 	for cut := 5000; cut < len(whole); cut += len(whole) / 9 {
-		// The file that broke off ends with a piece that is not whole.
+		// The file that was interrupted ends with a piece that is not whole.
 		var position int
 		var state archive.State
 		var first bytes.Buffer

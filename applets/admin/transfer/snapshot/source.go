@@ -145,7 +145,7 @@ func section(piece string) int {
 	return 1
 }
 
-// list returns the names in a folder, sorted; none if it is not there.
+// list returns the names in a directory, sorted; none if it is not there.
 func list(folder string) ([]string, error) {
 	names, err := safefs.ReadNames(folder)
 	if errors.Is(err, fs.ErrNotExist) {

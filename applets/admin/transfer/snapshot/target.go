@@ -15,7 +15,7 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// maxConfig bounds the configuration in an archive, in octets.
+// maxConfig bounds the configuration in an archive, in bytes.
 const maxConfig = 1 << 20
 
 // A Target puts the pieces of an archive in place.
@@ -24,7 +24,7 @@ type Target struct {
 	Layout
 	Owners *Owners
 	// ConfigText is the configuration in the archive. It is put in place last, by
-	// whoever made the target.
+	// the caller.
 	ConfigText string
 
 	r *archive.Reader
@@ -158,7 +158,7 @@ func (t *Target) Sync() error {
 	return nil
 }
 
-// Tidy removes what runs that broke off have left half made.
+// Tidy removes what runs that was interrupted have left half made.
 func (t *Target) Tidy() error {
 	var errs []error
 	for _, folder := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, t.Conf.MetadataDir()), filepath.Join(t.Root, t.Conf.ExpireDir())} {

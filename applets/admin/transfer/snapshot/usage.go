@@ -8,7 +8,7 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// Usage returns how many octets and files there are below a folder.
+// Usage returns how many bytes and files there are below a directory.
 func Usage(ctx context.Context, folder string) (octets, files int64, err error) {
 	err = safefs.As(folder, func() error {
 		return filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {

@@ -17,34 +17,34 @@ import (
 )
 
 const (
-	// namesAtOnce is how many names of a folder are held at a time.
+	// namesAtOnce is how many names of a directory are held at a time.
 	namesAtOnce = 1024
-	// maxPasses is how often the folders of a mailbox are looked at, at most, until
+	// maxPasses is how often the directories of a mailbox are looked at, at most, until
 	// nothing new is found and nothing was renamed meanwhile: a name that changes
-	// while a folder is read may not be seen at all.
+	// while a directory is read may not be seen at all.
 	maxPasses = 20
 )
 
 // errGone says that a file went away, or was renamed, before it could be read.
 var errGone = errors.New("it is gone")
 
-// errForeign says that a folder is another user's, and was left out.
+// errForeign says that a directory is another user's, and was left out.
 var errForeign = errors.New("it belongs to another user")
 
 // seed makes hashes of names that nobody can foresee.
 var seed = maphash.MakeSeed()
 
-// A walker looks at a folder and all in it, through file descriptors: no link that
-// somebody puts there meanwhile leads it elsewhere.
+// A walker looks at a directory and all in it, through file descriptors: no link that
+// is put there meanwhile leads it elsewhere.
 type walker struct {
 	ctx context.Context
-	// folder is called for each folder, before what is in it. The first is "".
+	// directory is called for each directory, before what is in it. The first is "".
 	folder func(rel string, st *unix.Stat_t) error
 	// file is called for each file. It may return errGone.
 	file func(dir int, name, rel string, message bool) error
-	// leftOut is told of what is neither file nor folder, or somebody else's.
+	// leftOut is told of what is neither file nor directory, or another user's.
 	leftOut func(rel string)
-	// mailbox says that the folder is a mailbox.
+	// mailbox says that the directory is a mailbox.
 	mailbox bool
 	// owner is whom all of it has to belong to.
 	owner owner
@@ -56,7 +56,7 @@ type owner int
 
 const anybody owner = -1
 
-// ownerOf is whom an open file or folder belongs to; in root's, root has put the entries.
+// ownerOf is whom an open file or directory belongs to; in root's, root has put the entries.
 func ownerOf(st *unix.Stat_t) owner {
 	if st.Uid == 0 {
 		return anybody
@@ -64,13 +64,13 @@ func ownerOf(st *unix.Stat_t) owner {
 	return owner(st.Uid)
 }
 
-// foreign reports whether a file, or a folder that is not root's, belongs to another user.
+// foreign reports whether a file, or a directory that is not root's, belongs to another user.
 func (o owner) foreign(st *unix.Stat_t) bool {
 	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 	return o != anybody && int(st.Uid) != int(o) && (!isDir || st.Uid != 0)
 }
 
-// walk walks the folder open at fd, which it closes.
+// walk walks the directory open at fd, which it closes.
 func (w *walker) walk(fd int, rel string) error {
 	f := os.NewFile(uintptr(fd), rel)
 	defer f.Close()
@@ -113,7 +113,7 @@ func (w *walker) enter(fd int, rel string) error {
 	return w.folder(rel, &st)
 }
 
-// names returns the names in a folder that has few of them.
+// names returns the names in a directory that has few of them.
 func (w *walker) names(f *os.File) ([]string, error) {
 	names, err := f.Readdirnames(-1)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -153,7 +153,7 @@ func (w *walker) visit(dir int, name, rel string, message bool) error {
 	return nil
 }
 
-// messages looks at cur, new and tmp of a maildir folder. A message goes from new to
+// messages looks at cur, new and tmp of a maildir directory. A message goes from new to
 // cur, and there from one name to another, but what stands before the ":" stays.
 func (w *walker) messages(fd int, rel string, names []string) error {
 	for _, sub := range []string{"tmp", "new", "cur"} {
@@ -246,7 +246,7 @@ func isMessageFolder(name string) bool { return name == "cur" || name == "new" |
 
 // leaveOut reports whether a file of a mailbox can be made again, or is of this moment
 // only: caches, the sum of sizes, locks, files being written, logs of IMAP dialogues.
-// What begins with a dot may be a folder that a client has named.
+// What begins with a dot may be a directory that a client has named.
 func leaveOut(name string) bool {
 	switch path.Ext(name) {
 	case ".lock", ".in", ".out", ".cache":
@@ -265,7 +265,7 @@ func openFolder(dir int, name string) (int, error) {
 	return openAt(dir, name, unix.O_DIRECTORY|unix.O_NOFOLLOW)
 }
 
-// openAt opens a file or folder for reading, and notes no time of access.
+// openAt opens a file or directory for reading, and notes no time of access.
 func openAt(dir int, name string, flags int) (int, error) {
 	const always = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK
 	for {
