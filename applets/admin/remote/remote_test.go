@@ -73,7 +73,7 @@ func TestIsOurs(t *testing.T) {
 		"a b@chat.test":                        false,
 		"ä@chat.test":                          false,
 	} {
-		if got := (&Relay{Host: "chat.test"}).isOurs(address); got != want {
+		if got := isAddress(address, "chat.test"); got != want {
 			t.Errorf("%.20q: got %t, want %t", address, got, want)
 		}
 	}

@@ -46,17 +46,17 @@ func (r *Relay) Credentials(ctx context.Context, invite string) (Account, error)
 		return Account{}, fmt.Errorf("%d %.80q", page.Status, page.Body)
 	case err != nil:
 		return Account{}, fmt.Errorf("%.80q is no JSON", page.Body)
-	case !r.isOurs(answer.Email) || answer.Password == "":
+	case !isAddress(answer.Email, r.MailDomain()) || answer.Password == "":
 		return Account{}, fmt.Errorf("an address %.80q, and a password of %d bytes", answer.Email, len(answer.Password))
 	}
 	return Account{Address: answer.Email, Password: answer.Password}, nil
 }
 
-// isOurs tells whether an address is one of the relay's, and nothing in it would end
-// a command (RFC 5321 §4.1.2, Dot-string).
-func (r *Relay) isOurs(address string) bool {
+// isAddress reports whether an address is one of the domain's, and nothing in it would
+// end a command (RFC 5321 §4.1.2, Dot-string).
+func isAddress(address, domain string) bool {
 	const limit = 64 // bytes of a local part: RFC 5321 §4.5.3.1.1
-	local, ok := strings.CutSuffix(address, "@"+r.MailDomain())
+	local, ok := strings.CutSuffix(address, "@"+domain)
 	return ok && local != "" && len(local) <= limit && !strings.ContainsFunc(local, func(c rune) bool {
 		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`<>(),;:@[]\"`, c)
 	})

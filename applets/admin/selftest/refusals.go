@@ -60,7 +60,7 @@ func (s *session) fromOutside(ctx context.Context, sender, to, message string) (
 }
 
 func clearSubmission(ctx context.Context, s *session) (string, error) {
-	reply, err := s.aliceSends(ctx, s.alice.Address, s.clear(s.alice.Address, s.alice.Address))
+	reply, err := s.aliceSends(ctx, s.alice.Address, cleartext(s.alice.Address, s.alice.Address, s.Now))
 	return want(unencrypted, reply, err)
 }
 
@@ -142,7 +142,7 @@ func badSignature(ctx context.Context, s *session) (string, error) {
 
 func clearFromOutside(ctx context.Context, s *session) (string, error) {
 	stranger := remote.NewAccount(elsewhere)
-	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, s.clear(stranger.Address, s.alice.Address))
+	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, cleartext(stranger.Address, s.alice.Address, s.Now))
 	return want(unencrypted, reply, err)
 }
 

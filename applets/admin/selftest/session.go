@@ -89,8 +89,8 @@ func (s *session) letter(from, to user) (letter, error) {
 	return letter{m.ID, string(raw)}, err
 }
 
-// clear is a message that anybody can read.
-func (s *session) clear(from, to string) string {
+// cleartext is a message that anybody can read.
+func cleartext(from, to string, now time.Time) string {
 	return fmt.Sprintf("From: <%s>\r\nTo: <%s>\r\nDate: %s\r\nMessage-ID: <%s@proof.invalid>\r\nSubject: hello\r\n\r\nanybody can read this\r\n",
-		from, to, s.Now.Format(time.RFC1123Z), rand.Text())
+		from, to, now.Format(time.RFC1123Z), rand.Text())
 }

@@ -19,6 +19,35 @@ type view struct {
 	*config.Config
 	Paths
 	Machine
+	constants
+}
+
+// constants are what the templates see of values that no configuration changes.
+type constants struct {
+	HTTPSProxyPort, IMAPSProxyPort, SubmissionsProxyPort int
+
+	ACMEPort              int
+	WebRoot               string
+	InstantIdleLibrary    string
+	ContentSecurityPolicy string
+
+	// MaxHeader is the largest header that the filters take, in bytes. Postfix keeps no
+	// more of a single field than its limit says and drops the rest without a word, and
+	// OpenDKIM refuses what is beyond its own: so both have this one.
+	MaxHeader int
+	// MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
+	MaxSignedHeader int
+	// MaxLine is the longest line that the filters take, in bytes.
+	MaxLine int
+}
+
+func newView(conf *config.Config, paths Paths, machine Machine) view {
+	return view{conf, paths, machine, constants{
+		HTTPSProxyPort: httpsProxyPort, IMAPSProxyPort: imapsProxyPort, SubmissionsProxyPort: submissionsProxyPort,
+		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
+		ContentSecurityPolicy: www.ContentSecurityPolicy,
+		MaxHeader:             mailfilter.MaxHeader, MaxSignedHeader: mailfilter.MaxHeader + traceHeaderSize, MaxLine: mailfilter.MaxLine,
+	}}
 }
 
 // notice stands on top of each generated file.
@@ -54,10 +83,6 @@ const (
 	submissionsProxyPort = 10465
 )
 
-func (v view) HTTPSProxyPort() int       { return httpsProxyPort }
-func (v view) IMAPSProxyPort() int       { return imapsProxyPort }
-func (v view) SubmissionsProxyPort() int { return submissionsProxyPort }
-
 // traceHeaderSize is how much Postfix and the filters may add to a message on
 // its way to the queue, in bytes.
 const traceHeaderSize = 64 << 10
@@ -67,17 +92,6 @@ func (v view) ClientMessageSize() int64 { return int64(v.MaxMessageSize) }
 
 // QueueMessageSize is the largest message that the queue takes, in bytes.
 func (v view) QueueMessageSize() int64 { return int64(v.MaxMessageSize) + traceHeaderSize }
-
-// MaxHeader is the largest header that the filters take, in bytes. Postfix keeps no
-// more of a single field than its limit says and drops the rest without a word, and
-// OpenDKIM refuses what is beyond its own: so both have this one.
-func (v view) MaxHeader() int { return mailfilter.MaxHeader }
-
-// MaxLine is the longest line that the filters take, in bytes.
-func (v view) MaxLine() int { return mailfilter.MaxLine }
-
-// MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
-func (v view) MaxSignedHeader() int { return mailfilter.MaxHeader + traceHeaderSize }
 
 // QueueRoom is what has to be free on the disk of Postfix's queue, in bytes: with less
 // it refuses every message (smtpd_check_queue of smtpd_check.c; postconf(5),
@@ -135,9 +149,9 @@ type clients struct {
 	Messages int // that one address may send in a minute; 0: not bounded
 }
 
-// Clients are the bounds of the submission listeners and of port 25. That serves as many clients as the filter has messages of in
-// hand, and as many again, which talk or wait; the filter accepts twice that. One client has
-// a tenth of them, which by default is as many as a Postfix opens. A relay that has much to
+// Clients are the bounds of the submission listeners and of port 25. That serves as many
+// clients as the filter has messages of in hand, and as many again, which talk or wait; the
+// filter accepts twice that. One client has a tenth of them, which by default is as many as a Postfix opens. A relay that has much to
 // say keeps its connections open, and the largest of today sends 20 messages a second to
 // all others together.
 func (v view) Clients() struct{ Submission, Incoming clients } {
@@ -159,8 +173,3 @@ func (v view) NginxConnections() int {
 
 // NginxFiles is how many files a worker may have open.
 func (v view) NginxFiles() int { return v.NginxConnections() + 512 }
-
-func (v view) ACMEPort() int                 { return config.ACMEPort }
-func (v view) WebRoot() string               { return WebRoot }
-func (v view) InstantIdleLibrary() string    { return InstantIdleLibrary }
-func (v view) ContentSecurityPolicy() string { return www.ContentSecurityPolicy }

@@ -90,7 +90,7 @@ type Paths struct {
 // Files returns every generated file that conf wants on a machine, in the order in
 // which they are to be written.
 func Files(conf *config.Config, paths Paths, machine Machine) ([]File, error) {
-	v := view{conf, paths, machine}
+	v := newView(conf, paths, machine)
 	var files []File
 	for _, g := range generated {
 		if g.when != nil && !g.when(v) {
