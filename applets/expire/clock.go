@@ -17,6 +17,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
+	"chatmaild/store/safefs"
 )
 
 // builtAt is set by the linker to the package's SOURCE_DATE_EPOCH, in seconds.
@@ -78,7 +79,7 @@ type stampJSON struct {
 
 // read returns what the last run recorded, or nothing before the first.
 func (s runStamp) read() (stampJSON, error) {
-	text, err := os.ReadFile(s.path)
+	text, err := safefs.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stampJSON{}, nil
 	}

@@ -3,11 +3,11 @@ package expire
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"chatmaild/store/atomicfile"
+	"chatmaild/store/safefs"
 )
 
 // Outcome is the summary of a run of expire, as it is printed and recorded.
@@ -63,7 +63,7 @@ func WriteRecord(path string, o Outcome, now time.Time) error {
 
 // ReadRecord returns the record; false if there is none that can be read.
 func ReadRecord(path string) (Record, bool) {
-	text, err := os.ReadFile(path)
+	text, err := safefs.ReadFile(path)
 	if err != nil {
 		return Record{}, false
 	}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/store/atomicfile"
+	"chatmaild/store/safefs"
 )
 
 // Errors.
@@ -146,7 +147,7 @@ func (s *Store) change(f func([]Invite) ([]Invite, error)) error {
 func (s *Store) file() string { return filepath.Join(s.dir, "tokens.json") }
 
 func (s *Store) read() ([]Invite, error) {
-	text, err := os.ReadFile(s.file())
+	text, err := safefs.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"chatmaild/store/atomicfile"
+	"chatmaild/store/safefs"
 )
 
 // keySize is in octets.
@@ -20,7 +20,7 @@ func KeyFile(dir string) string { return filepath.Join(dir, "key") }
 
 // ReadKey returns the key. It fails with fs.ErrNotExist before there is one.
 func ReadKey(dir string) ([]byte, error) {
-	key, err := os.ReadFile(KeyFile(dir))
+	key, err := safefs.ReadFile(KeyFile(dir))
 	if err != nil {
 		return nil, fmt.Errorf("reading the invites' key: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 // A link in a directory that others can write to leads none of run's, import's and
 // restore's steps anywhere: the case was echo@DOMAIN, a link to /etc, which run gave away.
 func TestLinksOfDaemons(t *testing.T) {
-	h := Host{Root: t.TempDir()}
+	h := Host{Tree: Tree{Root: t.TempDir()}}
 	mail, outside := h.path("/mail"), h.path("/outside")
 	if err := errors.Join(os.Mkdir(mail, 0o755), os.Chmod(mail, 0o777), os.Mkdir(outside, 0o751), os.WriteFile(outside+"/file", []byte("text"), 0o604),
 		os.Symlink(outside, mail+"/echo"), os.Symlink(outside+"/file", mail+"/file"), os.Mkdir(h.path("/mine"), 0o755)); err != nil {
@@ -35,11 +35,10 @@ func TestLinksOfDaemons(t *testing.T) {
 		"Names":         func() error { _, err := h.Names("/mail/echo"); return err },
 		"Disk":          func() error { _, err := h.Disk("/mail/echo"); return err },
 		"Sync":          func() error { return h.Sync("/mail/echo") },
-		"Older":         func() error { _, err := h.Older(Unit{}, []string{"/mail/file"}); return err },
 		"Move from":     func() error { return h.Move("/mail/echo/file", "/mine/file") },
 		"Move to":       func() error { return h.Move("/mine", "/mail/echo/mine") },
-		"CopyTree from": func() error { return h.CopyTree(h, "/mail/echo/file", "/mine/file", Owner{}) },
-		"CopyTree to":   func() error { return h.CopyTree(h, "/mine", "/mail/echo/mine", Owner{}) },
+		"CopyTree from": func() error { return h.CopyTree(h.Tree, "/mail/echo/file", "/mine/file", Owner{}) },
+		"CopyTree to":   func() error { return h.CopyTree(h.Tree, "/mine", "/mail/echo/mine", Owner{}) },
 		"Remove":        func() error { return h.Remove("/mail/echo/file") },
 	} {
 		var refused *safefs.UnsafeError

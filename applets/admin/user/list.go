@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"chatmaild/applets/command"
@@ -61,6 +62,8 @@ func (u *users) state(addr mailaddr.Address) (state, error) {
 	s.LastLogin = last.Format(time.DateOnly)
 	stored, err := u.mailboxes.Password(addr)
 	switch {
+	case errors.Is(err, syscall.ELOOP): // a link in the place of the password
+		s.State = "damaged"
 	case err != nil:
 		return s, err
 	case auth.IsBlocked(stored):

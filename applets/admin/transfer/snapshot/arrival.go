@@ -220,7 +220,7 @@ func (a *arrival) finish() error {
 // own gives an entry to whom it belongs, and then its mode: chown takes setgid away.
 func (a *arrival) own(e archive.Entry, chown func(uid, gid int) error, chmod func(fs.FileMode) error) error {
 	if os.Geteuid() == 0 {
-		owner, group, ok := a.t.owner(filepath.Join(a.path, a.base))
+		owner, group, ok := a.t.owner(filepath.Join(a.path, a.base), a.made != nil)
 		if !ok {
 			owner, group = e.Owner, e.Group
 		}

@@ -101,11 +101,15 @@ func (l Layout) ofDaemons() map[string]string {
 
 // owner returns whom what is put in a place belongs to: whom the directory that it is,
 // or that it is in, belongs to. Of others the archive knows, and of all in a test's.
-func (l Layout) owner(place string) (owner, group string, ok bool) {
+func (l Layout) owner(place string, dir bool) (owner, group string, ok bool) {
 	if l.Root != "" {
 		return "", "", false
 	}
-	for _, at := range []string{place, filepath.Dir(place)} {
+	in := filepath.Dir(place)
+	if dir && in == l.Conf.StateDir {
+		in = place // root's are the files alone
+	}
+	for _, at := range []string{place, in} {
 		for _, f := range wanted.Folders(l.Conf) {
 			if f.Path == at {
 				return f.Owner, f.Group, true
