@@ -126,9 +126,9 @@ func objection(d *Dir, st *unix.Stat_t) string {
 	switch {
 	case d.private(), st.Uid == d.st.Uid && !trusted(st.Uid):
 		return ""
-	case trusted(st.Uid) && (isDir || trusted(d.st.Uid) && st.Nlink == 1):
+	case trusted(st.Uid) && (isDir || st.Nlink == 1):
 		return ""
-	case st.Uid == d.st.Uid:
+	case trusted(st.Uid):
 		return "has more than one name, and lies in a directory that others can write to"
 	}
 	return fmt.Sprintf("belongs to %s, but lies in a directory of %s", userName(st.Uid), userName(d.st.Uid))
