@@ -27,12 +27,13 @@ import (
 // large relay's users, for some 30 MB.
 const rememberLogins = 400_000
 
-// Command tells Dovecot who may log in, and creates accounts.
+// Command checks logins for Dovecot and Postfix, and creates accounts.
 var Command = command.Command{
 	Name: "doveauth", Kind: command.Daemon,
-	Synopsis: "tells Dovecot who may log in, and creates accounts",
-	Description: `An account is created by its first login. Postfix asks it which recipients exist:
-mail from another relay to an address without an account is refused (550 5.1.1).`,
+	Synopsis: "checks logins for Dovecot and Postfix, and creates accounts",
+	Description: `An account is created by its first login. Dovecot's own auth service never runs. Postfix
+also asks it which recipients exist: mail from another relay to an address without an
+account is refused (550 5.1.1).`,
 	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
