@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"time"
 
 	"chatmaild/applets/admin/dns"
@@ -28,6 +29,7 @@ type options struct {
 	skipDNSCheck bool
 	checkConfig  bool
 	stateOnly    bool
+	ifRunning    bool
 }
 
 // Command is chatmaild run.
@@ -50,6 +52,7 @@ configuration before any is restarted.`,
 		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "continue although required DNS records are missing")
 		fs.BoolVar(&opts.stateOnly, "state-only", false, "migrate the state directory of an earlier version, and exit")
+		fs.BoolVar(&opts.ifRunning, "if-running", false, "do nothing unless the relay runs: for upgrades")
 		fs.BoolVar(&opts.checkConfig, "check-config", false, "check the configuration, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			return run(ctx, env, host.Host{}, opts)
@@ -74,6 +77,11 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	if opts.disableMail {
 		return disableMail(ctx, env, machine, opts.dryRun)
+	}
+	if opts.ifRunning {
+		if running, err := runs(ctx, machine); !running || err != nil {
+			return err
+		}
 	}
 	if done, err := bringOver(ctx, env, conf, machine, opts); done || err != nil {
 		return err
@@ -113,10 +121,21 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 			return err
 		}
 	}
-	if !opts.websiteOnly {
+	if !opts.websiteOnly && !opts.ifRunning {
 		welcome(ctx, env, conf)
 	}
 	return nil
+}
+
+// runs reports whether the machine is a relay whose operator has not stopped it, nor its
+// mail.
+func runs(ctx context.Context, machine host.Host) (bool, error) {
+	units, err := machine.Systemd().Units(ctx, append([]string{wanted.Target}, wanted.MailUnits()...)...)
+	if err != nil {
+		return false, err
+	}
+	disabled := slices.ContainsFunc(units, func(u host.Unit) bool { return u.Enabled == "disabled" })
+	return units[0].Active == "active" && !disabled, nil
 }
 
 // bringOver brings the state directory over from an earlier version. It is done if there

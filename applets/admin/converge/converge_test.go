@@ -209,3 +209,26 @@ tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_e
 		})
 	}
 }
+
+// TestIfRunning has an upgrade change a relay that runs, and no other machine.
+func TestIfRunning(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		then func(*fakeMachine)
+		want bool
+	}{
+		{"a relay", func(*fakeMachine) {}, true},
+		{"stopped", func(m *fakeMachine) { delete(m.Active, wanted.Target) }, false},
+		{"without mail", func(m *fakeMachine) { delete(m.Enabled, wanted.Postfix) }, false},
+	} {
+		m := newMachine(t)
+		m.Active[wanted.Target] = time.Now()
+		for _, unit := range append([]string{wanted.Target}, wanted.MailUnits()...) {
+			m.Enabled[unit] = true
+		}
+		tt.then(m)
+		if got, err := runs(context.Background(), m.Host); got != tt.want || err != nil {
+			t.Errorf("%s: got %t, %v, want %t", tt.name, got, err, tt.want)
+		}
+	}
+}
