@@ -33,13 +33,13 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/admin/dns/resolver applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/expire store/tokens`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/wanted applets/queuewatch/retry",
 	},
 	{
 		name: "stores, servers and protocols",
 		impure: `applets/chat/chattest applets/journal applets/lookup applets/service auth/machine packaging/dovecot/dict
-			packaging/postfix/queue packaging/postfix/socketmap store/census store/invites store/maildir`,
+			packaging/postfix/queue packaging/postfix/socketmap store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
 	{

@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
+	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
 
@@ -71,7 +72,7 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 	if conf.Echobot {
 		plan = plan.Sparing(conf.EchobotAddress())
 	}
-	var faults expire.Faults
+	var faults maildir.Faults
 	remover := mail.DryRun()
 	full := false // the disk, so that not even the time of this run can be written
 	if !job.dryRun {
@@ -90,7 +91,7 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 			return err
 		}
 	}
-	var progress expire.Progress
+	var progress maildir.Progress
 	stop := showProgress(env, mail, &progress)
 	sum, err := mail.Expire(ctx, plan, remover, &progress, &faults)
 	stop()
@@ -118,7 +119,7 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 	return faultsError(&faults)
 }
 
-func faultsError(faults *expire.Faults) error {
+func faultsError(faults *maildir.Faults) error {
 	if err := faults.Err(); err != nil {
 		return command.WithHint(err, "chatmaild expire --dry-run --debug names the mailboxes")
 	}
@@ -127,7 +128,7 @@ func faultsError(faults *expire.Faults) error {
 
 // logFaults names each kind of fault once. Only a log for debugging holds whose
 // mailbox it was.
-func logFaults(log *slog.Logger, faults *expire.Faults) {
+func logFaults(log *slog.Logger, faults *maildir.Faults) {
 	for _, k := range faults.Kinds() {
 		log.Warn("a part of the store could not be worked on", "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)
 		log.Debug("the first of them", "doing", k.Doing, "mailbox", k.Mailbox)

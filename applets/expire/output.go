@@ -7,6 +7,7 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/store/expire"
+	"chatmaild/store/maildir"
 )
 
 // whatExpires says what each reason counts.
@@ -46,7 +47,7 @@ func (job *expiry) print(env *command.Env, o expire.Outcome) error {
 
 // showProgress shows at a terminal how far the walk is. The function it returns ends
 // that.
-func showProgress(env *command.Env, mail *expire.Store, p *expire.Progress) (stop func()) {
+func showProgress(env *command.Env, mail *expire.Store, p *maildir.Progress) (stop func()) {
 	line := command.NewProgress(env.Stderr)
 	if line == nil {
 		return func() {}

@@ -9,6 +9,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/expire"
+	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
 
@@ -51,7 +52,7 @@ func shrinkOne(ctx context.Context, env *command.Env, conf *config.Config, addr 
 	defer mail.Close()
 
 	log := env.Log()
-	var faults expire.Faults
+	var faults maildir.Faults
 	target := int64(conf.MaxMailboxSize) / 100 * fullPercent
 	deleted, err := mail.Shrink(ctx, addr, target, now, &faults)
 	if errors.Is(err, expire.ErrBusy) {

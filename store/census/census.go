@@ -12,11 +12,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"chatmaild/store/maildir"
 
 	"golang.org/x/sys/unix"
 )
@@ -206,25 +207,10 @@ func automatic(name string) bool {
 }
 
 func (c *Census) names(ctx context.Context, yield func(name string)) error {
-	dir, err := os.Open(c.dir)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	for {
-		names, err := dir.Readdirnames(namesAtOnce)
-		for _, name := range names {
-			if strings.HasSuffix(name, c.suffix) {
-				yield(name)
-			}
+	return maildir.Names(c.dir, func(_ int, name string) error {
+		if strings.HasSuffix(name, c.suffix) {
+			yield(name)
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		}
-	}
+		return ctx.Err()
+	})
 }

@@ -23,27 +23,27 @@ var ErrBusy = errors.New("another run is at work here")
 
 // Deleter returns a Remover that deletes, after it has finished what a run left
 // that did not come to its end. It holds the store for itself until closed.
-func (s *Store) Deleter(plan Plan, faults *Faults) (*Deleter, error) {
-	if err := s.top.lock(); err == unix.EWOULDBLOCK {
+func (s *Store) Deleter(plan Plan, faults *maildir.Faults) (*Deleter, error) {
+	if err := s.top.Lock(); err == unix.EWOULDBLOCK {
 		return nil, ErrBusy
 	} else if err != nil {
 		return nil, fmt.Errorf("locking the store: %w", err)
 	}
-	if err := unix.Mkdirat(s.top.fd, asideName, 0o700); err != nil && err != unix.EEXIST {
+	if err := unix.Mkdirat(s.top.FD, asideName, 0o700); err != nil && err != unix.EEXIST {
 		return nil, fmt.Errorf("making %s: %w", asideName, err)
 	}
-	aside, err := s.top.open(asideName)
+	aside, err := s.top.Open(asideName)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", asideName, err)
 	}
 	if err := ownAs(aside, s.top); err != nil {
-		aside.close()
+		aside.Close()
 		return nil, fmt.Errorf("giving %s to the store's owner: %w", asideName, err)
 	}
 	r := &Deleter{top: s.top, aside: aside, plan: plan, renamed: func() {}}
-	eachMailbox(aside, faults, func(name string) bool {
+	maildir.EachName(aside, faults, func(name string) bool {
 		if _, _, err := r.finish(name); err != nil {
-			faults.add("removing a mailbox", err, name, "")
+			faults.Add("removing a mailbox", err, name, "")
 		}
 		return true
 	})
@@ -51,22 +51,22 @@ func (s *Store) Deleter(plan Plan, faults *Faults) (*Deleter, error) {
 }
 
 // ownAs gives d, which root may have made, to the owner of another folder.
-func ownAs(d, other dir) error {
+func ownAs(d, other maildir.Dir) error {
 	if unix.Geteuid() != 0 {
 		return nil
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(other.fd, &st); err != nil {
+	if err := unix.Fstat(other.FD, &st); err != nil {
 		return err
 	}
-	return unix.Fchown(d.fd, int(st.Uid), int(st.Gid))
+	return unix.Fchown(d.FD, int(st.Uid), int(st.Gid))
 }
 
 // Close lets the next run begin.
 func (r *Deleter) Close() {
-	_ = r.top.rmdir(asideName) // fails if a mailbox could not be removed: for the next run
-	r.aside.close()
-	_ = unix.Flock(r.top.fd, unix.LOCK_UN)
+	_ = r.top.Rmdir(asideName) // fails if a mailbox could not be removed: for the next run
+	r.aside.Close()
+	_ = unix.Flock(r.top.FD, unix.LOCK_UN)
 }
 
 // mailbox removes a mailbox so that nobody ever sees a part of it: in one step it
@@ -84,30 +84,30 @@ func (r *Deleter) mailbox(name string) (Tally, bool, error) {
 // removed. With one, its last login is looked at once more, since it may have
 // come just before the mailbox was moved.
 func (r *Deleter) finish(name string) (Tally, bool, error) {
-	d, err := r.aside.open(name)
+	d, err := r.aside.Open(name)
 	if err != nil {
 		return Tally{}, false, err
 	}
-	defer d.close()
-	if _, err := d.stat(mergeFile); !gone(err) {
+	defer d.Close()
+	if _, err := d.Stat(mergeFile); !maildir.Gone(err) {
 		if err == nil {
 			err = r.merge(d, name)
 		}
 		return Tally{}, false, err
 	}
 	var files Tally
-	switch st, err := d.stat(maildir.PasswordFile); {
-	case gone(err):
+	switch st, err := d.Stat(maildir.PasswordFile); {
+	case maildir.Gone(err):
 	case err != nil:
 		return Tally{}, false, err
 	default:
 		reason, err := r.plan.mailbox(st.Mtim.Sec)
-		if !isRegular(st) || err != nil || reason == Keep {
+		if !maildir.IsRegular(st) || err != nil || reason == Keep {
 			back, err := r.putBack(d, name)
 			if back || err != nil {
 				return Tally{}, false, err
 			}
-		} else if err := d.unlink(maildir.PasswordFile); err != nil {
+		} else if err := d.Unlink(maildir.PasswordFile); err != nil {
 			return Tally{}, false, err
 		}
 		files.add(Tally{1, st.Size})
@@ -124,27 +124,27 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 // folder there meanwhile for the session whose login has just been seen, the two
 // change places, and the messages that came into it move over. If the folder is
 // a new account already, with a password, it is whole and stays: back is false.
-func (r *Deleter) putBack(old dir, name string) (back bool, err error) {
+func (r *Deleter) putBack(old maildir.Dir, name string) (back bool, err error) {
 	err = move(r.aside, r.top, name)
 	if err != unix.EEXIST {
 		return err == nil, err
 	}
-	now, err := r.top.open(name)
+	now, err := r.top.Open(name)
 	if err != nil {
 		return false, err
 	}
-	defer now.close()
-	if _, err := now.stat(maildir.PasswordFile); err == nil {
-		return false, old.unlink(maildir.PasswordFile)
-	} else if !gone(err) {
+	defer now.Close()
+	if _, err := now.Stat(maildir.PasswordFile); err == nil {
+		return false, old.Unlink(maildir.PasswordFile)
+	} else if !maildir.Gone(err) {
 		return false, err
 	}
-	mark, err := unix.Openat(now.fd, mergeFile, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	mark, err := unix.Openat(now.FD, mergeFile, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return false, err
 	}
 	_ = unix.Close(mark)
-	if err := unix.Renameat2(r.aside.fd, name, r.top.fd, name, unix.RENAME_EXCHANGE); err != nil {
+	if err := unix.Renameat2(r.aside.FD, name, r.top.FD, name, unix.RENAME_EXCHANGE); err != nil {
 		return false, err
 	}
 	return true, r.merge(now, name)
@@ -152,16 +152,16 @@ func (r *Deleter) putBack(old dir, name string) (back bool, err error) {
 
 // merge moves the messages of a folder set aside to the mailbox in its place, and
 // removes the folder.
-func (r *Deleter) merge(from dir, name string) error {
-	to, err := r.top.open(name)
+func (r *Deleter) merge(from maildir.Dir, name string) error {
+	to, err := r.top.Open(name)
 	if err == nil {
-		defer to.close()
-		for _, in := range []folder{fresh, cur} {
+		defer to.Close()
+		for _, in := range []maildir.Folder{maildir.Fresh, maildir.Cur} {
 			if err := mergeMessages(from, to, string(in)); err != nil {
 				return err
 			}
 		}
-	} else if !gone(err) {
+	} else if !maildir.Gone(err) {
 		return err
 	}
 	_, err = r.remove(name)
@@ -170,31 +170,31 @@ func (r *Deleter) merge(from dir, name string) error {
 
 // mergeMessages moves the messages of one folder to that of another mailbox, to
 // which they are then new.
-func mergeMessages(from, to dir, in string) error {
-	src, err := from.open(in)
-	if gone(err) {
+func mergeMessages(from, to maildir.Dir, in string) error {
+	src, err := from.Open(in)
+	if maildir.Gone(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer src.close()
-	dst, err := to.open(in)
+	defer src.Close()
+	dst, err := to.Open(in)
 	if err != nil {
 		return err
 	}
-	defer dst.close()
-	var r reader
+	defer dst.Close()
+	var r maildir.Reader
 	for {
-		entries, err := r.next(src)
+		entries, err := r.Next(src)
 		if err != nil || len(entries) == 0 {
 			return err
 		}
 		for _, e := range entries {
-			if src.resolve(&e); !isMessage(e) {
+			if src.Resolve(&e); !maildir.IsMessage(e) {
 				continue
 			}
-			if err := move(src, dst, string(e.name)); err != nil && !gone(err) {
+			if err := move(src, dst, string(e.Name)); err != nil && !maildir.Gone(err) {
 				return err
 			}
 		}
@@ -204,17 +204,17 @@ func mergeMessages(from, to dir, in string) error {
 // remove removes a mailbox that was set aside.
 func (r *Deleter) remove(name string) (Tally, error) {
 	var files Tally
-	err := eachFile(r.aside, name, func(d dir, name string, st unix.Stat_t) error {
-		if isDir(st) {
-			return d.rmdir(name)
+	err := eachFile(r.aside, name, func(d maildir.Dir, name string, st unix.Stat_t) error {
+		if maildir.IsDir(st) {
+			return d.Rmdir(name)
 		}
 		files.add(Tally{1, st.Size})
-		return d.unlink(name)
+		return d.Unlink(name)
 	})
 	return files, err
 }
 
 // move renames name from one folder to another, over nothing.
-func move(from, to dir, name string) error {
-	return unix.Renameat2(from.fd, name, to.fd, name, unix.RENAME_NOREPLACE)
+func move(from, to maildir.Dir, name string) error {
+	return unix.Renameat2(from.FD, name, to.FD, name, unix.RENAME_NOREPLACE)
 }

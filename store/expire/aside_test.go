@@ -8,18 +8,20 @@ import (
 	"syscall"
 	"testing"
 
+	"chatmaild/store/maildir"
+
 	"golang.org/x/sys/unix"
 )
 
 const addr = "a@x.test"
 
 // inactive makes a store with one mailbox that has to go, and an open Deleter.
-func inactive(t *testing.T) (testStore, *Deleter, *Faults) {
+func inactive(t *testing.T) (testStore, *Deleter, *maildir.Faults) {
 	t.Helper()
 	s := newTestStore(t)
 	s.mailbox(addr, ago(200))
 	s.file(addr+"/cur/"+name(ago(100), 1, 5), ago(100), 5)
-	faults := &Faults{}
+	faults := &maildir.Faults{}
 	d, err := s.open().Deleter(NewPlan(now, limits), faults)
 	s.must(err)
 	t.Cleanup(d.Close)
@@ -169,7 +171,7 @@ func TestLeftovers(t *testing.T) {
 
 func TestOneDeleterAtATime(t *testing.T) {
 	s, _, _ := inactive(t)
-	if _, err := s.open().Deleter(NewPlan(now, limits), &Faults{}); !errors.Is(err, ErrBusy) {
+	if _, err := s.open().Deleter(NewPlan(now, limits), &maildir.Faults{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("got %v, want ErrBusy", err)
 	}
 }
@@ -178,7 +180,7 @@ func TestAsideIsALink(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox(addr, ago(200))
 	s.must(os.Symlink(s.outside, s.path(asideName)))
-	if d, err := s.open().Deleter(NewPlan(now, limits), &Faults{}); err == nil {
+	if d, err := s.open().Deleter(NewPlan(now, limits), &maildir.Faults{}); err == nil {
 		d.Close()
 		t.Error("mailboxes would be moved to where a link points")
 	}
@@ -290,7 +292,7 @@ type failing struct {
 	calls int
 }
 
-func (f *failing) message(d dir, name string) error {
+func (f *failing) message(d maildir.Dir, name string) error {
 	if f.calls++; f.calls%2 == 0 {
 		return unix.EIO
 	}
@@ -303,12 +305,12 @@ func TestFailingDisk(t *testing.T) {
 	for i := range 10 {
 		s.file(addr+"/cur/"+name(ago(30), i, 5), ago(30), 5)
 	}
-	store, faults := s.open(), &Faults{}
+	store, faults := s.open(), &maildir.Faults{}
 	plan := NewPlan(now, limits)
 	d, err := store.Deleter(plan, faults)
 	s.must(err)
 	defer d.Close()
-	sum, err := store.Expire(t.Context(), plan, &failing{Remover: d}, &Progress{}, faults)
+	sum, err := store.Expire(t.Context(), plan, &failing{Remover: d}, &maildir.Progress{}, faults)
 	s.must(err)
 	kinds := faults.Kinds()
 	if len(kinds) != 1 || kinds[0].Count != 5 || sum.Deleted[Old].Count != 5 {

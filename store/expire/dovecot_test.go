@@ -288,12 +288,12 @@ func (d *dovecot) expireNow() Summary {
 	store, err := Open(d.dir)
 	d.must(err)
 	defer store.Close()
-	var faults Faults
+	var faults maildir.Faults
 	plan := NewPlan(time.Now(), limits)
 	r, err := store.Deleter(plan, &faults)
 	d.must(err)
 	defer r.Close()
-	sum, err := store.Expire(d.Context(), plan, r, &Progress{}, &faults)
+	sum, err := store.Expire(d.Context(), plan, r, &maildir.Progress{}, &faults)
 	d.must(err)
 	if faults.Total() != 0 {
 		d.Errorf("faults %+v", faults.Kinds())

@@ -2,7 +2,6 @@ package expire
 
 import (
 	"context"
-	"fmt"
 
 	"chatmaild/store/maildir"
 
@@ -10,25 +9,25 @@ import (
 )
 
 // Store is the folder of all mailboxes.
-type Store struct{ top dir }
+type Store struct{ top maildir.Dir }
 
 // Open opens the folder at path. An error that is fs.ErrNotExist says that there
 // is none.
 func Open(path string) (*Store, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	top, err := maildir.OpenDir(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+		return nil, err
 	}
-	return &Store{dir{fd}}, nil
+	return &Store{top}, nil
 }
 
 // Close closes the folder.
-func (s *Store) Close() { s.top.close() }
+func (s *Store) Close() { s.top.Close() }
 
 // Count returns how many mailboxes a walk will visit.
 func (s *Store) Count() int64 {
 	n := int64(0)
-	eachMailbox(s.top, &Faults{}, func(string) bool { n++; return true })
+	maildir.EachName(s.top, &maildir.Faults{}, func(string) bool { n++; return true })
 	return n
 }
 
@@ -70,14 +69,14 @@ func (s *Summary) add(t Summary) {
 
 // Expire deletes with remover what plan says. Faults are collected, and the rest
 // goes on; the error is ctx's.
-func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *Progress, faults *Faults) (Summary, error) {
-	expirers := make([]*expirer, workers())
-	visitors := make([]visitor, len(expirers))
+func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *maildir.Progress, faults *maildir.Faults) (Summary, error) {
+	expirers := make([]*expirer, maildir.Workers())
+	visitors := make([]maildir.Visitor, len(expirers))
 	for i := range expirers {
 		expirers[i] = &expirer{plan: plan, remover: remover, top: s.top, faults: faults}
 		visitors[i] = expirers[i]
 	}
-	walk(ctx, s.top, visitors, p, faults)
+	maildir.Walk(ctx, s.top, visitors, p, faults)
 	var sum Summary
 	for _, e := range expirers {
 		sum.add(e.sum)
@@ -89,26 +88,26 @@ func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *Progr
 type expirer struct {
 	plan    Plan
 	remover Remover
-	top     dir
-	faults  *Faults
+	top     maildir.Dir
+	faults  *maildir.Faults
 	sum     Summary
 }
 
-func (x *expirer) mailbox(m *mailbox) bool {
+func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
 	x.sum.Mailboxes++
-	if !m.password || m.name == x.plan.spared {
+	if !m.HasPassword || m.Name == x.plan.spared {
 		return true
 	}
-	reason, err := x.plan.mailbox(m.login)
+	reason, err := x.plan.mailbox(m.Login)
 	if err != nil {
-		x.faults.add("dating the last login", err, m.name, maildir.PasswordFile)
+		x.faults.Add("dating the last login", err, m.Name, maildir.PasswordFile)
 	}
 	if reason == Keep {
 		return true
 	}
-	files, removed, err := x.remover.mailbox(m.name)
-	if err != nil && !gone(err) {
-		x.faults.add("removing a mailbox", err, m.name, "")
+	files, removed, err := x.remover.mailbox(m.Name)
+	if err != nil && !maildir.Gone(err) {
+		x.faults.Add("removing a mailbox", err, m.Name, "")
 	}
 	if removed {
 		x.sum.Deleted[reason].add(Tally{1, files.Size})
@@ -116,80 +115,80 @@ func (x *expirer) mailbox(m *mailbox) bool {
 	return false
 }
 
-func (x *expirer) messages(m *mailbox, d dir, in folder, files []entry) {
+func (x *expirer) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {
 	x.sum.Messages += int64(len(files))
 	open := files[:0]
 	for _, f := range files {
-		if !x.plan.nameSettles(maildir.ParseName(f.name), in) {
+		if !x.plan.nameSettles(maildir.ParseName(f.Name), in) {
 			open = append(open, f)
 		}
 	}
-	byInode(open)
+	maildir.ByInode(open)
 	for _, f := range open {
 		x.message(m, d, in, f)
 	}
 }
 
-func (x *expirer) message(m *mailbox, d dir, in folder, f entry) {
-	name := string(f.name)
-	st, err := d.stat(name)
+func (x *expirer) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, f maildir.Entry) {
+	name := string(f.Name)
+	st, err := d.Stat(name)
 	if err != nil {
-		if !gone(err) {
-			x.faults.add("looking at a message", err, m.name, name)
+		if !maildir.Gone(err) {
+			x.faults.Add("looking at a message", err, m.Name, name)
 		}
 		return
 	}
-	if !isRegular(st) {
+	if !maildir.IsRegular(st) {
 		return
 	}
-	reason, err := x.plan.message(message{maildir.ParseName(f.name), in, st.Mtim.Sec, st.Size})
+	reason, err := x.plan.message(message{maildir.ParseName(f.Name), in, st.Mtim.Sec, st.Size})
 	if err != nil {
-		x.faults.add("dating a message", err, m.name, name)
+		x.faults.Add("dating a message", err, m.Name, name)
 	}
 	if reason == Keep {
 		return
 	}
 	if err := x.remover.message(d, name); err != nil {
-		if !gone(err) {
-			x.faults.add("deleting a message", err, m.name, name)
+		if !maildir.Gone(err) {
+			x.faults.Add("deleting a message", err, m.Name, name)
 		}
 		return
 	}
-	m.changed = true
+	m.Changed = true
 	x.sum.Deleted[reason].add(Tally{1, st.Size})
 }
 
-func (x *expirer) other(*mailbox, dir, entry) {}
+func (x *expirer) Other(*maildir.Mailbox, maildir.Dir, maildir.Entry) {}
 
-func (x *expirer) leave(m *mailbox) {
-	if m.changed {
-		if err := x.remover.quota(m.dir); err != nil {
-			x.faults.add("removing the old quota sum", err, m.name, quotaFile)
+func (x *expirer) Leave(m *maildir.Mailbox) {
+	if m.Changed {
+		if err := x.remover.quota(m.Dir); err != nil {
+			x.faults.Add("removing the old quota sum", err, m.Name, maildir.QuotaFile)
 		}
 	}
-	if !m.password && !m.used {
+	if !m.HasPassword && !m.Used {
 		x.unused(m)
 	}
 }
 
 // unused removes a folder that never became a mailbox: an empty one, or what
 // Dovecot made for a session whose mailbox was removed in the moment of its login.
-func (x *expirer) unused(m *mailbox) {
-	st, err := x.top.stat(m.name)
-	if err != nil || !isDir(st) || x.plan.empty(st.Mtim.Sec) == Keep {
+func (x *expirer) unused(m *maildir.Mailbox) {
+	st, err := x.top.Stat(m.Name)
+	if err != nil || !maildir.IsDir(st) || x.plan.empty(st.Mtim.Sec) == Keep {
 		return
 	}
 	var files Tally
-	if m.entries == 0 {
-		err = x.remover.empty(m.name)
+	if m.Entries == 0 {
+		err = x.remover.empty(m.Name)
 	} else {
-		files, _, err = x.remover.mailbox(m.name)
+		files, _, err = x.remover.mailbox(m.Name)
 	}
 	switch err {
 	case nil:
 		x.sum.Deleted[Empty].add(Tally{1, files.Size})
 	case unix.ENOENT, unix.ENOTEMPTY, unix.EEXIST: // it is becoming a mailbox
 	default:
-		x.faults.add("removing an empty folder", err, m.name, "")
+		x.faults.Add("removing an empty folder", err, m.Name, "")
 	}
 }

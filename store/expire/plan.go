@@ -95,7 +95,7 @@ func (p Plan) arrival(name, mtime int64) (t int64, err error) {
 // message is a message file as its name and stat tell.
 type message struct {
 	name  maildir.Name
-	in    folder
+	in    maildir.Folder
 	mtime int64
 	size  int64 // of the file
 }
@@ -111,12 +111,12 @@ func (m message) octets() int64 {
 
 // nameSettles reports whether a message stays whatever stat would say, because
 // arrival cannot be earlier than the time in the name.
-func (p Plan) nameSettles(n maildir.Name, in folder) bool {
+func (p Plan) nameSettles(n maildir.Name, in maildir.Folder) bool {
 	if !p.plausible(n.Time) || n.Time < p.before(p.limits.Mails) {
 		return false
 	}
 	small := n.Size >= 0 && n.Size <= LargeSize
-	return in != cur || small || n.Time >= p.before(p.limits.Large)
+	return in != maildir.Cur || small || n.Time >= p.before(p.limits.Large)
 }
 
 // message says why m goes.
@@ -127,7 +127,7 @@ func (p Plan) message(m message) (Reason, error) {
 		return Keep, err
 	case t < p.before(p.limits.Mails):
 		return Old, nil
-	case m.in == cur && m.octets() > LargeSize && t < p.before(p.limits.Large):
+	case m.in == maildir.Cur && m.octets() > LargeSize && t < p.before(p.limits.Large):
 		return Large, nil
 	}
 	return Keep, nil

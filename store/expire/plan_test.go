@@ -19,7 +19,7 @@ func ago(days float64) int64 { return now.Unix() - int64(days*86400) }
 func TestPlanMessage(t *testing.T) {
 	tests := []struct {
 		why       string
-		in        folder
+		in        maildir.Folder
 		name      int64
 		nameSize  int64
 		mtime     int64
@@ -28,30 +28,30 @@ func TestPlanMessage(t *testing.T) {
 		undated   bool
 		nameStays bool // whatever stat says
 	}{
-		{why: "young", in: cur, name: ago(1), nameSize: 500, mtime: ago(1), nameStays: true},
-		{why: "just under the limit", in: cur, name: ago(20) + 1, nameSize: 500, mtime: ago(20), nameStays: true},
-		{why: "at the limit", in: cur, name: ago(20), nameSize: 500, mtime: ago(20), nameStays: true},
-		{why: "just over the limit", in: cur, name: ago(20) - 1, nameSize: 500, mtime: ago(20) - 1, want: Old},
-		{why: "old and never seen", in: fresh, name: ago(21), nameSize: 500, mtime: ago(21), want: Old},
-		{why: "old and never delivered", in: tmp, name: ago(21), nameSize: 500, mtime: ago(21), want: Old},
-		{why: "large and seen", in: cur, name: ago(8), nameSize: 200_001, mtime: ago(8), want: Large},
-		{why: "just not large", in: cur, name: ago(8), nameSize: 200_000, mtime: ago(8), nameStays: true},
-		{why: "large and not seen", in: fresh, name: ago(8), nameSize: 200_001, mtime: ago(8), nameStays: true},
-		{why: "large and young", in: cur, name: ago(6), nameSize: 900_000, mtime: ago(6), nameStays: true},
-		{why: "large, but compressed", in: cur, name: ago(8), nameSize: 300_000, mtime: ago(8), size: 9_000, want: Large},
-		{why: "large, only stat says so", in: cur, name: ago(8), nameSize: -1, mtime: ago(8), size: 300_000, want: Large},
-		{why: "small, only stat says so", in: cur, name: ago(8), nameSize: -1, mtime: ago(8), size: 3_000},
-		{why: "uploaded yesterday with an old INTERNALDATE", in: cur, name: ago(1), nameSize: 5, mtime: ago(400), nameStays: true},
-		{why: "copied yesterday without its times", in: cur, name: ago(400), nameSize: 5, mtime: ago(1)},
-		{why: "old, INTERNALDATE in the future", in: cur, name: ago(30), nameSize: 5, mtime: ago(-400), want: Old},
-		{why: "old, INTERNALDATE before 1970", in: cur, name: ago(30), nameSize: 5, mtime: -86400, want: Old},
-		{why: "name in the future, mtime old", in: cur, name: ago(-400), nameSize: 5, mtime: ago(30), want: Old},
-		{why: "name in the future, mtime young", in: cur, name: ago(-400), nameSize: 5, mtime: ago(3)},
-		{why: "no time in the name, mtime old", in: cur, nameSize: -1, mtime: ago(30), want: Old},
-		{why: "no time at all", in: cur, nameSize: -1, mtime: 0, undated: true},
-		{why: "both in the future", in: cur, name: ago(-3), nameSize: 5, mtime: ago(-3), undated: true},
-		{why: "before 1970", in: cur, nameSize: 5, mtime: -1, undated: true},
-		{why: "a little ahead of the clock", in: cur, name: ago(-0.5), nameSize: 5, mtime: ago(-0.5), nameStays: true},
+		{why: "young", in: maildir.Cur, name: ago(1), nameSize: 500, mtime: ago(1), nameStays: true},
+		{why: "just under the limit", in: maildir.Cur, name: ago(20) + 1, nameSize: 500, mtime: ago(20), nameStays: true},
+		{why: "at the limit", in: maildir.Cur, name: ago(20), nameSize: 500, mtime: ago(20), nameStays: true},
+		{why: "just over the limit", in: maildir.Cur, name: ago(20) - 1, nameSize: 500, mtime: ago(20) - 1, want: Old},
+		{why: "old and never seen", in: maildir.Fresh, name: ago(21), nameSize: 500, mtime: ago(21), want: Old},
+		{why: "old and never delivered", in: maildir.Tmp, name: ago(21), nameSize: 500, mtime: ago(21), want: Old},
+		{why: "large and seen", in: maildir.Cur, name: ago(8), nameSize: 200_001, mtime: ago(8), want: Large},
+		{why: "just not large", in: maildir.Cur, name: ago(8), nameSize: 200_000, mtime: ago(8), nameStays: true},
+		{why: "large and not seen", in: maildir.Fresh, name: ago(8), nameSize: 200_001, mtime: ago(8), nameStays: true},
+		{why: "large and young", in: maildir.Cur, name: ago(6), nameSize: 900_000, mtime: ago(6), nameStays: true},
+		{why: "large, but compressed", in: maildir.Cur, name: ago(8), nameSize: 300_000, mtime: ago(8), size: 9_000, want: Large},
+		{why: "large, only stat says so", in: maildir.Cur, name: ago(8), nameSize: -1, mtime: ago(8), size: 300_000, want: Large},
+		{why: "small, only stat says so", in: maildir.Cur, name: ago(8), nameSize: -1, mtime: ago(8), size: 3_000},
+		{why: "uploaded yesterday with an old INTERNALDATE", in: maildir.Cur, name: ago(1), nameSize: 5, mtime: ago(400), nameStays: true},
+		{why: "copied yesterday without its times", in: maildir.Cur, name: ago(400), nameSize: 5, mtime: ago(1)},
+		{why: "old, INTERNALDATE in the future", in: maildir.Cur, name: ago(30), nameSize: 5, mtime: ago(-400), want: Old},
+		{why: "old, INTERNALDATE before 1970", in: maildir.Cur, name: ago(30), nameSize: 5, mtime: -86400, want: Old},
+		{why: "name in the future, mtime old", in: maildir.Cur, name: ago(-400), nameSize: 5, mtime: ago(30), want: Old},
+		{why: "name in the future, mtime young", in: maildir.Cur, name: ago(-400), nameSize: 5, mtime: ago(3)},
+		{why: "no time in the name, mtime old", in: maildir.Cur, nameSize: -1, mtime: ago(30), want: Old},
+		{why: "no time at all", in: maildir.Cur, nameSize: -1, mtime: 0, undated: true},
+		{why: "both in the future", in: maildir.Cur, name: ago(-3), nameSize: 5, mtime: ago(-3), undated: true},
+		{why: "before 1970", in: maildir.Cur, nameSize: 5, mtime: -1, undated: true},
+		{why: "a little ahead of the clock", in: maildir.Cur, name: ago(-0.5), nameSize: 5, mtime: ago(-0.5), nameStays: true},
 	}
 	plan := NewPlan(now, limits)
 	for _, tt := range tests {
@@ -73,7 +73,7 @@ func FuzzPlan(f *testing.F) {
 	f.Add(ago(8), int64(-1), int64(-1), int64(1<<40), uint8(1))
 	plan := NewPlan(now, limits)
 	f.Fuzz(func(t *testing.T, name, nameSize, mtime, size int64, in uint8) {
-		m := message{maildir.Name{Time: max(name, 0), Size: max(nameSize, -1)}, []folder{cur, fresh, tmp}[in%3], mtime, max(size, 0)}
+		m := message{maildir.Name{Time: max(name, 0), Size: max(nameSize, -1)}, []maildir.Folder{maildir.Cur, maildir.Fresh, maildir.Tmp}[in%3], mtime, max(size, 0)}
 		reason, err := plan.message(m)
 		if plan.nameSettles(m.name, m.in) && (reason != Keep || err != nil) {
 			t.Fatalf("%+v: the name settles that it stays, but %v, %v", m, reason, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatmaild/store/atomicfile"
+	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
 
@@ -18,7 +19,7 @@ type Outcome struct {
 	Deleted   map[string]Tally `json:"deleted"` // by the reason's name
 	Freed     int64            `json:"freed"`
 	Faults    int64            `json:"faults"`
-	Kinds     []Fault          `json:"fault_kinds"`
+	Kinds     []maildir.Fault  `json:"fault_kinds"`
 	Seconds   float64          `json:"seconds"`
 }
 
@@ -26,7 +27,7 @@ type Outcome struct {
 func Reasons() []Reason { return []Reason{Old, Large, Inactive, Empty} }
 
 // NewOutcome returns the outcome of a run that took so long.
-func NewOutcome(dryRun bool, sum Summary, faults *Faults, took time.Duration) Outcome {
+func NewOutcome(dryRun bool, sum Summary, faults *maildir.Faults, took time.Duration) Outcome {
 	o := Outcome{
 		DryRun: dryRun, Mailboxes: sum.Mailboxes, Messages: sum.Messages,
 		Deleted: make(map[string]Tally), Freed: sum.Freed(),

@@ -1,15 +1,15 @@
 package expire
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
 
-// quotaFile holds Dovecot's running sum of Maildir++ quota. Without it Dovecot
-// counts anew, which is right after deletions that it knows nothing of.
-const quotaFile = "maildirsize"
+	"chatmaild/store/maildir"
+)
 
 // Remover does what a plan says, or only says that it would.
 type Remover interface {
-	message(d dir, name string) error
-	quota(mailbox dir) error
+	message(d maildir.Dir, name string) error
+	quota(mailbox maildir.Dir) error
 	// mailbox removes the mailbox called name with all that is in it, if it still
 	// has to go, and returns what that was.
 	mailbox(name string) (files Tally, removed bool, err error)
@@ -22,19 +22,19 @@ var (
 )
 
 // dryRun changes nothing.
-type dryRun struct{ top dir }
+type dryRun struct{ top maildir.Dir }
 
 // DryRun returns a Remover that changes nothing.
 func (s *Store) DryRun() Remover { return dryRun{s.top} }
 
-func (dryRun) message(dir, string) error { return nil }
-func (dryRun) quota(dir) error           { return nil }
-func (dryRun) empty(string) error        { return nil }
+func (dryRun) message(maildir.Dir, string) error { return nil }
+func (dryRun) quota(maildir.Dir) error           { return nil }
+func (dryRun) empty(string) error                { return nil }
 
 func (r dryRun) mailbox(name string) (Tally, bool, error) {
 	var files Tally
-	err := eachFile(r.top, name, func(_ dir, _ string, st unix.Stat_t) error {
-		if !isDir(st) {
+	err := eachFile(r.top, name, func(_ maildir.Dir, _ string, st unix.Stat_t) error {
+		if !maildir.IsDir(st) {
 			files.add(Tally{1, st.Size})
 		}
 		return nil
@@ -44,8 +44,8 @@ func (r dryRun) mailbox(name string) (Tally, bool, error) {
 
 // Deleter deletes. There is one at a time for a store.
 type Deleter struct {
-	top   dir
-	aside dir
+	top   maildir.Dir
+	aside maildir.Dir
 	plan  Plan
 
 	// Gone is told the address of each mailbox that goes, so that its traces
@@ -55,11 +55,11 @@ type Deleter struct {
 	renamed func() // for tests: the moment after a mailbox was set aside
 }
 
-func (r *Deleter) message(d dir, name string) error { return d.unlink(name) }
-func (r *Deleter) empty(name string) error          { return r.top.rmdir(name) }
+func (r *Deleter) message(d maildir.Dir, name string) error { return d.Unlink(name) }
+func (r *Deleter) empty(name string) error                  { return r.top.Rmdir(name) }
 
-func (r *Deleter) quota(mailbox dir) error {
-	if err := mailbox.unlink(quotaFile); !gone(err) {
+func (r *Deleter) quota(mailbox maildir.Dir) error {
+	if err := mailbox.Unlink(maildir.QuotaFile); !maildir.Gone(err) {
 		return err
 	}
 	return nil
@@ -72,9 +72,9 @@ const maxDepth = 32
 // eachFile calls do for all that is in the folder called name, and then for the
 // folder itself. It follows no link and does not leave the file system. What do
 // says first is its error; it goes on all the same.
-func eachFile(parent dir, name string, do func(d dir, name string, st unix.Stat_t) error) error {
+func eachFile(parent maildir.Dir, name string, do func(d maildir.Dir, name string, st unix.Stat_t) error) error {
 	var st unix.Stat_t
-	if err := unix.Fstat(parent.fd, &st); err != nil {
+	if err := unix.Fstat(parent.FD, &st); err != nil {
 		return err
 	}
 	t := tree{device: st.Dev, do: do}
@@ -83,19 +83,19 @@ func eachFile(parent dir, name string, do func(d dir, name string, st unix.Stat_
 
 type tree struct {
 	device  uint64
-	do      func(d dir, name string, st unix.Stat_t) error
-	readers [maxDepth]reader
+	do      func(d maildir.Dir, name string, st unix.Stat_t) error
+	readers [maxDepth]maildir.Reader
 }
 
-func (t *tree) visit(parent dir, name string, depth int) error {
-	st, err := parent.stat(name)
-	if gone(err) {
+func (t *tree) visit(parent maildir.Dir, name string, depth int) error {
+	st, err := parent.Stat(name)
+	if maildir.Gone(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if isDir(st) {
+	if maildir.IsDir(st) {
 		switch {
 		case depth == maxDepth:
 			return unix.ELOOP
@@ -109,14 +109,14 @@ func (t *tree) visit(parent dir, name string, depth int) error {
 	return t.do(parent, name, st)
 }
 
-func (t *tree) content(parent dir, name string, depth int) (first error) {
-	d, err := parent.open(name)
+func (t *tree) content(parent maildir.Dir, name string, depth int) (first error) {
+	d, err := parent.Open(name)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	for {
-		entries, err := t.readers[depth].next(d)
+		entries, err := t.readers[depth].Next(d)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (t *tree) content(parent dir, name string, depth int) (first error) {
 			return first
 		}
 		for _, e := range entries {
-			if err := t.visit(d, string(e.name), depth+1); err != nil && first == nil {
+			if err := t.visit(d, string(e.Name), depth+1); err != nil && first == nil {
 				first = err
 			}
 		}

@@ -25,16 +25,16 @@ const shrinkBatch = 8192
 // most target octets, as Dovecot's quota counts them, and leaves those alone that
 // arrived within Protected before now. It returns ErrBusy if another process
 // shrinks the mailbox at this moment.
-func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.Time, faults *Faults) (Tally, error) {
+func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.Time, faults *maildir.Faults) (Tally, error) {
 	if strings.ContainsAny(addr, "/\x00") || strings.HasPrefix(addr, ".") || !strings.Contains(addr, "@") {
 		return Tally{}, fmt.Errorf("opening the mailbox: %w", unix.EINVAL)
 	}
-	box, err := s.top.open(addr)
+	box, err := s.top.Open(addr)
 	if err != nil {
 		return Tally{}, fmt.Errorf("opening the mailbox: %w", err)
 	}
-	defer box.close()
-	if err := box.lock(); err == unix.EWOULDBLOCK {
+	defer box.Close()
+	if err := box.Lock(); err == unix.EWOULDBLOCK {
 		return Tally{}, ErrBusy
 	} else if err != nil {
 		return Tally{}, fmt.Errorf("locking the mailbox: %w", err)
@@ -45,8 +45,7 @@ func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.
 	var deleted Tally
 	for ctx.Err() == nil {
 		f := &filler{plan: plan, faults: faults, limit: shrinkBatch}
-		w := &worker{ctx: ctx, top: s.top, visitor: f, faults: faults}
-		w.mailbox(addr)
+		maildir.WalkOne(ctx, s.top, addr, f, faults)
 		batch := f.deleteTo(box, target, remover)
 		deleted.add(batch)
 		if f.total <= target || len(f.oldest) < f.limit || batch.Count == 0 {
@@ -55,7 +54,7 @@ func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.
 	}
 	if deleted.Count > 0 {
 		if err := remover.quota(box); err != nil {
-			faults.add("removing the old quota sum", err, addr, quotaFile)
+			faults.Add("removing the old quota sum", err, addr, maildir.QuotaFile)
 		}
 	}
 	return deleted, ctx.Err()
@@ -64,7 +63,7 @@ func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.
 // filler is the visitor that finds out what fills a mailbox.
 type filler struct {
 	plan   Plan
-	faults *Faults
+	faults *maildir.Faults
 	limit  int
 	total  int64   // octets of all messages, as quota counts them
 	oldest ageHeap // at most limit of those that may go
@@ -79,10 +78,10 @@ type dated struct {
 	name    string
 }
 
-func (f *filler) mailbox(*mailbox) bool { return true }
+func (f *filler) Mailbox(*maildir.Mailbox) bool { return true }
 
-func (f *filler) messages(m *mailbox, d dir, in folder, files []entry) {
-	if in == tmp { // not delivered yet: quota does not count it
+func (f *filler) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {
+	if in == maildir.Tmp { // not delivered yet: quota does not count it
 		return
 	}
 	for _, e := range files {
@@ -90,20 +89,20 @@ func (f *filler) messages(m *mailbox, d dir, in folder, files []entry) {
 	}
 }
 
-func (f *filler) message(m *mailbox, d dir, in folder, e entry) {
-	name := string(e.name)
-	st, err := d.stat(name)
-	if err != nil || !isRegular(st) {
-		if err != nil && !gone(err) {
-			f.faults.add("looking at a message", err, m.name, name)
+func (f *filler) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, e maildir.Entry) {
+	name := string(e.Name)
+	st, err := d.Stat(name)
+	if err != nil || !maildir.IsRegular(st) {
+		if err != nil && !maildir.Gone(err) {
+			f.faults.Add("looking at a message", err, m.Name, name)
 		}
 		return
 	}
-	msg := message{maildir.ParseName(e.name), in, st.Mtim.Sec, st.Size}
+	msg := message{maildir.ParseName(e.Name), in, st.Mtim.Sec, st.Size}
 	f.total += msg.octets()
 	reason, err := f.plan.message(msg)
 	if err != nil {
-		f.faults.add("dating a message", err, m.name, name)
+		f.faults.Add("dating a message", err, m.Name, name)
 	}
 	if reason == Keep {
 		return
@@ -115,22 +114,22 @@ func (f *filler) message(m *mailbox, d dir, in folder, e entry) {
 		}
 		heap.Pop(&f.oldest)
 	}
-	heap.Push(&f.oldest, dated{arrival, msg.octets(), msg.size, m.sub + string(in), name})
+	heap.Push(&f.oldest, dated{arrival, msg.octets(), msg.size, m.Sub + string(in), name})
 }
 
-func (f *filler) other(*mailbox, dir, entry) {}
-func (f *filler) leave(*mailbox)             {}
+func (f *filler) Other(*maildir.Mailbox, maildir.Dir, maildir.Entry) {}
+func (f *filler) Leave(*maildir.Mailbox)                             {}
 
 // deleteTo deletes the oldest messages until target is reached.
-func (f *filler) deleteTo(box dir, target int64, remover Remover) (deleted Tally) {
+func (f *filler) deleteTo(box maildir.Dir, target int64, remover Remover) (deleted Tally) {
 	slices.SortFunc(f.oldest, func(a, b dated) int { return cmp.Compare(a.arrival, b.arrival) })
 	for _, m := range f.oldest {
 		if f.total <= target {
 			break
 		}
-		err := inFolder(box, m.folder, func(d dir) error { return remover.message(d, m.name) })
-		if err != nil && !gone(err) {
-			f.faults.add("deleting a message", err, "", m.name)
+		err := inFolder(box, m.folder, func(d maildir.Dir) error { return remover.message(d, m.name) })
+		if err != nil && !maildir.Gone(err) {
+			f.faults.Add("deleting a message", err, "", m.name)
 			continue
 		}
 		f.total -= m.octets
@@ -142,13 +141,13 @@ func (f *filler) deleteTo(box dir, target int64, remover Remover) (deleted Tally
 }
 
 // inFolder opens the folder at a path of one or two names.
-func inFolder(d dir, path string, do func(dir) error) error {
+func inFolder(d maildir.Dir, path string, do func(maildir.Dir) error) error {
 	name, rest, more := strings.Cut(path, "/")
-	sub, err := d.open(name)
+	sub, err := d.Open(name)
 	if err != nil {
 		return err
 	}
-	defer sub.close()
+	defer sub.Close()
 	if more {
 		return inFolder(sub, rest, do)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"chatmaild/store/maildir"
 )
 
 func TestShrink(t *testing.T) {
@@ -32,7 +34,7 @@ func TestShrink(t *testing.T) {
 	}
 	left := 0
 	for _, tt := range tests {
-		var faults Faults
+		var faults maildir.Faults
 		got, err := s.open().Shrink(t.Context(), addr, tt.target, now, &faults)
 		if err != nil || faults.Total() != 0 || got != (Tally{tt.deleted, 7 * tt.deleted}) {
 			t.Errorf("to %d: got %+v, %v, %+v; want %d deleted", tt.target, got, err, faults.Kinds(), tt.deleted)
@@ -57,7 +59,7 @@ func TestShrinkInBatches(t *testing.T) {
 	for i := range n {
 		s.file(addr+"/cur/"+name(ago(10)+int64(i), i, 10), ago(10)+int64(i), 0)
 	}
-	got, err := s.open().Shrink(t.Context(), addr, keep*10, now, &Faults{})
+	got, err := s.open().Shrink(t.Context(), addr, keep*10, now, &maildir.Faults{})
 	s.must(err)
 	if got.Count != n-keep {
 		t.Errorf("deleted %d, want %d", got.Count, n-keep)
@@ -71,14 +73,14 @@ func TestShrinkIsExclusive(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox(addr, ago(1))
 	s.mailbox("b@x.test", ago(1))
-	box, err := s.open().top.open(addr)
+	box, err := s.open().top.Open(addr)
 	s.must(err)
-	defer box.close()
-	s.must(box.lock())
-	if _, err := s.open().Shrink(t.Context(), addr, 0, now, &Faults{}); !errors.Is(err, ErrBusy) {
+	defer box.Close()
+	s.must(box.Lock())
+	if _, err := s.open().Shrink(t.Context(), addr, 0, now, &maildir.Faults{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("got %v, want ErrBusy", err)
 	}
-	if _, err := s.open().Shrink(t.Context(), "b@x.test", 0, now, &Faults{}); err != nil {
+	if _, err := s.open().Shrink(t.Context(), "b@x.test", 0, now, &maildir.Faults{}); err != nil {
 		t.Errorf("another mailbox: %v", err)
 	}
 }
@@ -88,7 +90,7 @@ func TestShrinkNoMailbox(t *testing.T) {
 	s.mailbox("../outside/"+addr, ago(1))
 	s.must(os.Symlink(s.outside, s.path("link@x.test")))
 	for _, addr := range []string{"../outside/" + addr, "none@x.test", "link@x.test", "", ".", "..", ".removing", "a@x.test/cur", "a\x00@x.test"} {
-		if _, err := s.open().Shrink(t.Context(), addr, 0, now, &Faults{}); err == nil {
+		if _, err := s.open().Shrink(t.Context(), addr, 0, now, &maildir.Faults{}); err == nil {
 			t.Errorf("%q: no error", addr)
 		}
 	}
@@ -105,8 +107,8 @@ func TestSurvey(t *testing.T) {
 	s.file("a@x.test/.Sent/cur/one", ago(30), 9_999)
 	s.file("b@x.test/new/"+name(ago(2), 1, 20_000_000), ago(2), 1)
 	s.file("b@x.test/new/two", -1, 1)
-	var faults Faults
-	got, err := s.open().Survey(t.Context(), now, &Progress{}, &faults)
+	var faults maildir.Faults
+	got, err := s.open().Survey(t.Context(), now, &maildir.Progress{}, &faults)
 	s.must(err)
 	want := newSurvey()
 	want.Accounts, want.NoAccount, want.Undated = 4, 1, 2

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/store/maildir"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -96,10 +98,10 @@ func (s testStore) open() *Store {
 }
 
 // expire runs once; dry or for real.
-func (s testStore) expire(dry bool) (Summary, *Faults) {
+func (s testStore) expire(dry bool) (Summary, *maildir.Faults) {
 	s.Helper()
 	store, plan := s.open(), NewPlan(now, limits)
-	var faults Faults
+	var faults maildir.Faults
 	remover := store.DryRun()
 	if !dry {
 		d, err := store.Deleter(plan, &faults)
@@ -107,7 +109,7 @@ func (s testStore) expire(dry bool) (Summary, *Faults) {
 		defer d.Close()
 		remover = d
 	}
-	sum, err := store.Expire(s.Context(), plan, remover, &Progress{}, &faults)
+	sum, err := store.Expire(s.Context(), plan, remover, &maildir.Progress{}, &faults)
 	s.must(err)
 	return sum, &faults
 }
@@ -126,10 +128,10 @@ func TestSparing(t *testing.T) {
 	s.file(old, ago(30), 500)
 	store := s.open()
 	plan := NewPlan(now, limits).Sparing(bot)
-	d, err := store.Deleter(plan, &Faults{})
+	d, err := store.Deleter(plan, &maildir.Faults{})
 	s.must(err)
 	defer d.Close()
-	_, err = store.Expire(t.Context(), plan, d, &Progress{}, &Faults{})
+	_, err = store.Expire(t.Context(), plan, d, &maildir.Progress{}, &maildir.Faults{})
 	s.must(err)
 	if got := s.all(); !got[bot+"/password"] || got[old] {
 		t.Errorf("got %v", got)
@@ -317,29 +319,9 @@ func TestResolve(t *testing.T) {
 	s.must(os.Mkdir(s.path("dir"), 0o755))
 	s.must(os.Symlink("file", s.path("link")))
 	for name, want := range map[string]uint8{"file": unix.DT_REG, "dir": unix.DT_DIR, "link": unix.DT_UNKNOWN, "none": unix.DT_UNKNOWN} {
-		e := entry{kind: unix.DT_UNKNOWN, name: []byte(name)}
-		if s.open().top.resolve(&e); e.kind != want {
-			t.Errorf("%s: got type %d, want %d", name, e.kind, want)
+		e := maildir.Entry{Kind: unix.DT_UNKNOWN, Name: []byte(name)}
+		if s.open().top.Resolve(&e); e.Kind != want {
+			t.Errorf("%s: got type %d, want %d", name, e.Kind, want)
 		}
 	}
-}
-
-func FuzzParseDirents(f *testing.F) {
-	d, err := os.Open(".")
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer d.Close()
-	buf := make([]byte, 4096)
-	n, err := unix.ReadDirent(int(d.Fd()), buf)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(buf[:n])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		entries, err := parseDirents(b, nil)
-		if err == nil && len(entries) > len(b)/direntName {
-			t.Fatalf("%d entries in %d octets", len(entries), len(b))
-		}
-	})
 }

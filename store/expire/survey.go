@@ -58,14 +58,14 @@ func (s *Survey) add(t Survey) {
 
 // Survey walks the store. Faults are collected, and the rest is counted; the error
 // is ctx's.
-func (s *Store) Survey(ctx context.Context, now time.Time, p *Progress, faults *Faults) (Survey, error) {
-	surveyors := make([]*surveyor, workers())
-	visitors := make([]visitor, len(surveyors))
+func (s *Store) Survey(ctx context.Context, now time.Time, p *maildir.Progress, faults *maildir.Faults) (Survey, error) {
+	surveyors := make([]*surveyor, maildir.Workers())
+	visitors := make([]maildir.Visitor, len(surveyors))
 	for i := range surveyors {
 		surveyors[i] = &surveyor{plan: NewPlan(now, Limits{}), faults: faults, sum: newSurvey()}
 		visitors[i] = surveyors[i]
 	}
-	walk(ctx, s.top, visitors, p, faults)
+	maildir.Walk(ctx, s.top, visitors, p, faults)
 	sum := newSurvey()
 	for _, v := range surveyors {
 		sum.add(v.sum)
@@ -76,20 +76,20 @@ func (s *Store) Survey(ctx context.Context, now time.Time, p *Progress, faults *
 // surveyor is the visitor that counts.
 type surveyor struct {
 	plan   Plan
-	faults *Faults
+	faults *maildir.Faults
 	sum    Survey
 }
 
-func (v *surveyor) mailbox(m *mailbox) bool {
+func (v *surveyor) Mailbox(m *maildir.Mailbox) bool {
 	switch {
-	case !m.password:
+	case !m.HasPassword:
 		v.sum.NoAccount++
-	case !v.plan.plausible(m.login):
+	case !v.plan.plausible(m.Login):
 		v.sum.Accounts++
 		v.sum.Undated++
 	default:
 		v.sum.Accounts++
-		v.sum.Logins[v.age(m.login, LoginDays)]++
+		v.sum.Logins[v.age(m.Login, LoginDays)]++
 	}
 	return true
 }
@@ -104,12 +104,12 @@ func (v *surveyor) age(t int64, days []int) int {
 	return len(days)
 }
 
-func (v *surveyor) messages(m *mailbox, d dir, in folder, files []entry) {
+func (v *surveyor) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {
 	for _, e := range files {
-		msg := message{name: maildir.ParseName(e.name), in: in}
+		msg := message{name: maildir.ParseName(e.Name), in: in}
 		// Every other message tells both in its name, and needs no stat.
 		if msg.name.Size < 0 || !v.plan.plausible(msg.name.Time) {
-			st, err := d.stat(string(e.name))
+			st, err := d.Stat(string(e.Name))
 			if err != nil {
 				v.fault(err, m, e)
 				continue
@@ -123,7 +123,7 @@ func (v *surveyor) messages(m *mailbox, d dir, in folder, files []entry) {
 func (v *surveyor) message(m message) {
 	one := Tally{1, m.octets()}
 	v.sum.Messages.add(one)
-	if m.in != cur {
+	if m.in != maildir.Cur {
 		v.sum.Unseen.add(one)
 	}
 	size := 0
@@ -138,21 +138,21 @@ func (v *surveyor) message(m message) {
 	}
 }
 
-func (v *surveyor) other(m *mailbox, d dir, e entry) {
-	st, err := d.stat(string(e.name))
+func (v *surveyor) Other(m *maildir.Mailbox, d maildir.Dir, e maildir.Entry) {
+	st, err := d.Stat(string(e.Name))
 	if err != nil {
 		v.fault(err, m, e)
 		return
 	}
-	if isRegular(st) {
+	if maildir.IsRegular(st) {
 		v.sum.Other.add(Tally{1, st.Size})
 	}
 }
 
-func (v *surveyor) fault(err error, m *mailbox, e entry) {
-	if !gone(err) {
-		v.faults.add("looking at a file", err, m.name, string(e.name))
+func (v *surveyor) fault(err error, m *maildir.Mailbox, e maildir.Entry) {
+	if !maildir.Gone(err) {
+		v.faults.Add("looking at a file", err, m.Name, string(e.Name))
 	}
 }
 
-func (v *surveyor) leave(*mailbox) {}
+func (v *surveyor) Leave(*maildir.Mailbox) {}

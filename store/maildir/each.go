@@ -18,7 +18,7 @@ const namesAtOnce = 1024
 // order, until it fails, and returns its error. It sees a mailbox that comes or
 // goes meanwhile or not.
 func (s *Store) Each(yield func(mailaddr.Address) error) error {
-	return s.eachName(func(dir int, name string) error {
+	return Names(s.dir, func(dir int, name string) error {
 		addr, err := mailaddr.Parse(name, s.domain)
 		if err != nil || addr.String() != name {
 			return nil
@@ -30,9 +30,10 @@ func (s *Store) Each(yield func(mailaddr.Address) error) error {
 	})
 }
 
-// eachName calls yield with the folder's file descriptor and each name in it.
-func (s *Store) eachName(yield func(dir int, name string) error) error {
-	dir, err := os.Open(s.dir)
+// Names calls yield with the descriptor of the directory of mailboxes and each name in it,
+// until it fails, and returns its error.
+func Names(path string, yield func(dir int, name string) error) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("opening the mailboxes: %w", err)
 	}

@@ -14,6 +14,10 @@ const (
 	EnforceFile  = "enforceE2EEincoming" // present: cleartext from outside is refused
 )
 
+// QuotaFile holds Dovecot's running sum of Maildir++ quota. Without it Dovecot counts
+// again, which is right after deletions that it knows nothing of.
+const QuotaFile = "maildirsize"
+
 // EnforcesEncryption reports whether a mailbox refuses cleartext: unless it exists, with
 // a password, and has no EnforceFile. The password is looked at first: a mailbox that
 // comes between the two questions comes whole.

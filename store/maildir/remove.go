@@ -48,7 +48,7 @@ func (s *Store) Remove(addr mailaddr.Address) error {
 // RemoveLeftovers removes what a crash left half made or half deleted, and
 // returns how much of it there was.
 func (s *Store) RemoveLeftovers(now time.Time) (n int, err error) {
-	err = s.eachName(func(_ int, name string) error {
+	err = Names(s.dir, func(_ int, name string) error {
 		if !strings.HasPrefix(name, newPrefix) && !strings.HasPrefix(name, gonePrefix) {
 			return nil
 		}

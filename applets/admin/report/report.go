@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
+	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
 
@@ -44,19 +45,19 @@ type report struct {
 // figures is what a report says. It is kept in STATE/report.json, for the
 // next one's growth.
 type figures struct {
-	Time      time.Time      `json:"time"`
-	Accounts  int64          `json:"accounts"`
-	NoAccount int64          `json:"folders_without_account"`
-	Logins    []loginClass   `json:"logins"`
-	Messages  expire.Tally   `json:"messages"`
-	Unseen    expire.Tally   `json:"unseen"`
-	ByAge     []ageClass     `json:"by_age"`
-	BySize    []sizeClass    `json:"by_size"`
-	Other     expire.Tally   `json:"other_files"`
-	Undated   int64          `json:"undated"`
-	Faults    int64          `json:"faults"`
-	Kinds     []expire.Fault `json:"fault_kinds"`
-	Growth    *growth        `json:"growth,omitempty"` // since the last report
+	Time      time.Time       `json:"time"`
+	Accounts  int64           `json:"accounts"`
+	NoAccount int64           `json:"folders_without_account"`
+	Logins    []loginClass    `json:"logins"`
+	Messages  expire.Tally    `json:"messages"`
+	Unseen    expire.Tally    `json:"unseen"`
+	ByAge     []ageClass      `json:"by_age"`
+	BySize    []sizeClass     `json:"by_size"`
+	Other     expire.Tally    `json:"other_files"`
+	Undated   int64           `json:"undated"`
+	Faults    int64           `json:"faults"`
+	Kinds     []maildir.Fault `json:"fault_kinds"`
+	Growth    *growth         `json:"growth,omitempty"` // since the last report
 }
 
 // A class ends below its bound; the last one has none, and a bound of 0.
@@ -87,7 +88,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	var faults expire.Faults
+	var faults maildir.Faults
 	var survey expire.Survey
 	err = safefs.As(conf.MailboxesDir, func() error {
 		mail, err := expire.Open(conf.MailboxesDir)
@@ -95,7 +96,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 			return err
 		}
 		defer mail.Close()
-		survey, err = mail.Survey(ctx, now, &expire.Progress{}, &faults)
+		survey, err = mail.Survey(ctx, now, &maildir.Progress{}, &faults)
 		return err
 	})
 	if err != nil {
@@ -126,7 +127,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	return nil
 }
 
-func newFigures(now time.Time, s expire.Survey, faults *expire.Faults) figures {
+func newFigures(now time.Time, s expire.Survey, faults *maildir.Faults) figures {
 	f := figures{
 		Time: now, Accounts: s.Accounts, NoAccount: s.NoAccount,
 		Messages: s.Messages, Unseen: s.Unseen, Other: s.Other,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,15 +89,15 @@ func (d details) String() string {
 		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
 }
 
-func (u *users) show(_ context.Context, addr mailaddr.Address) (d any, err error) {
+func (u *users) show(ctx context.Context, addr mailaddr.Address) (d any, err error) {
 	err = u.asOwner(func() error {
-		d, err = u.details(addr)
+		d, err = u.details(ctx, addr)
 		return err
 	})
 	return d, err
 }
 
-func (u *users) details(addr mailaddr.Address) (any, error) {
+func (u *users) details(ctx context.Context, addr mailaddr.Address) (any, error) {
 	state, err := u.state(addr)
 	if err != nil {
 		return nil, err
@@ -111,29 +110,11 @@ func (u *users) details(addr mailaddr.Address) (any, error) {
 	d.Scheme = auth.Scheme(stored)
 	_, err = os.Lstat(filepath.Join(d.Home, maildir.EnforceFile))
 	d.EncryptedOnly = err == nil
-	err = filepath.WalkDir(d.Home, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it went while we looked
-		}
-		if err != nil || e.IsDir() {
-			return err
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		d.Size += info.Size()
-		if folder := filepath.Base(filepath.Dir(path)); folder == "cur" || folder == "new" {
-			d.Messages++
-		}
-		return nil
-	})
+	usage, err := maildir.UsageOf(ctx, d.Home)
 	if err != nil {
-		return nil, fmt.Errorf("reading the mailbox: %w", err)
+		return nil, err
 	}
+	d.Messages, d.Size = usage.Messages, usage.Size
 	return d, nil
 }
 

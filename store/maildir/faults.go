@@ -1,4 +1,4 @@
-package expire
+package maildir
 
 import (
 	"errors"
@@ -30,7 +30,8 @@ type Faults struct {
 	total int64
 }
 
-func (f *Faults) add(doing string, err error, mailbox, name string) {
+// Add notes that doing something failed, at a name in a mailbox.
+func (f *Faults) Add(doing string, err error, mailbox, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.total++
