@@ -131,7 +131,14 @@ func (r *restore) claim(id string) (last string, err error) {
 		return "", command.WithHint(fmt.Errorf("there is a relay here already: %s", living),
 			"--overwrite replaces it; mailboxes that the backup lacks stay")
 	}
-	if err := errors.Join(statedir.BringOver(r.target.Conf, r.machine), r.folders()); err != nil {
+	if old, err := statedir.Old(r.target.Conf, r.machine); err != nil {
+		return "", err
+	} else if old {
+		if err := statedir.BringOver(r.target.Conf, r.machine); err != nil {
+			return "", err
+		}
+	}
+	if err := r.folders(); err != nil {
 		return "", err
 	}
 	return "", unfinished.Write(relocation.Restore{ID: id})
