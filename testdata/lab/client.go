@@ -119,25 +119,39 @@ func (c *Client) Call(ctx context.Context, result any, method string, params ...
 	return nil
 }
 
-// pump files the core's events until it ends.
+// An incoming is an event as the core tells it.
+type incoming struct {
+	ContextID uint32 `json:"contextId"`
+	Event     Event  `json:"event"`
+}
+
+// pump files the core's events until it ends. An old version knows of no
+// batches.
 func (c *Client) pump() {
 	for {
-		var batch []struct {
-			ContextID uint32 `json:"contextId"`
-			Event     Event  `json:"event"`
-		}
+		var batch []incoming
 		if err := c.rpc.call(context.Background(), &batch, "get_next_event_batch"); err != nil {
-			return
+			break
 		}
-		now := time.Now()
-		for _, b := range batch {
-			if b.Event.Kind == "Info" {
-				continue
-			}
-			b.Event.At = now
-			c.history(b.ContextID).add(b.Event)
+		for _, e := range batch {
+			c.file(e)
 		}
 	}
+	for {
+		var e incoming
+		if err := c.rpc.call(context.Background(), &e, "get_next_event"); err != nil {
+			return
+		}
+		c.file(e)
+	}
+}
+
+func (c *Client) file(e incoming) {
+	if e.Event.Kind == "Info" {
+		return
+	}
+	e.Event.At = time.Now()
+	c.history(e.ContextID).add(e.Event)
 }
 
 func (c *Client) history(account uint32) *eventLog {

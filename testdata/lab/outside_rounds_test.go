@@ -62,7 +62,7 @@ func rounds() []round {
 			lines: `
 	cd /var/www/chatmaild
 	rm index.html .well-known/autoconfig/mail/config-v1.1.xml .well-known/mta-sts.txt
-	: >/etc/postfix/chatmaild-submission.regexp
+	: >/etc/postfix/chatmaild-header.regexp
 	systemctl stop chatmaild-metadata.socket chatmaild-metadata.service
 	echo 'imap_capability = +XDELTAPUSH' >>/etc/dovecot/dovecot.conf
 	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject 465/inet/message_size_limit=0
@@ -98,8 +98,7 @@ func rounds() []round {
 			lines: ownAuth + `
 	printf '%s\n' 'passdb {' '  driver = static' '  args = nopassword=y' '}' >>/etc/dovecot/dovecot.conf
 	printf '%s\n' 'max_user_send_per_minute = 1000000' 'max_user_send_burst_size = 1000000' >>/etc/chatmail/chatmail.toml
-	echo '/^Secure-Join:/ REJECT' | tee -a /etc/postfix/chatmaild-submission.regexp >/etc/postfix/secure-join.regexp
-	postconf -e header_checks=regexp:/etc/postfix/secure-join.regexp` + restart,
+	sed -i '1i /^Secure-Join:/ REJECT' /etc/postfix/chatmaild-header.regexp /etc/postfix/chatmaild-sealed.regexp` + restart,
 			want: "wrong-password foreign-domain securejoin rate-limit securejoin-here securejoin-there",
 		},
 		{

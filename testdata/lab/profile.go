@@ -170,7 +170,7 @@ func (p *Profile) Contact(ctx context.Context, other *Profile) (uint32, error) {
 		ID      uint32 `json:"id"`
 		Address string `json:"address"`
 	}
-	if err := p.Call(ctx, &contacts, "get_contacts", 0, nil); err != nil {
+	if err := p.Call(ctx, &contacts, "get_contacts", 0, other.Addr); err != nil {
 		return 0, err
 	}
 	for _, c := range contacts {
@@ -178,7 +178,7 @@ func (p *Profile) Contact(ctx context.Context, other *Profile) (uint32, error) {
 			return c.ID, nil
 		}
 	}
-	return 0, fmt.Errorf("%s has no contact %s", p.Name, other.Name)
+	return 0, fmt.Errorf("%s has no contact %s, %s, among %v", p.Name, other.Name, other.Addr, contacts)
 }
 
 // SendText sends a text and returns the id of the message.

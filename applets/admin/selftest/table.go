@@ -63,7 +63,7 @@ func openPort(s remote.Service, check string) string {
 }
 
 func webChecks() []Check {
-	const nginx = "journalctl -u nginx -n 50; chatmaild run writes the pages again"
+	const nginx = "journalctl -u nginx -u chatmaild-maillog -n 50; chatmaild run writes the pages again"
 	page := []string{"certificate-443"}
 	return []Check{
 		{"page", Web, page, Always, "a page that says what this is", nginx, homePage},
@@ -75,7 +75,7 @@ func webChecks() []Check {
 }
 
 func accountChecks() []Check {
-	const doveauth = "journalctl -u chatmaild-doveauth -u dovecot -n 50"
+	const doveauth = "journalctl -u chatmaild-doveauth -u chatmaild-maillog -n 50"
 	checks := []Check{
 		{"create", Accounts, []string{"certificate-993"}, Always, "the first login makes an account",
 			"is registration open, and no nocreate file there? " + doveauth, create},
@@ -109,11 +109,11 @@ func accountChecks() []Check {
 }
 
 func mailChecks() []Check {
-	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u 'postfix*' -n 50"
+	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u chatmaild-maillog -n 50"
 	const trace = "chatmaild run writes the header checks that take it out"
 	return []Check{
 		{"delivery", Mail, []string{"login-465", "login-993"}, Always, "an encrypted message arrives as it was written", filter, delivery},
-		{"subject-hidden", Mail, []string{"delivery"}, Always, "a subject of [...], whatever the client wrote", trace, subjectHidden},
+		{"subject-hidden", Mail, []string{"delivery"}, Always, "no subject but [...], whatever the client wrote", trace, subjectHidden},
 		{"client-hidden", Mail, []string{"delivery"}, Always, "nothing that tells of the sender's network or program", trace, clientHidden},
 		{"securejoin", Mail, []string{"delivery"}, Always, "two users get each other's keys by an invite link", filter, secureJoin},
 	}

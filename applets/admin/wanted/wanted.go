@@ -42,6 +42,9 @@ const (
 	Echobot  = "chatmaild-echobot.service"
 	Metadata = "chatmaild-metadata.service"
 
+	// LogSocket is where the servers around us log.
+	LogSocket = "chatmaild-log.socket"
+
 	// ACME gets certificates, and CertificatePath has the servers take one that
 	// changed.
 	ACME            = "chatmaild-acme.service"
@@ -161,7 +164,8 @@ var generated = []struct {
 	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
 	{"postfix/main.cf.tmpl", "/etc/postfix/main.cf", Postfix, nil},
 	{"postfix/master.cf.tmpl", "/etc/postfix/master.cf", Postfix, nil},
-	{"postfix/chatmaild-submission.regexp.tmpl", "/etc/postfix/chatmaild-submission.regexp", Postfix, nil},
+	{"postfix/chatmaild-header.regexp.tmpl", "/etc/postfix/chatmaild-header.regexp", Postfix, nil},
+	{"postfix/chatmaild-sealed.regexp.tmpl", "/etc/postfix/chatmaild-sealed.regexp", Postfix, nil},
 	{"postfix/chatmaild-delivery.regexp.tmpl", "/etc/postfix/chatmaild-delivery.regexp", Postfix, nil},
 	{"postfix/chatmaild-login.regexp.tmpl", "/etc/postfix/chatmaild-login.regexp", Postfix, nil},
 	{"postfix/chatmaild-tls-policy.regexp.tmpl", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
