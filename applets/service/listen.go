@@ -14,7 +14,7 @@ import (
 
 // Address is a place to listen at: a TCP address, or the path of a unix socket.
 type Address struct {
-	Network string // "tcp" or "unix"
+	Network string // "tcp", "unix" or, for datagrams, "unixgram"
 	Addr    string
 	Mode    os.FileMode // of a unix socket that we make; 0 means 0660
 }
@@ -29,27 +29,74 @@ func Unix(path string) Address {
 	return Address{Network: "unix", Addr: path}
 }
 
-// listenAll returns a listener for each endpoint: the one that systemd handed over
+// socket is what an endpoint is served on: one of the two.
+type socket struct {
+	listener  net.Listener
+	datagrams *net.UnixConn
+}
+
+// listenAll returns a socket for each endpoint: the one that systemd handed over
 // under its name, or a new one.
-func listenAll(endpoints []Endpoint) ([]net.Listener, error) {
-	named, err := activation.ListenersWithNames()
-	if err != nil {
-		return nil, fmt.Errorf("taking over systemd's sockets: %w", err)
+func listenAll(endpoints []Endpoint) ([]socket, error) {
+	named := make(map[string]*os.File)
+	for _, f := range activation.Files(true) {
+		defer f.Close() // those that are used are duplicates
+		if named[f.Name()] == nil {
+			named[f.Name()] = f
+		}
 	}
-	var listeners []net.Listener
+	var sockets []socket
 	for _, e := range endpoints {
-		var l net.Listener
-		if ls := named[e.Name]; len(ls) > 0 && ls[0] != nil {
-			l = ls[0]
-		} else if l, err = listen(e.Address); err != nil {
-			for _, open := range listeners {
-				open.Close()
+		s, err := e.socket(named[e.Name])
+		if err != nil {
+			for _, open := range sockets {
+				open.close()
 			}
 			return nil, err
 		}
-		listeners = append(listeners, l)
+		sockets = append(sockets, s)
 	}
-	return listeners, nil
+	return sockets, nil
+}
+
+// socket takes over systemd's, if there is one, or makes one.
+func (e *Endpoint) socket(handed *os.File) (s socket, err error) {
+	switch {
+	case handed != nil && e.Datagrams != nil:
+		var conn net.PacketConn
+		if conn, err = net.FilePacketConn(handed); err == nil {
+			s.datagrams = conn.(*net.UnixConn)
+		}
+	case handed != nil:
+		s.listener, err = net.FileListener(handed)
+	case e.Datagrams != nil:
+		s.datagrams, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: e.Address.Addr, Net: "unixgram"})
+		if err != nil {
+			return s, fmt.Errorf("cannot listen: %w", err)
+		}
+	default:
+		s.listener, err = listen(e.Address)
+		return s, err
+	}
+	if err != nil {
+		return s, fmt.Errorf("taking over systemd's socket %s: %w", e.Name, err)
+	}
+	return s, nil
+}
+
+func (s socket) close() {
+	if s.listener != nil {
+		s.listener.Close()
+	} else {
+		s.datagrams.Close()
+	}
+}
+
+func (s socket) addr() net.Addr {
+	if s.listener != nil {
+		return s.listener.Addr()
+	}
+	return s.datagrams.LocalAddr()
 }
 
 func listen(a Address) (net.Listener, error) {

@@ -33,6 +33,15 @@ type Endpoint struct {
 	// Serve accepts until ctx is done and then returns as soon as all that
 	// was accepted is finished. It closes the listener.
 	Serve func(ctx context.Context, l net.Listener) error
+	// Datagrams takes the place of Serve at a unix socket for datagrams.
+	Datagrams func(ctx context.Context, c *net.UnixConn) error
+}
+
+func (e *Endpoint) run(ctx context.Context, s socket) error {
+	if e.Datagrams != nil {
+		return e.Datagrams(ctx, s.datagrams)
+	}
+	return e.Serve(ctx, s.listener)
 }
 
 // Service is a daemon. Its first endpoint has the daemon's name; without Serve it
@@ -62,9 +71,9 @@ type Service struct {
 func (s *Service) Run(ctx context.Context) error {
 	endpoints := s.More
 	if s.Serve != nil {
-		endpoints = append([]Endpoint{{s.Name, s.Address, s.Serve}}, s.More...)
+		endpoints = append([]Endpoint{{Name: s.Name, Address: s.Address, Serve: s.Serve}}, s.More...)
 	}
-	listeners, err := listenAll(endpoints)
+	sockets, err := listenAll(endpoints)
 	if err != nil {
 		return err
 	}
@@ -73,7 +82,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 	var tasks []func(context.Context) error
 	for i, e := range endpoints {
-		tasks = append(tasks, func(ctx context.Context) error { return e.Serve(ctx, listeners[i]) })
+		tasks = append(tasks, func(ctx context.Context) error { return e.run(ctx, sockets[i]) })
 	}
 	if s.Background != nil {
 		tasks = append(tasks, s.Background)
@@ -86,8 +95,8 @@ func (s *Service) Run(ctx context.Context) error {
 		s.tellMetrics(ctx)
 	}
 	s.notify(daemon.SdNotifyReady)
-	if len(listeners) > 0 {
-		s.Log.Info("started", "listen", listeners[0].Addr().String())
+	if len(sockets) > 0 {
+		s.Log.Info("started", "listen", sockets[0].addr().String())
 	} else {
 		s.Log.Info("started")
 	}
@@ -135,4 +144,10 @@ func (s *Service) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.Log.Warn("cannot notify systemd", "state", state, "error", err)
 	}
+}
+
+// Alive tells systemd that the daemon does its work, if the unit has WatchdogSec=.
+func Alive() {
+	// One that does not hear it starts the daemon again.
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
 }
