@@ -93,34 +93,36 @@
 //
 // # Who attacks, and what must not be possible
 //
+// In parentheses: the tests that show it, those of testdata/lab on an installed relay.
+//
 // A stranger has a domain, a name server and all of SMTP. He must not: have anything
-// readable delivered to a user (TestSmuggle here and in the lab, FuzzReaders,
-// TestReportBound), by another spelling of the address either; write in the name of
-// a domain that he does not have (package dkim; TestFederation/strangers); hide a
-// second message in one (TestFederation/strangers_at_the_door); learn who has a
-// mailbox; keep others from writing by slow answers or many connections.
+// readable delivered to a user, in any spelling of a message (TestSmuggle here and in
+// the lab, FuzzReaders) or of an address (TestSpellings); write in the name of a
+// domain that he does not have, or hide a second message in one (TestFederation);
+// learn who has a mailbox; keep others from writing, by slow answers or many
+// connections (TestStall).
 //
 // A user has an account, here or elsewhere, and a program of his own. He must not:
-// send anything readable (the same tests, outward), but to himself, 4 KiB of an
-// Autocrypt Setup Message; send in the name of another (TestFixtures/6xx); use more
-// than his share of sending, of push or of the echo bot (packages ratelimit, push,
-// echobot).
+// send anything readable (the same tests, outward), but for 4 KiB of an Autocrypt
+// Setup Message to himself; send in the name of another (TestFixtures, TestSpellings);
+// take more than his share of sending, of push or of the echo bot (TestStall).
 //
-// A peer relay has users of its own, and proves its domain. It must not: pass on
-// what its own filter should have refused; use its bounces as letters
-// (TestReports: null sender, exact parts, MaxReport; no client shows them as one);
-// make bounces go to a forged sender (TestFixtures: null-sender).
+// A peer relay has users of its own, and proves its domain. It must not: pass on what
+// its own filter should have refused; use its reports as letters (TestReports,
+// TestReportBound: a null sender, the exact parts, MaxReport; no client shows a report
+// as a message); have bounces go to a forged sender (TestFixtures: null-sender).
 //
-// A name server, or who forges its answers, must not have a message pass whose key
-// it does not serve, nor have one refused for good that it does not answer for
-// (TestFederation/DNS_out_of_order), nor hold up the mail of other domains.
+// A name server, or a forger of its answers, must not have a message pass whose key
+// it does not serve, nor have one refused for good that it gives no answer about
+// (TestFederation), nor hold up the mail of other domains (TestStall).
 //
 // A daemon's user, after a fault in that daemon, must not become root or another
-// daemon's user, nor read the secrets of others: package store/safefs.
+// daemon's user, nor read what belongs to others (TestLinks).
 //
-// A thief who takes the disk must not find who writes to whom in logs, or a text that
-// was not encrypted by its sender. What remains readable of an encrypted message by
-// design: addresses, date, size, and identifiers that programs make up.
+// A thief who takes the disk must not find who writes to whom in logs (TestLog), nor
+// a text that its sender did not encrypt, but for the notices of reports, nor more of
+// a header than clients need (TestAtRest). What remains readable of an encrypted
+// message by design: addresses, date, size, and identifiers that programs make up.
 //
 // # What holds for all of it
 //

@@ -134,7 +134,7 @@ func headerFixtures(s samples) []fixture {
 		fx("line-bare-lf", head, "LF alone ends the line for some.", "Chat-Version", "X-A: b\nChat-Version"),
 		fx("line-bare-cr", head, "CR alone ends the line for some.", "Chat-Version", "X-A: b\rContent-Type: text/html\r\nChat-Version"),
 		fx("line-vertical-tab", head, "A vertical tab ends the line for Python.", "Chat-Version", "X-A: b\x0bContent-Type: text/html\r\nChat-Version"),
-		{name: "header-too-long", why: "A header beyond 128 KiB.", out: head, in: head, message: bigHeader + good},
+		{name: "header-too-long", why: "A header beyond the limit.", out: head, in: head, message: bigHeader + good},
 		{name: "header-fields", why: "More fields than anyone needs, to use up memory.", out: head, in: head, message: strings.Repeat("a:\r\n", 1000) + good},
 		{name: "header-cut", why: "The message ends within a header line.", out: head, in: head, message: "From: <alice@chat.example>\r\nSubject: x"},
 	}

@@ -43,7 +43,8 @@ func TestReadHeaderKeepsOctets(t *testing.T) {
 
 func TestReadHeaderBound(t *testing.T) {
 	line := "X-Filler: " + strings.Repeat("x", 1012) + "\r\n" // 1 KiB
-	fits := strings.Repeat(line, mailfilter.MaxHeader/1024-1) + "X: " + strings.Repeat("x", 1024-3-4) + "\r\n\r\n"
+	fits := strings.Repeat(line, mailfilter.MaxHeader/1024-1)
+	fits += "X: " + strings.Repeat("x", mailfilter.MaxHeader-len(fits)-len("X: \r\n\r\n")) + "\r\n\r\n"
 	if len(fits) != mailfilter.MaxHeader {
 		t.Fatalf("%d octets", len(fits))
 	}
