@@ -21,7 +21,7 @@ type attack struct {
 var attacks = []attack{
 	{"mailboxes", "vmail", `mv $MAIL/echo@$DOMAIN $MAIL/.kept; ln -s $OUT $MAIL/echo@$DOMAIN; ln -s $OUT $MAIL/linked00@$DOMAIN`, `^(run|restore)`},
 	{"files of a mailbox", "vmail", `mv $BOX/password $BOX/.kept; ln -s $OUT/secret $BOX/password; ln -s $OUT $BOX/.Sub; ln -s $OUT/secret $BOX/subscriptions
-		mkdir -p $BOX/cur $BOX/new; ln -s $OUT/secret $BOX/cur/1:2,; mkfifo $BOX/new/2 $BOX/fifo`, `^user`},
+		mkdir -p $BOX/cur $BOX/new; ln -s $OUT/secret $BOX/cur/1:2,; mkfifo $BOX/new/2 $BOX/fifo`, `^(user|expire)`},
 	{"a FIFO for the password", "vmail", `mv $BOX/password $BOX/.kept; mkfifo $BOX/password`, `^user`},
 	{"the directory of all mailboxes", "vmail", `mv $MAIL $MAIL.kept; ln -s $OUT $MAIL`, `^(run|status|user|report|expire|backup|restore|move)`},
 	{"the one above", "vmail", `mv /home/vmail/mail /home/vmail/kept; ln -s $OUT /home/vmail/mail`, `^(run|status|user|report|expire|backup|restore|move)`},
@@ -95,7 +95,7 @@ func (p *proof) attacked(t *testing.T, env string, x attack) {
 			t.Errorf("%s tells what is outside:\n%s", command, out)
 		case !worked && !refused.MatchString(command) && command != "status" && !strings.HasPrefix(command, "move"): // two daemons are off; there is no such machine
 			t.Errorf("%s failed:\n%s", command, out)
-		case !worked && !regexp.MustCompile(`/(home|var|root)/|nowhere|WRONG|@_links`).MatchString(out):
+		case !worked && !regexp.MustCompile(`/(home|var|root)/|nowhere|WRONG|@_links|names the mailboxes`).MatchString(out):
 			t.Errorf("%s does not say what it refuses:\n%s", command, out)
 		}
 		if after := p.script(t, "%s", env+look); after != before {
