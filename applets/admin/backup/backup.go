@@ -1,4 +1,10 @@
 // Package backup writes all that makes the relay to an archive, and verifies one.
+//
+// The relay keeps running, so nothing may rely on files that stay still: package
+// snapshot reads each mailbox as it is at that moment, and the metadata daemon copies
+// its database for us. A file on disk gets its final name only once it is whole and
+// synced; until then a note beside it says up to which byte it is valid, by which the
+// same command resumes. Why it is not tar, rsync and age: see package transfer.
 package backup
 
 import (
@@ -86,10 +92,12 @@ type backup struct {
 	progress *transfer.Progress
 }
 
+// newBackup is a backup of the machine, with nothing written yet.
 func newBackup(env *command.Env, machine host.Host, conf *config.Config, keys seal.Keys) *backup {
 	return &backup{env: env, conf: conf, keys: keys, source: transfer.Source(env, conf, machine)}
 }
 
+// run checks everything that could fail before the first byte is written.
 func run(ctx context.Context, env *command.Env, machine host.Host, name string, locks transfer.Locks, goOn string) error {
 	conf, err := env.Config()
 	if err != nil {
@@ -123,6 +131,8 @@ func ToFile(ctx context.Context, env *command.Env, machine host.Host, conf *conf
 	return newBackup(env, machine, conf, keys).toFile(ctx, name)
 }
 
+// head begins a new archive. Its random ID is what a restore that is resumed recognizes
+// the archive by.
 func (b *backup) head() *archive.Head {
 	return &archive.Head{
 		Format: archive.Version, ID: archive.NewID(), Domain: b.conf.MailDomain, Version: b.env.Version, Made: time.Now().UTC(),
@@ -226,6 +236,8 @@ func openPart(dir *safefs.Dir, name string) (*os.File, error) {
 	return f, err
 }
 
+// readCheckpoint reads how far an earlier backup came; nothing if there was none. With
+// other keys it could not be continued: nobody could open both halves.
 func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {
 	text, err := safefs.ReadFile(name + noteSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -243,6 +255,8 @@ func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {
 	return n, nil
 }
 
+// writeCheckpoint replaces the note beside the file, after the file is synced up to
+// there.
 func writeCheckpoint(name string, n checkpoint) error {
 	text, err := json.Marshal(n)
 	if err != nil {

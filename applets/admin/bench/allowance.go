@@ -99,6 +99,7 @@ func (a *allowance) waited() int {
 	return n
 }
 
+// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -37,6 +37,7 @@ func (a *arrivals) refused(id string) {
 	delete(a.sent, id)
 }
 
+// arrive notes the first arrival of a message; copies do not count.
 func (a *arrivals) arrive(id string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -47,6 +47,8 @@ type flags struct {
 	perMinute, burst   int
 }
 
+// run measures and prints. What fails is more often the relay than the measurement, so
+// the hint names the command that finds out.
 func (f *flags) run(ctx context.Context, env *command.Env, args []string) error {
 	if len(args) != 1 {
 		return command.Usagef("missing DOMAIN, the relay's")
@@ -83,6 +85,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	return report.Print(env.Stdout)
 }
 
+// check refuses values that would measure nothing.
 func (f *flags) check() error {
 	switch {
 	case f.accounts < 2 || f.accounts > MaxAccounts:

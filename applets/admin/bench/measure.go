@@ -72,6 +72,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return b.report, nil
 }
 
+// bench is one measurement, and what it has made so far.
 type bench struct {
 	Options
 	report    *Report

@@ -1,6 +1,15 @@
-// Package converge is the command run: it makes this machine what the configuration says.
+// Package converge is the command run: it makes this machine what the configuration
+// says. (Go has its own use for the name.)
+//
 // A Planner looks and changes nothing; the Plan that it returns is shown or applied, and
-// is empty on a machine that is as it should be.
+// is empty on a machine that is as it should be. So --dry-run cannot show anything else
+// than what a run does, and status can tell whether one is due. Files are kept before
+// they are replaced, every server checks its new configuration before any is restarted,
+// and if one refuses, all files are put back: a mistake in the configuration never stops
+// a relay that works.
+//
+// Keys are never replaced: clients pin the certificate's, DNS names the one of DKIM, and
+// the echo bot's contacts know its own.
 package converge
 
 import (

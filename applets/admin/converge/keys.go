@@ -65,6 +65,8 @@ func (p *Planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 	return missing, nil
 }
 
+// dkimKey keeps the key that is there. One that cannot be read is an error, not a reason
+// for a new one: the DNS has the public half.
 func (p *Planner) dkimKey(path string) ([]wanted.File, error) {
 	text, err := p.Machine.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,6 +108,8 @@ func (p *Planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
 	}, nil
 }
 
+// serves reports whether certificate and key belong together and are valid for the relay
+// now.
 func (p *Planner) serves(cert, key []byte) bool {
 	if len(bytes.TrimSpace(cert)) == 0 {
 		return false
@@ -114,6 +118,8 @@ func (p *Planner) serves(cert, key []byte) bool {
 	return err == nil && pair.Check(p.Conf.MailDomain, p.Now) == nil
 }
 
+// checkExternal reads the operator's own pair before the servers do: they would refuse
+// to start.
 func (p *Planner) checkExternal(certPath, keyPath string) error {
 	cert, err := p.Machine.ReadFile(certPath)
 	if err != nil {

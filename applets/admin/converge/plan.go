@@ -79,6 +79,8 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 	return nil
 }
 
+// write replaces the files, and has the servers check what they will read. systemd reads
+// its own at once, since a check may depend on it.
 func (p *Plan) write(ctx context.Context, machine host.Host, progress io.Writer) error {
 	kept := wanted.Backup(p.now)
 	if err := machine.Keep(kept, p.Files); err != nil {
@@ -104,6 +106,7 @@ func (p *Plan) write(ctx context.Context, machine host.Host, progress io.Writer)
 	return nil
 }
 
+// undo restores the files after a failure, which stays the error.
 func (p *Plan) undo(machine host.Host, cause error) error {
 	if err := machine.Undo(p.Files); err != nil {
 		return fmt.Errorf("%w; restoring the previous files failed, too: %w", cause, err)

@@ -104,6 +104,8 @@ func (p *Planner) Website() (*Plan, error) {
 	return &Plan{Files: changes, now: p.Now}, err
 }
 
+// pages renders the web pages, with the operator's own in place of ours where there are
+// some.
 func (p *Planner) pages(echoInvite string) ([]wanted.File, error) {
 	var override fs.FS
 	if p.Conf.WWWFolder != "" {

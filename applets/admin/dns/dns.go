@@ -1,5 +1,9 @@
 // Package dns compares the records that a relay needs with those that the domain's own
 // name servers answer with.
+//
+// Below it, zone knows which records are needed and what counts as equal, without asking
+// anybody; resolver asks the authoritative servers, not a cache, since an operator who
+// has just set a record wants to see it now.
 package dns
 
 import (
@@ -50,6 +54,8 @@ while a required record is missing or wrong.`,
 	},
 }
 
+// compare prints what is needed and what is there. A relay with a self-signed
+// certificate needs no records: clients do not verify its name.
 func compare(ctx context.Context, env *command.Env, conf *config.Config, machine host.Host, asJSON bool, zoneFile string) error {
 	if conf.SelfSigned() {
 		fmt.Fprintf(env.Stdout, "%s needs no DNS records.\n", conf.MailDomain)
@@ -135,6 +141,8 @@ func publicAddresses() (v4, v6 netip.Addr) {
 	return v4, v6
 }
 
+// lookUp asks for one record after the other. A server that does not answer is a finding
+// about that record.
 func lookUp(ctx context.Context, r *resolver.Resolver, records []zone.Wanted) []zone.Finding {
 	var findings []zone.Finding
 	for _, w := range records {
@@ -148,6 +156,7 @@ func lookUp(ctx context.Context, r *resolver.Resolver, records []zone.Wanted) []
 	return findings
 }
 
+// failed reports whether a record is missing that mail needs.
 func failed(findings []zone.Finding) bool {
 	for _, f := range findings {
 		if f.Failed() {
@@ -189,6 +198,8 @@ func printFindings(w io.Writer, findings []zone.Finding) error {
 	return nil
 }
 
+// printFindingsJSON has every record, also those that are right: a program may want to
+// see them.
 func printFindingsJSON(w io.Writer, findings []zone.Finding) error {
 	type record struct {
 		Name     string     `json:"name"`
@@ -213,6 +224,8 @@ func printFindingsJSON(w io.Writer, findings []zone.Finding) error {
 	return command.PrintJSON(w, map[string]any{"ok": !failed(findings), "records": records})
 }
 
+// writeZone writes lines for a zone file. What only the operator knows, such as the
+// address of a machine behind a router, is a comment to fill in.
 func writeZone(env *command.Env, relay zone.Relay, path string) error {
 	var b strings.Builder
 	for _, r := range relay.Records() {

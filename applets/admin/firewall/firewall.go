@@ -1,4 +1,6 @@
-// Package firewall prints packet filter rules for the relay itself.
+// Package firewall prints packet filter rules for the relay itself. It only prints: a
+// rule that locks the operator out is theirs to load, with the steps to try it safely on
+// top.
 package firewall
 
 import (

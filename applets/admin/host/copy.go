@@ -64,6 +64,7 @@ func (c *copier) ids(info fs.FileInfo) (uid, gid int) {
 	return c.uid, c.gid
 }
 
+// copy copies one entry, whatever it is; sockets and devices are skipped.
 func (c *copier) copy(from *safefs.Dir, name string, to *safefs.Dir, newName string) error {
 	info, err := from.Lstat(name)
 	if err != nil {
@@ -130,6 +131,7 @@ func (c *copier) link(from *safefs.Dir, name string, info fs.FileInfo, to *safef
 	return nil
 }
 
+// file writes under a temporary name: a file at its place is whole.
 func (c *copier) file(from *safefs.Dir, name string, to *safefs.Dir, newName string) (err error) {
 	if _, err := to.Lstat(newName); err == nil {
 		return nil

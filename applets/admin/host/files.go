@@ -45,6 +45,7 @@ func (h Host) Changes(files []wanted.File) ([]Change, error) {
 	return changes, nil
 }
 
+// look reads what is at a path now.
 func look(t Tree, f wanted.File) (Change, error) {
 	c := Change{File: f}
 	info, err := safefs.Lstat(t.path(f.Path))
@@ -183,6 +184,7 @@ func (t Tree) IDs(owner, group string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
+// userName is the number itself for a user that has gone.
 func userName(uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(id); err == nil {

@@ -66,6 +66,7 @@ func folderBack(t Tree, path string, info fs.FileInfo) error {
 	return dir.Own(uid, gid, folderMode(info))
 }
 
+// linkBack restores a link, and reports whether it differed.
 func linkBack(t Tree, kept, path string) (bool, error) {
 	target, err := os.Readlink(kept)
 	if err != nil || t.IsLink(path, target) {
@@ -77,6 +78,7 @@ func linkBack(t Tree, kept, path string) (bool, error) {
 	return true, safefs.Symlink(target, t.path(path))
 }
 
+// fileBack restores a file with owner and mode, and reports whether it differed.
 func fileBack(t Tree, kept, path string, info fs.FileInfo) (bool, error) {
 	content, err := os.ReadFile(kept)
 	if err != nil {

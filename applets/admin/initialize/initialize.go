@@ -1,5 +1,6 @@
 // Package initialize is the command init: it writes a new configuration file. (Go has
-// its own use for the name.)
+// its own use for the name.) It shows every key with its default, commented out, so that
+// the file is also its documentation.
 package initialize
 
 import (

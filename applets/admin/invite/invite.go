@@ -1,5 +1,8 @@
 // Package invite creates, lists and revokes invites, which registration = "invite" asks
 // for.
+//
+// A token is printed once, when it is created. What is stored is its digest, so that who
+// reads a backup of the directory cannot use the invites in it.
 package invite
 
 import (

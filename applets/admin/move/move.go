@@ -1,4 +1,13 @@
 // Package move moves this relay to another machine while it runs.
+//
+// Mail must never be on at two machines at once: both would accept and change the same
+// mailboxes, and one side's changes would be lost. So the move goes through phases that
+// are recorded on this side, and the order is: copy while mail is on, stop here, copy
+// what changed, start there, hold what is left here. At every moment it is certain which
+// side may be on, and what to do to go back.
+//
+// The other machine is reached by the operator's own ssh(1): keys, agents, jump hosts
+// and known hosts work as they are used to.
 package move
 
 import (
@@ -65,6 +74,8 @@ type move struct {
 	offSince time.Time // when mail was turned off, if that was now
 }
 
+// run does the steps from the phase on in which an earlier run ended. The hint of an
+// error says where mail is, which is what matters then.
 func (m *move) run(ctx context.Context) (err error) {
 	if err := m.machine.RequireRoot(); err != nil {
 		return err
@@ -105,6 +116,7 @@ func (m *move) run(ctx context.Context) (err error) {
 	return m.farewell(ctx)
 }
 
+// say prints a step with the time: how long mail was off is read from these lines.
 func (m *move) say(format string, args ...any) {
 	fmt.Fprintf(m.env.Stderr, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }

@@ -62,6 +62,7 @@ func connect(ctx context.Context, to string, stderr io.Writer) (s *ssh, err erro
 	return s, nil
 }
 
+// await waits until the master accepts commands, for as long as typing a password takes.
 func (s *ssh) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -80,6 +81,7 @@ func (s *ssh) await(ctx context.Context) error {
 	}
 }
 
+// close ends the master, and with it every command that still runs.
 func (s *ssh) close() {
 	s.cancel()
 	<-s.ended

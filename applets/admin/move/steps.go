@@ -22,6 +22,8 @@ import (
 // spareOctets is what has to be free on the other side beside what is used here.
 const spareOctets = 1 << 30
 
+// request is what the other side needs for each step: who we are, and the configuration
+// that it will have.
 func (m *move) request() ([]byte, error) {
 	text, err := os.ReadFile(m.env.ConfigPath)
 	if err != nil {
@@ -94,6 +96,8 @@ func (m *move) off(ctx context.Context) error {
 	return transfer.StopRelay(ctx, m.env.Stderr, m.machine)
 }
 
+// mailIsOn asks systemd, not the record: an operator may have gone back by "chatmaild
+// run".
 func (m *move) mailIsOn(ctx context.Context) (bool, error) {
 	units, err := m.machine.Systemd().Units(ctx, wanted.Postfix)
 	return len(units) > 0 && units[0].Active == "active", err
@@ -137,6 +141,8 @@ func (m *move) sync(ctx context.Context, final bool) (err error) {
 	return errors.Join(update.wait(), inventory.wait())
 }
 
+// send writes what the other side lacks. Its inventory is read while we send, so that
+// neither list has to fit into memory.
 func (m *move) send(ctx context.Context, have io.Reader, to io.WriteCloser, final bool) error {
 	head := archive.Head{
 		Format: archive.Version, ID: m.record.ID, Domain: m.conf.MailDomain, Version: m.env.Version,

@@ -1,5 +1,6 @@
-// Package nocreate stops and allows new accounts, at once: a file that doveauth and web
-// look for before they create one.
+// Package nocreate stops and allows the creation of accounts, at once: by a file that
+// doveauth and web look for before they create one. It is the emergency brake, so it
+// needs no restart and no change of the configuration.
 package nocreate
 
 import (
@@ -30,6 +31,7 @@ var Command = command.Command{
 	},
 }
 
+// nocreate changes the file, if asked to, and prints what holds then.
 func nocreate(env *command.Env, args []string, asJSON bool) error {
 	cfg, err := env.Config()
 	if err != nil {

@@ -104,6 +104,8 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 /etc/nftables.conf and the file from /etc/sysctl.d.
 `
 
+// proxyConfig prints the rules for packets: they need no program on that machine, but
+// hide the clients' addresses.
 func proxyConfig(w io.Writer, t targets) error {
 	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: wanted.PublicPorts()}.Text()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package push shows what becomes of push notifications. The metadata daemon, which owns
-// their queue, is asked over its socket.
+// Package push shows what becomes of push notifications. The metadata daemon owns their
+// queue, and its database is locked while it runs: so it is asked over its socket.
 package push
 
 import (

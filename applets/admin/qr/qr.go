@@ -1,4 +1,7 @@
-// Package qr shows the QR code by which people get a profile on this relay.
+// Package qr shows the QR code by which people get a profile on this relay. A relay with
+// a certificate has a link that every app can follow; a self-signed one has to put
+// credentials into the code, and those come from the web daemon, which alone knows who
+// may have some.
 package qr
 
 import (

@@ -84,6 +84,7 @@ func withRules(found []queue.Destination, rules map[string]queue.Rule, only stri
 	return list
 }
 
+// printList prints a line for each destination, those with the most mail first.
 func (q *job) printList(r *report) error {
 	if len(r.Destinations) == 0 {
 		_, err := fmt.Fprintln(q.env.Stdout, "the queue is empty")

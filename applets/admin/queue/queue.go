@@ -1,5 +1,10 @@
 // Package queue shows the mail that Postfix has not delivered yet, by destination, and
 // lets an operator hold, discard, release and retry a destination.
+//
+// A rule is a line in the relay's transport map (transport(5)), so it holds for mail
+// that is queued and for mail to come, survives a reboot, and needs no daemon of ours.
+// Addresses are shown only if asked for: by default the output can be pasted into a bug
+// report.
 package queue
 
 import (
@@ -59,6 +64,7 @@ type job struct {
 	addresses bool
 }
 
+// run checks the whole command line before it asks Postfix for anything.
 func (q *job) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		args = []string{"list"}
@@ -120,6 +126,8 @@ func (q *job) print(r ruling) error {
 	return err
 }
 
+// hold only writes the rule: what is deferred already stays so until it is due, and
+// meets the rule then.
 func (q *job) hold(ctx context.Context, destination string) (ruling, error) {
 	if err := q.rule(ctx, destination, queue.Hold); err != nil {
 		return ruling{}, err
@@ -147,6 +155,7 @@ func (q *job) discard(ctx context.Context, destination string) (ruling, error) {
 	}, err
 }
 
+// release retries at once what the rule had deferred. The way back is the rule that was.
 func (q *job) release(ctx context.Context, destination string) (ruling, error) {
 	rules, err := q.rules()
 	if err != nil {
@@ -167,6 +176,8 @@ func (q *job) release(ctx context.Context, destination string) (ruling, error) {
 	}, err
 }
 
+// flush does not touch the rules, so it refuses a destination that is held: its mail
+// would only be deferred again.
 func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
 	rules, err := q.rules()
 	if err != nil {
@@ -225,6 +236,7 @@ func (q *job) waiting(ctx context.Context, destination string) (n int, deferred 
 	return n, deferred, err
 }
 
+// each calls do for every queued message.
 func (q *job) each(ctx context.Context, do func(queue.Message)) error {
 	return q.machine.Postfix().Each(ctx, do)
 }

@@ -1,5 +1,9 @@
-// Package report counts accounts and messages. It walks the whole store once, and
-// keeps its figures, so that the next report can say what has changed since.
+// Package report counts accounts and messages, by last login, age and size. It walks the
+// whole store once, and keeps its figures, so that the next report can say what has
+// changed since.
+//
+// It never names a mailbox: the figures are for planning disks and for public
+// statistics.
 package report
 
 import (
@@ -82,6 +86,7 @@ type growth struct {
 	Messages expire.Tally `json:"messages"`
 }
 
+// run prints before it keeps the figures: a disk that is full still has a report.
 func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	conf, err := env.Config()
 	if err != nil {
@@ -127,6 +132,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	return nil
 }
 
+// newFigures arranges the survey by classes.
 func newFigures(now time.Time, s expire.Survey, faults *maildir.Faults) figures {
 	f := figures{
 		Time: now, Accounts: s.Accounts, NoAccount: s.NoAccount,
@@ -145,6 +151,7 @@ func newFigures(now time.Time, s expire.Survey, faults *maildir.Faults) figures 
 	return f
 }
 
+// bound is the upper bound of class i; 0 is no bound.
 func bound[N int | int64](bounds []N, i int) N {
 	if i < len(bounds) {
 		return bounds[i]
@@ -172,6 +179,7 @@ func growthSince(path string, now figures) (*growth, error) {
 	}, nil
 }
 
+// keep saves the figures for the next report.
 func keep(path string, f figures) error {
 	text, err := json.Marshal(f)
 	if err != nil {

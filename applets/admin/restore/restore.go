@@ -1,4 +1,10 @@
-// Package restore puts a backup in place, and serves the steps of a move to this machine.
+// Package restore puts a backup in place, and serves the steps of a move to this
+// machine.
+//
+// It claims the machine first, by a record in the state directory: until the last piece
+// and the configuration are in place, run refuses to start what would be half a relay.
+// The configuration comes last for the same reason. The flag --serve is the other end of
+// package move, over ssh.
 package restore
 
 import (
@@ -61,6 +67,8 @@ type restore struct {
 	progress  *transfer.Progress
 }
 
+// run puts an archive in place. It stops mail before the first piece: Debian's servers
+// run as soon as they are installed, and would deliver into what is being replaced.
 func (r *restore) run(ctx context.Context, name string, locks transfer.Locks) error {
 	if err := r.machine.RequireRoot(); err != nil {
 		return err

@@ -111,6 +111,8 @@ func requireUsers() error {
 	return nil
 }
 
+// globalAddresses are those that DNS can name; they are shown to the operator at the end
+// of a move.
 func globalAddresses() (found []string) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -124,6 +126,7 @@ func globalAddresses() (found []string) {
 	return found
 }
 
+// inventory tells the other side what is here, so that it sends the rest only.
 func (r *restore) inventory(ctx context.Context) error {
 	out := bufio.NewWriter(r.env.Stdout)
 	if err := r.target.Inventory(ctx, out); err != nil {

@@ -43,6 +43,7 @@ func login(service remote.Service) func(context.Context, *session) (string, erro
 	}
 }
 
+// accepted turns a refusal into an error.
 func accepted(reply remote.Reply, err error) error {
 	if err == nil && reply.Code/100 != 2 {
 		err = errors.New(reply.String())
@@ -50,6 +51,8 @@ func accepted(reply remote.Reply, err error) error {
 	return err
 }
 
+// wrongPassword holds that an account is not open to everybody. It is tried on one that
+// exists: a new name would be created.
 func wrongPassword(ctx context.Context, s *session) (string, error) {
 	other := remote.NewAccount(s.relay.MailDomain())
 	other.Address = s.alice.Address
@@ -59,6 +62,7 @@ func wrongPassword(ctx context.Context, s *session) (string, error) {
 // elsewhere is a domain that no relay has (RFC 6761 §6.4).
 const elsewhere = "elsewhere.invalid"
 
+// foreignDomain holds that the relay creates accounts in its own domain alone.
 func foreignDomain(ctx context.Context, s *session) (string, error) {
 	return s.refusedLogin(ctx, remote.NewAccount(elsewhere))
 }
@@ -79,6 +83,8 @@ func (s *session) refusedLogin(ctx context.Context, a remote.Account) (string, e
 // wantedCapabilities are what clients look for (chatmail/core, src/imap/client.rs).
 var wantedCapabilities = []string{"IDLE", "MOVE", "QUOTA", "METADATA", "XCHATMAIL"}
 
+// capabilities looks for the extensions without which Delta Chat is slow or loses
+// features.
 func capabilities(ctx context.Context, s *session) (string, error) {
 	d, err := s.relay.IMAP(ctx, remote.IMAPS, s.alice.Account)
 	if err != nil {
@@ -108,6 +114,8 @@ const (
 	tokens        = "/private/devicetoken"
 )
 
+// metadata stores a push token and reads it back, as a phone does after it has logged
+// in.
 func metadata(ctx context.Context, s *session) (string, error) {
 	d, err := s.relay.IMAP(ctx, remote.IMAPS, s.alice.Account)
 	if err != nil {

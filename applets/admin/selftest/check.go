@@ -106,6 +106,7 @@ type noteError struct{ seen string }
 
 func (e *noteError) Error() string { return e.seen }
 
+// notef is a result that is worth a note, but no failure.
 func notef(format string, args ...any) error { return &noteError{fmt.Sprintf(format, args...)} }
 
 // errNotPromised ends a check of what this relay does not promise.
@@ -124,6 +125,7 @@ type refined struct {
 
 func (e *refined) Unwrap() error { return e.error }
 
+// advise adds what to do to an error, in place of the check's general advice.
 func advise(err error, format string, args ...any) error {
 	return &refined{err, fmt.Sprintf(format, args...)}
 }

@@ -52,6 +52,8 @@ type flags struct {
 	invite, selector string
 }
 
+// run runs the checks and prints their results. An interrupted run is a failure: it has
+// not shown that the relay works.
 func (f *flags) run(ctx context.Context, env *command.Env, args []string) error {
 	if f.list {
 		if len(args) > 0 {
@@ -98,6 +100,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	return nil
 }
 
+// print writes the file for CI first, so that it exists whatever becomes of the output.
 func (f *flags) print(env *command.Env, report report) error {
 	if f.junit != "" {
 		text, err := report.junit()
@@ -128,6 +131,7 @@ func (f *flags) skipped() ([]string, error) {
 	return names, nil
 }
 
+// printChecks lists the checks, for --skip.
 func printChecks(w io.Writer) error {
 	table := command.NewTable(w)
 	for _, c := range Checks() {

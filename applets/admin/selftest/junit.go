@@ -33,6 +33,8 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
+// junit writes a failure's advice into its text: CI systems show that beside the failed
+// check.
 func (r report) junit() ([]byte, error) {
 	suite := junitSuite{
 		Name: "chatmaild test " + r.Domain, Tests: len(r.Checks), Failures: r.Counts.Failed, Skipped: r.Counts.Skipped,

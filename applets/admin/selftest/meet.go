@@ -19,6 +19,7 @@ type party struct {
 	known int // messages that have been looked at
 }
 
+// newParty logs a user in and listens for what arrives from now on.
 func newParty(ctx context.Context, r *remote.Relay, u user) (*party, error) {
 	inbox, err := r.IMAP(ctx, remote.IMAPS, u.Account)
 	if err != nil {
@@ -163,6 +164,8 @@ func (s *session) meet(ctx context.Context, r *remote.Relay, inviter user, at *r
 	return strings.Join(seen, ", "), nil
 }
 
+// secureJoin runs the protocol of invite links within the relay, both versions of it. It
+// is the first thing that two users do, and the only one that may begin unencrypted.
 func secureJoin(ctx context.Context, s *session) (string, error) {
 	return s.meet(ctx, s.relay, s.bob, s.relay, s.alice)
 }

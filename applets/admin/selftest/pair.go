@@ -46,6 +46,7 @@ func fromOther(ctx context.Context, s *session) (string, error) {
 	return s.across(ctx, s.other, s.carol, s.relay, s.alice)
 }
 
+// across sends a message from one relay to another and waits for it there.
 func (s *session) across(ctx context.Context, r *remote.Relay, from user, at *remote.Relay, to user) (string, error) {
 	letter, err := s.letter(from, to)
 	if err != nil {

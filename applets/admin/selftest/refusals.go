@@ -59,11 +59,14 @@ func (s *session) fromOutside(ctx context.Context, sender, to, message string) (
 	return d.Send(sender, to, message)
 }
 
+// clearSubmission holds that the relay refuses to send what is not encrypted. Clients
+// match the text of the reply.
 func clearSubmission(ctx context.Context, s *session) (string, error) {
 	reply, err := s.aliceSends(ctx, s.alice.Address, cleartext(s.alice.Address, s.alice.Address, s.Now))
 	return want(unencrypted, reply, err)
 }
 
+// forgedFrom holds that nobody can write in another user's name.
 func forgedFrom(ctx context.Context, s *session) (string, error) {
 	mallory, err := s.newUser(remote.NewAccount(s.relay.MailDomain()))
 	if err != nil {
@@ -77,6 +80,7 @@ func forgedFrom(ctx context.Context, s *session) (string, error) {
 	return want("Invalid FROM", reply, err)
 }
 
+// foreignSender holds that the relay sends for its own users only.
 func foreignSender(ctx context.Context, s *session) (string, error) {
 	mallory, err := s.newUser(remote.NewAccount(s.relay.MailDomain()))
 	if err != nil {
@@ -92,6 +96,8 @@ func foreignSender(ctx context.Context, s *session) (string, error) {
 // stranger is an author out there, who has no DKIM key.
 func (s *session) stranger() (user, error) { return s.newUser(remote.NewAccount(elsewhere)) }
 
+// unsignedMail holds that mail without a DKIM signature is refused: anybody could have
+// sent it.
 func unsignedMail(ctx context.Context, s *session) (string, error) {
 	stranger, err := s.stranger()
 	if err != nil {
@@ -140,6 +146,7 @@ func badSignature(ctx context.Context, s *session) (string, error) {
 	return want(aboutSignature, reply, err)
 }
 
+// clearFromOutside holds that cleartext from another relay does not arrive.
 func clearFromOutside(ctx context.Context, s *session) (string, error) {
 	stranger := remote.NewAccount(elsewhere)
 	reply, err := s.fromOutside(ctx, stranger.Address, s.alice.Address, cleartext(stranger.Address, s.alice.Address, s.Now))

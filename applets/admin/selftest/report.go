@@ -39,6 +39,8 @@ type reported struct {
 	Advice       string `json:"advice,omitempty"`
 }
 
+// newReport makes the results printable: what a relay says may hold anything, and goes
+// to a terminal.
 func newReport(relays []*remote.Relay, version string, start time.Time, took time.Duration, results []Result) report {
 	r := report{
 		Domain: relays[0].Host, Version: version, Time: start.UTC().Truncate(time.Second),

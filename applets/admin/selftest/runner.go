@@ -37,6 +37,7 @@ func Run(ctx context.Context, o Options) []Result {
 // absent is the state of a check that is not for this kind of relay or run.
 const absent State = ""
 
+// runner runs checks that do not depend on each other at the same time.
 type runner struct {
 	options Options
 	session *session
@@ -90,6 +91,7 @@ func (r *runner) wants(c Check) bool {
 	return true
 }
 
+// finish wakes those that wait for this result.
 func (r *runner) finish(result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -36,6 +36,8 @@ type examiner struct {
 	findings   []finding
 }
 
+// examine looks at each part. The order is that of the table: what explains other
+// findings comes first.
 func (e *examiner) examine(ctx context.Context) []finding {
 	e.settled()
 	e.clock(ctx)
@@ -53,10 +55,14 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	return e.findings
 }
 
+// say adds a finding. What to do comes as the hint, without a full stop: it is often a
+// command.
 func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 	e.findings = append(e.findings, finding{part, l, fmt.Sprintf(format, args...), hint})
 }
 
+// units looks at the services. One that systemd has restarted works now, but its log
+// says why it failed.
 func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(e.conf), wanted.CertificateUnits(e.conf), []string{
 		wanted.ExpireTimer, wanted.ClockTimer, wanted.QueueWatchPath, wanted.Dovecot, e.machine.PostfixInstance(), wanted.Nginx,
@@ -87,6 +93,8 @@ func (e *examiner) units(ctx context.Context) {
 	}
 }
 
+// ports looks for each port that clients or our own programs need, and for whom holds
+// it.
 func (e *examiner) ports() {
 	listeners, err := e.machine.Listeners()
 	if err != nil {
@@ -113,6 +121,8 @@ func (e *examiner) ports() {
 	e.say("ports", fine, "", "%s", strings.Join(open, " "))
 }
 
+// certificate checks the pair on disk as a client would. Whether one that is about to
+// expire is wrong depends on who renews it: ours is renewed by itself.
 func (e *examiner) certificate() {
 	paths := keyfiles.Paths(e.conf)
 	pair, err := keyfiles.ReadPair(e.machine, paths)
@@ -165,6 +175,8 @@ func (e *examiner) authority(pair *keys.Certificate) {
 	}
 }
 
+// dkim checks the key that OpenDKIM signs with; whether DNS has its public half is for
+// the command dns.
 func (e *examiner) dkim() {
 	if _, literal := e.conf.IPv4(); literal {
 		e.say("DKIM key", fine, "", "not needed: a relay at an IP address does not sign")
@@ -182,6 +194,7 @@ func (e *examiner) dkim() {
 	e.say("DKIM key", fine, "", "%s, selector %s", path, e.conf.DKIMSelector)
 }
 
+// queue counts. A long queue is a note only: mostly it is another relay that is down.
 func (e *examiner) queue(ctx context.Context) {
 	n := 0
 	err := e.machine.Postfix().Each(ctx, func(queue.Message) { n++ })
@@ -211,6 +224,7 @@ func (e *examiner) destinations() {
 	}
 }
 
+// accounts tells of an emergency brake that somebody may have forgotten to release.
 func (e *examiner) accounts() {
 	if _, err := e.machine.ReadFile(e.conf.NocreateFile); !errors.Is(err, fs.ErrNotExist) {
 		e.say("new accounts", notice, "rm "+e.conf.NocreateFile+" to allow them", "none are created: %s exists", e.conf.NocreateFile)

@@ -1,5 +1,10 @@
 // Package status looks at each part of the relay on this machine and says what is wrong
 // and what to do about it. It changes nothing.
+//
+// A finding is ok, a note (nothing is broken, but an operator wants to know) or wrong.
+// Only the last fails the command, so that it can serve as a check in monitoring. Each
+// part is looked at on its own: an error in one is a finding, and the others are still
+// examined.
 package status
 
 import (
@@ -55,6 +60,7 @@ type report struct {
 	Findings   []finding `json:"findings"`
 }
 
+// show examines and prints; the exit status says whether something is wrong.
 func show(ctx context.Context, env *command.Env, machine host.Host, asJSON bool) error {
 	conf, err := env.Config()
 	if err != nil {

@@ -47,6 +47,8 @@ func (im copying) run(ctx context.Context) error {
 	return nil
 }
 
+// copyMailboxes copies several at once. The first error stops the others after the
+// mailbox that they are at.
 func (im copying) copyMailboxes(ctx context.Context) error {
 	if err := im.machine.MakeFolder(wanted.Folder{Path: im.conf.MailboxesDir, Mode: 0o700, Owner: "vmail", Group: "vmail"}); err != nil {
 		return err

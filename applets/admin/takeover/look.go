@@ -20,6 +20,7 @@ import (
 // note is something that the operator should know before or after a takeover.
 type note struct{ about, text string }
 
+// note keeps something for the end of the output, where it is read.
 func (im *importer) note(about, format string, args ...any) {
 	im.notes = append(im.notes, note{about, fmt.Sprintf(format, args...)})
 }

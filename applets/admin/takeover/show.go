@@ -140,6 +140,7 @@ func (im display) showRun(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// showNotes prints what the operator should know, last.
 func (im display) showNotes(out io.Writer) {
 	if len(im.notes) == 0 {
 		return

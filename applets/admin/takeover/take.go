@@ -71,6 +71,7 @@ func (im taking) fail(ctx context.Context, step journal.Step, cause error) error
 	return command.WithHint(cause, "the Python relay is back and runs as before; fix the cause and try again")
 }
 
+// say prints a step before it is done: what takes long, or fails, is then the last line.
 func (im *importer) say(format string, args ...any) {
 	fmt.Fprintf(im.env.Stderr, "  "+format+"\n", args...)
 }
@@ -125,6 +126,7 @@ func (im *importer) oldUnits(ctx context.Context) ([]journal.Unit, error) {
 // privateFolder holds keys.
 var privateFolder = wanted.Folder{Path: importFolder, Mode: 0o700, Owner: "root", Group: "root"}
 
+// writeJournal replaces the journal atomically: half of one could not be undone.
 func (im *importer) writeJournal() error {
 	text, err := im.journal.Encode()
 	if err != nil {
@@ -152,6 +154,8 @@ func (im taking) keep(context.Context) error {
 	return im.machine.Sync(importFolder)
 }
 
+// writeConfig writes the converted configuration. It is noted before that it is ours, so
+// that an undo moves it away.
 func (im taking) writeConfig(context.Context) error {
 	im.say("write %s", config.DefaultPath)
 	if err := im.making(config.DefaultPath); err != nil {

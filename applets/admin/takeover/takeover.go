@@ -1,5 +1,14 @@
 // Package takeover is the command import: it takes over a relay that ran the Python
-// chatmail, in steps that a journal notes, each of which an undo takes back.
+// chatmail. (Go has its own use for the name.)
+//
+// It looks first, refuses what would end in half a relay, and then does a list of steps,
+// each noted in a journal before the next begins. Until mail is stopped, a failure
+// leaves the old relay as it was; after that, it brings it back. The same journal lets a
+// later undo restore every file and unit, whatever run has written since. Mailboxes,
+// passwords and last logins are shared by both relays and never moved.
+//
+// Below it, pythonrelay knows the old relay's files and units, and journal is what has
+// been done.
 package takeover
 
 import (
@@ -96,6 +105,7 @@ type importer struct {
 	journal    *journal.Journal // nil: nothing has begun
 }
 
+// newImporter reads from the machine itself, or from a copy of another one's files.
 func newImporter(env *command.Env, machine host.Host, opts options) *importer {
 	im := &importer{options: opts, env: env, machine: machine, source: machine.Tree, now: time.Now()}
 	if opts.from != "" {
@@ -104,6 +114,7 @@ func newImporter(env *command.Env, machine host.Host, opts options) *importer {
 	return im
 }
 
+// run decides by the journal: what has begun is finished, in its direction.
 func (im *importer) run(ctx context.Context) error {
 	if err := im.machine.RequireRoot(); err != nil {
 		return err

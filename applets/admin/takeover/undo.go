@@ -148,6 +148,7 @@ func (im undo) putBack(ctx context.Context) error {
 	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }
 
+// showUndo says what an undo would do.
 func (im undo) showUndo() {
 	out := im.env.Stdout
 	fmt.Fprintf(out, "the Python relay of %s would be restored; it was taken over at %s:\n",

@@ -35,6 +35,8 @@ func (im units) unmask(ctx context.Context) error {
 	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }
 
+// moveBack moves a file back to where it was; one that is not there has been moved back
+// already.
 func (im units) moveBack(file string) error {
 	moved := path.Join(importMoved, file)
 	there, err := im.machine.Exists(moved)

@@ -1,5 +1,8 @@
 // Package top shows what the relay does right now, from the metrics that its daemons
 // publish: it asks none of them more than a scrape does.
+//
+// Rates and quantiles are computed from two scrapes, as Prometheus would, so that
+// nothing has to be kept anywhere.
 package top
 
 import (

@@ -65,6 +65,8 @@ func (l *Locks) ToOpen() (k seal.Keys, err error) {
 	return k, seal.Unlock(k.Secret, k.Passphrase)
 }
 
+// readPassphrase takes the first line only: editors end files with a line feed, which is
+// not part of it.
 func readPassphrase(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -81,6 +83,7 @@ func readPassphrase(name string) ([]byte, error) {
 	return line, nil
 }
 
+// readKeys reads an exported key ring, armoured or not.
 func readKeys(name string) (keys seal.Ring, err error) {
 	f, err := os.Open(name)
 	if err != nil {

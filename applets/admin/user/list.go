@@ -52,6 +52,7 @@ func (u *users) list() error {
 	return table.Flush()
 }
 
+// state reads what list shows of an account: two small files, and no message.
 func (u *users) state(addr mailaddr.Address) (state, error) {
 	s := state{Address: addr.String(), State: "ok"}
 	last, err := u.mailboxes.LastLogin(addr)
@@ -97,6 +98,7 @@ func (u *users) show(ctx context.Context, addr mailaddr.Address) (d any, err err
 	return d, err
 }
 
+// details walks the whole mailbox, which takes a moment for a large one.
 func (u *users) details(ctx context.Context, addr mailaddr.Address) (any, error) {
 	state, err := u.state(addr)
 	if err != nil {

@@ -1,5 +1,8 @@
 // Package user lists, shows, blocks, deletes and creates accounts. What it does to a
-// mailbox it does with the rights of the mailboxes' owner, not with root's.
+// mailbox it does with the rights of the mailboxes' owner, not with root's: a link that
+// a daemon of that user left there leads root nowhere.
+//
+// Each change prints the command that undoes it, or says that nothing can.
 package user
 
 import (
@@ -61,6 +64,7 @@ type users struct {
 	stdin     bool
 }
 
+// run checks all addresses before it changes the first account.
 func (u *users) run(ctx context.Context, args []string) error {
 	what, args, err := command.Subcommand(args, "list", "show", "block", "unblock", "delete", "create", "password")
 	if err != nil {
@@ -115,6 +119,8 @@ func (u *users) parse(arg string) (mailaddr.Address, error) {
 	return addr, nil
 }
 
+// explain adds what to do to errors that a typing mistake, or another user than root,
+// would cause.
 func explain(err error) error {
 	if errors.Is(err, auth.ErrNoMailbox) {
 		return command.WithHint(err, "chatmaild user list shows all of them")
@@ -145,6 +151,8 @@ func (c changed) String() string {
 	return text
 }
 
+// block edits the stored password so that nothing matches it, and ends open sessions,
+// which would go on otherwise.
 func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
 	if err := u.edit(addr, auth.Block); err != nil {
 		return nil, err
@@ -188,6 +196,8 @@ func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) 
 	return changed{addr.String(), "deleted, with all its mail: that cannot be undone", ""}, nil
 }
 
+// endSessions only warns if it cannot: the account is blocked or gone already, which
+// matters more.
 func (u *users) endSessions(ctx context.Context, addr mailaddr.Address) {
 	if err := u.sessions.end(ctx, addr); err != nil {
 		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s may continue: %v\n", addr, err)
@@ -202,6 +212,8 @@ type credentials struct {
 
 func (c credentials) String() string { return c.Email + "  " + c.Password }
 
+// create makes an account outside the rules for names and limits: an operator may have a
+// postmaster.
 func (u *users) create(_ context.Context, addr mailaddr.Address) (any, error) {
 	password, stored, err := u.newPassword()
 	if err != nil {
@@ -211,6 +223,7 @@ func (u *users) create(_ context.Context, addr mailaddr.Address) (any, error) {
 	return credentials{addr.String(), password}, err
 }
 
+// password keeps a blocked account blocked, with the new password behind the block.
 func (u *users) password(ctx context.Context, addr mailaddr.Address) (any, error) {
 	password, stored, err := u.newPassword()
 	if err != nil {

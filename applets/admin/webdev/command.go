@@ -44,6 +44,8 @@ var Command = command.Command{
 	},
 }
 
+// webdev serves the pages as nginx would, and the few dynamic ones as the web daemon
+// does, so that a page is tried with everything that it links to.
 func webdev(ctx context.Context, env *command.Env, args []string, listen, start string) error {
 	cfg, err := previewConfig(env)
 	if err != nil {
