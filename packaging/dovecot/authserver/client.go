@@ -163,14 +163,14 @@ func (c *client) begin(ctx context.Context, a authproto.Auth) error {
 func (c *client) resume(ctx context.Context, id uint32, response string) error {
 	c.mu.Lock()
 	r := c.requests[id]
-	waited := r != nil && r.waits
+	late := r == nil || r.waits && !r.timer.Stop()
+	waited := !late && r.waits
 	if waited {
-		r.stop()
 		r.waits, r.timer = false, nil
 	}
 	c.mu.Unlock()
 	switch {
-	case r == nil:
+	case late:
 		return c.send(authproto.AppendFail(nil, id, authproto.Failure{Reason: "Authentication request timed out"}))
 	case !waited:
 		return fmt.Errorf("%w: CONT to a login that has its response", authproto.ErrBroken)
