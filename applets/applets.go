@@ -11,6 +11,7 @@ import (
 	"chatmaild/applets/expire"
 	"chatmaild/applets/filtermail"
 	"chatmaild/applets/lastlogin"
+	"chatmaild/applets/maillog"
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/queuewatch"
@@ -30,6 +31,7 @@ func All() []command.Command {
 		web.Command,
 		acme.Command,
 		metrics.Command,
+		maillog.Command,
 		expire.Command,
 		expire.QuotaCommand,
 		certificate.Command,

@@ -19,9 +19,9 @@ var layers = []layer{
 	{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
-			applets/filtermail applets/lastlogin applets/metadata applets/metrics applets/queuewatch applets/web
+			applets/filtermail applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/web
 			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
-			applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
+			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
 	},
 	{
@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/journal applets/lookup applets/service auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/journal applets/lookup applets/maillog/control applets/service auth/machine packaging/dovecot/dict
 			packaging/postfix/queue packaging/postfix/socketmap store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
@@ -51,7 +51,7 @@ var layers = []layer{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept applets/service/retryafter packaging packaging/peer
 			packaging/sbom store/atomicfile store/disk`,
-		pure: `applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
+		pure: `applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},

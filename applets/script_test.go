@@ -55,11 +55,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// TestWithoutConfig holds for every daemon and job: without a configuration it ends
-// with one line and the status on which systemd does not restart it.
+// TestWithoutConfig holds for every daemon and job, but that which reads none: without a
+// configuration it ends with one line and the status on which systemd does not restart it.
 func TestWithoutConfig(t *testing.T) {
 	for _, c := range All() {
-		if c.Kind == command.Admin {
+		if c.Kind == command.Admin || c.Name == "maillog" {
 			continue
 		}
 		var out, report strings.Builder

@@ -12,6 +12,7 @@ import (
 	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
 	"chatmaild/applets/admin/invite"
+	"chatmaild/applets/admin/logs"
 	"chatmaild/applets/admin/move"
 	"chatmaild/applets/admin/nocreate"
 	"chatmaild/applets/admin/proxyconfig"
@@ -38,6 +39,7 @@ func Commands() []command.Command {
 		report.Command,
 		user.Command,
 		invite.Command,
+		logs.Command,
 		nocreate.Command,
 		queue.Command,
 		dns.Command,

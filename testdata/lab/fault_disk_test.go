@@ -151,7 +151,7 @@ func (u *underway) calm(t *testing.T) {
 	if len(broken) > 0 {
 		t.Errorf("failed or started again: %v", broken)
 	}
-	if notes := u.script(t, "journalctl --quiet --grep='from=<double-bounce@' || true"); notes != "" {
+	if notes := u.script(t, `journalctl --quiet --grep="from=<$(chatmaild log 'double-bounce@`+u.relay.Domain+`')>" || true`); notes != "" {
 		t.Errorf("notes to the postmaster: %s", notes)
 	}
 }

@@ -70,7 +70,7 @@ func (f *federation) breaks(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	since := fmt.Sprintf("--since=@%d", time.Now().Unix())
 	sent := func() string {
-		log, err := f.b.Run(ctx, "journalctl", since, "--unit", PostfixUnit(), "--identifier", "postfix/smtp", "--output", "cat")
+		log, err := f.b.Run(ctx, "journalctl", since, "--identifier", "postfix/smtp", "--output", "cat")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,9 +59,13 @@ func (p *proof) proxyProtocol(t *testing.T) {
 		t.Errorf("the relay's port for proxies says %q to a stranger", got)
 	}
 	until(ctx, t, "Postfix to tell of both addresses", func() bool {
-		log := p.script(t, "journalctl --no-pager --output=cat --since=@%s --unit=%s", since, PostfixUnit())
-		return strings.Count(log, "connect from unknown["+p.outside.IPv4.String()+"]") >= 2 &&
-			strings.Count(log, "connect from unknown["+p.outside.IPv6.String()+"]") >= 2
+		log := p.script(t, "journalctl --no-pager --output=cat --since=@%s --unit=chatmaild-maillog.service", since)
+		for _, ip := range []netip.Addr{p.outside.IPv4, p.outside.IPv6} {
+			if strings.Count(log, "connect from unknown["+p.script(t, "chatmaild log %s", ip)+"]") < 2 {
+				return false
+			}
+		}
+		return true
 	})
 
 	// By the relay's name, with TLS.

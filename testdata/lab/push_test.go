@@ -255,8 +255,7 @@ func (k *pushProof) works(t *testing.T) {
 	k.waitPost(t, k.token, before)
 }
 
-// journal looks for what must not be in it. Postfix's and Dovecot's lines are
-// their own.
+// journal looks for what must not be in it.
 func (k *pushProof) journal(t *testing.T) {
 	log, err := k.relay.Journal(deadline(t, partTimeout), "--unit=chatmaild-*", "--output=cat")
 	if err != nil {

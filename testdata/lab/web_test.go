@@ -268,7 +268,7 @@ func (p *proof) nocreate(t *testing.T) {
 // webLogs looks for the browser's address wherever nginx and the web daemon write.
 func (p *proof) webLogs(t *testing.T) {
 	for _, addr := range []string{p.outside.IPv4.String(), p.outside.IPv6.String()} {
-		if found := p.script(t, `{ cat /var/log/nginx/* 2>/dev/null; journalctl --no-pager --unit=nginx --unit=chatmaild-web --output=cat; journalctl --no-pager --identifier=nginx --output=cat; } | grep -wF -e '%s' || true`, addr); found != "" {
+		if found := p.script(t, `{ cat /var/log/nginx/* 2>/dev/null; journalctl --no-pager --unit=nginx --unit=chatmaild-maillog --unit=chatmaild-web --output=cat; journalctl --no-pager --identifier=nginx --output=cat; } | grep -wF -e '%s' || true`, addr); found != "" {
 			t.Errorf("the logs tell who looked at the pages:\n%s", found)
 		}
 	}

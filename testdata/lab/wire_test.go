@@ -67,7 +67,7 @@ func (p *proof) wire(t *testing.T) {
 		}
 		t.Logf("%s: %d messages", step.name, len(now)-before)
 	}
-	if refused := p.script(t, `journalctl --no-pager --output=cat --unit='postfix*' --unit='chatmaild-filtermail-*' |
+	if refused := p.script(t, `journalctl --no-pager --output=cat --unit=chatmaild-maillog.service --unit='chatmaild-filtermail-*' |
 	grep -E 'reject: |refused' || true`); refused != "" {
 		t.Errorf("refused:\n%s", refused)
 	}

@@ -73,7 +73,7 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 	for _, s := range p.Units {
 		fmt.Fprintf(progress, "  %s %s (%s)\n", s.Verb, s.Unit, s.Why)
 		if err := do(ctx, machine, s); err != nil {
-			return command.WithHint(err, "journalctl -u %s -n 50; then fix the cause and run this again", s.Unit)
+			return command.WithHint(err, "%s; then fix the cause and run this again", wanted.Look(s.Unit))
 		}
 	}
 	return nil

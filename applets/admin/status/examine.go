@@ -77,7 +77,7 @@ func (e *examiner) units(ctx context.Context) {
 	}
 	for i, u := range units {
 		part := strings.TrimSuffix(strings.TrimPrefix(names[i], "chatmaild-"), ".service")
-		look := "journalctl -u " + names[i] + " -n 50"
+		look := wanted.Look(names[i])
 		switch {
 		case u.Load != "loaded":
 			e.say(part, trouble, "is its package installed? try: chatmaild run", "unknown to systemd (%s)", u.Load)

@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins(release))
+	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -26,6 +26,28 @@ func serverDropins(release Release) []File {
 		mail := dropin(unit, "chatmaild", "[Service]\nRestart=always\nRestartSec=1")
 		mail.Unit, mail.Absent = Postfix, unit != release.PostfixInstance()
 		files = append(files, mail)
+	}
+	return files
+}
+
+// logDropins have the servers log to the maillog daemon, whose directory they see in
+// place of journald's: there /dev/log leads. What they write to standard output, which
+// is nothing once they run, is still journald's.
+func logDropins(conf *config.Config, release Release) []File {
+	const directory = "/run/chatmaild/log"
+	var files []File
+	for _, unit := range loggedUnits {
+		f := dropin(unit, "chatmaild-log", "[Unit]\nWants="+LogSocket+"\nAfter="+LogSocket+
+			"\n[Service]\nBindReadOnlyPaths="+directory+":/run/systemd/journal")
+		switch unit {
+		case bookwormPostfix, Postfix:
+			// So does /dev/log of its chroot, where rsyslog may have a socket, too.
+			f.Content = append(f.Content, "BindReadOnlyPaths="+directory+":/var/spool/postfix/dev\n"...)
+			f.Unit, f.Absent = Postfix, unit != release.PostfixInstance()
+		case OpenDKIM:
+			f.Absent = !(view{Config: conf}).SignsDKIM()
+		}
+		files = append(files, f)
 	}
 	return files
 }

@@ -2,6 +2,7 @@ package wanted
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 // on.
 func SocketUnits() []string {
 	return []string{
+		LogSocket, "chatmaild-maillog.socket",
 		"chatmaild-auth-login.socket", "chatmaild-auth-master.socket", "chatmaild-auth-userdb.socket",
 		"chatmaild-auth-sasl.socket", "chatmaild-recipients.socket",
 		"chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
@@ -36,10 +38,23 @@ func FormerUnits() []string { return []string{"chatmaild-doveauth.socket"} }
 // ServiceUnits are the daemons that every relay has, in the order in which they start.
 func ServiceUnits() []string {
 	return []string{
+		"chatmaild-maillog.service",
 		"chatmaild-doveauth.service", "chatmaild-metadata.service", "chatmaild-lastlogin.service",
 		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", "chatmaild-web.service",
 		"chatmaild-metrics.service",
 	}
+}
+
+// loggedUnits are the servers whose lines the maillog daemon passes on.
+var loggedUnits = []string{bookwormPostfix, Postfix, Dovecot, Nginx, OpenDKIM}
+
+// Look is the command that shows what a unit logged of late. What servers log comes by
+// way of the maillog daemon, but for what keeps them from starting.
+func Look(unit string) string {
+	if slices.Contains(loggedUnits, unit) {
+		unit += " -u chatmaild-maillog"
+	}
+	return "journalctl -u " + unit + " -n 50"
 }
 
 // MailUnits are the servers that accept and hand out mail.

@@ -39,6 +39,8 @@ func TestFiles(t *testing.T) {
 		{"literal", `mail_domain = "192.0.2.7"`, "/etc/postfix/main.cf", "\nmydestination = [192.0.2.7]\n", "milter"},
 		{"host name", name, "/etc/postfix/main.cf", "\nmyhostname = chat.example.org\n", ""},
 		{"literal's host name", `mail_domain = "192.0.2.7"`, "/etc/postfix/main.cf", "\nmyhostname = 7.2.0.192.in-addr.arpa\n", ""},
+		{"log", name, "/etc/systemd/system/dovecot.service.d/chatmaild-log.conf", "\nBindReadOnlyPaths=/run/chatmaild/log:/run/systemd/journal\n", "postfix"},
+		{"log of Postfix's chroot", name, "/etc/systemd/system/postfix@-.service.d/chatmaild-log.conf", "\nBindReadOnlyPaths=/run/chatmaild/log:/var/spool/postfix/dev\n", ""},
 		{"signing", name, "/etc/postfix/master.cf", "smtpd_milters=unix:opendkim/opendkim.sock", ""},
 		{"literal is where it sends from", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "-o inet_protocols=ipv4", ""},
 		{"a name sends from anywhere", name, "/etc/postfix/master.cf", "", "inet_protocols"},
