@@ -12,7 +12,7 @@ var ErrCleartext = errors.New("not encrypted")
 var (
 	errContentType = errors.New("malformed Content-Type, or a parameter in it that may not be")
 	errBoundary    = errors.New("missing or malformed boundary")
-	errContent     = errors.New("Content field with a value that no known program writes")
+	errContent     = errors.New("a Content field with a value that no known program writes")
 )
 
 // contentType is a parsed Content-Type field (RFC 2045, section 5.1). mime's
