@@ -158,6 +158,51 @@ func TestTarpit(t *testing.T) {
 	}
 }
 
+// TestManyStrangers has messages wait for the DNS that are each of another domain. Those of
+// a known domain wait for nobody, though its key is not in the cache any more; those of an
+// unknown one are deferred meanwhile.
+func TestManyStrangers(t *testing.T) {
+	const strangers = 20
+	synctest.Test(t, func(t *testing.T) {
+		p := &tarpit{zone: newZone()}
+		p.ttl = 0
+		v := dkim.New(dkim.Options{Lookup: p.lookup, Now: time.Now, MaxStrangers: strangers})
+		honest := signed(t, message, "rsa", nil)
+		if got := why(verify(v, honest, 100)); got != "valid" {
+			t.Fatal(got)
+		}
+		var all sync.WaitGroup
+		for i := range 10 * strangers {
+			d := fmt.Sprint("d", i, ".tarpit.test")
+			header, body := cut(edit(t, honest, "d=alice.test", "d="+d))
+			all.Go(func() {
+				m := v.Begin([]byte(header), d)
+				defer m.Close()
+				_, _ = m.Write([]byte(body))
+				if got := why(m.Verify()); got != "unknown" {
+					t.Errorf("hostile: %s", got)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := p.held.Load(); n != strangers {
+			t.Errorf("%d look-ups for strangers, want %d", n, strangers)
+		}
+		start := time.Now()
+		if got := why(verify(v, honest, 100)); got != "valid" || time.Since(start) != 0 {
+			t.Errorf("a known domain: %s after %v", got, time.Since(start))
+		}
+		header, body := cut(edit(t, honest, "d=alice.test", "d=mallory.test"))
+		m := v.Begin([]byte(header), "mallory.test")
+		defer m.Close()
+		_, _ = m.Write([]byte(body))
+		if got := why(m.Verify()); got != "unknown" || time.Since(start) != 0 {
+			t.Errorf("an unknown domain: %s after %v", got, time.Since(start))
+		}
+		all.Wait()
+	})
+}
+
 // TestNobodyWaits holds that a look-up ends with the last message that wants it.
 func TestNobodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -163,7 +163,7 @@ func restFor(ctx context.Context, d time.Duration) {
 }
 
 // tarpit has the hostile machine send mail whose keys are at a name server that never
-// answers, of a few domains and with a new selector each time, a message a second on each
+// answers, of two domains and with a new selector each time, a message a second on each
 // of its connections.
 func (s *stall) tarpit(t *testing.T) {
 	s.lab.Zone.SetMute(tarpit)
@@ -172,11 +172,12 @@ func (s *stall) tarpit(t *testing.T) {
 	s.beside(t, "a name server that never answers", crowded, func(ctx context.Context, n int) {
 		c, err := s.connect(ctx, s.hostile)
 		if err != nil {
+			restFor(ctx, time.Second)
 			return
 		}
 		defer c.Close()
 		defer context.AfterFunc(ctx, func() { c.Close() })()
-		domain := fmt.Sprintf("d%d.%s", n%3, tarpit)
+		domain := fmt.Sprintf("d%d.%s", n%2, tarpit)
 		mail := encryptedFrom(t, "m@"+domain)
 		for i := 0; ctx.Err() == nil; i++ {
 			text := s.signer.sign(t, mail, func(o *dkim.SignOptions) {
