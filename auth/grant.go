@@ -30,7 +30,7 @@ const (
 	grantSkew = 5 * time.Minute // of a clock that was set back
 )
 
-// MaxGranted is how long the secret of a grant may be, in octets.
+// MaxGranted is how long the secret of a grant may be, in bytes.
 const MaxGranted = MaxPassword - grantTime - grantCode
 
 // minGranted keeps anybody from passing off a short password as a grant's secret.
@@ -39,7 +39,7 @@ const minGranted = 16
 // Grant makes a password out of secret that lets address in under Invite.
 func Grant(key []byte, address, secret string, now time.Time) (password string, err error) {
 	if len(key) == 0 || len(secret) < minGranted || len(secret) > MaxGranted {
-		return "", fmt.Errorf("a grant needs a key, and a secret of %d to %d octets", minGranted, MaxGranted)
+		return "", fmt.Errorf("a grant needs a key, and a secret of %d to %d bytes", minGranted, MaxGranted)
 	}
 	at := strconv.FormatInt(now.Unix(), 36)
 	password = secret + strings.Repeat("0", max(0, grantTime-len(at))) + at

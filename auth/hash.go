@@ -14,7 +14,7 @@ const blfCrypt = "{BLF-CRYPT}"
 // blocked stands before the stored password of a blocked account.
 const blocked = "!"
 
-// maxStored bounds a stored password, in octets. The longest of Dovecot's own
+// maxStored bounds a stored password, in bytes. The longest of Dovecot's own
 // schemes (SCRAM-SHA-256, PBKDF2) have about 200.
 const maxStored = 512
 
@@ -25,7 +25,7 @@ var errStored = errors.New("it is not of the form {SCHEME}hash")
 // crypt(3) reads alike. Cost is the binary logarithm of its rounds.
 func Hash(password string, cost int) (string, error) {
 	if len(password) > MaxPassword {
-		return "", fmt.Errorf("the password has more than %d octets", MaxPassword)
+		return "", fmt.Errorf("the password has more than %d bytes", MaxPassword)
 	}
 	h, err := bcrypt.GenerateFromPassword([]byte(password), cost)
 	if err != nil {

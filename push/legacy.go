@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// MaxLegacySize bounds a metadata.json that is read, in octets.
+// MaxLegacySize bounds a metadata.json that is read, in bytes.
 const MaxLegacySize = 1 << 20
 
 // DecodeLegacy reads the tokens from the metadata.json that the Python relay kept in

@@ -5,7 +5,7 @@ import "time"
 const (
 	// MaxRetryAge is how long after its first try a notification is given up.
 	MaxRetryAge = 5 * time.Hour
-	// MaxQueued bounds the queue, in entries. Each takes some 60 octets on the disk,
+	// MaxQueued bounds the queue, in entries. Each takes some 60 bytes on the disk,
 	// beside its token, and 40 in memory.
 	MaxQueued = 1_000_000
 )

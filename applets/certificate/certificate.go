@@ -40,7 +40,7 @@ var Command = command.Command{
 	},
 }
 
-// reload has the servers that run take the certificate anew, once it
+// reload has the servers that run take the certificate again, once it
 // and its key can serve. A pair that cannot would stop them all from working;
 // they keep the one that they have.
 func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {

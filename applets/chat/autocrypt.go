@@ -29,7 +29,7 @@ func autocrypt(addr string, c *Cert, gossip bool) string {
 // invalid, unless its name begins with an underscore.
 func parseAutocrypt(value string) (addr string, c *Cert, err error) {
 	if len(value) > 2*maxCert {
-		return "", nil, fmt.Errorf("an Autocrypt field of %d octets", len(value))
+		return "", nil, fmt.Errorf("an Autocrypt field of %d bytes", len(value))
 	}
 	var data string
 	for attribute := range strings.SplitSeq(value, ";") {

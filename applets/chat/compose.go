@@ -16,7 +16,7 @@ type Self struct {
 	Name string // shown to others; may be empty
 	Key  *Key
 
-	// MaxText is how many octets a message that is opened may unpack to; 0 is
+	// MaxText is how many bytes a message that is opened may unpack to; 0 is
 	// enough for all that relays let pass.
 	MaxText int64
 }

@@ -12,7 +12,7 @@ const (
 	inviteURL  = "https://i.delta.chat/#"
 	inviteCode = "OPENPGP4FPR:" // the older form, in QR codes
 
-	maxInvite     = 4096 // octets of a link
+	maxInvite     = 4096 // bytes of a link
 	maxInviteName = 25   // characters of a name in a link, as in the client
 )
 

@@ -110,7 +110,7 @@ func (i *Inviter) mark(m *Message) {
 	}
 }
 
-// handshake is a step to somebody whose key is known. The key is in it, so that
+// handshake is a step to someone whose key is known. The key is in it, so that
 // the reader sees whom it was meant for.
 func handshake(step string, now time.Time, addr string, cert *Cert) *Message {
 	m := &Message{

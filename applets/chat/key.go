@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxCert   = 64 << 10 // octets of a public key; those of clients have less than 1 KiB
+	maxCert   = 64 << 10 // bytes of a public key; those of clients have less than 1 KiB
 	maxRelays = 5        // addresses that a key names, as in the client (MAX_RELAYS)
 
 	// relaysNotation is where a key names the addresses of its owner.
@@ -25,7 +25,7 @@ const (
 // A Key is the private key of an account: it signs, and it decrypts.
 type Key struct{ entity *openpgp.Entity }
 
-// A Cert is somebody's public key, with the signatures that hold it together.
+// A Cert is someone's public key, with the signatures that hold it together.
 type Cert struct{ entity *openpgp.Entity }
 
 // GenerateKey makes a key as the client does: version 4, Ed25519 to sign,
@@ -86,7 +86,7 @@ func (k *Key) Cert() *Cert { return &Cert{k.entity} }
 // together and that one can encrypt to it.
 func ParseCert(octets []byte) (*Cert, error) {
 	if len(octets) > maxCert {
-		return nil, fmt.Errorf("a public key of %d octets", len(octets))
+		return nil, fmt.Errorf("a public key of %d bytes", len(octets))
 	}
 	entity, err := openpgp.ReadEntity(packet.NewReader(bytes.NewReader(octets)))
 	if err != nil {

@@ -32,7 +32,7 @@ type lock struct {
 // seal returns the armored message. It differs from the library's own function
 // in what clients do for privacy: no key is named, and yet the signature says
 // whom it is meant for (RFC 9580, section 5.2.3.36), so that nobody can pass it
-// on as meant for somebody else.
+// on as meant for someone else.
 func (l *lock) seal(plain []byte, now time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	armored, err := armor.Encode(&out, armorType, nil)

@@ -18,7 +18,7 @@ import (
 const (
 	maxSessionKeys = 1000     // recipients of one message
 	maxSignatures  = 8        // more are not looked at
-	maxText        = 48 << 20 // octets that a message unpacks to
+	maxText        = 48 << 20 // bytes that a message unpacks to
 )
 
 var (
@@ -33,7 +33,7 @@ type unsealed struct {
 	secret     string // which of the secrets opened it; "" if our key did
 }
 
-// unseal decrypts an armored message of at most so many octets, with our key or
+// unseal decrypts an armored message of at most so many bytes, with our key or
 // one of the secrets. Whether the signatures are good signedBy says, for the key of
 // the sender is inside.
 func (s *Self) unseal(armored io.Reader, size int64, secrets []string) (*unsealed, error) {
@@ -158,7 +158,7 @@ func cheapSecret(octets []byte) error {
 	return nil
 }
 
-// read takes the packets inside: the text, at most limit octets of it, perhaps
+// read takes the packets inside: the text, at most limit bytes of it, perhaps
 // compressed, and the signatures.
 func (u *unsealed) read(packets *packet.Reader, limit int64) error {
 	for depth := 0; ; {

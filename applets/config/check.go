@@ -14,8 +14,8 @@ import (
 
 // Bounds that come from elsewhere.
 const (
-	maxLocalPart = 64 // octets; RFC 5321 §4.5.3.1.1
-	maxPassword  = 72 // octets; bcrypt reads no more
+	maxLocalPart = 64 // bytes; RFC 5321 §4.5.3.1.1
+	maxPassword  = 72 // bytes; bcrypt reads no more
 	maxDomain    = 253
 	maxLabel     = 63
 

@@ -17,7 +17,7 @@ import (
 // says otherwise.
 const DefaultPath = "/etc/chatmail/chatmail.toml"
 
-// Config is the configuration of a relay. Ports, sockets and folders come from
+// Config is the configuration of a relay. Ports, sockets and directories come from
 // here alone, so that two relays' applets can run side by side.
 type Config struct {
 	MailDomain string `toml:"mail_domain"`
@@ -194,7 +194,7 @@ func SelfSigned(domain string) bool {
 	return err == nil || strings.HasPrefix(domain, "_")
 }
 
-// ExternalTLS returns the paths of certificate and key that somebody else keeps.
+// ExternalTLS returns the paths of certificate and key that someone else keeps.
 func (c *Config) ExternalTLS() (cert, key string, ok bool) {
 	paths := strings.Fields(c.TLSExternalCertAndKey)
 	if len(paths) != 2 {
@@ -213,7 +213,7 @@ func (c *Config) ACME() bool {
 	return !external && !c.SelfSigned()
 }
 
-// ACMEDir is the folder that the acme daemon owns.
+// ACMEDir is the directory that the acme daemon owns.
 func (c *Config) ACMEDir() string {
 	return filepath.Join(c.StateDir, "acme")
 }
@@ -229,7 +229,7 @@ func (c *Config) Socket(name string) string {
 	return filepath.Join(c.RuntimeDir, name+".socket")
 }
 
-// MetricsSocket is where the daemon called name tells its metrics. The folder is
+// MetricsSocket is where the daemon called name tells its metrics. The directory is
 // its own: the daemons have different users.
 func (c *Config) MetricsSocket(name string) string {
 	return filepath.Join(c.RuntimeDir, name, "metrics.socket")
@@ -247,13 +247,13 @@ func (c *Config) TellingDaemons() []string {
 	return names
 }
 
-// InvitesDir is the folder of the invite tokens. The web daemon owns it; doveauth
+// InvitesDir is the directory of the invite tokens. The web daemon owns it; doveauth
 // reads in it the key by which it knows what /new handed out.
 func (c *Config) InvitesDir() string {
 	return filepath.Join(c.StateDir, "invites")
 }
 
-// EchobotDir is the folder that the echobot daemon owns.
+// EchobotDir is the directory that the echobot daemon owns.
 func (c *Config) EchobotDir() string {
 	return filepath.Join(c.StateDir, "echobot")
 }
@@ -267,7 +267,7 @@ func (c *Config) EchobotIdentity() string {
 // EchobotAddress is the echo bot's address. Package auth reserves the name.
 func (c *Config) EchobotAddress() string { return "echo@" + c.AddressDomain() }
 
-// EchobotMailbox is the folder of the echo bot's mail.
+// EchobotMailbox is the directory of the echo bot's mail.
 func (c *Config) EchobotMailbox() string {
 	return filepath.Join(c.MailboxesDir, c.EchobotAddress())
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Size is a number of octets. In the file it is an integer, or a string with the
+// Size is a number of bytes. In the file it is an integer, or a string with the
 // unit K, M, G or T, which are powers of 1024.
 type Size int64
 
@@ -21,12 +21,12 @@ func (s *Size) UnmarshalTOML(v any) error {
 		*s = n
 		return err
 	default:
-		return fmt.Errorf("%v: want a size such as \"500M\", \"1G\" or a number of octets", v)
+		return fmt.Errorf("%v: want a size such as \"500M\", \"1G\" or a number of bytes", v)
 	}
 }
 
 func parseSize(text string) (Size, error) {
-	bad := fmt.Errorf("%q: want a size such as \"500M\", \"1G\" or a number of octets", text)
+	bad := fmt.Errorf("%q: want a size such as \"500M\", \"1G\" or a number of bytes", text)
 	digits := strings.TrimRight(text, "KMGT")
 	unit := text[len(digits):]
 	shift, ok := map[string]uint{"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[unit]
@@ -47,7 +47,7 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// Megabytes returns the size in units of 2^20 octets, rounded down but not to 0.
+// Megabytes returns the size in units of 2^20 bytes, rounded down but not to 0.
 func (s Size) Megabytes() int64 {
 	return max(int64(s)>>20, 1)
 }

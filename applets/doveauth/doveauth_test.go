@@ -26,7 +26,7 @@ import (
 	"chatmaild/store/maildir"
 )
 
-// accountFixture is what doveauth is made of, in a temporary folder.
+// accountFixture is what doveauth is made of, in a temporary directory.
 type accountFixture struct {
 	*handler
 	cfg    *config.Config

@@ -43,7 +43,7 @@ func buildTime() time.Time {
 	return built
 }
 
-// checkClock stops a run whose clock cannot be right. trusted says that somebody
+// checkClock stops a run whose clock cannot be right. trusted says that someone
 // looked at it: then the time of the last run does not matter, the build's does.
 func checkClock(now time.Time, last runStamp, trusted bool) error {
 	var stamp stampJSON

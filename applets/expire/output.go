@@ -15,7 +15,7 @@ var whatExpires = map[expire.Reason]string{
 	expire.Old:      "old messages",
 	expire.Large:    "large messages",
 	expire.Inactive: "inactive mailboxes",
-	expire.Empty:    "empty folders",
+	expire.Empty:    "empty directories",
 }
 
 // print writes the result. A real run tells it to a person or a program that

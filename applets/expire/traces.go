@@ -15,7 +15,7 @@ const traceTimeout = 10 * time.Second
 
 // traces are what is left of a mailbox elsewhere: push tokens, which the metadata
 // daemon keeps. It looks for those of mailboxes that are gone once an hour; before
-// that, somebody could have made an account of the same name, with the old one's
+// that, someone could have made an account of the same name, with the old one's
 // devices.
 type traces struct {
 	socket string

@@ -33,7 +33,7 @@ func NewMetrics(set *metric.Set, direction string) *Metrics {
 		direction: direction,
 		messages:  set.Counter("chatmaild_filter_messages_total", "Messages that the filters answered, by what became of them", way, result),
 		refused:   set.Counter("chatmaild_filter_refused_total", "Messages that the filters' policy refused", way, reason),
-		received:  set.Counter("chatmaild_filter_received_bytes_total", "Octets of messages that the filters read", way).At(direction),
+		received:  set.Counter("chatmaild_filter_received_bytes_total", "Bytes of messages that the filters read", way).At(direction),
 		check: set.Histogram("chatmaild_filter_check_seconds", "Time that a filter spent on checking a message, without waiting for anyone",
 			metric.Latency(), way).At(direction),
 		queue: set.Histogram("chatmaild_filter_queue_seconds", "Time that the queue behind the filter took for a message",

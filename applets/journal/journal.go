@@ -16,7 +16,7 @@ import (
 // Bounds of one Read. What is beyond maxEntries is for the next.
 const (
 	maxEntries = 200_000
-	maxLine    = 256 << 10 // octets; journald cuts a message at 48 KiB
+	maxLine    = 256 << 10 // bytes; journald cuts a message at 48 KiB
 )
 
 // Mail selects what was logged by syslog(3)'s facility of that name.

@@ -23,7 +23,7 @@ const (
 	attempts   = 2        // at each server
 	maxServers = 3        // as resolv.conf(5)
 	maxAliases = 8        // a chain of CNAMEs
-	maxConfig  = 64 << 10 // octets of resolv.conf
+	maxConfig  = 64 << 10 // bytes of resolv.conf
 )
 
 // System is the machine's resolvers. It is safe for concurrent use.

@@ -181,7 +181,7 @@ func (v *Value) Add(n float64) {
 	addFloat(&v.bits, n)
 }
 
-// Set sets the value: of a gauge, or of a counter that somebody else counts.
+// Set sets the value: of a gauge, or of a counter that someone else counts.
 func (v *Value) Set(n float64) {
 	if v != nil {
 		v.bits.Store(math.Float64bits(n))

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// maxText bounds what is read from one daemon, in octets.
+// maxText bounds what is read from one daemon, in bytes.
 const maxText = 1 << 20
 
 // Read reads families in Prometheus's text format, as [Set] and [Format.Write]
@@ -50,7 +50,7 @@ func Read(r io.Reader) ([]Family, error) {
 		return nil, fmt.Errorf("reading metrics: %w", err)
 	}
 	if limited.N == 0 {
-		return nil, fmt.Errorf("reading metrics: more than %d octets", maxText)
+		return nil, fmt.Errorf("reading metrics: more than %d bytes", maxText)
 	}
 	end()
 	return all, nil

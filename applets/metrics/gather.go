@@ -68,7 +68,7 @@ func (g *gatherer) all(ctx context.Context) []metric.Family {
 	return all
 }
 
-// forEverybody returns the public metrics, which are read anew now and then.
+// forEverybody returns the public metrics, which are read again now and then.
 func (g *gatherer) forEverybody(ctx context.Context, now time.Time) ([]metric.Family, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 // Bounds of a connection. The other side is nginx, over a unix socket.
 const (
 	maxConnections = 1024
-	maxHeader      = 8 << 10 // octets
+	maxHeader      = 8 << 10 // bytes
 	ioTimeout      = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 )

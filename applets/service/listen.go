@@ -117,7 +117,7 @@ func listen(a Address) (net.Listener, error) {
 }
 
 // listenUnix makes a unix socket. One left behind by a process that is gone is
-// replaced; one that somebody answers is not.
+// replaced; one that someone answers is not.
 func listenUnix(a Address) (net.Listener, error) {
 	if c, err := net.Dial("unix", a.Addr); err == nil {
 		c.Close()
@@ -132,7 +132,7 @@ func listenUnix(a Address) (net.Listener, error) {
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(a.Addr), 0o755); err != nil {
-		return nil, fmt.Errorf("making the socket's folder: %w", err)
+		return nil, fmt.Errorf("making the socket's directory: %w", err)
 	}
 	l, err := net.Listen("unix", a.Addr)
 	if err != nil {

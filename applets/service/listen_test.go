@@ -121,7 +121,7 @@ func TestHeld(t *testing.T) {
 	}{
 		{Loopback(port.Addr().(*net.TCPAddr).Port), "cannot listen on " + port.Addr().String() + ": another program holds the port"},
 		{Unix(path), "cannot listen on " + path + ": another program holds the socket"},
-		{Unix("/proc/none/s"), "making the socket's folder: "},
+		{Unix("/proc/none/s"), "making the socket's directory: "},
 		{Unix(filepath.Join(t.TempDir(), strings.Repeat("x", 120))), "cannot listen: "},
 	} {
 		l, err := listen(test.address)

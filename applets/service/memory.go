@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A daemon that has allocated more than busyAlloc octets within restInterval is at work;
+// A daemon that has allocated more than busyAlloc bytes within restInterval is at work;
 // when it no longer is, it gives its memory back.
 const (
 	restInterval = 10 * time.Second
@@ -14,7 +14,7 @@ const (
 )
 
 // rest calls free after each time of work, until ctx is done. allocated is how many
-// octets were ever taken from the heap. By itself the runtime keeps what work took for
+// bytes were ever taken from the heap. By itself the runtime keeps what work took for
 // long: the next collection may be minutes away, and what it frees goes back at leisure.
 func rest(ctx context.Context, allocated func() uint64, free func()) {
 	tick := time.NewTicker(restInterval)

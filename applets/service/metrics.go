@@ -45,7 +45,7 @@ func NewMetrics(name string, now time.Time) *metric.Set {
 }
 
 // residentMemory reads /proc/self/statm, proportionalMemory smaps_rollup (proc(5)),
-// both in octets.
+// both in bytes.
 func residentMemory() float64 {
 	fields := strings.Fields(readSmall("/proc/self/statm"))
 	if len(fields) < 2 {
@@ -90,7 +90,7 @@ func openFiles() float64 {
 	if err != nil {
 		return metric.Unknown
 	}
-	return float64(len(names) - 1) // without that of reading the folder
+	return float64(len(names) - 1) // without that of reading the directory
 }
 
 // tellMetrics serves the daemon's metrics until ctx is done. A daemon that cannot

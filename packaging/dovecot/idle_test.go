@@ -83,7 +83,7 @@ func TestHibernates(t *testing.T) {
 	}
 }
 
-// TestLooksAgain delivers a message that leaves the folder's time as it was at the
+// TestLooksAgain delivers a message that leaves the directory's time as it was at the
 // look before, as one does that comes in the same tick of the kernel's clock.
 // Dovecot does not see it then; preloaded it looks again, in IDLE and after one
 // that began later.

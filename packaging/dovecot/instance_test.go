@@ -21,7 +21,7 @@ type instance struct {
 	mails  int
 }
 
-// start runs Dovecot in a folder of its own, with library preloaded into imap.
+// start runs Dovecot in a directory of its own, with library preloaded into imap.
 func start(t *testing.T, library string) *instance {
 	t.Helper()
 	dovecot, err := exec.LookPath("dovecot")
@@ -32,7 +32,7 @@ func start(t *testing.T, library string) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir: a socket's path may have 107 octets, and nobody must get in.
+	// Not t.TempDir: a socket's path may have 107 bytes, and nobody must get in.
 	folder, err := os.MkdirTemp("", "dovecot")
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func (d *instance) deliver(t *testing.T, user string) {
 	}
 }
 
-// deliverUnseen delivers and gives the folder the time back that it had.
+// deliverUnseen delivers and gives the directory the time back that it had.
 func (d *instance) deliverUnseen(t *testing.T, user string) {
 	t.Helper()
 	folder := filepath.Join(d.folder, "mail", user, "new")
@@ -167,9 +167,9 @@ func (d *instance) deliverUnseen(t *testing.T, user string) {
 	}
 }
 
-// waitsForLock delivers to a session in IDLE while somebody else has locked the
+// waitsForLock delivers to a session in IDLE while someone else has locked the
 // mailbox, until it waits for that; then the lock is gone, and the session deletes
-// the mail, as Delta Chat does, and idles anew.
+// the mail, as Delta Chat does, and idles again.
 func (d *instance) waitsForLock(t *testing.T, c *client) {
 	t.Helper()
 	imap := d.imapProcess(t)

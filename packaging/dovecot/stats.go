@@ -23,7 +23,7 @@ type Stat struct {
 
 // Bounds of an answer.
 const (
-	maxLine  = 64 << 10 // octets
+	maxLine  = 64 << 10 // bytes
 	maxLines = 1000
 )
 

@@ -22,7 +22,7 @@ import (
 // Bounds of the connections to one service.
 const (
 	maxConns    = 32      // an HTTP/2 service sees two or three
-	maxBody     = 4 << 10 // octets of an answer that are read
+	maxBody     = 4 << 10 // bytes of an answer that are read
 	maxHeader   = 16 << 10
 	dialTimeout = 10 * time.Second
 	idleTimeout = 90 * time.Second

@@ -19,7 +19,7 @@ import (
 func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) error) (err error) {
 	dir, err := safefs.OpenDir(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("opening a folder: %w", err)
+		return fmt.Errorf("opening a directory: %w", err)
 	}
 	defer dir.Close()
 	base := filepath.Base(path)
@@ -51,7 +51,7 @@ func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) er
 		return fmt.Errorf("putting a new file in place: %w", err)
 	}
 	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("writing a folder: %w", err)
+		return fmt.Errorf("writing a directory: %w", err)
 	}
 	return nil
 }
@@ -85,11 +85,11 @@ func Fill(f *os.File, data []byte, perm fs.FileMode) error {
 func SyncDir(dir string) error {
 	d, err := safefs.OpenDir(dir)
 	if err != nil {
-		return fmt.Errorf("opening a folder: %w", err)
+		return fmt.Errorf("opening a directory: %w", err)
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil {
-		return fmt.Errorf("writing a folder: %w", err)
+		return fmt.Errorf("writing a directory: %w", err)
 	}
 	return nil
 }

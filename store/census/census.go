@@ -1,9 +1,9 @@
 // Package census keeps count of the mailboxes without looking for them when it is
-// asked: it reads the names in their folder once, has the kernel tell of every
-// mailbox that comes or goes (inotify(7)), and counts anew once an hour.
+// asked: it reads the names in their directory once, has the kernel tell of every
+// mailbox that comes or goes (inotify(7)), and counts again once an hour.
 //
 // The count is exact but for a mailbox that came or went during a count; then it
-// counts again, three times at most. A folder without a password file counts as a
+// counts again, three times at most. A directory without a password file counts as a
 // mailbox until the daily expiry removes it.
 package census
 
@@ -37,7 +37,7 @@ type Counts struct {
 	Known      bool // the first count is done
 }
 
-// Census counts the mailboxes of a domain in a folder.
+// Census counts the mailboxes of a domain in a directory.
 type Census struct {
 	dir, suffix string
 

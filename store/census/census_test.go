@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// start counts a folder until the test ends.
+// start counts a directory until the test ends.
 func start(t *testing.T, dir string) *Census {
 	t.Helper()
 	c := New(dir, "x.test")

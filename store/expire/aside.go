@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asideName is the folder in which mailboxes lie while they are removed. It is on
+// asideName is the directory in which mailboxes lie while they are removed. It is on
 // the store's file system, so that a rename gets them there whole, and its name
 // cannot be an address.
 const asideName = ".removing"
 
-// mergeFile marks a folder set aside whose messages belong to the mailbox that is
+// mergeFile marks a directory set aside whose messages belong to the mailbox that is
 // in its place now.
 const mergeFile = ".merge"
 
@@ -50,7 +50,7 @@ func (s *Store) Deleter(plan Plan, faults *maildir.Faults) (*Deleter, error) {
 	return r, nil
 }
 
-// ownAs gives d, which root may have made, to the owner of another folder.
+// ownAs gives d, which root may have made, to the owner of another directory.
 func ownAs(d, other maildir.Dir) error {
 	if unix.Geteuid() != 0 {
 		return nil
@@ -121,8 +121,8 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 }
 
 // putBack returns a mailbox to its place, if that is free. If Dovecot made a
-// folder there meanwhile for the session whose login has just been seen, the two
-// change places, and the messages that came into it move over. If the folder is
+// directory there meanwhile for the session whose login has just been seen, the two
+// change places, and the messages that came into it move over. If the directory is
 // a new account already, with a password, it is whole and stays: back is false.
 func (r *Deleter) putBack(old maildir.Dir, name string) (back bool, err error) {
 	err = move(r.aside, r.top, name)
@@ -150,8 +150,8 @@ func (r *Deleter) putBack(old maildir.Dir, name string) (back bool, err error) {
 	return true, r.merge(now, name)
 }
 
-// merge moves the messages of a folder set aside to the mailbox in its place, and
-// removes the folder.
+// merge moves the messages of a directory set aside to the mailbox in its place, and
+// removes the directory.
 func (r *Deleter) merge(from maildir.Dir, name string) error {
 	to, err := r.top.Open(name)
 	if err == nil {
@@ -168,7 +168,7 @@ func (r *Deleter) merge(from maildir.Dir, name string) error {
 	return err
 }
 
-// mergeMessages moves the messages of one folder to that of another mailbox, to
+// mergeMessages moves the messages of one directory to that of another mailbox, to
 // which they are then new.
 func mergeMessages(from, to maildir.Dir, in string) error {
 	src, err := from.Open(in)
@@ -214,7 +214,7 @@ func (r *Deleter) remove(name string) (Tally, error) {
 	return files, err
 }
 
-// move renames name from one folder to another, over nothing.
+// move renames name from one directory to another, over nothing.
 func move(from, to maildir.Dir, name string) error {
 	return unix.Renameat2(from.FD, name, to.FD, name, unix.RENAME_NOREPLACE)
 }

@@ -74,7 +74,7 @@ func TestLoginBeforeRemoval(t *testing.T) {
 	}
 }
 
-// TestLoginAndDelivery: Dovecot made the folder anew for the session, and a
+// TestLoginAndDelivery: Dovecot made the directory again for the session, and a
 // message came into it, before the old mailbox was put back.
 func TestLoginAndDelivery(t *testing.T) {
 	s, d, _ := inactive(t)
@@ -210,7 +210,7 @@ func TestSwappedFolders(t *testing.T) {
 		}
 	}()
 	for i := range 200 {
-		// A file of the victim's name in the real folder makes the deletion likely.
+		// A file of the victim's name in the real directory makes the deletion likely.
 		_ = os.WriteFile(s.path(addr, "cur", filepath.Base(victim)), nil, 0o644)
 		s.must(os.Chtimes(victim, now.AddDate(0, 0, -30), now.AddDate(0, 0, -30)))
 		s.expire(i%2 == 0)
@@ -225,7 +225,7 @@ func TestSwappedFolders(t *testing.T) {
 // asNobody is what an ordinary user's child process runs of this test binary.
 const asNobody = "EXPIRE_TEST_STORE"
 
-// TestPermissions: folders that may not be read are counted, named once, and the
+// TestPermissions: directories that may not be read are counted, named once, and the
 // rest goes on.
 func TestPermissions(t *testing.T) {
 	if dir := os.Getenv(asNobody); dir != "" {
@@ -235,7 +235,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("deleted %d, want the one that may be deleted", got)
 		}
 		want := map[string]int64{
-			"opening a folder: permission denied": 2, "opening a mailbox: permission denied": 1,
+			"opening a directory: permission denied": 2, "opening a mailbox: permission denied": 1,
 			"deleting a message: permission denied": 1, "removing the old quota sum: permission denied": 0,
 		}
 		for _, k := range faults.Kinds() {
@@ -265,7 +265,7 @@ func TestPermissions(t *testing.T) {
 	})
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPermissions$")
 	if os.Geteuid() == 0 {
-		// Root may do anything: let somebody else try.
+		// Root may do anything: let someone else try.
 		const nobody = 65534
 		s.must(filepath.Walk(filepath.Dir(s.dir), func(path string, _ os.FileInfo, err error) error {
 			return errors.Join(err, os.Lchown(path, nobody, nobody))

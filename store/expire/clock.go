@@ -8,7 +8,7 @@ import (
 const layout = "2006-01-02 15:04 MST"
 
 // MaxGap is how long after the last run a run still believes the clock. A relay
-// that was off for longer has somebody who can say that the clock is right.
+// that was off for longer has someone who can say that the clock is right.
 const MaxGap = 7 * day
 
 // MaxSet is by how much the clock may be set ahead between two runs: what then goes

@@ -20,16 +20,16 @@
 // # Beside a live Dovecot
 //
 // Dovecot expects that other programs delete messages: unlink is all it takes,
-// and its next look at the folder finds the message expunged. UIDs and UIDVALIDITY
-// live in dovecot-uidlist, and with the index in dovecot.index; a folder whose
+// and its next look at the directory finds the message expunged. UIDs and UIDVALIDITY
+// live in dovecot-uidlist, and with the index in dovecot.index; a directory whose
 // uidlist is lost gets a new UIDVALIDITY, and its clients lose mail
-// (github.com/chatmail/relay/issues/374). So neither these nor the folders
+// (github.com/chatmail/relay/issues/374). So neither these nor the directories
 // themselves are ever touched, and no file is renamed. What Dovecot renames
 // while a walk looks at it is met at the next run.
 //
 // With "quota = maildir" Dovecot's sum is in maildirsize, which is removed after
-// the last message of a mailbox, so that Dovecot counts anew. It does not write a
-// sum if a folder changed while it counted, to the second; one that is too high
+// the last message of a mailbox, so that Dovecot counts again. It does not write a
+// sum if a directory changed while it counted, to the second; one that is too high
 // all the same is counted again before it refuses anything. With "quota = count"
 // the sum follows from the index by itself, but Dovecot 2.3.19 then tells clients
 // "Internal quota calculation error" when two sessions count at once.
@@ -40,9 +40,9 @@
 //
 // # What cannot happen
 //
-// Every step is relative to an open folder, by one name, without following
+// Every step is relative to an open directory, by one name, without following
 // links (openat(2), O_NOFOLLOW), so that nothing outside of the store is
 // reached whatever is renamed meanwhile. A time that cannot be true deletes
-// nothing; see Plan and CheckClock. Memory does not grow with the store: folders
+// nothing; see Plan and CheckClock. Memory does not grow with the store: directories
 // are read in pieces, by a bounded number of workers.
 package expire

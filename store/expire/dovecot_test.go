@@ -124,7 +124,7 @@ func startDovecot(t *testing.T) *dovecot {
 	}
 }
 
-// quotaOf is what doveadm says, in octets rounded to KiB, and messages.
+// quotaOf is what doveadm says, in bytes rounded to KiB, and messages.
 func (d *dovecot) quotaOf(addr string) (kib, messages int64) {
 	d.Helper()
 	out, err := exec.Command("doveadm", "-c", filepath.Join(d.base, "dovecot.conf"), "-f", "tab", "quota", "get", "-u", addr).CombinedOutput()

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Store is the folder of all mailboxes.
+// Store is the directory of all mailboxes.
 type Store struct{ top maildir.Dir }
 
-// Open opens the folder at path. An error that is fs.ErrNotExist says that there
+// Open opens the directory at path. An error that is fs.ErrNotExist says that there
 // is none.
 func Open(path string) (*Store, error) {
 	top, err := maildir.OpenDir(path)
@@ -21,7 +21,7 @@ func Open(path string) (*Store, error) {
 	return &Store{top}, nil
 }
 
-// Close closes the folder.
+// Close closes the directory.
 func (s *Store) Close() { s.top.Close() }
 
 // Count returns how many mailboxes a walk will visit.
@@ -31,7 +31,7 @@ func (s *Store) Count() int64 {
 	return n
 }
 
-// Tally is a number of files and their octets on the disk.
+// Tally is a number of files and their bytes on the disk.
 type Tally struct {
 	Count int64 `json:"count"`
 	Size  int64 `json:"size"`
@@ -50,7 +50,7 @@ type Summary struct {
 	Deleted   [reasons]Tally
 }
 
-// Freed returns the octets of all that was deleted.
+// Freed returns the bytes of all that was deleted.
 func (s Summary) Freed() int64 {
 	n := int64(0)
 	for _, t := range s.Deleted {
@@ -171,7 +171,7 @@ func (x *expirer) Leave(m *maildir.Mailbox) {
 	}
 }
 
-// unused removes a folder that never became a mailbox: an empty one, or what
+// unused removes a directory that never became a mailbox: an empty one, or what
 // Dovecot made for a session whose mailbox was removed in the moment of its login.
 func (x *expirer) unused(m *maildir.Mailbox) {
 	st, err := x.top.Stat(m.Name)
@@ -189,6 +189,6 @@ func (x *expirer) unused(m *maildir.Mailbox) {
 		x.sum.Deleted[Empty].add(Tally{1, files.Size})
 	case unix.ENOENT, unix.ENOTEMPTY, unix.EEXIST: // it is becoming a mailbox
 	default:
-		x.faults.Add("removing an empty folder", err, m.Name, "")
+		x.faults.Add("removing an empty directory", err, m.Name, "")
 	}
 }

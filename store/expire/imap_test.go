@@ -66,7 +66,7 @@ func (c *session) selectBox(box string) string {
 	return m[1]
 }
 
-// fetch is a session that reads all of a folder, and sets flags, which renames the
+// fetch is a session that reads all of a directory, and sets flags, which renames the
 // files.
 func (d *dovecot) fetch(user, box string, validity map[string]string, n int) {
 	c := d.login(user)

@@ -9,10 +9,10 @@ import (
 
 // Bounds that are not configured.
 const (
-	LargeSize = 200_000        // octets; a message above this is large
+	LargeSize = 200_000        // bytes; a message above this is large
 	day       = 24 * time.Hour // of UTC, which has no leap seconds here
 
-	emptyAfter = day // age of a folder that never became a mailbox
+	emptyAfter = day // age of a directory that never became a mailbox
 	maxAhead   = day // how far ahead of the clock a time is still believed
 )
 
@@ -38,7 +38,7 @@ const (
 	Large           // a large message, seen, older than Limits.Large
 	Full            // the oldest message of a mailbox that is too full
 	Inactive        // a mailbox without a login for Limits.Inactive
-	Empty           // a folder that never became a mailbox
+	Empty           // a directory that never became a mailbox
 	reasons
 )
 
@@ -46,7 +46,7 @@ func (r Reason) String() string {
 	return [reasons]string{"keep", "old", "large", "full", "inactive", "empty"}[r]
 }
 
-// errUndated: the clock that wrote the time was wrong, or somebody set it. What
+// errUndated: the clock that wrote the time was wrong, or someone set it. What
 // cannot be dated stays.
 var errUndated = errors.New("its time is before 1970 or in the future")
 
@@ -77,7 +77,7 @@ func (p Plan) plausible(t int64) bool { return t > 0 && t <= p.before(-maxAhead)
 
 // arrival returns when a message came: the later of the time in its name, which
 // is when the server wrote it, and its mtime, which is the INTERNALDATE that a
-// client may choose and which a careless copy of the store sets anew. Of two
+// client may choose and which a careless copy of the store sets again. Of two
 // times the later one deletes less.
 func (p Plan) arrival(name, mtime int64) (t int64, err error) {
 	if p.plausible(name) {
@@ -100,7 +100,7 @@ type message struct {
 	size  int64 // of the file
 }
 
-// octets returns the length of the message, which the file's size is only if
+// bytes returns the length of the message, which the file's size is only if
 // nothing compressed it.
 func (m message) octets() int64 {
 	if m.name.Size >= 0 {
@@ -146,7 +146,7 @@ func (p Plan) mailbox(mtime int64) (Reason, error) {
 	return Keep, nil
 }
 
-// empty says whether a folder goes that is no mailbox, and in which nothing has
+// empty says whether a directory goes that is no mailbox, and in which nothing has
 // changed since mtime.
 func (p Plan) empty(mtime int64) Reason {
 	if mtime < p.before(emptyAfter) {

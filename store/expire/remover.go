@@ -65,12 +65,12 @@ func (r *Deleter) quota(mailbox maildir.Dir) error {
 	return nil
 }
 
-// maxDepth bounds how deep the folders of a mailbox are followed to remove them.
+// maxDepth bounds how deep the directories of a mailbox are followed to remove them.
 // Dovecot makes two levels.
 const maxDepth = 32
 
-// eachFile calls do for all that is in the folder called name, and then for the
-// folder itself. It follows no link and does not leave the file system. What do
+// eachFile calls do for all that is in the directory called name, and then for the
+// directory itself. It follows no link and does not leave the file system. What do
 // says first is its error; it goes on all the same.
 func eachFile(parent maildir.Dir, name string, do func(d maildir.Dir, name string, st unix.Stat_t) error) error {
 	var st unix.Stat_t

@@ -22,7 +22,7 @@ const Protected = day
 const shrinkBatch = 8192
 
 // Shrink deletes the oldest messages of the mailbox of addr until they have at
-// most target octets, as Dovecot's quota counts them, and leaves those alone that
+// most target bytes, as Dovecot's quota counts them, and leaves those alone that
 // arrived within Protected before now. It returns ErrBusy if another process
 // shrinks the mailbox at this moment.
 func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.Time, faults *maildir.Faults) (Tally, error) {
@@ -65,7 +65,7 @@ type filler struct {
 	plan   Plan
 	faults *maildir.Faults
 	limit  int
-	total  int64   // octets of all messages, as quota counts them
+	total  int64   // bytes of all messages, as quota counts them
 	oldest ageHeap // at most limit of those that may go
 }
 
@@ -140,7 +140,7 @@ func (f *filler) deleteTo(box maildir.Dir, target int64, remover Remover) (delet
 	return deleted
 }
 
-// inFolder opens the folder at a path of one or two names.
+// inFolder opens the directory at a path of one or two names.
 func inFolder(d maildir.Dir, path string, do func(maildir.Dir) error) error {
 	name, rest, more := strings.Cut(path, "/")
 	sub, err := d.Open(name)

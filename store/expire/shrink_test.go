@@ -12,7 +12,7 @@ import (
 func TestShrink(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox(addr, ago(1))
-	// Two an hour, each of 10 octets, alternately in folders of all kinds.
+	// Two an hour, each of 10 bytes, alternately in directories of all kinds.
 	where := []string{"/cur/", "/new/", "/.Sent/cur/"}
 	var paths []string
 	for i := range 100 {
@@ -28,7 +28,7 @@ func TestShrink(t *testing.T) {
 		target, deleted int64
 	}{
 		{1000, 0}, // nothing to do
-		{705, 30}, // 70 of 10 octets are left
+		{705, 30}, // 70 of 10 bytes are left
 		{705, 0},
 		{10, 22}, // the last 24 hours, 48 messages, stay
 	}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// testStore is a store in a temporary folder, beside a folder that is not its.
+// testStore is a store in a temporary directory, beside a directory that is not its.
 type testStore struct {
 	*testing.T
 	dir     string
@@ -40,7 +40,7 @@ func (s testStore) must(err error) {
 	}
 }
 
-// file writes a file of that many octets and sets its time.
+// file writes a file of that many bytes and sets its time.
 func (s testStore) file(path string, mtime int64, size int) {
 	s.Helper()
 	full := s.path(path)
@@ -286,7 +286,7 @@ func TestUndated(t *testing.T) {
 	}
 }
 
-// TestLargeFolder: a folder that does not fit into the buffer of a reader.
+// TestLargeFolder: a directory that does not fit into the buffer of a reader.
 func TestLargeFolder(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox("a@x.test", ago(1))

@@ -15,11 +15,11 @@ var (
 	MessageSizes = []int64{10_000, 100_000, LargeSize, 1_000_000, 10_000_000}
 )
 
-// Survey is what a store holds. The octets of a message are those of the plain
+// Survey is what a store holds. The bytes of a message are those of the plain
 // message, as quota counts them.
 type Survey struct {
-	Accounts  int64 // folders with a password
-	NoAccount int64 // folders without one
+	Accounts  int64 // directories with a password
+	NoAccount int64 // directories without one
 	Logins    []int64
 	Undated   int64 // accounts and messages whose time cannot be true
 

@@ -1,4 +1,4 @@
-// Package invites keeps invite tokens in a folder:
+// Package invites keeps invite tokens in a directory:
 //
 //	DIR/tokens.json   the tokens' digests, with uses left, expiry and note
 //	DIR/key           see KeyFile
@@ -50,7 +50,7 @@ type Invite struct {
 // Valid reports whether the invite may be used at the time now.
 func (i *Invite) Valid(now time.Time) bool { return i.Uses > 0 && now.Before(i.Expires) }
 
-// Store is a folder of tokens. Its methods may be called concurrently, by several
+// Store is a directory of tokens. Its methods may be called concurrently, by several
 // processes.
 type Store struct{ dir string }
 

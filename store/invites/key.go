@@ -11,11 +11,11 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// keySize is in octets.
+// keySize is in bytes.
 const keySize = 32
 
 // KeyFile is the path of the key that proves what was handed out for a token. The
-// folder's owner writes it, its group reads it: web and doveauth.
+// directory's owner writes it, its group reads it: web and doveauth.
 func KeyFile(dir string) string { return filepath.Join(dir, "key") }
 
 // ReadKey returns the key. It fails with fs.ErrNotExist before there is one.
@@ -25,7 +25,7 @@ func ReadKey(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the invites' key: %w", err)
 	}
 	if len(key) != keySize {
-		return nil, fmt.Errorf("reading the invites' key: it has %d octets, want %d", len(key), keySize)
+		return nil, fmt.Errorf("reading the invites' key: it has %d bytes, want %d", len(key), keySize)
 	}
 	return key, nil
 }

@@ -51,7 +51,7 @@ func (d Dir) Rmdir(name string) error { return unix.Unlinkat(d.FD, name, unix.AT
 // Lock takes the directory for this process, or says that another one has it.
 func (d Dir) Lock() error { return unix.Flock(d.FD, unix.LOCK_EX|unix.LOCK_NB) }
 
-// Gone reports whether err says that the name is not there any more: somebody
+// Gone reports whether err says that the name is not there any more: someone
 // else moved or deleted it, which is no fault.
 func Gone(err error) bool { return err == unix.ENOENT }
 
@@ -86,11 +86,11 @@ func (d Dir) Resolve(e *Entry) {
 	}
 }
 
-// direntBuffer bounds what one read takes of a folder, and with it the memory of
+// direntBuffer bounds what one read takes of a directory, and with it the memory of
 // a walk: some 700 names.
 const direntBuffer = 64 << 10
 
-// Reader reads a directory piece by piece; folders are read again and again with it.
+// Reader reads a directory piece by piece; directories are read again and again with it.
 type Reader struct {
 	buf     []byte
 	Entries []Entry
@@ -106,7 +106,7 @@ func (r *Reader) Next(d Dir) ([]Entry, error) {
 		switch {
 		case err == unix.EINTR:
 			continue
-		case Gone(err): // the folder itself was removed
+		case Gone(err): // the directory itself was removed
 			return nil, nil
 		case err != nil:
 			return nil, err
@@ -129,7 +129,7 @@ const (
 	direntName   = 19
 )
 
-var errDirent = errors.New("the kernel's folder entries make no sense")
+var errDirent = errors.New("the kernel's directory entries make no sense")
 
 func parseDirents(b []byte, into []Entry) ([]Entry, error) {
 	for len(b) > 0 {

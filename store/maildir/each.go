@@ -11,7 +11,7 @@ import (
 	"chatmaild/auth/mailaddr"
 )
 
-// namesAtOnce is how many names of the folder are held at a time.
+// namesAtOnce is how many names of the directory are held at a time.
 const namesAtOnce = 1024
 
 // Each calls yield with the address of each mailbox that has a password, in no

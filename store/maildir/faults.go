@@ -18,7 +18,7 @@ type Fault struct {
 
 	// Mailbox is the address; it is not for the log.
 	Mailbox string `json:"-"`
-	// Name is that of a file or folder in the mailbox, "" for the mailbox itself.
+	// Name is that of a file or directory in the mailbox, "" for the mailbox itself.
 	Name string `json:"name,omitempty"`
 }
 
@@ -38,7 +38,7 @@ func (f *Faults) Add(doing string, err error, mailbox, name string) {
 	i := slices.IndexFunc(f.kinds, func(k Fault) bool { return k.Doing == doing && k.Error == err.Error() })
 	if i < 0 && len(f.kinds) < maxFaults {
 		i = len(f.kinds)
-		// A name from the disk holds any octets; what prints it gets text.
+		// A name from the disk holds any bytes; what prints it gets text.
 		f.kinds = append(f.kinds, Fault{Doing: doing, Error: err.Error(), Mailbox: printable(mailbox), Name: printable(name)})
 	}
 	if i >= 0 {

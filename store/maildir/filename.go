@@ -8,14 +8,14 @@ import "bytes"
 //
 // TIME is the second in which the server took the message, from maildir(5). SIZE
 // is the length of the plain message, whatever compression does to the file; it
-// is Maildir++'s. Whoever can write to the folder can write anything into a name,
+// is Maildir++'s. Whoever can write to the directory can write anything into a name,
 // so that each part is optional, and none is trusted further than its syntax.
 type Name struct {
 	Time int64 // seconds since 1970; 0 if the name has none
-	Size int64 // octets; -1 if the name has none
+	Size int64 // bytes; -1 if the name has none
 }
 
-// ParseName reads a file name of any octets. It keeps no reference to name.
+// ParseName reads a file name of any bytes. It keeps no reference to name.
 func ParseName(name []byte) Name {
 	n := Name{Size: -1}
 	if t, rest, ok := number(name); ok && len(rest) > 0 && rest[0] == '.' {

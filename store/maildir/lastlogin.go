@@ -13,7 +13,7 @@ import (
 )
 
 // dayOf returns the beginning of t's day in UTC. Nothing finer is ever kept about
-// when somebody was here.
+// when someone was here.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 // SetLastLogin notes that addr logged in at t, to the day. It writes nothing if

@@ -16,17 +16,17 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Prefixes of folders that are no mailboxes. An Address holds an "@", and what
+// Prefixes of directories that are no mailboxes. An Address holds an "@", and what
 // follows these never does.
 const (
 	newPrefix  = ".new-"
 	gonePrefix = ".gone-"
 )
 
-// maxPassword is in octets; a larger password file is none.
+// maxPassword is in bytes; a larger password file is none.
 const maxPassword = 1 << 10
 
-// Store is a folder of mailboxes. Its methods may be called concurrently. They do
+// Store is a directory of mailboxes. Its methods may be called concurrently. They do
 // everything as whom we are; root uses them within safefs.As.
 type Store struct {
 	dir    string
@@ -38,15 +38,15 @@ var _ auth.Mailboxes = (*Store)(nil)
 // New returns the store of domain's mailboxes in dir.
 func New(dir, domain string) *Store { return &Store{dir: dir, domain: domain} }
 
-// Make makes the folder if it is missing.
+// Make makes the directory if it is missing.
 func (s *Store) Make() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("making the folder of the mailboxes: %w", err)
+		return fmt.Errorf("making the directory of the mailboxes: %w", err)
 	}
 	return nil
 }
 
-// Home is the folder of addr's mailbox.
+// Home is the directory of addr's mailbox.
 func (s *Store) Home(addr mailaddr.Address) string {
 	return s.dir + "/" + addr.String()
 }

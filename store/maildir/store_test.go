@@ -156,7 +156,7 @@ func TestDamagedPasswordFiles(t *testing.T) {
 	}
 }
 
-// At any moment of a creation, somebody who looks sees no mailbox or all of it;
+// At any moment of a creation, someone who looks sees no mailbox or all of it;
 // of many who make it at once, one does.
 func TestCreateIsAtomic(t *testing.T) {
 	s := newStore(t)

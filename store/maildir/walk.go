@@ -15,7 +15,7 @@ import (
 // Folder is one of the three of a Maildir in which messages lie.
 type Folder string
 
-// The folders of a Maildir (maildir(5)).
+// The directories of a Maildir (maildir(5)).
 const (
 	Cur   Folder = "cur"
 	Fresh Folder = "new"
@@ -28,7 +28,7 @@ type Mailbox struct {
 	Name        string
 	HasPassword bool   // has it a password file?
 	Login       int64  // mtime of that
-	Entries     int    // in its own folder; known once it has been read
+	Entries     int    // in its own directory; known once it has been read
 	Sub         string // the subfolder that is being read, with a slash; "" for the inbox
 	Changed     bool   // a message of it was deleted
 	Used        bool   // there is more in it than what Dovecot makes by itself
@@ -38,7 +38,7 @@ type Mailbox struct {
 type Visitor interface {
 	// Mailbox comes before the content, and says whether to read it.
 	Mailbox(*Mailbox) bool
-	// Messages gets message files of a folder d, in pieces.
+	// Messages gets message files of a directory d, in pieces.
 	Messages(m *Mailbox, d Dir, in Folder, files []Entry)
 	// Other gets a file that is no message.
 	Other(m *Mailbox, d Dir, e Entry)
@@ -152,7 +152,7 @@ func (w *worker) mailbox(name string) {
 	switch {
 	case err == nil && IsRegular(st):
 		m.HasPassword, m.Login = true, st.Mtim.Sec
-	case err == nil: // somebody's link or folder; the mailbox is left as it is
+	case err == nil: // someone's link or directory; the mailbox is left as it is
 		m.HasPassword, m.Login = true, 0
 	case !Gone(err):
 		w.faults.Add("looking at a password file", err, name, PasswordFile)
@@ -211,7 +211,7 @@ func IsMessage(e Entry) bool {
 	return e.Kind == unix.DT_REG && e.Name[0] != '.' && !bytes.HasPrefix(e.Name, []byte("dovecot"))
 }
 
-// isFurniture tells Dovecot's own files in a Maildir from those that somebody put
+// isFurniture tells Dovecot's own files in a Maildir from those that someone put
 // there.
 func isFurniture(e Entry) bool {
 	switch string(e.Name) {
@@ -226,7 +226,7 @@ func (w *worker) enter(m *Mailbox, d Dir, name string, do func(Dir)) {
 	if err != nil {
 		m.Used = true // for all that is known
 		if !Gone(err) && !Foreign(err) {
-			w.faults.Add("opening a folder", err, m.Name, name)
+			w.faults.Add("opening a directory", err, m.Name, name)
 		}
 		return
 	}
@@ -239,7 +239,7 @@ func (w *worker) read(m *Mailbox, d Dir, depth int, do func([]Entry)) {
 		entries, err := w.readers[depth].Next(d)
 		if err != nil {
 			m.Used = true
-			w.faults.Add("reading a folder", err, m.Name, "")
+			w.faults.Add("reading a directory", err, m.Name, "")
 		}
 		if len(entries) == 0 {
 			return

@@ -67,7 +67,7 @@ func top() (*Dir, error) {
 }
 
 // link returns where the link at name leads, as an absolute path; "" if it is none. A
-// link that somebody else may have made is an error.
+// link that someone else may have made is an error.
 func link(d *Dir, name string) (target string, err error) {
 	target, err = d.Readlink(name)
 	if err != nil || target == "" {

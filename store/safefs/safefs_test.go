@@ -218,7 +218,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// While somebody swaps a directory for a link without end, what is opened is in the
+// While someone swaps a directory for a link without end, what is opened is in the
 // directory or nothing.
 func TestSwap(t *testing.T) {
 	dir := open(t)

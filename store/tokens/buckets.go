@@ -17,8 +17,8 @@ var (
 
 const (
 	keySize         = 16      // of the queue's keys
-	entryHeader     = 9       // octets of a queue value before the address
-	tokenHeader     = 18      // octets of a token before its text
+	entryHeader     = 9       // bytes of a queue value before the address
+	tokenHeader     = 18      // bytes of a token before its text
 	maxTries        = 255     // as far as they are counted
 	maxAccountBytes = 1 << 10 // of an address; more than RFC 5321 §4.5.3.1 allows
 )

@@ -123,7 +123,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// smallDisk returns a folder with room for some 300 KiB, and what makes more room. An
+// smallDisk returns a directory with room for some 300 KiB, and what makes more room. An
 // ordinary user, who cannot mount, gets a limit for files instead.
 func smallDisk(t *testing.T) (dir string, room func()) {
 	t.Helper()

@@ -57,7 +57,7 @@ func checkSize(tx *bolt.Tx, path string) error {
 		return fmt.Errorf("looking at its size: %w", err)
 	}
 	if info.Size() < tx.Size() {
-		return fmt.Errorf("%w (it has %d octets, want %d)", ErrDamaged, info.Size(), tx.Size())
+		return fmt.Errorf("%w (it has %d bytes, want %d)", ErrDamaged, info.Size(), tx.Size())
 	}
 	return nil
 }

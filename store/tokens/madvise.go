@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tidyAbove is the size of a database that is small enough to stay mapped, in octets.
+// tidyAbove is the size of a database that is small enough to stay mapped, in bytes.
 const tidyAbove = 16 << 20
 
 // unmapPages lets go of the pages of a read-only, shared mapping of a file until they

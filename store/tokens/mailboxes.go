@@ -15,12 +15,12 @@ import (
 // legacyFile is where the Python relay kept an account's tokens.
 const legacyFile = "metadata.json"
 
-// MailFolder is the folder that holds the accounts' mailboxes, each under its address.
+// MailFolder is the directory that holds the accounts' mailboxes, each under its address.
 type MailFolder string
 
 var _ Mailboxes = MailFolder("")
 
-// Exists implements Mailboxes. If no mailbox exists at all, the folder is most likely
+// Exists implements Mailboxes. If no mailbox exists at all, the directory is most likely
 // not mounted: then nothing can be told.
 func (f MailFolder) Exists(account string) (bool, error) {
 	path, err := f.path(account)
@@ -72,7 +72,7 @@ func (f MailFolder) Legacy(account string) ([]byte, error) {
 	return text, nil
 }
 
-// path returns an account's folder. A name that would lead elsewhere is refused.
+// path returns an account's directory. A name that would lead elsewhere is refused.
 func (f MailFolder) path(account string) (string, error) {
 	if !filepath.IsLocal(account) || strings.ContainsAny(account, "/\x00") || account == "." {
 		return "", errors.New("no mailbox can have this name")

@@ -44,7 +44,7 @@ func TestMailFolder(t *testing.T) {
 			t.Errorf("Exists(%q) = %v, %v; want %v", account, exists, err, want.exists)
 		}
 		if account == "file@x" {
-			continue // its file is no folder to look into
+			continue // its file is no directory to look into
 		}
 		if legacy, err := f.Legacy(account); string(legacy) != want.legacy || err != nil {
 			t.Errorf("Legacy(%q) = %q, %v; want %q", account, legacy, err, want.legacy)

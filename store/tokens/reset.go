@@ -39,7 +39,7 @@ func Reset(path string, now time.Time) (aside string, err error) {
 	return aside, syncFolder(filepath.Dir(path))
 }
 
-// syncFolder makes a change of a folder's entries durable.
+// syncFolder makes a change of a directory's entries durable.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

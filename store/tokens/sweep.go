@@ -135,7 +135,7 @@ func (q *queue) Expire(before time.Time) (count int, err error) {
 // They stay in the kernel's cache, but no longer count as this process's memory.
 func (f *file) Tidy() {
 	_ = f.view(func(tx *bolt.Tx) error {
-		// The transaction keeps bbolt from mapping the file anew meanwhile.
+		// The transaction keeps bbolt from mapping the file again meanwhile.
 		if size := tx.Size(); size > tidyAbove {
 			return unmapPages(f.bolt.Info().Data, size)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // errAccount says that the name of an account cannot be one.
-var errAccount = fmt.Errorf("an account's name has 1 to %d octets", maxAccountBytes)
+var errAccount = fmt.Errorf("an account's name has 1 to %d bytes", maxAccountBytes)
 
 // Tokens returns the tokens of an account, taking them over from the Python relay's
 // file if nothing is known of the account.

@@ -15,7 +15,7 @@ import (
 const maxExposure = 2.0
 
 // mayWrite are the folders in which a daemon can make or change files; the table
-// in the README says why. All have a /tmp of their own, and a folder for their sockets.
+// in the README says why. All have a /tmp of their own, and a directory for their sockets.
 var mayWrite = map[string]string{
 	"doveauth":       "/home/vmail",
 	"lastlogin":      "/home/vmail",
@@ -25,6 +25,7 @@ var mayWrite = map[string]string{
 	"web":            "/var/lib/chatmaild/invites",
 	"metrics":        "",
 	"maillog":        "",
+	"queuewatch":     "",
 	"echobot":        "/var/lib/chatmaild/echobot",
 	"acme":           "/var/lib/chatmaild/acme",
 }

@@ -34,7 +34,7 @@ type Authority struct {
 	Challenge string
 }
 
-// client is made anew for each order: nothing of a failed one, such as a
+// client is made again for each order: nothing of a failed one, such as a
 // directory that has moved since, stays.
 func (a *Authority) client(transport http.RoundTripper) *acmez.Client {
 	return &acmez.Client{

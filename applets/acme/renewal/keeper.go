@@ -36,7 +36,7 @@ const (
 
 // Run keeps the certificate until ctx is done. A problem with the authority is
 // no error: it is told in the state file and the log; nor is a full disk. An error is a
-// folder that cannot be read or written.
+// directory that cannot be read or written.
 func (k *Keeper) Run(ctx context.Context) error {
 	k.dice = rand.Float64()
 	for {
@@ -71,7 +71,7 @@ func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
 	if now := time.Now(); now.Before(due) {
 		state.Next = due
 		if state.Problem != nil {
-			state.Problem = nil // somebody else has put a good one there
+			state.Problem = nil // someone else has put a good one there
 		}
 		return look, k.save(ctx, state)
 	}
@@ -96,7 +96,7 @@ func (k *Keeper) due(ctx context.Context, cert *x509.Certificate) (due, look tim
 }
 
 // keepChoice keeps the time that was chosen in a window for as long as the
-// window is the same: choosing anew at each look would favour its beginning.
+// window is the same: choosing again at each look would favour its beginning.
 func (k *Keeper) keepChoice(cert *x509.Certificate, s suggestion) suggestion {
 	if k.about != nil && k.about.Equal(cert) && s.end.Equal(k.suggested.end) {
 		s.at = k.suggested.at
@@ -153,7 +153,7 @@ func (k *Keeper) failed(ctx context.Context, state State, failure error, now tim
 }
 
 // lastState is what the file says, if it is about this authority. A file that is
-// damaged or missing is begun anew.
+// damaged or missing is begun again.
 func (k *Keeper) lastState() State {
 	text, err := os.ReadFile(k.Folder.StateFile())
 	if err == nil {
@@ -181,7 +181,7 @@ func (k *Keeper) key(ctx context.Context, path string) (key crypto.Signer, err e
 }
 
 // put writes something, and again while there is no room for it: a keeper that ended
-// for that would begin anew, and ask the authority again for what it could not keep,
+// for that would begin again, and ask the authority again for what it could not keep,
 // which soon gives it no more.
 func (k *Keeper) put(ctx context.Context, write func() error) error {
 	for told := false; ; told = true {

@@ -76,7 +76,7 @@ func New(t testing.TB) *Relay {
 	return r
 }
 
-// session mends the library's IDLE, which does not tell what came just before it.
+// session fixes the library's IDLE, which does not tell what came just before it.
 type session struct{ imapserver.Session }
 
 // idlePoll is how often such a session looks again.

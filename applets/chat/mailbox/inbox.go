@@ -19,7 +19,7 @@ const (
 
 // An Inbox is an open IMAP session in INBOX. It is for one goroutine.
 type Inbox struct {
-	// Limit is the size of the largest mail that is fetched, in octets.
+	// Limit is the size of the largest mail that is fetched, in bytes.
 	Limit int64
 
 	conn   net.Conn

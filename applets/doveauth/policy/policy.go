@@ -74,7 +74,7 @@ func (p *Policy) Reload() {
 		return
 	}
 	p.use(cfg)
-	p.log.Info("the registration policy was read anew", "registration", cfg.Registration)
+	p.log.Info("the registration policy was read again", "registration", cfg.Registration)
 }
 
 func sameFile(a, b fs.FileInfo) bool {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// MaxFile is the size of the largest file that is sent back, in octets, and
+	// MaxFile is the size of the largest file that is sent back, in bytes, and
 	// MaxMail that of the largest mail that is read: it holds such a file twice
 	// encoded in base64.
 	MaxFile = 2 << 20

@@ -10,7 +10,7 @@ import (
 	"chatmaild/applets/chat"
 )
 
-// maxText is how much text is sent back, in octets.
+// maxText is how much text is sent back, in bytes.
 const maxText = 16 << 10
 
 // control tells whether a message changes a chat, or another message, or is for

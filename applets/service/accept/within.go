@@ -7,7 +7,7 @@ import (
 )
 
 // Within is context.WithTimeout for requests that rarely wait: it sets a timer
-// when somebody first asks whether the context has ended, and no sooner. Setting
+// when someone first asks whether the context has ended, and no sooner. Setting
 // one costs most requests more than all else, because it makes a thread that
 // waits for the network wake up to wait for the timer instead.
 func Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
@@ -23,7 +23,7 @@ type within struct {
 
 	mu      sync.Mutex
 	stopped bool
-	timed   context.Context // nil until somebody asks
+	timed   context.Context // nil until someone asks
 	cancel  context.CancelFunc
 }
 

@@ -18,7 +18,7 @@ import (
 // Bounds. A relay that grew as fast as any has so far made 5000 accounts an hour;
 // these only keep a flood from costing more than a little of one core.
 const (
-	maxBody       = 4 << 10 // octets of a request; the app sends none
+	maxBody       = 4 << 10 // bytes of a request; the app sends none
 	newPerSecond  = 100
 	newBurst      = 1000
 	drawPerSecond = 50

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// record makes the dialogues of testdata anew: -args -record DIRECTORY.
+// record makes the dialogues of testdata again: -args -record DIRECTORY.
 var record = flag.String("record", "", "write what the real Dovecot says into this `directory`")
 
 // dovecot is the machine's own Dovecot, with our server in this process.

@@ -143,9 +143,9 @@ func TestDialogues(t *testing.T) {
 		{"long line within bounds", "L" + strings.Repeat("x", 60_000) + "\n", "N\n"},
 		{"a line too long", "Lshared/a\nL" + strings.Repeat("x", DefaultMaxLine), "Ob\001tc\n"},
 		{"too much in a transaction", "B1\tu\n" + strings.Repeat("S1\tk\t"+strings.Repeat("v", 60_000)+"\n", 20) + "C1\n",
-			"F1\tmore than 1048576 octets in open transactions\n"},
+			"F1\tmore than 1048576 bytes in open transactions\n"},
 		{"too many changes", "B1\tu\n" + strings.Repeat("S1\t\t\n", 20_000) + "C1\n",
-			"F1\tmore than 1048576 octets in open transactions\n"},
+			"F1\tmore than 1048576 bytes in open transactions\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dial, _ := start(t, Server{Handler: &fakeHandler{values: map[string]string{"shared/a": "b\tc", "shared/x\ty": "found"}}})

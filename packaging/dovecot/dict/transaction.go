@@ -40,7 +40,7 @@ func (c *conn) change(r *request, ch Change, want int) {
 	case r.n < want:
 		t.fault = errors.New("a change without key or value")
 	case c.held+size > maxTransactionBytes:
-		t.fault = fmt.Errorf("more than %d octets in open transactions", maxTransactionBytes)
+		t.fault = fmt.Errorf("more than %d bytes in open transactions", maxTransactionBytes)
 	default:
 		t.changes = append(t.changes, ch)
 		t.size += size

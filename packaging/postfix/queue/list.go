@@ -18,7 +18,7 @@ type Message struct {
 	ID         string      `json:"queue_id"`
 	Queue      string      `json:"queue_name"` // active, deferred, hold, incoming, maildrop
 	Arrival    int64       `json:"arrival_time"`
-	Size       int64       `json:"message_size"` // octets
+	Size       int64       `json:"message_size"` // bytes
 	Sender     string      `json:"sender"`       // "MAILER-DAEMON" for none
 	Recipients []Recipient `json:"recipients"`   // those that are not served yet
 }
@@ -32,7 +32,7 @@ type Recipient struct {
 // Arrived is when the message came.
 func (m Message) Arrived() time.Time { return time.Unix(m.Arrival, 0) }
 
-// For reports whether the message waits for somebody at the destination.
+// For reports whether the message waits for someone at the destination.
 func (m Message) For(destination string) bool {
 	return slices.ContainsFunc(m.Recipients, func(r Recipient) bool { return Domain(r.Address) == destination })
 }
@@ -61,7 +61,7 @@ type Destination struct {
 	Domain     string
 	Messages   int
 	Recipients int
-	Size       int64          // octets, of messages that may wait for others too
+	Size       int64          // bytes, of messages that may wait for others too
 	Queues     map[string]int // queue → messages
 	Oldest     time.Time
 	Reason     string // why the last try of the oldest failed; without addresses
@@ -70,7 +70,7 @@ type Destination struct {
 // Destinations counts messages by destination.
 type Destinations struct {
 	Messages int   // of all destinations; one with several counts once
-	Size     int64 // likewise, in octets
+	Size     int64 // likewise, in bytes
 
 	byDomain map[string]*Destination
 }

@@ -18,7 +18,7 @@ const (
 	Deliver Rule = ""
 	Hold    Rule = "hold"    // it waits, and is bounced when it is too old
 	Discard Rule = "discard" // it is gone, and nobody is told
-	Other   Rule = "other"   // a transport that somebody has written into the map
+	Other   Rule = "other"   // a transport that someone has written into the map
 )
 
 // Word says what a rule makes of mail; it is "" for a rule that is none of ours.
@@ -42,7 +42,7 @@ type Rules struct{ lines []string }
 var ErrOther = errors.New("the transport map has a line of its own for it")
 
 // ParseRules reads a transport map. Every text is one: Postfix says what it
-// thinks of lines that somebody else wrote.
+// thinks of lines that someone else wrote.
 func ParseRules(text string) Rules {
 	if text = strings.TrimRight(text, "\n"); text == "" {
 		return Rules{}
@@ -108,7 +108,7 @@ var destination = sync.OnceValue(func() *regexp.Regexp {
 		`\[([0-9.]+|ipv6:[0-9a-f:.]+)\])$`)
 })
 
-// maxDomain is the longest name of the DNS, in octets (RFC 1035 §3.1).
+// maxDomain is the longest name of the DNS, in bytes (RFC 1035 §3.1).
 const maxDomain = 253
 
 // ParseDestination returns a domain, or an address literal in its brackets, in

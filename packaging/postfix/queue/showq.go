@@ -28,7 +28,7 @@ type Waiting struct {
 	Reason string // why the last try failed; "" if there was none, or one is under way
 }
 
-// maxAttribute is the longest name or value of showq's answer, in octets: a line of
+// maxAttribute is the longest name or value of showq's answer, in bytes: a line of
 // Postfix's has at most 2048 (line_length_limit).
 const maxAttribute = 16 << 10
 
@@ -114,7 +114,7 @@ func attribute(in *bufio.Reader) (string, error) {
 	case errors.Is(err, io.EOF) && len(text) > 0:
 		return "", errCut
 	case errors.Is(err, bufio.ErrBufferFull):
-		return "", fmt.Errorf("postfix lists something longer than %d octets", maxAttribute)
+		return "", fmt.Errorf("postfix lists something longer than %d bytes", maxAttribute)
 	}
 	return "", err
 }

@@ -12,7 +12,7 @@ import (
 // errBroken says that the peer broke the protocol and must be let go.
 var errBroken = errors.New("broken socketmap protocol")
 
-// readNetstring returns the octets of the next netstring, max of them at most.
+// readNetstring returns the bytes of the next netstring, max of them at most.
 // The error is io.EOF if there is none, errBroken if it is malformed or too long.
 func readNetstring(r *bufio.Reader, maxLen int) ([]byte, error) {
 	length, err := readLength(r, maxLen)
@@ -45,7 +45,7 @@ func readLength(r *bufio.Reader, maxLen int) (length int, err error) {
 			return 0, fmt.Errorf("%w: a netstring without its length", errBroken)
 		}
 		if length = length*10 + int(c-'0'); length > maxLen {
-			return 0, fmt.Errorf("%w: a netstring of more than %d octets", errBroken, maxLen)
+			return 0, fmt.Errorf("%w: a netstring of more than %d bytes", errBroken, maxLen)
 		}
 	}
 }
@@ -86,7 +86,7 @@ const (
 	replyFault    = "TEMP "
 )
 
-// maxReply is what Postfix takes, in octets.
+// maxReply is what Postfix takes, in bytes.
 const maxReply = 100_000
 
 // appendReply appends the answer to a look-up.
