@@ -34,7 +34,7 @@ var layers = []layer{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/admin/dns/resolver applets/doveauth/policy applets/echobot/session
 			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens`,
-		pure: "applets/admin/takeover/pythonrelay applets/admin/wanted applets/queuewatch/retry",
+		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
 	},
 	{
 		name: "stores, servers and protocols",

@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/wait"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
@@ -61,7 +61,7 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 			"put a certificate for %s there, and its key in %s", conf.MailDomain, paths.PrivateKey)
 	}
 	// A server that is off, as after run --disable-mail, stays off.
-	if err := machine.Systemd().Systemctl(ctx, "try-reload-or-restart", wanted.TLSServers()...); err != nil {
+	if err := machine.Systemd().Systemctl(ctx, "try-reload-or-restart", desired.TLSServers()...); err != nil {
 		return err
 	}
 	log.Info("the servers have the certificate", "valid_until", pair.NotAfter.UTC())

@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -37,7 +37,7 @@ starts it.`,
 
 // restart has the servers go on after the clock was set. Forward, they do by themselves.
 func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
-	before, err := machine.Systemd().LastRun(ctx, wanted.Clock, wanted.ClockTimer)
+	before, err := machine.Systemd().LastRun(ctx, desired.Clock, desired.ClockTimer)
 	if err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
 // stays off.
 func afterSetBack(ctx context.Context, machine host.Host) error {
 	return errors.Join(
-		machine.Systemd().Systemctl(ctx, "try-reload-or-restart", wanted.Dovecot),
+		machine.Systemd().Systemctl(ctx, "try-reload-or-restart", desired.Dovecot),
 		freeMail(ctx, machine),
-		machine.Systemd().Systemctl(ctx, "try-restart", wanted.ExpireTimer),
+		machine.Systemd().Systemctl(ctx, "try-restart", desired.ExpireTimer),
 	)
 }
 

@@ -9,22 +9,22 @@ import (
 	"strings"
 
 	"chatmaild/applets/acme/renewal"
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/keys"
 )
 
-// acmetoolFolder is where acmetool, which the Python relay uses, keeps its state:
+// acmetoolDir is where acmetool, which the Python relay uses, keeps its state:
 // github.com/hlandau/acmetool, _doc/SCHEMA.md.
-const acmetoolFolder = "/var/lib/acme"
+const acmetoolDir = "/var/lib/acme"
 
 // fromAcmetool returns what acmetool left for this relay: certificate and key,
 // which clients know, and the key of the account, which the CAA record names. It
 // returns nothing once there is a key of our own, or if acmetool was never here.
-func (p *Planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
+func (p *Planner) fromAcmetool(paths desired.Paths) ([]desired.File, error) {
 	if _, err := p.Machine.ReadFile(paths.PrivateKey); !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	live := path.Join(acmetoolFolder, "live", p.Conf.MailDomain)
+	live := path.Join(acmetoolDir, "live", p.Conf.MailDomain)
 	key, err := p.Machine.ReadFile(path.Join(live, "privkey"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -39,7 +39,7 @@ func (p *Planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
 	if _, err := keys.ParsePair(cert, key); err != nil {
 		return nil, nil // nothing that would serve
 	}
-	files := []wanted.File{
+	files := []desired.File{
 		{Path: paths.PrivateKey, Content: key, Secret: true},
 		{Path: paths.Certificate, Content: cert},
 	}
@@ -47,7 +47,7 @@ func (p *Planner) fromAcmetool(paths wanted.Paths) ([]wanted.File, error) {
 	if err != nil || account == nil {
 		return files, err
 	}
-	return append(files, wanted.File{Path: renewal.Folder(p.Conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
+	return append(files, desired.File{Path: renewal.Folder(p.Conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
 }
 
 // acmetoolAccount returns the key of the account with our authority, if acmetool
@@ -62,7 +62,7 @@ func (p *Planner) acmetoolAccount() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := p.Machine.Glob(path.Join(acmetoolFolder, "accounts", "*", "*", "privkey"))
+	found, err := p.Machine.Glob(path.Join(acmetoolDir, "accounts", "*", "*", "privkey"))
 	if err != nil {
 		return nil, err
 	}

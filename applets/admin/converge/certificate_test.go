@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"chatmaild/applets/acme/renewal"
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/keys"
 )
 
@@ -16,7 +16,7 @@ const (
 )
 
 // written returns the file that a plan writes at path, or nil.
-func written(todo *Plan, path string) *wanted.File {
+func written(todo *Plan, path string) *desired.File {
 	for _, c := range todo.Files {
 		if c.File.Path == path && !c.File.Absent {
 			return &c.File
@@ -41,8 +41,8 @@ func TestFirstCertificate(t *testing.T) {
 	todo := m.mustPlan(plainName)
 	for _, path := range []string{acmeFolder.Certificate(), acmeFolder.PrivateKey()} {
 		f := written(todo, path)
-		if f == nil || f.Mode != 0o600 || f.Owner != wanted.ACMEUser {
-			t.Fatalf("%s: got %+v, want it, of %s alone", path, f, wanted.ACMEUser)
+		if f == nil || f.Mode != 0o600 || f.Owner != desired.ACMEUser {
+			t.Fatalf("%s: got %+v, want it, of %s alone", path, f, desired.ACMEUser)
 		}
 		m.Write(path, string(f.Content))
 	}
@@ -51,13 +51,13 @@ func TestFirstCertificate(t *testing.T) {
 			t.Errorf("%s is not started: %v", unit, todo.Units)
 		}
 	}
-	m.Active[wanted.ACME] = time.Now().Add(time.Minute)
-	m.Enabled[wanted.ACME] = true
+	m.Active[desired.ACME] = time.Now().Add(time.Minute)
+	m.Enabled[desired.ACME] = true
 	again := m.mustPlan(plainName)
 	if f := written(again, acmeFolder.Certificate()); f != nil {
 		t.Errorf("a second run would write %s", f.Path)
 	}
-	if !slices.Contains(again.Units, UnitStep{"restart", wanted.ACME, "to request a certificate"}) {
+	if !slices.Contains(again.Units, UnitStep{"restart", desired.ACME, "to request a certificate"}) {
 		t.Errorf("a second run does not ask for a certificate: %v", again.Units)
 	}
 }

@@ -19,13 +19,13 @@ import (
 	"slices"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/statedir"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -76,7 +76,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	conf, err := env.Config()
 	if err == nil {
-		err = wanted.CheckRuntimeDir(conf, env.ConfigPath)
+		err = desired.CheckRuntimeDir(conf, env.ConfigPath)
 	}
 	if err != nil || opts.checkConfig {
 		return err
@@ -139,7 +139,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 // runs reports whether the machine is a relay whose operator has not stopped it, nor its
 // mail.
 func runs(ctx context.Context, machine host.Host) (bool, error) {
-	units, err := machine.Systemd().Units(ctx, append([]string{wanted.Target}, wanted.MailUnits()...)...)
+	units, err := machine.Systemd().Units(ctx, append([]string{desired.Target}, desired.MailUnits()...)...)
 	if err != nil {
 		return false, err
 	}
@@ -163,7 +163,7 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 		return true, err
 	}
 	// It has its database open under the former name.
-	return false, machine.Systemd().Systemctl(ctx, "try-restart", wanted.Metadata)
+	return false, machine.Systemd().Systemctl(ctx, "try-restart", desired.Metadata)
 }
 
 // welcome shows how people come to the relay. That it cannot is no failure of
@@ -179,7 +179,7 @@ func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 // disableMail stops everything that could accept a message. What is queued or
 // stored stays, and so do the web pages; run starts it all again.
 func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRun bool) error {
-	units, err := machine.Systemd().Units(ctx, wanted.MailUnits()...)
+	units, err := machine.Systemd().Units(ctx, desired.MailUnits()...)
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/host/hosttest"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
 
@@ -43,7 +43,7 @@ const underscore = "mail_domain = \"_chat.example\"\n"
 
 // settle makes the plan take owners as they come out below a root of our own.
 func settle(todo *Plan) {
-	own := func(f *wanted.File, c host.Change) { f.Owner, f.Group = c.Owner, c.Group }
+	own := func(f *desired.File, c host.Change) { f.Owner, f.Group = c.Owner, c.Group }
 	todo.Files = slices.DeleteFunc(todo.Files, func(c host.Change) bool {
 		if c.Exists {
 			own(&c.File, c)
@@ -51,7 +51,7 @@ func settle(todo *Plan) {
 		}
 		return false
 	})
-	todo.Folders = slices.DeleteFunc(todo.Folders, func(wanted.Folder) bool { return true })
+	todo.Directories = slices.DeleteFunc(todo.Directories, func(desired.Directory) bool { return true })
 }
 
 func TestPlanningChangesNothing(t *testing.T) {
@@ -97,11 +97,11 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	if len(again.Files) > 0 {
 		t.Errorf("the second run would write %s", again.Files[0].File.Path)
 	}
-	delete(m.Active, wanted.Bookworm.PostfixInstance())
+	delete(m.Active, desired.Bookworm.PostfixInstance())
 	if again, err = m.plan(underscore); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(again.Units, func(s UnitStep) bool { return s.Verb == "restart" && s.Unit == wanted.Postfix }) {
+	if !slices.ContainsFunc(again.Units, func(s UnitStep) bool { return s.Verb == "restart" && s.Unit == desired.Postfix }) {
 		t.Errorf("Postfix does not run, and run would do %v", again.Units)
 	}
 }
@@ -131,7 +131,7 @@ func TestARefusedConfigurationIsUndone(t *testing.T) {
 				}
 			}
 			for path := range after {
-				if _, ok := before[path]; !ok && !strings.Contains(path, wanted.Backups) {
+				if _, ok := before[path]; !ok && !strings.Contains(path, desired.Backups) {
 					t.Errorf("%s was left behind", path)
 				}
 			}
@@ -154,7 +154,7 @@ func TestTheFormerFileIsKept(t *testing.T) {
 	if err := todo.Apply(context.Background(), m.Host, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := filepath.Glob(filepath.Join(m.Root, wanted.Backups, "*", "etc/postfix/main.cf"))
+	kept, err := filepath.Glob(filepath.Join(m.Root, desired.Backups, "*", "etc/postfix/main.cf"))
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("kept: %q, %v", kept, err)
 	}
@@ -218,12 +218,12 @@ func TestIfRunning(t *testing.T) {
 		want bool
 	}{
 		{"a relay", func(*fakeMachine) {}, true},
-		{"stopped", func(m *fakeMachine) { delete(m.Active, wanted.Target) }, false},
-		{"without mail", func(m *fakeMachine) { delete(m.Enabled, wanted.Postfix) }, false},
+		{"stopped", func(m *fakeMachine) { delete(m.Active, desired.Target) }, false},
+		{"without mail", func(m *fakeMachine) { delete(m.Enabled, desired.Postfix) }, false},
 	} {
 		m := newMachine(t)
-		m.Active[wanted.Target] = time.Now()
-		for _, unit := range append([]string{wanted.Target}, wanted.MailUnits()...) {
+		m.Active[desired.Target] = time.Now()
+		for _, unit := range append([]string{desired.Target}, desired.MailUnits()...) {
 			m.Enabled[unit] = true
 		}
 		tt.then(m)

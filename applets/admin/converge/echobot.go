@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/echobot/bot"
 	"chatmaild/auth"
 	"chatmaild/store/maildir"
@@ -26,7 +26,7 @@ func (p *Planner) echoBot() (*bot.Identity, error) {
 // echoBotFiles are the bot's identity and its account: nobody else can get that
 // one, since the name is reserved, and no limit on names or passwords is asked
 // about.
-func (p *Planner) echoBotFiles(id *bot.Identity) ([]wanted.File, error) {
+func (p *Planner) echoBotFiles(id *bot.Identity) ([]desired.File, error) {
 	if id == nil {
 		return nil, nil
 	}
@@ -40,10 +40,10 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]wanted.File, error) {
 		return nil, err
 	}
 	password.Path = filepath.Join(home, maildir.PasswordFile)
-	return []wanted.File{
+	return []desired.File{
 		{
-			Path: p.Conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: wanted.EchobotUser, Group: wanted.EchobotUser,
-			Unit: wanted.Echobot, Secret: true,
+			Path: p.Conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: desired.EchobotUser, Group: desired.EchobotUser,
+			Unit: desired.Echobot, Secret: true,
 		},
 		{Path: filepath.Join(home, maildir.EnforceFile), Mode: 0o600, Owner: "vmail", Group: "vmail"},
 		password,
@@ -52,8 +52,8 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]wanted.File, error) {
 
 // echoBotPassword leaves what is there if the bot can log in with it, or if an
 // operator has blocked the account.
-func (p *Planner) echoBotPassword(path, password string) (wanted.File, error) {
-	file := wanted.File{Mode: 0o600, Owner: "vmail", Group: "vmail", Secret: true}
+func (p *Planner) echoBotPassword(path, password string) (desired.File, error) {
+	file := desired.File{Mode: 0o600, Owner: "vmail", Group: "vmail", Secret: true}
 	stored, err := p.Machine.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return file, err

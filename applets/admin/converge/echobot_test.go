@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/echobot/bot"
 	"chatmaild/auth"
 )
 
 // botFiles plans the bot and returns its files by the ends of their paths.
-func botFiles(t *testing.T, p *Planner) (*bot.Identity, map[string]wanted.File) {
+func botFiles(t *testing.T, p *Planner) (*bot.Identity, map[string]desired.File) {
 	t.Helper()
 	id, err := p.echoBot()
 	if err != nil {
@@ -22,7 +22,7 @@ func botFiles(t *testing.T, p *Planner) (*bot.Identity, map[string]wanted.File) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := map[string]wanted.File{}
+	named := map[string]desired.File{}
 	for _, f := range files {
 		named[f.Path[strings.LastIndex(f.Path, "/")+1:]] = f
 	}
@@ -37,7 +37,7 @@ func TestEchoBotIsMadeOnce(t *testing.T) {
 	}
 	id, files := botFiles(t, &p)
 	identity, password := files["identity.json"], files["password"]
-	if identity.Owner != wanted.EchobotUser || identity.Mode != 0o600 || !identity.Secret || !password.Secret || password.Owner != "vmail" {
+	if identity.Owner != desired.EchobotUser || identity.Mode != 0o600 || !identity.Secret || !password.Secret || password.Owner != "vmail" {
 		t.Errorf("got %+v and %+v", identity, password)
 	}
 	if !auth.Matches(string(password.Content), id.Password) {
@@ -73,17 +73,17 @@ func TestEchoBotIsMadeOnce(t *testing.T) {
 
 func TestNoEchoBot(t *testing.T) {
 	m := newMachine(t)
-	m.Active[wanted.Echobot] = time.Now()
+	m.Active[desired.Echobot] = time.Now()
 	p := m.planner(underscore + "echobot = false\n")
 	id, files := botFiles(t, &p)
-	if id != nil || len(files) > 0 || p.echoBotInvite() != "" || wanted.BotUnits(p.Conf) != nil {
+	if id != nil || len(files) > 0 || p.echoBotInvite() != "" || desired.BotUnits(p.Conf) != nil {
 		t.Errorf("got %v, %v", id, files)
 	}
 	todo, err := p.Relay(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(todo.Units, UnitStep{"stop", wanted.Echobot, "echobot = false"}) {
+	if !slices.Contains(todo.Units, UnitStep{"stop", desired.Echobot, "echobot = false"}) {
 		t.Errorf("it is not stopped: %+v", todo.Units)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/keys"
 )
@@ -15,7 +15,7 @@ import (
 // keyFiles returns where the relay's keys are, and those that have to be made. A
 // key that is there is never replaced: clients pin the one of the certificate,
 // and DNS names the one of DKIM.
-func (p *Planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error) {
+func (p *Planner) keyFiles() (paths desired.Paths, make []desired.File, err error) {
 	paths.DKIMKey = keyfiles.DKIM(p.Conf)
 	if _, literal := p.Conf.IPv4(); !literal {
 		dkim, err := p.dkimKey(paths.DKIMKey)
@@ -29,7 +29,7 @@ func (p *Planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 	if _, _, external := p.Conf.ExternalTLS(); external {
 		return paths, make, p.checkExternal(paths.Certificate, paths.PrivateKey)
 	}
-	var pair []wanted.File
+	var pair []desired.File
 	if p.Conf.ACME() {
 		pair, err = p.acmeFiles(paths)
 	} else {
@@ -42,7 +42,7 @@ func (p *Planner) keyFiles() (paths wanted.Paths, make []wanted.File, err error)
 // time: what acmetool left, or a key, and a certificate of our own that the
 // servers have until there is a real one. What exists is the daemon's
 // alone.
-func (p *Planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
+func (p *Planner) acmeFiles(paths desired.Paths) ([]desired.File, error) {
 	files, err := p.fromAcmetool(paths)
 	if err != nil {
 		return nil, err
@@ -52,14 +52,14 @@ func (p *Planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 			return nil, err
 		}
 	}
-	var missing []wanted.File
+	var missing []desired.File
 	for _, f := range files {
 		if _, err := p.Machine.ReadFile(f.Path); err == nil {
 			continue
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		f.Mode, f.Owner, f.Group = 0o600, wanted.ACMEUser, wanted.ACMEUser
+		f.Mode, f.Owner, f.Group = 0o600, desired.ACMEUser, desired.ACMEUser
 		missing = append(missing, f)
 	}
 	return missing, nil
@@ -67,7 +67,7 @@ func (p *Planner) acmeFiles(paths wanted.Paths) ([]wanted.File, error) {
 
 // dkimKey keeps the key that is there. One that cannot be read is an error, not a reason
 // for a new one: the DNS has the public half.
-func (p *Planner) dkimKey(path string) ([]wanted.File, error) {
+func (p *Planner) dkimKey(path string) ([]desired.File, error) {
 	text, err := p.Machine.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = keys.NewDKIM()
@@ -78,14 +78,14 @@ func (p *Planner) dkimKey(path string) ([]wanted.File, error) {
 	if _, err := keys.DKIMRecord(text); err != nil {
 		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err), "move it away to get a new one, with another DNS record")
 	}
-	return []wanted.File{{
+	return []desired.File{{
 		Path: path, Content: text, Mode: 0o600, Owner: "opendkim", Group: "opendkim",
-		Unit: wanted.OpenDKIM, Secret: true,
+		Unit: desired.OpenDKIM, Secret: true,
 	}}, nil
 }
 
 // selfSigned keeps the key, and the certificate too while it serves.
-func (p *Planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
+func (p *Planner) selfSigned(paths desired.Paths) ([]desired.File, error) {
 	key, err := p.Machine.ReadFile(paths.PrivateKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err = keys.New()
@@ -102,7 +102,7 @@ func (p *Planner) selfSigned(paths wanted.Paths) ([]wanted.File, error) {
 			return nil, err
 		}
 	}
-	return []wanted.File{
+	return []desired.File{
 		{Path: paths.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
 		{Path: paths.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
 	}, nil

@@ -7,18 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
 // Plan is all that has to change on a machine.
 type Plan struct {
-	Sysctls []host.Sysctl
-	Folders []wanted.Folder
-	Files   []host.Change
-	Units   []UnitStep
-	now     time.Time
+	Sysctls     []host.Sysctl
+	Directories []desired.Directory
+	Files       []host.Change
+	Units       []UnitStep
+	now         time.Time
 }
 
 // UnitStep is something to do with a systemd unit.
@@ -30,7 +30,7 @@ type UnitStep struct {
 
 // Empty reports whether there is nothing to change.
 func (p *Plan) Empty() bool {
-	return len(p.Sysctls)+len(p.Folders)+len(p.Files)+len(p.Units) == 0
+	return len(p.Sysctls)+len(p.Directories)+len(p.Files)+len(p.Units) == 0
 }
 
 // Show prints what Apply would do.
@@ -41,7 +41,7 @@ func (p *Plan) Show(w io.Writer) {
 	for _, s := range p.Sysctls {
 		fmt.Fprintf(w, "set %s from %d to %d\n", s.Name, s.Have, s.Wanted)
 	}
-	for _, f := range p.Folders {
+	for _, f := range p.Directories {
 		fmt.Fprintf(w, "create directory %s (%v %s:%s)\n", f.Path, f.Mode, f.Owner, f.Group)
 	}
 	for _, c := range p.Files {
@@ -60,8 +60,8 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 			fmt.Fprintf(progress, "! cannot set %s to %d: %v\n", s.Name, s.Wanted, err)
 		}
 	}
-	for _, f := range p.Folders {
-		if err := machine.MakeFolder(f); err != nil {
+	for _, f := range p.Directories {
+		if err := machine.MakeDirectory(f); err != nil {
 			return err
 		}
 	}
@@ -73,7 +73,7 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 	for _, s := range p.Units {
 		fmt.Fprintf(progress, "  %s %s (%s)\n", s.Verb, s.Unit, s.Why)
 		if err := do(ctx, machine, s); err != nil {
-			return command.WithHint(err, "%s; then fix the cause and run this again", wanted.Look(s.Unit))
+			return command.WithHint(err, "%s; then fix the cause and run this again", desired.Look(s.Unit))
 		}
 	}
 	return nil
@@ -82,7 +82,7 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 // write replaces the files, and has the servers check what they will read. systemd reads
 // its own at once, since a check may depend on it.
 func (p *Plan) write(ctx context.Context, machine host.Host, progress io.Writer) error {
-	kept := wanted.Backup(p.now)
+	kept := desired.Backup(p.now)
 	if err := machine.Keep(kept, p.Files); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (p *Plan) touches(prefixes ...string) bool {
 // do does a step. A socket can be bound again only while its service is down.
 func do(ctx context.Context, machine host.Host, s UnitStep) error {
 	if strings.HasSuffix(s.Unit, ".socket") && s.Verb == "restart" {
-		if err := machine.Systemd().Systemctl(ctx, "stop", wanted.SocketService(s.Unit)); err != nil {
+		if err := machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(s.Unit)); err != nil {
 			return err
 		}
 	}

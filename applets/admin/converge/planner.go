@@ -12,9 +12,9 @@ import (
 	"slices"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
 
@@ -46,7 +46,7 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := wanted.Files(p.Conf, paths, wanted.Machine{Release: p.Machine.Release(), Processors: runtime.NumCPU()})
+	files, err := desired.Files(p.Conf, paths, desired.Machine{Release: p.Machine.Release(), Processors: runtime.NumCPU()})
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if todo.Sysctls, err = p.Machine.Sysctls(sysctlFile); err != nil {
 		return nil, err
 	}
-	if todo.Folders, err = p.Machine.FolderChanges(wanted.Folders(p.Conf)); err != nil {
+	if todo.Directories, err = p.Machine.DirectoryChanges(desired.Directories(p.Conf)); err != nil {
 		return nil, err
 	}
-	if todo.Files, err = p.Machine.Changes(slices.Concat(keyFiles, []wanted.File{transports}, files, botFiles, pages)); err != nil {
+	if todo.Files, err = p.Machine.Changes(slices.Concat(keyFiles, []desired.File{transports}, files, botFiles, pages)); err != nil {
 		return nil, err
 	}
 	todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, botFiles), todo.Files, paths)
@@ -86,12 +86,12 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 
 // transportMap is the one that is there, or an empty one: Postfix takes no mail
 // while it cannot read it.
-func (p *Planner) transportMap() (wanted.File, error) {
-	text, err := p.Machine.ReadFile(wanted.TransportMap)
+func (p *Planner) transportMap() (desired.File, error) {
+	text, err := p.Machine.ReadFile(desired.TransportMap)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return wanted.File{}, fmt.Errorf("reading the transport map: %w", err)
+		return desired.File{}, fmt.Errorf("reading the transport map: %w", err)
 	}
-	return wanted.TransportMapFile(text), nil
+	return desired.TransportMapFile(text), nil
 }
 
 // Website plans the web pages alone.
@@ -106,7 +106,7 @@ func (p *Planner) Website() (*Plan, error) {
 
 // pages renders the web pages, with the operator's own in place of ours where there are
 // some.
-func (p *Planner) pages(echoInvite string) ([]wanted.File, error) {
+func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 	var override fs.FS
 	if p.Conf.WWWFolder != "" {
 		folder := filepath.Join(p.Machine.Root, p.Conf.WWWFolder)
@@ -115,19 +115,19 @@ func (p *Planner) pages(echoInvite string) ([]wanted.File, error) {
 		}
 		override = os.DirFS(folder)
 	}
-	site := wanted.Site(p.Conf, p.Version)
+	site := desired.Site(p.Conf, p.Version)
 	site.EchoInvite = echoInvite
-	return wanted.Pages(site, override)
+	return desired.Pages(site, override)
 }
 
 // unitSteps compares the units with what they should be: enabled, running, and
 // not older than anything that they read when they start.
-func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []host.Change, paths wanted.Paths) ([]UnitStep, error) {
-	names := slices.Concat([]string{wanted.Journald}, wanted.SocketUnits(), wanted.ServiceUnits(),
-		[]string{wanted.Dovecot, wanted.Postfix, wanted.Nginx}, wanted.BotUnits(p.Conf), wanted.CertificateUnits(p.Conf), []string{wanted.ClockTimer, wanted.QueueWatchPath, wanted.Target})
+func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
+	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(),
+		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	_, literal := p.Conf.IPv4()
 	if !literal {
-		names = slices.Insert(names, 0, wanted.OpenDKIM)
+		names = slices.Insert(names, 0, desired.OpenDKIM)
 	}
 	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
@@ -161,13 +161,13 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 		switch {
 		case u.Active != "active":
 			steps = append(steps, UnitStep{"start", name, "it is " + u.Active})
-		case name == wanted.Postfix && instance[0].Active != "active":
+		case name == desired.Postfix && instance[0].Active != "active":
 			steps = append(steps, UnitStep{"restart", name, p.Machine.PostfixInstance() + " is " + instance[0].Active})
 		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
 			steps = append(steps, UnitStep{"restart", name, "its configuration changed"})
 		case older:
 			steps = append(steps, UnitStep{"restart", name, "its configuration is newer than it"})
-		case name == wanted.ACME && !keyfiles.Issued(p.Conf, p.Machine):
+		case name == desired.ACME && !keyfiles.Issued(p.Conf, p.Machine):
 			steps = append(steps, UnitStep{"restart", name, "to request a certificate"})
 		}
 	}
@@ -178,11 +178,11 @@ func (p *Planner) unitSteps(ctx context.Context, files []wanted.File, changes []
 // echo bot that the configuration no longer wants.
 func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 	why := map[string]string{}
-	for _, name := range wanted.FormerUnits() {
+	for _, name := range desired.FormerUnits() {
 		why[name] = "this version does not need it"
 	}
 	if !p.Conf.Echobot {
-		why[wanted.Echobot] = "echobot = false"
+		why[desired.Echobot] = "echobot = false"
 	}
 	names := slices.Sorted(maps.Keys(why))
 	units, err := p.Machine.Systemd().Units(ctx, names...)
@@ -199,15 +199,15 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 }
 
 // reads returns, for each unit, the files that it reads when it starts.
-func (p *Planner) reads(files []wanted.File, paths wanted.Paths) map[string][]string {
-	reads := map[string][]string{wanted.OpenDKIM: {paths.DKIMKey}, wanted.ACME: {p.ConfigPath}}
-	// Any other certificate changes by itself; wanted.CertificatePath looks after it.
+func (p *Planner) reads(files []desired.File, paths desired.Paths) map[string][]string {
+	reads := map[string][]string{desired.OpenDKIM: {paths.DKIMKey}, desired.ACME: {p.ConfigPath}}
+	// Any other certificate changes by itself; desired.CertificatePath looks after it.
 	if p.Conf.SelfSigned() {
-		for _, name := range wanted.TLSServers() {
+		for _, name := range desired.TLSServers() {
 			reads[name] = []string{paths.Certificate, paths.PrivateKey}
 		}
 	}
-	for _, name := range slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(p.Conf)) {
+	for _, name := range slices.Concat(desired.ServiceUnits(), desired.BotUnits(p.Conf)) {
 		reads[name] = []string{p.ConfigPath}
 	}
 	for _, f := range files {
@@ -225,7 +225,7 @@ func (p *Planner) requirePorts() error {
 	if err != nil {
 		return err
 	}
-	for _, need := range wanted.Ports(p.Conf) {
+	for _, need := range desired.Ports(p.Conf) {
 		for _, l := range listeners {
 			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) || slices.Contains(p.Yielding, l.Program) {
 				continue

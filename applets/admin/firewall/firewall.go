@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -68,10 +68,10 @@ To undo it: nft delete table inet ` + nft.RelayTable + `, and remove the line fr
 
 func firewall(w io.Writer, conf *config.Config, ssh int) error {
 	var proxied []int
-	for _, p := range wanted.ProxiedPorts() {
+	for _, p := range desired.ProxiedPorts() {
 		proxied = append(proxied, p.Port)
 	}
-	rules := nft.Relay{Ports: wanted.PublicPorts(), SSH: ssh, ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
+	rules := nft.Relay{Ports: desired.PublicPorts(), SSH: ssh, ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
 	_, err := fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(firewallSteps, ssh)), "\n", rules)
 	return err
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 )
 
 // RequireDebian refuses a system that the configurations are not made for.
@@ -23,27 +23,27 @@ func (h Host) RequireDebian() error {
 	if name == "" {
 		name = "an unknown system"
 	}
-	return fmt.Errorf("this is %s; chatmaild configures Debian %d and %d only", name, wanted.Bookworm, wanted.Trixie)
+	return fmt.Errorf("this is %s; chatmaild configures Debian %d and %d only", name, desired.Bookworm, desired.Trixie)
 }
 
 // debian is the release of a system, if it is one that we configure.
-func debian(system map[string]string) (wanted.Release, bool) {
+func debian(system map[string]string) (desired.Release, bool) {
 	n, err := strconv.Atoi(system["VERSION_ID"])
-	r := wanted.Release(n)
-	return r, err == nil && system["ID"] == "debian" && (r == wanted.Bookworm || r == wanted.Trixie)
+	r := desired.Release(n)
+	return r, err == nil && system["ID"] == "debian" && (r == desired.Bookworm || r == desired.Trixie)
 }
 
 // Release is the version of Debian. A system that RequireDebian refuses is taken for
 // the oldest.
-func (h Host) Release() wanted.Release {
+func (h Host) Release() desired.Release {
 	text, err := os.ReadFile(h.path("/etc/os-release"))
 	if err != nil {
-		return wanted.Bookworm
+		return desired.Bookworm
 	}
 	if r, ok := debian(parseOSRelease(string(text))); ok {
 		return r
 	}
-	return wanted.Bookworm
+	return desired.Bookworm
 }
 
 // PostfixInstance is the unit that Postfix runs in.

@@ -14,13 +14,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/store/safefs"
 )
 
 // Change is a file that is not as it should be.
 type Change struct {
-	File   wanted.File
+	File   desired.File
 	Former []byte      // what it holds now
 	Exists bool        // it is there now
 	Mode   fs.FileMode // of the one there now
@@ -29,7 +29,7 @@ type Change struct {
 }
 
 // Changes returns those of the wanted files that are not as they should be.
-func (h Host) Changes(files []wanted.File) ([]Change, error) {
+func (h Host) Changes(files []desired.File) ([]Change, error) {
 	var changes []Change
 	for _, f := range files {
 		c, err := look(h.Tree, f)
@@ -46,7 +46,7 @@ func (h Host) Changes(files []wanted.File) ([]Change, error) {
 }
 
 // look reads what is at a path now.
-func look(t Tree, f wanted.File) (Change, error) {
+func look(t Tree, f desired.File) (Change, error) {
 	c := Change{File: f}
 	info, err := safefs.Lstat(t.path(f.Path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +90,7 @@ func (c Change) Diff() string {
 }
 
 // Write makes the file as it should be, atomically.
-func (t Tree) Write(f wanted.File) error {
+func (t Tree) Write(f desired.File) error {
 	if f.Absent {
 		if err := safefs.Remove(t.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing a file: %w", err)
@@ -110,7 +110,7 @@ func (t Tree) Write(f wanted.File) error {
 
 // replace writes a temporary file beside the wanted one and renames it. The
 // name's suffix is one that none of the servers takes for a configuration.
-func replace(t Tree, dir *safefs.Dir, f wanted.File) (err error) {
+func replace(t Tree, dir *safefs.Dir, f desired.File) (err error) {
 	uid, gid, err := t.IDs(f.Owner, f.Group)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (h Host) Keep(folder string, changes []Change) error {
 		if !c.Exists {
 			continue
 		}
-		kept := wanted.File{
+		kept := desired.File{
 			Path: filepath.Join(folder, c.File.Path), Content: c.Former,
 			Mode: c.Mode, Owner: c.Owner, Group: c.Group,
 		}
@@ -154,7 +154,7 @@ func (h Host) Keep(folder string, changes []Change) error {
 func (h Host) Undo(changes []Change) error {
 	var errs []error
 	for _, c := range changes {
-		errs = append(errs, h.Write(wanted.File{
+		errs = append(errs, h.Write(desired.File{
 			Path: c.File.Path, Absent: !c.Exists, Content: c.Former,
 			Mode: c.Mode, Owner: c.Owner, Group: c.Group,
 		}))

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 )
 
 // machine is a host in a temporary directory, with files as given.
@@ -34,8 +34,8 @@ func read(t *testing.T, h Host, path string) string {
 	return string(text)
 }
 
-func file(path, text string) wanted.File {
-	return wanted.File{
+func file(path, text string) desired.File {
+	return desired.File{
 		Path: path, Content: []byte(text), Mode: 0o644,
 		Owner: userName(uint32(os.Getuid())), Group: groupName(uint32(os.Getgid())),
 	}
@@ -46,21 +46,21 @@ func TestChanges(t *testing.T) {
 	gone.Absent = true
 	tests := []struct {
 		name   string
-		wanted wanted.File
+		wanted desired.File
 		diff   string // "" if nothing changes
 	}{
 		{"same", file("/etc/same", "a\n"), ""},
 		{"content", file("/etc/same", "b\n"), "-a\n+b\n"},
 		{"new", file("/etc/new", "b\n"), "--- /dev/null"},
-		{"superfluous", wanted.File{Path: "/etc/same", Absent: true}, "remove /etc/same"},
+		{"superfluous", desired.File{Path: "/etc/same", Absent: true}, "remove /etc/same"},
 		{"absent already", gone, ""},
-		{"mode", func() wanted.File { f := file("/etc/same", "a\n"); f.Mode = 0o600; return f }(), "-rw-r--r--"},
-		{"secret", func() wanted.File { f := file("/etc/key", "hush"); f.Secret = true; return f }(), "(secret)"},
+		{"mode", func() desired.File { f := file("/etc/same", "a\n"); f.Mode = 0o600; return f }(), "-rw-r--r--"},
+		{"secret", func() desired.File { f := file("/etc/key", "hush"); f.Secret = true; return f }(), "(secret)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := machine(t, map[string]string{"/etc/same": "a\n"})
-			changes, err := h.Changes([]wanted.File{tt.wanted})
+			changes, err := h.Changes([]desired.File{tt.wanted})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,7 +80,7 @@ func TestChanges(t *testing.T) {
 			if err := h.Write(tt.wanted); err != nil {
 				t.Fatal(err)
 			}
-			if after, err := h.Changes([]wanted.File{tt.wanted}); err != nil || len(after) != 0 {
+			if after, err := h.Changes([]desired.File{tt.wanted}); err != nil || len(after) != 0 {
 				t.Errorf("after writing it: %d changes, %v; want none", len(after), err)
 			}
 		})
@@ -89,7 +89,7 @@ func TestChanges(t *testing.T) {
 
 func TestChangesRefusesWhatIsNoFile(t *testing.T) {
 	h := machine(t, map[string]string{"/etc/folder/x": ""})
-	_, err := h.Changes([]wanted.File{file("/etc/folder", "")})
+	_, err := h.Changes([]desired.File{file("/etc/folder", "")})
 	if err == nil || !strings.Contains(err.Error(), "/etc/folder is not a regular file") {
 		t.Errorf("got %v", err)
 	}
@@ -99,7 +99,7 @@ func TestKeepAndUndo(t *testing.T) {
 	h := machine(t, map[string]string{"/etc/a": "old a", "/etc/b": "old b"})
 	removed := file("/etc/b", "")
 	removed.Absent = true
-	changes, err := h.Changes([]wanted.File{file("/etc/a", "new a"), removed, file("/etc/c", "new c")})
+	changes, err := h.Changes([]desired.File{file("/etc/a", "new a"), removed, file("/etc/c", "new c")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/store/safefs"
 )
 
@@ -92,7 +92,7 @@ func fileBack(t Tree, kept, path string, info fs.FileInfo) (bool, error) {
 		}
 	}
 	uid, gid := ownerIDs(t, info)
-	return true, t.Write(wanted.File{
+	return true, t.Write(desired.File{
 		Path: path, Content: content, Mode: info.Mode().Perm(), Owner: fmt.Sprint(uid), Group: fmt.Sprint(gid),
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/store/safefs"
 )
 
@@ -24,22 +24,22 @@ func TestLinksOfDaemons(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	file := wanted.File{Path: "/mail/echo/password", Content: []byte("x"), Mode: 0o600, Owner: "vmail", Group: "vmail"}
-	folder := wanted.Folder{Path: "/mail/echo", Mode: 0o700, Owner: "vmail", Group: "vmail"}
+	file := desired.File{Path: "/mail/echo/password", Content: []byte("x"), Mode: 0o600, Owner: "vmail", Group: "vmail"}
+	folder := desired.Directory{Path: "/mail/echo", Mode: 0o700, Owner: "vmail", Group: "vmail"}
 	for what, do := range map[string]func() error{
-		"Changes":       func() error { _, err := h.Changes([]wanted.File{file}); return err },
-		"Write":         func() error { return h.Write(file) },
-		"FolderChanges": func() error { _, err := h.FolderChanges([]wanted.Folder{folder}); return err },
-		"MakeFolder":    func() error { return h.MakeFolder(folder) },
-		"ReadFile":      func() error { _, err := h.ReadFile("/mail/file"); return err },
-		"Names":         func() error { _, err := h.Names("/mail/echo"); return err },
-		"Disk":          func() error { _, err := h.Disk("/mail/echo"); return err },
-		"Sync":          func() error { return h.Sync("/mail/echo") },
-		"Move from":     func() error { return h.Move("/mail/echo/file", "/mine/file") },
-		"Move to":       func() error { return h.Move("/mine", "/mail/echo/mine") },
-		"CopyTree from": func() error { return h.CopyTree(h.Tree, "/mail/echo/file", "/mine/file", Owner{}) },
-		"CopyTree to":   func() error { return h.CopyTree(h.Tree, "/mine", "/mail/echo/mine", Owner{}) },
-		"Remove":        func() error { return h.Remove("/mail/echo/file") },
+		"Changes":          func() error { _, err := h.Changes([]desired.File{file}); return err },
+		"Write":            func() error { return h.Write(file) },
+		"DirectoryChanges": func() error { _, err := h.DirectoryChanges([]desired.Directory{folder}); return err },
+		"MakeDirectory":    func() error { return h.MakeDirectory(folder) },
+		"ReadFile":         func() error { _, err := h.ReadFile("/mail/file"); return err },
+		"Names":            func() error { _, err := h.Names("/mail/echo"); return err },
+		"Disk":             func() error { _, err := h.Disk("/mail/echo"); return err },
+		"Sync":             func() error { return h.Sync("/mail/echo") },
+		"Move from":        func() error { return h.Move("/mail/echo/file", "/mine/file") },
+		"Move to":          func() error { return h.Move("/mine", "/mail/echo/mine") },
+		"CopyTree from":    func() error { return h.CopyTree(h.Tree, "/mail/echo/file", "/mine/file", Owner{}) },
+		"CopyTree to":      func() error { return h.CopyTree(h.Tree, "/mine", "/mail/echo/mine", Owner{}) },
+		"Remove":           func() error { return h.Remove("/mail/echo/file") },
 	} {
 		var refused *safefs.UnsafeError
 		if err := do(); !errors.As(err, &refused) || filepath.Dir(refused.Path) != mail {

@@ -3,7 +3,7 @@ package host
 import (
 	"context"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/packaging/postfix/control"
 )
 
@@ -31,7 +31,7 @@ func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)
 		}
 	}
 	// Debian's postfix.service only stands for its instance, and does not wait for it.
-	if err := h.Systemd().Systemctl(ctx, "stop", wanted.Postfix, h.PostfixInstance()); err != nil {
+	if err := h.Systemd().Systemctl(ctx, "stop", desired.Postfix, h.PostfixInstance()); err != nil {
 		return err
 	}
 	if len(units) > 0 && units[0].Active == "active" {
@@ -39,5 +39,5 @@ func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)
 			return err
 		}
 	}
-	return h.Systemd().Systemctl(ctx, "stop", wanted.Dovecot)
+	return h.Systemd().Systemctl(ctx, "stop", desired.Dovecot)
 }

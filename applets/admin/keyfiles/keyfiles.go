@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"chatmaild/applets/acme/renewal"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/bot"
@@ -20,19 +20,19 @@ import (
 )
 
 // Paths says where the configuration has certificate and key.
-func Paths(conf *config.Config) wanted.Paths {
+func Paths(conf *config.Config) desired.Paths {
 	if cert, key, ok := conf.ExternalTLS(); ok {
-		return wanted.Paths{Certificate: cert, PrivateKey: key}
+		return desired.Paths{Certificate: cert, PrivateKey: key}
 	}
 	if conf.ACME() {
 		folder := renewal.Folder(conf.ACMEDir())
-		return wanted.Paths{Certificate: folder.Certificate(), PrivateKey: folder.PrivateKey()}
+		return desired.Paths{Certificate: folder.Certificate(), PrivateKey: folder.PrivateKey()}
 	}
-	return wanted.Paths{Certificate: wanted.TLSFolder + "/fullchain.pem", PrivateKey: wanted.TLSFolder + "/privkey.pem"}
+	return desired.Paths{Certificate: desired.TLSDir + "/fullchain.pem", PrivateKey: desired.TLSDir + "/privkey.pem"}
 }
 
 // ReadPair reads the certificate and its key.
-func ReadPair(machine host.Host, paths wanted.Paths) (*keys.Certificate, error) {
+func ReadPair(machine host.Host, paths desired.Paths) (*keys.Certificate, error) {
 	cert, err1 := machine.ReadFile(paths.Certificate)
 	key, err2 := machine.ReadFile(paths.PrivateKey)
 	if err := errors.Join(err1, err2); err != nil {

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host/hosttest"
 	"chatmaild/applets/admin/relocation"
-	"chatmaild/applets/admin/wanted"
 )
 
 // TestMoveLoad: where a move goes on that was interrupted, by what was noted and whether mail
@@ -33,7 +33,7 @@ func TestMoveLoad(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			machine := hosttest.Relay(t)
 			if tt.mailOn {
-				machine.Active[wanted.Postfix] = time.Now()
+				machine.Active[desired.Postfix] = time.Now()
 			}
 			m := move{conf: machine.Conf(), machine: machine.Host, there: "root@new"}
 			if tt.noted != nil {

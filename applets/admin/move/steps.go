@@ -11,11 +11,11 @@ import (
 	"os"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/admin/transfer/snapshot"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -99,7 +99,7 @@ func (m *move) off(ctx context.Context) error {
 // mailIsOn asks systemd, not the record: an operator may have gone back by "chatmaild
 // run".
 func (m *move) mailIsOn(ctx context.Context) (bool, error) {
-	units, err := m.machine.Systemd().Units(ctx, wanted.Postfix)
+	units, err := m.machine.Systemd().Units(ctx, desired.Postfix)
 	return len(units) > 0 && units[0].Active == "active", err
 }
 

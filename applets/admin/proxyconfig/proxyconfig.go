@@ -11,8 +11,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -107,7 +107,7 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 // proxyConfig prints the rules for packets: they need no program on that machine, but
 // hide the clients' addresses.
 func proxyConfig(w io.Writer, t targets) error {
-	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: wanted.PublicPorts()}.Text()
+	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: desired.PublicPorts()}.Text()
 	if err != nil {
 		return command.Usagef("missing --target ADDRESS, the relay's address")
 	}

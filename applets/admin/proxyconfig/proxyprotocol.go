@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -54,7 +54,7 @@ func proxyProtocolConfig(w io.Writer, t targets) error {
 	at := func(port int) string { return net.JoinHostPort(relay.String(), strconv.Itoa(port)) }
 	ports := map[int]string{}
 	var servers strings.Builder
-	for _, p := range wanted.ProxiedPorts() {
+	for _, p := range desired.ProxiedPorts() {
 		ports[p.Public] = at(p.Port)
 		to, preread := at(p.Port), ""
 		if p.Public == 443 {

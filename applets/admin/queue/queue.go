@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging/postfix/queue"
@@ -192,7 +192,7 @@ func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
 
 // rules reads the transport map.
 func (q *job) rules() (queue.Rules, error) {
-	text, err := q.machine.ReadFile(wanted.TransportMap)
+	text, err := q.machine.ReadFile(desired.TransportMap)
 	if err != nil {
 		return queue.Rules{}, command.WithHint(fmt.Errorf("reading the transport map: %w", err), "chatmaild run creates the file")
 	}
@@ -206,9 +206,9 @@ func (q *job) rule(ctx context.Context, destination string, rule queue.Rule) err
 		return err
 	}
 	if rules, err = rules.Set(destination, rule); err != nil {
-		return command.WithHint(err, "edit %s, then: systemctl reload postfix", wanted.TransportMap)
+		return command.WithHint(err, "edit %s, then: systemctl reload postfix", desired.TransportMap)
 	}
-	if err := q.machine.Write(wanted.TransportMapFile([]byte(rules.Text()))); err != nil {
+	if err := q.machine.Write(desired.TransportMapFile([]byte(rules.Text()))); err != nil {
 		return err
 	}
 	units, err := q.machine.Systemd().Units(ctx, q.machine.PostfixInstance())

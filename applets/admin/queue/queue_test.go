@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host/hosttest"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -37,8 +37,8 @@ func newQueueMachine(t *testing.T) *queueMachine {
 		m.tried = append(m.tried, strings.Join(args, " "))
 		return "", nil
 	}
-	m.Active[wanted.Bookworm.PostfixInstance()] = time.Now()
-	m.Write(wanted.TransportMap, "")
+	m.Active[desired.Bookworm.PostfixInstance()] = time.Now()
+	m.Write(desired.TransportMap, "")
 	for _, w := range []struct {
 		id, to string
 	}{{"4A", "a@one.test"}, {"4B", "b@two.test"}, {"4C", "c@one.test"}} {
@@ -79,7 +79,7 @@ func (m *queueMachine) queue(line string) (string, error) {
 
 func TestQueueRules(t *testing.T) {
 	m := newQueueMachine(t)
-	reload := "reload " + wanted.Bookworm.PostfixInstance()
+	reload := "reload " + desired.Bookworm.PostfixInstance()
 	steps := []struct {
 		line  string
 		says  []string
@@ -109,7 +109,7 @@ func TestQueueRules(t *testing.T) {
 		if strings.Contains(out, "@") {
 			t.Errorf("queue %s: shows an address:\n%s", s.line, out)
 		}
-		file, err := m.ReadFile(wanted.TransportMap)
+		file, err := m.ReadFile(desired.TransportMap)
 		if err != nil || string(file) != s.file {
 			t.Errorf("queue %s: the map is %q, %v; want %q", s.line, file, err, s.file)
 		}
@@ -145,7 +145,7 @@ func TestQueueRefusals(t *testing.T) {
 // TestQueueDown holds that the rules are kept while Postfix does not run.
 func TestQueueDown(t *testing.T) {
 	m := newQueueMachine(t)
-	delete(m.Active, wanted.Bookworm.PostfixInstance())
+	delete(m.Active, desired.Bookworm.PostfixInstance())
 	if _, err := m.queue("discard one.test"); err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/admin/transfer/snapshot"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -172,9 +172,9 @@ func (r *restore) living(unfinished bool) string {
 
 // directories makes those that pieces come into.
 func (r *restore) folders() error {
-	for _, f := range wanted.Folders(r.target.Conf) {
+	for _, f := range desired.Directories(r.target.Conf) {
 		if strings.HasPrefix(f.Path, r.target.Conf.MailboxesDir) || strings.HasPrefix(f.Path, r.target.Conf.StateDir) {
-			if err := r.machine.MakeFolder(f); err != nil {
+			if err := r.machine.MakeDirectory(f); err != nil {
 				return err
 			}
 		}
@@ -208,14 +208,14 @@ func (r *restore) receive(ctx context.Context, id, last string) error {
 // finish puts the configuration in place, with which the machine is a relay. The one
 // that was here is kept.
 func (r *restore) finish(context.Context) error {
-	conf := wanted.File{
+	conf := desired.File{
 		Path: r.env.ConfigPath, Content: []byte(r.target.ConfigText), Mode: 0o644, Owner: "root", Group: "root",
 	}
-	changes, err := r.machine.Changes([]wanted.File{conf})
+	changes, err := r.machine.Changes([]desired.File{conf})
 	if err != nil {
 		return err
 	}
-	if err := r.machine.Keep(wanted.Backup(r.now), changes); err != nil {
+	if err := r.machine.Keep(desired.Backup(r.now), changes); err != nil {
 		return err
 	}
 	if err := errors.Join(r.target.Tidy(), r.machine.Write(conf), r.target.Sync()); err != nil {

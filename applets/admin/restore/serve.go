@@ -10,11 +10,11 @@ import (
 	"net"
 	"os/user"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/admin/transfer/snapshot"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -103,7 +103,7 @@ func (r *restore) movedAway() (bool, error) {
 
 // requireUsers looks for those that the relay's files belong to.
 func requireUsers() error {
-	for _, name := range []string{"vmail", "chatmaild", wanted.ACMEUser, wanted.EchobotUser, "opendkim", "postfix"} {
+	for _, name := range []string{"vmail", "chatmaild", desired.ACMEUser, desired.EchobotUser, "opendkim", "postfix"} {
 		if _, err := user.Lookup(name); err != nil {
 			return fmt.Errorf("there is no user %s here: is the package installed completely?", name)
 		}

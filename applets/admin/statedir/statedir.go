@@ -20,9 +20,9 @@ import (
 	"slices"
 	"syscall"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/transfer/snapshot"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/safefs"
@@ -50,8 +50,8 @@ var kept = []string{"report.json", snapshot.RestoreRecord, snapshot.MoveRecord}
 // owned are the directories of the daemons that had some before.
 var owned = []struct{ name, owner, group, former string }{
 	{"invites", web, vmail, vmail},
-	{"echobot", wanted.EchobotUser, wanted.EchobotUser, web},
-	{"acme", wanted.ACMEUser, wanted.ACMEUser, web},
+	{"echobot", desired.EchobotUser, desired.EchobotUser, web},
+	{"acme", desired.ACMEUser, desired.ACMEUser, web},
 }
 
 // A move is being done in the open directory of the state.

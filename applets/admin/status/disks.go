@@ -3,9 +3,9 @@ package status
 import (
 	"fmt"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/transfer/snapshot"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 )
 
@@ -26,9 +26,9 @@ func (e *examiner) disks() {
 	case err != nil:
 		e.say("queue's disk", trouble, "is Postfix installed?", "%v", err)
 	case queue.Device == mail.Device:
-		needs.queue = wanted.QueueRoom(e.conf)
+		needs.queue = desired.QueueRoom(e.conf)
 	default:
-		l, words, hint := judgeDisk(queue, diskNeeds{queue: wanted.QueueRoom(e.conf)})
+		l, words, hint := judgeDisk(queue, diskNeeds{queue: desired.QueueRoom(e.conf)})
 		e.say("queue's disk", l, hint, "%s", words)
 	}
 	l, words, hint := judgeDisk(mail, needs)

@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/echobot/session"
 )
 
@@ -25,7 +25,7 @@ func (e *examiner) echoBot() {
 	if interval == 0 {
 		return
 	}
-	const look = "journalctl -u " + wanted.Echobot + " -n 50; chatmaild test " // and the domain
+	const look = "journalctl -u " + desired.Echobot + " -n 50; chatmaild test " // and the domain
 	text, err := e.machine.ReadFile(e.conf.ProbeResult())
 	if errors.Is(err, fs.ErrNotExist) {
 		e.say("probe", notice, "", "none yet: the first follows the echo bot's first connection")

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/converge"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
@@ -64,11 +64,11 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 // units looks at the services. One that systemd has restarted works now, but its log
 // says why it failed.
 func (e *examiner) units(ctx context.Context) {
-	names := slices.Concat(wanted.ServiceUnits(), wanted.BotUnits(e.conf), wanted.CertificateUnits(e.conf), []string{
-		wanted.ExpireTimer, wanted.ClockTimer, wanted.QueueWatchPath, wanted.Dovecot, e.machine.PostfixInstance(), wanted.Nginx,
+	names := slices.Concat(desired.ServiceUnits(), desired.BotUnits(e.conf), desired.CertificateUnits(e.conf), []string{
+		desired.ExpireTimer, desired.ClockTimer, desired.QueueWatchPath, desired.Dovecot, e.machine.PostfixInstance(), desired.Nginx,
 	})
 	if _, literal := e.conf.IPv4(); !literal {
-		names = append(names, wanted.OpenDKIM)
+		names = append(names, desired.OpenDKIM)
 	}
 	units, err := e.machine.Systemd().Units(ctx, names...)
 	if err != nil {
@@ -77,7 +77,7 @@ func (e *examiner) units(ctx context.Context) {
 	}
 	for i, u := range units {
 		part := strings.TrimSuffix(strings.TrimPrefix(names[i], "chatmaild-"), ".service")
-		look := wanted.Look(names[i])
+		look := desired.Look(names[i])
 		switch {
 		case u.Load != "loaded":
 			e.say(part, trouble, "is its package installed? try: chatmaild run", "unknown to systemd (%s)", u.Load)
@@ -102,7 +102,7 @@ func (e *examiner) ports() {
 		return
 	}
 	var open, closed []string
-	for _, p := range wanted.Ports(e.conf) {
+	for _, p := range desired.Ports(e.conf) {
 		i := slices.IndexFunc(listeners, func(l host.Listener) bool { return l.Port == p.Port })
 		name := fmt.Sprintf("%d (%s)", p.Port, p.Job)
 		switch {
@@ -211,7 +211,7 @@ func (e *examiner) queue(ctx context.Context) {
 
 // destinations tells of mail that an operator holds or discards.
 func (e *examiner) destinations() {
-	text, err := e.machine.ReadFile(wanted.TransportMap)
+	text, err := e.machine.ReadFile(desired.TransportMap)
 	if err != nil {
 		e.say("destinations", trouble, "chatmaild run", "%v", err)
 		return

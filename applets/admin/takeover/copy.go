@@ -7,10 +7,10 @@ import (
 	"strings"
 	"sync"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -50,7 +50,7 @@ func (im copying) run(ctx context.Context) error {
 // copyMailboxes copies several at once. The first error stops the others after the
 // mailbox that they are at.
 func (im copying) copyMailboxes(ctx context.Context) error {
-	if err := im.machine.MakeFolder(wanted.Folder{Path: im.conf.MailboxesDir, Mode: 0o700, Owner: "vmail", Group: "vmail"}); err != nil {
+	if err := im.machine.MakeDirectory(desired.Directory{Path: im.conf.MailboxesDir, Mode: 0o700, Owner: "vmail", Group: "vmail"}); err != nil {
 		return err
 	}
 	names, err := im.source.Names(im.conf.MailboxesDir)
@@ -143,8 +143,8 @@ func (im copying) copyExternal(context.Context) error {
 	if err != nil {
 		return nil // noted by requireKeys
 	}
-	var files []wanted.File
-	for _, f := range []wanted.File{
+	var files []desired.File
+	for _, f := range []desired.File{
 		{Path: keyPath, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
 		{Path: certPath, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
 	} {
@@ -162,7 +162,7 @@ func (im copying) copyExternal(context.Context) error {
 // copyConfig comes last: with it, chatmaild run would begin.
 func (im copying) copyConfig(context.Context) error {
 	im.say("write %s", config.DefaultPath)
-	return im.machine.Write(wanted.File{
+	return im.machine.Write(desired.File{
 		Path: config.DefaultPath, Content: []byte(im.conversion.Text), Mode: 0o644, Owner: "root", Group: "root",
 	})
 }

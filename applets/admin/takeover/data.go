@@ -5,10 +5,10 @@ import (
 	"path"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 )
 
 // noOwner leaves files to whom they belong.
@@ -48,7 +48,7 @@ func (im data) takeSelfSigned() error {
 		return nil // noted by requireKeys
 	}
 	to := keyfiles.Paths(im.conf)
-	files := []wanted.File{
+	files := []desired.File{
 		{Path: to.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
 		{Path: to.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
 	}
@@ -60,14 +60,14 @@ func (im data) takePages() error {
 	if im.conf.WWWFolder != importPages {
 		return nil
 	}
-	var pages []wanted.File
+	var pages []desired.File
 	for _, name := range im.pages {
 		to, _ := pageOf(name)
 		text, err := im.source.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		pages = append(pages, wanted.File{Path: to, Content: text, Mode: 0o644, Owner: "root", Group: "root"})
+		pages = append(pages, desired.File{Path: to, Content: text, Mode: 0o644, Owner: "root", Group: "root"})
 	}
 	if im.journal != nil {
 		if err := im.making(importPages); err != nil {
@@ -78,7 +78,7 @@ func (im data) takePages() error {
 }
 
 // put writes files that differ. What they replace is kept.
-func (im data) put(what string, files []wanted.File) error {
+func (im data) put(what string, files []desired.File) error {
 	changes, err := im.machine.Changes(files)
 	if err != nil || len(changes) == 0 {
 		return err

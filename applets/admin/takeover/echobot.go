@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/chat"
 	"chatmaild/applets/echobot/bot"
 )
@@ -42,8 +42,8 @@ func (im data) takeEchobot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return im.put("echo bot's key", []wanted.File{
-		{Path: name, Content: text, Mode: 0o600, Owner: wanted.EchobotUser, Group: wanted.EchobotUser, Secret: true},
+	return im.put("echo bot's key", []desired.File{
+		{Path: name, Content: text, Mode: 0o600, Owner: desired.EchobotUser, Group: desired.EchobotUser, Secret: true},
 	})
 }
 
@@ -96,10 +96,10 @@ func (im data) oldBot(ctx context.Context) (*bot.Identity, error) {
 // botKey reads a copy of the database: its last changes are in a file beside it, and
 // looking at these would write to a third one.
 func (im data) botKey(ctx context.Context, database string) (*chat.Key, error) {
-	if err := im.machine.MakeFolder(privateFolder); err != nil {
+	if err := im.machine.MakeDirectory(privateDir); err != nil {
 		return nil, err
 	}
-	folder := path.Join(importFolder, "echobot")
+	folder := path.Join(importDir, "echobot")
 	defer func() {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			_ = im.machine.Remove(path.Join(folder, "dc.db"+suffix)) // most have never been there

@@ -74,7 +74,7 @@ func TestImportEchobot(t *testing.T) {
 				if name != "/usr/bin/python3" {
 					return run(ctx, name, args...)
 				}
-				if got, want := args[2], filepath.Join(m.Root, importFolder, "echobot/dc.db"); got != want {
+				if got, want := args[2], filepath.Join(m.Root, importDir, "echobot/dc.db"); got != want {
 					t.Errorf("asked %s, want the copy %s", got, want)
 				}
 				return tt.answer, nil

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
@@ -72,8 +72,8 @@ func newOldRelay(t *testing.T) *fakeMachine {
 	for _, unit := range []string{"doveauth.service", "filtermail.service", "chatmail-expire.timer", "postfix.service", "dovecot.service", "nginx.service"} {
 		m.Active[unit], m.Enabled[unit] = time.Now().Add(-time.Hour), true
 	}
-	m.Write(unitFolder+"/doveauth.service", "[Service]\n")
-	for _, unit := range slices.Concat(wanted.SocketUnits(), wanted.ServiceUnits(), []string{wanted.Target}) {
+	m.Write(unitDir+"/doveauth.service", "[Service]\n")
+	for _, unit := range slices.Concat(desired.SocketUnits(), desired.ServiceUnits(), []string{desired.Target}) {
 		m.Write("/usr/lib/systemd/system/"+unit, "[Unit]\n")
 	}
 	return m
@@ -89,7 +89,7 @@ func (m *fakeMachine) importer(opts options) (*importer, *bytes.Buffer) {
 	env := &command.Env{Stdout: &out, Stderr: &out, ConfigPath: config.DefaultPath, Version: "1", Getenv: func(string) string { return "" }}
 	h := m.Host
 	h.Command = func(ctx context.Context, name string, args ...string) (string, error) {
-		if name == "systemctl" && slices.Equal(args, []string{"start", wanted.Postfix}) {
+		if name == "systemctl" && slices.Equal(args, []string{"start", desired.Postfix}) {
 			m.listen()
 		}
 		return m.Systemd(ctx, name, args...)
@@ -104,7 +104,7 @@ func (m *fakeMachine) listen() {
 		m.T.Fatal(err)
 	}
 	lines := "  sl  local_address\n"
-	for i, p := range wanted.Ports(conf) {
+	for i, p := range desired.Ports(conf) {
 		lines += fmt.Sprintf("   %d: 00000000:%04X 00000000:0000 0A 0:0 0:0 0 0 0 %d 1 0\n", i, p.Port, 1000+i)
 	}
 	m.Write("/proc/net/tcp", lines)
@@ -120,7 +120,7 @@ func (m *fakeMachine) read(name string) string {
 }
 
 func (m *fakeMachine) links(target string) []string {
-	found, err := filepath.Glob(filepath.Join(m.Root, unitFolder, "*"))
+	found, err := filepath.Glob(filepath.Join(m.Root, unitDir, "*"))
 	if err != nil {
 		m.T.Fatal(err)
 	}

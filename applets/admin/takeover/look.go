@@ -7,10 +7,10 @@ import (
 	"path"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 	"chatmaild/auth"
@@ -141,13 +141,13 @@ func (im *importer) oldPair() (cert, key []byte, err error) {
 }
 
 // oldPairPaths says where the old relay has certificate and key.
-func (im *importer) oldPairPaths() wanted.Paths {
+func (im *importer) oldPairPaths() desired.Paths {
 	if cert, key, external := im.conf.ExternalTLS(); external {
-		return wanted.Paths{Certificate: cert, PrivateKey: key}
+		return desired.Paths{Certificate: cert, PrivateKey: key}
 	}
 	if im.conf.SelfSigned() {
-		return wanted.Paths{Certificate: pythonrelay.SelfSigned, PrivateKey: pythonrelay.SelfKey}
+		return desired.Paths{Certificate: pythonrelay.SelfSigned, PrivateKey: pythonrelay.SelfKey}
 	}
 	live := path.Join(pythonrelay.Acmetool, "live", im.conf.MailDomain)
-	return wanted.Paths{Certificate: path.Join(live, "fullchain"), PrivateKey: path.Join(live, "privkey")}
+	return desired.Paths{Certificate: path.Join(live, "fullchain"), PrivateKey: path.Join(live, "privkey")}
 }

@@ -7,9 +7,9 @@ import (
 	"path"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
@@ -119,7 +119,7 @@ func (im pushes) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config
 			return err
 		}
 		count++
-		return im.machine.Write(wanted.File{
+		return im.machine.Write(desired.File{
 			Path: path.Join(conf.MailboxesDir, account, "metadata.json"), Content: text, Mode: 0o600, Owner: "vmail", Group: "vmail",
 		})
 	})
@@ -157,7 +157,7 @@ func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
 			}
 			n := pythonrelay.Notification{Account: e.Account, Since: e.First, Token: e.Text}
 			name := fmt.Sprintf("%016x%016x", uint64(e.Due), e.Key.Token)
-			if err := im.machine.Write(wanted.File{
+			if err := im.machine.Write(desired.File{
 				Path: path.Join(folder, name), Content: n.Encode(), Mode: 0o600, Owner: "vmail", Group: "vmail",
 			}); err != nil {
 				return err

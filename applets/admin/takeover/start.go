@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/converge"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/wait"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
 
@@ -64,7 +64,7 @@ func (im taking) awaitServing(ctx context.Context, conf *config.Config) error {
 		for _, l := range listeners {
 			open[l.Port] = true
 		}
-		for _, p := range wanted.Ports(conf) {
+		for _, p := range desired.Ports(conf) {
 			if !open[p.Port] {
 				return false, fmt.Errorf("no program listens on port %d for %s", p.Port, p.Job)
 			}

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -83,7 +83,7 @@ func (im taking) begin(ctx context.Context) error {
 	if j.Units, err = im.oldUnits(ctx); err != nil {
 		return err
 	}
-	servers := []string{wanted.OpenDKIM, wanted.Dovecot, wanted.Postfix, wanted.Nginx}
+	servers := []string{desired.OpenDKIM, desired.Dovecot, desired.Postfix, desired.Nginx}
 	units, err := im.machine.Systemd().Units(ctx, servers...)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (im taking) begin(ctx context.Context) error {
 		}
 	}
 	im.journal = j
-	if err := im.machine.MakeFolder(privateFolder); err != nil {
+	if err := im.machine.MakeDirectory(privateDir); err != nil {
 		return err
 	}
 	return im.writeJournal()
@@ -117,14 +117,14 @@ func (im *importer) oldUnits(ctx context.Context) ([]journal.Unit, error) {
 		}
 		old = append(old, journal.Unit{
 			Name: names[i], Enabled: u.Enabled == "enabled", Active: u.Active == "active" || u.Active == "activating",
-			Moved: im.machine.IsFile(path.Join(unitFolder, names[i])),
+			Moved: im.machine.IsFile(path.Join(unitDir, names[i])),
 		})
 	}
 	return old, nil
 }
 
-// privateFolder holds keys.
-var privateFolder = wanted.Folder{Path: importFolder, Mode: 0o700, Owner: "root", Group: "root"}
+// privateDir holds keys.
+var privateDir = desired.Directory{Path: importDir, Mode: 0o700, Owner: "root", Group: "root"}
 
 // writeJournal replaces the journal atomically: half of one could not be undone.
 func (im *importer) writeJournal() error {
@@ -132,7 +132,7 @@ func (im *importer) writeJournal() error {
 	if err != nil {
 		return err
 	}
-	return im.machine.Write(wanted.File{Path: importJournal, Content: text, Mode: 0o600, Owner: "root", Group: "root"})
+	return im.machine.Write(desired.File{Path: importJournal, Content: text, Mode: 0o600, Owner: "root", Group: "root"})
 }
 
 // keep copies what will be replaced.
@@ -151,7 +151,7 @@ func (im taking) keep(context.Context) error {
 			return err
 		}
 	}
-	return im.machine.Sync(importFolder)
+	return im.machine.Sync(importDir)
 }
 
 // writeConfig writes the converted configuration. It is noted before that it is ours, so
@@ -161,7 +161,7 @@ func (im taking) writeConfig(context.Context) error {
 	if err := im.making(config.DefaultPath); err != nil {
 		return err
 	}
-	return im.machine.Write(wanted.File{
+	return im.machine.Write(desired.File{
 		Path: config.DefaultPath, Content: []byte(im.conversion.Text), Mode: 0o644, Owner: "root", Group: "root",
 	})
 }

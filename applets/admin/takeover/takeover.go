@@ -19,12 +19,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging"
@@ -32,10 +32,10 @@ import (
 
 // Where import keeps its journal and what it replaces, and the operator's pages.
 const (
-	importFolder  = wanted.Backups + "/import"
+	importDir     = desired.Backups + "/import"
 	importJournal = journal.Path
-	importKept    = importFolder + "/kept"
-	importMoved   = importFolder + "/moved"
+	importKept    = importDir + "/kept"
+	importMoved   = importDir + "/moved"
 	importPages   = "/etc/chatmail/www"
 )
 

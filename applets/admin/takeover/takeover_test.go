@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/takeover/pythonrelay"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 	"chatmaild/push"
 )
@@ -52,10 +52,10 @@ func TestImportAndUndo(t *testing.T) {
 	if err != nil || conf.MailDomain != oldDomain || conf.MaxLoad1m != 9 || conf.WWWFolder != importPages {
 		t.Fatalf("got the configuration %+v, %v", conf, err)
 	}
-	if got, want := m.read(wanted.TLSFolder+"/privkey.pem"), m.read(pythonrelay.SelfKey); got != want {
+	if got, want := m.read(desired.TLSDir+"/privkey.pem"), m.read(pythonrelay.SelfKey); got != want {
 		t.Error("the TLS key is another one")
 	}
-	if !strings.Contains(m.read("/etc/postfix/main.cf"), "chatmaild run") || !strings.Contains(m.read(wanted.WebRoot+"/index.html"), "Ours") {
+	if !strings.Contains(m.read("/etc/postfix/main.cf"), "chatmaild run") || !strings.Contains(m.read(desired.WebRoot+"/index.html"), "Ours") {
 		t.Error("chatmaild run has not written its files")
 	}
 	masked := m.links("/dev/null")
@@ -102,10 +102,10 @@ func TestImportAndUndo(t *testing.T) {
 			t.Errorf("%s is not back", unit)
 		}
 	}
-	if m.Enabled[wanted.Target] {
+	if m.Enabled[desired.Target] {
 		t.Error("chatmaild would start after a reboot")
 	}
-	for _, name := range []string{config.DefaultPath, importFolder, conf.MetadataDB(), wanted.TLSFolder} {
+	for _, name := range []string{config.DefaultPath, importDir, conf.MetadataDB(), desired.TLSDir} {
 		if there, _ := m.Exists(name); there {
 			t.Errorf("%s is still there", name)
 		}

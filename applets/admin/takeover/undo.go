@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/journal"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
@@ -43,8 +43,8 @@ func (im undo) run(ctx context.Context) error {
 		}
 	}
 	// From here on no takeover is under way.
-	aside := fmt.Sprintf("%s-undone-%s", importFolder, im.now.UTC().Format("20060102T150405Z"))
-	if err := im.machine.Rename(importFolder, aside); err != nil {
+	aside := fmt.Sprintf("%s-undone-%s", importDir, im.now.UTC().Format("20060102T150405Z"))
+	if err := im.machine.Rename(importDir, aside); err != nil {
 		return err
 	}
 	im.journal = nil
@@ -99,7 +99,7 @@ func (im undo) clearAway(context.Context) error {
 	}
 	if im.reached(journal.StepRun) {
 		made = append(made, im.journal.Made...)
-		made = append(made, conf.ACMEDir(), conf.MetadataDB(), wanted.TLSFolder)
+		made = append(made, conf.ACMEDir(), conf.MetadataDB(), desired.TLSDir)
 	}
 	slices.Sort(made) // a directory comes before what is in it, and takes that along
 	for _, name := range slices.Compact(made) {
@@ -109,10 +109,10 @@ func (im undo) clearAway(context.Context) error {
 		}
 		// What is kept is put back; pages are in nobody's way, and the bot has contacts
 		// who will want it again.
-		if kept || strings.HasPrefix(name, wanted.WebRoot+"/") || strings.HasPrefix(name, conf.EchobotDir()+"/") {
+		if kept || strings.HasPrefix(name, desired.WebRoot+"/") || strings.HasPrefix(name, conf.EchobotDir()+"/") {
 			continue
 		}
-		if err := im.machine.Move(name, path.Join(importFolder, "made", name)); err != nil {
+		if err := im.machine.Move(name, path.Join(importDir, "made", name)); err != nil {
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func (im undo) clearAway(context.Context) error {
 
 // generated are the files that a later chatmaild run may have written.
 func (im undo) generated(conf *config.Config) []string {
-	files, err := wanted.Files(conf, wanted.Paths{}, wanted.Machine{Release: im.machine.Release(), Processors: 1})
+	files, err := desired.Files(conf, desired.Paths{}, desired.Machine{Release: im.machine.Release(), Processors: 1})
 	if err != nil || !im.reached(journal.StepRun) {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 	"chatmaild/applets/admin/takeover/pythonrelay"
 )
 
-const unitFolder = "/etc/systemd/system"
+const unitDir = "/etc/systemd/system"
 
 // units are those of the old relay, and the servers that both relays use.
 type units struct{ *importer }
@@ -47,7 +47,7 @@ func (im units) stopOld(ctx context.Context) error {
 func (im units) mask(ctx context.Context, units []journal.Unit) error {
 	var stop, disable []string
 	for _, u := range units {
-		if im.machine.IsLink(path.Join(unitFolder, u.Name), "/dev/null") {
+		if im.machine.IsLink(path.Join(unitDir, u.Name), "/dev/null") {
 			continue
 		}
 		im.say("stop and mask %s", u.Name)
@@ -67,7 +67,7 @@ func (im units) mask(ctx context.Context, units []journal.Unit) error {
 		}
 	}
 	for _, u := range units {
-		file := path.Join(unitFolder, u.Name)
+		file := path.Join(unitDir, u.Name)
 		if im.machine.IsLink(file, "/dev/null") {
 			continue
 		}

@@ -5,14 +5,14 @@ import (
 	"path"
 	"slices"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/journal"
-	"chatmaild/applets/admin/wanted"
 )
 
 // unmask puts the files of units and timers back where they were.
 func (im units) unmask(ctx context.Context) error {
 	for _, u := range im.journal.Units {
-		file := path.Join(unitFolder, u.Name)
+		file := path.Join(unitDir, u.Name)
 		if !im.machine.IsLink(file, "/dev/null") {
 			// The file itself may have been moved, and the mask not made yet.
 			if err := im.moveBack(file); err != nil {
@@ -57,7 +57,7 @@ func (im units) startOld(ctx context.Context) error {
 	if err := im.restore(ctx, "start", old); err != nil {
 		return err
 	}
-	if err := im.machine.Systemd().Systemctl(ctx, "restart", wanted.Journald); err != nil {
+	if err := im.machine.Systemd().Systemctl(ctx, "restart", desired.Journald); err != nil {
 		return err
 	}
 	// One after the other: a Postfix without Dovecot would put mail off for minutes.

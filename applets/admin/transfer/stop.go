@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/wanted"
 )
 
 // ErrInterrupted takes the place of context.Canceled, which is no failure for daemons.
@@ -21,7 +21,7 @@ const NoteEach = 5 * time.Second
 
 // StopRelay stops mail and then our daemons, until the next run, also after a reboot.
 func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
-	names := append([]string{wanted.Target, "chatmaild-expire.service", machine.PostfixInstance()}, wanted.MailUnits()...)
+	names := append([]string{desired.Target, "chatmaild-expire.service", machine.PostfixInstance()}, desired.MailUnits()...)
 	names = slices.Compact(names) // the instance may be Postfix's unit itself
 	units, err := machine.Systemd().Units(ctx, names...)
 	if err != nil {
@@ -44,5 +44,5 @@ func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error
 	if err := machine.StopMail(ctx, say); err != nil {
 		return err
 	}
-	return machine.Systemd().Systemctl(ctx, "stop", wanted.Target, "chatmaild-expire.service")
+	return machine.Systemd().Systemctl(ctx, "stop", desired.Target, "chatmaild-expire.service")
 }

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/service"
@@ -72,7 +72,7 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	p := New(wanted.Site(cfg, env.Version), folder)
+	p := New(desired.Site(cfg, env.Version), folder)
 	log := env.Log()
 	dynamic := signup.New(signup.Options{
 		Host:       cfg.MailDomain,

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/wanted"
 )
 
 // Machine is a Debian 12 in a temporary directory whose systemd and servers do what a
@@ -76,8 +76,8 @@ func (m *Machine) Systemd(_ context.Context, name string, args ...string) (strin
 	case name == "systemctl":
 		m.Did = append(m.Did, strings.Join(args, " "))
 		units := args[1:]
-		if slices.Contains(units, wanted.Postfix) {
-			units = append(slices.Clone(units), wanted.Bookworm.PostfixInstance())
+		if slices.Contains(units, desired.Postfix) {
+			units = append(slices.Clone(units), desired.Bookworm.PostfixInstance())
 		}
 		for _, unit := range units {
 			switch args[0] {

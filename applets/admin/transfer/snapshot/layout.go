@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/transfer/archive"
-	"chatmaild/applets/admin/wanted"
 	"chatmaild/applets/config"
 )
 
@@ -110,7 +110,7 @@ func (l Layout) owner(place string, dir bool) (owner, group string, ok bool) {
 		in = place // root's are the files alone
 	}
 	for _, at := range []string{place, in} {
-		for _, f := range wanted.Folders(l.Conf) {
+		for _, f := range desired.Directories(l.Conf) {
 			if f.Path == at {
 				return f.Owner, f.Group, true
 			}

@@ -1,4 +1,4 @@
-package wanted
+package desired
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), folderDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -117,9 +117,9 @@ func socketDropins(conf *config.Config) []File {
 	return append(files, metricsDropins(conf)...)
 }
 
-// folderDropins let the daemons, which see little of the file system, reach
+// directoryDropins let the daemons, which see little of the file system, reach
 // mailboxes and state where the configuration has them.
-func folderDropins(conf *config.Config) []File {
+func directoryDropins(conf *config.Config) []File {
 	def := config.Defaults()
 	mailElsewhere := !strings.HasPrefix(conf.MailboxesDir, "/home/vmail/")
 	stateElsewhere := conf.StateDir != def.StateDir

@@ -6,14 +6,14 @@ import (
 	"io/fs"
 	"syscall"
 
-	"chatmaild/applets/admin/wanted"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/store/safefs"
 )
 
-// FolderChanges returns those of the wanted directories that are missing or belong
+// DirectoryChanges returns those of the wanted directories that are missing or belong
 // to another user.
-func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
-	var changes []wanted.Folder
+func (h Host) DirectoryChanges(folders []desired.Directory) ([]desired.Directory, error) {
+	var changes []desired.Directory
 	for _, f := range folders {
 		info, err := safefs.Stat(h.path(f.Path))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -34,8 +34,8 @@ func (h Host) FolderChanges(folders []wanted.Folder) ([]wanted.Folder, error) {
 	return changes, nil
 }
 
-// MakeFolder makes the directory as it should be. Directories above it belong to root.
-func (t Tree) MakeFolder(f wanted.Folder) error {
+// MakeDirectory makes the directory as it should be. Directories above it belong to root.
+func (t Tree) MakeDirectory(f desired.Directory) error {
 	uid, gid, err := t.IDs(f.Owner, f.Group)
 	if err != nil {
 		return fmt.Errorf("making %s: %w", f.Path, err)

@@ -1,4 +1,4 @@
-package wanted
+package desired
 
 // Proxied is a port that a machine in front of the relay hands on by the PROXY
 // protocol (haproxy.org/download/2.9/doc/proxy-protocol.txt). The servers cannot

@@ -1,4 +1,4 @@
-package wanted
+package desired
 
 // Release is a version of Debian (VERSION_ID of os-release(5)), by which the packages
 // around us differ.

@@ -1,7 +1,7 @@
-// Package wanted says which files a relay's machine has, given its
+// Package desired says which files a relay's machine has, given its
 // configuration: those of Postfix, Dovecot, nginx, OpenDKIM and systemd, and the
 // web pages. It is pure; package host compares them with what is there.
-package wanted
+package desired
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ type File struct {
 }
 
 // Directory is a directory as it should be.
-type Folder struct {
+type Directory struct {
 	Path  string
 	Mode  fs.FileMode
 	Owner string
@@ -73,8 +73,8 @@ func TransportMapFile(content []byte) File {
 	return File{Path: TransportMap, Content: content, Mode: 0o644, Owner: "root", Group: "root"}
 }
 
-// TLSFolder is where a relay that makes its own certificate keeps it.
-const TLSFolder = "/etc/chatmail/tls"
+// TLSDir is where a relay that makes its own certificate keeps it.
+const TLSDir = "/etc/chatmail/tls"
 
 // ACMEUser owns the certificate's key and gets certificates. It is a user of its
 // own because the other daemons take what strangers send.
@@ -120,9 +120,9 @@ func formerFiles() []File {
 }
 
 // Directories returns the directories that conf wants beside those of the package.
-func Folders(conf *config.Config) []Folder {
-	folders := []Folder{
-		{TLSFolder, 0o700, "root", "root"},
+func Directories(conf *config.Config) []Directory {
+	folders := []Directory{
+		{TLSDir, 0o700, "root", "root"},
 		{WebRoot, 0o755, "root", "root"},
 		{conf.MailboxesDir, 0o700, "vmail", "vmail"},
 		{conf.StateDir, 0o755, "root", "root"},
@@ -133,17 +133,17 @@ func Folders(conf *config.Config) []Folder {
 	}
 	if conf.ACME() {
 		folders = append(folders,
-			Folder{conf.ACMEDir(), 0o700, ACMEUser, ACMEUser},
-			Folder{path.Join(conf.ACMEDir(), "live"), 0o700, ACMEUser, ACMEUser})
+			Directory{conf.ACMEDir(), 0o700, ACMEUser, ACMEUser},
+			Directory{path.Join(conf.ACMEDir(), "live"), 0o700, ACMEUser, ACMEUser})
 	}
 	if conf.Echobot {
 		folders = append(folders,
-			Folder{conf.EchobotDir(), 0o700, EchobotUser, EchobotUser},
-			Folder{conf.EchobotMailbox(), 0o700, "vmail", "vmail"})
+			Directory{conf.EchobotDir(), 0o700, EchobotUser, EchobotUser},
+			Directory{conf.EchobotMailbox(), 0o700, "vmail", "vmail"})
 	}
 	if (view{Config: conf}).SignsDKIM() {
 		// Postfix reaches the milter from inside of its chroot.
-		folders = append(folders, Folder{"/var/spool/postfix/opendkim", 0o750, "opendkim", "postfix"})
+		folders = append(folders, Directory{"/var/spool/postfix/opendkim", 0o750, "opendkim", "postfix"})
 	}
 	return folders
 }
