@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // PrintJSON writes v as --json has it in every command: one indented value, for
@@ -43,9 +46,21 @@ func (c Colour) Paint(text string) string { return fmt.Sprintf("\x1b[%dm%s\x1b[0
 // clearLine goes back to the start of the line and erases it.
 const clearLine = "\r\x1b[K"
 
-// progressColumns is how much of a line of progress is shown. A longer one would wrap,
-// and what has wrapped cannot be erased.
-const progressColumns = 79
+// What a terminal is taken for that does not tell its size.
+const (
+	defaultColumns = 80
+	defaultRows    = 24
+)
+
+// TerminalSize returns how many columns and rows the terminal w has.
+func TerminalSize(w io.Writer) (columns, rows int) {
+	if f, ok := w.(*os.File); ok {
+		if s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && s.Col > 0 && s.Row > 0 {
+			return int(s.Col), int(s.Row)
+		}
+	}
+	return defaultColumns, defaultRows
+}
 
 // progressEach is how often a terminal is written to: more would only flicker.
 const progressEach = 100 * time.Millisecond
@@ -66,14 +81,16 @@ func NewProgress(w io.Writer) *Progress {
 	return &Progress{w: w}
 }
 
-// Show replaces the line, unless the last one came just before.
+// Show replaces the line, unless the last one came just before. What does not fit is cut
+// off: a line that wraps cannot be erased.
 func (p *Progress) Show(format string, args ...any) {
 	if p == nil || time.Since(p.shown) < progressEach {
 		return
 	}
 	p.shown = time.Now()
+	columns, _ := TerminalSize(p.w)
 	text := []rune(fmt.Sprintf(format, args...))
-	fmt.Fprintf(p.w, "%s%s", clearLine, string(text[:min(len(text), progressColumns)]))
+	fmt.Fprintf(p.w, "%s%s", clearLine, string(text[:min(len(text), columns-1)]))
 }
 
 // Clear erases the line.

@@ -23,13 +23,10 @@ import (
 	"chatmaild/applets/service"
 )
 
-// Bounds of the time between two looks, and what a terminal is taken for that does
-// not tell its size.
+// Bounds of the time between two looks.
 const (
 	minInterval = 500 * time.Millisecond
 	maxInterval = time.Minute
-	topWidth    = 80
-	topHeight   = 24
 )
 
 // Command is chatmaild top.
@@ -167,7 +164,7 @@ func (t *top) live(ctx context.Context, env *command.Env) (err error) {
 
 // draw writes as much as fits, in one go.
 func draw(w io.Writer, lines []string) error {
-	width, height := size(w)
+	width, height := command.TerminalSize(w)
 	var b strings.Builder
 	b.WriteString(goHome)
 	for i, line := range lines[:min(len(lines), height)] {
@@ -190,15 +187,6 @@ func cut(line string, width int) string {
 		width--
 	}
 	return line
-}
-
-func size(w io.Writer) (width, height int) {
-	if f, ok := w.(*os.File); ok {
-		if s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && s.Col > 0 && s.Row > 0 {
-			return int(s.Col), int(s.Row)
-		}
-	}
-	return topWidth, topHeight
 }
 
 // keyboard has the terminal give each key at once, and unseen. restore undoes that.

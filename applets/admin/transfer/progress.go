@@ -9,35 +9,31 @@ import (
 	"chatmaild/applets/command"
 )
 
-// progressEach is how often a terminal is told.
-const progressEach = 250 * time.Millisecond
-
 // Progress tells, on a terminal, how far something has come, how fast it is and how
 // long it will take. Not on a terminal it tells the outcome alone. The nil Progress
 // tells nothing.
 type Progress struct {
-	w        io.Writer
-	terminal bool
-	what     string
-	total    int            // pieces still to come when it began; 0 if that is not known
-	Part     func() float64 // how much of a file was read, if that is known: up to 1
-	first    archive.State
-	begun    time.Time
-	last     time.Time
+	// Part says how much of a file was read, up to 1; nil if that is not known.
+	Part func() float64
+
+	w     io.Writer // for the outcome
+	live  *command.Progress
+	what  string
+	total int // pieces still to come when it began; 0 if that is not known
+	first archive.State
+	begun time.Time
 }
 
 // NewProgress begins one; total is how many pieces are to come, 0 if that is not known.
 func NewProgress(w io.Writer, what string, total int, first archive.State) *Progress {
-	return &Progress{w: w, terminal: command.IsTerminal(w), what: what, total: total, first: first, begun: time.Now()}
+	return &Progress{w: w, live: command.NewProgress(w), what: what, total: total, first: first, begun: time.Now()}
 }
 
 // Show tells how far it has come.
 func (p *Progress) Show(s archive.State) {
-	if p == nil || !p.terminal || time.Since(p.last) < progressEach {
-		return
+	if p != nil && p.live != nil {
+		p.live.Show("%s", p.line(s, time.Since(p.begun)))
 	}
-	p.last = time.Now()
-	fmt.Fprintf(p.w, "\r\033[K%s", p.line(s, time.Since(p.begun)))
 }
 
 // line is what a terminal shows after some time.
@@ -59,8 +55,8 @@ func (p *Progress) line(s archive.State, took time.Duration) string {
 
 // Clear takes the line back.
 func (p *Progress) Clear() {
-	if p != nil && p.terminal {
-		fmt.Fprint(p.w, "\r\033[K")
+	if p != nil {
+		p.live.Clear()
 	}
 }
 
