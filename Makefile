@@ -84,7 +84,7 @@ lab: deb ## one scenario on real relays: make lab T=TestConversation
 
 race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables)
-	$(call gotest,-race -shuffle=on ./...)
+	$(call gotest,-race -shuffle=on ./... ./testdata/kit/...)
 
 # gotest shows how each test ends, and last what failed. All that was said is in build/test.log.
 define gotest
@@ -98,8 +98,8 @@ lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	$(call need,shellcheck mandoc systemd)
 	@mkdir -p build; files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt:" $$files; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet ./... ./testdata/lab/... ./testdata/bench/... ./testdata/smuggle
-	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/bench/... ./testdata/smuggle
+	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
+	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning packaging/man/*
 	rm -rf build/units && cp -r packaging/systemd build/units
