@@ -8,9 +8,10 @@ import (
 )
 
 // The bounds of what is remembered. A key that its domain gives up counts no longer than
-// maxTTL after that. A key takes less than 2 KiB, everything else some 200 bytes.
+// maxTTL after that. The keys of a name take less than 6 KiB, and most of them one, all
+// else some 200 bytes.
 const (
-	maxKeys    = 4096 // names of keys
+	maxKeys    = 2048 // names of keys
 	maxDomains = 4096 // of each kind: known, failed, without a key
 	maxTTL     = time.Hour
 

@@ -2,11 +2,9 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -108,10 +106,12 @@ func ehlo(c *smtp.Client) error {
 // beside measures the honest machine alone, and beside so many hostile clients, of which
 // started says when they are at work. The ratio is for the reader: a busy machine may
 // not fail a test.
-func (s *stall) beside(t *testing.T, what string, started func() bool, client func(ctx context.Context, number int)) {
+func (s *stall) beside(t *testing.T, what string, honest func(context.Context, *testing.T) []time.Duration, started func() bool,
+	client func(ctx context.Context, number int),
+) {
 	t.Helper()
 	ctx := deadline(t, partTimeout)
-	alone := s.deliver(ctx, t)
+	alone := honest(ctx, t)
 	attack, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -132,7 +132,7 @@ func (s *stall) beside(t *testing.T, what string, started func() bool, client fu
 			t.Fatal("the hostile machine is not at work")
 		}
 	}
-	beside := s.deliver(ctx, t)
+	beside := honest(ctx, t)
 	p95 := func(d []time.Duration) time.Duration { return d[len(d)*95/100] }
 	t.Logf("%s: the honest machine's p95 is %v alone, %v beside: %.2f times", what,
 		p95(alone).Round(time.Millisecond), p95(beside).Round(time.Millisecond), float64(p95(beside))/float64(p95(alone)))
@@ -141,7 +141,7 @@ func (s *stall) beside(t *testing.T, what string, started func() bool, client fu
 // connections has the hostile machine open as many as it can, and hold them.
 func (s *stall) connections(t *testing.T) {
 	refused := func() bool { return s.counted(t, `chatmaild_postfix_limited_total{limit="connections"}`) }
-	s.beside(t, "connections held", refused, func(ctx context.Context, _ int) {
+	s.beside(t, "connections held", s.deliver, refused, func(ctx context.Context, _ int) {
 		conn, err := s.hostile.DialContext(ctx, "tcp", net.JoinHostPort(s.b.Domain, "25"))
 		if err != nil {
 			return
@@ -176,7 +176,7 @@ func (s *stall) tarpit(t *testing.T) {
 		}
 		return true
 	}
-	s.beside(t, "a name server that never answers", bounded, func(ctx context.Context, n int) {
+	s.beside(t, "a name server that never answers", s.deliver, bounded, func(ctx context.Context, n int) {
 		c, err := s.connect(ctx, s.hostile)
 		if err != nil {
 			restFor(ctx, time.Second)
@@ -218,76 +218,4 @@ func (s *stall) counted(t *testing.T, name string) bool {
 		}
 	}
 	return false
-}
-
-func (s *stall) browser(t *testing.T, from Station) *http.Client {
-	return (&proof{outside: from}).browser(t)
-}
-
-// invites has a machine look at an invite's link and its picture before its recipient
-// uses it.
-func (s *stall) invites(t *testing.T) {
-	ctx := deadline(t, partTimeout)
-	out, err := s.b.Script(ctx, `
-	chatmaild invite create --uses 1 --json
-	cp `+configFile+` /root/open.toml
-	echo 'registration = "invite"' >>`+configFile+`
-	systemctl restart chatmaild-doveauth chatmaild-web`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var invite struct{ URL string }
-	if err := json.Unmarshal([]byte(out), &invite); err != nil {
-		t.Fatalf("%v in %s", err, out)
-	}
-	machine, person := s.browser(t, s.hostile), s.browser(t, s.honest)
-	for range 10 {
-		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			for url, want := range map[string]int{invite.URL: 200, strings.Replace(invite.URL, "/new?", "/new.svg?", 1): 403} {
-				if resp, _, err := browse(ctx, machine, method, url); err != nil || resp.StatusCode != want {
-					t.Fatalf("%s of an invite: %v, %v; want %d", method, resp, err, want)
-				}
-			}
-		}
-	}
-	resp, page, err := browse(ctx, person, http.MethodPost, invite.URL+"&page")
-	if err != nil || resp.StatusCode != 200 || !strings.Contains(page, `href="dclogin:`) || !strings.Contains(page, "<svg") {
-		t.Errorf("the person got %v, %v\n%s", resp, err, tail(page, 20))
-	}
-	if resp, _, err := browse(ctx, person, http.MethodPost, invite.URL); err != nil || resp.StatusCode != 403 {
-		t.Errorf("the invite's second use: %v, %v; want 403", resp, err)
-	}
-	if !s.counted(t, "chatmaild_web_invites_shown_total") {
-		t.Error("looks at the invite are not counted")
-	}
-	if _, err := s.b.Script(ctx, `
-	cat /root/open.toml >`+configFile+`
-	systemctl restart chatmaild-doveauth chatmaild-web`); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// profiles has one machine ask for profiles until it is told to stop. Another one gets
-// its own all the same.
-func (s *stall) profiles(t *testing.T) {
-	ctx := deadline(t, partTimeout)
-	url := "https://" + s.b.Domain + "/new"
-	machine, person := s.browser(t, s.hostile), s.browser(t, s.honest)
-	const most = 5000
-	for n := 0; ; n++ {
-		resp, got, err := postNew(ctx, machine, url)
-		if err != nil || n == most {
-			t.Fatalf("after %d profiles: %v", n, err)
-		}
-		if resp.StatusCode == 429 {
-			if got.Reason == "" {
-				t.Error("the refusal has no reason")
-			}
-			t.Logf("one machine gets %d profiles at once", n)
-			break
-		}
-	}
-	if resp, got, err := postNew(ctx, person, url); err != nil || resp.StatusCode != 200 || got.Email == "" {
-		t.Errorf("the other machine got %+v, %v", got, err)
-	}
 }
