@@ -42,7 +42,7 @@
 // They hold up the mail of their own domain alone. Messages that want the same
 // key share one look-up. That it failed is remembered for 30 s. Of a known domain,
 // which had a verified message within 30 days, 32 messages may wait for the DNS at
-// once, of a stranger 8, and of all strangers [Options.MaxStrangers]; others are
+// once, of a stranger 16, and of all strangers [Options.MaxStrangers]; others are
 // deferred at once. All that is remembered is bounded.
 //
 // # Why not go-msgauth's verifier

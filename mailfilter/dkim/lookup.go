@@ -32,7 +32,7 @@ const (
 // is deferred, not kept waiting: it must not take the place of one from elsewhere.
 const (
 	maxWaiting         = 32 // messages of a known domain
-	maxWaitingStranger = 8  // messages of a stranger
+	maxWaitingStranger = 16 // messages of a stranger: it may have a queue to flush
 )
 
 var (

@@ -97,7 +97,7 @@ func (p *tarpit) lookup(ctx context.Context, name string) (dkim.Records, error) 
 // TestTarpit has many messages of hostile domains wait for the DNS, and holds that those
 // of honest ones, known or not, wait for nobody.
 func TestTarpit(t *testing.T) {
-	const strangers, messages = 20, 500
+	const strangers, messages = 40, 500
 	for name, domain := range map[string]func(i int) (selector, domain string){
 		"one selector":    func(int) (string, string) { return "s", "tarpit.test" },
 		"many selectors":  func(i int) (string, string) { return fmt.Sprint("s", i), "tarpit.test" },
