@@ -25,7 +25,7 @@ import (
 // Where Debian's Postfix is.
 const (
 	MainConfig = "/etc/postfix/main.cf"
-	QueueDir   = "/var/spool/postfix"
+	QueueDir   = queue.Spool
 
 	server = "/usr/lib/postfix/sbin/smtpd"
 )
