@@ -21,5 +21,6 @@
 // has a directory, named as it is called, with its wiring and only that: load the
 // config, map it to the options of the packages that do the work, hand them a listener.
 // The admin commands are in applets/admin; command, config and service are what all
-// of them share.
+// of them share; chat, keys and lookup are what several need: a client of the network,
+// key files, and questions to name servers.
 package applets

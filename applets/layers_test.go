@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/journal applets/lookup applets/maillog/control applets/service auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/metrics/journal applets/lookup applets/maillog/control applets/service auth/machine packaging/dovecot/dict
 			packaging/postfix/queue packaging/postfix/socketmap store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
@@ -52,7 +52,7 @@ var layers = []layer{
 		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept applets/service/retryafter packaging packaging/peer
 			packaging/sbom store/atomicfile store/disk`,
 		pure: `applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
-			applets/admin/wait applets/chat applets/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
+			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
 	{name: "system calls", impure: "store/safefs"},

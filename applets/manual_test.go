@@ -17,9 +17,9 @@ import (
 	"chatmaild/applets/filtermail"
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metadata"
-	"chatmaild/applets/metric"
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 	"chatmaild/applets/web"
 )
 

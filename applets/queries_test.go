@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // told returns the names of all samples that a relay tells.

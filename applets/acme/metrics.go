@@ -5,7 +5,7 @@ import (
 
 	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/config"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // NewMetrics adds to set what the acme daemon tells. When the certificate ends

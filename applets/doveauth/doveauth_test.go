@@ -15,7 +15,7 @@ import (
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/applets/web"
 	"chatmaild/applets/web/signup"
 	"chatmaild/auth"

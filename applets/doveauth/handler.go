@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/authproto"

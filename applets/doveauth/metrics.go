@@ -8,7 +8,7 @@ import (
 
 	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/auth"
 	"chatmaild/store/census"
 	"chatmaild/store/disk"

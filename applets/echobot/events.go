@@ -6,7 +6,7 @@ import (
 
 	"chatmaild/applets/echobot/bot"
 	"chatmaild/applets/echobot/session"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/store/atomicfile"
 )
 

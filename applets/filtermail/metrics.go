@@ -1,7 +1,7 @@
 package filtermail
 
 import (
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/mailfilter"
 	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"

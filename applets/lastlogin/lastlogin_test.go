@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"

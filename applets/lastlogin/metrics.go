@@ -1,6 +1,6 @@
 package lastlogin
 
-import "chatmaild/applets/metric"
+import "chatmaild/applets/service/metric"
 
 // Metrics is what lastlogin counts.
 type Metrics struct{ noted, faults *metric.Value }

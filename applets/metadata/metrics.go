@@ -3,7 +3,7 @@ package metadata
 import (
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/push"
 )
 

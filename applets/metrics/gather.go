@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
-	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 )
 
 const (

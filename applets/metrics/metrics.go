@@ -12,8 +12,8 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 )
 
 // Command tells OpenMetrics of the whole relay.

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
-	"chatmaild/applets/journal"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/metrics/journal"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 )
 
 // tell runs a daemon that tells a set until the test ends.

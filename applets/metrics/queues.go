@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 	"chatmaild/packaging/postfix/queue"
 )
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
-	"chatmaild/applets/journal"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/metrics/journal"
+	"chatmaild/applets/service/metric"
 	"chatmaild/packaging/dovecot"
 	"chatmaild/packaging/peer"
 	"chatmaild/packaging/postfix"

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // fetchTimeout is how long the metrics daemon may take to gather everything.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // Bounds of telling metrics.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // TestMetrics reads the metrics of a running daemon on their socket.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // DefaultDrain is how long a daemon may take to finish what it has accepted.

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // requestClasses are the first digits of HTTP's status codes.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 // look is what the relay told at a time.

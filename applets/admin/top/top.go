@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/command"
-	"chatmaild/applets/metric"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 )
 
 // Bounds of the time between two looks.

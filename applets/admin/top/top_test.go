@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/command"
-	"chatmaild/applets/metric"
+	"chatmaild/applets/service/metric"
 )
 
 func sample(name string, value float64, pairs ...string) metric.Sample {
