@@ -144,6 +144,12 @@ const report = "Date: Sat, 14 Nov 2026 09:30:00 +0000 (UTC)\r\n" +
 	"Action: failed\r\n" +
 	"Status: 5.2.2\r\n" +
 	"\r\n" +
+	"--4C3B2A1.1794648600/mx.example.org\r\n" +
+	"Content-Description: Undelivered Message Headers\r\n" +
+	"Content-Type: text/rfc822-headers\r\n" +
+	"\r\n" +
+	"Message-ID: <2f1c6b1e@localhost>\r\n" +
+	"\r\n" +
 	"--4C3B2A1.1794648600/mx.example.org--\r\n"
 
 // good is an encrypted message of Delta Chat's.

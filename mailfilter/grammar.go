@@ -28,7 +28,7 @@ var (
 	}
 	setupType  = media{"multipart/mixed": {"boundary": isBoundary, "charset": isCharset}}
 	reportType = media{"multipart/report": {
-		"boundary": isBoundary, "report-type": oneOf("delivery-status"), "charset": isCharset, "differences": isWord,
+		"boundary": isBoundary, "report-type": isDelivery, "charset": isCharset, "differences": isWord,
 	}}
 )
 
@@ -123,6 +123,9 @@ const (
 func isBoundary(s string) bool {
 	return isName(s, maxBoundary, "'()+_,-./:=?") && !strings.Contains(s, "=?")
 }
+
+// isDelivery wants the case that Delta Chat does.
+func isDelivery(s string) bool { return s == "delivery-status" }
 
 func isFileName(s string) bool { return isName(s, maxFileName, "._-") }
 

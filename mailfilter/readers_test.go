@@ -163,13 +163,10 @@ func (e *entity) report() error {
 	if notice+len(e.children[1].body) > mailfilter.MaxReport {
 		return errors.New("too much text in a report")
 	}
-	switch len(e.children) {
-	case 2:
-		return nil
-	case 3:
-		return e.children[2].returned()
+	if len(e.children) != 3 {
+		return fmt.Errorf("a report of %d parts", len(e.children))
 	}
-	return fmt.Errorf("a report of %d parts", len(e.children))
+	return e.children[2].returned()
 }
 
 // returned looks at a message that a report returns, which may be cut off.

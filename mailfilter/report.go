@@ -11,7 +11,7 @@ var (
 	errNotReport  = errors.New("not a delivery report")
 	errReportSize = errors.New("too much text in a delivery report")
 	errStatus     = errors.New("malformed delivery status in a delivery report")
-	errReturned   = errors.New("what a delivery report returns is neither encrypted nor a header alone")
+	errReturned   = errors.New("a delivery report returns neither a header with a Message-ID nor an encrypted message")
 )
 
 // MaxReport bounds what can be read of a delivery report, in bytes: all of its
@@ -20,11 +20,12 @@ var (
 const MaxReport = 128 << 10
 
 // report returns the rule for a delivery report (RFC 3464) that a mail server
-// made by itself, or why envelope and header are not those of one. It has two or
-// three parts: a notice for people, the delivery status, and what it returns,
-// which is a header alone or a message that may pass by itself. The notice may
-// say anything: that its domain is proven, its size, and that no client shows it
-// as a message, are what bounds it.
+// made by itself, or why envelope and header are not those of one. It has three
+// parts: a notice for people, the delivery status, and what it returns, which is a
+// header alone or a message that may pass by itself. The notice may say anything.
+// What bounds it: its domain is proven, it is short, and Delta Chat shows no message
+// that it understands as a report, which is one with the Message-ID of another
+// (process_delivery_status in its mimeparser.rs).
 //
 // OpenSMTPD's reports are multipart/mixed, which clients do show. They are refused.
 func (rs *readers) report(env Envelope, h *Header) (rule, error) {
@@ -67,10 +68,11 @@ func (p *parts) report(rs *readers) error {
 	if err != nil {
 		return err
 	}
-	if m == opening {
-		if err := p.returned(rs); err != nil {
-			return err
-		}
+	if m != opening {
+		return refuse(Unencrypted, errReturned)
+	}
+	if err := p.returned(rs); err != nil {
+		return err
 	}
 	return p.epilogue()
 }
@@ -138,6 +140,9 @@ func (p *parts) returned(rs *readers) error {
 	if err != nil {
 		return unencrypted(err)
 	}
+	if !h.named() {
+		return refuse(Unencrypted, errReturned)
+	}
 	if ct.media == "message/rfc822" || ct.media == "message/global" {
 		src.judged = true
 		err = rs.copy(h, r)
@@ -151,6 +156,12 @@ func (p *parts) returned(rs *readers) error {
 		return refuse(Unencrypted, errParts)
 	}
 	return nil
+}
+
+// named says whether a header has one Message-ID (RFC 5322, section 3.6.4).
+func (h *Header) named() bool {
+	id, _ := h.one("Message-ID")
+	return len(id) > 2 && id[0] == '<' && bytes.IndexByte(id, '>') == len(id)-1 && !bytes.ContainsAny(id, " \t")
 }
 
 // copy judges the copy of a message. Servers cut off long ones: the beginning of

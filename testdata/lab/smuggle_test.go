@@ -150,8 +150,10 @@ func (s *smuggling) nowhere(t *testing.T) {
 		t.Errorf("the text lies on the relay:\n%s", found)
 	}
 	for _, p := range s.users {
-		if n := shows(ctx, t, p); n > 0 {
-			t.Errorf("the client of version %s shows %d of the messages", p.Name, n)
+		for _, text := range []string{smuggle.Text, smuggle.Notice} {
+			if n := shows(ctx, t, p, text); n > 0 {
+				t.Errorf("the client of version %s shows %d messages with %q", p.Name, n, text)
+			}
 		}
 	}
 }
@@ -219,7 +221,7 @@ func (s *smuggling) shown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		n := shows(ctx, t, p)
+		n := shows(ctx, t, p, smuggle.Text)
 		t.Logf("version %s would show %d of them", p.Name, n)
 		if i == 0 && n == 0 {
 			t.Error("the oldest client shows none: this test could not fail")
@@ -227,15 +229,15 @@ func (s *smuggling) shown(t *testing.T) {
 	}
 }
 
-// shows has a client fetch its mail, and returns how many messages it shows with the
+// shows has a client fetch its mail, and returns how many messages it shows with a
 // text.
-func shows(ctx context.Context, t *testing.T, p *Profile) int {
+func shows(ctx context.Context, t *testing.T, p *Profile, text string) int {
 	t.Helper()
 	if err := p.StartIO(ctx); err != nil {
 		t.Fatal(err)
 	}
 	var ids []uint32
-	if err := p.Call(ctx, &ids, "search_messages", smuggle.Text, nil); err != nil {
+	if err := p.Call(ctx, &ids, "search_messages", text, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Call(ctx, nil, "stop_io"); err != nil {

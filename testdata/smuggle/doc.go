@@ -8,6 +8,9 @@ import "strings"
 // Text is what each message tries to get through.
 const Text = "Meet me at the old mill"
 
+// Notice is what the notice of the honest report says: text in the clear that passes.
+const Notice = "The mail for the old mill came back"
+
 // A Message is one attempt.
 type Message struct {
 	Name   string
@@ -88,7 +91,7 @@ var honest = []attempt{
 	{name: "encrypted", change: func(*letter) {}},
 	join("request", requestType, "", textType, request, ""),
 	{name: "request in plain text", change: func(l *letter) { *l = plain(requestField, request) }},
-	report("report", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: text/rfc822-headers\r\n\r\nTo: x\r\n"),
+	report("report", reportType, Notice+"\r\n", status+returned),
 }
 
 func render(list []attempt, from, to, armor string) (out []Message) {

@@ -44,6 +44,9 @@ const (
 	status     = "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.invalid\r\n\r\n"
 )
 
+// returned is the last part of a report.
+const returned = "--" + good + "\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <x@y.invalid>\r\n"
+
 // report is an attempt with a delivery report: a type, the notice, and the parts that
 // follow it.
 func report(name, value, notice, rest string) attempt {
@@ -56,17 +59,20 @@ func report(name, value, notice, rest string) attempt {
 // reports hide the text in a delivery report, or are none.
 var reports = []attempt{
 	{name: "report with a sender", change: func(l *letter) {
-		report("", reportType, line, status).change(l)
+		report("", reportType, line, status+returned).change(l)
 		l.top = "Auto-Submitted: auto-replied\r\n"
 	}},
-	report("report of another type", "multipart/report; report-type=disposition-notification; boundary="+good, line, status),
-	report("report without a type", "multipart/report; boundary="+good, line, status),
-	report("report that is mixed", "multipart/mixed; boundary="+good, line, status),
+	report("report of another type", "multipart/report; report-type=disposition-notification; boundary="+good, line, status+returned),
+	report("report without a type", "multipart/report; boundary="+good, line, status+returned),
+	report("report that is mixed", "multipart/mixed; boundary="+good, line, status+returned),
 	report("report without a status", reportType, line, text),
 	report("report with text for a status", reportType, "It failed.\r\n", "Content-Type: message/delivery-status\r\n\r\n"+line),
-	report("report with a fourth part", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: text/rfc822-headers\r\n\r\nTo: x\r\n--"+good+"\r\n"+text),
+	report("report with a fourth part", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <x@y.invalid>\r\n--"+good+"\r\n"+text),
 	report("report with a text for a copy", reportType, "It failed.\r\n", status+"--"+good+"\r\n"+text),
-	report("report of a message in the clear", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: message/rfc822\r\n\r\nFrom: <x@y.invalid>\r\n\r\n"+line),
-	report("report with a text after the header", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: text/rfc822-headers\r\n\r\nTo: x\r\n\r\n"+line),
-	report("report with another boundary", reportType+`; x="; boundary=`+evil+`"`, inside, status),
+	report("report of a message in the clear", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: message/rfc822\r\n\r\nFrom: <x@y.invalid>\r\nMessage-ID: <x@y.invalid>\r\n\r\n"+line),
+	report("report with a text after the header", reportType, "It failed.\r\n", status+"--"+good+"\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <x@y.invalid>\r\n\r\n"+line),
+	report("report with another boundary", reportType+`; x="; boundary=`+evil+`"`, inside, status+returned),
+	report("report without a copy", reportType, line, status),
+	report("report without a Message-ID", reportType, line, status+"--"+good+"\r\nContent-Type: text/rfc822-headers\r\n\r\nTo: x\r\n"),
+	report("report in capitals", "multipart/report; report-type=Delivery-Status; boundary="+good, line, status+returned),
 }
