@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,11 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"chatmaild/testdata/kit/imap"
 )
 
 // dovecotConf is a Dovecot 2.3 that lets users in, and no more.
@@ -116,24 +117,23 @@ func (r *relay) throughDovecot(dir string, length time.Duration) error {
 	return nil
 }
 
+// loginTimeout is more than any login takes.
+const loginTimeout = time.Minute
+
 // imapLogin logs in once.
 func imapLogin(user string) error {
-	c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", imapsPort), &tls.Config{InsecureSkipVerify: true})
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", imapsPort), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
+	defer cancel()
+	c, err := imap.New(ctx, conn)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if _, err := fmt.Fprintf(c, "a LOGIN %s \"%s\"\r\n", user, password); err != nil {
-		return err
-	}
-	for in := bufio.NewScanner(c); in.Scan(); {
-		if answer, ok := strings.CutPrefix(in.Text(), "a "); ok && strings.HasPrefix(answer, "OK") {
-			return nil
-		} else if ok {
-			return fmt.Errorf("LOGIN is answered with %q", answer)
-		}
-	}
-	return fmt.Errorf("LOGIN of %s is not answered", user)
+	return c.Login(user, password)
 }
 
 func writeCertificate(dir string) error {
