@@ -3,6 +3,8 @@ package converge
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -230,5 +232,26 @@ func TestIfRunning(t *testing.T) {
 		if got, err := runs(context.Background(), m.Host); got != tt.want || err != nil {
 			t.Errorf("%s: got %t, %v, want %t", tt.name, got, err, tt.want)
 		}
+	}
+}
+
+// TestFormerVersion takes away what a version before this one has left.
+func TestFormerVersion(t *testing.T) {
+	m := newMachine(t)
+	const socket, dict = "chatmaild-doveauth.socket", "/etc/dovecot/chatmaild-dict-auth.conf"
+	m.Active[socket] = time.Now()
+	m.Write(dict, "uri = proxy\n")
+	todo, err := m.plan(underscore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := todo.Apply(context.Background(), m.Host, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(m.Did, "stop "+socket) {
+		t.Errorf("%s was not stopped: %q", socket, m.Did)
+	}
+	if _, err := os.Stat(filepath.Join(m.Root, dict)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v", dict, err)
 	}
 }
