@@ -126,9 +126,9 @@ func (p *Plan) touches(prefixes ...string) bool {
 	return false
 }
 
-// do does a step. A socket can be bound again only while its service is down.
+// do does a step. A socket can be bound only while its service is down.
 func do(ctx context.Context, machine host.Host, s UnitStep) error {
-	if strings.HasSuffix(s.Unit, ".socket") && s.Verb == "restart" {
+	if strings.HasSuffix(s.Unit, ".socket") && (s.Verb == "start" || s.Verb == "restart") {
 		if err := machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(s.Unit)); err != nil {
 			return err
 		}
