@@ -32,7 +32,7 @@ func (r *Report) HTML() ([]byte, error) {
 		"Report": r,
 		"Rows": []row{
 			{"Connection", "TCP, TLS and greeting of IMAP", r.Connect},
-			{"First login", "which makes the account", r.First},
+			{"First login", "which creates the account", r.First},
 			{"Login", "to an account that exists", r.Known},
 			{"Delivery", "from sending until the other phone is told", r.Delivery},
 		},

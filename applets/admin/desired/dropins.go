@@ -159,7 +159,7 @@ const runtimeRoot = "/run/"
 func CheckRuntimeDir(conf *config.Config, path string) error {
 	if !strings.HasPrefix(conf.RuntimeDir, runtimeRoot) {
 		return &config.Error{Path: path, Key: "runtime_dir",
-			Text: fmt.Sprintf("%q: want a folder below %s, where systemd makes it", conf.RuntimeDir, runtimeRoot)}
+			Text: fmt.Sprintf("%q: want a directory below %s, where systemd creates it", conf.RuntimeDir, runtimeRoot)}
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (t *targets) Set(text string) error {
 		return fmt.Errorf("want an address such as 192.0.2.7 or 2001:db8::7")
 	}
 	if addr.IsUnspecified() || addr.IsLoopback() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
-		return fmt.Errorf("nobody else can reach the relay there")
+		return fmt.Errorf("other machines cannot reach that address")
 	}
 	of := &t.ipv6
 	if addr.Is4() {

@@ -45,7 +45,7 @@ func (r *Relay) Credentials(ctx context.Context, invite string) (Account, error)
 	case page.Status != http.StatusOK:
 		return Account{}, fmt.Errorf("%d %.80q", page.Status, page.Body)
 	case err != nil:
-		return Account{}, fmt.Errorf("%.80q is no JSON", page.Body)
+		return Account{}, fmt.Errorf("%.80q is not JSON", page.Body)
 	case !isAddress(answer.Email, r.MailDomain()) || answer.Password == "":
 		return Account{}, fmt.Errorf("an address %.80q, and a password of %d bytes", answer.Email, len(answer.Password))
 	}

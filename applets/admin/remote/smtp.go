@@ -147,10 +147,10 @@ func (d *SMTP) lines() (code int, lines []string, err error) {
 			return 0, nil, err
 		}
 		if len(line) < 3 {
-			return 0, nil, fmt.Errorf("%q is no SMTP", line)
+			return 0, nil, fmt.Errorf("%q is not SMTP", line)
 		}
 		if code, err = strconv.Atoi(line[:3]); err != nil {
-			return 0, nil, fmt.Errorf("%.80q is no SMTP", line)
+			return 0, nil, fmt.Errorf("%.80q is not SMTP", line)
 		}
 		last := len(line) == 3 || line[3] == ' '
 		lines = append(lines, line[min(4, len(line)):])

@@ -76,7 +76,7 @@ type ageClass struct {
 }
 
 type sizeClass struct {
-	Octets int64 `json:"below_octets"`
+	Size int64 `json:"below_octets"`
 	expire.Tally
 }
 

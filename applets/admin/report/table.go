@@ -36,8 +36,8 @@ func (f figures) table(out io.Writer) error {
 	fmt.Fprintf(w, "\nmessages, by size\tcount\tsize\t\n")
 	lowSize := int64(0)
 	for _, c := range f.BySize {
-		tallyRow(w, between(lowSize, c.Octets, "", command.FormatSize), c.Tally)
-		lowSize = c.Octets
+		tallyRow(w, between(lowSize, c.Size, "", command.FormatSize), c.Tally)
+		lowSize = c.Size
 	}
 	fmt.Fprintf(w, "\ntotal\tcount\tsize\t\n")
 	tallyRow(w, "messages", f.Messages)
@@ -104,7 +104,7 @@ func prometheusText(f figures) []byte {
 		low := int64(0)
 		for _, c := range f.BySize {
 			fmt.Fprintf(&b, "%s{size_bytes_from=\"%d\"} %d\n", name, low, value(c.Tally))
-			low = c.Octets
+			low = c.Size
 		}
 	}
 	count := func(t expire.Tally) int64 { return t.Count }

@@ -22,7 +22,7 @@ func create(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	s.alice, err = s.newUser(a)
-	return "a login that nobody knew made an account", errors.Join(err, d.Close())
+	return "an unknown login created an account", errors.Join(err, d.Close())
 }
 
 // login holds that Alice is known to a service.

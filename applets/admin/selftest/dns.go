@@ -53,7 +53,7 @@ func record(label string, kind zone.Type, prefix string) func(context.Context, *
 			return w.Name == label+s.relay.Host+"." && w.Type == kind && strings.HasPrefix(w.Value, prefix)
 		})
 		if i < 0 {
-			return "", errors.New("nobody wants this record")
+			return "", errors.New("this record is not needed")
 		}
 		w := want[i]
 		found, err := s.values(ctx, w.Record)

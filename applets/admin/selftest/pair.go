@@ -10,13 +10,13 @@ import (
 
 func pairChecks() []Check {
 	const (
-		there  = "postqueue -p, on the relay, says what the other one answered; if that is about DKIM: chatmaild dns"
-		back   = "postqueue -p, on the other relay, says what this one answered; its journalctl -u chatmaild-filtermail-in tells, too"
+		there  = "postqueue -p, on the relay, shows the other one's reply; if that is about DKIM: chatmaild dns"
+		back   = "postqueue -p, on the other relay, shows this one's reply; so does journalctl -u chatmaild-filtermail-in here"
 		meet   = "delivery works, but not that of SecureJoin's messages: what does filtermail-out refuse? journalctl -u 'chatmaild-filtermail-*' -n 50"
-		second = "chatmaild test OTHER says what is wrong with it"
+		second = "chatmaild test OTHER shows what is wrong with it"
 	)
 	return []Check{
-		{"other", Relays, nil, Paired, "the other relay makes an account, too", second, other},
+		{"other", Relays, nil, Paired, "the other relay creates an account, too", second, other},
 		{"to-other", Relays, []string{"login-465", "other"}, Paired, "an encrypted message arrives at the other relay", there, toOther},
 		{"from-other", Relays, []string{"login-993", "other"}, Paired, "one from there arrives", back, fromOther},
 		{"securejoin-here", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "a user there follows the invite link of a user here", meet, secureJoinHere},
@@ -35,7 +35,7 @@ func other(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	s.carol, err = s.newUser(a)
-	return "a login that nobody knew made an account", errors.Join(err, d.Close())
+	return "an unknown login created an account", errors.Join(err, d.Close())
 }
 
 func toOther(ctx context.Context, s *session) (string, error) {

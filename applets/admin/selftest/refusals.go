@@ -218,7 +218,7 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	inbox, err := s.relay.IMAP(ctx, remote.IMAPS, a) // which makes the account
+	inbox, err := s.relay.IMAP(ctx, remote.IMAPS, a) // which creates the account
 	if err != nil {
 		return "", err
 	}

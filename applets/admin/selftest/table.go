@@ -20,7 +20,7 @@ func dnsChecks() []Check {
 		{"address", DNS, nil, Always, "the domain has an address", publish, addresses},
 		{"mx", DNS, nil, Named, "mail for the domain goes to the domain, and nowhere else", publish, record("", zone.MX, "")},
 		{"dkim-key", DNS, nil, Named, "one key to verify the relay's signatures with", publish + "; --selector NAME if the relay's is not opendkim", dkimRecord},
-		{"names", DNS, []string{"address"}, Named, "www and mta-sts lead to the relay", publish, names},
+		{"names", DNS, []string{"address"}, Named, "www and mta-sts point to the relay", publish, names},
 		{"mta-sts-record", DNS, nil, Named, "v=STSv1", publish, record("_mta-sts.", zone.TXT, "")},
 		{"spf", DNS, nil, Named, "v=spf1 a ~all", publish, record("", zone.TXT, "v=spf1")},
 		{"dmarc", DNS, nil, Named, "v=DMARC1;p=reject;adkim=s;aspf=s", publish, record("_dmarc.", zone.TXT, "")},
@@ -40,12 +40,12 @@ func serviceChecks() []Check {
 		)
 		secure = append(secure,
 			Check{fmt.Sprintf("tls-%d", s.Port), TLS, []string{port}, Always, "TLS 1.2 or 1.3, and nothing older",
-				"chatmaild run writes the configuration that says so", tlsVersion(s)},
-			Check{fmt.Sprintf("certificate-%d", s.Port), TLS, []string{port}, Always, "a certificate for the domain that clients trust, and that is not about to end",
-				"chatmaild status says how getting one went; has this program been reloaded since?", certificate(s)},
+				"chatmaild run writes the configuration for it", tlsVersion(s)},
+			Check{fmt.Sprintf("certificate-%d", s.Port), TLS, []string{port}, Always, "a certificate for the domain that clients trust, and that does not expire soon",
+				"chatmaild status shows how the last request went; was this program reloaded since?", certificate(s)},
 		)
 	}
-	const demand = "chatmaild run writes the configuration that demands it"
+	const demand = "chatmaild run writes the configuration that requires it"
 	return slices.Concat(ports, secure, []Check{
 		{"starttls-25", TLS, []string{"port-25"}, Always, "no mail before STARTTLS", demand, mailNeedsTLS},
 		{"starttls-143", TLS, []string{"port-143"}, Always, "no login before STARTTLS", demand, hidesPassword(remote.IMAPStart)},
@@ -55,30 +55,30 @@ func serviceChecks() []Check {
 
 // openPort is what to do if nobody answers.
 func openPort(s remote.Service, check string) string {
-	open := "is a firewall in between? chatmaild status says which program should answer"
+	open := "is there a firewall in between? chatmaild status names the program that should answer"
 	if s == remote.FromRelays {
-		open = "many networks let nobody out to port 25: try from another one, or --skip " + check + ". " + open
+		open = "many networks block outgoing port 25: try from another one, or --skip " + check + ". " + open
 	}
 	return open
 }
 
 func webChecks() []Check {
-	const nginx = "journalctl -u nginx -u chatmaild-maillog -n 50; chatmaild run writes the pages again"
+	const nginx = "journalctl -u nginx -u chatmaild-maillog -n 50; chatmaild run rewrites the pages"
 	page := []string{"certificate-443"}
 	return []Check{
-		{"page", Web, page, Always, "a page that says what this is", nginx, homePage},
-		{"http", Web, []string{"address"}, Always, "port 80 leads to https://", "clients do without; certificates by HTTP-01 do not", toHTTPS},
-		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new gives credentials that let one in", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
+		{"page", Web, page, Always, "a page about the relay", nginx, homePage},
+		{"http", Web, []string{"address"}, Always, "port 80 redirects to https://", "clients do not need it; certificates by HTTP-01 do", toHTTPS},
+		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new returns credentials that work", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
 		{"autoconfig", Web, page, Always, "the servers for IMAP and SMTP, all of them the domain", nginx, autoconfiguration},
-		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that makes others insist on the domain's certificate", nginx, mtaSTS},
+		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that has other servers verify the domain's certificate", nginx, mtaSTS},
 	}
 }
 
 func accountChecks() []Check {
 	const doveauth = "journalctl -u chatmaild-doveauth -u chatmaild-maillog -n 50"
 	checks := []Check{
-		{"create", Accounts, []string{"certificate-993"}, Always, "the first login makes an account",
-			"is registration open, and no nocreate file there? " + doveauth, create},
+		{"create", Accounts, []string{"certificate-993"}, Always, "the first login creates an account",
+			"is registration open, without a nocreate file? " + doveauth, create},
 	}
 	for _, l := range []struct {
 		name    string
@@ -92,7 +92,7 @@ func accountChecks() []Check {
 		{"alpn-imap", remote.IMAPByALPN, "certificate-443"},
 		{"alpn-smtp", remote.SMTPByALPN, "certificate-443"},
 	} {
-		checks = append(checks, Check{l.name, Accounts, []string{"create", l.needs}, Always, "the account is known: " + l.service.What,
+		checks = append(checks, Check{l.name, Accounts, []string{"create", l.needs}, Always, "login works: " + l.service.What,
 			doveauth + "; for port 443 nginx, too", login(l.service)})
 	}
 	alice := []string{"login-993"}
@@ -100,43 +100,43 @@ func accountChecks() []Check {
 		Check{"wrong-password", Accounts, []string{"create"}, Always, "no login with another password", doveauth, wrongPassword},
 		Check{"foreign-domain", Accounts, []string{"certificate-993"}, Always, "no account for another domain", doveauth, foreignDomain},
 		Check{"capabilities", IMAP, alice, Always, "IDLE MOVE QUOTA METADATA XCHATMAIL, which clients look for",
-			"chatmaild run writes Dovecot's configuration again", capabilities},
-		Check{"metadata", IMAP, alice, Always, "how many recipients a message may have, and what else clients ask for",
+			"chatmaild run rewrites Dovecot's configuration", capabilities},
+		Check{"metadata", IMAP, alice, Always, "the maximum of recipients, and other METADATA that clients need",
 			"journalctl -u chatmaild-metadata -n 50", metadata},
-		Check{"push-token", IMAP, []string{"certificate-993"}, Always, "a client's push token is kept",
+		Check{"push-token", IMAP, []string{"certificate-993"}, Always, "a client's push token is stored",
 			"journalctl -u chatmaild-metadata -n 50", pushToken},
 	)
 }
 
 func mailChecks() []Check {
 	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u chatmaild-maillog -n 50"
-	const trace = "chatmaild run writes the header checks that take it out"
+	const trace = "chatmaild run writes the header checks that remove it"
 	return []Check{
 		{"delivery", Mail, []string{"login-465", "login-993"}, Always, "an encrypted message arrives as it was written", filter, delivery},
-		{"subject-hidden", Mail, []string{"delivery"}, Always, "no subject but [...], whatever the client wrote", trace, subjectHidden},
-		{"client-hidden", Mail, []string{"delivery"}, Always, "nothing that tells of the sender's network or program", trace, clientHidden},
-		{"securejoin", Mail, []string{"delivery"}, Always, "two users get each other's keys by an invite link", filter, secureJoin},
+		{"subject-hidden", Mail, []string{"delivery"}, Always, "the subject is [...], whatever the client wrote", trace, subjectHidden},
+		{"client-hidden", Mail, []string{"delivery"}, Always, "nothing reveals the sender's network or program", trace, clientHidden},
+		{"securejoin", Mail, []string{"delivery"}, Always, "two users exchange keys by an invite link", filter, secureJoin},
 	}
 }
 
 func refusalChecks() []Check {
 	const (
-		outgoing = "is mail of users passed through filtermail-out? chatmaild status"
-		incoming = "is mail from outside passed through filtermail-in? chatmaild status"
+		outgoing = "does mail of users pass filtermail-out? chatmaild status"
+		incoming = "does mail from outside pass filtermail-in? chatmaild status"
 		signed   = "is dkim_verify on? " + incoming
-		postfix  = "chatmaild run writes Postfix's configuration again"
+		postfix  = "chatmaild run rewrites Postfix's configuration"
 	)
 	user := []string{"login-465"}
 	stranger := []string{"create", "certificate-25"}
 	return []Check{
 		{"cleartext", Refusals, user, Always, unencrypted, outgoing, clearSubmission},
-		{"forged-from", Refusals, user, Always, "500 Invalid FROM, for another author than who is logged in", outgoing, forgedFrom},
-		{"foreign-sender", Refusals, user, Always, "no envelope sender but who is logged in", postfix, foreignSender},
-		{"too-large", Refusals, user, Always, "a limit, and a no to what is larger", postfix, tooLarge},
-		{"unsigned", Refusals, stranger, Always, "no mail that nobody signed: 554, No DKIM signature found", signed, unsignedMail},
+		{"forged-from", Refusals, user, Always, "500 Invalid FROM, for an author other than the logged-in user", outgoing, forgedFrom},
+		{"foreign-sender", Refusals, user, Always, "no envelope sender other than the logged-in user", postfix, foreignSender},
+		{"too-large", Refusals, user, Always, "a size limit, and a refusal of what exceeds it", postfix, tooLarge},
+		{"unsigned", Refusals, stranger, Always, "no unsigned mail: 554, No DKIM signature found", signed, unsignedMail},
 		{"bad-signature", Refusals, stranger, Always, "no mail with a forged signature: 554, No valid DKIM signature found", signed, badSignature},
 		{"cleartext-from-outside", Refusals, stranger, Always, unencrypted, incoming, clearFromOutside},
 		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
-		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, for a moment", outgoing, rateLimit},
+		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, temporarily", outgoing, rateLimit},
 	}
 }

@@ -26,22 +26,22 @@ type copying struct{ *importer }
 // where it was; a mailbox is there as a whole or not at all.
 func (im copying) run(ctx context.Context) error {
 	if im.dryRun {
-		display{im.importer}.showSettings(im.env.Stdout)
-		display{im.importer}.showData(im.env.Stdout)
-		display{im.importer}.addNotes(ctx)
-		display{im.importer}.showNotes(im.env.Stdout)
+		display(im).showSettings(im.env.Stdout)
+		display(im).showData(im.env.Stdout)
+		display(im).addNotes(ctx)
+		display(im).showNotes(im.env.Stdout)
 		fmt.Fprintf(im.env.Stdout, "\nNothing has changed. To do it: chatmaild import --from %s\n", im.from)
 		return nil
 	}
 	for _, step := range []func(context.Context) error{
-		im.copyMailboxes, im.copyKeys, im.copyExternal, data{im.importer}.take, im.copyConfig,
+		im.copyMailboxes, im.copyKeys, im.copyExternal, data(im).take, im.copyConfig,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "fix the cause; to resume, run the same command again")
 		}
 	}
-	display{im.importer}.addNotes(ctx)
-	display{im.importer}.showNotes(im.env.Stdout)
+	display(im).addNotes(ctx)
+	display(im).showNotes(im.env.Stdout)
 	fmt.Fprintf(im.env.Stdout, "%d accounts of %s are here. Once the old relay is off and the DNS points here: chatmaild run\n",
 		im.accounts.total, im.conf.MailDomain)
 	return nil
@@ -156,7 +156,7 @@ func (im copying) copyExternal(context.Context) error {
 			files = append(files, f)
 		}
 	}
-	return data{im.importer}.put("certificate and its key", files)
+	return data(im).put("certificate and its key", files)
 }
 
 // copyConfig comes last: with it, chatmaild run would begin.

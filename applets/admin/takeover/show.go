@@ -95,7 +95,7 @@ func (im display) showData(out io.Writer) {
 	}{
 		{a.bad, "have an unusable password: it is kept as it is"},
 		{a.bare, "mailboxes have no password: their next login creates the account again"},
-		{a.foreign, "mailboxes are of another domain: they stay, and nobody can log in"},
+		{a.foreign, "mailboxes belong to another domain: they stay, without logins"},
 	} {
 		if odd.n > 0 {
 			fmt.Fprintf(out, "  %d %s\n", odd.n, odd.what)

@@ -35,10 +35,10 @@ func (im taking) run(ctx context.Context) error {
 	}{
 		{journal.StepKeep, im.keep},
 		{journal.StepConfig, im.writeConfig},
-		{journal.StepData, data{im.importer}.take},
-		{journal.StepStop, units{im.importer}.stopOld},
+		{journal.StepData, data(im).take},
+		{journal.StepStop, units(im).stopOld},
 		{journal.StepRun, im.startNew},
-		{journal.StepNotify, pushes{im.importer}.notifyWaiting},
+		{journal.StepNotify, pushes(im).notifyWaiting},
 	} {
 		if im.journal.Has(step.name) {
 			continue
@@ -51,7 +51,7 @@ func (im taking) run(ctx context.Context) error {
 			return im.fail(ctx, step.name, err)
 		}
 	}
-	display{im.importer}.conclude(ctx)
+	display(im).conclude(ctx)
 	return nil
 }
 
@@ -65,7 +65,7 @@ func (im taking) fail(ctx context.Context, step journal.Step, cause error) error
 		return command.WithHint(cause, "the relay is taken over; run this again for the pending notifications")
 	}
 	im.say("failed: %v; restoring the Python relay", cause)
-	if err := (undo{im.importer}).run(context.WithoutCancel(ctx)); err != nil {
+	if err := undo(im).run(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("%w; and then: %w", cause, err)
 	}
 	return command.WithHint(cause, "the Python relay is back and runs as before; fix the cause and try again")

@@ -59,13 +59,13 @@ func (r Relay) Records() []Wanted {
 		{Record{domain, MX, "10 " + domain}, true, "mail for the relay comes here"},
 		{
 			Record{r.DKIMSelector + "._domainkey." + domain, TXT, r.DKIMRecord}, true,
-			"the key of our signatures; without it other relays refuse our mail",
+			"the key for DKIM signatures; without it other relays refuse the relay's mail",
 		},
 		{Record{"mta-sts." + domain, CNAME, domain}, true, "where the MTA-STS policy is"},
 		{Record{"www." + domain, CNAME, domain}, true, "the other name of the web page"},
-		{Record{"_mta-sts." + domain, TXT, "v=STSv1; id=" + r.PolicyID}, false, "others must send to us encrypted"},
-		{Record{domain, TXT, r.spf()}, false, "only this machine sends our mail"},
-		{Record{"_dmarc." + domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s"}, false, "unsigned mail in our name is to be refused"},
+		{Record{"_mta-sts." + domain, TXT, "v=STSv1; id=" + r.PolicyID}, false, "other servers must use TLS to the relay"},
+		{Record{domain, TXT, r.spf()}, false, "only this machine sends the relay's mail"},
+		{Record{"_dmarc." + domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s"}, false, "unsigned mail in the relay's name must be refused"},
 		{Record{"_adsp._domainkey." + domain, TXT, "dkim=discardable"}, false, "the same, for old servers"},
 		{Record{"_submissions._tcp." + domain, SRV, "0 1 465 " + domain}, false, "for apps that ask where to send"},
 		{Record{"_submission._tcp." + domain, SRV, "0 1 587 " + domain}, false, "the same, with STARTTLS"},
@@ -81,7 +81,7 @@ func (r Relay) Records() []Wanted {
 			value += ";accounturi=" + r.AccountURI
 		}
 		records = append(records, Wanted{
-			Record{domain, CAA, fmt.Sprintf("0 issue %q", value)}, false, "nobody else gets a certificate for the relay",
+			Record{domain, CAA, fmt.Sprintf("0 issue %q", value)}, false, "only this authority may issue certificates for the relay",
 		})
 	}
 	return records

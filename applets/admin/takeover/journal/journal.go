@@ -109,7 +109,7 @@ func Decode(text []byte) (*Journal, error) {
 	}
 	for _, step := range j.Done {
 		if !slices.Contains(steps, step) {
-			return nil, fmt.Errorf("the journal is damaged: there is no step %q", step)
+			return nil, fmt.Errorf("the journal is damaged: unknown step %q", step)
 		}
 	}
 	for _, u := range slices.Concat(j.Units, j.Servers) {

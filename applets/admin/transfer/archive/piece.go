@@ -117,7 +117,7 @@ func (p *Piece) header(e Entry) error {
 		return err
 	}
 	if !within(e.Name, p.name) || !p.begun && e.Name != p.name {
-		return fmt.Errorf("archiving %s: it is no part of %s", e.Name, p.name)
+		return fmt.Errorf("archiving %s: it is not in %s", e.Name, p.name)
 	}
 	p.begun = true
 	h := &tar.Header{
