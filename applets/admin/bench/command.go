@@ -51,7 +51,7 @@ type flags struct {
 // the hint names the command that finds out.
 func (f *flags) run(ctx context.Context, env *command.Env, args []string) error {
 	if len(args) != 1 {
-		return command.Usagef("missing DOMAIN, the relay's")
+		return command.Usagef("missing DOMAIN")
 	}
 	if err := f.check(); err != nil {
 		return err

@@ -61,8 +61,11 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 		}
 		return printChecks(env.Stdout)
 	}
-	if len(args) < 1 || len(args) > 2 {
-		return command.Usagef("want DOMAIN, and optionally that of another relay")
+	switch {
+	case len(args) == 0:
+		return command.Usagef("missing DOMAIN")
+	case len(args) > 2:
+		return command.Usagef("unexpected argument %q", args[2])
 	}
 	if f.timeout <= 0 {
 		return command.Usagef("--timeout must be more than 0")

@@ -8,10 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover/pythonrelay"
+	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
 
@@ -28,7 +28,7 @@ func (im display) show(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nUnits of the Python relay, stopped and masked; their files are moved to %s:\n", importMoved)
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	t := command.NewTable(out)
 	for _, u := range units {
 		i := slices.IndexFunc(pythonrelay.Units, func(known pythonrelay.Unit) bool { return known.Name == u.Name })
 		fmt.Fprintf(t, "  %s\treplaced by: %s\n", u.Name, pythonrelay.Units[i].Job)
@@ -54,7 +54,7 @@ func (im display) show(ctx context.Context) error {
 // showSettings says what becomes of each key.
 func (im display) showSettings(out io.Writer) {
 	fmt.Fprintf(out, "%s becomes %s:\n", im.ini, config.DefaultPath)
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	t := command.NewTable(out)
 	sorted := slices.Clone(im.conversion.Settings)
 	slices.SortStableFunc(sorted, func(a, b pythonrelay.Setting) int { return cmp.Compare(a.Fate, b.Fate) })
 	for _, s := range sorted {
