@@ -23,7 +23,7 @@ func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) er
 	}
 	defer dir.Close()
 	base := filepath.Base(path)
-	f, temp, err := dir.CreateTemp(".new-" + base + "-*")
+	f, temp, err := safefs.CreateTemp(dir, ".new-"+base+"-*")
 	if err != nil {
 		return fmt.Errorf("making a new file: %w", err)
 	}

@@ -112,7 +112,7 @@ func retry(call func() (int, error)) (int, error) {
 func trusted(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
 
 // private reports whether only users that are trusted can make entries in d.
-func (d *Dir) private() bool {
+func private(d *Dir) bool {
 	writable := d.st.Mode & 0o022
 	if d.st.Gid == 0 {
 		writable &^= 0o020
@@ -124,7 +124,7 @@ func (d *Dir) private() bool {
 func objection(d *Dir, st *unix.Stat_t) string {
 	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 	switch {
-	case d.private(), st.Uid == d.st.Uid && !trusted(st.Uid):
+	case private(d), st.Uid == d.st.Uid && !trusted(st.Uid):
 		return ""
 	case trusted(st.Uid) && (isDir || st.Nlink == 1):
 		return ""

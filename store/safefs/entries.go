@@ -15,17 +15,17 @@ import (
 
 // Open opens a regular file in d for reading.
 func (d *Dir) Open(name string) (*os.File, error) {
-	return d.open(name, unix.O_RDONLY, unix.S_IFREG)
+	return openKind(d, name, unix.O_RDONLY, unix.S_IFREG)
 }
 
 // OpenAny opens a regular file or a directory in d for reading.
 func (d *Dir) OpenAny(name string) (*os.File, error) {
-	return d.open(name, unix.O_RDONLY, unix.S_IFREG, unix.S_IFDIR)
+	return openKind(d, name, unix.O_RDONLY, unix.S_IFREG, unix.S_IFDIR)
 }
 
-// OpenOwn opens a regular file that we have made ourselves, for reading and writing.
-func (d *Dir) OpenOwn(name string) (*os.File, error) {
-	f, err := d.open(name, unix.O_RDWR, unix.S_IFREG)
+// OpenOwn opens a regular file in d that we have made ourselves, for reading and writing.
+func OpenOwn(d *Dir, name string) (*os.File, error) {
+	f, err := openKind(d, name, unix.O_RDWR, unix.S_IFREG)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (d *Dir) OpenOwn(name string) (*os.File, error) {
 	return f, nil
 }
 
-func (d *Dir) open(name string, flags int, kinds ...uint32) (*os.File, error) {
+func openKind(d *Dir, name string, flags int, kinds ...uint32) (*os.File, error) {
 	f, st, err := d.at(name, flags)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, &UnsafeError{join(d, name), "is a symbolic link"}
@@ -56,8 +56,8 @@ func (d *Dir) open(name string, flags int, kinds ...uint32) (*os.File, error) {
 	return f, nil
 }
 
-// Root opens d as one in which paths of several names are safe, too: none leads out.
-func (d *Dir) Root() (*os.Root, error) {
+// OpenRoot opens d as one in which paths of several names are safe, too: none leads out.
+func OpenRoot(d *Dir) (*os.Root, error) {
 	return os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", d.Fd()))
 }
 
@@ -91,9 +91,9 @@ func (d *Dir) Create(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), join(d, name)), nil
 }
 
-// CreateTemp makes a file under a name that nobody else has: pattern with random text
+// CreateTemp makes a file in d under a name that nobody else has: pattern with random text
 // in place of its "*".
-func (d *Dir) CreateTemp(pattern string) (f *os.File, name string, err error) {
+func CreateTemp(d *Dir, pattern string) (f *os.File, name string, err error) {
 	name = strings.Replace(pattern, "*", rand.Text(), 1)
 	f, err = d.Create(name)
 	return f, name, err
@@ -162,8 +162,8 @@ func (d *Dir) RemoveAll(name string) error {
 	return d.Remove(name)
 }
 
-// Own gives d an owner and a mode.
-func (d *Dir) Own(uid, gid int, mode fs.FileMode) error {
+// Chown gives d an owner and a mode.
+func Chown(d *Dir, uid, gid int, mode fs.FileMode) error {
 	return opened(d, func(f *os.File) error {
 		// In this order: chown takes setgid away.
 		return errors.Join(f.Chown(uid, gid), f.Chmod(mode), unix.Fstat(int(f.Fd()), &d.st))
@@ -220,8 +220,8 @@ func adopt(d *Dir, name string, former, uid, gid int) error {
 	return f.Chown(uid, gid)
 }
 
-// SetTime sets when d was last changed.
-func (d *Dir) SetTime(t time.Time) error { return d.fail("utimes", "", setTime(d.f, t)) }
+// SetDirTime sets when d was last changed.
+func SetDirTime(d *Dir, t time.Time) error { return d.fail("utimes", "", setTime(d.f, t)) }
 
 // SetTime sets when an open file was last changed.
 func SetTime(f *os.File, t time.Time) error {
@@ -240,7 +240,7 @@ func setTime(f *os.File, t time.Time) error {
 func (d *Dir) Sync() error { return opened(d, (*os.File).Sync) }
 
 // SyncAll makes durable all that was written to the file system that d is on.
-func (d *Dir) SyncAll() error {
+func SyncAll(d *Dir) error {
 	return opened(d, func(f *os.File) error { return d.fail("syncfs", "", unix.Syncfs(int(f.Fd()))) })
 }
 

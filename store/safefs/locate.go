@@ -78,7 +78,7 @@ func link(d *Dir, name string) (target string, err error) {
 		return "", d.fail("stat", name, err)
 	}
 	switch {
-	case !d.private():
+	case !private(d):
 		return "", &UnsafeError{join(d, name), "is a symbolic link in a directory of " + userName(d.st.Uid)}
 	case !trusted(st.Uid) || st.Nlink > 1:
 		return "", &UnsafeError{join(d, name), "is a symbolic link of " + userName(st.Uid)}

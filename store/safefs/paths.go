@@ -89,7 +89,7 @@ func MkdirAll(path string) (*Dir, error) {
 		return above.OpenDir(filepath.Base(path))
 	}
 	if err == nil {
-		err = made.Own(-1, -1, 0o755)
+		err = Chown(made, -1, -1, 0o755)
 	}
 	return made, err
 }

@@ -187,12 +187,12 @@ func TestChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	f, name, err := d.CreateTemp(".new-*")
+	f, name, err := CreateTemp(d, ".new-*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	day := time.Unix(86400, 0)
-	if err := errors.Join(SetTime(f, day), f.Close(), d.Rename(name, d, "file"), d.Symlink("file", "link"), d.SetTime(day), d.Own(-1, -1, fs.ModeSetgid|0o750), d.Sync()); err != nil {
+	if err := errors.Join(SetTime(f, day), f.Close(), d.Rename(name, d, "file"), d.Symlink("file", "link"), SetDirTime(d, day), Chown(d, -1, -1, fs.ModeSetgid|0o750), d.Sync()); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := d.Lstat("file"); err != nil || !info.ModTime().Equal(day) || info.Mode() != 0o600 {
@@ -252,7 +252,7 @@ func TestSwap(t *testing.T) {
 			t.Fatalf("read %q", text)
 		}
 		if d, err := OpenDir(name); err == nil {
-			err = errors.Join(d.Own(-1, -1, 0o755), d.Close())
+			err = errors.Join(Chown(d, -1, -1, 0o755), d.Close())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -231,7 +231,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 func openPart(dir *safefs.Dir, name string) (*os.File, error) {
 	f, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {
-		return dir.OpenOwn(name)
+		return safefs.OpenOwn(dir, name)
 	}
 	return f, err
 }

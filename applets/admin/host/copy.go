@@ -110,7 +110,7 @@ func (c *copier) folder(from *safefs.Dir, name string, to *safefs.Dir, newName s
 	}
 	uid, gid := c.ids(info)
 	// The time is right only after what is in it.
-	return errors.Join(dest.Own(uid, gid, folderMode(info)), dest.SetTime(info.ModTime()))
+	return errors.Join(safefs.Chown(dest, uid, gid, folderMode(info)), safefs.SetDirTime(dest, info.ModTime()))
 }
 
 func folderMode(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() | info.Mode()&fs.ModeSetgid }
@@ -145,7 +145,7 @@ func (c *copier) file(from *safefs.Dir, name string, to *safefs.Dir, newName str
 	if err != nil {
 		return err
 	}
-	tmp, temp, err := to.CreateTemp(".copy-*.chatmaild-tmp")
+	tmp, temp, err := safefs.CreateTemp(to, ".copy-*.chatmaild-tmp")
 	if err != nil {
 		return err
 	}

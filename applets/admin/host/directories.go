@@ -45,7 +45,7 @@ func (t Tree) MakeDirectory(f desired.Directory) error {
 		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer dir.Close()
-	if err := dir.Own(uid, gid, f.Mode); err != nil {
+	if err := safefs.Chown(dir, uid, gid, f.Mode); err != nil {
 		return fmt.Errorf("creating a directory: %w", err)
 	}
 	return nil

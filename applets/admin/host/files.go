@@ -116,7 +116,7 @@ func replace(t Tree, dir *safefs.Dir, f desired.File) (err error) {
 		return err
 	}
 	base := filepath.Base(f.Path)
-	tmp, name, err := dir.CreateTemp("." + base + "-*.chatmaild-tmp")
+	tmp, name, err := safefs.CreateTemp(dir, "."+base+"-*.chatmaild-tmp")
 	if err != nil {
 		return err
 	}

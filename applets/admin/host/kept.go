@@ -63,7 +63,7 @@ func folderBack(t Tree, path string, info fs.FileInfo) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.Own(uid, gid, folderMode(info))
+	return safefs.Chown(dir, uid, gid, folderMode(info))
 }
 
 // linkBack restores a link, and reports whether it differed.

@@ -105,5 +105,5 @@ func (t Tree) Sync(folder string) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.SyncAll()
+	return safefs.SyncAll(dir)
 }

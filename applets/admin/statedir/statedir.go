@@ -111,7 +111,7 @@ func BringOver(conf *config.Config, machine host.Host) error {
 	// From here on nobody but root makes or swaps entries.
 	uid, gid, err := machine.IDs("root", "root")
 	if err == nil {
-		err = m.dir.Own(uid, gid, 0o755)
+		err = safefs.Chown(m.dir, uid, gid, 0o755)
 	}
 	if err == nil {
 		err = errors.Join(m.keep(uid, gid), m.adopt(), m.move())
@@ -249,7 +249,7 @@ func (m *move) moveFile(name, folder string) error {
 	if owner, _ := to.Owner(); owner != uid && owner != root {
 		return &safefs.UnsafeError{Path: to.Path(), Why: "belongs to another user than " + vmail}
 	}
-	if err := to.Own(uid, gid, 0o700); err != nil {
+	if err := safefs.Chown(to, uid, gid, 0o700); err != nil {
 		return err
 	}
 	if err := m.dir.Move(name, to, name); err != nil {

@@ -119,7 +119,7 @@ func (a *arrival) write() (err error) {
 		return err
 	}
 	defer a.dir.Close()
-	if a.parent, err = a.dir.Root(); err != nil {
+	if a.parent, err = safefs.OpenRoot(a.dir); err != nil {
 		return err
 	}
 	defer func() {
@@ -202,7 +202,7 @@ func (a *arrival) begin(e archive.Entry) (err error) {
 	if a.made, err = a.dir.Mkdir(a.temp); err != nil {
 		return err
 	}
-	if a.tree, err = a.made.Root(); err != nil {
+	if a.tree, err = safefs.OpenRoot(a.made); err != nil {
 		a.made.Close()
 		a.made = nil
 	}
@@ -214,7 +214,7 @@ func (a *arrival) finish() error {
 	if a.made == nil {
 		return nil
 	}
-	return a.own(a.top, func(uid, gid int) error { return a.made.Own(uid, gid, 0o700) }, func(m fs.FileMode) error { return a.made.Own(-1, -1, m) })
+	return a.own(a.top, func(uid, gid int) error { return safefs.Chown(a.made, uid, gid, 0o700) }, func(m fs.FileMode) error { return safefs.Chown(a.made, -1, -1, m) })
 }
 
 // own gives an entry to whom it belongs, and then its mode: chown takes setgid away.
@@ -355,7 +355,7 @@ func (a *arrival) touch(names ...string) error {
 			continue
 		}
 		if err == nil {
-			err = errors.Join(dir.SetTime(time.Now()), dir.Close())
+			err = errors.Join(safefs.SetDirTime(dir, time.Now()), dir.Close())
 		}
 		if err != nil {
 			return err

@@ -149,7 +149,7 @@ func (t *Target) Sync() error {
 		if err != nil {
 			return err
 		}
-		err = dir.SyncAll()
+		err = safefs.SyncAll(dir)
 		dir.Close()
 		if err != nil {
 			return fmt.Errorf("writing %s to the disk: %w", folder, err)
