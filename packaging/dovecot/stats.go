@@ -1,5 +1,9 @@
 // Package dovecot reads what Dovecot counts: the metrics that its configuration
 // defines, from the socket stats-reader (client-reader.c of Dovecot 2.3).
+//
+// This directory is all about Dovecot: its configuration are the templates beside this
+// file, packages authserver and dict answer its questions for accounts and METADATA,
+// and idle is a library that is loaded into its imap processes.
 package dovecot
 
 import (

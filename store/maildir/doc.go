@@ -9,4 +9,7 @@
 // Several processes work on it at once, without locks: a mailbox appears and goes
 // by one rename, a password changes by one rename. No name in it comes from a
 // peer but as a mailaddr.Address.
+//
+// [Walk] is the one walk: expiry, the report, quotas and "user show" are its visitors.
+// (Backups copy whatever lies there, mail or not, and count no messages.)
 package maildir
