@@ -78,7 +78,7 @@ EOF`
 
 // rounds break what an operator can break, and whatever else a check is there to see.
 // What shares a round has nothing to do with each other. That each check can fail alone
-// is shown by applets/admin/proof.
+// is shown by applets/admin/selftest.
 func rounds() []round {
 	return []round{
 		{

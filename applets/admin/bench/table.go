@@ -38,6 +38,7 @@ func (r *Report) Print(out io.Writer) error {
 	return err
 }
 
+// ms writes a quantile in milliseconds, which is what people compare.
 func ms(s Series, part float64) string {
 	if len(s) == 0 {
 		return "-"

@@ -79,6 +79,7 @@ func acmeDropin(unit string, conf *config.Config) File {
 	return f
 }
 
+// pathDropin has systemd watch the certificate where the configuration has it.
 func pathDropin(conf *config.Config) File {
 	cert, key, external := conf.ExternalTLS()
 	watch := []string{cert, key}
@@ -95,6 +96,7 @@ func pathDropin(conf *config.Config) File {
 	return f
 }
 
+// socketDropins move listeners that the configuration has elsewhere than the package.
 func socketDropins(conf *config.Config) []File {
 	def := config.Defaults()
 	listeners := []struct{ daemon, listen, packaged string }{

@@ -97,6 +97,8 @@ func fileBack(t Tree, kept, path string, info fs.FileInfo) (bool, error) {
 	})
 }
 
+// ownerIDs are the numbers of a kept file's owner; below a Root of its own, those of the
+// user we run as.
 func ownerIDs(t Tree, info fs.FileInfo) (uid, gid int) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && t.Root == "" {
 		return int(stat.Uid), int(stat.Gid)
@@ -104,6 +106,7 @@ func ownerIDs(t Tree, info fs.FileInfo) (uid, gid int) {
 	return os.Getuid(), os.Getgid()
 }
 
+// sameOwner compares numbers: names can be missing.
 func sameOwner(a, b fs.FileInfo) bool {
 	x, ok1 := a.Sys().(*syscall.Stat_t)
 	y, ok2 := b.Sys().(*syscall.Stat_t)

@@ -101,6 +101,7 @@ func socketOwners(t Tree, inodes map[string]int) map[string]int {
 	return owners
 }
 
+// program is the command's name as the kernel has it, cut to 15 bytes.
 func program(t Tree, pid int) string {
 	name, err := os.ReadFile(t.path(fmt.Sprintf("/proc/%d/comm", pid)))
 	if err != nil {

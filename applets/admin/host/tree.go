@@ -17,6 +17,7 @@ type Tree struct {
 	Root string
 }
 
+// path is where a path of the machine really is.
 func (t Tree) path(p string) string { return filepath.Join(t.Root, p) }
 
 // Names returns the names in a directory of the machine, sorted; none if there is no

@@ -86,6 +86,7 @@ type newInvite struct {
 	URL   string `json:"url"`
 }
 
+// create prints the token: it is not stored, and cannot be shown again.
 func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, days int, note string, asJSON bool) error {
 	if uses < 1 || uses > maxUses || days < 1 || days > maxDays {
 		return command.Usagef("--uses must be 1 to %d, --days 1 to %d", maxUses, maxDays)
@@ -112,6 +113,7 @@ func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, da
 	return err
 }
 
+// list shows what is left of each invite; tokens are not stored, so it cannot show these.
 func list(env *command.Env, store *invites.Store, now time.Time, asJSON bool) error {
 	all, err := store.List()
 	if err != nil {
@@ -131,6 +133,7 @@ func list(env *command.Env, store *invites.Store, now time.Time, asJSON bool) er
 	return table.Flush()
 }
 
+// revoke makes one invalid at once; accounts that were created with it stay.
 func revoke(env *command.Env, store *invites.Store, id string) error {
 	err := store.Revoke(id)
 	if errors.Is(err, invites.ErrNoInvite) {

@@ -189,6 +189,7 @@ type said struct {
 	buf bytes.Buffer
 }
 
+// Write drops the beginning: what went wrong stands at the end.
 func (s *said) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -71,6 +71,7 @@ func (m *move) check(ctx context.Context) error {
 	return nil
 }
 
+// source is this relay, read again for each pass: what changed meanwhile is the point.
 func (m *move) source() *snapshot.Source { return transfer.Source(m.env, m.conf, m.machine) }
 
 // copy copies what is different, again and again until it is little.

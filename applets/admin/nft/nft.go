@@ -112,6 +112,7 @@ func table(name, chains string) string {
 	return fmt.Sprintf("table inet %[1]s\ndelete table inet %[1]s\ntable inet %[1]s {\n%[2]s}\n", name, chains)
 }
 
+// set writes ports as a set of nft.
 func set(ports []int) string {
 	texts := make([]string, len(ports))
 	for i, p := range ports {

@@ -91,6 +91,7 @@ func profileCode(ctx context.Context, cfg *config.Config, token string) (*qrcode
 	return code, link, err
 }
 
+// writeCode writes one or both pictures; nothing else is printed then.
 func writeCode(code *qrcode.Code, svg, png string) error {
 	if svg != "" {
 		if err := os.WriteFile(svg, code.SVG(), 0o644); err != nil {

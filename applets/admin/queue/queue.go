@@ -110,6 +110,7 @@ type ruling struct {
 	Undo        string `json:"undo,omitempty"` // a command, or ""
 }
 
+// String names the way back, also where there is none.
 func (r ruling) String() string {
 	undo := "there is nothing to undo"
 	if r.Undo != "" {
@@ -118,6 +119,7 @@ func (r ruling) String() string {
 	return fmt.Sprintf("%s: %s (%d queued)\n%s", r.Destination, r.Done, r.Messages, undo)
 }
 
+// print writes what was done.
 func (q *job) print(r ruling) error {
 	if q.json {
 		return command.PrintJSON(q.env.Stdout, r)

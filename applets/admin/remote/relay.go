@@ -79,6 +79,7 @@ func (r *Relay) Connect(ctx context.Context, port int) (net.Conn, error) {
 	return r.connect(ctx, net.JoinHostPort(r.Host, strconv.Itoa(port)))
 }
 
+// connect bounds the handshake, not the connection: that ends with the context.
 func (r *Relay) connect(ctx context.Context, address string) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -99,6 +100,7 @@ func tether(ctx context.Context, conn net.Conn) net.Conn {
 	return &tethered{conn, stop}
 }
 
+// tethered ends with the context: a server that stops talking holds up no check.
 type tethered struct {
 	net.Conn
 	stop func() bool

@@ -99,6 +99,8 @@ func (r *Relay) Secure(ctx context.Context, s Service, config *tls.Config) (*tls
 	return handshake(ctx, conn, config)
 }
 
+// startTLS speaks the protocol in the clear up to the command after which the handshake
+// begins.
 func startTLS(conn net.Conn, p Protocol) error {
 	if p == IMAPProtocol {
 		d, err := NewIMAP(conn)

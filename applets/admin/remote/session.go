@@ -107,6 +107,8 @@ func (r *Relay) HidesPassword(ctx context.Context, s Service) (hides bool, said 
 	return reply.Refused(), reply.String(), err
 }
 
+// loginWithoutTLS tries what a server must refuse: the password is of an account that
+// does not exist.
 func loginWithoutTLS(conn net.Conn, a Account) (hides bool, said string, err error) {
 	d, err := NewIMAP(conn)
 	if err != nil {

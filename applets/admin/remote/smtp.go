@@ -135,11 +135,13 @@ func (d *SMTP) Send(from, to, message string) (Reply, error) {
 // Close ends the connection.
 func (d *SMTP) Close() error { return d.conn.Close() }
 
+// reply reads one reply, of as many lines as it has.
 func (d *SMTP) reply() (Reply, error) {
 	code, lines, err := d.lines()
 	return Reply{code, strings.Join(lines, " ")}, err
 }
 
+// lines reads them as they came, for those who show them.
 func (d *SMTP) lines() (code int, lines []string, err error) {
 	for range maxLines {
 		line, err := readLine(d.r)

@@ -70,16 +70,19 @@ type loginClass struct {
 	Accounts int64 `json:"accounts"`
 }
 
+// ageClass are messages by the days since they arrived.
 type ageClass struct {
 	Days int `json:"below_days"`
 	expire.Tally
 }
 
+// sizeClass are messages by size.
 type sizeClass struct {
 	Size int64 `json:"below_octets"`
 	expire.Tally
 }
 
+// growth is the difference to the last report.
 type growth struct {
 	Since    time.Time    `json:"since"`
 	Accounts int64        `json:"accounts"`

@@ -10,6 +10,7 @@ import (
 	"chatmaild/store/expire"
 )
 
+// print writes for programs or for people.
 func (r *report) print(env *command.Env, f figures) error {
 	if r.json {
 		return command.PrintJSON(env.Stdout, f)
@@ -51,6 +52,7 @@ func (f figures) table(out io.Writer) error {
 	return w.Flush()
 }
 
+// tallyRow is a line of the table.
 func tallyRow(w io.Writer, what string, t expire.Tally) {
 	fmt.Fprintf(w, "%s\t%d\t%s\t\n", what, t.Count, command.FormatSize(t.Size))
 }
@@ -72,6 +74,7 @@ func between[N int | int64](low, high N, unit string, format func(N) string) str
 	return format(low) + " to " + format(high) + unit
 }
 
+// signed writes a difference of sizes with its sign.
 func signed(octets int64) string {
 	if octets < 0 {
 		return "-" + command.FormatSize(-octets)

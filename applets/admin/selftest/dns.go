@@ -12,6 +12,7 @@ import (
 	"chatmaild/mailfilter/dkim"
 )
 
+// addresses looks for what every other check needs. A relay at an IP address is its own.
 func addresses(ctx context.Context, s *session) (string, error) {
 	found, err := s.relay.Addresses(ctx)
 	if err != nil {

@@ -102,6 +102,8 @@ func (s *session) reads(u user, raw string) error {
 	return nil
 }
 
+// subjectHidden looks at the delivered message: the relay replaces the subject of every
+// one, since clients have put the real one inside the encryption.
 func subjectHidden(_ context.Context, s *session) (string, error) {
 	for line := range strings.Lines(header(s.delivered)) {
 		if strings.Contains(line, s.secret) {
@@ -135,6 +137,7 @@ func clientHidden(ctx context.Context, s *session) (string, error) {
 	return "neither name nor address nor program", nil
 }
 
+// header is the part of a message before the first empty line.
 func header(message string) string {
 	head, _, _ := strings.Cut(message, "\r\n\r\n")
 	return head

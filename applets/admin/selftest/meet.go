@@ -36,6 +36,7 @@ func newParty(ctx context.Context, r *remote.Relay, u user) (*party, error) {
 	return &party{u, inbox, out, known}, nil
 }
 
+// close logs the user out; the account stays, for the relay to expire.
 func (p *party) close() {
 	p.inbox.Close()
 	p.out.Close()

@@ -8,6 +8,8 @@ import (
 	"chatmaild/applets/admin/remote"
 )
 
+// pairChecks need a second relay: two relays refuse each other for reasons that one
+// alone does not show.
 func pairChecks() []Check {
 	const (
 		there  = "postqueue -p, on the relay, shows the other one's reply; if that is about DKIM: chatmaild dns"
@@ -38,10 +40,12 @@ func other(ctx context.Context, s *session) (string, error) {
 	return "an unknown login created an account", errors.Join(err, d.Close())
 }
 
+// toOther sends from here to there.
 func toOther(ctx context.Context, s *session) (string, error) {
 	return s.across(ctx, s.relay, s.alice, s.other, s.carol)
 }
 
+// fromOther sends from there to here.
 func fromOther(ctx context.Context, s *session) (string, error) {
 	return s.across(ctx, s.other, s.carol, s.relay, s.alice)
 }

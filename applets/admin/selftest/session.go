@@ -42,6 +42,7 @@ type user struct {
 	chat.Self
 }
 
+// newSession is a session before its first check.
 func newSession(o Options) *session {
 	return &session{
 		Options: o, relay: o.Relay, other: o.Other,
@@ -78,6 +79,7 @@ func (s *session) newUser(a remote.Account) (user, error) {
 // letter is an encrypted message as current clients write it.
 type letter struct{ id, raw string }
 
+// letter encrypts a message as the client does.
 func (s *session) letter(from, to user) (letter, error) {
 	m := &chat.Message{
 		Date: s.Now, Subject: "proof", Text: text,

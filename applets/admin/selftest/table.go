@@ -14,6 +14,7 @@ func Checks() []Check {
 	return slices.Concat(dnsChecks(), serviceChecks(), webChecks(), accountChecks(), mailChecks(), refusalChecks(), pairChecks())
 }
 
+// dnsChecks are first: without an address there is nothing to connect to.
 func dnsChecks() []Check {
 	const publish = "chatmaild dns, on the relay, shows the records to set"
 	return []Check{
@@ -62,6 +63,7 @@ func openPort(s remote.Service, check string) string {
 	return open
 }
 
+// webChecks are what clients and people get over HTTPS.
 func webChecks() []Check {
 	const nginx = "journalctl -u nginx -u chatmaild-maillog -n 50; chatmaild run rewrites the pages"
 	page := []string{"certificate-443"}
@@ -74,6 +76,8 @@ func webChecks() []Check {
 	}
 }
 
+// accountChecks create the account that most others use, and log in by every way that
+// clients try.
 func accountChecks() []Check {
 	const doveauth = "journalctl -u chatmaild-doveauth -u chatmaild-maillog -n 50"
 	checks := []Check{
@@ -108,6 +112,7 @@ func accountChecks() []Check {
 	)
 }
 
+// mailChecks follow a message through the relay.
 func mailChecks() []Check {
 	const filter = "postqueue -p; journalctl -u chatmaild-filtermail-out -u chatmaild-maillog -n 50"
 	const trace = "chatmaild run writes the header checks that remove it"
@@ -119,6 +124,8 @@ func mailChecks() []Check {
 	}
 }
 
+// refusalChecks hold that what a relay has to refuse is refused: these are the promises
+// that protect users.
 func refusalChecks() []Check {
 	const (
 		outgoing = "does mail of users pass filtermail-out? chatmaild status"

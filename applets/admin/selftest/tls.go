@@ -98,6 +98,7 @@ func unproven(s *session, cert *x509.Certificate) (string, error) {
 	return "of its own, valid until " + cert.NotAfter.Format(time.DateOnly), nil
 }
 
+// issuer names who signed a certificate, for the table.
 func issuer(cert *x509.Certificate) string {
 	if len(cert.Issuer.Organization) > 0 {
 		return cert.Issuer.Organization[0]
@@ -116,6 +117,7 @@ func hidesPassword(service remote.Service) func(context.Context, *session) (stri
 	}
 }
 
+// mailNeedsTLS holds that port 25 takes no message before STARTTLS.
 func mailNeedsTLS(ctx context.Context, s *session) (string, error) {
 	return refusal(s.relay.TakesMailWithoutTLS(ctx, remote.FromRelays))
 }

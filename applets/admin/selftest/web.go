@@ -24,6 +24,7 @@ func (s *session) get(ctx context.Context, url string) (*remote.Page, error) {
 	return page, nil
 }
 
+// homePage only looks that there is one.
 func homePage(ctx context.Context, s *session) (string, error) {
 	page, err := s.get(ctx, "https://"+s.relay.Host+"/")
 	if err != nil {
@@ -36,6 +37,7 @@ func homePage(ctx context.Context, s *session) (string, error) {
 	return fmt.Sprintf("%d bytes", len(page.Body)), nil
 }
 
+// toHTTPS follows no redirect: where it leads is what counts.
 func toHTTPS(ctx context.Context, s *session) (string, error) {
 	page, err := s.relay.Web(ctx, http.MethodGet, "http://"+s.relay.Host+"/")
 	if err != nil {
@@ -70,12 +72,14 @@ type autoconfig struct {
 	} `xml:"emailProvider"`
 }
 
+// server is an entry of the autoconfiguration (Mozilla's format, config-v1.1).
 type server struct {
 	Type     string `xml:"type,attr"`
 	Hostname string `xml:"hostname"`
 	Port     int    `xml:"port"`
 }
 
+// autoconfiguration is what apps read that do not know chatmail.
 func autoconfiguration(ctx context.Context, s *session) (string, error) {
 	page, err := s.get(ctx, "https://"+s.relay.Host+"/.well-known/autoconfig/mail/config-v1.1.xml")
 	if err != nil {

@@ -85,6 +85,8 @@ func show(ctx context.Context, env *command.Env, machine host.Host, asJSON bool)
 	return err
 }
 
+// print writes the table first, then what to do: the last lines are what a terminal
+// still shows.
 func (r report) print(w io.Writer, colour bool) error {
 	fmt.Fprintf(w, "chatmail relay %s, chatmaild %s\n\n", r.MailDomain, r.Version)
 	table := command.NewTable(w)

@@ -23,6 +23,7 @@ type change struct{ before, now look }
 // labels are those that a sample has to have: "name=value", divided by blanks.
 type labels string
 
+// match reports whether a sample has all of the labels; it may have more.
 func (l labels) match(s metric.Sample) bool {
 	for pair := range strings.FieldsSeq(string(l)) {
 		name, value, _ := strings.Cut(pair, "=")
@@ -118,6 +119,7 @@ type history map[string][]float64
 // remembered is how many of them.
 const remembered = 40
 
+// add keeps the last looks of each line.
 func (h history) add(c change) {
 	for _, p := range pulses {
 		h[p.title] = append(h[p.title], c.rate(p.name, p.with))

@@ -77,6 +77,7 @@ func screen(name string, c change, past history) []string {
 	return lines
 }
 
+// quitHint is for the live screen alone.
 func quitHint(past history) string {
 	if past == nil {
 		return ""
@@ -84,6 +85,7 @@ func quitHint(past history) string {
 	return "  (q ends)"
 }
 
+// probeResult says how the last message of the echo bot to itself ended.
 func probeResult(n float64) string {
 	switch n {
 	case 0:
@@ -123,6 +125,7 @@ func octets(n float64) string {
 	return command.FormatSize(int64(n))
 }
 
+// spell writes seconds in the unit that people would use.
 func spell(n float64) string {
 	switch {
 	case math.IsNaN(n):
@@ -141,6 +144,7 @@ func spell(n float64) string {
 	return fmt.Sprintf("%.1f h", n/3600)
 }
 
+// days counts to a moment given in Unix time.
 func days(at float64, now time.Time) string {
 	if math.IsNaN(at) {
 		return unknown

@@ -90,6 +90,7 @@ func (d details) String() string {
 		d.Address, d.State, d.LastLogin, d.Scheme, d.EncryptedOnly, d.Messages, d.Size, d.Home)
 }
 
+// show reads everything about one account, with the rights of the mailboxes' owner.
 func (u *users) show(ctx context.Context, addr mailaddr.Address) (d any, err error) {
 	err = u.asOwner(func() error {
 		d, err = u.details(ctx, addr)

@@ -128,6 +128,7 @@ func explain(err error) error {
 	return command.NeedsRoot(err)
 }
 
+// print writes for programs or for people.
 func (u *users) print(done any) error {
 	if u.json {
 		return command.PrintJSON(u.env.Stdout, done)
@@ -161,10 +162,13 @@ func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
 	return changed{addr.String(), "blocked", "chatmaild user unblock " + addr.String()}, nil
 }
 
+// unblock restores the password that the account had.
 func (u *users) unblock(_ context.Context, addr mailaddr.Address) (any, error) {
 	return changed{addr.String(), "unblocked", "chatmaild user block " + addr.String()}, u.edit(addr, auth.Unblock)
 }
 
+// edit changes the stored password; its file's time stays, which is the day of the last
+// login.
 func (u *users) edit(addr mailaddr.Address, change func(string) string) error {
 	return u.asOwner(func() error {
 		stored, err := u.mailboxes.Password(addr)
@@ -269,6 +273,7 @@ type sessions interface {
 	end(ctx context.Context, addr mailaddr.Address) error
 }
 
+// dovecotSessions are those of the Dovecot on this machine.
 type dovecotSessions struct{}
 
 // notFound is the exit status with which doveadm says that there was no session

@@ -66,6 +66,8 @@ func content(kind string, data []byte) http.HandlerFunc {
 	}
 }
 
+// file serves what nginx would: pages with the script that reloads them, and everything
+// else as it is.
 func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 	if name == "" {
@@ -141,6 +143,8 @@ type excerpt struct {
 	Wrong  bool
 }
 
+// fail shows the error in the browser, where its author is looking, with the lines
+// around it.
 func (p *Preview) fail(w http.ResponseWriter, now state) {
 	data := struct {
 		Place, Text string

@@ -125,6 +125,7 @@ func Decode(text []byte) (*Journal, error) {
 	return j, nil
 }
 
+// unitName reports whether a name can be a unit's: it becomes part of a path, as root.
 func unitName(name string) bool {
 	kind := path.Ext(name)
 	return slices.Contains([]string{".service", ".timer", ".socket", ".path"}, kind) && !strings.ContainsAny(name, "/ \n") && name != kind

@@ -40,6 +40,7 @@ func ParseINI(text string) ([]Param, error) {
 	return p.params, nil
 }
 
+// iniParser reads line by line, as configparser of Python does.
 type iniParser struct {
 	section string
 	seen    map[string]bool // sections, and keys as section + "\x00" + key

@@ -86,6 +86,7 @@ func text(value string) (string, error) {
 // words has single spaces between.
 func words(value string) (string, error) { return text(strings.Join(strings.Fields(value), " ")) }
 
+// integer takes what Python's int() does.
 func integer(value string) (string, error) {
 	// Python's int takes underscores too, but no fraction.
 	n, err := strconv.ParseInt(strings.ReplaceAll(value, "_", ""), 10, 64)
@@ -95,6 +96,7 @@ func integer(value string) (string, error) {
 	return strconv.FormatInt(n, 10), nil
 }
 
+// float takes what Python's float() does.
 func float(value string) (string, error) {
 	f, err := strconv.ParseFloat(value, 64)
 	if err != nil {
@@ -132,6 +134,7 @@ func megabytes(value string) (string, error) {
 // names now.
 const mtailPort = "3903"
 
+// mtail says where the metrics are now, if they were served before.
 func mtail(value string) (string, error) {
 	if value == "" {
 		return "", nil

@@ -108,6 +108,8 @@ func within(name, piece string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
+// decodeRecord refuses fields that it does not know: a newer archive may mean something
+// else.
 func decodeRecord(what string, text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

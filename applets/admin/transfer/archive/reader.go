@@ -125,6 +125,8 @@ func (r *Reader) entry(h *tar.Header) (Item, error) {
 	return Item{Entry: e}, nil
 }
 
+// entryOf accepts files and directories with clean names, and nothing else that tar
+// knows.
 func entryOf(h *tar.Header) (*Entry, error) {
 	e := &Entry{
 		Name: h.Name, Mode: fs.FileMode(h.Mode).Perm(), Owner: h.Uname, Group: h.Gname, Time: h.ModTime, Size: h.Size,
@@ -177,6 +179,7 @@ func (r *Reader) gone(h *tar.Header) (Item, error) {
 	return Item{Gone: names}, nil
 }
 
+// sum compares what was read with what was written: only now a piece may take its place.
 func (r *Reader) sum(h *tar.Header) (Item, error) {
 	got := hex.EncodeToString(r.in.hash.Sum(nil))
 	var sum Sum
@@ -194,6 +197,7 @@ func (r *Reader) sum(h *tar.Header) (Item, error) {
 	return Item{Sum: &sum}, nil
 }
 
+// end holds that no piece is missing, doubled or swapped.
 func (r *Reader) end(h *tar.Header) error {
 	var end State
 	if err := r.record("end", h, &end); err != nil {

@@ -121,6 +121,8 @@ func (i *inventoryReader) next() (contents, error) {
 	}
 }
 
+// parseStamp reads a line about a file. It comes from another machine, so every field is
+// checked.
 func parseStamp(line string) (name string, s stamp, err error) {
 	bad := fmt.Errorf("%w: %q", errInventory, line)
 	rest, dir := strings.CutPrefix(line, "folder ")

@@ -145,6 +145,7 @@ func (r *reading) missing() error {
 
 func (r *reading) name(rel string) string { return path.Join(r.place.piece, rel) }
 
+// folder writes a directory before what is in it.
 func (r *reading) folder(rel string, st *unix.Stat_t) error {
 	known := r.have[rel].dir
 	delete(r.have, rel)
@@ -154,6 +155,7 @@ func (r *reading) folder(rel string, st *unix.Stat_t) error {
 	return r.piece.Add(r.entry(rel, st), nil)
 }
 
+// file reads the file that was opened, not its name: that may mean another one by now.
 func (r *reading) file(dir int, name, rel string, message bool) error {
 	theirs, known := r.have[rel]
 	if known && message {

@@ -98,6 +98,7 @@ func (w *walker) walk(fd int, rel string) error {
 	return nil
 }
 
+// enter walks a directory that is open.
 func (w *walker) enter(fd int, rel string) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
@@ -261,6 +262,7 @@ func rank(name string) int {
 	return 1 + slices.Index([]string{"dovecot.index", "dovecot.index.log.2", "dovecot.index.log", "dovecot-uidlist"}, name)
 }
 
+// openFolder never follows a link, and never waits.
 func openFolder(dir int, name string) (int, error) {
 	return openAt(dir, name, unix.O_DIRECTORY|unix.O_NOFOLLOW)
 }
