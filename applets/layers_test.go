@@ -4,7 +4,7 @@ package applets
 // those within their own directory; nothing beside them, and nothing above.
 type layer struct {
 	name   string
-	pure   string // packages without files, network and clock
+	pure   string // packages without files and network; they are told the time, and may set timers
 	impure string // all others
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	prove "chatmaild/applets/admin/selftest"
+	"chatmaild/applets/admin/selftest"
 )
 
 // round is what is broken at one time, and how it is seen.
@@ -182,7 +182,7 @@ func TestRounds(t *testing.T) {
 	for _, r := range rounds() {
 		broken = append(broken, strings.Fields(r.want+" "+r.noted)...)
 	}
-	for _, c := range prove.Checks() {
+	for _, c := range selftest.Checks() {
 		known = append(known, c.Name)
 		if !slices.Contains(broken, c.Name) {
 			t.Errorf("no round breaks %s", c.Name)
