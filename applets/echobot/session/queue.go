@@ -24,13 +24,13 @@ type queue struct {
 	mu      sync.Mutex
 	sources []*source // those with something to send; the first is next
 	count   int       // with those that are being sent
-	octets  int
+	bytes   int
 }
 
 type source struct {
 	name     string
 	messages []*chat.Sealed
-	octets   int
+	bytes    int
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
@@ -45,14 +45,14 @@ func (q *queue) put(from string, m chat.Sealed) bool {
 		s = q.sources[i]
 	}
 	size := len(m.Raw)
-	if q.count >= maxQueued || q.octets+size > maxQueuedBytes || len(s.messages) >= maxSourced || s.octets+size > maxSourcedBytes {
+	if q.count >= maxQueued || q.bytes+size > maxQueuedBytes || len(s.messages) >= maxSourced || s.bytes+size > maxSourcedBytes {
 		return false
 	}
 	if i < 0 {
 		q.sources = append(q.sources, s)
 	}
-	s.messages, s.octets = append(s.messages, &m), s.octets+size
-	q.count, q.octets = q.count+1, q.octets+size
+	s.messages, s.bytes = append(s.messages, &m), s.bytes+size
+	q.count, q.bytes = q.count+1, q.bytes+size
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -70,7 +70,7 @@ func (q *queue) next() *chat.Sealed {
 	s := q.sources[0]
 	q.sources = q.sources[1:]
 	m := s.messages[0]
-	s.messages, s.octets = s.messages[1:], s.octets-len(m.Raw)
+	s.messages, s.bytes = s.messages[1:], s.bytes-len(m.Raw)
 	if len(s.messages) > 0 {
 		q.sources = append(q.sources, s)
 	}
@@ -80,7 +80,7 @@ func (q *queue) next() *chat.Sealed {
 func (q *queue) done(m *chat.Sealed) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.count, q.octets = q.count-1, q.octets-len(m.Raw)
+	q.count, q.bytes = q.count-1, q.bytes-len(m.Raw)
 }
 
 // close says that nothing more will come.

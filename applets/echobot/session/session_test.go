@@ -290,8 +290,8 @@ func TestQueueIsBounded(t *testing.T) {
 	for range maxQueued {
 		q.done(q.next())
 	}
-	if q.next() != nil || q.count != 0 || q.octets != 0 {
-		t.Errorf("%d messages of %d bytes are left", q.count, q.octets)
+	if q.next() != nil || q.count != 0 || q.bytes != 0 {
+		t.Errorf("%d messages of %d bytes are left", q.count, q.bytes)
 	}
 	big := chat.Sealed{Raw: make([]byte, maxSourcedBytes)}
 	for i := range 5 {
