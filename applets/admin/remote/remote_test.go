@@ -92,8 +92,8 @@ func TestWay(t *testing.T) {
 func TestBadSMTP(t *testing.T) {
 	for said, want := range map[string]string{
 		"":                                "SMTP greeting: EOF",
-		"2\r\n":                           `SMTP greeting: "2" is no SMTP`,
-		"hello there\r\n":                 `SMTP greeting: "hello there" is no SMTP`,
+		"2\r\n":                           `SMTP greeting: "2" is not SMTP`,
+		"hello there\r\n":                 `SMTP greeting: "hello there" is not SMTP`,
 		"554 go away\r\n":                 "SMTP greeting: 554 go away",
 		strings.Repeat("220-x\r\n", 101):  "SMTP greeting: an endless SMTP reply",
 		strings.Repeat("220-x", maxLine):  "SMTP greeting: a line of more than 16384 bytes",

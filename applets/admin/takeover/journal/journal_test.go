@@ -51,7 +51,7 @@ func TestJournalErrors(t *testing.T) {
 		{"doveauth.service", "doveauth", "is not a unit"},
 		{"/etc/chatmail/chatmail.toml", "/etc/../x", "is not a path"},
 		{"/etc/chatmail/chatmail.toml", "/", "is not a path"},
-		{`"done": null`, `"done": ["sleep"]`, "no step"},
+		{`"done": null`, `"done": ["sleep"]`, "unknown step"},
 		{"{", "", "reading the journal"},
 	} {
 		damaged := strings.Replace(string(text), tt.old, tt.new, 1)
