@@ -39,7 +39,7 @@ var layers = []layer{
 	{
 		name: "stores, servers and protocols",
 		impure: `applets/chat/chattest applets/metrics/journal applets/lookup applets/maillog/control applets/service auth/machine packaging/dovecot/dict
-			packaging/postfix/queue packaging/postfix/socketmap store/invites store/maildir`,
+			packaging/postfix/queue store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
 	{

@@ -2,6 +2,7 @@ package mailfilter
 
 import (
 	"bufio"
+	"errors"
 	"net/mail"
 	"net/netip"
 	"strings"
@@ -155,6 +156,30 @@ func TestNewOutgoingRefuses(t *testing.T) {
 		}
 		if _, err := NewOutgoing(OutgoingOptions{PassthroughRecipients: []string{entry}}); err == nil {
 			t.Errorf("recipient %q gave no error", entry)
+		}
+	}
+}
+
+// TestPassthroughOfOwnDomain holds that a domain of ours that takes cleartext is no way
+// through us to others.
+func TestPassthroughOfOwnDomain(t *testing.T) {
+	o, err := NewOutgoing(OutgoingOptions{Domains: []string{"chat.example"}, PassthroughRecipients: []string{"@chat.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]Reason{
+		"bob@chat.example": 0, "bob+news@Chat.Example": 0,
+		"x%gmail.com@chat.example": BadAddress, "gmail.com!x@chat.example": BadAddress, "x@gmail.com@chat.example": BadAddress,
+		"x@gmail.com": Unencrypted,
+	} {
+		h, err := ReadHeader(reader("From: <alice@chat.example>\r\nSubject: hello\r\n\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var no *Refusal
+		_, err = o.Check(Envelope{Sender: "alice@chat.example", Recipients: []string{to}}, h)
+		if errors.As(err, &no); no == nil && want != 0 || no != nil && no.Reason != want {
+			t.Errorf("%s: got %v, want %v", to, err, want)
 		}
 	}
 }

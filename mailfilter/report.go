@@ -16,8 +16,9 @@ var (
 
 // MaxReport bounds what can be read of a delivery report, in bytes: all of its
 // parts together, but for the encrypted body of a message that it returns.
-// Exchange and Gmail write some 40 KiB: HTML, and a picture.
-const MaxReport = 128 << 10
+// Exchange and Gmail write some 40 KiB: HTML, and a picture. Postfix writes some 460
+// bytes for each recipient, of whom a large group may have lost hundreds.
+const MaxReport = 512 << 10
 
 // report returns the rule for a delivery report (RFC 3464) that a mail server
 // made by itself, or why envelope and header are not those of one. It has three

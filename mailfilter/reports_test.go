@@ -51,7 +51,7 @@ func TestReportBound(t *testing.T) {
 	s := newSamples(t)
 	b := bounces[0]
 	const line = "X-Note: word word word word word word word word word word word word\n"
-	for size, want := range map[int]string{mailfilter.MaxReport / 4: pass, mailfilter.MaxReport: bare} {
+	for size, want := range map[int]string{mailfilter.MaxHeader / 2: pass, mailfilter.MaxReport: bare} {
 		for _, place := range []string{"This is the mail system", "Action: failed", "Return-Path: <bob@chat.example>"} {
 			full := b
 			full.body = strings.Replace(b.body, place, strings.Repeat(line, size/len(line))+place, 1)

@@ -18,7 +18,6 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging/dovecot/authserver"
-	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/census"
 	"chatmaild/store/maildir"
 )
@@ -72,7 +71,6 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		Handler: &handler{accounts: accounts, mailboxes: mailboxes, log: log, took: numbers.login},
 		Log:     log, PID: os.Getpid(),
 	}
-	postfix := socketmap.Server{Log: log, Handler: &recipients{accounts, log}}
 	daemon := service.Service{
 		Name: "doveauth", Background: background(rules, count, log), Log: log,
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
@@ -81,7 +79,6 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 			{Name: "auth-master", Address: service.Unix(cfg.Socket("auth-master")), Serve: dovecot.ServeMaster},
 			{Name: "auth-userdb", Address: service.Unix(cfg.Socket("auth-userdb")), Serve: dovecot.ServeUserdb},
 			{Name: "auth-sasl", Address: service.Unix(cfg.Socket("auth-sasl")), Serve: dovecot.ServeSASL},
-			{Name: "recipients", Address: service.Unix(cfg.Socket("recipients")), Serve: postfix.Serve},
 		},
 	}
 	return daemon.Run(ctx)

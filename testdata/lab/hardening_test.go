@@ -198,7 +198,6 @@ var ours = []owned{
 	{"/run/chatmaild", "root:root 755 d"},
 	{"/run/chatmaild/web.socket", "chatmaild:www-data 660 s"},
 	{"/run/chatmaild/metrics.socket", "chatmaild:www-data 660 s"},
-	{"/run/chatmaild/recipients.socket", "vmail:postfix 660 s"},
 	{"/run/chatmaild/*.socket", "vmail:dovecot 660 s"},
 	{"/run/dovecot/quota-expire", "vmail:root 600 s"},
 	{"/run/dovecot/stats-reader", "chatmaild:root 600 s"},

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 )
@@ -14,7 +15,6 @@ const (
 	notPlain    = "553 5.1.3 Address not understood"
 	malformed   = "501 5.1.3 Bad recipient address syntax"
 	denied      = "554 5.7.1 <" // Relay access denied
-	unknownUser = "550 5.1.1 <" // User unknown
 
 	delivered = "delivered" // to the user that it is about
 	bounced   = "bounced"
@@ -31,11 +31,11 @@ var spellings = []struct{ addr, in, out, fate string }{
 	{"VICTIM++@HOME", unencrypted, unencrypted, delivered},
 	{"VICTIM+a.b_c-d@HOME", unencrypted, unencrypted, delivered},
 	{"VICTIM+@HOME", invalid, invalid, ""},
-	{"+VICTIM@HOME", unknownUser, invalid, ""},
+	{"+VICTIM@HOME", invalid, invalid, ""},
 	{"VICTIM+.a@HOME", invalid, invalid, ""},
 	{"VICTIM+a%HOME@HOME", denied, invalid, ""},
 	{"VICTIM+a!b@HOME", denied, invalid, ""},
-	{"VICTIM=a@HOME", unknownUser, invalid, ""},
+	{"VICTIM=a@HOME", invalid, invalid, ""},
 	{"VICTIM%HOME@HOME", denied, invalid, ""},
 	{"VICTIM%HOME", denied, invalid, ""},
 	{"VICTIM%carol.example@HOME", denied, invalid, ""},
@@ -63,22 +63,22 @@ var spellings = []struct{ addr, in, out, fate string }{
 	{`"VICTIM\"@HOME`, malformed, malformed, ""},
 	{`VICTIM\@HOME`, notPlain, notPlain, ""},
 	{`\VICTIM@HOME`, notPlain, notPlain, ""},
-	{`"VICTIM "@HOME`, unknownUser, notPlain, ""},
-	{`" VICTIM"@HOME`, unknownUser, notPlain, ""},
+	{`"VICTIM "@HOME`, notPlain, notPlain, ""},
+	{`" VICTIM"@HOME`, notPlain, notPlain, ""},
 	{"VICTIM@HOME.", invalid, invalid, ""},
 	{"VICTIM@HOME..", malformed, malformed, ""},
 	{"VICTIM@.HOME", malformed, malformed, ""},
-	{"VICTIM.@HOME", unknownUser, invalid, ""},
-	{".VICTIM@HOME", unknownUser, invalid, ""},
+	{"VICTIM.@HOME", invalid, invalid, ""},
+	{".VICTIM@HOME", invalid, invalid, ""},
 	{"VICTIM@HOME@HOME", invalid, invalid, ""},
 	{"VICTIM@HOME@carol.example", denied, invalid, ""},
 	{"VICTIM@carol.example@HOME", denied, invalid, ""},
 	{"x@carol.example@HOME", denied, invalid, ""},
-	{"VICTIM@[ADDR4]", unknownUser, unencrypted, bounced},
-	{"VICTIM@[IPv6:ADDR6]", unknownUser, unencrypted, bounced},
+	{"VICTIM@[ADDR4]", unencrypted, unencrypted, bounced},
+	{"VICTIM@[IPv6:ADDR6]", unencrypted, unencrypted, bounced},
 	{"VICTIM@ADDR4", malformed, malformed, ""},
-	{"VICTIM@[127.0.0.1]", unknownUser, unencrypted, bounced},
-	{"VICTIM@[IPv6:::1]", unknownUser, unencrypted, bounced},
+	{"VICTIM@[127.0.0.1]", unencrypted, unencrypted, bounced},
+	{"VICTIM@[IPv6:::1]", unencrypted, unencrypted, bounced},
 	{"VICTIM@localhost", denied, unencrypted, bounced},
 	{"VICTIM@sub.HOME", denied, unencrypted, bounced},
 	{"VICTIM", invalid, invalid, ""},
@@ -98,31 +98,31 @@ var spellings = []struct{ addr, in, out, fate string }{
 	{"VICTIM@HOME,x@HOME", malformed, malformed, ""},
 	{"VICTIM;x@HOME", malformed, malformed, ""},
 	{"x:VICTIM@HOME;", malformed, malformed, ""},
-	{"../VICTIM@HOME", unknownUser, invalid, ""},
-	{"VICTIM/@HOME", unknownUser, invalid, ""},
-	{"VICTIM/../VICTIM@HOME", unknownUser, invalid, ""},
-	{"k\u212A@HOME", unknownUser, invalid, ""},
+	{"../VICTIM@HOME", invalid, invalid, ""},
+	{"VICTIM/@HOME", invalid, invalid, ""},
+	{"VICTIM/../VICTIM@HOME", invalid, invalid, ""},
+	{"k\u212A@HOME", invalid, invalid, ""},
 	{"VICTIM@_\u017Fpell.test", invalid, invalid, ""},
 	{"VICTIM@_spell\uFF0Etest", denied, invalid, ""},
 	{"VICTIM@_spell\u3002test", denied, invalid, ""},
-	{"\u00fc@HOME", unknownUser, invalid, ""},
-	{"=?utf-8?q?VICTIM?=@HOME", unknownUser, invalid, ""},
-	{"vic=20tim@HOME", unknownUser, invalid, ""},
-	{"-VICTIM@HOME", unknownUser, unencrypted, bounced},
+	{"\u00fc@HOME", invalid, invalid, ""},
+	{"=?utf-8?q?VICTIM?=@HOME", invalid, invalid, ""},
+	{"vic=20tim@HOME", invalid, invalid, ""},
+	{"-VICTIM@HOME", unencrypted, unencrypted, bounced},
 	{"postmaster", unencrypted, unencrypted, bounced},
 	{"Postmaster@HOME", unencrypted, unencrypted, bounced},
 	{"postmaster%HOME@HOME", denied, invalid, ""},
 	{`"postmaster"@HOME`, notPlain, notPlain, ""},
-	{"abuse@HOME", unknownUser, unencrypted, bounced},
+	{"abuse@HOME", unencrypted, unencrypted, bounced},
 	{"MAILER-DAEMON@HOME", unencrypted, unencrypted, bounced},
-	{"double-bounce@HOME", unknownUser, unencrypted, bounced},
+	{"double-bounce@HOME", unencrypted, unencrypted, bounced},
 	{"double-bounce=@HOME", invalid, invalid, ""},
-	{"owner-VICTIM@HOME", unknownUser, unencrypted, bounced},
-	{"VICTIM-request@HOME", unknownUser, unencrypted, bounced},
-	{"nobody123@HOME", unknownUser, unencrypted, bounced},
-	{`"|cat"@HOME`, unknownUser, notPlain, ""},
-	{"|cat@HOME", unknownUser, invalid, ""},
-	{":include:/etc/passwd@HOME", unknownUser, invalid, ""},
+	{"owner-VICTIM@HOME", unencrypted, unencrypted, bounced},
+	{"VICTIM-request@HOME", unencrypted, unencrypted, bounced},
+	{"nobody123@HOME", unencrypted, unencrypted, bounced},
+	{`"|cat"@HOME`, notPlain, notPlain, ""},
+	{"|cat@HOME", invalid, invalid, ""},
+	{":include:/etc/passwd@HOME", invalid, invalid, ""},
 	{`""@HOME`, malformed, malformed, ""},
 	{"@HOME", malformed, malformed, ""},
 	{"@", malformed, malformed, ""},
@@ -141,8 +141,28 @@ type spelt struct {
 // program ever read as another one, as recipient, as sender and as author. What may pass
 // is encrypted and comes to where its address says, or comes back; all else is refused.
 func TestSpellings(t *testing.T) {
-	s := &spelt{}
-	s.lab, s.relay = startRelay(t, "_spell.test", `echobot = false`, `max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)
+	s := newSpelt(t, "_spell.test")
+	for _, step := range []struct {
+		name string
+		do   func(*spelt, *testing.T)
+	}{
+		{"Postfix's parameters", (*spelt).parameters},
+		{"recipients in the clear", (*spelt).inClear},
+		{"senders", (*spelt).senders},
+		{"authors", (*spelt).authors},
+		{"nothing readable", (*spelt).nothingReadable},
+		{"recipients, encrypted", (*spelt).encrypted},
+	} {
+		t.Run(step.name, func(t *testing.T) { step.do(&s, t) })
+	}
+}
+
+// newSpelt starts a relay and Carol's server.
+func newSpelt(t *testing.T, domain string, settings ...string) spelt {
+	t.Helper()
+	var s spelt
+	s.lab, s.relay = startRelay(t, domain, append(settings, `echobot = false`,
+		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)...)
 	var err error
 	if s.outside, err = s.lab.AddStation(t.Context(), "outside"); err != nil {
 		t.Fatal(err)
@@ -154,17 +174,42 @@ func TestSpellings(t *testing.T) {
 	trust(t, s.relay, "carol", string(s.mx.Root))
 	s.carol = newSigner(t, s.lab)
 	s.sender, s.victim = s.newAccount(t), s.newAccount(t)
-	for _, step := range []struct {
-		name string
-		do   func(*spelt, *testing.T)
-	}{
-		{"recipients in the clear", (*spelt).inClear},
-		{"senders", (*spelt).senders},
-		{"authors", (*spelt).authors},
-		{"nothing readable", (*spelt).nothingReadable},
-		{"recipients, encrypted", (*spelt).encrypted},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(s, t) })
+	return s
+}
+
+// parameters holds that each parameter of this Postfix that may rewrite or resolve an
+// address has a value in main.cf, or no effect here for a reason that is written below: a
+// newer Postfix may bring one that nobody has decided on.
+func (s *spelt) parameters(t *testing.T) {
+	const about = "rewrite|canonical|masquerade|alias|generic|relocated|luser|bcc_maps|always_bcc|append_|percent|bangpath|" +
+		"resolve|untrusted_routing|delimiter|extension|owner_|empty_address_rec|double_bounce|verp|utf8|idna|rfc821|" +
+		"command_filter|min_user|virtual_|relay_domains|recipient_maps|forward_path|missing_headers|mydestination|proxy_interfaces"
+	without := map[string][]string{
+		"how much and how fast": {"*_limit", "*_slot_*", "*_concurrency_*", "*_delay", "*_minimum_*", "*_transport", "*_code", "*_lookup_key"},
+		"local(8) and virtual(8) are not in master.cf": {"alias_*", "expand_owner_alias", "reset_owner_alias", "forward_path", "luser_relay",
+			"newaliases_path", "virtual_*"},
+		"of tables that are empty":                            {"*canonical_classes", "masquerade_*", "relay_recipient_maps", "relocated_prefix_enable"},
+		"nobody may ask for VERP":                             {"*verp*"},
+		"not about addresses":                                 {"*_dns_resolver_options", "*_sasl_*", "postscreen_command_filter", "smtputf8_autodetect_classes", "rewrite_service_name", "tls_append_default_CA"},
+		"other addresses than the machine's own are not ours": {"proxy_interfaces"},
+	}
+	decided := map[string]bool{}
+	for line := range strings.Lines(s.script(t, "postconf -n")) {
+		name, _, _ := strings.Cut(line, " =")
+		decided[name] = true
+	}
+	for line := range strings.Lines(s.script(t, "postconf -d | grep -E '^[a-z0-9_-]*(%s)[a-zA-Z0-9_-]* ='", about)) {
+		name, _, _ := strings.Cut(line, " =")
+		for _, patterns := range without {
+			for _, pattern := range patterns {
+				if found, _ := path.Match(pattern, name); found {
+					decided[name] = true
+				}
+			}
+		}
+		if !decided[name] {
+			t.Errorf("nobody has decided on %s", strings.TrimSpace(line))
+		}
 	}
 }
 

@@ -193,8 +193,6 @@ func (f *federation) door(t *testing.T) {
 		t.Errorf("relay attempt: got %q, %v; want %q", got, err, want)
 	}
 
-	f.unknown(ctx, t, c)
-
 	bare, err := f.alice.Client.SMTP(ctx, f.b.Domain, "25")
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,6 @@ func socketDropins(conf *config.Config) []File {
 		{"filtermail-in", loopback(conf.FiltermailSMTPPortIncoming), loopback(def.FiltermailSMTPPortIncoming)},
 		{"auth-master", conf.Socket("auth-master"), def.Socket("auth-master")},
 		{"auth-userdb", conf.Socket("auth-userdb"), def.Socket("auth-userdb")},
-		{"recipients", conf.Socket("recipients"), def.Socket("recipients")},
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},
 		{"web", conf.Socket("web"), def.Socket("web")},

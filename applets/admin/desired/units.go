@@ -15,8 +15,7 @@ func SocketUnits() []string {
 	return []string{
 		LogSocket, "chatmaild-maillog.socket",
 		"chatmaild-auth-login.socket", "chatmaild-auth-master.socket", "chatmaild-auth-userdb.socket",
-		"chatmaild-auth-sasl.socket", "chatmaild-recipients.socket",
-		"chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-auth-sasl.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
 		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
 		"chatmaild-metrics.socket",
 	}
@@ -26,14 +25,16 @@ func SocketUnits() []string {
 // those of doveauth, which has several.
 func SocketService(socket string) string {
 	name := strings.TrimSuffix(socket, ".socket")
-	if name == "chatmaild-recipients" || strings.HasPrefix(name, "chatmaild-auth-") {
+	if strings.HasPrefix(name, "chatmaild-auth-") {
 		name = "chatmaild-doveauth"
 	}
 	return name + ".service"
 }
 
 // FormerUnits are units of earlier versions that may still be active after an upgrade.
-func FormerUnits() []string { return []string{"chatmaild-doveauth.socket"} }
+func FormerUnits() []string {
+	return []string{"chatmaild-doveauth.socket", "chatmaild-recipients.socket"}
+}
 
 // ServiceUnits are the daemons that every relay has, in the order in which they start.
 func ServiceUnits() []string {

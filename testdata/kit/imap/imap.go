@@ -155,16 +155,28 @@ func (c *Client) WaitMail(known int) (string, error) {
 	}); err != nil {
 		return "", err
 	}
-	untagged, err := c.OK("FETCH * BODY.PEEK[]")
+	mails, err := c.Fetch("*")
 	if err != nil {
 		return "", err
 	}
+	return mails[0], nil
+}
+
+// Fetch returns the messages of a set, as "3:*", with their headers. There has to be one.
+func (c *Client) Fetch(set string) (mails []string, err error) {
+	untagged, err := c.OK("FETCH %s BODY.PEEK[]", set)
+	if err != nil {
+		return nil, err
+	}
 	for _, line := range untagged {
 		if _, mail, ok := strings.Cut(line, "}"); ok && strings.Contains(line, " FETCH ") {
-			return strings.TrimSuffix(mail, ")"), nil
+			mails = append(mails, strings.TrimSuffix(mail, ")"))
 		}
 	}
-	return "", fmt.Errorf("IMAP FETCH: no message in %q", untagged)
+	if mails == nil {
+		return nil, fmt.Errorf("IMAP FETCH %s: no message in %q", set, untagged)
+	}
+	return mails, nil
 }
 
 // exists reads "* 3 EXISTS".
