@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +179,26 @@ func TestCheckRuntimeDir(t *testing.T) {
 	for dir, good := range map[string]bool{"/run/chatmaild": true, "/run/a/b": true, "/run": false, "/srv/run": false, "/runs/a": false} {
 		if err := CheckRuntimeDir(&config.Config{RuntimeDir: dir}, "x.toml"); (err == nil) != good {
 			t.Errorf("%s: got %v", dir, err)
+		}
+	}
+}
+
+// TestSocketServices has each socket's Service=, or else the service of its name, as
+// systemd reads it: systemctl fails for a unit that does not exist.
+func TestSocketServices(t *testing.T) {
+	for _, socket := range SocketUnits() {
+		text, err := os.ReadFile(filepath.Join("../../../packaging/systemd", socket))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSuffix(socket, ".socket") + ".service"
+		for line := range strings.Lines(string(text)) {
+			if name, ok := strings.CutPrefix(strings.TrimSpace(line), "Service="); ok {
+				want = name
+			}
+		}
+		if got := SocketService(socket); got != want {
+			t.Errorf("%s: got %s, want %s", socket, got, want)
 		}
 	}
 }

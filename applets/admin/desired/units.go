@@ -22,11 +22,14 @@ func SocketUnits() []string {
 }
 
 // SocketService is the daemon that a socket unit starts: the one of its name, but for
-// those of doveauth, which has several.
+// those of doveauth and maillog, which have several.
 func SocketService(socket string) string {
 	name := strings.TrimSuffix(socket, ".socket")
-	if strings.HasPrefix(name, "chatmaild-auth-") {
+	switch {
+	case strings.HasPrefix(name, "chatmaild-auth-"):
 		name = "chatmaild-doveauth"
+	case socket == LogSocket:
+		name = "chatmaild-maillog"
 	}
 	return name + ".service"
 }
