@@ -26,9 +26,9 @@ import (
 // account send.
 const (
 	answersPerMinute      = 12
-	answersBurst          = 4
+	answersBurst          = 20
 	relayAnswersPerMinute = 24
-	relayAnswersBurst     = 8
+	relayAnswersBurst     = 24
 )
 
 // sourcesAtOnce is how many people, and relays, the bot tells apart while they write
