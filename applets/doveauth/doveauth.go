@@ -30,9 +30,8 @@ const rememberLogins = 400_000
 var Command = command.Command{
 	Name: "doveauth", Kind: command.Daemon,
 	Synopsis: "checks logins for Dovecot and Postfix, and creates accounts",
-	Description: `An account is created by its first login. Dovecot's own auth service never runs. Postfix
-also asks it which recipients exist: mail from another relay to an address without an
-account is refused (550 5.1.1).`,
+	Description: `An account is created by its first login. Dovecot's own auth service never runs. When a
+message is delivered, it says which recipients exist; mail to the others bounces.`,
 	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
