@@ -29,6 +29,7 @@ type Metrics struct {
 	lastRun, lastTook, faulty *metric.Value
 	freed                     *metric.Value
 	expired                   *metric.Values
+	over, stillOver           *metric.Value
 }
 
 // labelOf makes a label's value of an outcome or a reason: its words are fit for
@@ -73,8 +74,12 @@ func NewMetrics(set *metric.Set) *Metrics {
 		lastRun:  set.Gauge("chatmaild_expire_last_run_timestamp_seconds", "When the last expiry ended, as Unix time").At(),
 		lastTook: set.Gauge("chatmaild_expire_duration_seconds", "Time that the last expiry took").At(),
 		expired:  set.Gauge("chatmaild_expire_deleted", "Messages, or mailboxes, that the last expiry deleted", what),
-		freed:    set.Gauge("chatmaild_expire_freed_bytes", "Octets that the last expiry deleted").At(),
+		freed:    set.Gauge("chatmaild_expire_freed_bytes", "Bytes that the last expiry deleted").At(),
 		faulty:   set.Gauge("chatmaild_expire_faults", "Faults that the last expiry met").At(),
+		over: set.Gauge("chatmaild_expire_mailboxes_over",
+			"Mailboxes that the last expiry found above 70 % of max_mailbox_size, and shrank").At(),
+		stillOver: set.Gauge("chatmaild_expire_mailboxes_still_over",
+			"Those of them that stayed above it, with mail of the last 24 hours").At(),
 	}
 }
 
@@ -135,6 +140,8 @@ func (m *Metrics) expiry(conf *config.Config) {
 	m.lastTook.Set(last.Seconds)
 	m.freed.Set(float64(last.Freed))
 	m.faulty.Set(float64(last.Faults))
+	m.over.Set(float64(last.Over))
+	m.stillOver.Set(float64(last.StillOver))
 	for reason, tally := range last.Deleted {
 		m.expired.At(reason).Set(float64(tally.Count))
 	}

@@ -23,7 +23,8 @@ import (
 var Command = command.Command{
 	Name: "expire", Kind: command.Oneshot,
 	Synopsis: "deletes old and large messages, and mailboxes of inactive users",
-	Description: `chatmaild-expire.timer starts it daily. It stops when the clock cannot be right:
+	Description: `chatmaild-expire.timer starts it daily. A mailbox above 70 % of max_mailbox_size loses
+its oldest messages, but none of the last 24 hours. It stops when the clock cannot be right:
 before chatmaild was built, more than a week after the last run, or set ahead by more
 than a day since then.`,
 	Examples: command.Examples{
@@ -68,7 +69,8 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 	}
 	defer mail.Close()
 
-	plan := expire.NewPlan(start, expire.Days(conf.DeleteMailsAfter, conf.DeleteLargeAfter, conf.DeleteInactiveUsersAfter))
+	plan := expire.NewPlan(start, expire.NewLimits(conf.DeleteMailsAfter, conf.DeleteLargeAfter,
+		conf.DeleteInactiveUsersAfter, int64(conf.MaxMailboxSize)))
 	if conf.Echobot {
 		plan = plan.Sparing(conf.EchobotAddress())
 	}
@@ -111,6 +113,7 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 	logFaults(log, &faults)
 	log.Info("expiry finished", "dry_run", job.dryRun, "mailboxes", sum.Mailboxes, "messages", sum.Messages,
 		"old", sum.Deleted[expire.Old].Count, "large", sum.Deleted[expire.Large].Count,
+		"full", sum.Deleted[expire.Full].Count, "over", sum.Over, "still_over", sum.StillOver,
 		"inactive", sum.Deleted[expire.Inactive].Count, "empty", sum.Deleted[expire.Empty].Count,
 		"freed", sum.Freed(), "faults", faults.Total(), "took", time.Since(start).Round(time.Millisecond))
 	if err != nil {

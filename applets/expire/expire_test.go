@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/store/expire"
 )
 
 // expiryRelay is the configuration and the store of a relay without daemons.
@@ -92,6 +93,33 @@ func TestExpireCommand(t *testing.T) {
 	}
 	if status, out, _ := r.run("expire"); status != command.StatusDone || out != "" {
 		t.Errorf("from a timer: status %d, printed\n%s", status, out)
+	}
+}
+
+// TestExpireFullMailbox: what quota-expire could not delete when Dovecot warned goes with
+// the daily run, which says and records it.
+func TestExpireFullMailbox(t *testing.T) {
+	r := newExpiryRelay(t)
+	var all []string
+	for i := range 20 {
+		all = append(all, r.message(2, i, 50_000))
+	}
+	_, out, _ := r.run("expire", "--dry-run")
+	if want := "mailboxes above 70 % of max_mailbox_size: 1; still so, with mail of the last 24 hours: 0\n"; !strings.Contains(out, want) || !there(all[0]) {
+		t.Errorf("the dry run printed\n%s\nwant %q", out, want)
+	}
+	status, _, stderr := r.run("expire")
+	for i, path := range all {
+		if there(path) != (i >= 6) {
+			t.Errorf("message %d of 20 is there: %v", i, there(path))
+		}
+	}
+	if status != command.StatusDone || !strings.Contains(stderr, "full=6") || !strings.Contains(stderr, "over=1") {
+		t.Errorf("status %d, the log\n%s", status, stderr)
+	}
+	got, ok := expire.ReadRecord(filepath.Join(r.dir, "expire/expired.json"))
+	if !ok || got.Deleted["full"].Count != 6 || got.Over != 1 || got.StillOver != 0 {
+		t.Errorf("recorded: %+v, %v", got, ok)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 var whatExpires = map[expire.Reason]string{
 	expire.Old:      "old messages",
 	expire.Large:    "large messages",
+	expire.Full:     "of full mailboxes",
 	expire.Inactive: "inactive mailboxes",
 	expire.Empty:    "empty directories",
 }
@@ -41,7 +42,9 @@ func (job *expiry) print(env *command.Env, o expire.Outcome) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(env.Stdout, "%d mailboxes, %d messages looked at in %.1f s\n", o.Mailboxes, o.Messages, o.Seconds)
+	fmt.Fprintf(env.Stdout, "%d mailboxes, %d messages looked at in %.1f s\n", o.Mailboxes, o.Messages, o.Seconds)
+	_, err := fmt.Fprintf(env.Stdout, "mailboxes above %d %% of max_mailbox_size: %d; still so, with mail of the last 24 hours: %d\n",
+		expire.FullPercent, o.Over, o.StillOver)
 	return err
 }
 

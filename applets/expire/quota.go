@@ -13,10 +13,6 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// fullPercent is how full a mailbox is left. Dovecot warns at 75 %, and clients
-// warn their user at 80 %.
-const fullPercent = 70
-
 // QuotaCommand deletes the oldest messages of one full mailbox.
 var QuotaCommand = command.Command{
 	Name: "quota-expire", Kind: command.Oneshot, Args: "ADDRESS",
@@ -53,8 +49,7 @@ func shrinkOne(ctx context.Context, env *command.Env, conf *config.Config, addr 
 
 	log := env.Log()
 	var faults maildir.Faults
-	target := int64(conf.MaxMailboxSize) / 100 * fullPercent
-	deleted, err := mail.Shrink(ctx, addr, target, now, &faults)
+	deleted, err := mail.Shrink(ctx, addr, expire.SizeLimit(int64(conf.MaxMailboxSize)), now, &faults)
 	if errors.Is(err, expire.ErrBusy) {
 		log.Debug("another quota-expire is at work on this mailbox", "mailbox", addr)
 		return nil

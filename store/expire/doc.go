@@ -38,6 +38,14 @@
 // apart; aside.go has the rest. Whoever keeps something for an address elsewhere,
 // such as its push tokens, sees that STORE/ADDR is gone.
 //
+// # Full mailboxes
+//
+// Dovecot warns of a mailbox that gets full, and Shrink deletes its oldest messages.
+// What is Protected then stays, and Dovecot does not warn again while the mailbox stays
+// as full; nor does it of one that an import brought, or whose limit was lowered. So the
+// daily run sums up each mailbox too, by the names of its messages, and shrinks those
+// above the limit. The same lock keeps the two from one mailbox.
+//
 // # What cannot happen
 //
 // Every step is relative to an open directory, by one name, without following

@@ -47,6 +47,8 @@ func (t *Tally) add(u Tally) {
 type Summary struct {
 	Mailboxes int64
 	Messages  int64 // those of deleted mailboxes are not looked at
+	Over      int64 // mailboxes above Limits.Size, after old and large messages went
+	StillOver int64 // those of them that stay so, with mail that is Protected
 	Deleted   [reasons]Tally
 }
 
@@ -62,6 +64,8 @@ func (s Summary) Freed() int64 {
 func (s *Summary) add(t Summary) {
 	s.Mailboxes += t.Mailboxes
 	s.Messages += t.Messages
+	s.Over += t.Over
+	s.StillOver += t.StillOver
 	for r := range s.Deleted {
 		s.Deleted[r].add(t.Deleted[r])
 	}
@@ -73,7 +77,7 @@ func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *maild
 	expirers := make([]*expirer, maildir.Workers())
 	visitors := make([]maildir.Visitor, len(expirers))
 	for i := range expirers {
-		expirers[i] = &expirer{plan: plan, remover: remover, top: s.top, faults: faults}
+		expirers[i] = &expirer{ctx: ctx, plan: plan, remover: remover, top: s.top, faults: faults}
 		visitors[i] = expirers[i]
 	}
 	maildir.Walk(ctx, s.top, visitors, p, faults)
@@ -86,15 +90,18 @@ func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *maild
 
 // expirer is the visitor that deletes.
 type expirer struct {
+	ctx     context.Context
 	plan    Plan
 	remover Remover
 	top     maildir.Dir
 	faults  *maildir.Faults
 	sum     Summary
+	size    int64 // bytes of the mailbox that stay so far, as quota counts them
 }
 
 func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
 	x.sum.Mailboxes++
+	x.size = 0
 	if !m.HasPassword || m.Name == x.plan.spared {
 		return true
 	}
@@ -119,7 +126,9 @@ func (x *expirer) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder,
 	x.sum.Messages += int64(len(files))
 	open := files[:0]
 	for _, f := range files {
-		if !x.plan.nameSettles(maildir.ParseName(f.Name), in) {
+		if n := maildir.ParseName(f.Name); x.plan.nameSettles(n, in) {
+			x.keep(message{name: n, in: in})
+		} else {
 			open = append(open, f)
 		}
 	}
@@ -141,11 +150,13 @@ func (x *expirer) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, 
 	if !maildir.IsRegular(st) {
 		return
 	}
-	reason, err := x.plan.message(message{maildir.ParseName(f.Name), in, st.Mtim.Sec, st.Size})
+	msg := message{maildir.ParseName(f.Name), in, st.Mtim.Sec, st.Size}
+	reason, err := x.plan.message(msg)
 	if err != nil {
 		x.faults.Add("dating a message", err, m.Name, name)
 	}
 	if reason == Keep {
+		x.keep(msg)
 		return
 	}
 	if err := x.remover.message(d, name); err != nil {
@@ -158,9 +169,19 @@ func (x *expirer) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, 
 	x.sum.Deleted[reason].add(Tally{1, st.Size})
 }
 
+// keep counts a message that stays. Quota does not count what is not delivered yet.
+func (x *expirer) keep(m message) {
+	if m.in != maildir.Tmp {
+		x.size += m.octets()
+	}
+}
+
 func (x *expirer) Other(*maildir.Mailbox, maildir.Dir, maildir.Entry) {}
 
 func (x *expirer) Leave(m *maildir.Mailbox) {
+	if x.size > x.plan.limits.Size {
+		x.shrink(m)
+	}
 	if m.Changed {
 		if err := x.remover.quota(m.Dir); err != nil {
 			x.faults.Add("removing the old quota sum", err, m.Name, maildir.QuotaFile)
@@ -168,6 +189,25 @@ func (x *expirer) Leave(m *maildir.Mailbox) {
 	}
 	if !m.HasPassword && !m.Used {
 		x.unused(m)
+	}
+}
+
+// shrink deletes the oldest messages of a mailbox that is too full: one that Dovecot
+// warned of when all its mail was protected, or for which the limit was another then.
+func (x *expirer) shrink(m *maildir.Mailbox) {
+	x.sum.Over++
+	if err := x.remover.lock(m.Dir); err == unix.EWOULDBLOCK {
+		return // Dovecot has just warned of it
+	} else if err != nil {
+		x.faults.Add("locking a mailbox", err, m.Name, "")
+		return
+	}
+	f := &filler{plan: x.plan, faults: x.faults, limit: shrinkBatch}
+	deleted := f.shrink(x.ctx, x.top, m.Dir, m.Name, x.remover)
+	x.sum.Deleted[Full].add(deleted)
+	m.Changed = m.Changed || deleted.Count > 0
+	if f.total > x.plan.limits.Size {
+		x.sum.StillOver++
 	}
 }
 

@@ -16,17 +16,29 @@ const (
 	maxAhead   = day // how far ahead of the clock a time is still believed
 )
 
-// Limits says how long mail stays.
+// FullPercent is how full a mailbox may be after an expiry. Dovecot warns at 75 %, and
+// clients warn their user at 80 %.
+const FullPercent = 70
+
+// Protected is how long even a full mailbox keeps a message.
+const Protected = day
+
+// Limits says how long mail stays, and how much of it.
 type Limits struct {
 	Mails    time.Duration // any message, since its arrival
 	Large    time.Duration // a large message in cur, where a client has seen it
 	Inactive time.Duration // a mailbox, since the day of its last login
+	Size     int64         // of a mailbox, in bytes as quota counts them
 }
 
-// Days makes Limits of the days in the configuration.
-func Days(mails, large, inactive int) Limits {
-	return Limits{time.Duration(mails) * day, time.Duration(large) * day, time.Duration(inactive) * day}
+// NewLimits makes Limits of what is configured: days, and the largest size of a mailbox.
+func NewLimits(mails, large, inactive int, mailbox int64) Limits {
+	days := func(n int) time.Duration { return time.Duration(n) * day }
+	return Limits{days(mails), days(large), days(inactive), SizeLimit(mailbox)}
 }
+
+// SizeLimit is what an expiry leaves of a mailbox that may have max bytes.
+func SizeLimit(max int64) int64 { return max / 100 * FullPercent }
 
 // Reason says why something goes.
 type Reason int
@@ -72,6 +84,9 @@ func (p Plan) Sparing(addr string) Plan {
 // before returns the second that lies age before the plan's moment.
 func (p Plan) before(age time.Duration) int64 { return p.now - int64(age/time.Second) }
 
+// young reports whether a message that arrived at t is protected in a full mailbox.
+func (p Plan) young(t int64) bool { return t >= p.before(Protected) }
+
 // plausible reports whether the time t of a file can be true.
 func (p Plan) plausible(t int64) bool { return t > 0 && t <= p.before(-maxAhead) }
 
@@ -100,7 +115,7 @@ type message struct {
 	size  int64 // of the file
 }
 
-// bytes returns the length of the message, which the file's size is only if
+// octets returns the length of the message, which the file's size is only if
 // nothing compressed it.
 func (m message) octets() int64 {
 	if m.name.Size >= 0 {
@@ -109,14 +124,13 @@ func (m message) octets() int64 {
 	return m.size
 }
 
-// nameSettles reports whether a message stays whatever stat would say, because
-// arrival cannot be earlier than the time in the name.
+// nameSettles reports whether stat can say nothing new of a message: its size is known,
+// and it stays, because arrival cannot be earlier than the time in the name.
 func (p Plan) nameSettles(n maildir.Name, in maildir.Folder) bool {
-	if !p.plausible(n.Time) || n.Time < p.before(p.limits.Mails) {
+	if n.Size < 0 || !p.plausible(n.Time) || n.Time < p.before(p.limits.Mails) {
 		return false
 	}
-	small := n.Size >= 0 && n.Size <= LargeSize
-	return in != maildir.Cur || small || n.Time >= p.before(p.limits.Large)
+	return in != maildir.Cur || n.Size <= LargeSize || n.Time >= p.before(p.limits.Large)
 }
 
 // message says why m goes.

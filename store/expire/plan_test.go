@@ -11,7 +11,7 @@ import (
 // now is the moment of all tests: noon, so that days are not whole.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-var limits = Days(20, 7, 90)
+var limits = NewLimits(20, 7, 90, 1<<40)
 
 // ago returns the second that lies so many days before now.
 func ago(days float64) int64 { return now.Unix() - int64(days*86400) }
@@ -29,6 +29,7 @@ func TestPlanMessage(t *testing.T) {
 		nameStays bool // whatever stat says
 	}{
 		{why: "young", in: maildir.Cur, name: ago(1), nameSize: 500, mtime: ago(1), nameStays: true},
+		{why: "young, only stat knows the size", in: maildir.Cur, name: ago(1), nameSize: -1, mtime: ago(1), size: 500},
 		{why: "just under the limit", in: maildir.Cur, name: ago(20) + 1, nameSize: 500, mtime: ago(20), nameStays: true},
 		{why: "at the limit", in: maildir.Cur, name: ago(20), nameSize: 500, mtime: ago(20), nameStays: true},
 		{why: "just over the limit", in: maildir.Cur, name: ago(20) - 1, nameSize: 500, mtime: ago(20) - 1, want: Old},

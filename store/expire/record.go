@@ -16,7 +16,9 @@ type Outcome struct {
 	DryRun    bool             `json:"dry_run"`
 	Mailboxes int64            `json:"mailboxes"`
 	Messages  int64            `json:"messages"`
-	Deleted   map[string]Tally `json:"deleted"` // by the reason's name
+	Over      int64            `json:"over"`       // mailboxes above FullPercent
+	StillOver int64            `json:"still_over"` // and after it, with mail that is Protected
+	Deleted   map[string]Tally `json:"deleted"`    // by the reason's name
 	Freed     int64            `json:"freed"`
 	Faults    int64            `json:"faults"`
 	Kinds     []maildir.Fault  `json:"fault_kinds"`
@@ -24,12 +26,12 @@ type Outcome struct {
 }
 
 // Reasons returns those for which expire deletes.
-func Reasons() []Reason { return []Reason{Old, Large, Inactive, Empty} }
+func Reasons() []Reason { return []Reason{Old, Large, Full, Inactive, Empty} }
 
 // NewOutcome returns the outcome of a run that took so long.
 func NewOutcome(dryRun bool, sum Summary, faults *maildir.Faults, took time.Duration) Outcome {
 	o := Outcome{
-		DryRun: dryRun, Mailboxes: sum.Mailboxes, Messages: sum.Messages,
+		DryRun: dryRun, Mailboxes: sum.Mailboxes, Messages: sum.Messages, Over: sum.Over, StillOver: sum.StillOver,
 		Deleted: make(map[string]Tally), Freed: sum.Freed(),
 		Faults: faults.Total(), Kinds: faults.Kinds(), Seconds: took.Seconds(),
 	}

@@ -8,6 +8,9 @@ import (
 
 // Remover does what a plan says, or only says that it would.
 type Remover interface {
+	// lock takes a mailbox for shrinking; it fails with EWOULDBLOCK if another process
+	// has it.
+	lock(mailbox maildir.Dir) error
 	message(d maildir.Dir, name string) error
 	quota(mailbox maildir.Dir) error
 	// mailbox removes the mailbox called name with all that is in it, if it still
@@ -27,6 +30,7 @@ type dryRun struct{ top maildir.Dir }
 // DryRun returns a Remover that changes nothing.
 func (s *Store) DryRun() Remover { return dryRun{s.top} }
 
+func (dryRun) lock(maildir.Dir) error            { return nil }
 func (dryRun) message(maildir.Dir, string) error { return nil }
 func (dryRun) quota(maildir.Dir) error           { return nil }
 func (dryRun) empty(string) error                { return nil }
@@ -55,6 +59,7 @@ type Deleter struct {
 	renamed func() // for tests: the moment after a mailbox was set aside
 }
 
+func (r *Deleter) lock(mailbox maildir.Dir) error           { return mailbox.Lock() }
 func (r *Deleter) message(d maildir.Dir, name string) error { return d.Unlink(name) }
 func (r *Deleter) empty(name string) error                  { return r.top.Rmdir(name) }
 

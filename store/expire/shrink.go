@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -14,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Protected is how long even a full mailbox keeps a message.
-const Protected = day
-
 // shrinkBatch bounds how many messages are remembered at once, whatever the size
 // of the mailbox: it is walked again after each batch.
 const shrinkBatch = 8192
+
+// never is a limit that nothing reaches.
+const never = time.Duration(math.MaxInt64)
 
 // Shrink deletes the oldest messages of the mailbox of addr until they have at
 // most target bytes, as Dovecot's quota counts them, and leaves those alone that
@@ -34,24 +35,15 @@ func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.
 		return Tally{}, fmt.Errorf("opening the mailbox: %w", err)
 	}
 	defer box.Close()
-	if err := box.Lock(); err == unix.EWOULDBLOCK {
+	remover := &Deleter{top: s.top}
+	if err := remover.lock(box); err == unix.EWOULDBLOCK {
 		return Tally{}, ErrBusy
 	} else if err != nil {
 		return Tally{}, fmt.Errorf("locking the mailbox: %w", err)
 	}
 
-	plan := NewPlan(now, Limits{Mails: Protected, Large: Protected})
-	remover := &Deleter{top: s.top}
-	var deleted Tally
-	for ctx.Err() == nil {
-		f := &filler{plan: plan, faults: faults, limit: shrinkBatch}
-		maildir.WalkOne(ctx, s.top, addr, f, faults)
-		batch := f.deleteTo(box, target, remover)
-		deleted.add(batch)
-		if f.total <= target || len(f.oldest) < f.limit || batch.Count == 0 {
-			break
-		}
-	}
+	f := &filler{plan: NewPlan(now, Limits{Mails: never, Large: never, Size: target}), faults: faults, limit: shrinkBatch}
+	deleted := f.shrink(ctx, s.top, box, addr, remover)
 	if deleted.Count > 0 {
 		if err := remover.quota(box); err != nil {
 			faults.Add("removing the old quota sum", err, addr, maildir.QuotaFile)
@@ -60,22 +52,31 @@ func (s *Store) Shrink(ctx context.Context, addr string, target int64, now time.
 	return deleted, ctx.Err()
 }
 
-// filler is the visitor that finds out what fills a mailbox.
+// filler is the visitor that finds out what fills a mailbox. What plan deletes without
+// regard to the size of the mailbox does not count: it is gone, unless the run is dry.
 type filler struct {
 	plan   Plan
 	faults *maildir.Faults
 	limit  int
 	total  int64   // bytes of all messages, as quota counts them
 	oldest ageHeap // at most limit of those that may go
+	last   dated   // the youngest of those that went; they are not looked at again
 }
 
-// dated is a message with its arrival.
-type dated struct {
-	arrival int64
-	octets  int64
-	onDisk  int64
-	folder  string // in the mailbox: "cur", ".Sent/new"
-	name    string
+// shrink deletes the oldest messages of a mailbox, called name in top, until total is
+// what the plan allows, or only messages are left that may not go.
+func (f *filler) shrink(ctx context.Context, top, box maildir.Dir, name string, remover Remover) Tally {
+	var deleted Tally
+	for ctx.Err() == nil {
+		f.total, f.oldest = 0, f.oldest[:0]
+		maildir.WalkOne(ctx, top, name, f, f.faults)
+		complete := len(f.oldest) < f.limit
+		deleted.add(f.deleteOldest(box, remover))
+		if f.total <= f.plan.limits.Size || complete {
+			break
+		}
+	}
+	return deleted
 }
 
 func (f *filler) Mailbox(*maildir.Mailbox) bool { return true }
@@ -99,34 +100,46 @@ func (f *filler) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, e
 		return
 	}
 	msg := message{maildir.ParseName(e.Name), in, st.Mtim.Sec, st.Size}
-	f.total += msg.octets()
 	reason, err := f.plan.message(msg)
 	if err != nil {
 		f.faults.Add("dating a message", err, m.Name, name)
 	}
-	if reason == Keep {
+	if reason != Keep {
 		return
 	}
-	arrival, _ := f.plan.arrival(msg.name.Time, msg.mtime)
+	arrival, err := f.plan.arrival(msg.name.Time, msg.mtime)
+	one := dated{arrival, msg.octets(), msg.size, m.Sub + string(in), name}
+	switch {
+	case err != nil || f.plan.young(arrival):
+		f.total += one.octets
+	case one.compare(f.last) > 0:
+		f.total += one.octets
+		f.remember(one)
+	}
+}
+
+func (f *filler) remember(one dated) {
 	if len(f.oldest) == f.limit {
-		if arrival >= f.oldest[0].arrival {
+		if one.compare(f.oldest[0]) >= 0 {
 			return
 		}
 		heap.Pop(&f.oldest)
 	}
-	heap.Push(&f.oldest, dated{arrival, msg.octets(), msg.size, m.Sub + string(in), name})
+	heap.Push(&f.oldest, one)
 }
 
 func (f *filler) Other(*maildir.Mailbox, maildir.Dir, maildir.Entry) {}
 func (f *filler) Leave(*maildir.Mailbox)                             {}
 
-// deleteTo deletes the oldest messages until target is reached.
-func (f *filler) deleteTo(box maildir.Dir, target int64, remover Remover) (deleted Tally) {
-	slices.SortFunc(f.oldest, func(a, b dated) int { return cmp.Compare(a.arrival, b.arrival) })
+// deleteOldest deletes the oldest of what is remembered until total is what the plan
+// allows.
+func (f *filler) deleteOldest(box maildir.Dir, remover Remover) (deleted Tally) {
+	slices.SortFunc(f.oldest, dated.compare)
 	for _, m := range f.oldest {
-		if f.total <= target {
+		if f.total <= f.plan.limits.Size {
 			break
 		}
+		f.last = m
 		err := inFolder(box, m.folder, func(d maildir.Dir) error { return remover.message(d, m.name) })
 		if err != nil && !maildir.Gone(err) {
 			f.faults.Add("deleting a message", err, "", m.name)
@@ -154,11 +167,25 @@ func inFolder(d maildir.Dir, path string, do func(maildir.Dir) error) error {
 	return do(sub)
 }
 
+// dated is a message with its arrival.
+type dated struct {
+	arrival int64
+	octets  int64
+	onDisk  int64
+	folder  string // in the mailbox: "cur", ".Sent/new"
+	name    string
+}
+
+// compare orders messages by their arrival, and no two of a mailbox are equal.
+func (d dated) compare(e dated) int {
+	return cmp.Or(cmp.Compare(d.arrival, e.arrival), cmp.Compare(d.folder, e.folder), cmp.Compare(d.name, e.name))
+}
+
 // ageHeap has the latest arrival first, which is the one to drop.
 type ageHeap []dated
 
 func (h ageHeap) Len() int           { return len(h) }
-func (h ageHeap) Less(i, j int) bool { return h[i].arrival > h[j].arrival }
+func (h ageHeap) Less(i, j int) bool { return h[i].compare(h[j]) > 0 }
 func (h ageHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *ageHeap) Push(x any)        { *h = append(*h, x.(dated)) }
 func (h *ageHeap) Pop() any {

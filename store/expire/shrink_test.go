@@ -69,6 +69,110 @@ func TestShrinkInBatches(t *testing.T) {
 	}
 }
 
+// TestExpireShrinks: the daily run brings every mailbox to its limit, whatever kept
+// Dovecot's warning from doing so, and a dry run says the same.
+func TestExpireShrinks(t *testing.T) {
+	type mail struct {
+		days    float64
+		n, size int
+	}
+	const limit = 7000 // of mailboxes of 10,000 bytes
+	tests := []struct {
+		why       string
+		mails     []mail // in the order of their age
+		full      int64  // messages deleted because the mailbox is full
+		others    int64  // and because they are old or large
+		left      int
+		over, not bool
+	}{
+		{why: "empty"},
+		{why: "at the limit", mails: []mail{{3, 7, 1000}}, left: 7},
+		{why: "a byte above it", mails: []mail{{3, 1, 1}, {2, 7, 1000}}, full: 1, left: 7, over: true},
+		{why: "it was all of today when Dovecot warned", mails: []mail{{1.1, 96, 100}}, full: 26, left: 70, over: true},
+		{why: "the limit was lowered to a tenth", mails: []mail{{5, 100, 1000}}, full: 93, left: 7, over: true},
+		{why: "all is of today", mails: []mail{{0.9, 96, 100}}, left: 96, over: true, not: true},
+		{why: "most is of today", mails: []mail{{2, 10, 100}, {0.9, 80, 100}}, full: 10, left: 80, over: true, not: true},
+		{why: "what is old goes first, and that is enough", mails: []mail{{30, 20, 1000}, {3, 5, 1000}}, others: 20, left: 5},
+		{why: "what is old goes first, and that is not enough", mails: []mail{{30, 20, 1000}, {3, 10, 1000}}, others: 20, full: 3, left: 7, over: true},
+		{why: "large and seen", mails: []mail{{8, 1, 300_000}, {3, 9, 1000}}, others: 1, full: 2, left: 7, over: true},
+		{why: "one message is more than all that fits", mails: []mail{{3, 1, 9000}}, full: 1, over: true},
+	}
+	for _, tt := range tests {
+		s := newTestStore(t)
+		s.mailbox(addr, ago(1))
+		s.file(addr+"/tmp/"+name(ago(3), 1, 1_000_000), ago(3), 5) // does not count
+		var paths []string
+		for _, m := range tt.mails {
+			for i := range m.n {
+				at := ago(m.days) + int64(i)
+				path := addr + []string{"/cur/", "/.Sent/cur/"}[i%2] + name(at, len(paths), m.size)
+				s.file(path, at, 7) // compressed
+				paths = append(paths, path)
+			}
+		}
+		atLimit := limits
+		atLimit.Size = limit
+		dry, _ := s.expireTo(atLimit, true)
+		sum, faults := s.expireTo(atLimit, false)
+		if faults.Total() != 0 || sum != dry {
+			t.Errorf("%s: faults %+v; the dry run said %+v, and then it was %+v", tt.why, faults.Kinds(), dry, sum)
+		}
+		if got, want := sum.Deleted[Full], (Tally{tt.full, 7 * tt.full}); got != want {
+			t.Errorf("%s: of a full mailbox went %+v, want %+v", tt.why, got, want)
+		}
+		if got := sum.Deleted[Old].Count + sum.Deleted[Large].Count; got != tt.others {
+			t.Errorf("%s: %d old or large messages went, want %d", tt.why, got, tt.others)
+		}
+		if (sum.Over == 1) != tt.over || (sum.StillOver == 1) != tt.not {
+			t.Errorf("%s: over %d, still over %d; want %v, %v", tt.why, sum.Over, sum.StillOver, tt.over, tt.not)
+		}
+		for i, path := range paths {
+			if s.exists(path) != (i >= len(paths)-tt.left) {
+				t.Errorf("%s: message %d of %d exists: %v", tt.why, i, len(paths), s.exists(path))
+			}
+		}
+		if s.exists(addr+"/maildirsize") != (tt.full+tt.others == 0) {
+			t.Errorf("%s: maildirsize exists: %v", tt.why, s.exists(addr+"/maildirsize"))
+		}
+		if again, _ := s.expireTo(atLimit, false); again.Freed() != 0 {
+			t.Errorf("%s: a second run deleted %+v", tt.why, again.Deleted)
+		}
+	}
+}
+
+// TestExpireShrinksInBatches: a dry run comes to its end too, and says the same.
+func TestExpireShrinksInBatches(t *testing.T) {
+	s := newTestStore(t)
+	s.mailbox(addr, ago(1))
+	const n, keep = shrinkBatch + 500, 100
+	for i := range n {
+		s.file(addr+"/cur/"+name(ago(10), i, 10), ago(10), 0)
+	}
+	small := limits
+	small.Size = keep * 10
+	for _, dry := range []bool{true, false} {
+		if sum, _ := s.expireTo(small, dry); sum.Deleted[Full].Count != n-keep || sum.StillOver != 0 {
+			t.Errorf("dry %v: %+v, want %d deleted", dry, sum, n-keep)
+		}
+	}
+}
+
+// TestExpireLeavesABusyMailbox that quota-expire works on.
+func TestExpireLeavesABusyMailbox(t *testing.T) {
+	s := newTestStore(t)
+	s.mailbox(addr, ago(1))
+	s.file(addr+"/cur/"+name(ago(3), 1, 5), ago(3), 5)
+	box, err := s.open().top.Open(addr)
+	s.must(err)
+	defer box.Close()
+	s.must(box.Lock())
+	none := limits
+	none.Size = 0
+	if sum, faults := s.expireTo(none, false); sum.Freed() != 0 || sum.Over != 1 || faults.Total() != 0 {
+		t.Errorf("got %+v, %+v", sum, faults.Kinds())
+	}
+}
+
 func TestShrinkIsExclusive(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox(addr, ago(1))

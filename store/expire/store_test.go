@@ -100,6 +100,11 @@ func (s testStore) open() *Store {
 // expire runs once; dry or for real.
 func (s testStore) expire(dry bool) (Summary, *maildir.Faults) {
 	s.Helper()
+	return s.expireTo(limits, dry)
+}
+
+func (s testStore) expireTo(limits Limits, dry bool) (Summary, *maildir.Faults) {
+	s.Helper()
 	store, plan := s.open(), NewPlan(now, limits)
 	var faults maildir.Faults
 	remover := store.DryRun()

@@ -48,6 +48,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.dkim()
 	e.queue(ctx)
 	e.disks()
+	e.mailboxes()
 	e.accounts()
 	e.echoBot()
 	e.takeover()
