@@ -124,7 +124,7 @@ func (f *federation) gone(t *testing.T) {
 		t.Fatal(err)
 	}
 	imap.Close()
-	if _, err := f.b.Script(ctx, "postconf -e defer_transports=lmtp && postfix reload"); err != nil {
+	if _, err := f.b.Script(ctx, "postconf -e defer_transports=lmtp,sealed && postfix reload"); err != nil {
 		t.Fatal(err)
 	}
 	here := f.leave(ctx, t)
