@@ -87,7 +87,7 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 			metric.Label{Name: "limit", Values: postfix.Limits()}),
 		problems: set.Counter("chatmaild_postfix_problems_total", "Lines of Postfix's log by their level", metric.Label{Name: "level", Values: postfix.Levels()}),
 		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages that were signed").At(),
-		full:     set.Counter("chatmaild_mailbox_full_total", "Deliveries that a full mailbox refused").At(),
+		full:     set.Counter("chatmaild_mailbox_full_total", "Deliveries, and attempts, that a full mailbox refused").At(),
 
 		dovecotEvents: set.Counter("chatmaild_dovecot_events_total",
 			"What Dovecot finished since it started: sessions, deliveries to mailboxes", event),

@@ -14,6 +14,8 @@ func TestParseLog(t *testing.T) {
 			Event{Kind: Delivery, Status: "sent", Delay: 50 * time.Millisecond}},
 		{"postfix/lmtp", "4g: to=<a@x.test>, orig_to=<b@x.test>, relay=x[private/dovecot-lmtp], conn_use=2, delay=1.5, delays=0/0/0/1.5, dsn=5.2.2, status=bounced (host x said: 552 5.2.2 <a@x.test> Quota exceeded (mailbox for user is full) (in reply to end of DATA command))",
 			Event{Kind: Delivery, Status: "bounced", Delay: 1500 * time.Millisecond, Full: true}},
+		{"postfix/lmtp", "4g: to=<a@x.test>, relay=x[private/dovecot-lmtp], delay=1.5, delays=0/0/0/1.5, dsn=4.2.2, status=deferred (host x said: 452 4.2.2 <a@x.test> Quota exceeded (mailbox for user is full) (in reply to end of DATA command))",
+			Event{Kind: Delivery, Status: "deferred", Delay: 1500 * time.Millisecond, Full: true}},
 		{"postfix/smtp", "4g: to=<a@y.test>, relay=none, delay=3600, delays=3600/0/0/0, dsn=4.4.1, status=deferred (connect to y.test[192.0.2.1]:25: Connection timed out)",
 			Event{Kind: Delivery, Remote: true, Status: "deferred", Delay: time.Hour}},
 		{"postfix/smtp", "4g: to=<a@y.test>, relay=y, delay=1, dsn=2.0.0, status=sent (250 ok, delay=9, status=bounced)",
