@@ -11,7 +11,12 @@ function dovecot_lua_notify_begin_txn(user)
   return { user = user, news = false }
 end
 
--- A copy of what the user's own device sent is no news.
+-- A copy of what the user's own device sent is no news. That is known only if it was
+-- sent through this relay. Through another one the user has another address, and
+-- neither the envelope nor the header says that both are his: to this relay such a copy
+-- is a message from a stranger. A guess, by what else the two relays have seen, would
+-- some day let a phone sleep when there is news; the needless notification only wakes
+-- it for nothing, and shows nothing.
 function dovecot_lua_notify_event_message_new(delivery, event)
   if string.lower(event.from_address) ~= string.lower(delivery.user.username) then
     delivery.news = true
