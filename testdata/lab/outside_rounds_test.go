@@ -34,6 +34,8 @@ func ownAuth(words string) string {
 	return `
 	cat >/etc/dovecot/check <<'EOF'
 #!/bin/sh
+unset HOME USER
+export EXTRA='userdb_uid userdb_gid' userdb_uid=vmail userdb_gid=vmail
 login=$(tr '\0' '\n' <&3)
 user=$(echo "$login" | sed -n 1p)
 doveadm auth test -a /run/dovecot/login/chatmaild/login "$user" "$(echo "$login" | sed -n 2p)" >/dev/null
@@ -66,11 +68,10 @@ var refuseAgain = ownAuth(`[ $? = 0 ] && [ ! -e "/run/seen/$user" ] || exit 1
 : >"/run/seen/$user"
 exec "$@"`) + `
 	install -d -m 1777 /run/seen
-	systemctl stop chatmaild-auth-sasl.socket
-	rm /var/spool/postfix/private/auth
+	postconf -e smtpd_sasl_path=private/own
 	cat >>/etc/dovecot/dovecot.conf <<'EOF'
 service auth {
-  unix_listener /var/spool/postfix/private/auth {
+  unix_listener /var/spool/postfix/private/own {
     mode = 0666
   }
 }
