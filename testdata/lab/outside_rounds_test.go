@@ -50,6 +50,9 @@ passdb {
 userdb {
   driver = static
 }
+service auth {
+  user = root
+}
 service imap-login {
   executable = imap-login
 }
