@@ -110,6 +110,7 @@ const secureJoin = "From: <alice@chat.example>\r\n" +
 	"\r\n\r\n" +
 	"--18a1f0c2_joinjoin_5c6d7e8f\r\n" +
 	"Content-Type: text/plain; charset=\"utf-8\"\r\n" +
+	"Message-ID: <0f4b7f3e-securejoin@localhost>\r\n" +
 	"Content-Transfer-Encoding: 7bit\r\n" +
 	"\r\n" +
 	"Secure-Join: vc-request\r\n" +

@@ -50,8 +50,8 @@
 //	line        = at most 998 bytes without NUL, CR and LF, then CRLF; none
 //	              begins with "--" boundary
 //	field       = Content-Type, Content-Transfer-Encoding, Content-Disposition,
-//	              Content-Description, Content-ID, Content-Language or
-//	              MIME-Version, once at most, with a value of its own grammar
+//	              Content-Description, Content-ID, Content-Language, Message-ID
+//	              or MIME-Version, once at most, with a value of its own grammar
 //	Content-Type = type "/" subtype *( ";" parameter ) [ ";" ]
 //	parameter   = one that the type may have, once at most: name "=" value
 //	value       = token or <"> 1*char <">

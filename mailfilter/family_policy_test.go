@@ -68,7 +68,7 @@ func policyFixtures(s samples) []fixture {
 	to := func(rcpts ...string) []string { return rcpts }
 	self := to(alice)
 	vg := strings.ReplaceAll(secureJoin, "vc-request", "vg-request")
-	const joinText = "charset=\"utf-8\"\r\n" + sevenBit + "\r\nSecure-Join: vc-request\r\n"
+	const joinText = "charset=\"utf-8\"\r\nMessage-ID: <0f4b7f3e-securejoin@localhost>\r\n" + sevenBit + "\r\nSecure-Join: vc-request\r\n"
 	plainJoin := s.edit(plain, "Subject", "Secure-Join: vc-request\r\nSubject", fixtureText, "secure-join: VC-request\r\n")
 	sj := func(name, verdict, why string, edits ...string) fixture {
 		return fixture{name: name, why: why, out: verdict, in: verdict, message: s.edit(secureJoin, edits...)}

@@ -92,7 +92,8 @@ func (f form) allow(name, value []byte) bool {
 	case equalFold(name, "Content-Description"):
 		text := string(value)
 		return isDescription(text) || f.free && isName(text, maxBoundary, " ._-/:'()")
-	case equalFold(name, "Content-ID"):
+	case equalFold(name, "Content-ID"), equalFold(name, "Message-ID"):
+		// Delta Chat repeats the Message-ID in the part of a SecureJoin request.
 		id, ok := strings.CutPrefix(string(value), "<")
 		id, closed := strings.CutSuffix(id, ">")
 		return ok && closed && isName(id, maxBoundary, "@._+-=$")

@@ -134,7 +134,7 @@ func (e *entity) silent() error {
 func (e *entity) described(free bool) error {
 	names := []string{
 		"content-type", "content-transfer-encoding", "content-disposition", "content-description", "content-id",
-		"content-language", "mime-version",
+		"content-language", "mime-version", "message-id",
 	}
 	for _, f := range e.fields {
 		if !slices.Contains(names, strings.ToLower(f.name)) {
