@@ -19,6 +19,7 @@ func (p *proof) expire(t *testing.T) {
 		{"last login", (*proof).lastLogin},
 		{"old messages", (*proof).oldMessages},
 		{"full mailbox", (*proof).fullMailbox},
+		{"full of today's mail", (*proof).fullOfToday},
 		{"inactive user", (*proof).inactiveUser},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.do(p, t) })
@@ -223,6 +224,66 @@ func (p *proof) fullMailbox(t *testing.T) {
 	if got := p.script(t, "find '%s' -type f -path '*/[cn][ue][rw]/*' -mmin -60 | wc -l", p.home(a.addr)); got != "1" {
 		t.Errorf("of the last hour there are %s messages, want 1", got)
 	}
+}
+
+// fullOfToday fills a mailbox within a day, so that nothing of it may go when Dovecot
+// warns: mail to it waits, and arrives once a daily run has made room.
+func (p *proof) fullOfToday(t *testing.T) {
+	a := p.newAccount(t)
+	session := p.imap(t, a)
+	const header = "From: <x@station.test>\r\n\r\n"
+	for size := 1 << 20; size >= 256; size /= 2 {
+		mail := header + strings.Repeat(strings.Repeat("x", 62)+"\r\n", size/64)
+		for i := range smallMailbox/size + 1 {
+			if _, err := session.OK("APPEND INBOX {%d+}\r\n%s", len(mail), mail); err != nil {
+				if !strings.Contains(err.Error(), "OVERQUOTA") {
+					t.Fatalf("message %d of %d bytes: %v", i, size, err)
+				}
+				break
+			}
+		}
+	}
+	used := func() int {
+		n, err := strconv.Atoi(p.script(t, `find '%s' -path '*/[cn][ue][rw]/*' -printf '%%f\n' | sed -n 's/.*,S=\([0-9]*\).*/\1/p' | awk '{n += $1} END {print n}'`, p.home(a.addr)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	full := used()
+	if full < smallMailbox*96/100 {
+		t.Fatalf("%d bytes are not a full mailbox", full)
+	}
+
+	p.send(t, p.submission(t, p.sender), p.sender, a.addr)
+	until(deadline(t, partTimeout), t, "the message to be deferred", func() bool {
+		queued := p.script(t, "postqueue -j")
+		return strings.Contains(queued, `"queue_name": "deferred"`) && strings.Contains(queued, "452 4.2.2") && strings.Contains(queued, a.addr)
+	})
+	p.expireNow(t)
+	if got := used(); got != full {
+		t.Errorf("of %d bytes of today %d are left", full, got)
+	}
+	contains(t, "status", p.script(t, "chatmaild status || true"), "above 70 % of max_mailbox_size: 1; still so, with mail of the last 24 hours: 1")
+	contains(t, "metrics", p.script(t, "chatmaild metrics --print"), "\nchatmaild_expire_mailboxes_over 1\n", "\nchatmaild_expire_mailboxes_still_over 1\n")
+
+	p.age(t, fmt.Sprintf("'%[1]s'/cur/* '%[1]s'/new/*", p.home(a.addr)), 2)
+	p.expireNow(t)
+	const limit = smallMailbox / 100 * 70
+	if got := used(); got > limit || got < limit-1<<20-1<<10 {
+		t.Errorf("%d bytes are left, want the youngest of at most %d", got, limit)
+	}
+	contains(t, "status", p.script(t, "chatmaild status || true"), "above 70 % of max_mailbox_size: 1\n")
+	contains(t, "metrics", p.script(t, "chatmaild metrics --print"), "\nchatmaild_expire_mailboxes_still_over 0\n")
+	p.script(t, "postqueue -f")
+	p.delivered(t)
+	if got := p.script(t, "find '%s/new' -type f -mmin -60 | wc -l", p.home(a.addr)); got != "1" {
+		t.Errorf("%s messages came after there was room, want 1", got)
+	}
+	if _, err := session.Select(); err != nil {
+		t.Fatal(err)
+	}
+	p.quota(t, a.addr)
 }
 
 // inactiveUser lets somebody not log in for long. Who comes later, with the
