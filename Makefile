@@ -9,7 +9,7 @@ ARCH     = amd64
 CROSS    = $(filter-out $(shell dpkg --print-architecture),$(ARCH))
 SOURCE   = build/deb/chatmaild-$(VERSION)
 DEB      = build/chatmaild_$(VERSION)_$(ARCH).deb
-SCRIPTS  = .ci/run debian/chatmaild.postinst debian/chatmaild.postrm debian/tests/relay debian/tests/smoke testdata/web/check
+SCRIPTS  = .ci/run debian/chatmaild.postinst debian/chatmaild.prerm debian/chatmaild.postrm debian/tests/relay debian/tests/smoke testdata/web/check
 FUZZTIME = 30s
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2

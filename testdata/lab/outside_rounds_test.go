@@ -96,7 +96,7 @@ func rounds() []round {
 			lines: `
 	cd /var/www/chatmaild
 	rm index.html .well-known/autoconfig/mail/config-v1.1.xml .well-known/mta-sts.txt
-	: >/etc/postfix/chatmaild-header.regexp
+	: >/etc/postfix/chatmaild-header.regexp; : >/etc/postfix/chatmaild-delivery.regexp
 	systemctl stop chatmaild-metadata.socket chatmaild-metadata.service
 	echo 'imap_capability = +XDELTAPUSH' >>/etc/dovecot/dovecot.conf
 	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject 465/inet/message_size_limit=0
@@ -113,6 +113,7 @@ func rounds() []round {
 	postconf -e smtpd_tls_security_level=may smtpd_tls_auth_only=no
 	printf '%s\n' 'ssl = yes' 'disable_plaintext_auth = no' 'ssl_min_protocol = TLSv1' 'ssl_cipher_list = ALL:@SECLEVEL=0' >>/etc/dovecot/dovecot.conf
 	systemctl stop chatmaild-web.socket chatmaild-web.service
+	: >/etc/postfix/chatmaild-delivery.regexp
 	sed -i -E -e '/\\b(imap|smtp)\\b/s/:[0-9]+;/:8443;/' \
 		-e 's/ssl_protocols .*/ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;/' /etc/nginx/nginx.conf` + restart,
 			want: "tls-25 tls-143 tls-443 tls-465 tls-587 tls-993 starttls-25 starttls-143 starttls-587 new alpn-imap alpn-smtp" +
