@@ -23,9 +23,9 @@ import (
 	"chatmaild/applets/web"
 )
 
-var updateManual = flag.Bool("update", false, "write packaging/man/chatmaild-metrics.7 anew")
+var updateManual = flag.Bool("update", false, "write packaging/man/chatmaild-metrics.7 again")
 
-// describeAll returns all families that a relay tells, under the daemons that tell
+// describeAll returns all families of a relay, by the daemon that reports
 // them.
 func describeAll() []struct {
 	who      string
@@ -60,51 +60,51 @@ const manualHead = `.\" Made from the code by: go test ./applets -run TestMetric
 .Os chatmaild
 .Sh NAME
 .Nm chatmaild-metrics
-.Nd what a chatmail relay tells about itself
+.Nd metrics of a chatmail relay
 .Sh DESCRIPTION
 The daemon
 .Cm metrics
 of
 .Xr chatmaild 8
-tells these numbers to Prometheus, in its text format or as OpenMetrics, on
+serves these metrics to Prometheus, in its text format or as OpenMetrics, on
 .Ic metrics_address
 of
 .Xr chatmail.toml 5 .
 .Nm chatmaild Cm metrics Fl -print
-writes them once, and
+prints them once, and
 .Nm chatmaild Cm top
-shows what they mean.
-Everybody is told, at
-.Pa https://DOMAIN/metrics ,
-how many accounts there are:
+displays them live.
+The numbers of accounts,
 .Ic accounts ,
 .Ic ci_accounts
 and
 .Ic nonci_accounts ,
+are public at
+.Pa https://DOMAIN/metrics ,
 unless
 .Ic public_metrics
 is false.
 .Pp
-No number is about a person, and no label holds an address, a domain of others or an
-IP address: all values of all labels are below.
-Counters begin at zero when their daemon starts.
-What is not known is not told.
+No metric is about a person, and no label contains an address, another domain or an
+IP address: all label values are listed below.
+Counters start at zero when their daemon starts.
+Unknown values are omitted.
 .Pp
-A scrape asks our daemons, and finds of all other programs what was seen within the last
-15 seconds.
-Accounts are counted when doveauth starts and once an hour; in between, the kernel tells
-it which come and go.
+A scrape reads the relay's own daemons at once; values of other programs are up to 15
+seconds old.
+Accounts are counted when doveauth starts and once an hour; in between, the kernel
+notifies it of new and deleted ones.
 .Sh METRICS
 `
 
 const manualTail = `.Sh FILES
 .Bl -tag -width Ds
 .It Pa /usr/share/chatmaild/prometheus/chatmaild.rules.yml
-alert rules for Prometheus, each with what to do.
+alert rules for Prometheus, each with a runbook.
 .It Pa /usr/share/chatmaild/grafana/chatmaild.json
 a dashboard for Grafana.
 .It Pa /run/chatmaild/NAME/metrics.socket
-where the daemon NAME tells its own metrics to whoever may connect.
+where the daemon NAME serves its own metrics to users that may connect.
 .El
 .Sh SEE ALSO
 .Xr chatmail.toml 5 ,
@@ -132,7 +132,7 @@ func manual() string {
 	return b.String()
 }
 
-// TestMetricsManual holds that the manual page lists what the code tells.
+// TestMetricsManual checks that the manual page lists the code's metrics.
 func TestMetricsManual(t *testing.T) {
 	path, want := filepath.Join(root, "packaging", "man", "chatmaild-metrics.7"), manual()
 	if *updateManual {
@@ -141,7 +141,7 @@ func TestMetricsManual(t *testing.T) {
 		}
 	}
 	if got := read(t, "packaging", "man", "chatmaild-metrics.7"); got != want {
-		t.Error("chatmaild-metrics.7 is not what the code tells; run: go test ./applets -run TestMetricsManual -update")
+		t.Error("chatmaild-metrics.7 differs from the code's metrics; run: go test ./applets -run TestMetricsManual -update")
 	}
 }
 
@@ -156,7 +156,7 @@ func TestMetricNames(t *testing.T) {
 	for _, part := range describeAll() {
 		for _, d := range part.families {
 			if seen[d.Name] {
-				t.Errorf("%s is told twice", d.Name)
+				t.Errorf("%s is listed twice", d.Name)
 			}
 			seen[d.Name] = true
 			if !name.MatchString(d.Name) {

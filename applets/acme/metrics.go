@@ -11,7 +11,7 @@ import (
 // NewMetrics adds to set what the acme daemon tells. When the certificate ends
 // is seen from outside, whoever it is from: see relayMetrics.served.
 func NewMetrics(set *metric.Set, conf *config.Config) *metric.Set {
-	failures := set.Gauge("chatmaild_certificate_failures", "How often in a row the authority gave no new certificate").At()
+	failures := set.Gauge("chatmaild_certificate_failures", "Consecutive failures to obtain a new certificate").At()
 	set.Before(func() {
 		text, err := os.ReadFile(renewal.Folder(conf.ACMEDir()).StateFile())
 		if err != nil {

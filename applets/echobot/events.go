@@ -33,12 +33,12 @@ func NewEvents(set *metric.Set, path string, log *slog.Logger) *Events {
 	}
 	result := metric.Label{Name: "result", Values: []string{"ok", "failed"}}
 	return &Events{
-		handled: set.Counter("chatmaild_echobot_messages_total", "Messages to the echo bot, by what became of them", outcome),
-		sent:    set.Counter("chatmaild_echobot_answers_total", "Messages that the echo bot sent", result),
-		probes:  set.Counter("chatmaild_probes_total", "Messages that the relay sent to itself as a phone would", result),
-		latency: set.Histogram("chatmaild_probe_seconds", "Time from sending a probe until it was read", metric.Latency()).At(),
-		success: set.Gauge("chatmaild_probe_success", "Whether the last probe came back: 1, or 0").At(),
-		last:    set.Gauge("chatmaild_probe_last_success_timestamp_seconds", "When the last probe came back, as Unix time").At(),
+		handled: set.Counter("chatmaild_echobot_messages_total", "Messages to the echo bot, by outcome", outcome),
+		sent:    set.Counter("chatmaild_echobot_answers_total", "Messages sent by the echo bot", result),
+		probes:  set.Counter("chatmaild_probes_total", "Probes: messages that the relay sent to itself as a phone would", result),
+		latency: set.Histogram("chatmaild_probe_seconds", "Time from sending a probe to reading it", metric.Latency()).At(),
+		success: set.Gauge("chatmaild_probe_success", "1 if the last probe arrived, 0 if not").At(),
+		last:    set.Gauge("chatmaild_probe_last_success_timestamp_seconds", "Time of the last probe that arrived, as Unix time").At(),
 		path:    path,
 		log:     log,
 	}

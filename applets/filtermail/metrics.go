@@ -31,12 +31,12 @@ func NewMetrics(set *metric.Set, direction string) *Metrics {
 	}
 	return &Metrics{
 		direction: direction,
-		messages:  set.Counter("chatmaild_filter_messages_total", "Messages that the filters answered, by what became of them", way, result),
-		refused:   set.Counter("chatmaild_filter_refused_total", "Messages that the filters' policy refused", way, reason),
-		received:  set.Counter("chatmaild_filter_received_bytes_total", "Bytes of messages that the filters read", way).At(direction),
-		check: set.Histogram("chatmaild_filter_check_seconds", "Time that a filter spent on checking a message, without waiting for anyone",
+		messages:  set.Counter("chatmaild_filter_messages_total", "Messages handled by the filters, by result", way, result),
+		refused:   set.Counter("chatmaild_filter_refused_total", "Messages refused by the filters' policy, by reason", way, reason),
+		received:  set.Counter("chatmaild_filter_received_bytes_total", "Message bytes received by the filters", way).At(direction),
+		check: set.Histogram("chatmaild_filter_check_seconds", "Time to check a message, without waiting for Postfix or DNS",
 			metric.Latency(), way).At(direction),
-		queue: set.Histogram("chatmaild_filter_queue_seconds", "Time that the queue behind the filter took for a message",
+		queue: set.Histogram("chatmaild_filter_queue_seconds", "Time until Postfix accepted a message behind the filter",
 			metric.Latency(), way).At(direction),
 	}
 }
@@ -68,8 +68,8 @@ const (
 // NewLookupMetrics adds to set what is counted of look-ups.
 func NewLookupMetrics(set *metric.Set) *LookupMetrics {
 	return &LookupMetrics{set.Counter("chatmaild_dkim_lookups_total",
-		"Look-ups of DKIM keys that the DNS answered, or failed to; and messages deferred without one: since it had failed a moment ago "+
-			"(remembered), or since too many messages of the domain, or of unknown ones, were waiting (crowded)",
+		"DNS lookups of DKIM keys, answered or failed, and messages deferred without a lookup: because it had just failed "+
+			"(remembered), or because too many messages of the domain, or of unverified domains, were waiting (crowded)",
 		metric.Label{Name: "outcome", Values: []string{lookupAnswered, lookupFailed, lookupRemembered, lookupCrowded}})}
 }
 

@@ -32,20 +32,20 @@ func NewMetrics(set *metric.Set) *Metrics {
 	outcome := metric.Label{Name: "outcome", Values: []string{pushDelivered, pushFailed, pushGone, pushExpired, pushEvicted}}
 	return &Metrics{
 		outcomes: set.Counter("chatmaild_push_notifications_total",
-			"Notifications by what became of them; a failed try is followed by another one, until they expire", outcome),
-		post: set.Histogram("chatmaild_push_post_seconds", "Time that a notification service took to answer", metric.Latency()).At(),
+			"Notifications by outcome; after a failed try, the notification is sent again until it expires", outcome),
+		post: set.Histogram("chatmaild_push_post_seconds", "Response time of the notification service", metric.Latency()).At(),
 		total: set.Histogram("chatmaild_push_delay_seconds", "Time from a message's arrival until its notification was delivered",
 			metric.Latency()).At(),
-		queued:   set.Gauge("chatmaild_push_queue_entries", "Notifications that wait").At(),
-		limit:    set.Gauge("chatmaild_push_queue_limit", "Notifications that may wait").At(),
-		oldest:   set.Gauge("chatmaild_push_queue_oldest_seconds", "Age of the oldest notification that waits; 0 if none does").At(),
-		inFlight: set.Gauge("chatmaild_push_in_flight", "Notifications that are being sent").At(),
-		services: set.Gauge("chatmaild_push_services", "Notification services of notify_url").At(),
-		alive:    set.Gauge("chatmaild_push_services_alive", "Notification services that are not known to be dead").At(),
+		queued:   set.Gauge("chatmaild_push_queue_entries", "Queued notifications").At(),
+		limit:    set.Gauge("chatmaild_push_queue_limit", "Maximum number of queued notifications").At(),
+		oldest:   set.Gauge("chatmaild_push_queue_oldest_seconds", "Age of the oldest queued notification; 0 if there is none").At(),
+		inFlight: set.Gauge("chatmaild_push_in_flight", "Notifications being sent").At(),
+		services: set.Gauge("chatmaild_push_services", "Notification services in notify_url").At(),
+		alive:    set.Gauge("chatmaild_push_services_alive", "Notification services not known to be down").At(),
 		putOff: set.Counter("chatmaild_push_put_off_total",
-			"Notifications that waited because as many as one account may have were under way for it").At(),
+			"Notifications delayed because their account had the maximum being sent").At(),
 		refused: set.Counter("chatmaild_push_tokens_refused_total",
-			"New push tokens that were refused because their account had stored too many lately").At(),
+			"New push tokens refused because their account had stored too many recently").At(),
 	}
 }
 

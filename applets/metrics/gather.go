@@ -39,8 +39,8 @@ func newGatherer(own *metric.Set, conf *config.Config) *gatherer {
 	daemons := conf.TellingDaemons()
 	return &gatherer{
 		conf: conf, own: own, daemons: daemons,
-		up:   own.Gauge("chatmaild_up", "1 for a daemon that tells its metrics, 0 for one that does not", metric.Label{Name: "daemon", Values: daemons}),
-		took: own.Gauge("chatmaild_gather_seconds", "Time that it took to gather the metrics for the scrape before").At(),
+		up:   own.Gauge("chatmaild_up", "1 for each daemon that reports its metrics, 0 for one that does not", metric.Label{Name: "daemon", Values: daemons}),
+		took: own.Gauge("chatmaild_gather_seconds", "Time to gather the metrics for the previous scrape").At(),
 	}
 }
 

@@ -72,29 +72,29 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 	queue := metric.Label{Name: "queue", Values: queue.Names()}
 	to := metric.Label{Name: "to", Values: []string{"local", "remote"}}
 	event := metric.Label{Name: "event", Values: dovecotEvents}
-	set.Gauge("chatmaild_build_info", "1, with the version that runs", metric.Label{Name: "version", Values: []string{version}}).At(version).Set(1)
+	set.Gauge("chatmaild_build_info", "1, with the running version", metric.Label{Name: "version", Values: []string{version}}).At(version).Set(1)
 	return &relayMetrics{
 		messages: set.Gauge("chatmaild_queue_messages", "Messages in Postfix's queues", queue),
-		oldest:   set.Gauge("chatmaild_queue_oldest_seconds", "Age of the oldest message in each of Postfix's queues; 0 if there is none", queue),
+		oldest:   set.Gauge("chatmaild_queue_oldest_seconds", "Age of the oldest message in each Postfix queue; 0 if it is empty", queue),
 
-		deliveries: set.Counter("chatmaild_deliveries_total", "Deliveries, and attempts, of Postfix: local ones to mailboxes, remote ones to other relays",
+		deliveries: set.Counter("chatmaild_deliveries_total", "Postfix's delivery attempts: local ones to mailboxes, remote ones to other relays",
 			to, metric.Label{Name: "status", Values: postfix.Statuses()}),
 		delivery: set.Histogram("chatmaild_delivery_seconds", "Time from a message's arrival until it was delivered", deliveryBounds(), to),
-		noQueue:  set.Counter("chatmaild_postfix_noqueue_total", "Commands that Postfix refused before there was a message").At(),
-		timeouts: set.Counter("chatmaild_postfix_timeouts_total", "Clients of Postfix that fell silent, by the command after which they did",
+		noQueue:  set.Counter("chatmaild_postfix_noqueue_total", "Commands that Postfix rejected before a message was queued").At(),
+		timeouts: set.Counter("chatmaild_postfix_timeouts_total", "Clients of Postfix that timed out, by the command after which they did",
 			metric.Label{Name: "after", Values: postfix.Stages()}),
-		limited: set.Counter("chatmaild_postfix_limited_total", "Connections and messages that Postfix refused because their client had too many",
+		limited: set.Counter("chatmaild_postfix_limited_total", "Connections and messages that Postfix refused because a client exceeded a limit",
 			metric.Label{Name: "limit", Values: postfix.Limits()}),
-		problems: set.Counter("chatmaild_postfix_problems_total", "Lines of Postfix's log by their level", metric.Label{Name: "level", Values: postfix.Levels()}),
-		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages that were signed").At(),
-		full:     set.Counter("chatmaild_mailbox_full_total", "Deliveries, and attempts, that a full mailbox refused").At(),
+		problems: set.Counter("chatmaild_postfix_problems_total", "Lines in Postfix's log, by level", metric.Label{Name: "level", Values: postfix.Levels()}),
+		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages signed").At(),
+		full:     set.Counter("chatmaild_mailbox_full_total", "Delivery attempts refused because the mailbox was full").At(),
 
 		dovecotEvents: set.Counter("chatmaild_dovecot_events_total",
-			"What Dovecot finished since it started: sessions, deliveries to mailboxes", event),
-		dovecotTime: set.Counter("chatmaild_dovecot_seconds_total", "Time that Dovecot took for them together", event),
+			"Sessions and mailbox deliveries that Dovecot has finished since it started", event),
+		dovecotTime: set.Counter("chatmaild_dovecot_seconds_total", "Total time of the sessions and deliveries that Dovecot has finished", event),
 
-		certificate: set.Gauge("chatmaild_certificate_expiry_timestamp_seconds", "When the certificate ends that HTTPS shows, as Unix time").At(),
-		blind: set.Gauge("chatmaild_look_failed", "1 for what the metrics daemon could not see when it looked last",
+		certificate: set.Gauge("chatmaild_certificate_expiry_timestamp_seconds", "Expiry of the certificate served over HTTPS, as Unix time").At(),
+		blind: set.Gauge("chatmaild_look_failed", "1 for each source that the metrics daemon could not read last time",
 			metric.Label{Name: "what", Values: []string{lookingAtQueues, lookingAtLog, lookingAtDovecot, lookingAtCertificate}}),
 	}
 }

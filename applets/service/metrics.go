@@ -26,11 +26,11 @@ const (
 func NewMetrics(name string, now time.Time) *metric.Set {
 	set := &metric.Set{}
 	daemon := metric.Label{Name: "daemon", Values: []string{name}}
-	cpu := set.Counter("process_cpu_seconds_total", "Processor time of a daemon, of user and system", daemon).At(name)
-	start := set.Gauge("process_start_time_seconds", "When a daemon started, as Unix time", daemon).At(name)
+	cpu := set.Counter("process_cpu_seconds_total", "CPU time of a daemon, user and system", daemon).At(name)
+	start := set.Gauge("process_start_time_seconds", "Start time of a daemon, as Unix time", daemon).At(name)
 	resident := set.Gauge("process_resident_memory_bytes", "Resident memory of a daemon", daemon).At(name)
-	own := set.Gauge("chatmaild_process_pss_bytes", "Memory of a daemon, with its share of what it has in common with others", daemon).At(name)
-	files := set.Gauge("process_open_fds", "Files and connections that a daemon has open", daemon).At(name)
+	own := set.Gauge("chatmaild_process_pss_bytes", "Proportional set size (PSS) of a daemon", daemon).At(name)
+	files := set.Gauge("process_open_fds", "Open files and connections of a daemon", daemon).At(name)
 	start.Set(float64(now.UnixMilli()) / 1000)
 	set.Before(func() {
 		var used syscall.Rusage

@@ -19,10 +19,10 @@ type Metrics struct {
 // NewMetrics adds to set what the web daemon counts.
 func NewMetrics(set *metric.Set) *Metrics {
 	return &Metrics{
-		requests: set.Counter("chatmaild_web_requests_total", "Requests that the web daemon answered, by the class of their status",
+		requests: set.Counter("chatmaild_web_requests_total", "HTTP requests, by status class",
 			metric.Label{Name: "status", Values: requestClasses}),
 		shown: set.Counter("chatmaild_web_invites_shown_total",
-			"Invites of a self-signed relay that were looked at, by link previews or people, and not used up by that").At(),
+			"Invites of a self-signed relay opened by link previews or people, which does not use them up").At(),
 	}
 }
 
