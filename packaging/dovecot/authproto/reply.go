@@ -43,12 +43,16 @@ type Failure struct {
 	User      string // as the client wrote it; empty if that is not known
 	Temporary bool   // a fault of the server, not of the password
 	Code      string // of Dovecot's (AUTH_CLIENT_FAIL_CODE_…), or empty
-	Reason    string // for the user, or empty
+	Reason    string // for the user, or empty: imap-login then has words of its own
 }
 
 // codeTemporary has imap-login answer "[UNAVAILABLE]", not that the password is
-// wrong.
+// wrong; but with its own words, whatever the reason (client_auth_handle_reply).
 const codeTemporary = "temp_fail"
+
+// unavailable is the same response code (RFC 5530 §3) before words of ours: what begins
+// with "[" imap-login takes as it is (imap_client_auth_result).
+const unavailable = "[UNAVAILABLE] "
 
 // CodeInvalidBase64 has imap-login answer BAD.
 const CodeInvalidBase64 = "invalid_base64"
@@ -59,9 +63,12 @@ func AppendFail(b []byte, id uint32, f Failure) []byte {
 	if f.User != "" {
 		fields = append(fields, "user="+f.User)
 	}
-	if f.Temporary {
+	switch {
+	case f.Temporary && f.Reason != "":
+		f.Reason = unavailable + f.Reason
+	case f.Temporary:
 		fields = append(fields, "code="+codeTemporary)
-	} else if f.Code != "" {
+	case f.Code != "":
 		fields = append(fields, "code="+f.Code)
 	}
 	if f.Reason != "" {

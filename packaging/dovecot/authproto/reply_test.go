@@ -23,6 +23,10 @@ func TestReplies(t *testing.T) {
 		{"wrong", AppendFail(nil, 1, Failure{User: "a\tb"}), "FAIL\t1\tuser=a\x01tb\n"},
 		{"temporary", AppendFail(nil, 1, Failure{User: "a", Temporary: true}), "FAIL\t1\tuser=a\tcode=temp_fail\n"},
 		{
+			"temporary, with words", AppendFail(nil, 1, Failure{User: "a", Temporary: true, Reason: "Later."}),
+			"FAIL\t1\tuser=a\treason=[UNAVAILABLE] Later.\n",
+		},
+		{
 			"not base64", AppendFail(nil, 1, Failure{Code: CodeInvalidBase64, Reason: "no base64"}),
 			"FAIL\t1\tcode=invalid_base64\treason=no base64\n",
 		},

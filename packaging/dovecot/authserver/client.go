@@ -196,7 +196,10 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 		ctx, cancel := accept.Within(ctx, requestTimeout)
 		defer cancel()
 		user, ok, err := c.ask(ctx, credentials, r.from)
+		var later TryLater
 		switch {
+		case c.login && errors.As(err, &later):
+			c.refuse(id, r, authproto.Failure{User: credentials.User, Temporary: true, Reason: string(later)})
 		case err != nil:
 			c.fault(id, r, credentials.User)
 		case !ok:
@@ -237,7 +240,7 @@ func (c *client) grant(id uint32, r *request, user string) {
 	}
 }
 
-// refuse answers that the login is wrong, when failureDelay has passed.
+// refuse answers that the login is wrong, or not to be had now, when failureDelay has passed.
 func (c *client) refuse(id uint32, r *request, f authproto.Failure) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

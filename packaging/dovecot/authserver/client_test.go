@@ -73,14 +73,29 @@ func TestFault(t *testing.T) {
 	})
 }
 
+// TestTryLater: a refusal for now is as late as any other.
+func TestTryLater(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		p, _ := r.login(t, 3001)
+		if at := took(func() {
+			p.send(auth(1, "later"))
+			p.want("FAIL\t1\tuser=" + alice + "\treason=[UNAVAILABLE] Too many. Please try again later.")
+		}); at != failureDelay {
+			t.Errorf("it is told after %v, want %v", at, failureDelay)
+		}
+	})
+}
+
 // TestFaultOfSASL: Postfix would take FAIL for a wrong password.
 func TestFaultOfSASL(t *testing.T) {
-	bubble(t, func(t *testing.T, r *relay) {
-		p := r.connect(t, r.ServeSASL)
-		p.handshake(1)
-		p.send(auth(1, "fault"))
-		p.ended()
-	})
+	for _, password := range []string{"fault", "later"} {
+		bubble(t, func(t *testing.T, r *relay) {
+			p := r.connect(t, r.ServeSASL)
+			p.handshake(1)
+			p.send(auth(1, password))
+			p.ended()
+		})
+	}
 }
 
 func TestNotBase64(t *testing.T) {

@@ -7,7 +7,8 @@
 // Logins of one connection are checked at once, and answered as they are done: an
 // imap-login process has all its users on one connection. A refusal is answered
 // failureDelay later, so that guessing is slow; nobody else waits meanwhile. A
-// fault of ours is answered at once, as a temporary failure.
+// fault of ours is answered at once, as a temporary failure. So is TryLater to Postfix,
+// which has no words for it; imap-login's client is told why.
 //
 // An imap process learns who has logged in by the number of the OK and the cookie
 // of the connection that had it; once, within grantAge, and as long as that

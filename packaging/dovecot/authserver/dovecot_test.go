@@ -169,6 +169,8 @@ func TestDovecot(t *testing.T) {
 		{[]string{"a LOGIN A@chat.example right"}, "a OK "},
 		{[]string{"a LOGIN a@chat.example wrong"}, "a NO [AUTHENTICATIONFAILED]"},
 		{[]string{"a LOGIN a@chat.example fault"}, "a NO [UNAVAILABLE]"},
+		{[]string{"a LOGIN a@chat.example later"}, "a NO [UNAVAILABLE] Too many. Please try again later."},
+		{[]string{"a AUTHENTICATE PLAIN " + plain(alice, "later")}, "a NO [UNAVAILABLE] Too many. Please try again later."},
 		{[]string{"a AUTHENTICATE PLAIN " + plain(alice, "right")}, "a OK "},
 		{[]string{"a AUTHENTICATE PLAIN", plain(alice, "right")}, "a OK "},
 		{[]string{"a AUTHENTICATE PLAIN", plain("b@chat.example\x00"+alice, "right")}, "a NO [AUTHENTICATIONFAILED]"},

@@ -25,8 +25,14 @@ const (
 	reconnectTime    = time.Second      // for a process to be gone that connects again
 )
 
+// TryLater is the error of a Login that was refused for now, whatever the password. Unlike
+// a fault's its words, in ASCII, are for the user.
+type TryLater string
+
+func (e TryLater) Error() string { return string(e) }
+
 // Handler knows the accounts. Its methods are called concurrently. What an error
-// says is shown to nobody: it stands for a fault that may pass.
+// says, unless it is TryLater, is shown to nobody: it stands for a fault that may pass.
 type Handler interface {
 	// Login checks a password. Client is where the login comes from, if known; user
 	// is the account's name as the mailbox has it.

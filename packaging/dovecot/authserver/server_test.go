@@ -32,6 +32,8 @@ func (a *accounts) Login(ctx context.Context, c authproto.Credentials, client ne
 	switch c.Password {
 	case "fault":
 		return "", false, errors.New("a fault that nobody is shown")
+	case "later":
+		return "", false, fmt.Errorf("a login: %w", TryLater("Too many. Please try again later."))
 	case "panic":
 		panic("a fault that nobody is shown")
 	case "never":
