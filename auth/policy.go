@@ -36,6 +36,7 @@ type Policy struct {
 
 	PerMinute         int // new accounts of the relay
 	PerNetworkPerHour int // and of one client network: /24, /64
+	PerNetworkPerDay  int // the same; the day begins with the network's first account
 
 	MaxLoad   float64 // load average of one minute
 	MinMemory int64   // octets available

@@ -41,7 +41,7 @@ func TestRateOfTheRelay(t *testing.T) {
 }
 
 func TestRateOfANetwork(t *testing.T) {
-	p := &Policy{PerMinute: 1000, PerNetworkPerHour: 2}
+	p := &Policy{PerMinute: 1000, PerNetworkPerHour: 2, PerNetworkPerDay: 100}
 	for _, tt := range []struct {
 		name    string
 		clients []string
@@ -67,10 +67,73 @@ func TestRateOfANetwork(t *testing.T) {
 	}
 }
 
+// A conference's phones come from one address, with three accounts each, within ten
+// minutes, at once or evenly; whoever comes late is told why, and gets in by another
+// network. Its hall is open the next day.
+func TestConference(t *testing.T) {
+	const accounts = 3 * 500
+	for name, pause := range map[string]time.Duration{
+		"evenly":                           10 * time.Minute / accounts,
+		"as fast as the relay's rate lets": time.Minute / 300,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, p, now := rate{}, defaultPolicy(), noon
+			for i := range accounts {
+				if got := r.take(p, netip.MustParseAddr("192.0.2.1"), now); got != NotRefused {
+					t.Fatalf("account %d: %q", i+1, got)
+				}
+				now = now.Add(pause)
+			}
+			if took := now.Sub(noon); took > 10*time.Minute {
+				t.Errorf("they took %v", took)
+			}
+			late := r.take(p, netip.MustParseAddr("192.0.2.9"), now)
+			if late != NetworkRate || !late.Temporary() || !strings.Contains(late.Message(), "another network") {
+				t.Errorf("one more: %q, %q", late, late.Message())
+			}
+			if got := r.take(p, netip.MustParseAddr("198.51.100.1"), now); got != NotRefused {
+				t.Errorf("from another network: %q", got)
+			}
+			if got := r.take(p, netip.MustParseAddr("192.0.2.1"), noon.Add(day)); got != NotRefused {
+				t.Errorf("the next day: %q", got)
+			}
+		})
+	}
+}
+
+// A script that tries twice a second gets as many as a conference, in a whole day; and no
+// more in an hour than an operator wants who has the day at large.
+func TestScript(t *testing.T) {
+	tried := func(p *Policy, d time.Duration) (made int) {
+		var r rate
+		for at := time.Duration(0); at < d; at += time.Second / 2 {
+			if r.take(p, netip.MustParseAddr("192.0.2.1"), noon.Add(at)) == NotRefused {
+				made++
+			}
+		}
+		return made
+	}
+	p := defaultPolicy()
+	for d, want := range map[time.Duration]int{time.Hour: 1500, day: 1500, 2 * day: 3000} {
+		if got := tried(p, d); got != want {
+			t.Errorf("%v: %d accounts, want %d", d, got, want)
+		}
+	}
+	p.PerNetworkPerHour, p.PerNetworkPerDay = 300, 10000
+	if got := tried(p, time.Hour); got != 599 { // all at once, and what comes back
+		t.Errorf("an hour of 300: %d accounts, want 599", got)
+	}
+}
+
+// defaultPolicy has the rates of the configuration's defaults.
+func defaultPolicy() *Policy {
+	return &Policy{PerMinute: 300, PerNetworkPerHour: 1500, PerNetworkPerDay: 1500}
+}
+
 // However many networks come, memory is bounded, and those at their limit are not
 // forgotten while idle ones can be.
 func TestNetworksAreBounded(t *testing.T) {
-	p := &Policy{PerMinute: 1 << 30, PerNetworkPerHour: 1}
+	p := &Policy{PerMinute: 1 << 30, PerNetworkPerHour: 1, PerNetworkPerDay: 100}
 	var r rate
 	client := func(i int) netip.Addr {
 		return netip.AddrFrom4([4]byte{byte(i>>16) + 1, byte(i >> 8), byte(i), 1})
@@ -78,7 +141,7 @@ func TestNetworksAreBounded(t *testing.T) {
 	for i := range maxNetworks {
 		r.take(p, client(i), noon)
 	}
-	later := noon.Add(time.Hour + time.Second)
+	later := noon.Add(day + time.Second)
 	last := client(maxNetworks)
 	r.take(p, last, later)
 	if n := len(r.networks); n != 1 {

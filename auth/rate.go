@@ -14,13 +14,38 @@ const maxNetworks = 1 << 16
 
 // rate limits new accounts, of the relay and of each client network, by GCRA
 // (ITU-T I.371): what is kept is the time at which all that was taken is paid
-// back. It lives in memory alone and names no network to anybody.
+// back. A network has a count for each day beside it: a rate alone, which pays back all
+// the time, would let a script take as much again in the same day. It lives in memory
+// alone and names no network to anybody.
 type rate struct {
 	mu       sync.Mutex
 	relay    time.Time
-	networks map[netip.Prefix]time.Time
+	networks map[netip.Prefix]allowance
 	swept    time.Time
 }
+
+// allowance is what one network has taken.
+type allowance struct {
+	hour time.Time // when what it took is paid back, by PerNetworkPerHour
+	day  time.Time // when its count begins again
+	made int       // accounts of that day
+}
+
+const day = 24 * time.Hour
+
+// another counts one more account. A clock that was set back begins a day, too.
+func (a allowance) another(p *Policy, now time.Time) (allowance, bool) {
+	if left := a.day.Sub(now); left <= 0 || left > day {
+		a.day, a.made = now.Add(day), 0
+	}
+	a.made++
+	var ok bool
+	a.hour, ok = paidBack(a.hour, now, p.PerNetworkPerHour, time.Hour)
+	return a, ok && a.made <= p.PerNetworkPerDay
+}
+
+// idle reports whether the network may as well be forgotten.
+func (a allowance) idle(now time.Time) bool { return !a.hour.After(now) && !a.day.After(now) }
 
 // take counts one account of client. It takes nothing if it refuses.
 func (r *rate) take(p *Policy, client netip.Addr, now time.Time) Reason {
@@ -31,11 +56,11 @@ func (r *rate) take(p *Policy, client netip.Addr, now time.Time) Reason {
 		return RelayRate
 	}
 	if network, known := networkOf(client); known {
-		at, ok := paidBack(r.networks[network], now, p.PerNetworkPerHour, time.Hour)
+		a, ok := r.networks[network].another(p, now)
 		if !ok {
 			return NetworkRate
 		}
-		r.note(network, at, now)
+		r.note(network, a, now)
 	}
 	r.relay = relay
 	return NotRefused
@@ -48,23 +73,23 @@ func paidBack(at, now time.Time, n int, period time.Duration) (time.Time, bool) 
 	return now.Add(owed), ok
 }
 
-func (r *rate) note(network netip.Prefix, at, now time.Time) {
+func (r *rate) note(network netip.Prefix, a allowance, now time.Time) {
 	if r.networks == nil {
-		r.networks = make(map[netip.Prefix]time.Time)
+		r.networks = make(map[netip.Prefix]allowance)
 	}
 	if _, known := r.networks[network]; !known && len(r.networks) >= maxNetworks {
 		r.makeRoom(now)
 	}
-	r.networks[network] = at
+	r.networks[network] = a
 }
 
-// makeRoom forgets the networks that owe nothing, for which it looks through all
+// makeRoom forgets the networks that are idle, for which it looks through all
 // of them at most once a minute; and if none does, an arbitrary one.
 func (r *rate) makeRoom(now time.Time) {
 	if now.Sub(r.swept) >= time.Minute || now.Before(r.swept) {
 		r.swept = now
-		for n, at := range r.networks {
-			if !at.After(now) {
+		for n, a := range r.networks {
+			if a.idle(now) {
 				delete(r.networks, n)
 			}
 		}

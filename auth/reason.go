@@ -30,6 +30,16 @@ func Reasons() []Reason {
 	}
 }
 
+// Temporary reports whether the same login may make an account later, by no change of
+// the operator's mind.
+func (r Reason) Temporary() bool {
+	switch r {
+	case LoadTooHigh, MemoryTooLow, DiskTooFull, RelayRate, NetworkRate:
+		return true
+	}
+	return false
+}
+
 // Message is the reason in words for the person who wanted an account.
 func (r Reason) Message() string {
 	switch r {
@@ -39,8 +49,10 @@ func (r Reason) Message() string {
 		return "This server takes new accounts by invitation only. The invitation is missing, used up or too old."
 	case LoadTooHigh, MemoryTooLow, DiskTooFull:
 		return "This server is too busy to take new accounts. Please try again later."
-	case RelayRate, NetworkRate:
-		return "There were too many new accounts. Please try again later."
+	case RelayRate:
+		return "There were too many new accounts. Please try again in some minutes."
+	case NetworkRate:
+		return "Too many new accounts came from this network. Please try again later, or from another network."
 	case NameLength, NameReserved:
 		return "This name cannot be had."
 	case PasswordTooShort, PasswordTooLong, PasswordLength:

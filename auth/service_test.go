@@ -82,7 +82,7 @@ func newFixture() *fixture {
 		machine:   &fakeMachine{state: State{Load: 1, Memory: 1 << 30, Disk: 1 << 40}},
 		policy: &Policy{
 			Registration: Open, MinLocal: 3, MaxLocal: 9, MinPassword: 9, Reserved: []string{"owner"},
-			PerMinute: 300, PerNetworkPerHour: 10, MaxLoad: 5, MinMemory: 1 << 20, MinDisk: 1 << 30,
+			PerMinute: 300, PerNetworkPerHour: 10, PerNetworkPerDay: 100, MaxLoad: 5, MinMemory: 1 << 20, MinDisk: 1 << 30,
 			Cost: MinCost,
 		},
 		now: noon,

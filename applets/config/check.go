@@ -44,6 +44,7 @@ func check(c *Config) (key string, err error) {
 		{"registration", oneOf(c.Registration, "open", "invite", "closed")},
 		{"max_registrations_per_minute", atLeast(c.MaxRegistrationsPerMinute, 1)},
 		{"max_network_registrations_per_hour", atLeast(c.MaxNetworkRegistrationsPerHour, 1)},
+		{"max_network_registrations_per_day", atLeast(c.MaxNetworkRegistrationsPerDay, 1)},
 		{"reserved_usernames", checkNames(c.ReservedUsernames)},
 		{"refused_password_lengths", checkLengths(c.RefusedPasswordLengths)},
 		{"passthrough_senders", checkPatterns(c.PassthroughSenders)},

@@ -39,6 +39,7 @@ type Config struct {
 	Registration                   string   `toml:"registration"` // "open", "invite" or "closed"
 	MaxRegistrationsPerMinute      int      `toml:"max_registrations_per_minute"`
 	MaxNetworkRegistrationsPerHour int      `toml:"max_network_registrations_per_hour"`
+	MaxNetworkRegistrationsPerDay  int      `toml:"max_network_registrations_per_day"`
 	ReservedUsernames              []string `toml:"reserved_usernames"`
 	RefusedPasswordLengths         []int    `toml:"refused_password_lengths"`
 
@@ -116,7 +117,8 @@ func Defaults() *Config {
 
 		Registration:                   "open",
 		MaxRegistrationsPerMinute:      300,
-		MaxNetworkRegistrationsPerHour: 300,
+		MaxNetworkRegistrationsPerHour: 1500,
+		MaxNetworkRegistrationsPerDay:  1500,
 		ReservedUsernames:              []string{},
 		RefusedPasswordLengths:         []int{},
 

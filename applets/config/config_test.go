@@ -193,3 +193,26 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestNetworkPerDay: who has raised the hour has raised the day, unless the file says
+// otherwise.
+func TestNetworkPerDay(t *testing.T) {
+	const hour, dayKey = "max_network_registrations_per_hour", "max_network_registrations_per_day"
+	for _, tt := range []struct {
+		lines string
+		want  int
+	}{
+		{"", 1500},
+		{hour + " = 300", 1500},
+		{hour + " = 100000", 100000},
+		{hour + " = 100000\n" + dayKey + " = 7", 7},
+	} {
+		c, err := Parse("test.toml", "mail_domain = \"chat.example\"\n"+tt.lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.MaxNetworkRegistrationsPerDay; got != tt.want {
+			t.Errorf("%q: %d a day, want %d", tt.lines, got, tt.want)
+		}
+	}
+}

@@ -66,6 +66,9 @@ func Parse(path, text string) (*Config, error) {
 	if c.MailboxesDir == "" && !meta.IsDefined("mailboxes_dir") {
 		c.MailboxesDir = filepath.Join("/home/vmail/mail", c.MailDomain)
 	}
+	if !meta.IsDefined("max_network_registrations_per_day") {
+		c.MaxNetworkRegistrationsPerDay = max(c.MaxNetworkRegistrationsPerDay, c.MaxNetworkRegistrationsPerHour)
+	}
 	if key, err := check(c); err != nil {
 		return fail(key, "%v", err)
 	}

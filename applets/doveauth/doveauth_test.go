@@ -3,6 +3,7 @@ package doveauth
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging/dovecot/authproto"
+	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/store/census"
 	"chatmaild/store/invites"
 	"chatmaild/store/maildir"
@@ -164,6 +166,35 @@ func TestDoveauthLog(t *testing.T) {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log says %q:\n%s", secret, log)
 		}
+	}
+}
+
+// A first login beyond the network's limit is told why, and to come back; all others see
+// what they always did. Neither the limit nor its words make a log of networks.
+func TestBeyondTheLimit(t *testing.T) {
+	f := newAccountFixture(t, "max_network_registrations_per_day = 1")
+	const first, second = "abcdefghi@chat.example", "bcdefghij@chat.example"
+	f.login(t, first, "verysecret")
+	_, ok, err := f.Login(context.Background(), authproto.Credentials{User: second, Password: "verysecret"}, netip.MustParseAddr("192.0.2.2"))
+	if want := authserver.TryLater(auth.NetworkRate.Message()); ok || !errors.Is(err, want) {
+		t.Errorf("the second account: %t, %v", ok, err)
+	}
+	if got := f.accounts.Refusals(auth.NetworkRate); got != 1 {
+		t.Errorf("%d refusals are counted, want 1", got)
+	}
+	if _, ok := f.login(t, first, "verysecret"); !ok {
+		t.Error("the account that is there cannot log in")
+	}
+	if _, ok := f.login(t, first, "wrongsecret"); ok {
+		t.Error("a wrong password lets one in")
+	}
+	if log := f.log.String(); !strings.Contains(log, string(auth.NetworkRate)) || strings.Contains(log, "192.0.2") {
+		t.Errorf("the log says:\n%s", log)
+	}
+	f.write(t, filepath.Dir(f.path), `registration = "closed"`)
+	f.policy.Reload()
+	if _, ok := f.login(t, second, "verysecret"); ok { // and with no words: they would name who is there
+		t.Error("a closed relay makes an account")
 	}
 }
 

@@ -36,6 +36,9 @@ func (h *handler) Login(ctx context.Context, c authproto.Credentials, client net
 		return "", false, fault(h.log, "login", c.User, err)
 	}
 	h.note(c.User, r)
+	if r.Outcome == auth.Refused && r.Reason.Temporary() {
+		return "", false, authserver.TryLater(r.Reason.Message())
+	}
 	return r.Address.String(), r.OK(), nil
 }
 

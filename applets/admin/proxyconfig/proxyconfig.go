@@ -96,7 +96,7 @@ On the relay: proxy_addresses = ["ADDRESS", …] in /etc/chatmail/chatmail.toml,
 the proxy's, so that "chatmaild dns" and "chatmaild run" know of it.
 
 The relay sees the proxy's address in place of each client's: limits for each
-network are then for all of them together. See max_network_registrations_per_hour
+network are then for all of them together. See max_network_registrations_per_day
 and max_smtp_connections in chatmail.toml(5), or use --proxy-protocol, by which the
 relay learns the clients' addresses.
 

@@ -105,6 +105,7 @@ func registration(cfg *config.Config) *auth.Policy {
 		Reserved:               cfg.ReservedUsernames,
 		PerMinute:              cfg.MaxRegistrationsPerMinute,
 		PerNetworkPerHour:      cfg.MaxNetworkRegistrationsPerHour,
+		PerNetworkPerDay:       cfg.MaxNetworkRegistrationsPerDay,
 		MaxLoad:                cfg.MaxLoad1m,
 		MinMemory:              int64(cfg.MinAvailableMemory),
 		MinDisk:                int64(cfg.MinFreeDiskSpace),
