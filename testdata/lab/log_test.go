@@ -186,6 +186,7 @@ func (g *logged) watch(t *testing.T) {
 	var got result
 	for n := 1; ; n++ {
 		say(t, g.alice, g.pair.ba, g.bob, fmt.Sprintf("watched %d", n))
+		say(t, g.bob, g.pair.ab, g.alice, fmt.Sprintf("watched too %d", n))
 		select {
 		case got = <-ended:
 		default:
