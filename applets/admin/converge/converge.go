@@ -100,7 +100,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now()}
 	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
-		if err := dns.Require(ctx, conf, machine, &resolver.Resolver{}); err != nil {
+		if err := dns.Require(ctx, conf, machine, &resolver.Resolver{}, env.Stderr); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"net/netip"
+	"slices"
 
 	"chatmaild/applets/admin/dns/zone"
 )
@@ -13,18 +14,13 @@ func behindProxies(relay *zone.Relay, proxies []netip.Addr) {
 	if len(proxies) == 0 {
 		return
 	}
-	for _, own := range []netip.Addr{relay.IPv4, relay.IPv6} {
-		if own.IsValid() {
-			relay.Senders = append(relay.Senders, own)
-		}
-	}
-	relay.IPv4, relay.IPv6 = netip.Addr{}, netip.Addr{}
+	relay.Senders = slices.Concat(relay.IPv4, relay.IPv6)
+	relay.IPv4, relay.IPv6 = nil, nil
 	for _, p := range proxies {
-		switch {
-		case p.Is4() && !relay.IPv4.IsValid():
-			relay.IPv4 = p
-		case p.Is6() && !relay.IPv6.IsValid():
-			relay.IPv6 = p
+		if p.Is4() {
+			relay.IPv4 = append(relay.IPv4, p)
+		} else {
+			relay.IPv6 = append(relay.IPv6, p)
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -36,7 +35,11 @@ var Command = command.Command{
 	Name: "dns", Kind: command.Admin,
 	Synopsis: "compares the DNS records of this relay with those that it needs",
 	Description: `The domain's authoritative servers are asked, not a cache. The exit status is 1
-while a required record is missing or wrong.`,
+while a required record is missing or wrong.
+
+The A and AAAA records may name any public address of this machine; an AAAA record
+without an A record is enough. An address that is on no
+interface (NAT, a floating address) is reported as "elsewhere", and is not an error.`,
 	Examples: command.Examples{
 		{"dns", "print a table, and the records to add"},
 		{"dns --zonefile -", "print all needed records, without asking a server"},
@@ -87,9 +90,13 @@ func compare(ctx context.Context, env *command.Env, conf *config.Config, machine
 // Without a DKIM key the record's text is "".
 func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 	relay := zone.Relay{Domain: conf.MailDomain, DKIMSelector: conf.DKIMSelector, PolicyID: "1"}
-	relay.IPv4, relay.IPv6 = publicAddresses()
-	if conf.DisableIPv6 {
-		relay.IPv6 = netip.Addr{}
+	interfaces, err := net.InterfaceAddrs()
+	if err != nil {
+		return relay, fmt.Errorf("asking for this machine's addresses: %w", err)
+	}
+	relay.IPv4, relay.IPv6 = publicAddresses(interfaces)
+	if relay.NoIPv6 = conf.DisableIPv6; relay.NoIPv6 {
+		relay.IPv6 = nil
 	}
 	behindProxies(&relay, conf.Proxies())
 	if _, _, external := conf.ExternalTLS(); !external && conf.ACMEDirectory == "" {
@@ -118,29 +125,6 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 	return relay, nil
 }
 
-// publicAddresses returns this machine's addresses that the world can reach. A
-// machine behind a router knows none, and then any record will do.
-func publicAddresses() (v4, v6 netip.Addr) {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return v4, v6
-	}
-	for _, a := range addrs {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil {
-			continue
-		}
-		switch addr := prefix.Addr(); {
-		case !addr.IsGlobalUnicast() || addr.IsPrivate():
-		case addr.Is4() && !v4.IsValid():
-			v4 = addr
-		case addr.Is6() && !v6.IsValid():
-			v6 = addr
-		}
-	}
-	return v4, v6
-}
-
 // lookUp asks for one record after the other. A server that does not answer is a finding
 // about that record.
 func lookUp(ctx context.Context, r *resolver.Resolver, records []zone.Wanted) []zone.Finding {
@@ -153,6 +137,7 @@ func lookUp(ctx context.Context, r *resolver.Resolver, records []zone.Wanted) []
 		}
 		findings = append(findings, zone.Compare(w, found))
 	}
+	zone.Settle(findings)
 	return findings
 }
 
@@ -180,22 +165,35 @@ func printFindings(w io.Writer, findings []zone.Finding) error {
 		return err
 	}
 	for _, f := range findings {
-		switch f.State {
-		case zone.Fine:
-			continue
-		case zone.Unknown:
-			fmt.Fprintf(w, "\n; %v\n", f.Err)
-		case zone.Different:
-			fmt.Fprintf(w, "\n; instead of %q\n", f.Found)
-		default:
-			fmt.Fprintln(w)
-		}
-		fmt.Fprintln(w, f.Line())
-		if f.Type == zone.TXT {
-			fmt.Fprintf(w, "; in a web form: %s\n", f.Value)
+		if f.State != zone.Fine {
+			printFinding(w, f)
 		}
 	}
 	return nil
+}
+
+// printFinding says what is wrong with a record, or may be, and what to set.
+func printFinding(w io.Writer, f zone.Finding) {
+	fmt.Fprintln(w)
+	switch {
+	case f.Absent:
+		fmt.Fprintf(w, "; remove %s of %s, %q, or disable_ipv6 from the configuration\n", f.Type, f.Name, f.Found)
+		return
+	case f.State == zone.Unknown:
+		fmt.Fprintf(w, "; %v\n", f.Err)
+	case f.State == zone.Elsewhere:
+		fmt.Fprintf(w, "; %q is on no interface of this machine: that is right if a router or the provider\n"+
+			"; forwards it to this machine (NAT, a floating address); otherwise set:\n", f.Found)
+	case f.State == zone.Different:
+		fmt.Fprintf(w, "; instead of %q\n", f.Found)
+	}
+	fmt.Fprintln(w, f.Line())
+	if len(f.Also) > 0 {
+		fmt.Fprintf(w, "; or one of this machine's other addresses: %s\n", strings.Join(f.Also, " "))
+	}
+	if f.Type == zone.TXT {
+		fmt.Fprintf(w, "; in a web form: %s\n", f.Value)
+	}
 }
 
 // printFindingsJSON has every record, also those that are right: a program may want to
@@ -224,16 +222,13 @@ func printFindingsJSON(w io.Writer, findings []zone.Finding) error {
 	return command.PrintJSON(w, map[string]any{"ok": !failed(findings), "records": records})
 }
 
-// writeZone writes lines for a zone file. What only the operator knows, such as the
-// address of a machine behind a router, is a comment to fill in.
+// writeZone writes lines for a zone file.
 func writeZone(env *command.Env, relay zone.Relay, path string) error {
 	var b strings.Builder
 	for _, r := range relay.Records() {
-		if r.Value == "" {
-			fmt.Fprintf(&b, "; %s 3600 IN %s (the relay's public address)\n", r.Name, r.Type)
-			continue
+		if !r.Absent {
+			fmt.Fprintln(&b, r.Line())
 		}
-		fmt.Fprintln(&b, r.Line())
 	}
 	if path == "-" {
 		_, err := io.WriteString(env.Stdout, b.String())
@@ -246,21 +241,33 @@ func writeZone(env *command.Env, relay zone.Relay, path string) error {
 	return nil
 }
 
-// Require refuses a relay that the world cannot find. The record of a DKIM key
-// that has yet to be made cannot be there; dns asks for it afterwards.
-func Require(ctx context.Context, conf *config.Config, machine host.Host, r *resolver.Resolver) error {
+// Require refuses a relay that the world cannot find, and notes what may be wrong. The
+// record of a DKIM key that has yet to be made cannot be there; dns asks for it
+// afterwards.
+func Require(ctx context.Context, conf *config.Config, machine host.Host, r *resolver.Resolver, notes io.Writer) error {
 	relay, err := zoneOf(conf, machine)
 	if err != nil {
 		return err
 	}
+	return require(ctx, relay, r, notes)
+}
+
+func require(ctx context.Context, relay zone.Relay, r *resolver.Resolver, notes io.Writer) error {
 	var wanted []zone.Wanted
 	for _, w := range relay.Records() {
-		if w.Required && !(w.Type == zone.TXT && relay.DKIMRecord == "") {
+		address := w.Type == zone.A || w.Type == zone.AAAA // one of the two will do
+		if (w.Required || address) && !(w.Type == zone.TXT && relay.DKIMRecord == "") {
 			wanted = append(wanted, w)
 		}
 	}
 	findings := lookUp(ctx, r, wanted)
 	if !failed(findings) {
+		for _, f := range findings {
+			// That the recommended record of IPv6 is not there, dns says.
+			if f.State == zone.Elsewhere || f.Absent && f.State != zone.Fine || f.Type == zone.A && f.State == zone.Missing {
+				printFinding(notes, f)
+			}
+		}
 		return nil
 	}
 	var b strings.Builder

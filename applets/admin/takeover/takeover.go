@@ -184,7 +184,7 @@ func (im *importer) requireFit(ctx context.Context) error {
 		}
 	}
 	if im.from == "" && !im.skipDNSCheck && !im.conf.SelfSigned() {
-		return dns.Require(ctx, im.conf, im.machine, &resolver.Resolver{})
+		return dns.Require(ctx, im.conf, im.machine, &resolver.Resolver{}, im.env.Stderr)
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ const (
 	Fine      State = "fine"
 	Missing   State = "missing"
 	Different State = "different"
-	Unknown   State = "unknown" // the servers could not be asked
+	Elsewhere State = "elsewhere" // an address that no interface has, which can be right
+	Unknown   State = "unknown"   // the servers could not be asked
 )
 
 // Finding is a wanted record and what the servers say.
@@ -25,10 +26,13 @@ type Finding struct {
 }
 
 // Failed reports whether the relay cannot work like that.
-func (f Finding) Failed() bool { return f.Required && f.State != Fine }
+func (f Finding) Failed() bool { return f.Required && f.State != Fine && f.State != Elsewhere }
 
 // Compare says how w stands, given the values of all records of its name and type.
 func Compare(w Wanted, found []string) Finding {
+	if w.Type == A || w.Type == AAAA {
+		return Finding{Wanted: w, State: compareAddress(w, found), Found: found}
+	}
 	f := Finding{Wanted: w, State: Missing}
 	for _, value := range found {
 		if !rival(w, value) {

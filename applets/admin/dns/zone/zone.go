@@ -35,14 +35,17 @@ type Record struct {
 // Wanted is a record that a relay wants.
 type Wanted struct {
 	Record
-	Required bool   // without it the relay does not work
-	Why      string // what it is for
+	Required bool     // without it the relay does not work
+	Why      string   // what it is for
+	Also     []string // other values that will do: a machine can have several addresses
+	Absent   bool     // there must be no such record
 }
 
 // Relay is what the records depend on.
 type Relay struct {
 	Domain       string
-	IPv4, IPv6   netip.Addr   // this machine's public addresses; invalid if unknown or unwanted
+	IPv4, IPv6   []netip.Addr // this machine's public addresses; none if unknown
+	NoIPv6       bool         // it does not listen there, whatever addresses it has
 	Senders      []netip.Addr // that its mail comes from, if not from these
 	DKIMSelector string
 	DKIMRecord   string // text of the TXT record
@@ -54,37 +57,38 @@ type Relay struct {
 // Records returns all the records that the relay wants, the most important first.
 func (r Relay) Records() []Wanted {
 	domain := r.Domain + "."
-	records := []Wanted{
-		{Record{domain, A, address(r.IPv4)}, true, "the relay's IPv4 address"},
-		{Record{domain, MX, "10 " + domain}, true, "mail for the relay comes here"},
-		{
-			Record{r.DKIMSelector + "._domainkey." + domain, TXT, r.DKIMRecord}, true,
-			"the key for DKIM signatures; without it other relays refuse the relay's mail",
-		},
-		{Record{"mta-sts." + domain, CNAME, domain}, true, "where the MTA-STS policy is"},
-		{Record{"www." + domain, CNAME, domain}, true, "the other name of the web page"},
-		{Record{"_mta-sts." + domain, TXT, "v=STSv1; id=" + r.PolicyID}, false, "other servers must use TLS to the relay"},
-		{Record{domain, TXT, r.spf()}, false, "only this machine sends the relay's mail"},
-		{Record{"_dmarc." + domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s"}, false, "unsigned mail in the relay's name must be refused"},
-		{Record{"_adsp._domainkey." + domain, TXT, "dkim=discardable"}, false, "the same, for old servers"},
-		{Record{"_submissions._tcp." + domain, SRV, "0 1 465 " + domain}, false, "for apps that ask where to send"},
-		{Record{"_submission._tcp." + domain, SRV, "0 1 587 " + domain}, false, "the same, with STARTTLS"},
-		{Record{"_imaps._tcp." + domain, SRV, "0 1 993 " + domain}, false, "for apps that ask where to fetch"},
-		{Record{"_imap._tcp." + domain, SRV, "0 1 143 " + domain}, false, "the same, with STARTTLS"},
-	}
-	if r.IPv6.IsValid() {
-		records = slices.Insert(records, 1, Wanted{Record{domain, AAAA, address(r.IPv6)}, false, "the relay's IPv6 address"})
-	}
+	records := append(r.addresses(),
+		required(domain, MX, "10 "+domain, "mail for the relay comes here"),
+		required(r.DKIMSelector+"._domainkey."+domain, TXT, r.DKIMRecord,
+			"the key for DKIM signatures; without it other relays refuse the relay's mail"),
+		required("mta-sts."+domain, CNAME, domain, "where the MTA-STS policy is"),
+		required("www."+domain, CNAME, domain, "the other name of the web page"),
+		recommended("_mta-sts."+domain, TXT, "v=STSv1; id="+r.PolicyID, "other servers must use TLS to the relay"),
+		recommended(domain, TXT, r.spf(), "only this machine sends the relay's mail"),
+		recommended("_dmarc."+domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s", "unsigned mail in the relay's name must be refused"),
+		recommended("_adsp._domainkey."+domain, TXT, "dkim=discardable", "the same, for old servers"),
+		recommended("_submissions._tcp."+domain, SRV, "0 1 465 "+domain, "for apps that ask where to send"),
+		recommended("_submission._tcp."+domain, SRV, "0 1 587 "+domain, "the same, with STARTTLS"),
+		recommended("_imaps._tcp."+domain, SRV, "0 1 993 "+domain, "for apps that ask where to fetch"),
+		recommended("_imap._tcp."+domain, SRV, "0 1 143 "+domain, "the same, with STARTTLS"),
+	)
 	if r.Issuer != "" {
 		value := r.Issuer
 		if r.AccountURI != "" {
 			value += ";accounturi=" + r.AccountURI
 		}
-		records = append(records, Wanted{
-			Record{domain, CAA, fmt.Sprintf("0 issue %q", value)}, false, "only this authority may issue certificates for the relay",
-		})
+		records = append(records, recommended(domain, CAA, fmt.Sprintf("0 issue %q", value),
+			"only this authority may issue certificates for the relay"))
 	}
 	return records
+}
+
+func required(name string, t Type, value, why string) Wanted {
+	return Wanted{Record: Record{name, t, value}, Required: true, Why: why}
+}
+
+func recommended(name string, t Type, value, why string) Wanted {
+	return Wanted{Record: Record{name, t, value}, Why: why}
 }
 
 // spf says where the relay's mail comes from (RFC 7208 §5).
@@ -95,24 +99,19 @@ func (r Relay) spf() string {
 		if s.Unmap().Is4() {
 			family = "ip4"
 		}
-		terms += " " + family + ":" + address(s)
+		terms += " " + family + ":" + s.Unmap().String()
 	}
 	return terms + " ~all"
 }
 
-// address is the value of an address record; "" if the address is not known, so
-// that any will do.
-func address(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.Unmap().String()
-}
-
 // Line returns the record as a line of a zone file. A text of more than 255
-// bytes is in several strings (RFC 1035 §3.3.14).
+// bytes is in several strings (RFC 1035 §3.3.14). What only the operator knows, such as
+// the address of a machine behind a router, is a comment to fill in.
 func (r Record) Line() string {
 	value := r.Value
+	if value == "" {
+		return fmt.Sprintf("; %s 3600 IN %s (the relay's public address)", r.Name, r.Type)
+	}
 	if r.Type == TXT {
 		value = quote(value)
 	}

@@ -1,0 +1,67 @@
+package zone
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// addresses are the records of the relay's own addresses. Any of several will do. One
+// that is not known, as behind a router, may be any.
+func (r Relay) addresses() []Wanted {
+	domain := r.Domain + "."
+	v4 := required(domain, A, "", "the relay's IPv4 address")
+	v4.Value, v4.Also = values(r.IPv4)
+	v6 := recommended(domain, AAAA, "", "the relay's IPv6 address")
+	v6.Value, v6.Also = values(r.IPv6)
+	switch {
+	case r.NoIPv6:
+		v6.Value, v6.Also = "", nil
+		v6.Absent, v6.Why = true, "disable_ipv6 is set: nothing listens there"
+	case len(r.IPv6) == 0:
+		return []Wanted{v4}
+	}
+	return []Wanted{v4, v6}
+}
+
+// values are those of an address record, the one to propose and the others.
+func values(addrs []netip.Addr) (first string, also []string) {
+	for i, a := range addrs {
+		if text := a.Unmap().String(); i == 0 {
+			first = text
+		} else {
+			also = append(also, text)
+		}
+	}
+	return first, also
+}
+
+// compareAddress says how a record of the relay's own address stands. One that is not
+// this machine's can be right: a floating address, or that of a router, is on no
+// interface.
+func compareAddress(w Wanted, found []string) State {
+	ours := func(value string) bool {
+		return w.Value == "" || value == w.Value || slices.Contains(w.Also, value)
+	}
+	switch {
+	case w.Absent && len(found) > 0:
+		return Different
+	case w.Absent, slices.ContainsFunc(found, ours):
+		return Fine
+	case len(found) > 0:
+		return Elsewhere
+	}
+	return Missing
+}
+
+// Settle judges what no record shows alone: a relay that has an IPv6 address in the DNS
+// can be reached without an IPv4 address.
+func Settle(findings []Finding) {
+	there := slices.ContainsFunc(findings, func(f Finding) bool {
+		return f.Type == AAAA && !f.Absent && len(f.Found) > 0
+	})
+	for i := range findings {
+		if f := &findings[i]; there && f.Type == A && f.State == Missing {
+			f.Required, f.Why = false, "without it, IPv4-only clients and servers cannot reach the relay"
+		}
+	}
+}
