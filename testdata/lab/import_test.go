@@ -131,7 +131,7 @@ func (k *imported) shownKey(ctx context.Context, t *testing.T, port string) []by
 func (k *imported) dryRun(t *testing.T) {
 	out := k.script(t, "chatmaild import --dry-run --skip-dns-check 2>&1")
 	contains(t, "the dry run", out,
-		"unknown  no_such_key", "left     passthrough_recipients", "6 accounts stay", "5 BLF-CRYPT, 1 SHA512-CRYPT", "1 have push tokens; 1 notifications wait",
+		"unknown  no_such_key", "left     passthrough_recipients", "6 accounts stay", "1 BLF-CRYPT, 5 SHA512-CRYPT", "1 have push tokens; 1 notifications are pending",
 		"filtermail-transport.service", "turnserver.service", "fcgiwrap.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf",
 		"/var/lib/acme/live/"+oldDomain+"/privkey", "chatmaild import --undo")
 	if got := k.sums(t); got != k.etc {

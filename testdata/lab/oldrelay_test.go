@@ -53,7 +53,7 @@ no_such_key = 7
 // their programs here: daemons of ours that speak as theirs do, at their sockets and
 // ports, or something that only runs.
 var oldUnits = []struct{ name, start, more string }{
-	{"doveauth.service", "/usr/libexec/chatmaild/doveauth --config " + oldLib + "/doveauth.toml", "RuntimeDirectory=doveauth"},
+	{"doveauth.service", "/usr/bin/python3 " + oldLib + "/doveauth.py " + oldDomain + " " + oldBoxes + " /run/doveauth/doveauth.socket", "RuntimeDirectory=doveauth"},
 	{"lastlogin.service", "/usr/libexec/chatmaild/lastlogin --config " + oldLib + "/chatmail-lastlogin.toml", "RuntimeDirectory=chatmail-lastlogin"},
 	{"chatmail-metadata.service", "/usr/libexec/chatmaild/metadata --config " + oldLib + "/chatmail-metadata.toml", "RuntimeDirectory=chatmail-metadata\nStateDirectory=old-metadata"},
 	{"filtermail.service", "/usr/libexec/chatmaild/filtermail-out --config " + oldLib + "/doveauth.toml", ""},
@@ -167,7 +167,8 @@ func oldTexts(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	files := map[string]string{
-		oldINI: oldINIText,
+		oldINI:                  oldINIText,
+		oldLib + "/doveauth.py": oldDoveauth,
 		"/etc/dkimkeys/opendkim.private": string(pem.EncodeToMemory(&pem.Block{
 			Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(dkim),
 		})),

@@ -59,6 +59,7 @@ type move struct {
 	conf    *config.Config
 	machine host.Host
 	dir     *safefs.Dir
+	ours    bool // the directory was root's before
 }
 
 // Old reports whether the state lies as it did before.
@@ -111,6 +112,8 @@ func BringOver(conf *config.Config, machine host.Host) error {
 	// From here on nobody but root makes or swaps entries.
 	uid, gid, err := machine.IDs("root", "root")
 	if err == nil {
+		owner, _ := m.dir.Owner()
+		m.ours = owner == uid
 		err = safefs.Chown(m.dir, uid, gid, 0o755)
 	}
 	if err == nil {
@@ -202,13 +205,28 @@ func (m *move) adopt() error {
 		}
 		former, _, err := m.machine.IDs(d.former, d.former)
 		if err == nil {
-			err = safefs.Adopt(m.dir, d.name, former, uid, gid)
+			err = m.adoptFrom(d.name, former, uid, gid)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// adoptFrom makes one of them belong to its daemon. One of root's, where nobody else could
+// put it, is from a command that wrote the daemon's first file, such as "import --from".
+func (m *move) adoptFrom(name string, former, uid, gid int) error {
+	root, _, err := m.machine.IDs("root", "root")
+	if err != nil {
+		return err
+	}
+	if is, err := m.belongs(name, "root"); err != nil {
+		return err
+	} else if is && m.ours {
+		former = root
+	}
+	return safefs.Adopt(m.dir, name, former, uid, gid)
 }
 
 // move moves the files that have a directory now.
