@@ -93,6 +93,10 @@ func TestImports(t *testing.T) {
 			unused[module+" "+name] = true
 		}
 	}
+	idle := make(map[string]bool) // of those administering
+	for _, name := range strings.Fields(administering) {
+		idle[name] = true
+	}
 	where := places(t)
 	gone := maps.Clone(where)
 	for _, p := range packages(t) {
@@ -111,6 +115,12 @@ func TestImports(t *testing.T) {
 				if below := where[ours].row > here.row; !below && !strings.HasPrefix(ours, name+"/") {
 					t.Errorf("%s (%s) may not import %s (%s)", name, layers[here.row].name, ours, layers[where[ours].row].name)
 				}
+				if isAdmin(ours) && !isAdmin(name) {
+					if !slices.Contains(strings.Fields(administering), name) {
+						t.Errorf("%s does not administer the machine, and may not import %s", name, ours)
+					}
+					delete(idle, name)
+				}
 			} else if first, _, _ := strings.Cut(imported, "/"); strings.Contains(first, ".") {
 				module := moduleOf(imported)
 				if !slices.Contains(strings.Fields(modules[module]), name) {
@@ -123,9 +133,17 @@ func TestImports(t *testing.T) {
 	for name := range gone {
 		t.Errorf("there is no package %s", name)
 	}
+	for name := range idle {
+		t.Errorf("%s imports nothing of applets/admin, and is said to need it", name)
+	}
 	for allowance := range unused {
 		t.Errorf("an allowance that nothing needs: %s", allowance)
 	}
+}
+
+// isAdmin reports whether a package is for what an operator does.
+func isAdmin(name string) bool {
+	return name == "applets/admin" || strings.HasPrefix(name, "applets/admin/")
 }
 
 // moduleOf returns the key of modules for an import path of others.

@@ -32,7 +32,7 @@ var layers = []layer{
 	{name: "the machine", impure: "applets/admin/host applets/admin/transfer/snapshot applets/command"},
 	{
 		name: "adapters of domains",
-		impure: `applets/acme/renewal applets/admin/dns/resolver applets/doveauth/policy applets/echobot/session
+		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
 			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
 	},
@@ -58,6 +58,11 @@ var layers = []layer{
 	{name: "system calls", impure: "store/safefs"},
 }
 
+// administering are the packages outside applets/admin that may import from there: the
+// table of commands, and the jobs that systemd starts as root. A daemon, which takes what
+// strangers send, has nothing to do with what changes the machine.
+const administering = "applets applets/certificate applets/clock"
+
 // modules says which packages import a module of others.
 var modules = map[string]string{
 	"github.com/BurntSushi/toml":      "applets/config",
@@ -70,7 +75,7 @@ var modules = map[string]string{
 	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session",
 	"github.com/go-crypt/x":           "auth",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
-	"github.com/miekg/dns":            "applets/acme/renewal applets/admin/dns/resolver applets/lookup",
+	"github.com/miekg/dns":            "applets/acme/renewal applets/lookup applets/lookup/authoritative",
 	"github.com/rogpeppe/go-internal": "applets/admin/host",
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",

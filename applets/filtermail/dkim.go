@@ -5,9 +5,9 @@ import (
 	"log/slog"
 	"time"
 
-	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/config"
 	"chatmaild/applets/lookup"
+	"chatmaild/applets/lookup/authoritative"
 	"chatmaild/mailfilter/dkim"
 )
 
@@ -38,6 +38,6 @@ func verifier(conf *config.Config, log *slog.Logger) *dkim.Verifier {
 func authority(ctx context.Context, name string) (dkim.Records, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookup.LookupTimeout)
 	defer cancel()
-	texts, ttl, err := new(resolver.Resolver).TXT(ctx, name+".")
+	texts, ttl, err := new(authoritative.Resolver).TXT(ctx, name+".")
 	return dkim.Records{Texts: texts, TTL: ttl}, err
 }

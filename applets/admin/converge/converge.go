@@ -21,13 +21,13 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/dns"
-	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/lookup/authoritative"
 )
 
 // options are the flags of run.
@@ -100,7 +100,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now()}
 	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
-		if err := dns.Require(ctx, conf, machine, &resolver.Resolver{}, env.Stderr); err != nil {
+		if err := dns.Require(ctx, conf, machine, &authoritative.Resolver{}, env.Stderr); err != nil {
 			return err
 		}
 	}

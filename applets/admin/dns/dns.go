@@ -2,8 +2,8 @@
 // name servers answer with.
 //
 // Below it, zone knows which records are needed and what counts as equal, without asking
-// anybody; resolver asks the authoritative servers, not a cache, since an operator who
-// has just set a record wants to see it now.
+// anybody. The authoritative servers are asked, not a cache, since an operator who has
+// just set a record wants to see it now.
 package dns
 
 import (
@@ -17,13 +17,13 @@ import (
 	"os"
 	"strings"
 
-	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
+	"chatmaild/applets/lookup/authoritative"
 )
 
 // letsEncrypt is what a CAA record calls the authority that is asked unless
@@ -74,7 +74,7 @@ func compare(ctx context.Context, env *command.Env, conf *config.Config, machine
 	if zoneFile != "" {
 		return writeZone(env, relay, zoneFile)
 	}
-	findings := lookUp(ctx, &resolver.Resolver{}, relay.Records())
+	findings := lookUp(ctx, &authoritative.Resolver{}, relay.Records())
 	if asJSON {
 		err = printFindingsJSON(env.Stdout, findings)
 	} else {
@@ -127,10 +127,10 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 
 // lookUp asks for one record after the other. A server that does not answer is a finding
 // about that record.
-func lookUp(ctx context.Context, r *resolver.Resolver, records []zone.Wanted) []zone.Finding {
+func lookUp(ctx context.Context, r *authoritative.Resolver, records []zone.Wanted) []zone.Finding {
 	var findings []zone.Finding
 	for _, w := range records {
-		found, err := r.Values(ctx, w.Name, w.Type)
+		found, err := r.Values(ctx, w.Name, string(w.Type))
 		if err != nil {
 			findings = append(findings, zone.Finding{Wanted: w, State: zone.Unknown, Err: err})
 			continue
@@ -244,7 +244,7 @@ func writeZone(env *command.Env, relay zone.Relay, path string) error {
 // Require refuses a relay that the world cannot find, and notes what may be wrong. The
 // record of a DKIM key that has yet to be made cannot be there; dns asks for it
 // afterwards.
-func Require(ctx context.Context, conf *config.Config, machine host.Host, r *resolver.Resolver, notes io.Writer) error {
+func Require(ctx context.Context, conf *config.Config, machine host.Host, r *authoritative.Resolver, notes io.Writer) error {
 	relay, err := zoneOf(conf, machine)
 	if err != nil {
 		return err
@@ -252,7 +252,7 @@ func Require(ctx context.Context, conf *config.Config, machine host.Host, r *res
 	return require(ctx, relay, r, notes)
 }
 
-func require(ctx context.Context, relay zone.Relay, r *resolver.Resolver, notes io.Writer) error {
+func require(ctx context.Context, relay zone.Relay, r *authoritative.Resolver, notes io.Writer) error {
 	var wanted []zone.Wanted
 	for _, w := range relay.Records() {
 		address := w.Type == zone.A || w.Type == zone.AAAA // one of the two will do

@@ -8,8 +8,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/dns/zone"
+	"chatmaild/applets/lookup/authoritative"
 	"chatmaild/testdata/kit/nameserver"
 )
 
@@ -142,7 +142,7 @@ func TestSetUps(t *testing.T) {
 }
 
 // authority is a resolver for which one server is responsible for the whole of test.
-func authority(t *testing.T, records []string) *resolver.Resolver {
+func authority(t *testing.T, records []string) *authoritative.Resolver {
 	t.Helper()
 	server := nameserver.Start(t, zoneServer(append(records,
 		"d.test. 60 MX 10 d.test.", "www.d.test. 60 CNAME d.test.", "mta-sts.d.test. 60 CNAME d.test.",
@@ -154,5 +154,5 @@ func authority(t *testing.T, records []string) *resolver.Resolver {
 	system := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, server)
 	}}
-	return &resolver.Resolver{System: system, Port: port}
+	return &authoritative.Resolver{System: system, Port: port}
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/dns/zone"
+	"chatmaild/applets/lookup/authoritative"
 	"chatmaild/mailfilter/dkim"
 )
 
@@ -41,8 +41,8 @@ func names(ctx context.Context, s *session) (string, error) {
 
 // values asks the domain's own servers.
 func (s *session) values(ctx context.Context, w zone.Record) ([]string, error) {
-	r := resolver.Resolver{System: s.relay.Records(), Port: s.relay.NameServerPort}
-	return r.Values(ctx, w.Name, w.Type)
+	r := authoritative.Resolver{System: s.relay.Records(), Port: s.relay.NameServerPort}
+	return r.Values(ctx, w.Name, string(w.Type))
 }
 
 // record compares the records of a name below the domain, "" for itself, with

@@ -21,12 +21,12 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/dns"
-	"chatmaild/applets/admin/dns/resolver"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/lookup/authoritative"
 	"chatmaild/packaging"
 )
 
@@ -184,7 +184,7 @@ func (im *importer) requireFit(ctx context.Context) error {
 		}
 	}
 	if im.from == "" && !im.skipDNSCheck && !im.conf.SelfSigned() {
-		return dns.Require(ctx, im.conf, im.machine, &resolver.Resolver{}, im.env.Stderr)
+		return dns.Require(ctx, im.conf, im.machine, &authoritative.Resolver{}, im.env.Stderr)
 	}
 	return nil
 }

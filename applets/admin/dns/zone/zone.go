@@ -1,5 +1,5 @@
 // Package zone says which DNS records a relay wants, and what is wrong with those
-// that are found. It is pure: package resolver asks the servers.
+// that are found. It is pure: package authoritative asks the servers.
 package zone
 
 import (

@@ -1,6 +1,6 @@
-// Package resolver asks a domain's own name servers, not a cache, for records: an
+// Package authoritative asks a domain's own name servers, not a cache, for records: an
 // operator who has just set one sees it at once.
-package resolver
+package authoritative
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"net"
 	"strings"
 	"time"
-
-	"chatmaild/applets/admin/dns/zone"
 )
 
 // Bounds of a look-up.
@@ -33,32 +31,33 @@ type Resolver struct {
 }
 
 // Values returns the values of the records of a name and type, as the name's
-// authoritative servers have them, in the form of zone.Record. A name without any
-// has none, which is no error. Aliases are followed, to other zones too, unless
-// they are what is asked for.
-func (r *Resolver) Values(ctx context.Context, name string, t zone.Type) ([]string, error) {
-	a, err := r.look(ctx, name, t)
+// authoritative servers have them: as in a zone file (RFC 1035 §5), with one space
+// between the fields, and the text of a TXT record in one piece, without quotes. A name
+// without any has none, which is no error. Aliases are followed, to other zones too,
+// unless they are what is asked for.
+func (r *Resolver) Values(ctx context.Context, name, kind string) ([]string, error) {
+	a, err := r.look(ctx, name, kind)
 	return a.values, err
 }
 
 // TXT returns the texts of the TXT records of a name, as Values does, and how long they
 // are true.
 func (r *Resolver) TXT(ctx context.Context, name string) (texts []string, ttl time.Duration, err error) {
-	a, err := r.look(ctx, name, zone.TXT)
+	a, err := r.look(ctx, name, "TXT")
 	return a.values, time.Duration(a.ttl) * time.Second, err
 }
 
-func (r *Resolver) look(ctx context.Context, name string, t zone.Type) (answer, error) {
+func (r *Resolver) look(ctx context.Context, name, kind string) (answer, error) {
 	for range maxAliases {
 		servers, err := r.authorities(ctx, name)
 		if err != nil {
 			return answer{}, err
 		}
-		a, err := r.ask(ctx, servers, name, t)
+		a, err := r.ask(ctx, servers, name, kind)
 		if err != nil {
 			return answer{}, err
 		}
-		if a.alias == "" || t == zone.CNAME || len(a.values) > 0 {
+		if a.alias == "" || kind == "CNAME" || len(a.values) > 0 {
 			return a, nil
 		}
 		name = a.alias
@@ -124,14 +123,14 @@ func (r *Resolver) nameServers(ctx context.Context, cut string) ([]string, error
 }
 
 // ask asks one server after the other until one answers.
-func (r *Resolver) ask(ctx context.Context, servers []string, name string, t zone.Type) (answer, error) {
+func (r *Resolver) ask(ctx context.Context, servers []string, name, kind string) (answer, error) {
 	var errs []error
 	for _, server := range servers {
-		a, err := exchange(ctx, server, name, t)
+		a, err := exchange(ctx, server, name, kind)
 		if err == nil {
 			return a, nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", server, err))
 	}
-	return answer{}, fmt.Errorf("asking for %s of %s: %w", t, name, errors.Join(errs...))
+	return answer{}, fmt.Errorf("asking for %s of %s: %w", kind, name, errors.Join(errs...))
 }

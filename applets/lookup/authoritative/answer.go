@@ -1,4 +1,4 @@
-package resolver
+package authoritative
 
 import (
 	"context"
@@ -6,14 +6,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/lookup"
 )
-
-var codes = map[zone.Type]uint16{
-	zone.A: dns.TypeA, zone.AAAA: dns.TypeAAAA, zone.MX: dns.TypeMX, zone.CNAME: dns.TypeCNAME,
-	zone.TXT: dns.TypeTXT, zone.SRV: dns.TypeSRV, zone.CAA: dns.TypeCAA,
-}
 
 // answer is what a server said of a name.
 type answer struct {
@@ -24,10 +18,10 @@ type answer struct {
 
 // exchange asks one server, without asking for recursion: it is to say what it
 // knows itself.
-func exchange(ctx context.Context, server, name string, t zone.Type) (answer, error) {
-	code, ok := codes[t]
+func exchange(ctx context.Context, server, name, kind string) (answer, error) {
+	code, ok := dns.StringToType[kind]
 	if !ok {
-		return answer{}, fmt.Errorf("record type %s is not known here", t)
+		return answer{}, fmt.Errorf("record type %s is not known here", kind)
 	}
 	if _, ok := dns.IsDomainName(name); !ok {
 		return answer{}, fmt.Errorf("%q is not a DNS name", name)
@@ -36,12 +30,12 @@ func exchange(ctx context.Context, server, name string, t zone.Type) (answer, er
 	if err != nil {
 		return answer{}, err
 	}
-	return parse(reply, t)
+	return parse(reply, code)
 }
 
-// parse reads a reply: the values of the records of type t in it. A name that does
+// parse reads a reply: the values of the records of type code in it. A name that does
 // not exist has none.
-func parse(reply *dns.Msg, t zone.Type) (a answer, err error) {
+func parse(reply *dns.Msg, code uint16) (a answer, err error) {
 	switch reply.Rcode {
 	case dns.RcodeSuccess:
 	case dns.RcodeNameError:
@@ -53,7 +47,7 @@ func parse(reply *dns.Msg, t zone.Type) (a answer, err error) {
 		if alias, ok := record.(*dns.CNAME); ok {
 			a.alias = alias.Target
 		}
-		if record.Header().Rrtype != codes[t] {
+		if record.Header().Rrtype != code {
 			continue
 		}
 		text, err := value(record)
@@ -65,7 +59,7 @@ func parse(reply *dns.Msg, t zone.Type) (a answer, err error) {
 	return a, nil
 }
 
-// value writes a record's data as zone.Record has it.
+// value writes a record's data as Values has it.
 func value(record dns.RR) (string, error) {
 	switch r := record.(type) {
 	case *dns.A:
