@@ -158,34 +158,6 @@ func (s samples) good() string { return core(s.goodArmor()) }
 
 func (s samples) goodArmor() string { return armor(sequence(s.pkesk3, s.seipd1)) }
 
-// setup is an Autocrypt Setup Message.
-func (s samples) setup() string {
-	inner := s.edit(armor(sequence(s.skesk4, s.seipd1)),
-		"MESSAGE-----\r\n\r\n", "MESSAGE-----\r\nPassphrase-Format: numeric9x4\r\nPassphrase-Begin: 17\r\n\r\n")
-	return "From: <alice@chat.example>\r\n" +
-		"To: <alice@chat.example>\r\n" +
-		"Date: Sat, 14 Nov 2026 09:30:00 +0000\r\n" +
-		"Message-ID: <setup@chat.example>\r\n" +
-		"MIME-Version: 1.0\r\n" +
-		"Subject: Autocrypt Setup Message\r\n" +
-		"Autocrypt-Setup-Message: v1\r\n" +
-		"Content-Type: multipart/mixed; boundary=\"setupsetup\"\r\n" +
-		"\r\n" +
-		"--setupsetup\r\n" +
-		"Content-Type: text/plain\r\n" +
-		"\r\n" +
-		"This message carries your settings to your other device.\r\n" +
-		"\r\n" +
-		"--setupsetup\r\n" +
-		"Content-Type: application/autocrypt-setup\r\n" +
-		"Content-Disposition: attachment; filename=\"autocrypt-setup-message.html\"\r\n" +
-		"\r\n" +
-		"<html><body>\r\n<p>Open this with your mail program.</p>\r\n<pre>\r\n" +
-		inner +
-		"</pre></body></html>\r\n" +
-		"--setupsetup--\r\n"
-}
-
 // edit replaces the last occurrence of each old by new; they come in pairs.
 func (s samples) edit(text string, pairs ...string) string {
 	s.t.Helper()

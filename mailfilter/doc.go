@@ -68,6 +68,18 @@
 // boundary, name of a file, Message-ID, is an identifier: short, without spaces,
 // and not shown as text by any client.
 //
+// An Autocrypt Setup Message is a multipart/mixed of at most two levels:
+//
+//	setup       = pair, or one part that is a multipart/mixed of pair
+//	pair        = a part text/plain in any encoding, then one
+//	              application/autocrypt-setup in none or in base64
+//	autocrypt-setup = lines that are HTML, one armored message among them
+//	base64      = full quanta with zero bits in the last, and nothing after "="
+//
+// What can be read of it is 4 KiB at most. Lines in base64 may end with LF alone. K-9
+// and Delta Chat before 1.132 write the pair, Delta Chat from there to 2.45, the last
+// that writes any, the pair in a part.
+//
 // mailparse, which Delta Chat reads with, splits parameters at each ";", decodes
 // encoded words first, takes the last of two parameters and a boundary as the
 // beginning of a line. FuzzReaders holds what passes here against a model of its

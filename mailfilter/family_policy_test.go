@@ -66,15 +66,11 @@ func fromFixtures(s samples) []fixture {
 func policyFixtures(s samples) []fixture {
 	from := func(addr string) string { return strings.ReplaceAll(plain, "alice@chat.example", addr) }
 	to := func(rcpts ...string) []string { return rcpts }
-	self := to(alice)
 	vg := strings.ReplaceAll(secureJoin, "vc-request", "vg-request")
 	const joinText = "charset=\"utf-8\"\r\nMessage-ID: <0f4b7f3e-securejoin@localhost>\r\n" + sevenBit + "\r\nSecure-Join: vc-request\r\n"
 	plainJoin := s.edit(plain, "Subject", "Secure-Join: vc-request\r\nSubject", fixtureText, "secure-join: VC-request\r\n")
 	sj := func(name, verdict, why string, edits ...string) fixture {
 		return fixture{name: name, why: why, out: verdict, in: verdict, message: s.edit(secureJoin, edits...)}
-	}
-	setup := func(name, verdict, why string, rcpts []string, edits ...string) fixture {
-		return fixture{name: name, why: why, out: verdict, in: bare, recipients: rcpts, message: s.edit(s.setup(), edits...)}
 	}
 	rcpt := func(name, verdict, why, addr string) fixture {
 		return fixture{name: name, why: why, out: verdict, in: verdict, recipients: to(addr), message: s.good()}
@@ -139,16 +135,6 @@ func policyFixtures(s samples) []fixture {
 		{name: "passthrough-subdomain", why: "A domain below is another one.", out: bare, in: "bad-address", recipients: to("x@sub.open.example"), message: plain},
 		{name: "passthrough-route", why: "A route through the domain leads elsewhere.", out: "bad-address", in: "bad-address", recipients: to("carol@example.net@open.example"), message: plain},
 		{name: "passthrough-quoted", why: "So may quotes.", out: "bad-address", in: "bad-address", recipients: to("\"privacy@example.net\"@example.org"), message: plain},
-
-		setup("setup", pass, "Keys to the user's own next device.", self),
-		setup("setup-to-other", bare, "Not to anyone else.", to(bob)),
-		setup("setup-and-other", bare, "Nor to anyone besides.", to(alice, bob)),
-		setup("setup-no-header", bare, "Without its header.", self, "Autocrypt-Setup-Message: v1\r\n", ""),
-		setup("setup-other-version", bare, "Another version.", self, "Autocrypt-Setup-Message: v1\r\n", "Autocrypt-Setup-Message: v2\r\n"),
-		setup("setup-no-keys", bare, "Without keys.", self, "application/autocrypt-setup", "text/html"),
-		setup("setup-no-armor", bare, "With a text for keys.", self, "-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP SECRETS-----"),
-		setup("setup-third-part", bare, "With another part.", self, "--setupsetup--", "--setupsetup\r\nContent-Type: text/plain\r\n\r\nhello\r\n--setupsetup--"),
-		setup("setup-two-armors", bare, "With two armors.", self, "</pre>", "-----BEGIN PGP MESSAGE-----\r\n</pre>"),
 
 		{name: "securejoin-group", why: "The request to join a group.", out: pass, in: pass, message: vg},
 		{name: "securejoin-text", why: "The request as text, not in a multipart.", out: pass, in: pass, message: plainJoin},

@@ -193,7 +193,7 @@ func fixtureFiles(t testing.TB) map[string]map[string]string {
 	s := newSamples(t)
 	out := make(map[string]map[string]string)
 	for i, family := range []func(samples) []fixture{
-		realFixtures, packetFixtures, armorFixtures, partFixtures, headerFixtures, fromFixtures, policyFixtures,
+		realFixtures, packetFixtures, armorFixtures, partFixtures, headerFixtures, fromFixtures, policyFixtures, setupFixtures,
 	} {
 		for j, f := range family(s) {
 			var v strings.Builder

@@ -35,9 +35,9 @@ var (
 // form is what the header of a part may be.
 type form struct {
 	types     media
-	free      bool // the description is any short text
-	encodings bool // of the content: any
-	untyped   bool // it may have no type, and is text then (RFC 2046, section 5.1)
+	free      bool              // the description is any short text
+	untyped   bool              // it may have no type, and is text then (RFC 2046, section 5.1)
+	encodings func(string) bool // of the content, beside those that change nothing
 }
 
 // The forms of parts. Reports are bounded as a whole; see report.go.
@@ -48,9 +48,14 @@ var (
 	versionPart = form{types: media{"application/pgp-encrypted": fileParams}}
 	dataPart    = form{types: media{"application/octet-stream": fileParams}}
 	requestPart = form{types: media{"text/plain": textParams}}
-	keysPart    = form{types: media{"application/autocrypt-setup": fileParams}}
 
-	noticePart = form{free: true, encodings: true, untyped: true, types: media{
+	setupTextPart = form{encodings: isEncoding, types: media{"text/plain": textParams}}
+	setupPart     = form{encodings: isEncoding, types: media{
+		"text/plain": textParams, "multipart/mixed": setupType["multipart/mixed"],
+	}}
+	keysPart = form{encodings: isBase64, types: media{"application/autocrypt-setup": fileParams}}
+
+	noticePart = form{free: true, encodings: isEncoding, untyped: true, types: media{
 		"text/plain":            {"charset": isWord, "format": isWord, "delsp": isWord},
 		"text/html":             {"charset": isWord},
 		"multipart/alternative": {"boundary": isBoundary, "differences": isWord, "charset": isWord},
@@ -71,6 +76,7 @@ var dispositionParams = params{"filename": isFileName}
 var (
 	isDisposition = oneOf("inline", "attachment")
 	isEncoding    = oneOf("base64", "quoted-printable")
+	isBase64      = oneOf("base64")
 
 	// isDescription allows what programs call the parts of an encrypted message.
 	isDescription = oneOf("PGP/MIME version identification", "PGP/MIME Versions Identification",
@@ -84,7 +90,7 @@ func (f form) allow(name, value []byte) bool {
 	case equalFold(name, "Content-Type"):
 		return true
 	case equalFold(name, "Content-Transfer-Encoding"):
-		return isIdentity(value) || f.encodings && isEncoding(string(value))
+		return isIdentity(value) || f.encodings != nil && f.encodings(string(value))
 	case equalFold(name, "Content-Disposition"):
 		kind, rest, _ := strings.Cut(string(value), ";")
 		_, ok := parseParams(rest, dispositionParams)

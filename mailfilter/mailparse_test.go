@@ -226,6 +226,16 @@ func decodeWord(word string) (string, bool) {
 	return "", false
 }
 
+// decoded returns the body of a part without its base64, of which white space is no part.
+func (e *entity) decoded() (string, error) {
+	encoding, _ := e.first("Content-Transfer-Encoding")
+	if !strings.EqualFold(strings.TrimSpace(encoding), "base64") {
+		return e.body, nil
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(e.body), ""))
+	return string(text), err
+}
+
 // mailparseParams splits at each semicolon, also in quotes. The last parameter of
 // a name wins; then pieces are put together (RFC 2231) where there is no whole one.
 func mailparseParams(value string) (string, map[string]string) {

@@ -18,6 +18,13 @@ func (p pieces) message(armor string) string {
 		p.data + "\r\n" + armor + coreDelimiter + "--\r\n" + p.after
 }
 
+// envelopes are from Alice to Bob and to herself, and that of a report.
+var envelopes = []mailfilter.Envelope{
+	{Sender: alice, Recipients: []string{bob}},
+	{Sender: alice, Recipients: []string{alice}},
+	{Recipients: []string{bob}},
+}
+
 // FuzzReaders holds the one reading of the filter against two others: whatever
 // passes, mailparse's rules and go-message have to see the same parts of, and
 // nothing readable beside them.
@@ -60,15 +67,16 @@ func FuzzReaders(f *testing.F) {
 			p.header, p.contentType = "Autocrypt-Setup-Message: v1\r\n", "multipart/mixed; "+boundary
 			p.version, p.middle, p.data = "Content-Type: text/plain\r\n", fixtureText, "Content-Type: application/autocrypt-setup\r\n"
 		},
+		func(p *pieces) {
+			p.header, p.contentType = "Autocrypt-Setup-Message: v1\r\n", "multipart/mixed; boundary=outer"
+			p.before = "--outer\r\nContent-Type: multipart/mixed; " + boundary + "\r\nMessage-ID: <x@chat.example>\r\n\r\n\r\n"
+			p.version, p.middle, p.data = "Content-Type: text/plain\r\n", fixtureText, "Content-Type: application/autocrypt-setup\r\n"
+			p.after = "\r\n--outer--\r\n"
+		},
 	} {
 		add(change)
 	}
 	armor := newSamples(f).goodArmor()
-	envelopes := []mailfilter.Envelope{
-		{Sender: alice, Recipients: []string{bob}},
-		{Sender: alice, Recipients: []string{alice}},
-		{Recipients: []string{bob}},
-	}
 	f.Fuzz(func(t *testing.T, header, contentType, before, version, middle, data, headers, after string) {
 		text := pieces{header, contentType, before, version, middle, data, headers, after}.message(armor)
 		for dir, policy := range policies(t) {

@@ -1,7 +1,6 @@
 package mailfilter_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -70,17 +69,23 @@ func fromLibrary(m *message.Entity) (*entity, error) {
 	}
 }
 
-// equal compares what can be shown of two readings. The notice of a report, its
-// first part, may be encoded and say anything.
+// equal compares what can be shown of two readings. The notice of a report and the
+// text of a setup message, their first parts, may be encoded and say anything.
 func (e *entity) equal(other *entity) error {
 	if e.media != other.media || len(e.children) != len(other.children) {
 		return fmt.Errorf("%s of %d parts to one reader, %s of %d to another", e.media, len(e.children), other.media, len(other.children))
 	}
-	if len(e.children) == 0 && strings.TrimRight(e.body, "\r\n") != strings.TrimRight(other.body, "\r\n") {
-		return fmt.Errorf("%q to one reader, %q to another", e.body, other.body)
+	if len(e.children) == 0 {
+		body, err := e.decoded()
+		if err != nil {
+			return err
+		}
+		if strings.TrimRight(body, "\r\n") != strings.TrimRight(other.body, "\r\n") {
+			return fmt.Errorf("%q to one reader, %q to another", body, other.body)
+		}
 	}
 	for i, c := range e.children {
-		if e.media == "multipart/report" && i == 0 {
+		if i == 0 && (e.media == "multipart/report" || e.list() == setupParts) {
 			continue
 		}
 		if err := c.equal(other.children[i]); err != nil {
@@ -92,9 +97,7 @@ func (e *entity) equal(other *entity) error {
 
 // private says what of a message can be read that may not be.
 func (e *entity) private() error {
-	kinds := make([]string, len(e.children))
-	for i, c := range e.children {
-		kinds[i] = c.media
+	for _, c := range e.children {
 		if err := c.described(e.media == "multipart/report"); err != nil {
 			return err
 		}
@@ -102,13 +105,16 @@ func (e *entity) private() error {
 	if err := e.silent(); err != nil {
 		return err
 	}
-	switch list := strings.Join(kinds, " "); {
+	switch list := e.list(); {
 	case e.media == "multipart/encrypted" && list == "application/pgp-encrypted application/octet-stream":
 		return e.encrypted()
-	case e.media == "multipart/report" && len(kinds) > 1 && strings.Contains(kinds[1], "delivery-status"):
+	case e.media == "multipart/report" && len(e.children) > 1 && strings.Contains(e.children[1].media, "delivery-status"):
 		return e.report()
-	case e.media == "multipart/mixed" && list == "text/plain application/autocrypt-setup":
-		return setupText(e.children[0].body, e.children[1].body)
+	case e.media == "multipart/mixed" && list == "multipart/mixed" && e.children[0].list() == setupParts:
+		return e.children[0].private()
+	case e.media == "multipart/mixed" && list == setupParts:
+		html, err := e.children[1].decoded()
+		return errors.Join(err, setupText(e.children[0].body, html))
 	case e.media == "multipart/mixed" && list == "text/plain":
 		return requestText(e.children[0].body)
 	case e.media == "text/plain":
@@ -116,6 +122,18 @@ func (e *entity) private() error {
 	default:
 		return fmt.Errorf("%s of %q", e.media, list)
 	}
+}
+
+// setupParts is the list of an Autocrypt Setup Message.
+const setupParts = "text/plain application/autocrypt-setup"
+
+// list returns the types of the parts.
+func (e *entity) list() string {
+	kinds := make([]string, len(e.children))
+	for i, c := range e.children {
+		kinds[i] = c.media
+	}
+	return strings.Join(kinds, " ")
 }
 
 // silent says what is before the first part.
@@ -218,5 +236,6 @@ func setupText(text, html string) error {
 	if size := len(text) + len(html) - (to - from); size > maxSetupText {
 		return fmt.Errorf("a setup message with %d bytes of text", size)
 	}
-	return pgptest.Armored(append(bytes.TrimSpace([]byte(html[from:to])), "\r\n"...))
+	armor := strings.ReplaceAll(html[from:to], "\r\n", "\n")
+	return pgptest.Armored([]byte(strings.ReplaceAll(armor+"\n", "\n", "\r\n")))
 }
