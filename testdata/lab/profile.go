@@ -27,6 +27,7 @@ type Message struct {
 	FromID        uint32 `json:"fromId"`
 	Text          string `json:"text"`
 	IsInfo        bool   `json:"isInfo"`
+	IsSetup       bool   `json:"isSetupmessage"` // of Autocrypt; only old versions know it
 	ShowPadlock   bool   `json:"showPadlock"`
 	State         int    `json:"state"`
 	DownloadState string `json:"downloadState"`

@@ -11,7 +11,7 @@ import (
 // which Dovecot always adds.
 var keptFields = strings.Fields(`return-path from sender reply-to to cc date subject message-id in-reply-to references
 	mime-version content-type content-transfer-encoding chat-version chat-is-post-message autocrypt
-	secure-join secure-join-invitenumber auto-submitted`)
+	autocrypt-setup-message secure-join secure-join-invitenumber auto-submitted`)
 
 // A rest is what the steps of TestAtRest share: clients of three versions, on two
 // relays, that leave their mail on the server.
@@ -44,6 +44,7 @@ func TestAtRest(t *testing.T) {
 		{"to the other relay", func(r *rest, t *testing.T) { r.far.everything(t) }},
 		{clearStep, func(r *rest, t *testing.T) { r.far.oldSecureJoin(t) }},
 		{"second device", (*rest).device},
+		{"Autocrypt Setup Message", (*rest).handover},
 		{"strangers", (*rest).strangers},
 		{"what is there", (*rest).look},
 	} {
@@ -58,10 +59,12 @@ func (r *rest) signUp(t *testing.T) {
 	r.carol = r.keeper(t, "carol", coreVersion, r.b.SignUpQR())
 	r.bob = r.keeper(t, "bob", oldCores[1], r.b.SignUpQR())
 	// This version wants to see a certificate that proves even a name with "_".
-	r.dave = r.keeper(t, "dave", oldCores[0], loginQR("daveisold@"+r.a.Domain, "correct-horse-battery"))
+	r.dave = r.keeper(t, "dave", oldCores[0], loginQR("daveisold@"+r.a.Domain, davePassword))
 	r.far = talk{lab: r.lab, relay: r.a, alice: r.alice, bob: r.bob}
 	r.near = talk{lab: r.lab, relay: r.a, alice: r.alice, bob: r.dave}
 }
+
+const davePassword = "correct-horse-battery"
 
 // loginQR is the QR code of an account (dclogin, version 1) whose server's certificate
 // is taken as it is.
@@ -71,6 +74,11 @@ func loginQR(addr, password string) string {
 
 // keeper starts a profile of a version of the core, which leaves its mail on the server.
 func (r *rest) keeper(t *testing.T, name, version, qr string) *Profile {
+	t.Helper()
+	return r.client(t, name, version, qr, "1")
+}
+
+func (r *rest) client(t *testing.T, name, version, qr, bccSelf string) *Profile {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	c, err := r.lab.StartCore(ctx, name, version)
@@ -82,7 +90,7 @@ func (r *rest) keeper(t *testing.T, name, version, qr string) *Profile {
 		t.Fatal(err)
 	}
 	from := p.Position()
-	for _, call := range [][]any{{"set_config", "bcc_self", "1"}, {"add_transport_from_qr", qr}, {"start_io"}} {
+	for _, call := range [][]any{{"set_config", "bcc_self", bccSelf}, {"add_transport_from_qr", qr}, {"start_io"}} {
 		if err := p.Call(ctx, nil, call[0].(string), call[1:]...); err != nil {
 			t.Fatal(err)
 		}
@@ -130,6 +138,25 @@ func (r *rest) device(t *testing.T) {
 	}
 	say(t, r.alice, r.far.ab, tablet, "to all your devices")
 	say(t, r.bob, r.far.ba, tablet, "from the other device")
+}
+
+// handover has Dave hand his keys to another device as the cores up to 2.45 do. It may
+// have none of its own, which it makes as soon as it tells other devices something.
+func (r *rest) handover(t *testing.T) {
+	laptop := r.client(t, "laptop", oldCores[0], loginQR(r.dave.Addr, davePassword), "0")
+	ctx := deadline(t, stepTimeout)
+	var code string
+	if err := r.dave.Call(ctx, &code, "initiate_autocrypt_key_transfer"); err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := laptop.waitMessage(ctx, "the Autocrypt Setup Message", func(m Message) bool { return m.IsSetup })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := laptop.Call(ctx, nil, "continue_autocrypt_key_transfer", m.ID, code); err != nil {
+		t.Fatal(err)
+	}
+	say(t, r.alice, r.near.ab, laptop, "to your other device too")
 }
 
 // strangers sends Bob something encrypted, and Carol, who takes cleartext, that too.
