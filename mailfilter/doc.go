@@ -133,8 +133,9 @@
 //
 // A thief who takes the disk must not find who writes to whom in logs (TestLog), nor
 // a text that its sender did not encrypt, but for the notices of reports, nor more of
-// a header than clients need (TestAtRest). What remains readable of an encrypted
-// message by design: addresses, date, size, and identifiers that programs make up.
+// a header than clients need, nor a text in it (TestAtRest, TestSmuggle). What remains
+// readable of an encrypted message by design: addresses and the names beside them, which
+// Delta Chat leaves out, date, size, and identifiers that programs make up.
 //
 // # What holds for all of it
 //

@@ -165,8 +165,12 @@ func (r *rest) strangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.newSigner(t)
-	const traces = "Subject: smuggled\r\nReceived: from smuggled\r\nX-Mailer: smuggled\r\nX-Smuggled: yes\r\n" +
-		"Comments: smuggled\r\n smuggled\r\n"
+	traces := "Autocrypt: addr=x@y.test; keydata=smuggled text\r\nDate: Mon, smuggled text\r\nMessage-ID: <smuggled text@y.test>\r\n"
+	for _, name := range strings.Fields(`Subject Received X-Mailer X-Smuggled Comments MIME-Version Content-Language Content-Smuggled
+		Message-ID In-Reply-To References Date Chat-Version Chat-Group-Name Chat-Is-Post-Message Autocrypt Autocrypt-Gossip
+		Autocrypt-Setup-Message Secure-Join-Group Auto-Submitted Precedence List-Id List-Post List-Smuggled`) {
+		traces += name + ": smuggled\r\n text\r\n"
+	}
 	before, after, _ := strings.Cut(encryptedFrom(t, s.author), "\r\nSubject: ")
 	_, after, _ = strings.Cut(after, "\r\n")
 	encrypted := before + "\r\n" + after
@@ -219,7 +223,7 @@ func (r *rest) look(t *testing.T) {
 				}
 				name = strings.ToLower(name)
 				seen[name]++
-				if !slices.Contains(keptFields, name) || name == "subject" && value != " [...]" {
+				if !slices.Contains(keptFields, name) || name == "subject" && value != " [...]" || strings.Contains(line, "smuggled") {
 					t.Errorf("on %s lies %q of\n%s", relay.Domain, line, header)
 				}
 			}

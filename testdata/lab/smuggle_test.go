@@ -113,7 +113,7 @@ func (s *smuggling) inward(t *testing.T) {
 		c.Close()
 	}
 	c := s.outside(deadline(t, stepTimeout), t)
-	for _, m := range smuggle.Honest(stranger.author, s.users[0].Addr, armor) {
+	for _, m := range append(smuggle.Honest(stranger.author, s.users[0].Addr, armor), smuggle.Removed(stranger.author, s.users[0].Addr, armor)...) {
 		send(c, m, "250 ")
 	}
 	t.Logf("%d attempts", len(attempts))
@@ -135,6 +135,13 @@ func (s *smuggling) outward(t *testing.T) {
 			}
 		}
 		c.Close()
+	}
+	c := s.proof.submission(t, s.sender)
+	defer c.Close()
+	for _, m := range smuggle.Removed(s.sender.addr, s.users[0].Addr, armored(t)) {
+		if got, err := c.SendAll(s.sender.addr, append(s.addresses(), "x@elsewhere.test"), m.Text); err != nil || !strings.HasPrefix(got, "250 ") {
+			t.Errorf("%s: got %q, %v", m.Name, got, err)
+		}
 	}
 	t.Logf("%d attempts", len(attempts))
 }
