@@ -95,6 +95,19 @@ func (g *logged) traffic(t *testing.T) {
 	if got, err := c.Send("carol@carol.example", g.bob.Addr, plain); err != nil || !strings.HasPrefix(got, "5") {
 		t.Fatalf("cleartext: got %q, %v", got, err)
 	}
+	// A client may say anything where a command should be.
+	g.names = append(g.names, "Meet me", "nameless")
+	for _, said := range [][]string{
+		{"MAIL FROM:nameless"}, {"Subject: Meet me"}, {"MAIL FROM:<>", "RCPT TO:<" + g.bob.Addr + ">", "DATA\r\nSubject: Meet me"},
+	} {
+		c := g.outside(ctx, t)
+		for _, line := range said {
+			if _, err := c.Command("%s", line); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		}
+		c.Close()
+	}
 	imap, err := g.alice.Client.IMAP(ctx, g.a.Domain)
 	if err != nil {
 		t.Fatal(err)

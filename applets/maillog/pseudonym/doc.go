@@ -11,7 +11,8 @@
 //     with a quoted local part or a literal for a domain;
 //   - an IPv4 or IPv6 address. Loopback and unspecified addresses are nobody's;
 //   - the value of a key in [keys], if it is no address: a user name;
-//   - the query of a URL: an invite's token.
+//   - the query of a URL: an invite's token;
+//   - what Postfix quotes of a client that sent something else than a command.
 //
 // Queue IDs, host names, replies and times stay.
 package pseudonym

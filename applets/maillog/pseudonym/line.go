@@ -10,8 +10,32 @@ import (
 // address.
 var keys = []string{"user", "username", "sasl_username", "sasl_sender", "login", "from", "to", "orig_to", "ruser"}
 
+// quoting are how Postfix begins to quote what a client sent where a command should be:
+// any text, such as the message itself.
+var quoting = []string{"non-SMTP command from ", "improper command pipelining after ", "Illegal address syntax from "}
+
+// unquoted returns a line without what a client sent.
+func unquoted(line string) (string, bool) {
+	for _, begin := range quoting {
+		if _, after, ok := strings.Cut(line, begin); ok {
+			_, text, ok := strings.Cut(after, ": ")
+			return line[:len(line)-len(text)], ok
+		}
+	}
+	return line, false
+}
+
 // Append appends a line to dst, with pseudonyms for the names in it.
 func (n *Namer) Append(dst []byte, line string) []byte {
+	line, cut := unquoted(line)
+	dst = n.names(dst, line)
+	if cut {
+		dst = append(dst, "..."...)
+	}
+	return dst
+}
+
+func (n *Namer) names(dst []byte, line string) []byte {
 	word := 0 // where the last word that was looked at ends
 	for i := 0; i < len(line); {
 		end := i

@@ -34,6 +34,9 @@ func TestAppend(t *testing.T) {
 		"an open <«bracket and alice@x.test",
 		"«VERP-alice=x.test@y.test» and from=«alice@x.test»",
 		"a mapped «::ffff:10.0.0.1», an end «10.0.0.1».",
+		"warning: non-SMTP command from unknown[«10.0.0.1»]: ...",
+		"improper command pipelining after DATA from unknown[«fd77::7»]: ...",
+		"warning: Illegal address syntax from unknown[«10.0.0.1»] in RCPT command: ...",
 		"version 3.0.11, at 22:00:05, AB:CD",
 	} {
 		n := namer()
@@ -44,7 +47,7 @@ func TestAppend(t *testing.T) {
 				want.WriteString(n.Name(part))
 				continue
 			}
-			in.WriteString(strings.ReplaceAll(part, "?...", "?t=secret&a=b"))
+			in.WriteString(strings.NewReplacer("?...", "?t=secret&a=b", ": ...", `: From: Alice\r\nSubject: Hi: Bob`).Replace(part))
 			want.WriteString(part)
 		}
 		text := in.String()
