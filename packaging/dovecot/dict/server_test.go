@@ -314,6 +314,7 @@ func TestClient(t *testing.T) {
 func FuzzServer(f *testing.F) {
 	f.Add([]byte("H3\t2\t0\t\tauth\nLshared/a\tu\nI0\t0\tp/\tu\nB1\tu\nS1\tk\tv\nU1\tk\nC1\nD1\nR1\n"))
 	f.Add([]byte("B1\n\xff\x00\x01\nS1\t\001\nA1\tk\t1\nC1\t\t\t\t\t\t"))
+	f.Add([]byte("H9\t2\nLshared/a\tu\n"))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		h := &fakeHandler{}
 		s := (&Server{Handler: h, Log: slog.New(slog.DiscardHandler)}).withDefaults()
@@ -321,6 +322,7 @@ func FuzzServer(f *testing.F) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
+			defer server.Close() // as accept.Loop does
 			s.serveConn(context.Background(), server)
 		}()
 		go func() {
