@@ -124,7 +124,8 @@ func (f *federation) gone(t *testing.T) {
 		t.Fatal(err)
 	}
 	imap.Close()
-	if _, err := f.b.Script(ctx, "postconf -e defer_transports=lmtp,sealed && postfix reload"); err != nil {
+	// queuewatch would flush the queue at once, because the destination is there.
+	if _, err := f.b.Script(ctx, "systemctl stop chatmaild-queuewatch.path chatmaild-queuewatch.service && postconf -e defer_transports=lmtp,sealed && postfix reload"); err != nil {
 		t.Fatal(err)
 	}
 	here := f.leave(ctx, t)
@@ -132,7 +133,7 @@ func (f *federation) gone(t *testing.T) {
 		t.Fatalf("sending: %s, %v", got, err)
 	}
 	waitDeferred(t, f.b, "deferred transport")
-	if _, err := f.b.Script(ctx, "chatmaild user delete "+addr+" && postconf -X defer_transports && postfix reload && postqueue -f"); err != nil {
+	if _, err := f.b.Script(ctx, "chatmaild user delete "+addr+" && postconf -X defer_transports && postfix reload && postqueue -f && systemctl start chatmaild-queuewatch.path"); err != nil {
 		t.Fatal(err)
 	}
 	here.bounced(t, map[string][]string{f.b.Domain: {addr}})
