@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -71,6 +72,9 @@ func inPieces(p mailfilter.Policy, env mailfilter.Envelope, text []byte) (*mailf
 	return h, c.Body(iotest.OneByteReader(r))
 }
 
+// emptyWord is an encoded word (RFC 2047) of nothing, which is no word to net/mail.
+var emptyWord = regexp.MustCompile(`=\?[^? ]+\?[BbQq]\?\?=`)
+
 // FuzzFrom compares who the author is with what net/mail says.
 func FuzzFrom(f *testing.F) {
 	addFixtures(f, func(text []byte) {
@@ -97,7 +101,7 @@ func FuzzFrom(f *testing.F) {
 		if at := strings.LastIndexByte(line, '<'); at > 0 && strings.EqualFold("<"+strings.Trim(line[:at], " \t")+">", strings.TrimRight(line[at:], " \t")) {
 			line = line[at:]
 		}
-		list, err := parser.ParseList(line)
+		list, err := parser.ParseList(emptyWord.ReplaceAllString(line, "word"))
 		if err != nil {
 			t.Fatalf("accepted, but net/mail: %v", err)
 		}
