@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/queuewatch"
+	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
 )
 
@@ -32,6 +33,7 @@ func All() []command.Command {
 		acme.Command,
 		metrics.Command,
 		maillog.Command,
+		turn.Command,
 		expire.Command,
 		expire.QuotaCommand,
 		certificate.Command,

@@ -20,6 +20,7 @@ import (
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/service"
 	"chatmaild/applets/service/metric"
+	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
 )
 
@@ -49,6 +50,7 @@ func describeAll() []struct {
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
+		{"turn, while it runs", set(func(s *metric.Set) { turn.NewMetrics(s) })},
 		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},
 		{"acme", set(func(s *metric.Set) { acme.NewMetrics(s, conf) })},
 	}

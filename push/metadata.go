@@ -47,6 +47,8 @@ type Metadata struct {
 	// Values are the server's entries, by the name that a client sees behind
 	// /shared/vendor/deltachat/.
 	Values map[string]string
+	// Turn makes what a user reads there as "turn"; nil if there is nothing.
+	Turn func(user string) string
 	// Fresh takes the entries that should be sent at once. It must not block.
 	Fresh func([]Key)
 	// NewToken says whether an account may register another new token now, and counts
@@ -65,7 +67,11 @@ func (s *Metadata) Lookup(key, user string) (value string, found bool, err error
 		}
 		return s.tokens(user)
 	case space == "shared" && strings.HasPrefix(entry, serverEntries):
-		value, found = s.Values[entry[len(serverEntries):]]
+		name := entry[len(serverEntries):]
+		if name == "turn" && s.Turn != nil {
+			return s.Turn(user), true, nil
+		}
+		value, found = s.Values[name]
 		return value, found, nil
 	default:
 		return "", false, nil

@@ -79,6 +79,15 @@ type Config struct {
 	MetricsAddress string `toml:"metrics_address"` // host:port
 	PublicMetrics  bool   `toml:"public_metrics"`
 
+	Turn                 string   `toml:"turn"`                  // "on" or "off"
+	TurnPorts            string   `toml:"turn_ports"`            // of relayed addresses: "first-last"
+	TurnExternalAddress  []string `toml:"turn_external_address"` // one of a family, behind NAT
+	TurnServer           string   `toml:"turn_server"`           // host:port of another one
+	TurnServerSecret     string   `toml:"turn_server_secret"`    // path
+	MaxTurnPerUser       int      `toml:"max_turn_per_user"`     // allocations
+	MaxTurnBandwidth     Size     `toml:"max_turn_bandwidth"`    // bytes a second
+	MaxTurnUserBandwidth Size     `toml:"max_turn_user_bandwidth"`
+
 	IrohRelay   string `toml:"iroh_relay"`
 	DisableIPv6 bool   `toml:"disable_ipv6"`
 
@@ -149,6 +158,13 @@ func Defaults() *Config {
 
 		DKIMSelector: "opendkim",
 		DKIMVerify:   true,
+
+		Turn:                 "on",
+		TurnPorts:            "61000-61999",
+		TurnExternalAddress:  []string{},
+		MaxTurnPerUser:       10,
+		MaxTurnBandwidth:     25 << 20,
+		MaxTurnUserBandwidth: 1 << 20,
 
 		ProxyAddresses: []string{},
 
@@ -237,7 +253,7 @@ func (c *Config) MetricsSocket(name string) string {
 	return filepath.Join(c.RuntimeDir, name, "metrics.socket")
 }
 
-// TellingDaemons are the daemons that tell their metrics there.
+// TellingDaemons are the daemons that tell their metrics there as long as the relay runs.
 func (c *Config) TellingDaemons() []string {
 	names := []string{"filtermail-out", "filtermail-in", "doveauth", "metadata", "lastlogin", "web"}
 	if c.Echobot {

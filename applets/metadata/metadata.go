@@ -47,6 +47,10 @@ var Command = command.Command{
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
 
+			turn, err := turnCredentials(conf, log)
+			if err != nil {
+				return err
+			}
 			tokens, err := newTokens()
 			if err != nil {
 				return err
@@ -69,6 +73,7 @@ var Command = command.Command{
 				service: &push.Metadata{
 					Registry: db,
 					Values:   serverMetadata(conf),
+					Turn:     turn,
 					Fresh:    notifier.Fresh,
 					NewToken: notifications.bounded(tokens.Allow),
 					Now:      time.Now,

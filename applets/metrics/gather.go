@@ -47,8 +47,19 @@ func newGatherer(own *metric.Set, conf *config.Config) *gatherer {
 // all returns the metrics of the whole relay.
 func (g *gatherer) all(ctx context.Context) []metric.Family {
 	start := time.Now()
-	told := make([][]metric.Family, len(g.daemons))
+	rare := config.OnDemandDaemons(g.conf)
+	told := make([][]metric.Family, len(g.daemons)+len(rare))
 	var asking sync.WaitGroup
+	for i, name := range rare {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+			defer cancel()
+			// One that does not run has nothing to tell.
+			if families, err := service.ReadMetrics(ctx, g.conf.MetricsSocket(name)); err == nil {
+				told[len(g.daemons)+i] = families
+			}
+		})
+	}
 	for i, name := range g.daemons {
 		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, tellTimeout)

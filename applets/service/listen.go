@@ -14,7 +14,7 @@ import (
 
 // Address is a place to listen at: a TCP address, or the path of a unix socket.
 type Address struct {
-	Network string // "tcp", "unix" or, for datagrams, "unixgram"
+	Network string // "tcp", "unix" or, for datagrams, "unixgram" or "udp"
 	Addr    string
 	Mode    os.FileMode // of a unix socket that we make; 0 means 0660
 }
@@ -33,6 +33,7 @@ func Unix(path string) Address {
 type socket struct {
 	listener  net.Listener
 	datagrams *net.UnixConn
+	packets   net.PacketConn
 }
 
 // listenAll returns a socket for each endpoint: the one that systemd handed over
@@ -62,6 +63,13 @@ func listenAll(endpoints []Endpoint) ([]socket, error) {
 // socket takes over systemd's, if there is one, or makes one.
 func (e *Endpoint) socket(handed *os.File) (s socket, err error) {
 	switch {
+	case handed != nil && e.Packets != nil:
+		s.packets, err = net.FilePacketConn(handed)
+	case e.Packets != nil:
+		s.packets, err = net.ListenPacket(e.Address.Network, e.Address.Addr)
+		if err != nil {
+			return s, fmt.Errorf("cannot listen: %w", err)
+		}
 	case handed != nil && e.Datagrams != nil:
 		var conn net.PacketConn
 		if conn, err = net.FilePacketConn(handed); err == nil {
@@ -85,16 +93,22 @@ func (e *Endpoint) socket(handed *os.File) (s socket, err error) {
 }
 
 func (s socket) close() {
-	if s.listener != nil {
+	switch {
+	case s.listener != nil:
 		s.listener.Close()
-	} else {
+	case s.packets != nil:
+		s.packets.Close()
+	default:
 		s.datagrams.Close()
 	}
 }
 
 func (s socket) addr() net.Addr {
-	if s.listener != nil {
+	switch {
+	case s.listener != nil:
 		return s.listener.Addr()
+	case s.packets != nil:
+		return s.packets.LocalAddr()
 	}
 	return s.datagrams.LocalAddr()
 }

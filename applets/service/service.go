@@ -35,11 +35,16 @@ type Endpoint struct {
 	Serve func(ctx context.Context, l net.Listener) error
 	// Datagrams takes the place of Serve at a unix socket for datagrams.
 	Datagrams func(ctx context.Context, c *net.UnixConn) error
+	// Packets takes the place of Serve at a UDP port.
+	Packets func(ctx context.Context, c net.PacketConn) error
 }
 
 func (e *Endpoint) run(ctx context.Context, s socket) error {
-	if e.Datagrams != nil {
+	switch {
+	case e.Datagrams != nil:
 		return e.Datagrams(ctx, s.datagrams)
+	case e.Packets != nil:
+		return e.Packets(ctx, s.packets)
 	}
 	return e.Serve(ctx, s.listener)
 }

@@ -24,6 +24,7 @@ var mayWrite = map[string]string{
 	"filtermail-out": "",
 	"web":            "/var/lib/chatmaild/invites",
 	"metrics":        "",
+	"turn":           "",
 	"maillog":        "",
 	"queuewatch":     "",
 	"echobot":        "/var/lib/chatmaild/echobot",
@@ -125,6 +126,7 @@ func (p *proof) processes(t *testing.T) {
 var readers = map[string][]string{
 	"/home/vmail/mail/*/*/password":           {"vmail"},
 	"/var/lib/chatmaild/metadata/metadata.db": {"vmail"},
+	"/var/lib/chatmaild/turn/secret":          {"vmail"},
 	"/var/lib/chatmaild/invites/*":            {"chatmaild", "vmail"},
 	"/var/lib/chatmaild/echobot/*":            {"chatmaild-echobot"},
 	"/var/lib/chatmaild/echobot/keys/*":       {"chatmaild-echobot"},

@@ -62,6 +62,10 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	turn, err := turnFiles(p)
+	if err != nil {
+		return nil, err
+	}
 	invite := ""
 	if bot != nil {
 		invite = bot.InviteLink(p.Conf.AddressDomain())
@@ -77,10 +81,10 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if todo.Directories, err = p.Machine.DirectoryChanges(desired.Directories(p.Conf)); err != nil {
 		return nil, err
 	}
-	if todo.Files, err = p.Machine.Changes(slices.Concat(keyFiles, []desired.File{transports}, files, botFiles, pages)); err != nil {
+	if todo.Files, err = p.Machine.Changes(slices.Concat(keyFiles, []desired.File{transports}, files, turn, botFiles, pages)); err != nil {
 		return nil, err
 	}
-	todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, botFiles), todo.Files, paths)
+	todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, turn, botFiles), todo.Files, paths)
 	return todo, err
 }
 
@@ -124,7 +128,7 @@ func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 // not older than anything that they read when they start.
 func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
 	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(),
-		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
+		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.TurnSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	_, literal := p.Conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, desired.OpenDKIM)
@@ -171,7 +175,24 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 			steps = append(steps, UnitStep{"restart", name, "to request a certificate"})
 		}
 	}
-	return steps, nil
+	return running(ctx, p, steps, changed, reads)
+}
+
+// running adds a restart of the TURN server if it runs, by its sockets' leave, with a
+// configuration of before.
+func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[string]bool, reads map[string][]string) ([]UnitStep, error) {
+	if !config.Turn(p.Conf).Own() {
+		return steps, nil
+	}
+	units, err := p.Machine.Systemd().Units(ctx, desired.Turn)
+	if err != nil || units[0].Active != "active" {
+		return steps, err
+	}
+	older, err := p.Machine.Systemd().Older(units[0], append(reads[desired.Turn], p.ConfigPath))
+	if err == nil && (older || changed[config.Turn(p.Conf).Secret()]) {
+		steps = append(steps, UnitStep{"restart", desired.Turn, "its configuration is newer than it"})
+	}
+	return steps, err
 }
 
 // stops ends what the relay must not have any more: units of earlier versions, and an
@@ -183,6 +204,11 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 	}
 	if !p.Conf.Echobot {
 		why[desired.Echobot] = "echobot = false"
+	}
+	if !config.Turn(p.Conf).Own() {
+		for _, name := range []string{desired.TurnSocket, desired.TurnUDPSocket, desired.Turn} {
+			why[name] = "the configuration has no TURN server here"
+		}
 	}
 	names := slices.Sorted(maps.Keys(why))
 	units, err := p.Machine.Systemd().Units(ctx, names...)

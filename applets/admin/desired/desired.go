@@ -128,6 +128,7 @@ func Directories(conf *config.Config) []Directory {
 		{conf.StateDir, 0o755, "root", "root"},
 		{conf.MetadataDir(), 0o700, "vmail", "vmail"},
 		{conf.ExpireDir(), 0o700, "vmail", "vmail"},
+		{config.Turn(conf).Dir(), 0o700, "vmail", "vmail"},
 		// web writes the invites and their key, which doveauth, as vmail, reads.
 		{conf.InvitesDir(), 0o750 | fs.ModeSetgid, "chatmaild", "vmail"},
 	}

@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), []File{echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -169,7 +169,7 @@ func CheckRuntimeDir(conf *config.Config, path string) error {
 func metricsDropins(conf *config.Config) []File {
 	folder := strings.TrimPrefix(conf.RuntimeDir, runtimeRoot)
 	var files []File
-	for _, daemon := range conf.TellingDaemons() {
+	for _, daemon := range append(conf.TellingDaemons(), config.OnDemandDaemons(conf)...) {
 		f := dropin("chatmaild-"+daemon+".service", "runtime", "[Service]\nRuntimeDirectory=\nRuntimeDirectory="+folder+"/"+daemon)
 		f.Absent = conf.RuntimeDir == config.Defaults().RuntimeDir
 		files = append(files, f)

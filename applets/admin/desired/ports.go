@@ -52,16 +52,27 @@ func Ports(conf *config.Config) []Port {
 			Port{submissionProxyPort, "submission behind a machine in front", false, postfix},
 			Port{imapProxyPort, "IMAP behind a machine in front", false, dovecot})
 	}
+	if config.Turn(conf).Own() {
+		ports = append(ports, Port{config.TurnPort, "TURN", true, []string{"turn", systemdInit}})
+	}
 	if conf.ACME() {
 		ports = append(ports, Port{config.ACMEPort, "acme", false, []string{"acme", systemdInit}})
 	}
 	return ports
 }
 
-// PublicPorts are those that the relay is reached by; no key changes them.
+// PublicPorts are those by which mail and web of a relay are reached; no key changes
+// them.
 func PublicPorts() []int {
+	conf := config.Defaults()
+	conf.Turn = "off"
+	return OpenPorts(conf)
+}
+
+// OpenPorts are all TCP ports that conf has open to the outside.
+func OpenPorts(conf *config.Config) []int {
 	var ports []int
-	for _, p := range Ports(config.Defaults()) {
+	for _, p := range Ports(conf) {
 		if p.Public {
 			ports = append(ports, p.Port)
 		}

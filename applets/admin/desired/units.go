@@ -30,6 +30,8 @@ func SocketService(socket string) string {
 		name = "chatmaild-doveauth"
 	case socket == LogSocket:
 		name = "chatmaild-maillog"
+	case socket == TurnUDPSocket:
+		name = "chatmaild-turn"
 	}
 	return name + ".service"
 }

@@ -69,6 +69,8 @@ type Relay struct {
 	Ports []int // open to all
 	SSH   int   // likewise
 
+	UDP string // likewise, as an expression of a set; "" for none
+
 	// ProxyPorts are open to the proxies alone.
 	ProxyPorts []int
 	Proxies    []netip.Addr
@@ -100,10 +102,17 @@ func (r Relay) Text() string {
 		ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept
 		tcp dport %d accept
 		tcp dport %s accept
-%s		# An answer is faster than silence, and says no more.
+%s%s		# An answer is faster than silence, and says no more.
 		meta l4proto tcp reject with tcp reset
 	}
-`, r.SSH, set(r.Ports), proxied.String()))
+`, r.SSH, set(r.Ports), r.udp(), proxied.String()))
+}
+
+func (r Relay) udp() string {
+	if r.UDP == "" {
+		return ""
+	}
+	return "\t\tudp dport " + r.UDP + " accept\n"
 }
 
 // table is a whole file for nft -f. Naming the table first makes it exist, so

@@ -1,0 +1,118 @@
+// Package turn is the wiring of the daemon by which calls reach users whose networks let
+// nothing in. systemd starts it with the first packet; it ends when nobody has needed it
+// for a while.
+package turn
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/applets/service"
+	"chatmaild/applets/turn/credential"
+	"chatmaild/applets/turn/relay"
+)
+
+// Command is a TURN server.
+var Command = command.Command{
+	Name: "turn", Kind: command.Daemon,
+	Synopsis: "relays calls between users whose networks let nothing in",
+	Description: `It is a TURN server. chatmaild-turn.socket starts it with the first packet, and it
+ends when there has been no allocation for five minutes.`,
+	Bind: func(*flag.FlagSet) command.Run { return run },
+}
+
+// How long the daemon stays without an allocation, and how often it looks.
+const (
+	idleTime     = 5 * time.Minute
+	idleInterval = 30 * time.Second
+)
+
+func run(ctx context.Context, env *command.Env, _ []string) error {
+	conf, err := env.Config()
+	if err != nil {
+		return err
+	}
+	if !config.Turn(conf).Own() {
+		return command.WithHint(fmt.Errorf("the configuration wants no TURN server here"), "chatmaild run stops this daemon")
+	}
+	secret, err := readSecret(env, conf)
+	if err != nil {
+		return err
+	}
+	metrics := service.NewMetrics("turn", time.Now())
+	first, last := config.Turn(conf).Ports()
+	server, err := relay.New(relay.Options{
+		Realm: conf.MailDomain, Secret: secret, Now: time.Now,
+		FirstPort: first, LastPort: last, External: config.Turn(conf).External(),
+		PerUser:       conf.MaxTurnPerUser,
+		UserBandwidth: int64(conf.MaxTurnUserBandwidth), MaxBandwidth: int64(conf.MaxTurnBandwidth),
+		Events: NewMetrics(metrics),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	daemon := service.Service{
+		Name: "turn", Address: service.Address{Network: "tcp", Addr: listenAddress(conf)}, Serve: server.Serve,
+		More: []service.Endpoint{{
+			Name: "turn-udp", Address: service.Address{Network: "udp", Addr: listenAddress(conf)}, Packets: server.ServePackets,
+		}},
+		Background: func(ctx context.Context) error {
+			idle(ctx, server.Allocations)
+			stop()
+			return nil
+		},
+		Log:     env.Log(),
+		Metrics: metrics, MetricsSocket: conf.MetricsSocket("turn"),
+	}
+	return daemon.Run(ctx)
+}
+
+// idle returns when there has been no allocation for idleTime, or ctx is done.
+func idle(ctx context.Context, allocations func() int) {
+	tick := time.NewTicker(idleInterval)
+	defer tick.Stop()
+	for since := time.Now(); time.Since(since) < idleTime; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if allocations() > 0 {
+			since = time.Now()
+		}
+	}
+}
+
+// readSecret reads what systemd hands over (LoadCredential=), else the file itself.
+func readSecret(env *command.Env, conf *config.Config) (credential.Secret, error) {
+	path := config.Turn(conf).Secret()
+	if folder := env.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
+		path = filepath.Join(folder, "turn-secret")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", command.WithHint(err, "chatmaild run makes it")
+	}
+	secret, err := credential.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return secret, nil
+}
+
+func listenAddress(conf *config.Config) string {
+	host := "::"
+	if conf.DisableIPv6 {
+		host = "0.0.0.0"
+	}
+	return net.JoinHostPort(host, fmt.Sprint(config.TurnPort))
+}
