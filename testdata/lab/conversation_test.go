@@ -41,6 +41,7 @@ func TestConversation(t *testing.T) {
 		{"no client address in the mail", (*conversation).anonymous},
 		{"second device", (*conversation).secondDevice},
 		{"metadata", (*conversation).metadata},
+		{"calls", (*conversation).calls},
 		{"cleartext is refused", (*conversation).cleartext},
 		{"wrong password", (*conversation).wrongPassword},
 		{"hibernation", (*conversation).hibernation},

@@ -47,7 +47,8 @@ func interfaces() []netip.Addr {
 	return own
 }
 
-// route is the address from which this machine reaches the internet. Nothing is sent.
+// route is the address from which this machine reaches the internet; in a network
+// without a way there, its first one. Nothing is sent.
 func route(family string) (netip.Addr, error) {
 	somewhere := "192.0.2.1:9" // RFC 5737
 	if family == "udp6" {
@@ -55,6 +56,11 @@ func route(family string) (netip.Addr, error) {
 	}
 	conn, err := net.Dial(family, somewhere)
 	if err != nil {
+		for _, own := range interfaces() {
+			if own.Is4() == (family == "udp4") && own.IsGlobalUnicast() {
+				return own, nil
+			}
+		}
 		return netip.Addr{}, err
 	}
 	defer conn.Close()

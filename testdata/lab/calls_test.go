@@ -1,0 +1,96 @@
+package lab
+
+import (
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/turn/v5"
+)
+
+// iceServer is what core tells the program that calls (chatmail/core, src/calls.rs).
+type iceServer struct {
+	URLs                 []string
+	Username, Credential string
+}
+
+// calls sends through the relay's TURN server, from one user's relayed address to the
+// other's, with what each one's client was told. The stations are on a private network,
+// which the relay lets nobody reach: so there is no other way.
+func (c *conversation) calls(t *testing.T) {
+	a, b := c.allocate(t, c.alice), c.allocate(t, c.bob)
+	for _, end := range []struct{ from, to net.PacketConn }{{a, b}, {b, a}, {a, b}} {
+		if _, err := end.from.WriteTo([]byte("hello"), end.to.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, end := range []struct{ at, from net.PacketConn }{{a, b}, {b, a}} {
+		if err := end.at.SetReadDeadline(time.Now().Add(stepTimeout)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		n, from, err := end.at.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != "hello" || from.String() != end.from.LocalAddr().String() {
+			t.Errorf("got %q from %v (%v), want hello from %v", buf[:n], from, err, end.from.LocalAddr())
+		}
+	}
+	if _, err := a.WriteTo([]byte("hello"), &net.UDPAddr{IP: net.IPv4(10, 77, 0, 200), Port: 9}); err == nil {
+		t.Error("a peer in the relay's own network was let in")
+	}
+	t.Log(c.relay.Run(deadline(t, stepTimeout), "sh", "-c", "grep Pss: /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup"))
+}
+
+// allocate gets a relayed address as a user's program that calls would.
+func (c *conversation) allocate(t *testing.T, p *Profile) net.PacketConn {
+	t.Helper()
+	var text string
+	if err := p.Call(deadline(t, stepTimeout), &text, "ice_servers"); err != nil {
+		t.Fatal(err)
+	}
+	var servers []iceServer
+	if err := json.Unmarshal([]byte(text), &servers); err != nil {
+		t.Fatal(err)
+	}
+	if len(servers) != 1 || servers[0].Username == "" {
+		t.Fatalf("ice_servers: %s: want the relay alone", text)
+	}
+	address := ""
+	for _, url := range servers[0].URLs {
+		if host, ok := strings.CutPrefix(url, "turn:"); ok && !strings.Contains(host, "[") {
+			address = host
+		}
+	}
+	station, err := c.lab.AddStation(deadline(t, stepTimeout), "caller-"+p.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conn net.PacketConn
+	err = inNetns(station.netns, func() (err error) {
+		conn, err = net.ListenPacket("udp4", "0.0.0.0:0")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := turn.NewClient(&turn.ClientConfig{
+		STUNServerAddr: address, TURNServerAddr: address, Conn: conn,
+		Username: servers[0].Username, Password: servers[0].Credential,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.Close()
+		conn.Close()
+	})
+	if err := client.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	relayed, err := client.Allocate()
+	if err != nil {
+		t.Fatalf("no relayed address of %s: %v", address, err)
+	}
+	return relayed
+}
