@@ -22,69 +22,23 @@ type round struct {
 	noted  string                // those that only take a note
 }
 
-// What a round does at its end, so that all servers know. Postfix comes last: it looks
-// for the SASL socket that a round may have Dovecot make.
+// What a round does at its end, so that all servers know.
 var restart = `
-	systemctl restart dovecot nginx chatmaild-filtermail-in chatmaild-filtermail-out
-	systemctl restart ` + PostfixUnit()
+	systemctl restart dovecot nginx chatmaild-filtermail-in chatmaild-filtermail-out ` + PostfixUnit()
 
-// ownAuth has Dovecot check IMAP logins itself, by a program that ends with words
-// (checkpassword of doc.dovecot.org, version 2.3). The program gets name and password
-// from file descriptor 3, and says yes by running its arguments. It asks doveauth
-// first, which creates accounts; $? is 0 if doveauth says yes.
-func ownAuth(words string) string {
+// wrongAuth puts a doveauth with a fault in the place of the real one.
+func wrongAuth(fault string) string {
 	return `
-	cat >/etc/dovecot/check <<'EOF'
-#!/bin/sh
-unset HOME USER
-export EXTRA='userdb_uid userdb_gid' userdb_uid=vmail userdb_gid=vmail
-login=$(tr '\0' '\n' <&3)
-user=$(echo "$login" | sed -n 1p)
-doveadm auth test -a /run/dovecot/login/chatmaild/login "$user" "$(echo "$login" | sed -n 2p)" >/dev/null
-` + words + `
-EOF
-	chmod 755 /etc/dovecot/check
-	cat >>/etc/dovecot/dovecot.conf <<'EOF'
-passdb {
-  driver = checkpassword
-  args = /etc/dovecot/check
-}
-userdb {
-  driver = static
-}
-service auth {
-  user = root
-}
-service imap-login {
-  executable = imap-login
-}
-service imap {
-  executable = imap
-}
-EOF`
+	install -d ` + wrongAuthDropIn + `
+	printf '%s\n' '[Service]' ExecStart= 'ExecStart=` + wrongAuthProgram + ` ` + fault + `' >` + wrongAuthDropIn + `/fault.conf
+	systemctl daemon-reload
+	systemctl restart chatmaild-doveauth`
 }
 
-// ownAuthRuns waits until it does: 77 is a refusal, anything else that nobody answers.
-const ownAuthRuns = `
-	until doveadm auth test nobody nothing >/dev/null 2>&1 || [ $? = 77 ]; do sleep 0.1; done`
-
-// anyPassword lets everybody in.
-var anyPassword = ownAuth(`exec "$@"`)
-
-// refuseAgain lets each user in once, as doveauth decides, and refuses whom it has seen.
-// Postfix asks Dovecot as well.
-var refuseAgain = ownAuth(`[ $? = 0 ] && [ ! -e "/run/seen/$user" ] || exit 1
-: >"/run/seen/$user"
-exec "$@"`) + `
-	install -d -m 1777 /run/seen
-	postconf -e smtpd_sasl_path=private/own
-	cat >>/etc/dovecot/dovecot.conf <<'EOF'
-service auth {
-  unix_listener /var/spool/postfix/private/own {
-    mode = 0666
-  }
-}
-EOF`
+const (
+	wrongAuthProgram = "/usr/local/sbin/wrongauth"
+	wrongAuthDropIn  = "/run/systemd/system/chatmaild-doveauth.service.d"
+)
 
 // rounds break what an operator can break, and whatever else a check is there to see.
 // What shares a round has nothing to do with each other. That each check can fail alone
@@ -136,14 +90,14 @@ func rounds() []round {
 		},
 		{
 			name: "passwords, limit, SecureJoin", slow: true,
-			lines: anyPassword + `
+			lines: wrongAuth("any") + `
 	printf '%s\n' 'max_user_send_per_minute = 1000000' 'max_user_send_burst_size = 1000000' >>/etc/chatmail/chatmail.toml
-	sed -i '1i /^Secure-Join:/ REJECT' /etc/postfix/chatmaild-header.regexp /etc/postfix/chatmaild-sealed.regexp` + restart + ownAuthRuns,
+	sed -i '1i /^Secure-Join:/ REJECT' /etc/postfix/chatmaild-header.regexp /etc/postfix/chatmaild-sealed.regexp` + restart,
 			want: "wrong-password foreign-domain securejoin rate-limit securejoin-here securejoin-there",
 		},
 		{
 			name: "second logins", alone: true,
-			lines: refuseAgain + restart + ownAuthRuns,
+			lines: wrongAuth("once") + restart,
 			want:  "login-993 login-143 login-465 login-587 alpn-imap alpn-smtp",
 		},
 		{

@@ -52,6 +52,7 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 		defer o.mend(t, config)
 		o.byInvite(t)
 	})
+	o.installWrongAuth(t)
 	for _, r := range rounds() {
 		t.Run(r.name, func(t *testing.T) {
 			o.wreck(t, r)
@@ -60,6 +61,24 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 		})
 	}
 	o.look(t, whole)
+}
+
+// installWrongAuth puts the program wrongauth on the relay.
+func (o *outsider) installWrongAuth(t *testing.T) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	file := filepath.Join(t.TempDir(), "wrongauth")
+	if _, err := run(ctx, "env", "CGO_ENABLED=0", "go", "build", "-o", file, "./wrongauth"); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if err := o.relay.WriteFile(ctx, wrongAuthProgram, 0o755, program); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // otherKey publishes a key that the relay does not sign with.
@@ -118,8 +137,11 @@ func (o *outsider) mend(t *testing.T, config string) {
 	if err := o.relay.WriteFile(ctx, configFile, 0o644, strings.NewReader(config)); err != nil {
 		t.Fatal(err)
 	}
-	const filters = "chatmaild-filtermail-in.service chatmaild-filtermail-out.service"
-	if _, err := o.relay.Script(ctx, "rm -f /etc/chatmail-nocreate; chatmaild run --skip-dns-check; systemctl restart "+filters); err != nil {
+	if _, err := o.relay.Script(ctx, `
+	rm -rf /etc/chatmail-nocreate `+wrongAuthDropIn+`
+	systemctl daemon-reload
+	chatmaild run --skip-dns-check
+	systemctl restart chatmaild-doveauth chatmaild-filtermail-in chatmaild-filtermail-out`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := o.other.Run(ctx, "rm", "-f", "/etc/chatmail-nocreate"); err != nil {
@@ -223,10 +245,6 @@ func (o *outsider) look(t *testing.T, r round) {
 	}
 	if !r.alone {
 		args = append(args, o.other.Domain)
-	}
-	if strings.Contains(r.lines, ownAuthRuns) {
-		// Dovecot ends a login or two while its own authentication begins.
-		o.run(t, "test")
 	}
 	res := o.run(t, "test", args...)
 	var report struct {

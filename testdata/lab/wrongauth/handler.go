@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+	"chatmaild/packaging/dovecot/authproto"
+	"chatmaild/store/maildir"
+)
+
+// handler answers as doveauth does, but for what the fault makes of a login.
+type handler struct {
+	accounts  *auth.Service
+	mailboxes *maildir.Store
+	fault     func(user string, ok bool) bool
+}
+
+// Login implements authserver.Handler.
+func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error) {
+	r, err := h.accounts.Login(ctx, c.User, c.Password, client)
+	return c.User, h.fault(c.User, r.OK()), err
+}
+
+// User implements authserver.Handler.
+func (h *handler) User(_ context.Context, name string) (user string, found bool, err error) {
+	addr, found, err := h.accounts.User(name)
+	return addr.String(), found, err
+}
+
+// Users implements authserver.Handler.
+func (h *handler) Users(_ context.Context, yield func(user string) error) error {
+	return h.mailboxes.Each(func(addr mailaddr.Address) error { return yield(addr.String()) })
+}
