@@ -108,6 +108,50 @@ func TestSecondRunHasNothingToDo(t *testing.T) {
 	}
 }
 
+// TestPostfixReloads holds that peers keep their connections unless what changes is read
+// at a start alone.
+func TestPostfixReloads(t *testing.T) {
+	for _, tt := range []struct {
+		change string
+		want   []string // what is done to Postfix
+	}{
+		{"", nil},
+		{"max_message_size = 1000000\n", []string{"reload"}},
+		{"postfix_reinject_port = 10125\n", []string{"restart"}}, // one listener goes, one comes
+		{"disable_ipv6 = true\n", []string{"restart"}},
+	} {
+		m := newMachine(t)
+		todo, err := m.plan(underscore)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := todo.Apply(t.Context(), m.Host, t.Output()); err != nil {
+			t.Fatal(err)
+		}
+		for unit := range m.Active {
+			m.Active[unit] = time.Now().Add(time.Millisecond) // after the files, before what follows
+		}
+		for round, want := range [][]string{tt.want, nil} {
+			if todo, err = m.plan(underscore + tt.change); err != nil {
+				t.Fatal(err)
+			}
+			settle(todo)
+			var got []string
+			for _, s := range todo.Units {
+				if s.Unit == desired.Postfix {
+					got = append(got, s.Verb)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q, run %d: Postfix is to %q, want %q", tt.change, round+1, got, want)
+			}
+			if err := todo.Apply(t.Context(), m.Host, t.Output()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestARefusedConfigurationIsUndone(t *testing.T) {
 	for refuse, want := range map[string]string{
 		"postfix": "Postfix rejects its configuration", "doveconf": "Dovecot rejects its configuration",

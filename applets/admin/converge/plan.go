@@ -23,7 +23,7 @@ type Plan struct {
 
 // UnitStep is something to do with a systemd unit.
 type UnitStep struct {
-	Verb string // of systemctl: enable, start, restart
+	Verb string // of systemctl: enable, start, reload, restart, stop
 	Unit string
 	Why  string
 }

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/config"
+	"chatmaild/packaging/postfix"
 )
 
 // sysctlFile is the package's sysctl.d(5) file.
@@ -146,9 +148,9 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 		return nil, err
 	}
 	reads := p.reads(files, paths)
-	changed := map[string]bool{}
+	changed := map[string]host.Change{}
 	for _, c := range changes {
-		changed[c.File.Path] = true
+		changed[c.File.Path] = c
 	}
 	for i, u := range states {
 		name := names[i]
@@ -167,8 +169,8 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 			steps = append(steps, UnitStep{"start", name, "it is " + u.Active})
 		case name == desired.Postfix && instance[0].Active != "active":
 			steps = append(steps, UnitStep{"restart", name, p.Machine.PostfixInstance() + " is " + instance[0].Active})
-		case slices.ContainsFunc(reads[name], func(f string) bool { return changed[f] }):
-			steps = append(steps, UnitStep{"restart", name, "its configuration changed"})
+		case slices.ContainsFunc(reads[name], func(f string) bool { _, ok := changed[f]; return ok }):
+			steps = append(steps, UnitStep{verb(name, reads[name], changed), name, "its configuration changed"})
 		case older:
 			steps = append(steps, UnitStep{"restart", name, "its configuration is newer than it"})
 		case name == desired.ACME && !keyfiles.Issued(p.Conf, p.Machine):
@@ -178,9 +180,28 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	return running(ctx, p, steps, changed, reads)
 }
 
+// verb is how a unit that runs gets to read what changes of its files. Only of Postfix is
+// it known which changes a reload is enough for.
+func verb(unit string, files []string, changed map[string]host.Change) string {
+	if unit != desired.Postfix {
+		return "restart"
+	}
+	for _, name := range files {
+		c, ok := changed[name]
+		switch {
+		case !ok:
+		case strings.HasPrefix(name, "/etc/systemd/"),
+			name == desired.PostfixMain && !postfix.ReloadsMain(c.Former, c.File.Content),
+			name == desired.PostfixMaster && !postfix.ReloadsMaster(c.Former, c.File.Content):
+			return "restart"
+		}
+	}
+	return "reload"
+}
+
 // running adds a restart of the TURN server if it runs, by its sockets' leave, with a
 // configuration of before.
-func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[string]bool, reads map[string][]string) ([]UnitStep, error) {
+func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[string]host.Change, reads map[string][]string) ([]UnitStep, error) {
 	if !config.Turn(p.Conf).Own() {
 		return steps, nil
 	}
@@ -189,7 +210,8 @@ func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[stri
 		return steps, err
 	}
 	older, err := p.Machine.Systemd().Older(units[0], append(reads[desired.Turn], p.ConfigPath))
-	if err == nil && (older || changed[config.Turn(p.Conf).Secret()]) {
+	_, secret := changed[config.Turn(p.Conf).Secret()]
+	if err == nil && (older || secret) {
 		steps = append(steps, UnitStep{"restart", desired.Turn, "its configuration is newer than it"})
 	}
 	return steps, err

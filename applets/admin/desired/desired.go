@@ -64,6 +64,12 @@ const (
 // imap_instant_idle is off; its source says what it does.
 const InstantIdleLibrary = "/usr/lib/chatmaild/instant-idle.so"
 
+// The main files of Postfix's configuration.
+const (
+	PostfixMain   = "/etc/postfix/main.cf"
+	PostfixMaster = "/etc/postfix/master.cf"
+)
+
 // TransportMap says which destinations are held or discarded. It is the
 // operator's, by "chatmaild queue"; run only sees that there is one.
 const TransportMap = "/etc/postfix/chatmaild-transport"
@@ -163,8 +169,8 @@ var generated = []struct {
 	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Release >= Trixie }},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
 	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
-	{"postfix/main.cf.tmpl", "/etc/postfix/main.cf", Postfix, nil},
-	{"postfix/master.cf.tmpl", "/etc/postfix/master.cf", Postfix, nil},
+	{"postfix/main.cf.tmpl", PostfixMain, Postfix, nil},
+	{"postfix/master.cf.tmpl", PostfixMaster, Postfix, nil},
 	{"postfix/chatmaild-header.regexp.tmpl", "/etc/postfix/chatmaild-header.regexp", Postfix, nil},
 	{"postfix/chatmaild-sealed.regexp.tmpl", "/etc/postfix/chatmaild-sealed.regexp", Postfix, nil},
 	{"postfix/chatmaild-delivery.regexp.tmpl", "/etc/postfix/chatmaild-delivery.regexp", Postfix, nil},

@@ -137,6 +137,7 @@ ActiveState=active
 UnitFileState=enabled
 NRestarts=3
 ActiveEnterTimestamp=Sun 2026-11-22 20:17:25.123456 UTC
+StateChangeTimestamp=Sun 2026-11-22 20:18:00.000001 UTC
 
 Id=nix.service
 LoadState=not-found
@@ -144,11 +145,12 @@ ActiveState=inactive
 UnitFileState=
 NRestarts=0
 ActiveEnterTimestamp=
+StateChangeTimestamp=
 `
 	got := parseUnits(out)
 	want := []Unit{
-		{"postfix.service", "loaded", "active", "enabled", 3, time.Date(2026, 11, 22, 20, 17, 25, 123456000, time.UTC)},
-		{"nix.service", "not-found", "inactive", "", 0, time.Time{}},
+		{"postfix.service", "loaded", "active", "enabled", 3, time.Date(2026, 11, 22, 20, 17, 25, 123456000, time.UTC), time.Date(2026, 11, 22, 20, 18, 0, 1000, time.UTC)},
+		{"nix.service", "not-found", "inactive", "", 0, time.Time{}, time.Time{}},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %d units, want %d", len(got), len(want))
@@ -161,22 +163,31 @@ ActiveEnterTimestamp=
 }
 
 func TestOlder(t *testing.T) {
-	h := machine(t, map[string]string{"/etc/conf": ""})
+	const conf, dropin = "/etc/conf", "/etc/systemd/system/x.service.d/conf"
+	h := machine(t, map[string]string{conf: "", dropin: ""})
 	written := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	if err := os.Chtimes(h.path("/etc/conf"), written, written); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{conf, dropin} {
+		if err := os.Chtimes(h.path(name), written, written); err != nil {
+			t.Fatal(err)
+		}
 	}
+	before, after := written.Add(-time.Microsecond), written.Add(time.Microsecond)
 	for _, tt := range []struct {
-		since time.Time
-		want  bool
+		unit Unit
+		file string
+		want bool
 	}{
-		{written.Add(-time.Microsecond), true},
-		{written, false},
-		{written.Add(time.Microsecond), false},
+		{Unit{Since: before}, conf, true},
+		{Unit{Since: written}, conf, false},
+		{Unit{Since: after}, conf, false},
+		{Unit{Since: before, Reloaded: before}, conf, true},
+		{Unit{Since: before, Reloaded: after}, conf, false},
+		{Unit{Since: before, Reloaded: after}, dropin, true}, // systemd reads it at a start
+		{Unit{Since: after, Reloaded: after}, dropin, false},
 	} {
-		got, err := h.Systemd().Older(Unit{Since: tt.since}, []string{"/etc/missing", "/etc/conf"})
+		got, err := h.Systemd().Older(tt.unit, []string{"/etc/missing", tt.file})
 		if err != nil || got != tt.want {
-			t.Errorf("started %v: got %v, %v, want %v", tt.since, got, err, tt.want)
+			t.Errorf("%+v and %s: got %v, %v, want %v", tt.unit, tt.file, got, err, tt.want)
 		}
 	}
 }

@@ -29,13 +29,14 @@ type Unit struct {
 	Enabled  string // enabled, disabled, static …
 	Restarts int    // by systemd itself, after failures
 	Since    time.Time
+	Reloaded time.Time // when it was last started or reloaded
 }
 
 // Units asks systemd for the state of units.
 func (s Systemd) Units(ctx context.Context, names ...string) ([]Unit, error) {
 	args := append([]string{
 		"show", "--timestamp=us+utc",
-		"--property=Id,LoadState,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp", "--",
+		"--property=Id,LoadState,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp,StateChangeTimestamp", "--",
 	}, names...)
 	out, err := s.run(ctx, "systemctl", args...)
 	if err != nil {
@@ -65,6 +66,8 @@ func parseUnits(out string) []Unit {
 				u.Restarts, _ = strconv.Atoi(value)
 			case "ActiveEnterTimestamp":
 				u.Since, _ = time.Parse(systemdTime, value)
+			case "StateChangeTimestamp":
+				u.Reloaded, _ = time.Parse(systemdTime, value)
 			}
 		}
 		units = append(units, u)
@@ -72,8 +75,9 @@ func parseUnits(out string) []Unit {
 	return units
 }
 
-// Older reports whether the unit started before one of the files was written.
-// Such a unit has not read the file.
+// Older reports whether one of the files was written after the unit started, or was
+// reloaded. Such a unit has not read the file. What systemd itself reads of a unit counts
+// from its start.
 func (s Systemd) Older(u Unit, files []string) (bool, error) {
 	for _, f := range files {
 		info, err := safefs.Stat(s.path(f))
@@ -83,7 +87,11 @@ func (s Systemd) Older(u Unit, files []string) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("checking a file: %w", err)
 		}
-		if info.ModTime().After(u.Since) {
+		read := u.Reloaded
+		if read.Before(u.Since) || strings.HasPrefix(f, "/etc/systemd/") {
+			read = u.Since
+		}
+		if info.ModTime().After(read) {
 			return true, nil
 		}
 	}

@@ -22,6 +22,7 @@ type Machine struct {
 	host.Host
 	T       *testing.T
 	Active  map[string]time.Time // unit → since
+	Reloads map[string]time.Time // unit → the last
 	Enabled map[string]bool
 	Refuse  string   // the program that does not take its configuration
 	Did     []string // systemctl calls that change something
@@ -29,7 +30,7 @@ type Machine struct {
 
 func New(t *testing.T) *Machine {
 	t.Helper()
-	m := &Machine{T: t, Active: map[string]time.Time{}, Enabled: map[string]bool{}}
+	m := &Machine{T: t, Active: map[string]time.Time{}, Reloads: map[string]time.Time{}, Enabled: map[string]bool{}}
 	m.Root = t.TempDir()
 	m.Command = m.Systemd
 	m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
@@ -61,16 +62,20 @@ func (m *Machine) Systemd(_ context.Context, name string, args ...string) (strin
 	case name == "systemctl" && args[0] == "show":
 		var out []string
 		for _, unit := range args[slices.Index(args, "--")+1:] {
-			active, since := "inactive", ""
+			active, since, changed := "inactive", "", ""
 			if t, ok := m.Active[unit]; ok {
-				active, since = "active", t.UTC().Format("Mon 2006-01-02 15:04:05.000000 MST")
+				const form = "Mon 2006-01-02 15:04:05.000000 MST"
+				active, since, changed = "active", t.UTC().Format(form), t.UTC().Format(form)
+				if r := m.Reloads[unit]; r.After(t) {
+					changed = r.UTC().Format(form)
+				}
 			}
 			enabled := "disabled"
 			if m.Enabled[unit] {
 				enabled = "enabled"
 			}
-			out = append(out, fmt.Sprintf("Id=%s\nLoadState=loaded\nActiveState=%s\nUnitFileState=%s\nNRestarts=0\nActiveEnterTimestamp=%s\n",
-				unit, active, enabled, since))
+			out = append(out, fmt.Sprintf("Id=%s\nLoadState=loaded\nActiveState=%s\nUnitFileState=%s\nNRestarts=0\nActiveEnterTimestamp=%s\nStateChangeTimestamp=%s\n",
+				unit, active, enabled, since, changed))
 		}
 		return strings.Join(out, "\n"), nil
 	case name == "systemctl":
@@ -83,6 +88,8 @@ func (m *Machine) Systemd(_ context.Context, name string, args ...string) (strin
 			switch args[0] {
 			case "start", "restart":
 				m.Active[unit] = time.Now().Add(time.Second)
+			case "reload":
+				m.Reloads[unit] = time.Now().Add(time.Second)
 			case "stop":
 				delete(m.Active, unit)
 			case "enable":
