@@ -39,7 +39,9 @@ while a required record is missing or wrong.
 
 The A and AAAA records may name any public address of this machine; an AAAA record
 without an A record is enough. An address that is on no
-interface (NAT, a floating address) is reported as "elsewhere", and is not an error.`,
+interface (NAT, a floating address) is reported as "elsewhere", and is not an error.
+Mail may leave from any of the machine's own addresses: SPF has to permit those that
+the A and AAAA records do not name, too.`,
 	Examples: command.Examples{
 		{"dns", "print a table, and the records to add"},
 		{"dns --zonefile -", "print all needed records, without asking a server"},

@@ -49,6 +49,10 @@ func breakages() []breakage {
 		}, want: "names"},
 		{records: without("_mta-sts."+d, "TXT"), noted: "mta-sts-record"},
 		{records: without(d, "TXT"), noted: "spf"},
+		{records: func(z *nameserver.Zone) error {
+			z.Remove(d, "TXT")
+			return z.Add(d, "TXT", "v=spf1 a ip4:192.0.2.1 ~all")
+		}},
 		{records: without("_dmarc."+d, "TXT"), noted: "dmarc"},
 
 		{fault: "takes mail without TLS", want: "starttls-25"},

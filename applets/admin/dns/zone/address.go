@@ -54,8 +54,10 @@ func compareAddress(w Wanted, found []string) State {
 }
 
 // Settle judges what no record shows alone: a relay that has an IPv6 address in the DNS
-// can be reached without an IPv4 address.
+// can be reached without an IPv4 address, and which addresses SPF has to name depends on
+// which the domain has.
 func Settle(findings []Finding) {
+	settleSPF(findings)
 	there := slices.ContainsFunc(findings, func(f Finding) bool {
 		return f.Type == AAAA && !f.Absent && len(f.Found) > 0
 	})

@@ -42,6 +42,10 @@ func Compare(w Wanted, found []string) Finding {
 		f.State = Different
 	}
 	matches := func(value string) bool {
+		if isSPF(w.Value) {
+			_, ok := parseSPF(value)
+			return ok
+		}
 		return w.Value == "" || canonical(w.Type, value) == canonical(w.Type, w.Value)
 	}
 	switch {
@@ -60,10 +64,7 @@ func (w Wanted) exclusive() bool { return w.Type == TXT || w.Type == MX || w.Typ
 // rival reports whether the value found is of the kind of the wanted one. Several
 // kinds of text share the name of a domain.
 func rival(w Wanted, value string) bool {
-	if w.Type != TXT || !strings.HasPrefix(w.Value, "v=spf1") {
-		return true
-	}
-	return strings.HasPrefix(strings.ToLower(value), "v=spf1")
+	return w.Type != TXT || !isSPF(w.Value) || isSPF(value)
 }
 
 // harmless are tags of a DKIM key that change nothing for a relay's signatures,
@@ -78,7 +79,7 @@ func canonical(t Type, value string) string {
 		// Tag lists: spaces around their separators mean nothing (RFC 6376 §3.2),
 		// and the order of tags neither. The identifier of an MTA-STS policy may be
 		// any.
-		if !strings.HasPrefix(value, "v=") || strings.HasPrefix(value, "v=spf1") {
+		if !strings.HasPrefix(value, "v=") {
 			return value
 		}
 		if strings.HasPrefix(value, "v=STSv1") {

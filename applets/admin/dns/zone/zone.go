@@ -35,10 +35,11 @@ type Record struct {
 // Wanted is a record that a relay wants.
 type Wanted struct {
 	Record
-	Required bool     // without it the relay does not work
-	Why      string   // what it is for
-	Also     []string // other values that will do: a machine can have several addresses
-	Absent   bool     // there must be no such record
+	Required bool         // without it the relay does not work
+	Why      string       // what it is for
+	Also     []string     // other values that will do: a machine can have several addresses
+	Absent   bool         // there must be no such record
+	Senders  []netip.Addr // that an SPF record must permit, as far as they are known
 }
 
 // Relay is what the records depend on.
@@ -64,7 +65,7 @@ func (r Relay) Records() []Wanted {
 		required("mta-sts."+domain, CNAME, domain, "where the MTA-STS policy is"),
 		required("www."+domain, CNAME, domain, "the other name of the web page"),
 		recommended("_mta-sts."+domain, TXT, "v=STSv1; id="+r.PolicyID, "other servers must use TLS to the relay"),
-		recommended(domain, TXT, r.spf(), "only this machine sends the relay's mail"),
+		r.spf(),
 		recommended("_dmarc."+domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s", "unsigned mail in the relay's name must be refused"),
 		recommended("_adsp._domainkey."+domain, TXT, "dkim=discardable", "the same, for old servers"),
 		recommended("_submissions._tcp."+domain, SRV, "0 1 465 "+domain, "for apps that ask where to send"),
@@ -91,17 +92,17 @@ func recommended(name string, t Type, value, why string) Wanted {
 	return Wanted{Record: Record{name, t, value}, Why: why}
 }
 
-// spf says where the relay's mail comes from (RFC 7208 §5).
-func (r Relay) spf() string {
-	terms := "v=spf1 a"
-	for _, s := range r.Senders {
-		family := "ip6"
-		if s.Unmap().Is4() {
-			family = "ip4"
-		}
-		terms += " " + family + ":" + s.Unmap().String()
+// spf wants a record that permits the machine's own addresses. As long as nobody has
+// asked which of them the domain has, that is taken to be the first of each family.
+func (r Relay) spf() Wanted {
+	senders, others := r.Senders, r.Senders
+	if senders == nil {
+		senders = slices.Concat(r.IPv4, r.IPv6)
+		others = slices.Concat(r.IPv4[min(1, len(r.IPv4)):], r.IPv6[min(1, len(r.IPv6)):])
 	}
-	return terms + " ~all"
+	w := recommended(r.Domain+".", TXT, spfRecord(others), "only this machine sends the relay's mail")
+	w.Senders = senders
+	return w
 }
 
 // Line returns the record as a line of a zone file. A text of more than 255

@@ -1,0 +1,115 @@
+package zone
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// spf is a record of RFC 7208 that says where a relay's mail comes from: from the
+// addresses of the domain itself ("a", or "mx", which is the same here) and from others.
+type spf struct {
+	domain   bool
+	prefixes []netip.Prefix
+}
+
+// spfRecord is the record for mail that comes from these addresses beside the domain's.
+func spfRecord(others []netip.Addr) string {
+	terms := []string{"v=spf1", "a"}
+	for _, addr := range others {
+		addr = addr.Unmap()
+		if addr.Is4() {
+			terms = append(terms, "ip4:"+addr.String())
+		} else {
+			terms = append(terms, "ip6:"+addr.String())
+		}
+	}
+	return strings.Join(append(terms, "~all"), " ")
+}
+
+// isSPF reports whether a text is meant to be such a record.
+func isSPF(text string) bool { return strings.HasPrefix(strings.ToLower(text), "v=spf1") }
+
+// parseSPF reads a record. It is not ok if others may send as well, or if what is not
+// listed may: what the record includes from elsewhere is not known here.
+func parseSPF(text string) (r spf, ok bool) {
+	terms := strings.Fields(strings.ToLower(text))
+	if len(terms) < 3 || terms[0] != "v=spf1" {
+		return r, false
+	}
+	last := len(terms) - 1
+	if terms[last] != "~all" && terms[last] != "-all" {
+		return r, false
+	}
+	for _, term := range terms[1:last] {
+		term = strings.TrimPrefix(term, "+")
+		kind, value, _ := strings.Cut(term, ":")
+		switch {
+		case term == "a" || term == "mx":
+			r.domain = true
+		case kind == "ip4" || kind == "ip6":
+			prefix, err := parsePrefix(value)
+			if err != nil || prefix.Addr().Is4() != (kind == "ip4") {
+				return r, false
+			}
+			r.prefixes = append(r.prefixes, prefix)
+		default:
+			return r, false
+		}
+	}
+	return r, true
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		return netip.ParsePrefix(text)
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.Prefix(addr.BitLen())
+}
+
+// permits reports whether mail may come from addr, given the domain's own addresses.
+func (r spf) permits(addr netip.Addr, domain []string) bool {
+	addr = addr.Unmap()
+	if r.domain && slices.Contains(domain, addr.String()) {
+		return true
+	}
+	return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// settleSPF judges the SPF record by the addresses that the domain has in the DNS, and
+// proposes one that permits all of the machine's own: mail comes from any of them.
+func settleSPF(findings []Finding) {
+	var domain []string
+	for _, f := range findings {
+		if f.Type == A || f.Type == AAAA {
+			if f.State == Unknown {
+				return
+			}
+			domain = append(domain, f.Found...)
+		}
+	}
+	if domain == nil {
+		return
+	}
+	for i := range findings {
+		f := &findings[i]
+		if f.Type != TXT || !isSPF(f.Value) || f.State == Unknown {
+			continue
+		}
+		needs := slices.DeleteFunc(slices.Clone(f.Senders), func(a netip.Addr) bool {
+			return slices.Contains(domain, a.Unmap().String())
+		})
+		f.Value = spfRecord(needs)
+		if f.State != Fine {
+			continue
+		}
+		found, _ := parseSPF(f.Found[0])
+		if slices.ContainsFunc(f.Senders, func(a netip.Addr) bool { return !found.permits(a, domain) }) {
+			f.State = Different
+		}
+	}
+}
