@@ -220,6 +220,8 @@ var ours = []owned{
 	{"/var/lib/chatmaild/expire", "vmail:vmail 700 d"},
 	{"/var/lib/chatmaild/expire/*", "vmail:vmail 6[04]0 f"},
 	{"/var/lib/chatmaild/report*", "root:root 600 f"},
+	{"/var/lib/chatmaild/turn", "vmail:vmail 700 d"},
+	{"/var/lib/chatmaild/turn/secret", "vmail:vmail 600 f"},
 	{"/var/lib/chatmaild/invites", "chatmaild:vmail 2750 d"},
 	{"/var/lib/chatmaild/invites/*", "chatmaild:vmail 640 f"},
 	{"/var/lib/chatmaild/echobot", "chatmaild-echobot:chatmaild-echobot 700 d"},
