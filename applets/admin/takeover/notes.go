@@ -16,7 +16,6 @@ func (im display) addNotes(ctx context.Context) {
 	if !keys["iroh_relay"] {
 		im.note("iroh relay", "https://%s was one, and is no longer announced: clients use their default; iroh_relay in the configuration names another", im.conf.MailDomain)
 	}
-	im.note("calls", "chatmaild has no TURN server: clients use the public ones")
 	im.noteEchobot()
 	if im.from != "" {
 		im.note("queue", "mail queued in the old machine's Postfix is not taken over: let it deliver that before you turn it off (postqueue -f)")

@@ -65,7 +65,7 @@ var iniKeys = map[string]iniKey{
 	},
 	"filtermail_http_port_incoming":              {why: "chatmaild takes mail from other relays by SMTP alone"},
 	"filtermail_lmtp_port_transport":             {why: "Postfix itself delivers to other relays"},
-	"turn_socket_path":                           {why: "chatmaild has no TURN server; calls use the clients' public ones"},
+	"turn_socket_path":                           {why: "systemd hands the TURN server its sockets; see turn"},
 	"passdb_path":                                {why: "passwords lie in the mailboxes"},
 	"fs_inotify_max_user_instances_and_watchers": {why: "the package has a sysctl.d file for it"},
 	"change_kernel_settings":                     {why: "chatmaild run sets what the kernel lets it"},

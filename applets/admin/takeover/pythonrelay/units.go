@@ -50,7 +50,7 @@ var Units = []Unit{
 	{"doveauth-dictproxy.service", "chatmaild-doveauth.service"},
 	{"chatmail-metadata.service", "chatmaild-metadata.service"},
 	{"lastlogin.service", "chatmaild-lastlogin.service"},
-	{"turnserver.service", "nothing: calls use the clients' public servers"},
+	{"turnserver.service", "chatmaild-turn.service"},
 	{"iroh-relay.service", "nothing: clients use their own default"},
 	{"fcgiwrap.service", "chatmaild-web.service"},
 	{"fcgiwrap.socket", "chatmaild-web.service"},
