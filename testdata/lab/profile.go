@@ -66,18 +66,22 @@ func (c *Client) SignUp(ctx context.Context, name, qr string) (*Profile, error) 
 // that a user of a chatmail relay ever does – and returns once it waits for
 // mail.
 func (p *Profile) SignUp(ctx context.Context, qr string) error {
+	// The core may connect as soon as it has a transport.
+	from := p.Position()
 	if err := p.Call(ctx, nil, "add_transport_from_qr", qr); err != nil {
 		return fmt.Errorf("signing %s up: %w", p.Name, err)
 	}
-	return p.StartIO(ctx)
+	return p.startIO(ctx, from)
 }
 
 // StartIO connects a profile that is set up and waits until it waits for mail.
-func (p *Profile) StartIO(ctx context.Context) error {
+func (p *Profile) StartIO(ctx context.Context) error { return p.startIO(ctx, p.Position()) }
+
+// startIO takes for the sign of it any event from a position on.
+func (p *Profile) startIO(ctx context.Context, from int) error {
 	if err := p.Call(ctx, &p.Addr, "get_config", "configured_addr"); err != nil {
 		return err
 	}
-	from := p.Position()
 	if err := p.Call(ctx, nil, "start_io"); err != nil {
 		return err
 	}
