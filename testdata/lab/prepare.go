@@ -86,8 +86,8 @@ func aptInstall(ctx context.Context, packages []string) error {
 	if _, err := run(ctx, "apt-get", "update", "--quiet"); err != nil {
 		return err
 	}
-	args := append([]string{"DEBIAN_FRONTEND=noninteractive",
-		"apt-get", "install", "--yes", "--quiet", "--no-install-recommends"}, packages...)
+	// Another apt-get, such as that of another test, is waited for.
+	args := append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "--option=DPkg::Lock::Timeout=300", "install", "--yes", "--quiet", "--no-install-recommends"}, packages...)
 	_, err := run(ctx, "env", args...)
 	return err
 }
