@@ -93,8 +93,8 @@ func (im display) showData(out io.Writer) {
 		n    int
 		what string
 	}{
-		{a.bad, "have an unusable password: it is kept as it is"},
-		{a.bare, "mailboxes have no password: their next login creates the account again"},
+		{a.bad, "have no usable password, such as DISABLED: it stays, and nobody can log in, as before"},
+		{a.bare, "mailboxes have no password file: they stay, and nobody can log in"},
 		{a.foreign, "mailboxes belong to another domain: they stay, without logins"},
 	} {
 		if odd.n > 0 {

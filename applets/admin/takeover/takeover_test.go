@@ -19,6 +19,7 @@ import (
 func TestImportDryRunChangesNothing(t *testing.T) {
 	m := newOldRelay(t)
 	m.Write(oldBoxes+"/echo@"+oldDomain+"/new/1", "to a bot whose password is elsewhere")
+	m.Write(oldBoxes+"/blocked@"+oldDomain+"/password", "DISABLED")
 	before := m.Everything()
 	im, out := m.importer(options{dryRun: true})
 	if err := im.run(t.Context()); err != nil {
@@ -28,14 +29,14 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 		t.Errorf("files changed, or units: %q", m.Did)
 	}
 	for _, part := range []string{
-		"unknown  tpyo", "taken    max_load_1m", "2 accounts stay", "1 refuse cleartext; 1 have push tokens",
+		"unknown  tpyo", "taken    max_load_1m", "3 accounts stay", "3 have no usable password, such as DISABLED: it stays", "1 refuse cleartext; 1 have push tokens",
 		"doveauth.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf", "1 pages of your own", pythonrelay.SelfKey,
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("want %q in\n%s", part, out)
 		}
 	}
-	if strings.Contains(out.String(), "have no password") {
+	if strings.Contains(out.String(), "have no password file") {
 		t.Errorf("the echo bot is no user:\n%s", out)
 	}
 }
