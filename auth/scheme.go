@@ -41,6 +41,10 @@ const (
 	maxSHAPassword = 255     // bytes; the time grows with the password, and RFC 4616 has no longer ones
 )
 
+// ErrScheme says that a stored password is in a form that is not supported here, and may
+// be a good one elsewhere.
+var ErrScheme = errors.New("the scheme is not supported")
+
 // verifier checks passwords against one stored hash.
 type verifier interface{ matches(password string) bool }
 
@@ -59,7 +63,7 @@ func parseStored(stored string) (verifier, error) {
 	name = strings.ToUpper(name[1:])
 	prefixes, ok := schemes[name]
 	if !ok {
-		return nil, fmt.Errorf("the scheme %.20s is not supported", name)
+		return nil, fmt.Errorf("%w: %.20s", ErrScheme, name)
 	}
 	for _, prefix := range prefixes {
 		switch rest, ok := strings.CutPrefix(hash, prefix); {
@@ -71,6 +75,9 @@ func parseStored(stored string) (verifier, error) {
 		default:
 			return parseBcrypt(hash)
 		}
+	}
+	if name == "CRYPT" && strings.HasPrefix(hash, "$") {
+		return nil, fmt.Errorf("%w: CRYPT with %.4s", ErrScheme, hash) // another method of crypt(5)
 	}
 	return nil, fmt.Errorf("it is not a hash of %s", name)
 }

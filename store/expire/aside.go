@@ -82,7 +82,7 @@ func (r *Deleter) mailbox(name string) (Tally, bool, error) {
 // finish decides on a mailbox that was set aside. Its password file is the first
 // to go: a mailbox without one has been decided on, and was not completely
 // removed. With one, its last login is looked at once more, since it may have
-// come just before the mailbox was moved.
+// come just before the mailbox was moved; so may a block.
 func (r *Deleter) finish(name string) (Tally, bool, error) {
 	d, err := r.aside.Open(name)
 	if err != nil {
@@ -102,7 +102,8 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 		return Tally{}, false, err
 	default:
 		reason, err := r.plan.mailbox(st.Mtim.Sec)
-		if !maildir.IsRegular(st) || err != nil || reason == Keep {
+		blocked, readErr := d.Blocked()
+		if !maildir.IsRegular(st) || err != nil || readErr != nil || blocked || reason == Keep {
 			back, err := r.putBack(d, name)
 			if back || err != nil {
 				return Tally{}, false, err

@@ -109,7 +109,7 @@ func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
 	if err != nil {
 		x.faults.Add("dating the last login", err, m.Name, maildir.PasswordFile)
 	}
-	if reason == Keep {
+	if reason == Keep || x.blocked(m) {
 		return true
 	}
 	files, removed, err := x.remover.mailbox(m.Name)
@@ -120,6 +120,17 @@ func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
 		x.sum.Deleted[reason].add(Tally{1, files.Size})
 	}
 	return false
+}
+
+// blocked reports whether a mailbox stays, although nobody logs in, because an operator
+// has blocked its account: without it the address would be free for anyone, with the
+// next login. Its messages go like all others.
+func (x *expirer) blocked(m *maildir.Mailbox) bool {
+	blocked, err := m.Blocked()
+	if err != nil {
+		x.faults.Add("reading a password file", err, m.Name, maildir.PasswordFile)
+	}
+	return blocked || err != nil
 }
 
 func (x *expirer) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {

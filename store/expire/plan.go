@@ -49,7 +49,7 @@ const (
 	Old             // a message older than Limits.Mails
 	Large           // a large message, seen, older than Limits.Large
 	Full            // the oldest message of a mailbox that is too full
-	Inactive        // a mailbox without a login for Limits.Inactive
+	Inactive        // a mailbox without a login for Limits.Inactive, and not blocked
 	Empty           // a directory that never became a mailbox
 	reasons
 )

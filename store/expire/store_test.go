@@ -143,6 +143,31 @@ func TestSparing(t *testing.T) {
 	}
 }
 
+// TestBlocked keeps a blocked mailbox that nobody has logged into for long, not its mail:
+// without it, anyone's first login would have the address.
+func TestBlocked(t *testing.T) {
+	s := newTestStore(t)
+	const addr = "spammer@x.test"
+	s.mailbox(addr, ago(1000))
+	s.must(os.WriteFile(s.path(addr, "password"), []byte("!{BLF-CRYPT}x"), 0o600))
+	s.touch(addr+"/password", ago(1000))
+	old := addr + "/cur/" + name(ago(30), 1, 500)
+	s.file(old, ago(30), 500)
+	for _, dry := range []bool{true, false} {
+		if sum, faults := s.expire(dry); sum.Deleted[Inactive].Count != 0 || sum.Deleted[Old].Count != 1 || faults.Total() != 0 {
+			t.Errorf("dry %v: got %+v, %d faults", dry, sum, faults.Total())
+		}
+	}
+	if got := s.all(); !got[addr+"/password"] || got[old] {
+		t.Errorf("got %v", got)
+	}
+	s.must(os.WriteFile(s.path(addr, "password"), []byte("{BLF-CRYPT}x"), 0o600))
+	s.touch(addr+"/password", ago(1000))
+	if sum, _ := s.expire(false); sum.Deleted[Inactive].Count != 1 {
+		t.Errorf("once it is not blocked any more: got %+v", sum)
+	}
+}
+
 func TestExpire(t *testing.T) {
 	s := newTestStore(t)
 	const a, b = "a@x.test", "b@x.test"

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"chatmaild/auth"
 )
 
 // The files in a mailbox that are ours.
@@ -17,6 +19,16 @@ const (
 // QuotaFile holds Dovecot's running sum of Maildir++ quota. Without it Dovecot counts
 // again, which is right after deletions that it knows nothing of.
 const QuotaFile = "maildirsize"
+
+// Blocked reports whether an operator has blocked the account of the mailbox d. One
+// without a password is not.
+func (d Dir) Blocked() (bool, error) {
+	stored, err := readPassword(d.FD, PasswordFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return auth.IsBlocked(stored), err
+}
 
 // EnforcesEncryption reports whether a mailbox refuses cleartext: unless it exists, with
 // a password, and has no EnforceFile. The password is looked at first: a mailbox that

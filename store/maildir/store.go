@@ -58,7 +58,7 @@ func (s *Store) passwordPath(addr mailaddr.Address) string {
 // Password implements auth.Mailboxes. An empty, overlong or unreadable file has
 // an error or no content; whoever asks decides what a content is good for.
 func (s *Store) Password(addr mailaddr.Address) (string, error) {
-	stored, err := s.readPassword(addr)
+	stored, err := readPassword(unix.AT_FDCWD, s.passwordPath(addr))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return stored, err
 	}
@@ -68,22 +68,21 @@ func (s *Store) Password(addr mailaddr.Address) (string, error) {
 		return "", fmt.Errorf("looking for a mailbox: %w", err)
 	}
 	// The mailbox may have come between the two questions; it came whole.
-	stored, err = s.readPassword(addr)
+	stored, err = readPassword(unix.AT_FDCWD, s.passwordPath(addr))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", auth.ErrNoPassword
 	}
 	return stored, err
 }
 
-// readPassword uses bare system calls: it runs once for each look-up, and an
+// readPassword reads the password file at a path below an open directory. It uses bare system calls: it runs once for each look-up, and an
 // os.File costs as much as the three of them. One read is enough: of a file, it
 // gives less than was asked for only at the end.
-func (s *Store) readPassword(addr mailaddr.Address) (string, error) {
+func readPassword(dir int, path string) (string, error) {
 	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	path := s.passwordPath(addr)
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_NOATIME, 0) })
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat(dir, path, flags|unix.O_NOATIME, 0) })
 	if err == unix.EPERM { // O_NOATIME is for the owner alone
-		fd, err = ignoringEINTR(func() (int, error) { return unix.Open(path, flags, 0) })
+		fd, err = ignoringEINTR(func() (int, error) { return unix.Openat(dir, path, flags, 0) })
 	}
 	if err != nil {
 		return "", fmt.Errorf("opening a password file: %w", err)

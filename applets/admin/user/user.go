@@ -155,27 +155,42 @@ func (c changed) String() string {
 // block edits the stored password so that nothing matches it, and ends open sessions,
 // which would go on otherwise.
 func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
-	if err := u.edit(addr, auth.Block); err != nil {
+	if err := u.edit(addr, block); err != nil {
 		return nil, err
 	}
 	u.endSessions(ctx, addr)
 	return changed{addr.String(), "blocked", "chatmaild user unblock " + addr.String()}, nil
 }
 
-// unblock restores the password that the account had.
+// unblock restores the password that the account had. One that an import found blocked
+// may have none behind the block, and would be damaged without it.
 func (u *users) unblock(_ context.Context, addr mailaddr.Address) (any, error) {
-	return changed{addr.String(), "unblocked", "chatmaild user block " + addr.String()}, u.edit(addr, auth.Unblock)
+	done := changed{addr.String(), "unblocked", "chatmaild user block " + addr.String()}
+	return done, u.edit(addr, func(stored string) (string, error) {
+		password := auth.Unblock(stored)
+		if auth.IsBlocked(stored) && auth.CheckStored(password) != nil {
+			return "", command.WithHint(errors.New("there is no password behind the block"),
+				"to give it one: chatmaild user password %s; then unblock it", addr)
+		}
+		return password, nil
+	})
 }
+
+// block is auth.Block for edit.
+func block(stored string) (string, error) { return auth.Block(stored), nil }
 
 // edit changes the stored password; its file's time stays, which is the day of the last
 // login.
-func (u *users) edit(addr mailaddr.Address, change func(string) string) error {
+func (u *users) edit(addr mailaddr.Address, change func(string) (string, error)) error {
 	return u.asOwner(func() error {
 		stored, err := u.mailboxes.Password(addr)
 		if err != nil {
 			return err
 		}
-		return u.mailboxes.SetPassword(addr, change(stored), u.now())
+		if stored, err = change(stored); err != nil {
+			return err
+		}
+		return u.mailboxes.SetPassword(addr, stored, u.now())
 	})
 }
 
@@ -186,7 +201,7 @@ func (u *users) asOwner(do func() error) error { return safefs.As(u.cfg.Mailboxe
 // the mailbox goes. A session or delivery that ends too late may leave a directory
 // behind; expire takes a directory without a password for what it is.
 func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) {
-	err := u.edit(addr, auth.Block)
+	err := u.edit(addr, block)
 	if err != nil && !errors.Is(err, auth.ErrNoPassword) {
 		return nil, err
 	}

@@ -174,6 +174,29 @@ func TestUserCommands(t *testing.T) {
 	}
 }
 
+// TestUnblockWithoutPassword: an import may bring accounts with nothing behind the block.
+func TestUnblockWithoutPassword(t *testing.T) {
+	r := newRelay(t)
+	r.must("create", "alice")
+	if err := os.WriteFile(filepath.Join(r.cfg.MailboxesDir, "alice@chat.example", "password"), []byte("!DISABLED"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.must("list"); !strings.Contains(got, "  blocked\n") {
+		t.Errorf("list:\n%s", got)
+	}
+	if out, err := r.user("unblock", "alice"); err == nil || !strings.Contains(err.Error(), "no password behind the block") || out != "" {
+		t.Errorf("unblock without a password: %q, %v", out, err)
+	}
+	if got := r.stored("alice"); got != "!DISABLED" {
+		t.Errorf("stored is %q", got)
+	}
+	r.must("password", "alice")
+	r.must("unblock", "alice")
+	if got := r.must("list"); !strings.Contains(got, "  ok\n") {
+		t.Errorf("list:\n%s", got)
+	}
+}
+
 func TestUserMistakes(t *testing.T) {
 	r := newRelay(t)
 	r.must("create", "alice")
