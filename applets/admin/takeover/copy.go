@@ -34,7 +34,7 @@ func (im copying) run(ctx context.Context) error {
 		return nil
 	}
 	for _, step := range []func(context.Context) error{
-		im.copyMailboxes, im.copyKeys, im.copyExternal, data(im).take, im.copyConfig,
+		im.copyMailboxes, blocks(im).take, im.copyKeys, im.copyExternal, data(im).take, im.copyConfig,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "fix the cause; to resume, run the same command again")

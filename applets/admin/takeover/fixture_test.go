@@ -30,6 +30,9 @@ const (
 	oldINI    = "[params]\nmail_domain = " + oldDomain + "\nmax_load_1m = 9\ntpyo = 1\nwww_folder = ../pages\n"
 )
 
+// oldPassword is as the Python relay stores one.
+var oldPassword = "{SHA512-CRYPT}$6$salt$" + strings.Repeat("x", 86)
+
 // testDKIM is one key for all: making one takes long.
 var testDKIM = sync.OnceValues(keys.NewDKIM)
 
@@ -61,10 +64,10 @@ func newOldRelay(t *testing.T) *fakeMachine {
 		"/etc/cron.d/acmetool":                                 "# renew\n",
 		pythonrelay.WWWRoot + "/index.html":                    "<h1>Ours</h1>",
 		pythonrelay.WWWRoot + "/.well-known/x":                 "made",
-		oldBoxes + "/a1@" + oldDomain + "/password":            "{SHA512-CRYPT}$6$x$y",
+		oldBoxes + "/a1@" + oldDomain + "/password":            oldPassword,
 		oldBoxes + "/a1@" + oldDomain + "/enforceE2EEincoming": "",
 		oldBoxes + "/a1@" + oldDomain + "/metadata.json":       `{"devicetoken": {"openpgp:old": ` + fmt.Sprint(time.Now().Unix()) + `}}`,
-		oldBoxes + "/a2@" + oldDomain + "/password":            "{SHA512-CRYPT}$6$x$y",
+		oldBoxes + "/a2@" + oldDomain + "/password":            oldPassword,
 		oldBoxes + "/a2@" + oldDomain + "/cur/1:2,S":           "a message",
 	} {
 		m.Write(name, text)

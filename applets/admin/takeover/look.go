@@ -29,7 +29,9 @@ func (im *importer) note(about, format string, args ...any) {
 type oldAccounts struct {
 	total    int            // mailboxes with a password
 	schemes  map[string]int // of the passwords
-	bad      int            // passwords that nobody could log in with
+	blocked  int            // that the operator has blocked
+	toBlock  []string       // their addresses, but those that are blocked in our way already
+	bad      int            // others with passwords that nobody could log in with
 	enforced int            // that refuse cleartext
 	tokens   int            // with push tokens
 	bare     int            // mailboxes without a password
@@ -64,9 +66,20 @@ func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) 
 			return a, fmt.Errorf("looking at the passwords: %w", err)
 		}
 		a.total++
-		if text := strings.TrimSpace(string(stored)); auth.CheckStored(text) != nil {
+		text := strings.TrimSpace(string(stored))
+		disabled, err := source.Exists(path.Join(box, pythonrelay.DisabledFile))
+		if err != nil {
+			return a, fmt.Errorf("looking for disabled accounts: %w", err)
+		}
+		switch {
+		case disabled || pythonrelay.EditedPassword(text):
+			a.blocked++
+			if !auth.IsBlocked(text) {
+				a.toBlock = append(a.toBlock, name)
+			}
+		case auth.CheckStored(text) != nil:
 			a.bad++
-		} else {
+		default:
 			a.schemes[auth.Scheme(text)]++
 		}
 		if source.IsFile(path.Join(box, maildir.EnforceFile)) {

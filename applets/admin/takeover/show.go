@@ -93,7 +93,8 @@ func (im display) showData(out io.Writer) {
 		n    int
 		what string
 	}{
-		{a.bad, "have no usable password, such as DISABLED: it stays, and nobody can log in, as before"},
+		{a.blocked, "are blocked, by a file " + pythonrelay.DisabledFile + " or an edited password: so they are here (chatmaild user list)"},
+		{a.bad, "have a password of a kind that chatmaild cannot check: nobody can log in until they have another (chatmaild user password)"},
 		{a.bare, "mailboxes have no password file: they stay, and nobody can log in"},
 		{a.foreign, "mailboxes belong to another domain: they stay, without logins"},
 	} {

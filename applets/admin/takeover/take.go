@@ -36,7 +36,7 @@ func (im taking) run(ctx context.Context) error {
 		{journal.StepKeep, im.keep},
 		{journal.StepConfig, im.writeConfig},
 		{journal.StepData, data(im).take},
-		{journal.StepStop, units(im).stopOld},
+		{journal.StepStop, im.stopOld},
 		{journal.StepRun, im.startNew},
 		{journal.StepNotify, pushes(im).notifyWaiting},
 	} {
@@ -69,6 +69,14 @@ func (im taking) fail(ctx context.Context, step journal.Step, cause error) error
 		return fmt.Errorf("%w; and then: %w", cause, err)
 	}
 	return command.WithHint(cause, "the Python relay is back and runs as before; fix the cause and try again")
+}
+
+// stopOld ends the old relay, and then does what both would be confused by.
+func (im taking) stopOld(ctx context.Context) error {
+	if err := units(im).stopOld(ctx); err != nil {
+		return err
+	}
+	return blocks(im).take(ctx)
 }
 
 // say prints a step before it is done: what takes long, or fails, is then the last line.

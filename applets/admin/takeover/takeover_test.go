@@ -29,7 +29,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 		t.Errorf("files changed, or units: %q", m.Did)
 	}
 	for _, part := range []string{
-		"unknown  tpyo", "taken    max_load_1m", "3 accounts stay", "3 have no usable password, such as DISABLED: it stays", "1 refuse cleartext; 1 have push tokens",
+		"unknown  tpyo", "taken    max_load_1m", "3 accounts stay", "2 SHA512-CRYPT", "1 are blocked", "1 refuse cleartext; 1 have push tokens",
 		"doveauth.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf", "1 pages of your own", pythonrelay.SelfKey,
 	} {
 		if !strings.Contains(out.String(), part) {

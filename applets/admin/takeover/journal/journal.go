@@ -16,8 +16,8 @@ import (
 // journalVersion changes when an older chatmaild could not undo what a newer did.
 const journalVersion = 1
 
-// maxJournal bounds a journal that is read, in bytes. A unit takes some 100.
-const maxJournal = 1 << 20
+// maxJournal bounds a journal, in bytes. A unit takes some 100, a blocked account 40.
+const maxJournal = 32 << 20
 
 // Step is a part of a takeover that is done as a whole, or not yet.
 type Step string
@@ -56,6 +56,7 @@ type Journal struct {
 	Made    []string `json:"made,omitempty"`    // files that were not there before
 	Created []string `json:"created,omitempty"` // files and directories of ours, which an undo moves away
 	Crons   []string `json:"crons,omitempty"`   // moved away
+	Blocked []string `json:"blocked,omitempty"` // addresses that the old relay's operator had blocked
 }
 
 // New begins one.
@@ -68,6 +69,9 @@ func (j *Journal) Encode() ([]byte, error) {
 	text, err := json.MarshalIndent(j, "", "\t")
 	if err != nil {
 		return nil, fmt.Errorf("writing the journal: %w", err)
+	}
+	if len(text) >= maxJournal {
+		return nil, fmt.Errorf("writing the journal: it has %d bytes, more than the maximum of %d", len(text), maxJournal)
 	}
 	return append(text, '\n'), nil
 }
@@ -120,6 +124,11 @@ func Decode(text []byte) (*Journal, error) {
 	for _, name := range slices.Concat(j.Made, j.Created, j.Crons) {
 		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
 			return nil, fmt.Errorf("the journal is damaged: %q is not a path", name)
+		}
+	}
+	for _, addr := range j.Blocked {
+		if !strings.Contains(addr, "@") || strings.ContainsAny(addr, "/\n\x00") {
+			return nil, fmt.Errorf("the journal is damaged: %q is not an address", addr)
 		}
 	}
 	return j, nil

@@ -12,6 +12,7 @@ func sample() *Journal {
 	j.Units = []Unit{{"doveauth.service", true, true, true}}
 	j.Servers = []Unit{{"postfix.service", true, true, false}}
 	j.Created = []string{"/etc/chatmail/chatmail.toml"}
+	j.Blocked = []string{"spammer@chat.example.org"}
 	return j
 }
 
@@ -51,6 +52,8 @@ func TestJournalErrors(t *testing.T) {
 		{"doveauth.service", "doveauth", "is not a unit"},
 		{"/etc/chatmail/chatmail.toml", "/etc/../x", "is not a path"},
 		{"/etc/chatmail/chatmail.toml", "/", "is not a path"},
+		{"spammer@", "../spammer@", "is not an address"},
+		{"spammer@", "", "is not an address"},
 		{`"done": null`, `"done": ["sleep"]`, "unknown step"},
 		{"{", "", "reading the journal"},
 	} {
