@@ -49,7 +49,7 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/transfer/archive applets/config applets/keys applets/service/accept applets/service/retryafter packaging packaging/peer
+		impure: `applets/admin/transfer/archive applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter packaging packaging/peer
 			packaging/sbom store/atomicfile store/disk`,
 		pure: `applets/turn/credential applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest

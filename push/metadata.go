@@ -49,6 +49,9 @@ type Metadata struct {
 	Values map[string]string
 	// Turn makes what a user reads there as "turn"; nil if there is nothing.
 	Turn func(user string) string
+	// AppVersions is what clients read there as "appversions", "" if there is nothing. It
+	// may change.
+	AppVersions func() string
 	// Fresh takes the entries that should be sent at once. It must not block.
 	Fresh func([]Key)
 	// NewToken says whether an account may register another new token now, and counts
@@ -70,6 +73,10 @@ func (s *Metadata) Lookup(key, user string) (value string, found bool, err error
 		name := entry[len(serverEntries):]
 		if name == "turn" && s.Turn != nil {
 			return s.Turn(user), true, nil
+		}
+		if name == "appversions" && s.AppVersions != nil {
+			value = s.AppVersions()
+			return value, value != "", nil
 		}
 		value, found = s.Values[name]
 		return value, found, nil

@@ -32,7 +32,8 @@ func (c *calls) Notify(account string, now time.Time) ([]Key, error) {
 func TestServiceLookup(t *testing.T) {
 	s := &Metadata{
 		Registry: &calls{}, Now: func() time.Time { return noon },
-		Values: map[string]string{"maxsmtprecipients": "1000"},
+		Values:      map[string]string{"maxsmtprecipients": "1000"},
+		AppVersions: func() string { return "{}" },
 	}
 	const server = "shared/0123/vendor/vendor.dovecot/pvt/server/vendor/deltachat/"
 	for _, tc := range []struct {
@@ -46,6 +47,7 @@ func TestServiceLookup(t *testing.T) {
 		{"shared/0123/devicetoken", "a@x", "", false, nil},
 		{server + "maxsmtprecipients", "a@x", "1000", true, nil},
 		{server + "turn", "a@x", "", false, nil},
+		{server + "appversions", "a@x", "{}", true, nil},
 		{"priv" + server[6:] + "maxsmtprecipients", "a@x", "", false, nil},
 		{"shared/0123/comment", "a@x", "", false, nil},
 		{"", "a@x", "", false, nil},

@@ -81,6 +81,7 @@ func check(c *Config) (key string, err error) {
 		{"max_turn_bandwidth", atLeast(c.MaxTurnBandwidth, minTurnBandwidth)},
 		{"max_turn_user_bandwidth", between(c.MaxTurnUserBandwidth, minTurnBandwidth, c.MaxTurnBandwidth)},
 		{"iroh_relay", optional(c.IrohRelay, checkURL)},
+		{"appversions_file", optional(c.AppVersionsFile, checkPublic)},
 		{"probe_interval", c.ProbeInterval.check()},
 		{"proxy_addresses", checkAddresses(c.ProxyAddresses)},
 		{"www_folder", optional(c.WWWFolder, absolute)},
@@ -148,6 +149,15 @@ func absolute(path string) error {
 		return fmt.Errorf("%q: want an absolute path without spaces, quotes, %%, $ or a slash at its end", path)
 	}
 	return nil
+}
+
+// checkPublic accepts the path of a file that a daemon reads, which sees nothing of /home
+// and /root.
+func checkPublic(path string) error {
+	if strings.HasPrefix(path, "/home/") || strings.HasPrefix(path, "/root/") {
+		return fmt.Errorf("%q: the daemons see nothing below /home and /root: want it elsewhere, such as in /etc/chatmail", path)
+	}
+	return absolute(path)
 }
 
 // isLabel says whether text can be a part of a host's name: letters in lower case,

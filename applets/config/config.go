@@ -88,8 +88,10 @@ type Config struct {
 	MaxTurnBandwidth     Size     `toml:"max_turn_bandwidth"`    // bytes a second
 	MaxTurnUserBandwidth Size     `toml:"max_turn_user_bandwidth"`
 
-	IrohRelay   string `toml:"iroh_relay"`
-	DisableIPv6 bool   `toml:"disable_ipv6"`
+	IrohRelay       string `toml:"iroh_relay"`
+	AppVersionsFile string `toml:"appversions_file"` // path
+
+	DisableIPv6 bool `toml:"disable_ipv6"`
 
 	ProxyAddresses []string `toml:"proxy_addresses"` // of machines in front of the relay
 

@@ -17,6 +17,7 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/metadata/appversions"
 	"chatmaild/applets/service"
 	"chatmaild/mailfilter/ratelimit"
 	"chatmaild/packaging/dovecot/dict"
@@ -71,12 +72,13 @@ var Command = command.Command{
 				notifier: notifier,
 				copy:     db.Copy,
 				service: &push.Metadata{
-					Registry: db,
-					Values:   serverMetadata(conf),
-					Turn:     turn,
-					Fresh:    notifier.Fresh,
-					NewToken: notifications.bounded(tokens.Allow),
-					Now:      time.Now,
+					Registry:    db,
+					Values:      serverMetadata(conf),
+					Turn:        turn,
+					AppVersions: appVersions(conf, log),
+					Fresh:       notifier.Fresh,
+					NewToken:    notifications.bounded(tokens.Allow),
+					Now:         time.Now,
 				},
 			}}
 			daemon := service.Service{
@@ -149,6 +151,15 @@ func serverMetadata(conf *config.Config) map[string]string {
 		values["irohrelay"] = conf.IrohRelay
 	}
 	return values
+}
+
+// appVersions returns what returns the entry that tells clients of new versions; nil if
+// there is no file of them.
+func appVersions(conf *config.Config, log *slog.Logger) func() string {
+	if conf.AppVersionsFile == "" {
+		return nil
+	}
+	return appversions.Follow(conf.AppVersionsFile, log).Value
 }
 
 // notificationServices are the services of notify_url. Several share nothing.

@@ -42,6 +42,7 @@ func TestConversation(t *testing.T) {
 		{"second device", (*conversation).secondDevice},
 		{"metadata", (*conversation).metadata},
 		{"calls", (*conversation).calls},
+		{"app versions", (*conversation).appVersions},
 		{"cleartext is refused", (*conversation).cleartext},
 		{"wrong password", (*conversation).wrongPassword},
 		{"hibernation", (*conversation).hibernation},

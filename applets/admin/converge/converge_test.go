@@ -299,3 +299,17 @@ func TestFormerVersion(t *testing.T) {
 		t.Errorf("%s: %v", dict, err)
 	}
 }
+
+// TestBrokenAppVersions: run refuses a file that clients cannot be told of, and names it
+// and what is wrong.
+func TestBrokenAppVersions(t *testing.T) {
+	m := newMachine(t)
+	const text = underscore + "appversions_file = \"/etc/chatmail/appversions.json\"\n"
+	if _, err := m.plan(text); err == nil || !strings.Contains(err.Error(), "appversions_file: ") || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("without a file: %v", err)
+	}
+	m.Write("/etc/chatmail/appversions.json", "{\n}}")
+	if _, err := m.plan(text); err == nil || !strings.Contains(err.Error(), "/etc/chatmail/appversions.json: something follows the JSON object") {
+		t.Errorf("with a broken one: %v", err)
+	}
+}

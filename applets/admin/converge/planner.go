@@ -17,6 +17,7 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/config"
+	"chatmaild/applets/metadata/appversions"
 	"chatmaild/packaging/postfix"
 )
 
@@ -67,6 +68,11 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	turn, err := turnFiles(p)
 	if err != nil {
 		return nil, err
+	}
+	if p.Conf.AppVersionsFile != "" {
+		if _, err := appversions.Check(p.Machine.Root, p.Conf.AppVersionsFile); err != nil {
+			return nil, fmt.Errorf("appversions_file: %w", err)
+		}
 	}
 	invite := ""
 	if bot != nil {

@@ -51,6 +51,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.mailboxes()
 	e.accounts()
 	e.echoBot()
+	appVersions(e)
 	e.takeover()
 	e.pending(ctx)
 	return e.findings

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -141,5 +142,35 @@ func TestEchoBotStatus(t *testing.T) {
 	e := newExaminer(hosttest.New(t), underscore)
 	if e.echoBot(); len(e.findings) != 1 || e.findings[0].Level != trouble {
 		t.Errorf("before there is a bot: got %+v", e.findings)
+	}
+}
+
+// TestAppVersions holds that a file that clients cannot be told of is wrong, and one that
+// there need not be is no matter.
+func TestAppVersions(t *testing.T) {
+	const path = "/etc/chatmail/appversions.json"
+	for text, want := range map[string]level{
+		"": "", "{": trouble, "none": trouble,
+		`{"clients": [{"clientId": "a", "sources": [{"sourceId": "b", "versionInteger": 1, "versionString": "1.0", "downloadUrl": "https://a.example/b"}]}]}`: fine,
+	} {
+		m, conf := hosttest.New(t), underscore
+		if err := os.Chmod(m.Root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if text != "" {
+			conf += "appversions_file = \"" + path + "\"\n"
+		}
+		if text != "none" {
+			m.Write(path, text)
+		}
+		e := newExaminer(m, conf)
+		appVersions(e)
+		var got finding
+		if len(e.findings) > 0 {
+			got = e.findings[0]
+		}
+		if got.Level != want || want == fine && got.Detail != "announced: a b 1.0" {
+			t.Errorf("%s: got %+v, want %q", text, e.findings, want)
+		}
 	}
 }

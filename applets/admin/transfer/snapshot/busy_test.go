@@ -176,6 +176,7 @@ func TestWhere(t *testing.T) {
 		"dkim/opendkim.private":  "/etc/dkimkeys/opendkim.private",
 		"queue/deferred":         "/var/spool/postfix/deferred",
 		"www":                    "/srv/www",
+		"appversions":            "/etc/chatmail/appversions.json",
 		"nocreate":               "/etc/chatmail-nocreate",
 		"tls":                    "/etc/chatmail/tls",
 		"config":                 "", // is put in place last, by the restore

@@ -52,6 +52,7 @@ func (l Layout) singles() []place {
 		{"nocreate", l.Conf.NocreateFile},
 		{"tls", tlsFolder},
 		{"acme-dns-key", l.Conf.ACMEDNSKey},
+		{"appversions", l.Conf.AppVersionsFile},
 		{"www", l.Conf.WWWFolder},
 	}
 	if cert, key, ok := l.Conf.ExternalTLS(); ok {

@@ -54,7 +54,8 @@ func mail(user, rel string) string { return mailFolder + "/" + user + "@" + doma
 // relay is a machine with all kinds of pieces.
 func relay(t *testing.T) machine {
 	m := newMachine(t).put(
-		configPath, "mail_domain = \""+domain+"\"\nwww_folder = \"/srv/www\"\n",
+		configPath, "mail_domain = \""+domain+"\"\nwww_folder = \"/srv/www\"\nappversions_file = \"/etc/chatmail/appversions.json\"\n",
+		"/etc/chatmail/appversions.json", "versions",
 		"/etc/chatmail-nocreate", "",
 		"/etc/dkimkeys/opendkim.private", "dkim key",
 		"/etc/dkimkeys/chatmaild.keytable", "made by run",
