@@ -2,7 +2,11 @@ package service
 
 import (
 	"context"
-	"runtime/metrics"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -38,9 +42,55 @@ func rest(ctx context.Context, allocated func() uint64, free func()) {
 	}
 }
 
-// allocated asks the runtime, and does not stop it for that.
+// allocated is read with the world stopped, for microseconds every restInterval. Package
+// runtime/metrics, which need not stop it, costs each daemon 33 KiB.
 func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// unmapProgram unmaps this program's code and constants (madvise(2), MADV_DONTNEED). The
+// daemons, the jobs and the commands are one program, and starting reads a piece of each
+// package in it: 13 MB are mapped then, of which serving needs 6. A page that is needed
+// after all is mapped again from the page cache; the others no longer look like
+// memory in use, and the kernel drops them first.
+func unmapProgram() error {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		return err
+	}
+	var mapping, permissions string
+	for line := range strings.Lines(string(smaps)) {
+		switch fields := strings.Fields(line); {
+		case !strings.HasSuffix(fields[0], ":"): // it begins a mapping (proc(5))
+			mapping = ""
+			if strings.HasSuffix(line, " "+program+"\n") {
+				mapping, permissions = fields[0], fields[1]
+			}
+		case mapping == "" || fields[0] != "Anonymous:":
+		case fields[1] == "0" && !strings.Contains(permissions, "w"):
+			// No page of it was written, by a dynamic linker for instance: nothing is lost.
+			if err := unmap(mapping); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unmap takes a mapping as proc(5) has it: its first address and that behind it, in hex.
+func unmap(mapping string) error {
+	var start, end uintptr
+	if _, err := fmt.Sscanf(mapping, "%x-%x", &start, &end); err != nil {
+		return fmt.Errorf("/proc/self/smaps: mapping %q: %w", mapping, err)
+	}
+	if _, _, err := syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_DONTNEED); err != 0 {
+		return os.NewSyscallError("madvise", err)
+	}
+	return nil
 }

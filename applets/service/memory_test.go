@@ -2,6 +2,9 @@ package service
 
 import (
 	"context"
+	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,9 +15,9 @@ import (
 // neither while it works nor while it has nothing to do.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var octets, freed atomic.Uint64
+		var taken, freed atomic.Uint64
 		ctx, stop := context.WithCancel(t.Context())
-		go rest(ctx, octets.Load, func() { freed.Add(1) })
+		go rest(ctx, taken.Load, func() { freed.Add(1) })
 		synctest.Wait() // it has looked
 		for i, step := range []struct {
 			alloc uint64
@@ -22,7 +25,7 @@ func TestRest(t *testing.T) {
 		}{
 			{0, 0}, {busyAlloc, 0}, {busyAlloc + 1, 0}, {5 * busyAlloc, 0}, {100, 1}, {busyAlloc, 1}, {2 * busyAlloc, 1}, {0, 2}, {0, 2},
 		} {
-			octets.Add(step.alloc)
+			taken.Add(step.alloc)
 			time.Sleep(restInterval)
 			synctest.Wait()
 			if freed := freed.Load(); freed != step.want {
@@ -37,6 +40,29 @@ func TestAllocated(t *testing.T) {
 	before := allocated()
 	kept := make([]byte, busyAlloc)
 	if grown := allocated() - before; grown < uint64(len(kept)) {
-		t.Errorf("it has grown by %d octets, want %d at least", grown, len(kept))
+		t.Errorf("it has grown by %d bytes, want %d at least", grown, len(kept))
+	}
+}
+
+// TestUnmapProgram has fewer pages of files mapped afterwards, and goes on.
+func TestUnmapProgram(t *testing.T) {
+	mapped := func() int { // proc(5): the third number is resident pages of files
+		t.Helper()
+		statm, err := os.ReadFile("/proc/self/statm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages, err := strconv.Atoi(strings.Fields(string(statm))[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pages
+	}
+	before := mapped()
+	if err := unmapProgram(); err != nil {
+		t.Fatal(err)
+	}
+	if after := mapped(); after > before*3/4 {
+		t.Errorf("%d of %d pages are still mapped, want three quarters at most", after, before)
 	}
 }

@@ -108,6 +108,9 @@ func (s *Service) Run(ctx context.Context) error {
 
 	// Starting leaves more behind than serving takes, and no collection may come for
 	// hours: an idle daemon does not even fill its smallest heap.
+	if err := unmapProgram(); err != nil {
+		s.Log.Debug("the program stays mapped", "error", err)
+	}
 	debug.FreeOSMemory()
 	go rest(ctx, allocated, debug.FreeOSMemory)
 

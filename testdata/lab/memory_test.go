@@ -9,7 +9,7 @@ import (
 
 // idleMemory is what all nine daemons of ours may take together while nothing happens, in
 // bytes: their proportional set sizes, so that what they share counts once.
-const idleMemory = 44_000_000
+const idleMemory = 36_000_000
 
 // restTimeout is several times what a daemon takes to give back what work took.
 const restTimeout = 90 * time.Second
