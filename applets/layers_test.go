@@ -52,7 +52,7 @@ var layers = []layer{
 		impure: `applets/admin/transfer/archive applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter packaging packaging/peer
 			packaging/sbom store/atomicfile store/disk`,
 		pure: `applets/turn/credential applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
-			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/pgp mailfilter/pgp/pgptest
+			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
 	{name: "system calls", impure: "store/safefs"},
@@ -66,7 +66,7 @@ const administering = "applets applets/certificate applets/clock"
 // modules says which packages import a module of others.
 var modules = map[string]string{
 	"github.com/BurntSushi/toml":      "applets/config",
-	"github.com/ProtonMail/go-crypto": "applets/admin/transfer/seal applets/chat mailfilter/pgp/pgptest",
+	"github.com/ProtonMail/go-crypto": "applets/admin/transfer/seal applets/chat mailfilter/mailtest mailfilter/pgp/pgptest",
 	"github.com/coreos/go-systemd":    "applets/service",
 	"github.com/emersion/go-imap":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-message":  "applets/chat",

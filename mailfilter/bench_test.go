@@ -9,19 +9,8 @@ import (
 	"time"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 )
-
-// sized returns an encrypted message of about size octets, whose data come in
-// parts of 512 KiB if they are large, as Delta Chat writes them.
-func (s samples) sized(size int) []byte {
-	n := size * 3 / 4 * 64 / 66
-	data := pkt{18, append([]byte{1}, bytes.Repeat([]byte("\x8f\x31\xd6\x02"), n/4)...)}
-	var parts []byte
-	for rest := len(data.body); rest > 1<<19; rest -= 1 << 19 {
-		parts = append(parts, 19)
-	}
-	return []byte(core(armor(append(newFormat(s.pkesk3), partial(data, parts...)...))))
-}
 
 // chunks hides that r has more to offer than Read, as a network connection.
 type chunks struct{ r io.Reader }
@@ -32,14 +21,14 @@ func (c chunks) Read(p []byte) (int, error) { return c.r.Read(p) }
 // memory. Its floor is to read the same octets in blocks and count their line
 // ends; floor-ratio is how many times that a verdict takes.
 func BenchmarkCheck(b *testing.B) {
-	s := newSamples(b)
+	s := mailtest.NewSamples(b)
 	policy := policies(b)["out"]
-	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 	for _, size := range []struct {
 		name   string
 		octets int
 	}{{"2KiB", 2 << 10}, {"100KiB", 100 << 10}, {"5MiB", 5 << 20}, {"25MiB", 25 << 20}} {
-		message := s.sized(size.octets)
+		message := s.Sized(size.octets)
 		b.Run(size.name, func(b *testing.B) {
 			b.SetBytes(int64(len(message)))
 			b.ReportAllocs()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 )
 
 // client is how a program writes an encrypted message: the value of Content-Type,
@@ -125,12 +126,12 @@ func (c client) message(armor string) string {
 // TestClients holds that the programs of the field can write to our users and, with
 // an account here, to others; and that each reader sees the same in what they write.
 func TestClients(t *testing.T) {
-	armor := newSamples(t).goodArmor()
-	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	armor := mailtest.NewSamples(t).GoodArmor()
+	env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 	for _, c := range clients {
 		text := c.message(armor)
 		for dir, policy := range policies(t) {
-			if got, err := verdict(policy, env, []byte(text)); got != pass {
+			if got, err := verdict(policy, env, []byte(text)); got != mailtest.Pass {
 				t.Errorf("%s: %s: got %q, %v", c.name, dir, got, err)
 			}
 		}

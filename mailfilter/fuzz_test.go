@@ -6,28 +6,19 @@ import (
 	"io"
 	"mime"
 	"net/mail"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 )
 
 func addFixtures(f *testing.F, add func(message []byte)) {
-	names, err := filepath.Glob(fixtures + "/*.eml")
-	if err != nil || len(names) == 0 {
-		f.Fatalf("no fixtures: %v", err)
-	}
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if len(text) < 64<<10 {
-			add(text)
+	for _, fixture := range mailtest.Fixtures(f) {
+		if len(fixture.Message) < 64<<10 {
+			add([]byte(fixture.Message))
 		}
 	}
 }
@@ -41,10 +32,10 @@ func FuzzMessage(f *testing.F) {
 			for _, env := range envelopes {
 				got, err := verdict(policy, env, text)
 				h, bodyErr := inPieces(policy, env, text)
-				if (bodyErr == nil) != strings.HasPrefix(got, pass) {
+				if (bodyErr == nil) != strings.HasPrefix(got, mailtest.Pass) {
 					t.Fatalf("%s: %q (%v) at once, %v in pieces", dir, got, err, bodyErr)
 				}
-				if !strings.HasPrefix(got, pass) {
+				if !strings.HasPrefix(got, mailtest.Pass) {
 					continue
 				}
 				if !bytes.HasPrefix(text, h.Raw()) {

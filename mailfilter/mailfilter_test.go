@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 )
 
 var errLine = errors.New("line is down")
@@ -75,10 +76,10 @@ func (c *counter) Read(p []byte) (int, error) {
 
 // TestReadErrors: a failing reader is no verdict, wherever it fails.
 func TestReadErrors(t *testing.T) {
-	good, open := newSamples(t).good(), []string{"open@chat.example"}
+	good, open := mailtest.NewSamples(t).Good(), []string{"open@chat.example"}
 	for dir, policy := range policies(t) {
 		for cut := range len(good) {
-			env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+			env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 			r := bufio.NewReader(broken(good[:cut]))
 			h, err := mailfilter.ReadHeader(r)
 			if err == nil {
@@ -93,7 +94,7 @@ func TestReadErrors(t *testing.T) {
 			}
 		}
 	}
-	r := bufio.NewReader(broken(plain))
+	r := bufio.NewReader(broken(mailtest.Plain))
 	h, err := mailfilter.ReadHeader(r)
 	if err != nil {
 		t.Fatal(err)
@@ -109,12 +110,12 @@ func TestReadErrors(t *testing.T) {
 
 // TestTruncated: no beginning of a good message passes.
 func TestTruncated(t *testing.T) {
-	good := newSamples(t).good()
+	good := mailtest.NewSamples(t).Good()
 	end := strings.LastIndex(good, "--\r\n") + len("--\r\n")
 	for dir, policy := range policies(t) {
 		for cut := range end {
-			env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
-			if got, _ := verdict(policy, env, []byte(good[:cut])); strings.HasPrefix(got, pass) {
+			env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
+			if got, _ := verdict(policy, env, []byte(good[:cut])); strings.HasPrefix(got, mailtest.Pass) {
 				t.Fatalf("%s: %d of %d octets pass", dir, cut, end)
 			}
 		}
@@ -124,17 +125,17 @@ func TestTruncated(t *testing.T) {
 // TestBitFlips changes each bit of the body, but for the middle of the data.
 // What still passes must still be encrypted for other readers.
 func TestBitFlips(t *testing.T) {
-	good := []byte(newSamples(t).good())
-	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	good := []byte(mailtest.NewSamples(t).Good())
+	env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 	out := policies(t)["out"]
 	for i := bytes.Index(good, []byte("\r\n\r\n")); i < len(good); i++ {
-		if middle := len(good) - 300; i > len(coreHeader)+600 && i < middle {
+		if middle := len(good) - 300; i > len(mailtest.CoreHeader)+600 && i < middle {
 			i = middle
 		}
 		for bit := range 8 {
 			flipped := bytes.Clone(good)
 			flipped[i] ^= 1 << bit
-			if got, _ := verdict(out, env, flipped); got != pass {
+			if got, _ := verdict(out, env, flipped); got != mailtest.Pass {
 				continue
 			}
 			if err := sameReading(string(flipped)); err != nil {
@@ -146,13 +147,13 @@ func TestBitFlips(t *testing.T) {
 
 // TestMemory: what a verdict allocates does not depend on the message's size.
 func TestMemory(t *testing.T) {
-	s := newSamples(t)
+	s := mailtest.NewSamples(t)
 	policy := policies(t)["out"]
-	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 	allocs := func(size int) float64 {
-		message := s.sized(size)
+		message := s.Sized(size)
 		return testing.AllocsPerRun(20, func() {
-			if got, err := verdict(policy, env, message); got != pass {
+			if got, err := verdict(policy, env, message); got != mailtest.Pass {
 				t.Fatal(err)
 			}
 		})
@@ -164,19 +165,19 @@ func TestMemory(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	s := newSamples(t)
-	good, bad := []byte(s.good()), []byte(core(armor(sequence(s.literal))))
-	env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+	s := mailtest.NewSamples(t)
+	good, bad := []byte(s.Good()), []byte(s.Literal())
+	env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 	all := policies(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
 				for dir, policy := range all {
-					if got, err := verdict(policy, env, good); got != pass {
+					if got, err := verdict(policy, env, good); got != mailtest.Pass {
 						t.Errorf("%s: good: %v", dir, err)
 					}
-					if got, _ := verdict(policy, env, bad); got != bare {
+					if got, _ := verdict(policy, env, bad); got != mailtest.Unencrypted {
 						t.Errorf("%s: bad: %v", dir, got)
 					}
 				}
@@ -254,14 +255,14 @@ func TestAdmitSpellings(t *testing.T) {
 }
 
 func TestRefusal(t *testing.T) {
-	s := newSamples(t)
-	mismatch := s.edit(s.good(), "<alice@chat.example>", "<Carol@chat.example>")
-	_, err := verdict(policies(t)["out"], mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}, []byte(mismatch))
+	s := mailtest.NewSamples(t)
+	mismatch := s.Edit(s.Good(), "<alice@chat.example>", "<Carol@chat.example>")
+	_, err := verdict(policies(t)["out"], mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}, []byte(mismatch))
 	var no *mailfilter.Refusal
 	if !errors.As(err, &no) {
 		t.Fatal(err)
 	}
-	if no.From != "carol@chat.example" || no.Sender != alice {
+	if no.From != "carol@chat.example" || no.Sender != mailtest.Alice {
 		t.Errorf("From %q, sender %q", no.From, no.Sender)
 	}
 	if strings.Contains(err.Error(), "carol") || !strings.Contains(err.Error(), "from-mismatch") {
@@ -278,14 +279,14 @@ func TestRefusal(t *testing.T) {
 }
 
 func TestCheckForDKIM(t *testing.T) {
-	s := newSamples(t)
-	message := s.edit(s.good(), "<alice@chat.example>", "<Alice@Chat.Example>")
+	s := mailtest.NewSamples(t)
+	message := s.Edit(s.Good(), "<alice@chat.example>", "<Alice@Chat.Example>")
 	r := bufio.NewReader(strings.NewReader(message))
 	h, err := mailfilter.ReadHeader(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := policies(t)["in"].Check(mailfilter.Envelope{Recipients: []string{bob}}, h)
+	c, err := policies(t)["in"].Check(mailfilter.Envelope{Recipients: []string{mailtest.Bob}}, h)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 )
 
 // bounce is how a mail server reports that a message was not delivered: the fields
@@ -23,20 +24,20 @@ func (b bounce) message(original string) string {
 
 func judgeBounce(t *testing.T, text string) (string, error) {
 	t.Helper()
-	return verdict(policies(t)["in"], mailfilter.Envelope{Recipients: []string{bob}}, []byte(text))
+	return verdict(policies(t)["in"], mailfilter.Envelope{Recipients: []string{mailtest.Bob}}, []byte(text))
 }
 
 // TestReports holds that real bounces come in, of each kind of message that our
 // users send.
 func TestReports(t *testing.T) {
-	s := newSamples(t)
+	s := mailtest.NewSamples(t)
 	for name, original := range map[string]string{
-		"encrypted": s.good(), "large": string(s.sized(300 << 10)), "request": secureJoin,
-		"cut off": s.good()[:len(s.good())*2/3], "header alone": coreHeader,
+		"encrypted": s.Good(), "large": string(s.Sized(300 << 10)), "request": mailtest.SecureJoin,
+		"cut off": s.Good()[:len(s.Good())*2/3], "header alone": mailtest.CoreHeader,
 	} {
 		for _, b := range bounces {
 			text := b.message(original)
-			if got, err := judgeBounce(t, text); got != pass {
+			if got, err := judgeBounce(t, text); got != mailtest.Pass {
 				t.Errorf("%s: %s: got %q, %v", b.name, name, got, err)
 			}
 			if err := sameReading(text); err != nil {
@@ -48,14 +49,14 @@ func TestReports(t *testing.T) {
 
 // TestReportBound holds how much can be read of a report.
 func TestReportBound(t *testing.T) {
-	s := newSamples(t)
+	s := mailtest.NewSamples(t)
 	b := bounces[0]
 	const line = "X-Note: word word word word word word word word word word word word\n"
-	for size, want := range map[int]string{mailfilter.MaxHeader / 2: pass, mailfilter.MaxReport: bare} {
+	for size, want := range map[int]string{mailfilter.MaxHeader / 2: mailtest.Pass, mailfilter.MaxReport: mailtest.Unencrypted} {
 		for _, place := range []string{"This is the mail system", "Action: failed", "Return-Path: <bob@chat.example>"} {
 			full := b
 			full.body = strings.Replace(b.body, place, strings.Repeat(line, size/len(line))+place, 1)
-			if got, err := judgeBounce(t, full.message(s.good())); got != want {
+			if got, err := judgeBounce(t, full.message(s.Good())); got != want {
 				t.Errorf("%d bytes before %q: got %q, %v, want %q", size, place, got, err, want)
 			}
 		}

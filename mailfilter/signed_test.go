@@ -18,6 +18,7 @@ import (
 
 	"chatmaild/mailfilter"
 	"chatmaild/mailfilter/dkim"
+	"chatmaild/mailfilter/mailtest"
 )
 
 // TestSigned holds what a signature is for, and that it has its say last.
@@ -45,9 +46,9 @@ func TestSigned(t *testing.T) {
 		}
 		return b.String()
 	}
-	s := newSamples(t)
-	good := s.good()
-	literal := func(domain string) string { return s.edit(good, "<alice@chat.example>", "<alice@"+domain+">") }
+	s := mailtest.NewSamples(t)
+	good := s.Good()
+	literal := func(domain string) string { return s.Edit(good, "<alice@chat.example>", "<alice@"+domain+">") }
 	via := func(client string) string {
 		return "Received: from mx.example (unknown [" + client + "])\r\n\tby chat.example (Postfix) with ESMTPS id 4C\r\n"
 	}
@@ -61,13 +62,13 @@ func TestSigned(t *testing.T) {
 		{name: "signed by another", text: sign(good, "eve.example"), want: "bad-signature"},
 		{name: "domain in capitals", text: sign(literal("CHAT.example"), "chat.example"), want: "pass"},
 		{name: "another author", text: sign(literal("eve.example"), "chat.example"), want: "bad-signature"},
-		{name: "changed", text: s.edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), want: "bad-signature"},
-		{name: "cleartext", text: sign(plain, "chat.example"), want: "unencrypted"},
-		{name: "unsigned cleartext", text: plain, want: "unencrypted"},
-		{name: "unsigned cleartext for one who takes it", text: plain, to: "open@chat.example", want: "unsigned"},
-		{name: "signed cleartext for one who takes it", text: sign(plain, "chat.example"), to: "open@chat.example", want: "pass"},
-		{name: "unsigned SecureJoin request", text: secureJoin, want: "unsigned"},
-		{name: "signed SecureJoin request", text: sign(secureJoin, "chat.example"), want: "pass"},
+		{name: "changed", text: s.Edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), want: "bad-signature"},
+		{name: "cleartext", text: sign(mailtest.Plain, "chat.example"), want: "unencrypted"},
+		{name: "unsigned cleartext", text: mailtest.Plain, want: "unencrypted"},
+		{name: "unsigned cleartext for one who takes it", text: mailtest.Plain, to: "open@chat.example", want: "unsigned"},
+		{name: "signed cleartext for one who takes it", text: sign(mailtest.Plain, "chat.example"), to: "open@chat.example", want: "pass"},
+		{name: "unsigned SecureJoin request", text: mailtest.SecureJoin, want: "unsigned"},
+		{name: "signed SecureJoin request", text: sign(mailtest.SecureJoin, "chat.example"), want: "pass"},
 		{name: "IPv4 literal", text: via("192.0.2.1") + literal("[192.0.2.1]"), sender: "alice@[192.0.2.1]", want: "pass"},
 		{name: "IPv6 literal", text: via("IPv6:2001:db8::1") + literal("[IPv6:2001:DB8:0::1]"), sender: "alice@[IPv6:2001:db8:0::1]", want: "pass null-sender"},
 		{name: "IPv4 literal of another", text: via("192.0.2.2") + literal("[192.0.2.1]"), want: "forged-literal"},
@@ -77,17 +78,17 @@ func TestSigned(t *testing.T) {
 		{name: "the trace below is the author's", text: via("192.0.2.2") + via("192.0.2.1") + literal("[192.0.2.1]"), want: "forged-literal"},
 		{name: "no trace", text: literal("[192.0.2.1]"), want: "forged-literal"},
 		{name: "our own literal", text: via("198.51.100.1") + literal("[198.51.100.1]"), want: "forged-literal"},
-		{name: "literal, cleartext", text: s.edit(plain, "<alice@chat.example>", "<alice@[192.0.2.1]>"), want: "unencrypted"},
+		{name: "literal, cleartext", text: s.Edit(mailtest.Plain, "<alice@chat.example>", "<alice@[192.0.2.1]>"), want: "unencrypted"},
 		{name: "no IPv4 literal", text: literal("[192.0.2]"), want: "bad-header"},
 		{name: "an hour ahead of us", text: sign(good, "chat.example"), behind: time.Hour, want: "future-signature"},
-		{name: "an hour ahead of us, and changed", text: s.edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), behind: time.Hour, want: "future-signature"},
+		{name: "an hour ahead of us, and changed", text: s.Edit(sign(good, "chat.example"), "To:", "To: <x@y.example>,"), behind: time.Hour, want: "future-signature"},
 		{name: "an hour ahead of us, signed by another", text: sign(good, "eve.example"), behind: time.Hour, want: "bad-signature"},
 		{name: "DNS out of order", text: sign(good, "chat.example"), broken: true, want: "key-unknown"},
-		{name: "DNS out of order, cleartext", text: sign(plain, "chat.example"), broken: true, want: "unencrypted"},
+		{name: "DNS out of order, cleartext", text: sign(mailtest.Plain, "chat.example"), broken: true, want: "unencrypted"},
 		{name: "DNS out of order, unsigned", text: good, broken: true, want: "unsigned"},
 	} {
 		broken, behind = tt.broken, tt.behind
-		env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+		env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 		if tt.sender != "" {
 			env.Sender = tt.sender
 		}
@@ -107,7 +108,7 @@ func TestSignedReport(t *testing.T) {
 		Mailboxes: mailboxes{t}, Domains: []string{"chat.example"},
 		DKIM: dkim.New(dkim.Options{Lookup: func(context.Context, string) (dkim.Records, error) { return dkim.Records{}, nil }, Now: time.Now, MaxStrangers: 10}),
 	})
-	if got, err := verdict(policy, mailfilter.Envelope{Recipients: []string{alice}}, []byte(report)); got != "unsigned" {
+	if got, err := verdict(policy, mailfilter.Envelope{Recipients: []string{mailtest.Alice}}, []byte(mailtest.Report)); got != "unsigned" {
 		t.Errorf("got %q (%v), want it unsigned", got, err)
 	}
 }
@@ -125,14 +126,14 @@ func BenchmarkIncoming(b *testing.B) {
 	}
 	key := dkim.Records{Texts: []string{"p=" + base64.StdEncoding.EncodeToString(public)}, TTL: time.Hour}
 	verifier := dkim.New(dkim.Options{Lookup: func(context.Context, string) (dkim.Records, error) { return key, nil }, Now: time.Now, MaxStrangers: 10})
-	s := newSamples(b)
+	s := mailtest.NewSamples(b)
 	for _, size := range []struct {
 		name   string
 		octets int
 	}{{"2KiB", 2 << 10}, {"5MiB", 5 << 20}} {
 		var text bytes.Buffer
 		o := &msgauth.SignOptions{Domain: "chat.example", Selector: "s", Signer: private, HeaderCanonicalization: "relaxed"}
-		if err := msgauth.Sign(&text, bytes.NewReader(s.sized(size.octets)), o); err != nil {
+		if err := msgauth.Sign(&text, bytes.NewReader(s.Sized(size.octets)), o); err != nil {
 			b.Fatal(err)
 		}
 		for name, v := range map[string]*dkim.Verifier{"plain": nil, "dkim": verifier} {
@@ -146,7 +147,7 @@ func BenchmarkIncoming(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					c, err := policy.Check(mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}, h)
+					c, err := policy.Check(mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}, h)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 	"chatmaild/testdata/smuggle"
 )
 
@@ -12,24 +13,24 @@ import (
 // the spelling for which a message is refused. The lab sends the same messages
 // through an installed relay.
 func TestSmuggle(t *testing.T) {
-	armor := newSamples(t).goodArmor()
+	armor := mailtest.NewSamples(t).GoodArmor()
 	judge := func(dir string, m smuggle.Message) string {
-		env := mailfilter.Envelope{Sender: alice, Recipients: []string{bob}}
+		env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 		if m.Report {
 			env.Sender = ""
 		}
 		got, _ := verdict(policies(t)[dir], env, []byte(m.Text))
 		return got
 	}
-	attempts := smuggle.Messages(alice, bob, armor)
+	attempts := smuggle.Messages(mailtest.Alice, mailtest.Bob, armor)
 	if len(attempts) < 60 {
 		t.Errorf("only %d attempts", len(attempts))
 	}
 	names := make(map[string]bool)
 	for _, m := range attempts {
-		want := bare
+		want := mailtest.Unencrypted
 		if strings.HasPrefix(m.Reply, "554 ") {
-			want = head
+			want = mailtest.BadHeader
 		}
 		for _, dir := range []string{"out", "in"} {
 			got := judge(dir, m)
@@ -45,9 +46,9 @@ func TestSmuggle(t *testing.T) {
 		}
 		names[m.Name] = true
 	}
-	for _, m := range smuggle.Honest(alice, bob, armor) {
-		if got := judge("in", m); got != pass {
-			t.Errorf("%s: got %q, want %q", m.Name, got, pass)
+	for _, m := range smuggle.Honest(mailtest.Alice, mailtest.Bob, armor) {
+		if got := judge("in", m); got != mailtest.Pass {
+			t.Errorf("%s: got %q, want %q", m.Name, got, mailtest.Pass)
 		}
 	}
 	t.Logf("%d attempts", len(attempts))

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"net/mail"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/mailtest"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -309,17 +308,9 @@ func TestKeys(t *testing.T) {
 // FuzzOpen reads what the relays' fixtures hold, and what is inside a sealed
 // message: that it is sealed for us keeps no stranger out.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob("../../testdata/mail/*.eml")
-	if err != nil || len(files) == 0 {
-		f.Fatal("no fixtures", err)
-	}
-	for _, name := range files {
-		raw, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if len(raw) < 20000 {
-			f.Add(raw)
+	for _, fixture := range mailtest.Fixtures(f) {
+		if len(fixture.Message) < 20000 {
+			f.Add([]byte(fixture.Message))
 		}
 	}
 	bob := self(f, "bob@one.example")

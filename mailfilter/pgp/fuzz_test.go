@@ -3,28 +3,20 @@ package pgp
 import (
 	"bytes"
 	"encoding/base64"
-	"os"
-	"path/filepath"
+	"strings"
 	"testing"
 
+	"chatmaild/mailfilter/mailtest"
 	"chatmaild/mailfilter/pgp/pgptest"
 )
 
-// fixtureArmors calls add with what stands between the first head and the last
-// tail of each fixture.
+// fixtureArmors calls add with the text from the first head to the last tail of each
+// fixture.
 func fixtureArmors(f *testing.F, add func(text []byte)) {
-	names, err := filepath.Glob("../../testdata/mail/*.eml")
-	if err != nil || len(names) == 0 {
-		f.Fatalf("no fixtures: %v", err)
-	}
-	for _, name := range names {
-		message, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		from, to := bytes.Index(message, []byte(Head)), bytes.LastIndex(message, []byte(tail))
+	for _, fixture := range mailtest.Fixtures(f) {
+		from, to := strings.Index(fixture.Message, Head), strings.LastIndex(fixture.Message, tail)
 		if from >= 0 && from < to {
-			add(message[from : to+len(tail)+len("\r\n")])
+			add([]byte(fixture.Message[from : to+len(tail)+len("\r\n")]))
 		}
 	}
 }
