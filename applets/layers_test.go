@@ -33,7 +33,7 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/turn/relay`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/turn/probe applets/turn/relay`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
 	},
 	{
@@ -76,8 +76,9 @@ var modules = map[string]string{
 	"github.com/go-crypt/x":           "auth",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
 	"github.com/miekg/dns":            "applets/acme/renewal applets/lookup applets/lookup/authoritative",
-	"github.com/pion/logging":         "applets/turn/relay",
-	"github.com/pion/turn":            "applets/turn/relay",
+	"github.com/pion/logging":         "applets/turn/probe applets/turn/relay",
+	"github.com/pion/stun":            "applets/turn/probe",
+	"github.com/pion/turn":            "applets/turn/probe applets/turn/relay",
 	"github.com/rogpeppe/go-internal": "applets/admin/host",
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",

@@ -108,6 +108,7 @@ func (p *metricsProof) alerts(t *testing.T) {
 	p.clear(t)
 	start := time.Now()
 	p.restarts(t) // first: it takes as long to be over as the others together
+	p.crowdedCalls(t)
 	p.faults(t, p.submission(t, p.sender))
 	all := regexp.MustCompile(`- alert: (\S+)`).FindAllStringSubmatch(repositoryFile(t, rulesFile), -1)
 	var most []string
@@ -138,6 +139,17 @@ func (p *metricsProof) restarts(t *testing.T) {
 			return now != "0" && now != before
 		})
 		p.scraped(t, "its metrics", `chatmaild_up{daemon="web"} == 1`)
+	}
+}
+
+// crowdedCalls leaves the TURN server one port. Each status asks it for two.
+func (p *metricsProof) crowdedCalls(t *testing.T) {
+	p.script(t, `set -e
+		echo 'turn_ports = "61000-61000"' >>/etc/chatmail/chatmail.toml
+		systemctl restart chatmaild-turn`)
+	for range 2 {
+		before := p.script(t, "chatmaild status >/dev/null; date +%%s")
+		p.scraped(t, "a refused allocation", fmt.Sprintf(`timestamp(chatmaild_turn_refused_total{reason="ports"} > 0) > %s`, before))
 	}
 }
 
@@ -183,6 +195,8 @@ func (p *metricsProof) mend(t *testing.T) {
 	p.push.start(t)
 	p.script(t, `set -e
 		umount %s
+		sed -i '/^turn_ports/d' /etc/chatmail/chatmail.toml
+		systemctl restart chatmaild-turn
 		systemctl start dovecot.service chatmaild-lastlogin.socket chatmaild-lastlogin.service
 		pkill -CONT -x qmgr
 		postsuper -d ALL deferred

@@ -84,6 +84,7 @@ func (p *proof) proxyProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	say(t, bob, chat, alice, "by the PROXY protocol")
+	p.calls(t, entry.IPv4, entry.IPv6)
 	// Port 443 is for all protocols, here too.
 	for protocol, want := range map[string]string{"imap": "* OK ", "smtp": "220 "} {
 		conn, err := p.outside.DialTLS(ctx, netip.AddrPortFrom(entry.IPv6, 443).String(), protocol)

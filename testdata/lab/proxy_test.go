@@ -10,6 +10,11 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
+
+	"chatmaild/applets/config"
+	"chatmaild/applets/turn/credential"
+	"chatmaild/applets/turn/probe"
 )
 
 // mailAndWeb are the ports by which the world reaches a relay.
@@ -80,8 +85,28 @@ func (p *proof) proxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	say(t, bob, chat, alice, "through the proxy")
+	p.calls(t, front.IPv4, front.IPv6)
 	if after := handedOn(t, front); after < before+4 {
 		t.Errorf("the proxy handed on %d connections of two clients", after-before)
+	}
+}
+
+// calls has two users call each other by the TURN server that is behind an address.
+func (p *proof) calls(t *testing.T, addrs ...netip.Addr) {
+	t.Helper()
+	secret, err := credential.Parse([]byte(p.script(t, "cat /var/lib/chatmaild/turn/secret")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, password := secret.Issue("caller", time.Now())
+	for _, addr := range addrs {
+		err := inNetns(p.outside.netns, func() error {
+			_, err := probe.Run(deadline(t, stepTimeout), probe.Server{Host: addr.String(), Port: config.TurnPort, Name: name, Password: password}, nil)
+			return err
+		})
+		if err != nil {
+			t.Errorf("TURN at %v: %v", addr, err)
+		}
 	}
 }
 

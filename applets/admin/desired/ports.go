@@ -61,13 +61,9 @@ func Ports(conf *config.Config) []Port {
 	return ports
 }
 
-// PublicPorts are those by which mail and web of a relay are reached; no key changes
-// them.
-func PublicPorts() []int {
-	conf := config.Defaults()
-	conf.Turn = "off"
-	return OpenPorts(conf)
-}
+// PublicPorts are the TCP ports by which a relay with the default configuration is
+// reached.
+func PublicPorts() []int { return OpenPorts(config.Defaults()) }
 
 // OpenPorts are all TCP ports that conf has open to the outside.
 func OpenPorts(conf *config.Config) []int {

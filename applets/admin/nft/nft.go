@@ -20,10 +20,10 @@ const (
 	RelayTable = "chatmail_relay"
 )
 
-// Proxy is a machine that hands TCP ports on to a relay.
+// Proxy is a machine that hands ports on to a relay.
 type Proxy struct {
 	IPv4, IPv6 netip.Addr // the relay's; at least one is valid
-	Ports      []int
+	Ports, UDP []int
 }
 
 // ErrNoAddress is the error of a proxy that does not know where the relay is.
@@ -36,7 +36,6 @@ func (p Proxy) Text() (string, error) {
 	if !p.IPv4.IsValid() && !p.IPv6.IsValid() {
 		return "", ErrNoAddress
 	}
-	ports := set(p.Ports)
 	var nat, masquerade, forward strings.Builder
 	for _, f := range []struct {
 		family, name string
@@ -45,9 +44,18 @@ func (p Proxy) Text() (string, error) {
 		if !f.relay.IsValid() {
 			continue
 		}
-		fmt.Fprintf(&nat, "\t\tmeta nfproto %s fib daddr type local tcp dport %s counter dnat %s to %v\n", f.name, ports, f.family, f.relay)
-		fmt.Fprintf(&masquerade, "\t\t%s daddr %v tcp dport %s ct status dnat masquerade\n", f.family, f.relay, ports)
-		fmt.Fprintf(&forward, "\t\t%s daddr %v tcp dport %s ct status dnat accept\n", f.family, f.relay, ports)
+		for _, of := range []struct {
+			protocol string
+			ports    []int
+		}{{"tcp", p.Ports}, {"udp", p.UDP}} {
+			if len(of.ports) == 0 {
+				continue
+			}
+			match := of.protocol + " dport " + set(of.ports)
+			fmt.Fprintf(&nat, "\t\tmeta nfproto %s fib daddr type local %s counter dnat %s to %v\n", f.name, match, f.family, f.relay)
+			fmt.Fprintf(&masquerade, "\t\t%s daddr %v %s ct status dnat masquerade\n", f.family, f.relay, match)
+			fmt.Fprintf(&forward, "\t\t%s daddr %v %s ct status dnat accept\n", f.family, f.relay, match)
+		}
 	}
 	return table(ProxyTable, fmt.Sprintf(`	chain handed_on {
 		type nat hook prerouting priority dstnat; policy accept;

@@ -24,14 +24,16 @@ func TestProxy(t *testing.T) {
 		proxy       Proxy
 		has, hasNot []string
 	}{
-		{"both", Proxy{relay4, relay6, ports}, []string{
+		{"both", Proxy{relay4, relay6, ports, []int{3478}}, []string{
+			"meta nfproto ipv6 fib daddr type local udp dport { 3478 } counter dnat ip6 to 2001:db8::7\n",
+			"ip daddr 192.0.2.7 udp dport { 3478 } ct status dnat masquerade\n",
 			"meta nfproto ipv4 fib daddr type local tcp dport " + set + " counter dnat ip to 192.0.2.7\n",
 			"meta nfproto ipv6 fib daddr type local tcp dport " + set + " counter dnat ip6 to 2001:db8::7\n",
 			"ip daddr 192.0.2.7 tcp dport " + set + " ct status dnat masquerade\n",
 			"ip6 daddr 2001:db8::7 tcp dport " + set + " ct status dnat accept\n",
 			"hook forward priority filter; policy drop;",
 		}, nil},
-		{"IPv4", Proxy{IPv4: relay4, Ports: ports}, []string{"dnat ip to 192.0.2.7"}, []string{"ip6", "ipv6"}},
+		{"IPv4", Proxy{IPv4: relay4, Ports: ports}, []string{"dnat ip to 192.0.2.7"}, []string{"ip6", "ipv6", "udp"}},
 		{"IPv6", Proxy{IPv6: relay6, Ports: ports}, []string{"dnat ip6 to 2001:db8::7"}, []string{"ip daddr", "ipv4"}},
 	}
 	for _, tt := range tests {

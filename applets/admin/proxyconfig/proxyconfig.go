@@ -14,14 +14,15 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // Command is chatmaild proxy-config.
 var Command = command.Command{
 	Name: "proxy-config", Kind: command.Admin,
 	Synopsis: "prints the configuration of a machine in front of this relay",
-	Description: `That machine passes all mail and web connections on. The output begins with the
-steps to set it up. With --proxy-protocol the relay learns the address of each
+	Description: `That machine passes all connections for mail, web and calls on. The output begins
+with the steps to set it up. With --proxy-protocol the relay learns the address of each
 client; see proxy_addresses in chatmail.toml(5).`,
 	Examples: command.Examples{
 		{"proxy-config --target 192.0.2.7 --target 2001:db8::7", "packet filter rules, for IPv4 and IPv6"},
@@ -70,7 +71,7 @@ func (t *targets) Set(text string) error {
 }
 
 // proxySteps come in front of the rules, as their nft.Comment.
-const proxySteps = `Hands the mail and web ports of this machine on to the chatmail relay at
+const proxySteps = `Hands the ports of this machine for mail, web and calls on to the chatmail relay at
 %[1]s. SSH, and all else, stays this machine's own.
 
 On the relay: save this text,
@@ -100,6 +101,10 @@ network are then for all of them together. See max_network_registrations_per_day
 and max_smtp_connections in chatmail.toml(5), or use --proxy-protocol, by which the
 relay learns the clients' addresses.
 
+Calls: the relay relays them by ports of its own (turn_ports, UDP), which callers have to
+reach on the relay itself, past this machine; see turn_external_address. If they cannot,
+set turn = "off".
+
 To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line from
 /etc/nftables.conf and the file from /etc/sysctl.d.
 `
@@ -107,7 +112,7 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 // proxyConfig prints the rules for packets: they need no program on that machine, but
 // hide the clients' addresses.
 func proxyConfig(w io.Writer, t targets) error {
-	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: desired.PublicPorts()}.Text()
+	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: desired.PublicPorts(), UDP: []int{config.TurnPort}}.Text()
 	if err != nil {
 		return command.Usagef("missing --target ADDRESS, the relay's address")
 	}

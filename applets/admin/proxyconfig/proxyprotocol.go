@@ -10,10 +10,11 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // protocolSteps come in front of nginx's configuration, as its nft.Comment.
-const protocolSteps = `Hands the mail and web ports of this machine on to the chatmail relay at
+const protocolSteps = `Hands the ports of this machine for mail, web and calls on to the chatmail relay at
 %[1]s, and tells it the address of each client by the PROXY protocol.
 
 On the relay: in /etc/chatmail/chatmail.toml name the addresses of this machine,
@@ -31,6 +32,10 @@ Here, on a Debian machine that is no relay itself, as root:
 
 In the DNS: let A and AAAA of the relay's name be the addresses of this machine. For
 all records: chatmaild dns, on the relay.
+
+Calls: the relay relays them by ports of its own (turn_ports, UDP), which callers have to
+reach on the relay itself, past this machine; see turn_external_address. If they cannot,
+set turn = "off".
 
 To undo it: apt purge nginx-light here, the relay's own addresses in the DNS, and no
 proxy_addresses.
@@ -94,8 +99,20 @@ stream {
         listen [::]:80;
         proxy_pass %[8]s;
     }
+    # TURN knows clients by their passwords. All packets of one reach the same worker.
+    server {
+        listen %[9]d;
+        listen [::]:%[9]d;
+        proxy_pass %[10]s;
+    }
+    server {
+        listen %[9]d udp reuseport;
+        listen [::]:%[9]d udp reuseport;
+        proxy_timeout 10m;
+        proxy_pass %[10]s;
+    }
 }
 `, nft.Comment(fmt.Sprintf(protocolSteps, relay)), proxyConnections+512, proxyConnections,
-		ports[993], ports[465], ports[443], servers.String(), at(80))
+		ports[993], ports[465], ports[443], servers.String(), at(80), config.TurnPort, at(config.TurnPort))
 	return err
 }

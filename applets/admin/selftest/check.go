@@ -35,6 +35,7 @@ const (
 	IMAP     Group = "IMAP"
 	Mail     Group = "mail"
 	Refusals Group = "refusals"
+	Calls    Group = "calls"
 	Relays   Group = "two relays"
 )
 

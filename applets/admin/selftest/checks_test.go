@@ -100,6 +100,8 @@ func breakages() []breakage {
 		{fault: "relays for all", want: "open-relay"},
 		{fault: "has no limit", want: "rate-limit"},
 
+		{fault: "announces a dead TURN server", want: "turn", silent: true},
+
 		{other: "closed registration", want: "other"},
 		{fault: "loses mail to others", want: "to-other", silent: true},
 		{fault: "loses mail of others", want: "from-other", silent: true},

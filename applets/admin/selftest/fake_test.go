@@ -26,7 +26,8 @@ import (
 type fake struct {
 	domain string
 	fault  string
-	peer   *fake // the other relay; may be nil
+	peer   *fake  // the other relay; may be nil
+	turn   string // as METADATA announces it
 
 	authority *authority
 	listeners map[int]net.Listener
@@ -68,6 +69,7 @@ func newFake(t *testing.T, domain, fault string, a *authority) *fake {
 		}
 		go f.accept(l, port)
 	}
+	f.turn = newTurnServer(t, f.is("announces a dead TURN server"))
 	return f
 }
 

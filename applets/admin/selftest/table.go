@@ -11,7 +11,7 @@ import (
 // Checks returns all checks, in the order in which their results are shown. A
 // check stands below those that it needs.
 func Checks() []Check {
-	return slices.Concat(dnsChecks(), serviceChecks(), webChecks(), accountChecks(), mailChecks(), refusalChecks(), pairChecks())
+	return slices.Concat(dnsChecks(), serviceChecks(), webChecks(), accountChecks(), mailChecks(), refusalChecks(), callChecks(), pairChecks())
 }
 
 // dnsChecks are first: without an address there is nothing to connect to.

@@ -52,6 +52,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.accounts()
 	e.echoBot()
 	appVersions(e)
+	callExaminer{e}.turn(ctx)
 	e.takeover()
 	e.pending(ctx)
 	return e.findings
