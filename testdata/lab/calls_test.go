@@ -3,6 +3,7 @@ package lab
 import (
 	"encoding/json"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,57 @@ import (
 type iceServer struct {
 	URLs                 []string
 	Username, Credential string
+}
+
+// iceServers asks a client for the server, of which there has to be one, and returns it
+// as the client tells it, too.
+func iceServers(t *testing.T, p *Profile) (iceServer, string) {
+	t.Helper()
+	var text string
+	if err := p.Call(deadline(t, stepTimeout), &text, "ice_servers"); err != nil {
+		t.Fatal(err)
+	}
+	var servers []iceServer
+	if err := json.Unmarshal([]byte(text), &servers); err != nil {
+		t.Fatal(err)
+	}
+	if len(servers) != 1 || servers[0].Username == "" {
+		t.Fatalf("ice_servers: %s: want the relay alone", text)
+	}
+	return servers[0], text
+}
+
+// ipv4 is the server's address and port.
+func (s iceServer) ipv4() string {
+	for _, url := range s.URLs {
+		if host, ok := strings.CutPrefix(url, "turn:"); ok && !strings.Contains(host, "[") {
+			return host
+		}
+	}
+	return ""
+}
+
+// turnutils has coturn's own client send between relayed addresses, by UDP and by TCP.
+func (c *conversation) turnutils(t *testing.T) {
+	server, _ := iceServers(t, c.alice)
+	host, port, err := net.SplitHostPort(server.ipv4())
+	if err != nil {
+		t.Fatal(err)
+	}
+	station, err := c.lab.AddStation(deadline(t, stepTimeout), "turnutils")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range []string{"", "-t"} {
+		args := slices.DeleteFunc([]string{
+			"netns", "exec", station.netns, "turnutils_uclient", transport, "-y", "-n", "20", "-m", "2", "-l", "1200",
+			"-u", server.Username, "-w", server.Credential, "-p", port, host,
+		}, func(arg string) bool { return arg == "" })
+		out, err := run(deadline(t, stepTimeout), "ip", args...)
+		if err != nil || !strings.Contains(out, "tot_recv_msgs=40\n") || !strings.Contains(out, "Total lost packets 0 ") {
+			t.Errorf("turnutils_uclient %s: %v\n%s", transport, err, out)
+		}
+	}
 }
 
 // calls sends through the relay's TURN server, from one user's relayed address to the
@@ -39,29 +91,15 @@ func (c *conversation) calls(t *testing.T) {
 	if _, err := a.WriteTo([]byte("hello"), &net.UDPAddr{IP: net.IPv4(10, 77, 0, 200), Port: 9}); err == nil {
 		t.Error("a peer in the relay's own network was let in")
 	}
+	c.turnutils(t)
 	t.Log(c.relay.Run(deadline(t, stepTimeout), "sh", "-c", "grep Pss: /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup"))
 }
 
 // allocate gets a relayed address as a user's program that calls would.
 func (c *conversation) allocate(t *testing.T, p *Profile) net.PacketConn {
 	t.Helper()
-	var text string
-	if err := p.Call(deadline(t, stepTimeout), &text, "ice_servers"); err != nil {
-		t.Fatal(err)
-	}
-	var servers []iceServer
-	if err := json.Unmarshal([]byte(text), &servers); err != nil {
-		t.Fatal(err)
-	}
-	if len(servers) != 1 || servers[0].Username == "" {
-		t.Fatalf("ice_servers: %s: want the relay alone", text)
-	}
-	address := ""
-	for _, url := range servers[0].URLs {
-		if host, ok := strings.CutPrefix(url, "turn:"); ok && !strings.Contains(host, "[") {
-			address = host
-		}
-	}
+	server, _ := iceServers(t, p)
+	address := server.ipv4()
 	station, err := c.lab.AddStation(deadline(t, stepTimeout), "caller-"+p.Name)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +114,7 @@ func (c *conversation) allocate(t *testing.T, p *Profile) net.PacketConn {
 	}
 	client, err := turn.NewClient(&turn.ClientConfig{
 		STUNServerAddr: address, TURNServerAddr: address, Conn: conn,
-		Username: servers[0].Username, Password: servers[0].Credential,
+		Username: server.Username, Password: server.Credential,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,7 @@ func TestConversation(t *testing.T) {
 		{"metadata", (*conversation).metadata},
 		{"calls", (*conversation).calls},
 		{"app versions", (*conversation).appVersions},
+		{"WebRTC", (*conversation).webRTC},
 		{"cleartext is refused", (*conversation).cleartext},
 		{"wrong password", (*conversation).wrongPassword},
 		{"hibernation", (*conversation).hibernation},

@@ -18,8 +18,10 @@ type Event struct {
 	ChatID    uint32    `json:"chatId"`
 	MsgID     uint32    `json:"msgId"`
 	ContactID uint32    `json:"contactId"`
-	CallID    uint32    `json:"msg_id"`   // the message that is a call
-	Progress  int       `json:"progress"` // of 1000; 0 is failure
+	CallID    uint32    `json:"msg_id"`           // the message that is a call
+	PlaceCall string    `json:"place_call_info"`  // what the caller's program says
+	TakeCall  string    `json:"accept_call_info"` // what the called one's answers
+	Progress  int       `json:"progress"`         // of 1000; 0 is failure
 	Comment   string    `json:"comment"`
 	Msg       string    `json:"msg"`
 }

@@ -30,6 +30,7 @@ var tools = []tool{
 	{"prometheus", "prometheus"},
 	{"promtool", "prometheus"},
 	{"mke2fs", "e2fsprogs"},
+	{"turnutils_uclient", "coturn"},
 	{"linux.uml", "user-mode-linux"},
 }
 

@@ -48,7 +48,7 @@ func (c *counts) of(r Reason) int {
 }
 
 // start serves on the loopback interface, whose address is the server's own.
-func start(t *testing.T, change func(*Options)) (address string, s *Server, events *counts) {
+func start(t testing.TB, change func(*Options)) (address string, s *Server, events *counts) {
 	t.Helper()
 	events = &counts{refused: map[Reason]int{}}
 	self := netip.MustParseAddr("127.0.0.1")
@@ -71,7 +71,7 @@ func start(t *testing.T, change func(*Options)) (address string, s *Server, even
 }
 
 // listen finds a port that is free for both.
-func listen(t *testing.T) (net.PacketConn, net.Listener) {
+func listen(t testing.TB) (net.PacketConn, net.Listener) {
 	t.Helper()
 	for {
 		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"chatmaild/applets/turn/credential"
+
+	"github.com/pion/stun/v4"
+)
+
+// secret is what both servers make passwords with.
+const secret credential.Secret = "a-secret-of-the-bench"
+
+// server is a TURN server on core 0.
+type server struct {
+	cmd     *exec.Cmd
+	address netip.AddrPort
+}
+
+// startOurs runs our daemon with a configuration of its own in dir.
+func startOurs(binary, dir string) (*server, error) {
+	for name, text := range map[string]string{
+		"state/turn/secret": string(secret),
+		"chatmail.toml": fmt.Sprintf("mail_domain = \"bench.test\"\nstate_dir = %q\nruntime_dir = %q\ndisable_ipv6 = true\n"+
+			"turn_ports = \"40000-49999\"\nmax_turn_bandwidth = \"10G\"\nmax_turn_user_bandwidth = \"10G\"\n",
+			filepath.Join(dir, "state"), filepath.Join(dir, "run")),
+		"run/turn/.keep": "",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	cmd := exec.Command("taskset", "1", binary, "turn", "--config", filepath.Join(dir, "chatmail.toml"))
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT=100MiB") // as its unit has it
+	return startServer(cmd, 3478)
+}
+
+// startCoturn runs coturn with the same secret, ports and bounds.
+func startCoturn(dir string) (*server, error) {
+	return startServer(exec.Command("taskset", "1", "turnserver", "-n", "--no-tls", "--no-dtls", "--no-cli",
+		"--use-auth-secret", "--static-auth-secret="+string(secret), "--realm=bench.test",
+		"--listening-ip=127.0.0.1", "--listening-port=3479", "--relay-ip=127.0.0.1", "--allow-loopback-peers",
+		"--min-port=40000", "--max-port=49999", "--relay-threads=1", "--log-file=stdout",
+		"--pidfile="+filepath.Join(dir, "pid"), "--userdb="+filepath.Join(dir, "db")), 3479)
+}
+
+func startServer(cmd *exec.Cmd, port uint16) (*server, error) {
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &server{cmd, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)}
+	for end := time.Now().Add(10 * time.Second); ; {
+		if s.answers() {
+			return s, nil
+		}
+		if time.Now().After(end) {
+			s.stop()
+			return nil, fmt.Errorf("it does not answer: %s", said.String())
+		}
+	}
+}
+
+// answers asks for a binding, and waits for a moment.
+func (s *server) answers() bool {
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.address))
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw); err != nil {
+		return false
+	}
+	_, err = conn.Read(make([]byte, 1500))
+	return err == nil
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+}
+
+// pss is the share of memory, in MiB.
+func (s *server) pss() (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Pss:" {
+			kib, err := strconv.Atoi(fields[1])
+			return float64(kib) / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no Pss: in smaps_rollup")
+}
+
+// cpu is the time that the server has used.
+func (s *server) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("%d fields in stat", len(fields))
+	}
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("%v, %v", err1, err2)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond, nil // USER_HZ is 100
+}
