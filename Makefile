@@ -97,8 +97,8 @@ endef
 lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	$(call need,shellcheck mandoc systemd)
 	@mkdir -p build; files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt:" $$files; exit 1; }
-	$(GO) mod tidy -diff
-	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
+	$(GO) mod tidy -diff && $(GO) -C testdata/webrtc mod tidy -diff
+	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle && $(GO) -C testdata/webrtc vet .
 	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning packaging/man/*
