@@ -3,6 +3,7 @@ package lab
 import (
 	"encoding/json"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,10 @@ func (s iceServer) ipv4() string {
 	return ""
 }
 
+// complete is what turnutils_uclient says at its end: four
+// relayed addresses with 20 packets each.
+var complete = regexp.MustCompile(`(?m)tot_send_msgs=80, tot_recv_msgs=80$`)
+
 // turnutils has coturn's own client send between relayed addresses, by UDP and by TCP.
 func (c *conversation) turnutils(t *testing.T) {
 	server, _ := iceServers(t, c.alice)
@@ -58,11 +63,11 @@ func (c *conversation) turnutils(t *testing.T) {
 	}
 	for _, transport := range []string{"", "-t"} {
 		args := slices.DeleteFunc([]string{
-			"netns", "exec", station.netns, "turnutils_uclient", transport, "-y", "-n", "20", "-m", "2", "-l", "1200",
+			"netns", "exec", station.netns, "turnutils_uclient", transport, "-y", "-n", "20", "-m", "4", "-l", "1200",
 			"-u", server.Username, "-w", server.Credential, "-p", port, host,
 		}, func(arg string) bool { return arg == "" })
 		out, err := run(deadline(t, stepTimeout), "ip", args...)
-		if err != nil || !strings.Contains(out, "tot_recv_msgs=40\n") || !strings.Contains(out, "Total lost packets 0 ") {
+		if err != nil || !complete.MatchString(out) || !strings.Contains(out, "Total lost packets 0 ") {
 			t.Errorf("turnutils_uclient %s: %v\n%s", transport, err, out)
 		}
 	}
