@@ -47,6 +47,9 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 			Directory: cmp.Or(cfg.ACMEDirectory, renewal.LetsEncrypt), Email: cfg.ACMEEmail,
 			UserAgent: "chatmaild/" + env.Version, Solver: responder, Challenge: "http-01",
 		}
+		if _, literal := cfg.IPv4(); literal {
+			authority.Profile = renewal.ShortLived
+		}
 		if cfg.ACMEDNSServer != "" {
 			if authority.Solver, err = nameServer(cfg); err != nil {
 				return err

@@ -64,6 +64,11 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 	if err := machine.Systemd().Systemctl(ctx, "try-reload-or-restart", desired.TLSServers()...); err != nil {
 		return err
 	}
+	if conf.SelfSigned() { // its links say whether an authority has signed the certificate
+		if err := machine.Systemd().Systemctl(ctx, "try-restart", desired.Web); err != nil {
+			return err
+		}
+	}
 	log.Info("the servers have the certificate", "valid_until", pair.NotAfter.UTC())
 	return nil
 }

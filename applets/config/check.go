@@ -69,7 +69,7 @@ func check(c *Config) (key string, err error) {
 		{"tls_external_cert_and_key", checkExternalTLS(c)},
 		{"acme_email", optional(c.ACMEEmail, checkAddress)},
 		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
-		{"acme_dns_server", optional(c.ACMEDNSServer, checkServer)},
+		{"acme_dns_server", checkDNSServer(c)},
 		{"acme_dns_key", checkDNSKey(c)},
 		{"dkim_selector", checkSelector(c.DKIMSelector)},
 		{"turn", oneOf(c.Turn, "on", "off")},
@@ -263,6 +263,15 @@ func checkListen(address string) error {
 		return fmt.Errorf("%q: want an address and a port of 1024 or more, such as 127.0.0.1:9180 or [::1]:9180", address)
 	}
 	return nil
+}
+
+// checkDNSServer wants none for an address: an authority does not take a challenge by DNS
+// for it (RFC 8738 §7).
+func checkDNSServer(c *Config) error {
+	if _, literal := c.IPv4(); literal && c.ACMEDNSServer != "" {
+		return fmt.Errorf("%q: a certificate for an address needs port 80, DNS cannot prove it: want none", c.ACMEDNSServer)
+	}
+	return optional(c.ACMEDNSServer, checkServer)
 }
 
 // checkDNSKey wants a key for a server, and no key without one.

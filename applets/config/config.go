@@ -203,7 +203,8 @@ func (c *Config) AddressDomain() string {
 	return c.MailDomain
 }
 
-// SelfSigned reports whether the relay makes its own certificate and needs no DNS.
+// SelfSigned reports whether clients and other relays take a certificate that the relay
+// makes itself, and it needs no DNS. At a public address it may get a better one: see ACME.
 func (c *Config) SelfSigned() bool { return SelfSigned(c.MailDomain) }
 
 // SelfSigned reports whether a relay makes its own certificate, by the rule that all
@@ -227,10 +228,23 @@ func (c *Config) ExternalTLS() (cert, key string, ok bool) {
 // asks for challenges on port 80. acmetool has the same.
 const ACMEPort = 402
 
-// ACME reports whether the relay gets its certificate from an authority.
+// ACME reports whether the relay gets its certificate from an authority. One for an
+// address (RFC 8738) is asked for where the internet reaches that address, and of an
+// authority that the configuration names.
 func (c *Config) ACME() bool {
 	_, _, external := c.ExternalTLS()
-	return !external && !c.SelfSigned()
+	if external || strings.HasPrefix(c.MailDomain, "_") {
+		return false
+	}
+	addr, literal := c.IPv4()
+	return !literal || c.ACMEDirectory != "" || public(addr)
+}
+
+// shared are the addresses that carriers give to many (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+func public(addr netip.Addr) bool {
+	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !shared.Contains(addr)
 }
 
 // ACMEDir is the directory that the acme daemon owns.
@@ -239,8 +253,12 @@ func (c *Config) ACMEDir() string {
 }
 
 // CertificateNames are the names that a certificate from an authority is for:
-// the relay's own, that of the web page and that of the MTA-STS policy.
+// the relay's own, that of the web page and that of the MTA-STS policy. An address has no
+// others.
 func (c *Config) CertificateNames() []string {
+	if _, literal := c.IPv4(); literal {
+		return []string{c.MailDomain}
+	}
 	return []string{c.MailDomain, "www." + c.MailDomain, "mta-sts." + c.MailDomain}
 }
 

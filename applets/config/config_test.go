@@ -103,14 +103,21 @@ func TestLoad(t *testing.T) {
 
 func TestDomains(t *testing.T) {
 	for _, test := range []struct {
-		domain, address string
-		selfSigned      bool
+		domain, address, directory string
+		selfSigned, acme           bool
 	}{
-		{"chat.example.org", "chat.example.org", false},
-		{"_chat.example.org", "_chat.example.org", true},
-		{"192.0.2.1", "[192.0.2.1]", true},
+		{"chat.example.org", "chat.example.org", "", false, true},
+		{"_chat.example.org", "_chat.example.org", "", true, false},
+		{"_chat.example.org", "_chat.example.org", "https://ca.test/dir", true, false},
+		{"192.0.2.1", "[192.0.2.1]", "", true, true},
+		{"10.0.0.1", "[10.0.0.1]", "", true, false},
+		{"100.64.0.1", "[100.64.0.1]", "", true, false},
+		{"10.0.0.1", "[10.0.0.1]", "https://ca.test/dir", true, true},
 	} {
-		c := Config{MailDomain: test.domain}
+		c := Config{MailDomain: test.domain, ACMEDirectory: test.directory}
+		if got := c.ACME(); got != test.acme {
+			t.Errorf("ACME of %s: got %v, want %v", test.domain, got, test.acme)
+		}
 		if got := c.AddressDomain(); got != test.address {
 			t.Errorf("AddressDomain of %s: got %s, want %s", test.domain, got, test.address)
 		}

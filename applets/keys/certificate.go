@@ -71,6 +71,21 @@ func SelfSigned(cert *x509.Certificate) bool {
 	return cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
+// Verified reports whether an authority has signed the first certificate of a chain, and
+// it can serve host at the given time.
+func Verified(chainPEM []byte, host string, now time.Time) bool {
+	block, _ := pem.Decode(chainPEM)
+	if block == nil {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil || SelfSigned(leaf) {
+		return false
+	}
+	c := Certificate{leaf.NotBefore, leaf.NotAfter, leaf}
+	return c.Check(host, now) == nil
+}
+
 // Check says why the certificate cannot serve host at the given time.
 func (c *Certificate) Check(host string, now time.Time) error {
 	switch {

@@ -6,10 +6,14 @@ import (
 	"context"
 	"flag"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
+	"chatmaild/applets/keys"
 	"chatmaild/applets/service"
 	"chatmaild/applets/web/signup"
 )
@@ -33,6 +37,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	handler := counts.requestsOf(signup.New(signup.Options{
 		Host:         cfg.MailDomain,
 		SelfSigned:   cfg.SelfSigned(),
+		Verified:     verified(env, cfg),
 		Registration: &Registrar{rules, cfg},
 		Log:          log,
 		Shown:        func() { counts.shown.Add(1) },
@@ -48,4 +53,16 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		Metrics:    metrics, MetricsSocket: cfg.MetricsSocket("web"),
 	}
 	return s.Run(ctx)
+}
+
+// verified reports whether an authority has signed the certificate. systemd hands it over
+// (LoadCredential=) where that changes what a link says; with another certificate the
+// daemon is started again.
+func verified(env *command.Env, cfg *config.Config) bool {
+	directory := env.Getenv("CREDENTIALS_DIRECTORY")
+	if directory == "" {
+		return false
+	}
+	chain, err := os.ReadFile(filepath.Join(directory, "certificate"))
+	return err == nil && keys.Verified(chain, cfg.MailDomain, time.Now())
 }

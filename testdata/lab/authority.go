@@ -34,6 +34,8 @@ const (
 
 	// issuedFor is longer than any test.
 	issuedFor = 24 * time.Hour
+	// shortLived is as long as Let's Encrypt's profile of that name.
+	shortLived = 160 * time.Hour
 )
 
 // An Authority is a certificate authority in the lab, at ca.test: Pebble. What
@@ -99,7 +101,10 @@ func (a *Authority) Start(ctx context.Context) error {
 		"listenAddress": ":" + authorityPort, "managementListenAddress": ":" + managementPort,
 		"certificate": filepath.Join(a.dir, "cert.pem"), "privateKey": filepath.Join(a.dir, "key.pem"),
 		"httpPort": 80, "tlsPort": 443, "keyAlgorithm": "ecdsa",
-		"profiles": map[string]any{"default": map[string]any{"description": "lab", "validityPeriod": int(issuedFor.Seconds())}},
+		"profiles": map[string]any{
+			"default":    map[string]any{"description": "lab", "validityPeriod": int(issuedFor.Seconds())},
+			"shortlived": map[string]any{"description": "for addresses", "validityPeriod": int(shortLived.Seconds())},
+		},
 	}})
 	if err != nil {
 		return err

@@ -32,7 +32,15 @@ type Authority struct {
 	// Solver answers challenges of the kind Challenge: "http-01" or "dns-01".
 	Solver    acmez.Solver
 	Challenge string
+
+	// Profile is the kind of certificate to ask for (draft-aaron-acme-profiles), if the
+	// authority offers it.
+	Profile string
 }
+
+// ShortLived is the profile by which Let's Encrypt gives certificates for addresses: they
+// last for six days.
+const ShortLived = "shortlived"
 
 // client is made again for each order: nothing of a failed one, such as a
 // directory that has moved since, stays.
@@ -73,8 +81,14 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 		return nil, ours, fmt.Errorf("opening the account: %w", err)
 	}
 	ours.URI = account.Location
-	if directory, err := client.GetDirectory(ctx); err == nil && directory.Meta != nil && len(directory.Meta.CAAIdentities) > 0 {
-		ours.Issuer = directory.Meta.CAAIdentities[0]
+	profile := ""
+	if directory, err := client.GetDirectory(ctx); err == nil && directory.Meta != nil {
+		if len(directory.Meta.CAAIdentities) > 0 {
+			ours.Issuer = directory.Meta.CAAIdentities[0]
+		}
+		if _, offered := directory.Meta.Profiles[a.Profile]; offered {
+			profile = a.Profile
+		}
 	}
 	csr, err := acmez.NewCSR(key, names)
 	if err != nil {
@@ -84,7 +98,7 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 	if err != nil {
 		return nil, ours, fmt.Errorf("making the order: %w", err)
 	}
-	order.Replaces = replaces
+	order.Replaces, order.Profile = replaces, profile
 	chains, err := client.ObtainCertificate(ctx, order)
 	if replaces != nil && mayDispute(err) {
 		order.Replaces = nil

@@ -26,6 +26,7 @@ type fakeAuthority struct {
 	status int
 	order  string // the body of the reply to an order
 	later  string // its Retry-After, if any
+	asked  string // the profile of the last order
 	orders int
 	plain  int // of them, those that replace nothing
 }
@@ -45,7 +46,7 @@ func (f *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/dir":
 		json.NewEncoder(w).Encode(map[string]any{
 			"newNonce": f.URL + "/nonce", "newAccount": f.URL + "/account", "newOrder": f.URL + "/order",
-			"meta": map[string]any{"caaIdentities": []string{"ca.example"}},
+			"meta": map[string]any{"caaIdentities": []string{"ca.example"}, "profiles": map[string]string{ShortLived: "six days"}},
 		})
 	case "/account":
 		w.Header().Set("Location", f.URL+"/account/1")
@@ -53,9 +54,11 @@ func (f *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"status":"valid"}`)
 	case "/order":
 		f.orders++
-		if !replaces(r.Body) {
+		order := orderOf(r.Body)
+		if order.Replaces == "" {
 			f.plain++
 		}
+		f.asked = order.Profile
 		if f.later != "" {
 			w.Header().Set("Retry-After", f.later)
 		}
@@ -65,16 +68,32 @@ func (f *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// replaces tells whether a signed order names a certificate that it replaces.
-func replaces(body io.Reader) bool {
+// order is what a request for a certificate says beside the names: which one it replaces,
+// and what kind it wants.
+type order struct{ Replaces, Profile string }
+
+// orderOf reads a signed order.
+func orderOf(body io.Reader) (o order) {
 	var signed struct{ Payload string }
-	var order struct{ Replaces string }
 	if json.NewDecoder(body).Decode(&signed) == nil {
 		if text, err := base64.RawURLEncoding.DecodeString(signed.Payload); err == nil {
-			json.Unmarshal(text, &order)
+			json.Unmarshal(text, &o)
 		}
 	}
-	return order.Replaces != ""
+	return o
+}
+
+// TestProfile asks for a kind of certificate only where the authority offers it.
+func TestProfile(t *testing.T) {
+	for profile, want := range map[string]string{"": "", ShortLived: ShortLived, "unheard-of": ""} {
+		f := newAuthority(t, http.StatusForbidden, "{}")
+		k := newKeeper(t, f.URL+"/dir")
+		k.Authority.Profile = profile
+		k.mustStep(t)
+		if f.orders == 0 || f.asked != want {
+			t.Errorf("%q: %d orders, the last for %q, want %q", profile, f.orders, f.asked, want)
+		}
+	}
 }
 
 func newKeeper(t *testing.T, directory string) *Keeper {

@@ -115,3 +115,31 @@ func TestTakesOverAcmetool(t *testing.T) {
 		})
 	}
 }
+
+// TestAddress holds that a relay at an address keeps the key that its clients know when it
+// asks an authority for a certificate, and that the web daemon is told which one it has.
+func TestAddress(t *testing.T) {
+	const private, public = "mail_domain = \"10.0.0.1\"\n", "mail_domain = \"10.0.0.1\"\nacme_directory = \"https://ca.test/dir\"\n"
+	m := newMachine(t)
+	first := m.mustPlan(private)
+	key, cert := written(first, desired.TLSDir+"/privkey.pem"), written(first, desired.TLSDir+"/fullchain.pem")
+	if key == nil || cert == nil {
+		t.Fatal("no certificate of its own")
+	}
+	const dropin = "/etc/systemd/system/chatmaild-web.service.d/certificate.conf"
+	if written(first, dropin) != nil {
+		t.Error("the web daemon wants a certificate that no authority signs")
+	}
+	m.Write(key.Path, string(key.Content))
+	m.Write(cert.Path, string(cert.Content))
+	then := m.mustPlan(public)
+	for path, want := range map[string]*desired.File{acmeFolder.PrivateKey(): key, acmeFolder.Certificate(): cert} {
+		got := written(then, path)
+		if got == nil || string(got.Content) != string(want.Content) || got.Owner != desired.ACMEUser || got.Mode != 0o600 {
+			t.Errorf("%s: got %+v, want the former one, of %s", path, got, desired.ACMEUser)
+		}
+	}
+	if written(then, dropin) == nil {
+		t.Error("the web daemon does not get the certificate")
+	}
+}

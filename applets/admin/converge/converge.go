@@ -126,8 +126,12 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 		return err
 	}
 	if !opts.websiteOnly && conf.ACME() {
-		if err := awaitCertificate(ctx, conf, machine, start, env.Stderr); err != nil {
+		err := awaitCertificate(ctx, conf, machine, start, env.Stderr)
+		if err != nil && !conf.SelfSigned() {
 			return err
+		}
+		if err != nil {
+			fmt.Fprintf(env.Stderr, "  %v\n  clients accept the relay's own certificate meanwhile; another one is requested automatically (chatmaild status)\n", err)
 		}
 	}
 	if !opts.websiteOnly && !opts.ifRunning {

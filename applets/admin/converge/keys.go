@@ -48,10 +48,11 @@ func (p *Planner) acmeFiles(paths desired.Paths) ([]desired.File, error) {
 		return nil, err
 	}
 	if files == nil {
-		if files, err = p.selfSigned(paths); err != nil {
+		if files, err = p.selfSigned(before(p, paths)); err != nil {
 			return nil, err
 		}
 	}
+	files[0].Path, files[1].Path = paths.PrivateKey, paths.Certificate
 	var missing []desired.File
 	for _, f := range files {
 		if _, err := p.Machine.ReadFile(f.Path); err == nil {
@@ -63,6 +64,19 @@ func (p *Planner) acmeFiles(paths desired.Paths) ([]desired.File, error) {
 		missing = append(missing, f)
 	}
 	return missing, nil
+}
+
+// before is where a relay at an address had its key and its certificate before it asked an
+// authority for one. Clients may know the key.
+func before(p *Planner, paths desired.Paths) desired.Paths {
+	former := desired.Paths{Certificate: desired.TLSDir + "/fullchain.pem", PrivateKey: desired.TLSDir + "/privkey.pem"}
+	if there, err := p.Machine.Exists(paths.PrivateKey); err != nil || there || !p.Conf.SelfSigned() {
+		return paths
+	}
+	if there, err := p.Machine.Exists(former.PrivateKey); err != nil || !there {
+		return paths
+	}
+	return former
 }
 
 // dkimKey keeps the key that is there. One that cannot be read is an error, not a reason

@@ -256,7 +256,7 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 func (p *Planner) reads(files []desired.File, paths desired.Paths) map[string][]string {
 	reads := map[string][]string{desired.OpenDKIM: {paths.DKIMKey}, desired.ACME: {p.ConfigPath}}
 	// Any other certificate changes by itself; desired.CertificatePath looks after it.
-	if p.Conf.SelfSigned() {
+	if p.Conf.SelfSigned() && !p.Conf.ACME() {
 		for _, name := range desired.TLSServers() {
 			reads[name] = []string{paths.Certificate, paths.PrivateKey}
 		}

@@ -39,6 +39,7 @@ const (
 	Nginx    = "nginx.service"
 	Journald = "systemd-journald.service"
 	Target   = "chatmaild.target"
+	Web      = "chatmaild-web.service"
 	Echobot  = "chatmaild-echobot.service"
 	Metadata = "chatmaild-metadata.service"
 

@@ -54,7 +54,7 @@ func logDropins(conf *config.Config, release Release) []File {
 
 // certificateDropins have systemd look for the certificate where it is.
 func certificateDropins(conf *config.Config) []File {
-	return []File{pathDropin(conf), acmeDropin(ACME, conf), acmeDropin(ACMESocket, conf)}
+	return []File{pathDropin(conf), acmeDropin(ACME, conf), acmeDropin(ACMESocket, conf), webDropin(conf)}
 }
 
 // echobotDropin has systemd look for the bot where it is; where there is to be no
@@ -76,6 +76,14 @@ func acmeDropin(unit string, conf *config.Config) File {
 	f := dropin(unit, "condition", "[Unit]\nConditionPathExists=\nConditionPathExists="+config.DefaultPath+
 		"\nConditionPathIsDirectory="+conf.ACMEDir())
 	f.Absent = conf.StateDir == config.Defaults().StateDir
+	return f
+}
+
+// webDropin hands the certificate of a relay at an address to the web daemon: its links say
+// whether an authority has signed it.
+func webDropin(conf *config.Config) File {
+	f := dropin(Web, "certificate", "[Service]\nLoadCredential=certificate:"+path.Join(conf.ACMEDir(), "live/fullchain.pem"))
+	f.Absent = !(conf.ACME() && conf.SelfSigned())
 	return f
 }
 

@@ -46,7 +46,7 @@ func ServiceUnits() []string {
 	return []string{
 		"chatmaild-maillog.service",
 		"chatmaild-doveauth.service", "chatmaild-metadata.service", "chatmaild-lastlogin.service",
-		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", "chatmaild-web.service",
+		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", Web,
 		"chatmaild-metrics.service",
 	}
 }
@@ -70,10 +70,10 @@ func MailUnits() []string { return []string{Postfix, Dovecot} }
 // nginx, which passes the authority's challenges on.
 func CertificateUnits(conf *config.Config) []string {
 	switch {
-	case conf.SelfSigned():
-		return nil
 	case conf.ACME():
 		return []string{CertificatePath, ACMESocket, ACME}
+	case conf.SelfSigned():
+		return nil
 	}
 	return []string{CertificatePath}
 }

@@ -69,6 +69,10 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 	}
 	fmt.Fprintf(env.Stdout, "wrote %s\n", env.ConfigPath)
 	fmt.Fprintf(env.Stderr, "Check it, then make this machine a relay with: chatmaild run\n")
+	if conf.SelfSigned() && conf.ACME() {
+		fmt.Fprintf(env.Stderr, "%s needs no DNS records. An authority signs its certificate if it reaches port 80; until then the relay has one of its own.\n", domain)
+		return nil
+	}
 	if conf.SelfSigned() {
 		fmt.Fprintf(env.Stderr, "%s has a self-signed certificate and needs no DNS records.\n", domain)
 		return nil

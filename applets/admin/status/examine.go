@@ -144,6 +144,8 @@ func (e *examiner) certificate() {
 		left = pair.NotAfter.Sub(e.now)
 	}
 	switch {
+	case err == nil && e.conf.ACME() && pair.SelfSigned() && e.conf.SelfSigned():
+		e.say("certificate", notice, "", "the relay's own, which links to it have clients accept; none from an authority yet")
 	case err == nil && e.conf.ACME() && pair.SelfSigned():
 		e.say("certificate", trouble, "chatmaild run requests one again", "none yet; the servers use a self-signed one, which clients refuse")
 	case err == nil && e.conf.ACME():
@@ -168,7 +170,7 @@ func (e *examiner) authority(pair *keys.Certificate) {
 		e.say("certificate authority", trouble, "chatmaild run", "%v", err)
 	case state.Problem != nil:
 		worth := notice
-		if pair == nil || pair.SelfSigned() || pair.NotAfter.Sub(e.now) < pair.NotAfter.Sub(pair.NotBefore)/6 {
+		if !e.conf.SelfSigned() && (pair == nil || pair.SelfSigned() || pair.NotAfter.Sub(e.now) < pair.NotAfter.Sub(pair.NotBefore)/6) {
 			worth = trouble
 		}
 		e.say("certificate authority", worth, state.Problem.Advice(), "no new certificate since %s: %s; asked again at %s",

@@ -7,7 +7,6 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
-	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/takeover/pythonrelay"
 )
 
@@ -47,10 +46,10 @@ func (im data) takeSelfSigned() error {
 	if err != nil {
 		return nil // noted by requireKeys
 	}
-	to := keyfiles.Paths(im.conf)
+	// Where an authority signs another certificate, run takes the key from here.
 	files := []desired.File{
-		{Path: to.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
-		{Path: to.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
+		{Path: desired.TLSDir + "/privkey.pem", Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
+		{Path: desired.TLSDir + "/fullchain.pem", Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
 	}
 	return im.put("TLS key", files)
 }

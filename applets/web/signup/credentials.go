@@ -80,14 +80,19 @@ func randomText(random io.Reader, alphabet string, n int) (string, error) {
 	return string(text), nil
 }
 
-// LoginLink returns the dclogin: link of c on a relay with a self-signed certificate
+// LoginLink returns the dclogin: link of c on a relay that apps do not know by its name
 // (https://github.com/deltachat/interface/blob/main/uri-schemes.md#dclogin-).
-// ic=3 makes the app accept the certificate; where host is an IPv4 address, ih and sh
-// tell it, since an address with a literal names no host to look up.
-func (c Credentials) LoginLink(host string) string {
+// ic=3 makes the app accept any certificate, ic=1 only one that an authority has verified;
+// where host is an IPv4 address, ih and sh announce it, since an address with a literal
+// names no host to look up.
+func (c Credentials) LoginLink(host string, verified bool) string {
+	checks := "&ic=3"
+	if verified {
+		checks = "&ic=1"
+	}
 	servers := ""
 	if _, err := netip.ParseAddr(host); err == nil {
 		servers = "&ih=" + host + "&sh=" + host
 	}
-	return "dclogin:" + c.Email + "?p=" + url.QueryEscape(c.Password) + "&v=1" + servers + "&ic=3"
+	return "dclogin:" + c.Email + "?p=" + url.QueryEscape(c.Password) + "&v=1" + servers + checks
 }

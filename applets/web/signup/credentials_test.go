@@ -74,12 +74,14 @@ func TestLoginLink(t *testing.T) {
 	for _, test := range []struct {
 		c          Credentials
 		host, want string
+		verified   bool
 	}{
-		{Credentials{"abc@_chat.example.org", "Xy1"}, "_chat.example.org", "dclogin:abc@_chat.example.org?p=Xy1&v=1&ic=3"},
-		{Credentials{"abc@[192.0.2.17]", "Xy1"}, "192.0.2.17", "dclogin:abc@[192.0.2.17]?p=Xy1&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3"},
-		{Credentials{"abc@_chat.example.org", "a&b=c"}, "_chat.example.org", "dclogin:abc@_chat.example.org?p=a%26b%3Dc&v=1&ic=3"},
+		{Credentials{"abc@_chat.example.org", "Xy1"}, "_chat.example.org", "dclogin:abc@_chat.example.org?p=Xy1&v=1&ic=3", false},
+		{Credentials{"abc@[192.0.2.17]", "Xy1"}, "192.0.2.17", "dclogin:abc@[192.0.2.17]?p=Xy1&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3", false},
+		{Credentials{"abc@[192.0.2.17]", "Xy1"}, "192.0.2.17", "dclogin:abc@[192.0.2.17]?p=Xy1&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=1", true},
+		{Credentials{"abc@_chat.example.org", "a&b=c"}, "_chat.example.org", "dclogin:abc@_chat.example.org?p=a%26b%3Dc&v=1&ic=3", false},
 	} {
-		if got := test.c.LoginLink(test.host); got != test.want {
+		if got := test.c.LoginLink(test.host, test.verified); got != test.want {
 			t.Errorf("got %s, want %s", got, test.want)
 		}
 	}

@@ -39,7 +39,8 @@ func Paths() []string { return []string{newPath, oldPath, picturePath} }
 // Options are what the handler needs to know.
 type Options struct {
 	Host         string // of the relay's URLs: mail_domain, without brackets
-	SelfSigned   bool
+	SelfSigned   bool   // apps do not verify the certificate, unless their link wants it
+	Verified     bool   // which it does: an authority has signed it
 	Registration Registration
 	Log          *slog.Logger
 
@@ -114,7 +115,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Query().Has(confirmed):
 		h.profile(w, c)
 	default:
-		writeJSON(w, http.StatusOK, answer{c, c.LoginLink(h.Host)})
+		writeJSON(w, http.StatusOK, answer{c, c.LoginLink(h.Host, h.Verified)})
 	}
 }
 
@@ -134,7 +135,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request) {
 			h.refuse(w, err)
 			return
 		}
-		redirect(w, c.LoginLink(h.Host))
+		redirect(w, c.LoginLink(h.Host, h.Verified))
 	}
 }
 
@@ -152,7 +153,7 @@ func (h *handler) picture(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
-	code, err := qrcode.Encode(c.LoginLink(h.Host))
+	code, err := qrcode.Encode(c.LoginLink(h.Host, h.Verified))
 	if err != nil {
 		h.refuse(w, err)
 		return

@@ -55,7 +55,7 @@ func (h *handler) invite(w http.ResponseWriter, token string) {
 
 // profile shows fresh credentials to a person.
 func (h *handler) profile(w http.ResponseWriter, c Credentials) {
-	link := c.LoginLink(h.Host)
+	link := c.LoginLink(h.Host, h.Verified)
 	code, err := qrcode.Encode(link)
 	if err != nil {
 		h.refuse(w, err)

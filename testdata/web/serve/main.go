@@ -146,7 +146,7 @@ func (i *issued) Register(ctx context.Context, token string) (signup.Credentials
 	c, err := i.next.Register(ctx, token)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.links = append(i.links, c.LoginLink(i.host))
+	i.links = append(i.links, c.LoginLink(i.host, false))
 	return c, err
 }
 
