@@ -92,7 +92,7 @@ func (c *clockProof) reloads(t *testing.T) {
 	start := time.Now()
 	c.script(t, `systemctl reload dovecot
 postqueue -f
-systemctl reload `+PostfixUnit()+`
+systemctl reload `+c.relay.PostfixUnit()+`
 postqueue -f`)
 	t.Logf("the servers alone have reloaded after %v", time.Since(start).Round(100*time.Millisecond))
 	c.back(t, start)

@@ -26,7 +26,7 @@ func (c *conversation) restarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"chatmaild-filtermail-out.service", "chatmaild-doveauth.service", "dovecot.service", PostfixUnit()} {
+	for _, want := range []string{"chatmaild-filtermail-out.service", "chatmaild-doveauth.service", "dovecot.service", c.relay.PostfixUnit()} {
 		if !slices.Contains(services, want) {
 			t.Fatalf("%s does not run; these do: %s", want, strings.Join(services, " "))
 		}

@@ -59,7 +59,7 @@ func (u *underway) killsServers(t *testing.T) {
 		{"systemctl kill --signal=KILL dovecot", "dovecot"},
 		{"systemctl kill --signal=KILL nginx", "nginx"},
 		{"systemctl kill --signal=KILL opendkim", "opendkim"},
-		{"systemctl kill --signal=KILL " + PostfixUnit(), strings.TrimSuffix(PostfixUnit(), ".service")},
+		{"systemctl kill --signal=KILL " + u.relay.PostfixUnit(), strings.TrimSuffix(u.relay.PostfixUnit(), ".service")},
 	} {
 		u.script(t, server.kill)
 		start := time.Now()
@@ -70,7 +70,7 @@ func (u *underway) killsServers(t *testing.T) {
 }
 
 func (u *underway) restartsServers(t *testing.T) {
-	for _, unit := range []string{PostfixUnit(), "dovecot"} {
+	for _, unit := range []string{u.relay.PostfixUnit(), "dovecot"} {
 		u.script(t, "systemctl restart "+unit)
 		t.Logf("%s: text both ways %v after", unit, u.flows(t, time.Now()))
 	}

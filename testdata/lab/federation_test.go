@@ -79,7 +79,7 @@ func (f *federation) breaks(t *testing.T) {
 	for n := 1; !strings.Contains(sent(), "conn_use="); n++ {
 		say(t, f.bob, f.pair.ab, f.alice, fmt.Sprintf("message %d", n))
 	}
-	if _, err := f.a.Run(ctx, "systemctl", "restart", PostfixUnit()); err != nil {
+	if _, err := f.a.Run(ctx, "systemctl", "restart", f.a.PostfixUnit()); err != nil {
 		t.Fatal(err)
 	}
 	say(t, f.bob, f.pair.ab, f.alice, "the connection is closed")

@@ -73,6 +73,9 @@ func (h *Host) furnish() error {
 	return nil
 }
 
+// PostfixUnit is the systemd unit that Postfix runs in here.
+func (h *Host) PostfixUnit() string { return h.lab.suite.PostfixUnit() }
+
 // Exec runs a command on the host, as root. An exit status other than 0 is not
 // an error.
 func (h *Host) Exec(ctx context.Context, stdin io.Reader, command ...string) (Result, error) {

@@ -35,7 +35,7 @@ type imported struct {
 func TestImport(t *testing.T) {
 	k := &imported{}
 	var deb string
-	k.lab, deb = newLab(t)
+	k.lab, deb = newLabOn(t, Bookworm) // the old relay is made of Dovecot 2.3
 	var group sync.WaitGroup
 	var err error
 	group.Go(func() { k.young, err = startOther(t.Context(), k.lab, deb, oldDomain) })

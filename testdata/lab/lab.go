@@ -33,7 +33,8 @@ const (
 type Lab struct {
 	id     string // run id: part of the name of everything that is not ours alone
 	dir    string // run folder: overlays, clients' accounts
-	root   string // the cached Debian root
+	suite  Suite  // what its hosts run
+	root   string // the cached root of that
 	log    io.Writer
 	unlock func()
 
@@ -50,17 +51,26 @@ type Lab struct {
 // lastRun counts the labs of this process.
 var lastRun atomic.Int64
 
-// New makes an empty lab: folder, bridge and DNS server. It first removes what
-// dead runs left behind. Progress goes to w. Call Close in any case.
+// New makes an empty lab of hosts that run the chosen Debian; see NewOn.
 func New(ctx context.Context, w io.Writer) (*Lab, error) {
-	if err := Check(); err != nil {
-		return nil, err
-	}
-	root, err := Root(ctx, w)
+	suite, err := ChosenSuite()
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), root: root, log: w, Zone: nameserver.NewZone(), next: firstAddr}
+	return NewOn(ctx, w, suite)
+}
+
+// NewOn makes an empty lab: folder, bridge and DNS server. It first removes what
+// dead runs left behind. Progress goes to w. Call Close in any case.
+func NewOn(ctx context.Context, w io.Writer, suite Suite) (*Lab, error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	root, err := Root(ctx, w, suite)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), suite: suite, root: root, log: w, Zone: nameserver.NewZone(), next: firstAddr}
 	if err := l.makeDir(ctx); err != nil {
 		return nil, err
 	}

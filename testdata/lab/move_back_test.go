@@ -8,10 +8,11 @@ import (
 )
 
 // brokenSSH stands before ssh on the old machine: the line breaks where /root/cut says.
-var brokenSSH = `#!/bin/sh
+// Value: Postfix's unit.
+const brokenSSH = `#!/bin/sh
 case $(cat /root/cut 2>/dev/null):$* in
 copying:*'--serve update'*) exit 255 ;;
-off:*'--serve update'*) systemctl is-active --quiet ` + PostfixUnit() + ` || exit 255 ;;
+off:*'--serve update'*) systemctl is-active --quiet %s || exit 255 ;;
 there:*'chatmaild run'*) exit 255 ;;
 done:*'chatmaild run'*) /usr/bin/ssh "$@"; exit 255 ;;
 esac
@@ -44,7 +45,7 @@ func (m *moving) breakOff(t *testing.T, at string) string {
 }
 
 func (m *moving) backFromCopy(t *testing.T) {
-	if err := m.old.WriteFile(deadline(t, stepTimeout), "/usr/local/bin/ssh", 0o755, strings.NewReader(brokenSSH)); err != nil {
+	if err := m.old.WriteFile(deadline(t, stepTimeout), "/usr/local/bin/ssh", 0o755, strings.NewReader(fmt.Sprintf(brokenSSH, m.old.PostfixUnit()))); err != nil {
 		t.Fatal(err)
 	}
 	m.traffic = startTraffic(m)
@@ -55,7 +56,7 @@ func (m *moving) backFromCopy(t *testing.T) {
 
 func (m *moving) backFromOff(t *testing.T) {
 	contains(t, "move", m.breakOff(t, "off"), "copy the difference: ", "mail is off on both sides", `"chatmaild run" here goes back`)
-	if res, err := m.old.Exec(deadline(t, stepTimeout), nil, "systemctl", "is-active", PostfixUnit(), "dovecot"); err != nil || strings.Contains("\n"+res.Stdout, "\nactive") {
+	if res, err := m.old.Exec(deadline(t, stepTimeout), nil, "systemctl", "is-active", m.old.PostfixUnit(), "dovecot"); err != nil || strings.Contains("\n"+res.Stdout, "\nactive") {
 		t.Errorf("mail is not off: %s, %v", res.Stdout, err)
 	}
 	m.script(t, "chatmaild run")

@@ -45,7 +45,7 @@ func TestNames(t *testing.T) {
 		if err := bob.Call(ctx, nil, "stop_io"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := two.Script(ctx, "rm /usr/local/share/ca-certificates/one.crt; update-ca-certificates; systemctl restart "+PostfixUnit()); err != nil {
+		if _, err := two.Script(ctx, "rm /usr/local/share/ca-certificates/one.crt; update-ca-certificates; systemctl restart "+two.PostfixUnit()); err != nil {
 			t.Fatal(err)
 		}
 		if err := bob.StartIO(ctx); err != nil {
@@ -107,15 +107,14 @@ func startPlain(t *testing.T, l *Lab, domain, deb string) (r *Relay, root string
 }
 
 // trust makes a relay take a root certificate for good. Postfix reads them when it
-// starts. (Debian's postfix.service is only a name for postfix@-.service: whoever
-// restarts it does not wait.)
+// starts.
 func trust(t *testing.T, r *Relay, name, root string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	if err := r.TrustRoot(ctx, name, []byte(root)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Run(ctx, "systemctl", "restart", PostfixUnit()); err != nil {
+	if _, err := r.Run(ctx, "systemctl", "restart", r.PostfixUnit()); err != nil {
 		t.Fatal(err)
 	}
 }

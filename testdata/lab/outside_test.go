@@ -53,7 +53,7 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 		o.byInvite(t)
 	})
 	o.installWrongAuth(t)
-	for _, r := range rounds() {
+	for _, r := range rounds(o.lab.suite) {
 		t.Run(r.name, func(t *testing.T) {
 			o.wreck(t, r)
 			o.look(t, r)

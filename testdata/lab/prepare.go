@@ -57,9 +57,9 @@ func Check() error {
 }
 
 // Prepare brings a Debian machine to where New can work: it installs the tools
-// that are missing, having said which, and fills the cache with the Debian root
-// and the Delta Chat core.
-func Prepare(ctx context.Context, w io.Writer) error {
+// that are missing, having said which, and fills the cache with the roots of
+// these Debians and the Delta Chat core.
+func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 	if packages := missing(); packages != nil {
 		if os.Geteuid() != 0 {
 			return Check()
@@ -72,8 +72,10 @@ func Prepare(ctx context.Context, w io.Writer) error {
 	if err := Check(); err != nil {
 		return err
 	}
-	if _, err := Root(ctx, w); err != nil {
-		return err
+	for _, suite := range suites {
+		if _, err := Root(ctx, w, suite); err != nil {
+			return err
+		}
 	}
 	for _, version := range append([]string{coreVersion}, oldCores...) {
 		if _, err := coreProgram(ctx, w, version); err != nil {

@@ -19,7 +19,13 @@ const stepTimeout = 3 * time.Minute
 // the relay has to say is printed.
 func startRelay(t *testing.T, domain string, settings ...string) (*Lab, *Relay) {
 	t.Helper()
-	l, deb := newLab(t)
+	return startRelayOn(t, chosen(t), domain, settings...)
+}
+
+// startRelayOn is startRelay on a Debian that the test is about.
+func startRelayOn(t *testing.T, suite Suite, domain string, settings ...string) (*Lab, *Relay) {
+	t.Helper()
+	l, deb := newLabOn(t, suite)
 	r, err := l.StartRelay(t.Context(), domain, deb, settings...)
 	diagnose(t, r)
 	if err != nil {
@@ -28,14 +34,30 @@ func startRelay(t *testing.T, domain string, settings ...string) (*Lab, *Relay) 
 	return l, r
 }
 
+// chosen is the Debian that was asked for.
+func chosen(t *testing.T) Suite {
+	t.Helper()
+	suite, err := ChosenSuite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return suite
+}
+
 // newLab is an empty lab that the test closes, and the package to test in it.
 func newLab(t *testing.T) (*Lab, string) {
+	t.Helper()
+	return newLabOn(t, chosen(t))
+}
+
+// newLabOn is newLab with a Debian that the test is about.
+func newLabOn(t *testing.T, suite Suite) (*Lab, string) {
 	t.Helper()
 	deb, err := Deb()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := New(t.Context(), t.Output())
+	l, err := NewOn(t.Context(), t.Output(), suite)
 	if err != nil {
 		t.Fatal(err)
 	}

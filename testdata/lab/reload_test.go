@@ -21,7 +21,7 @@ func TestReload(t *testing.T) {
 
 // started are the times at which Postfix, and what it is a name for, started.
 func (p *peers) started(t *testing.T) string {
-	return p.script(t, "systemctl show --property=ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic %s; cat /var/spool/postfix/pid/master.pid", PostfixUnit())
+	return p.script(t, "systemctl show --property=ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic %s; cat /var/spool/postfix/pid/master.pid", p.relay.PostfixUnit())
 }
 
 // talk is a peer on port 25 that has said so much of a message.

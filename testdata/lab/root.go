@@ -13,22 +13,6 @@ import (
 	"strings"
 )
 
-// Suite is the Debian that the lab's relays are: that of $SUITE, or else bookworm.
-func Suite() string {
-	if suite := os.Getenv("SUITE"); suite != "" {
-		return suite
-	}
-	return "bookworm"
-}
-
-// PostfixUnit is the systemd unit that Postfix runs in there.
-func PostfixUnit() string {
-	if Suite() == "bookworm" {
-		return "postfix@-.service"
-	}
-	return "postfix.service"
-}
-
 const (
 	// rootVersion changes when the way of building changes, the packages apart.
 	rootVersion = "1"
@@ -44,9 +28,9 @@ const (
 // a dependency that is missing there is missing in the lab as well.
 var systemPackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "procps", "openssh-server", "python3"}
 
-// Root returns the folder of the cached Debian root, built first if need be
+// Root returns the folder of the cached root of a Debian, built first if need be
 // (about 80 s); progress goes to w.
-func Root(ctx context.Context, w io.Writer) (string, error) {
+func Root(ctx context.Context, w io.Writer, suite Suite) (string, error) {
 	control, err := controlFile()
 	if err != nil {
 		return "", err
@@ -63,21 +47,21 @@ func Root(ctx context.Context, w io.Writer) (string, error) {
 	slices.Sort(packages)
 	packages = slices.Compact(packages)
 	mirror := os.Getenv("CHATMAILD_LAB_MIRROR")
-	name := "root-" + fingerprint(rootVersion, Suite(), preseed, mirror, strings.Join(packages, ","))
+	name := "root-" + fingerprint(rootVersion, string(suite), preseed, mirror, strings.Join(packages, ","))
 	return cached(ctx, name, func(ctx context.Context, dir string) error {
-		fmt.Fprintf(w, "building the lab's Debian root, once (about 80 s, 400 MB): %s\n", strings.Join(packages, " "))
-		return buildRoot(ctx, dir, packages, mirror)
+		fmt.Fprintf(w, "building the lab's root of %s, once (about 80 s, 400 MB): %s\n", suite, strings.Join(packages, " "))
+		return buildRoot(ctx, dir, suite, packages, mirror)
 	})
 }
 
-func buildRoot(ctx context.Context, dir string, packages []string, mirror string) error {
+func buildRoot(ctx context.Context, dir string, suite Suite, packages []string, mirror string) error {
 	args := []string{
 		"--quiet", "--mode=root", "--variant=minbase",
 		"--include=" + strings.Join(packages, ","),
 		"--aptopt=APT::Install-Recommends \"false\"",
 		"--dpkgopt=force-unsafe-io",
 		"--essential-hook=" + preseed,
-		Suite(), dir,
+		string(suite), dir,
 	}
 	if mirror != "" {
 		args = append(args, mirror)

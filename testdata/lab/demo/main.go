@@ -48,10 +48,14 @@ func run(ctx context.Context) (err error) {
 	}
 	prepare, cancel := context.WithTimeout(ctx, prepareTimeout)
 	defer cancel()
-	if err := lab.Prepare(prepare, os.Stdout); err != nil {
+	suite, err := lab.ChosenSuite()
+	if err != nil {
 		return err
 	}
-	l, err := lab.New(prepare, os.Stdout)
+	if err := lab.Prepare(prepare, os.Stdout, suite); err != nil {
+		return err
+	}
+	l, err := lab.NewOn(prepare, os.Stdout, suite)
 	if err != nil {
 		return err
 	}

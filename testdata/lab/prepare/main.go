@@ -21,20 +21,29 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	root := flag.Bool("root", false, "print the folder of the Debian root, and nothing else")
+	root := flag.Bool("root", false, "print the folder of the root of $SUITE, and nothing else")
 	flag.Parse()
-	progress := os.Stdout
-	if *root {
-		progress = os.Stderr
-	}
-	err := lab.Prepare(ctx, progress)
-	if err == nil && *root {
-		var dir string
-		dir, err = lab.Root(ctx, progress)
-		fmt.Println(dir)
-	}
-	if err != nil {
+	if err := run(ctx, *root); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
 	}
+}
+
+// run prepares for every Debian: some tests are about one of them, whatever is chosen.
+func run(ctx context.Context, root bool) error {
+	if !root {
+		return lab.Prepare(ctx, os.Stdout, lab.Suites()...)
+	}
+	suite, err := lab.ChosenSuite()
+	if err == nil {
+		err = lab.Prepare(ctx, os.Stderr, suite)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := lab.Root(ctx, os.Stderr, suite)
+	if err == nil {
+		fmt.Println(dir)
+	}
+	return err
 }
