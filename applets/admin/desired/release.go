@@ -25,6 +25,10 @@ func (r Release) HTTP2Directive() bool { return r >= Trixie }
 
 const bookwormPostfix = "postfix@-.service"
 
+// BookwormOnly is a file of a machine that is configured for Bookworm; in later releases
+// it is removed.
+const BookwormOnly = "/etc/systemd/system/" + bookwormPostfix + ".d/chatmaild.conf"
+
 // Machine is what the generated files depend on beside the configuration.
 type Machine struct {
 	Release    Release

@@ -40,6 +40,7 @@ type examiner struct {
 // findings comes first.
 func (e *examiner) examine(ctx context.Context) []finding {
 	e.settled()
+	e.findings = append(e.findings, debian(e.machine))
 	e.clock(ctx)
 	e.units(ctx)
 	e.ports()
