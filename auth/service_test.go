@@ -164,6 +164,44 @@ func TestLifeOfAnAccount(t *testing.T) {
 	}
 }
 
+// TestRemembered asks only for what was verified before: nothing else is checked, made or
+// counted.
+func TestRemembered(t *testing.T) {
+	f := newFixture()
+	addr, err := mailaddr.Parse(alice, testDomain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(what, address, password string, want bool) {
+		t.Helper()
+		before := f.Count(Remembered)
+		r, ok := f.Remembered(address, password)
+		if ok != want || ok && (r.Outcome != Remembered || r.Address != addr) {
+			t.Errorf("%s: got %+v, %t, want %t", what, r, ok, want)
+		}
+		if counted := f.Count(Remembered) > before; counted != want {
+			t.Errorf("%s: counted: %t, want %t", what, counted, want)
+		}
+	}
+	want("before the first login", alice, right, false)
+	if f.mailboxes.created != 0 {
+		t.Error("an account was made")
+	}
+	f.login(t, alice, right)
+	want("after it", alice, right, true)
+	want("in capitals", strings.ToUpper(alice), right, true)
+	want("another password", alice, right+"x", false)
+	want("no address", "x", right, false)
+	stored := f.mailboxes.stored[addr]
+	f.mailboxes.set(addr, Block(stored))
+	want("blocked", alice, right, false)
+	f.mailboxes.set(addr, "{BLF-CRYPT}changed")
+	want("changed", alice, right, false)
+	f.mailboxes.set(addr, stored)
+	f.mailboxes.fault = errors.New("a disk that cannot be read")
+	want("a fault", alice, right, false)
+}
+
 // shaStored is right as the Python relay stores it: crypt(3) made it.
 const shaStored = "{SHA512-CRYPT}$6$salt$xzhdkYcFuSouzUTINFQaN/1icUiU1WA369hRD.D2.RYcY/BwDuVywykGQi6MV5Q0R4HzIvgwjjfHB3T7H/P6d0"
 

@@ -27,6 +27,16 @@ type handler struct {
 
 var _ authserver.Handler = (*handler)(nil)
 
+// Remembered implements authserver.Handler.
+func (h *handler) Remembered(c authproto.Credentials) (user string, ok bool) {
+	start := time.Now()
+	r, ok := h.accounts.Remembered(c.User, c.Password)
+	if ok {
+		h.took.Took(time.Since(start))
+	}
+	return r.Address.String(), ok
+}
+
 // Login implements authserver.Handler.
 func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error) {
 	start := time.Now()

@@ -192,6 +192,11 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 		c.refuse(id, r, authproto.Failure{})
 		return
 	}
+	// One that is remembered costs less than another goroutine would.
+	if user, ok := c.recall(credentials); ok {
+		c.grant(id, r, user)
+		return
+	}
 	c.checking.Go(func() {
 		ctx, cancel := accept.Within(ctx, requestTimeout)
 		defer cancel()
@@ -208,6 +213,17 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 			c.grant(id, r, user)
 		}
 	})
+}
+
+// recall asks the Handler for a login that it remembers. If it panics, Login is asked,
+// too, and its fault is told of.
+func (c *client) recall(credentials authproto.Credentials) (user string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			user, ok = "", false
+		}
+	}()
+	return c.server.Handler.Remembered(credentials)
 }
 
 // ask asks the Handler. A panic of it is a fault of one login.

@@ -22,6 +22,20 @@ func TestLogin(t *testing.T) {
 	})
 }
 
+// TestRemembered lets a login in that the Handler remembers, beside one that waits.
+func TestRemembered(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		p, cookie := r.login(t, 3001)
+		p.send(auth(1, "slow"), auth(2, "known"))
+		p.want("OK\t2\tuser=" + alice)
+		m := r.master(t, r.ServeMaster)
+		m.send("REQUEST\t9\t3001\t2\t" + cookie)
+		m.want("USER\t9\t" + alice)
+		close(r.accounts.slow)
+		p.want("OK\t1\tuser=" + alice)
+	})
+}
+
 func TestClientAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, r *relay) {
 		p, _ := r.login(t, 3001)

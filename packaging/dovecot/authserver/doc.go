@@ -5,7 +5,8 @@
 // # Promises
 //
 // Logins of one connection are checked at once, and answered as they are done: an
-// imap-login process has all its users on one connection. A refusal is answered
+// imap-login process has all its users on one connection. Only those that the Handler
+// remembers are answered one after the other. A refusal is answered
 // failureDelay later, so that guessing is slow; nobody else waits meanwhile. A
 // fault of ours is answered at once, as a temporary failure. So is TryLater to Postfix,
 // which has no words for it; imap-login's client is told why.

@@ -34,6 +34,9 @@ func (e TryLater) Error() string { return string(e) }
 // Handler knows the accounts. Its methods are called concurrently. What an error
 // says, unless it is TryLater, is shown to nobody: it stands for a fault that may pass.
 type Handler interface {
+	// Remembered says whose login it is, if the same one was verified before. It answers
+	// at once; Login, which is asked about all others, may take long.
+	Remembered(c authproto.Credentials) (user string, ok bool)
 	// Login checks a password. Client is where the login comes from, if known; user
 	// is the account's name as the mailbox has it.
 	Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error)

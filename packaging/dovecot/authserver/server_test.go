@@ -28,9 +28,17 @@ type accounts struct {
 
 const alice = "a@chat.example"
 
+// Remembered knows the password "known", for which Login fails.
+func (a *accounts) Remembered(c authproto.Credentials) (string, bool) {
+	if c.Password == "panic" {
+		panic("a fault that nobody is shown")
+	}
+	return alice, c.Password == "known"
+}
+
 func (a *accounts) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (string, bool, error) {
 	switch c.Password {
-	case "fault":
+	case "fault", "known":
 		return "", false, errors.New("a fault that nobody is shown")
 	case "later":
 		return "", false, fmt.Errorf("a login: %w", TryLater("Too many. Please try again later."))

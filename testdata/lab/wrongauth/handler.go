@@ -17,6 +17,9 @@ type handler struct {
 	fault     func(user string, ok bool) bool
 }
 
+// Remembered implements authserver.Handler: the fault is Login's.
+func (h *handler) Remembered(authproto.Credentials) (user string, ok bool) { return "", false }
+
 // Login implements authserver.Handler.
 func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error) {
 	r, err := h.accounts.Login(ctx, c.User, c.Password, client)
