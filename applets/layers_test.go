@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/metrics/journal applets/lookup applets/maillog/control applets/service auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/transport/mxdeliv auth/machine packaging/dovecot/dict
 			packaging/postfix/queue store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},

@@ -45,7 +45,10 @@ func describeAll() []struct {
 		{"every daemon", service.NewMetrics("NAME", time.Time{}).Describe()},
 		{"metrics, of the relay and of the programs that are not ours", set(func(s *metric.Set) { metrics.Describe(s, conf) })},
 		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { filtermail.NewMetrics(s, "in, out") })},
-		{"filtermail-in", set(func(s *metric.Set) { filtermail.NewLookupMetrics(s) })},
+		{"filtermail-in", set(func(s *metric.Set) {
+			filtermail.NewLookupMetrics(s)
+			filtermail.NewHTTPSMetrics(s)
+		})},
 		{"doveauth", set(func(s *metric.Set) { doveauth.NewMetrics(s) })},
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},

@@ -5,6 +5,7 @@ package filtermail
 import (
 	"context"
 	"flag"
+	"log/slog"
 	"net"
 	"runtime/debug"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 	"chatmaild/mailfilter"
 	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"
@@ -35,7 +37,7 @@ var Outgoing = command.Command{
 			if err != nil {
 				return err
 			}
-			return filter(ctx, env, conf, direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil})
+			return filter(ctx, env, conf, direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, nil})
 		}
 	},
 }
@@ -44,7 +46,7 @@ var Outgoing = command.Command{
 var Incoming = command.Command{
 	Name: "filtermail-in", Kind: command.Daemon,
 	Synopsis:    "passes on encrypted mail from outside",
-	Description: "It takes mail from Postfix and returns it to Postfix, and verifies DKIM signatures.",
+	Description: "It takes mail from Postfix, and from other relays by HTTPS, and passes it on to Postfix. It verifies DKIM signatures.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			conf, err := env.Config()
@@ -57,7 +59,7 @@ var Incoming = command.Command{
 				Domains:   []string{conf.AddressDomain()},
 				DKIM:      keys,
 			})
-			return filter(ctx, env, conf, direction{"filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming, keys})
+			return filter(ctx, env, conf, direction{"filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming, keys, https})
 		}
 	},
 }
@@ -74,6 +76,9 @@ type direction struct {
 	policy      mailfilter.Policy
 	port, queue int            // what comes to port is passed on to queue
 	keys        *dkim.Verifier // whose look-ups are counted; nil if there are none
+
+	// more are further ways by which mail comes; nil if there are none.
+	more func(*config.Config, *metric.Set, *proxy.Server, *slog.Logger) []service.Endpoint
 }
 
 // filter filters mail in one direction.
@@ -97,6 +102,9 @@ func filter(ctx context.Context, env *command.Env, conf *config.Config, d direct
 	daemon := service.Service{
 		Name: d.name, Address: service.Loopback(d.port), Serve: server.Serve, Log: log,
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket(d.name),
+	}
+	if d.more != nil {
+		daemon.More = d.more(conf, metrics, server, log)
 	}
 	return daemon.Run(ctx)
 }

@@ -22,12 +22,17 @@ const (
 // ServeHTTP answers HTTP on l until ctx is done, and returns when the requests at hand
 // are finished. It closes l.
 func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	return ServeLargeHTTP(ctx, l, h, maxHeader, log)
+}
+
+// ServeLargeHTTP is ServeHTTP for requests with a header of up to headerSize bytes.
+func ServeLargeHTTP(ctx context.Context, l net.Listener, h http.Handler, headerSize int, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:        h,
 		ReadTimeout:    ioTimeout,
 		WriteTimeout:   ioTimeout,
 		IdleTimeout:    idleTimeout,
-		MaxHeaderBytes: maxHeader,
+		MaxHeaderBytes: headerSize,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	finished := make(chan error, 1)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	"chatmaild/mailfilter"
 )
@@ -16,16 +17,34 @@ var (
 	errTooLarge    = errors.New("message too large")
 )
 
+// source is where the data of a message comes from: an SMTP client's connection, or
+// an article.
+type source interface {
+	io.Reader
+
+	// unread returns what Read returned beyond the end of the message.
+	unread(b []byte)
+
+	// waiting is the time that Read has taken so far.
+	waiting() time.Duration
+
+	// gone reports whether nobody waits for the reply any more.
+	gone() bool
+}
+
 // dotReader reads the data of one message off the wire, up to and with the dot
 // that ends it, and returns it without the dots that the sender stuffed
 // (RFC 5321, section 4.5.2). Only <CR><LF>.<CR><LF> is an end.
 //
+// In an article, dots are dots, and the end is that of src.
+//
 // Read fails on the first octet that is not allowed. The reader can then still
 // find the end of the message; see skip.
 type dotReader struct {
-	src   *peer
-	tee   io.Writer // if set, gets all that Read returns; it must not fail
-	limit int64     // greatest size of the message
+	src     source
+	article bool      // no dots are stuffed
+	tee     io.Writer // if set, gets all that Read returns; it must not fail
+	limit   int64     // greatest size of the message
 
 	state  dotState
 	length int   // of the current line so far
@@ -50,7 +69,7 @@ const (
 func (d *dotReader) Read(b []byte) (int, error) {
 	for d.err == nil && d.fault == nil {
 		n, err := d.src.Read(b)
-		d.err = unexpectedEOF(err)
+		d.err = d.ending(err)
 		kept, used := d.decode(b[:n])
 		if d.state == afterEnd {
 			d.src.unread(b[used:n])
@@ -77,7 +96,7 @@ func (d *dotReader) Read(b []byte) (int, error) {
 func (d *dotReader) skip(b []byte, limit int64) error {
 	for d.err == nil && limit > 0 {
 		n, err := d.src.Read(b)
-		d.err = unexpectedEOF(err)
+		d.err = d.ending(err)
 		limit -= int64(n)
 		if _, used := d.decode(b[:n]); d.state == afterEnd {
 			d.src.unread(b[used:n])
@@ -125,7 +144,7 @@ func (d *dotReader) decode(b []byte) (kept, used int) {
 				}
 			}
 			d.length = 0
-			if b[i] == '.' {
+			if b[i] == '.' && !d.article {
 				d.state = afterDot
 				i++
 				continue
@@ -241,8 +260,9 @@ func (d *dotReader) refuse(err error) {
 	}
 }
 
-func unexpectedEOF(err error) error {
-	if err == io.EOF {
+// ending is what an error of src means: the end of the data is that of an article only.
+func (d *dotReader) ending(err error) error {
+	if err == io.EOF && !d.article {
 		return io.ErrUnexpectedEOF
 	}
 	return err

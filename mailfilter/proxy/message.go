@@ -43,34 +43,50 @@ func (b *buffers) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// transaction is the envelope of a message.
+type transaction struct {
+	env    mailfilter.Envelope
+	params string   // of MAIL, with the space before them, or ""
+	rcpts  []string // the arguments of RCPT for the queue
+}
+
+// add adds a recipient.
+func (t *transaction) add(p path) {
+	t.rcpts = append(t.rcpts, "TO:<"+p.addr+">"+p.params)
+	t.env.Recipients = append(t.env.Recipients, p.addr)
+}
+
 var errNotAll = errors.New("the check did not read the whole message")
 
-// message takes the data of a message and returns what to answer, what became
-// of it, and whether the session can go on.
-func (c *session) message() (say string, ev Event, clean bool) {
-	s := c.server
+// message takes the data of a message from src, which dots describes, and returns what
+// to answer, what became of it, and whether more can be read from src.
+func (s *Server) message(src source, t *transaction, dots dotReader) (say string, ev Event, clean bool) {
 	b := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(b)
-	b.dots = dotReader{src: &c.peer, limit: s.opts.MaxMessageSize + receivedRoom}
-	b.inj = injection{pool: s.pool, rcpts: c.rcpts}
+	dots.src, dots.limit = src, s.opts.MaxMessageSize+receivedRoom
+	b.dots = dots
+	b.inj = injection{pool: s.pool, rcpts: t.rcpts}
 	defer b.inj.cut() // only a panic leaves anything to cut
 	b.in.Reset(&b.dots)
 	b.out.Reset(&b.inj)
 	b.stuff.midl = false
 
-	c.peer.say(sayData)
-	start, waited := time.Now(), c.peer.waited
-	err := c.pass(b)
-	check := time.Since(start) - (c.peer.waited - waited) - b.inj.spent
+	start, waited := time.Now(), src.waiting()
+	err := s.pass(t, b)
+	check := time.Since(start) - (src.waiting() - waited) - b.inj.spent
 
-	if err == nil {
+	switch {
+	case err == nil && src.gone():
+		b.inj.cut()
+		say, ev = s.lost()
+	case err == nil:
 		_, _ = b.out.WriteString(".\r\n")
 		_ = b.out.Flush()
 		say, ev = s.queued(b.inj.finish())
 		clean = !reply(say).closing()
-	} else {
+	default:
 		b.inj.cut()
-		clean = c.drain(b)
+		clean = b.drain()
 		if b.dots.failed() {
 			say, ev = s.lost()
 		} else {
@@ -85,16 +101,16 @@ func (c *session) message() (say string, ev Event, clean bool) {
 // pass checks the message, and sends it to the queue but for the final dot. It
 // returns nil if the message may pass; whether the queue has it so far is for
 // the injection to say.
-func (c *session) pass(b *buffers) error {
+func (s *Server) pass(t *transaction, b *buffers) error {
 	h, err := mailfilter.ReadHeader(b.in)
 	if err != nil {
 		return err
 	}
-	check, err := c.server.opts.Policy.Check(c.env, h)
+	check, err := s.opts.Policy.Check(t.env, h)
 	if err != nil {
 		return err
 	}
-	b.inj.mail = "FROM:<" + check.Envelope.Sender + ">" + c.mail.params
+	b.inj.mail = "FROM:<" + check.Envelope.Sender + ">" + t.params
 	_, _ = b.stuff.Write(h.Raw())
 	ahead, err := b.in.Peek(b.in.Buffered())
 	if err != nil {
@@ -113,8 +129,12 @@ func (c *session) pass(b *buffers) error {
 
 // drain reads what is left of a message that will not pass, so that its sender
 // gets to the point of reading the reply. It reports whether the session can go
-// on: not after a message whose end another program may see elsewhere.
-func (c *session) drain(b *buffers) bool {
+// on: not after a message whose end another program may see elsewhere. What is left of
+// an article is its owner's to read.
+func (b *buffers) drain() bool {
+	if b.dots.article {
+		return false
+	}
 	b.out.Reset(io.Discard)
 	scratch := b.out.AvailableBuffer()
 	return b.dots.skip(scratch[:cap(scratch)], b.dots.limit) == nil && b.dots.fault == nil

@@ -116,6 +116,12 @@ func (p *peer) unread(b []byte) {
 	}
 }
 
+// waiting implements source.
+func (p *peer) waiting() time.Duration { return p.waited }
+
+// gone implements source. That a client has gone shows when it is answered.
+func (p *peer) gone() bool { return false }
+
 func (p *peer) read(b []byte) (int, error) {
 	if err := p.flush(); err != nil {
 		return 0, err

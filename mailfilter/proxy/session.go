@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"chatmaild/mailfilter"
 )
 
 const (
@@ -35,9 +33,7 @@ type session struct {
 	errors  int
 	open    bool // a transaction, from MAIL on
 	size    int  // of rcpts in octets
-	mail    path
-	rcpts   []string // the arguments of RCPT for the queue
-	env     mailfilter.Envelope
+	transaction
 }
 
 func newSession(s *Server) *session {
@@ -57,8 +53,9 @@ func (c *session) reset(conn net.Conn) {
 // forget ends the transaction.
 func (c *session) forget() {
 	clear(c.rcpts)
-	c.open, c.size, c.mail, c.rcpts = false, 0, path{}, c.rcpts[:0]
-	c.env = mailfilter.Envelope{} // not to be reused: the policy may keep it
+	c.open, c.size = false, 0
+	// The envelope is not to be reused: the policy may keep it.
+	c.transaction = transaction{rcpts: c.rcpts[:0]}
 }
 
 // deadlineSlack is the part of ClientTimeout by which a deadline may be early. Most
@@ -205,7 +202,7 @@ func (c *session) mailFrom(args string) {
 		c.server.opts.Observer.Message(ev)
 		return
 	}
-	c.open, c.mail, c.env.Sender = true, p, p.addr
+	c.open, c.params, c.env.Sender = true, p.params, p.addr
 	c.peer.say(saySender)
 }
 
@@ -236,8 +233,7 @@ func (c *session) rcptTo(args string) {
 		c.peer.say(sayTooMany)
 	default:
 		c.size += len(args)
-		c.rcpts = append(c.rcpts, "TO:<"+p.addr+">"+p.params)
-		c.env.Recipients = append(c.env.Recipients, p.addr)
+		c.add(p)
 		c.peer.say(sayRcpt)
 	}
 }
@@ -259,7 +255,8 @@ func (c *session) data(args string) bool {
 		return true
 	}
 	defer c.server.flight.release()
-	say, ev, clean := c.message()
+	c.peer.say(sayData)
+	say, ev, clean := c.server.message(&c.peer, &c.transaction, dotReader{})
 	c.server.report(ev)
 	c.peer.say(say)
 	c.forget()

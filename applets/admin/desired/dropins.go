@@ -110,6 +110,7 @@ func socketDropins(conf *config.Config) []File {
 	listeners := []struct{ daemon, listen, packaged string }{
 		{"filtermail-out", loopback(conf.FiltermailSMTPPort), loopback(def.FiltermailSMTPPort)},
 		{"filtermail-in", loopback(conf.FiltermailSMTPPortIncoming), loopback(def.FiltermailSMTPPortIncoming)},
+		{"mxdeliv", conf.Socket("mxdeliv"), def.Socket("mxdeliv")},
 		{"auth-master", conf.Socket("auth-master"), def.Socket("auth-master")},
 		{"auth-userdb", conf.Socket("auth-userdb"), def.Socket("auth-userdb")},
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},

@@ -16,18 +16,23 @@ func SocketUnits() []string {
 		LogSocket, "chatmaild-maillog.socket",
 		"chatmaild-auth-login.socket", "chatmaild-auth-master.socket", "chatmaild-auth-userdb.socket",
 		"chatmaild-auth-sasl.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
-		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", "chatmaild-web.socket",
+		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", mxdelivSocket, "chatmaild-web.socket",
 		"chatmaild-metrics.socket",
 	}
 }
 
+// mxdelivSocket is where nginx passes on mail that other relays deliver by HTTPS.
+const mxdelivSocket = "chatmaild-mxdeliv.socket"
+
 // SocketService is the daemon that a socket unit starts: the one of its name, but for
-// those of doveauth and maillog, which have several.
+// those of doveauth, filtermail-in and maillog, which have several.
 func SocketService(socket string) string {
 	name := strings.TrimSuffix(socket, ".socket")
 	switch {
 	case strings.HasPrefix(name, "chatmaild-auth-"):
 		name = "chatmaild-doveauth"
+	case socket == mxdelivSocket:
+		name = "chatmaild-filtermail-in"
 	case socket == LogSocket:
 		name = "chatmaild-maillog"
 	case socket == TurnUDPSocket:

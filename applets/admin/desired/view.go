@@ -8,6 +8,7 @@ import (
 	"text/template"
 
 	"chatmaild/applets/config"
+	"chatmaild/applets/transport/mxdeliv"
 	"chatmaild/mailfilter"
 	"chatmaild/packaging"
 	"chatmaild/packaging/www"
@@ -175,6 +176,10 @@ func (v view) LoginProcesses() int { return max(v.Processors, 2) }
 func (v view) NginxConnections() int {
 	return 1024 + 2*(v.MaxIMAPConnections+v.MaxSMTPConnections)/v.Processors
 }
+
+// MxdelivHeaders is how many buffers of 8 KiB the header of a request may take: the
+// recipients of a message are there.
+func (v view) MxdelivHeaders() int { return mxdeliv.MaxHeader / (8 << 10) }
 
 // NginxFiles is how many files a worker may have open.
 func (v view) NginxFiles() int { return v.NginxConnections() + 512 }
