@@ -121,7 +121,7 @@ func (s *spelt) crowdHTTPS(t *testing.T) {
 // laterHTTPS stops what is behind: a peer is told to come again, and then can.
 func (s *spelt) laterHTTPS(t *testing.T, message string) {
 	client := s.httpsClient(false)
-	for _, units := range []string{PostfixUnit(), "chatmaild-mxdeliv.socket chatmaild-filtermail-in.socket chatmaild-filtermail-in.service"} {
+	for _, units := range []string{s.relay.PostfixUnit(), "chatmaild-mxdeliv.socket chatmaild-filtermail-in.socket chatmaild-filtermail-in.service"} {
 		s.script(t, "systemctl stop %s", units)
 		status, body := s.post(t, client, delivery{s.carol.author, []string{s.victim.addr}, strings.NewReader(message)})
 		if status < 500 {
