@@ -151,6 +151,9 @@ func (i Index) Value() string {
 	return string(text)
 }
 
+// shown is how many versions String names.
+const shown = 5
+
 // String is what the file says in short: "deltachat gplay 2.57.0, …".
 func (i Index) String() string {
 	var versions []string
@@ -158,6 +161,9 @@ func (i Index) String() string {
 		for _, s := range c.Sources {
 			versions = append(versions, c.ID+" "+s.ID+" "+s.VersionString)
 		}
+	}
+	if more := len(versions) - shown; more > 0 {
+		versions = append(versions[:shown], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(versions, ", ")
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,6 +34,10 @@ func TestParse(t *testing.T) {
 		t.Errorf("got %s, want %s", got, value)
 	}
 	if got := index.String(); got != "deltachat gplay 2.57.0" {
+		t.Errorf("got %s", got)
+	}
+	index.Clients[0].Sources = slices.Repeat(index.Clients[0].Sources, 7)
+	if got := index.String(); strings.Count(got, "gplay") != 5 || !strings.HasSuffix(got, ", and 2 more") {
 		t.Errorf("got %s", got)
 	}
 	for _, text := range []string{file("4294967295", "2.57.0-rc1"), strings.Replace(good, "gplay", "F-Droid_2.x", 1)} {
