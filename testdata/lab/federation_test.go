@@ -2,11 +2,12 @@ package lab
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/mailfilter/mailtest"
 )
 
 const federatedFile = 5 << 20
@@ -88,17 +89,16 @@ func (f *federation) breaks(t *testing.T) {
 	}
 }
 
+// encrypted is made once: its keys take a while.
+var encrypted struct {
+	once sync.Once
+	mail string
+}
+
 // encryptedFrom returns an encrypted message as if from an address.
 func encryptedFrom(t *testing.T, from string) string {
 	t.Helper()
-	root, err := ModuleDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, "testdata", "mail", "101-delta-chat.eml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "\r\n") // its From
+	encrypted.once.Do(func() { encrypted.mail = mailtest.NewSamples(t).Good() })
+	_, rest, _ := strings.Cut(encrypted.mail, "\r\n") // its From
 	return fmt.Sprintf("From: <%s>\r\n%s", from, rest)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -126,19 +124,12 @@ func (p *proof) send(t *testing.T, s *smtp.Client, from account, to ...string) {
 	}
 }
 
-// sealed returns an encrypted message of our fixtures, as if sent by an address.
+// sealed is encryptedFrom with line ends as smtp.Client wants them, and each with a
+// Message-ID of its own.
 func sealed(t *testing.T, from string) string {
 	t.Helper()
-	root, err := ModuleDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, "testdata", "mail", "101-delta-chat.eml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
-	return strings.Replace("From: <"+from+">\n"+rest, "\nMessage-ID: <", "\nMessage-ID: <"+rand.Text(), 1)
+	text := strings.ReplaceAll(encryptedFrom(t, from), "\r\n", "\n")
+	return strings.Replace(text, "\nMessage-ID: <", "\nMessage-ID: <"+rand.Text(), 1)
 }
 
 // poll is how often until looks.
