@@ -32,12 +32,12 @@ func (k *imported) copied(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, "the dry run", k.script(t, "chatmaild import --dry-run --from %s 2>&1", copyFolder),
-		"6 accounts are copied to "+oldBoxes, "echo bot: its key", "Nothing has changed")
+		"8 accounts are copied to "+oldBoxes, "echo bot: its key", "Nothing has changed")
 	if out := k.script(t, "find /etc/chatmail /home/vmail /var/lib/chatmaild || true"); strings.Contains(out, ".toml") || strings.Contains(out, "@") {
 		t.Errorf("the dry run has made something:\n%s", out)
 	}
-	contains(t, "import", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "6 accounts of "+oldDomain+" are here", "chatmaild run")
-	contains(t, "import once more", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "6 accounts of "+oldDomain+" are here")
+	contains(t, "import", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "8 accounts of "+oldDomain+" are here", "chatmaild run")
+	contains(t, "import once more", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "8 accounts of "+oldDomain+" are here")
 	if err := k.relay.publishAddresses(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +64,7 @@ func (k *imported) sameCopy(t *testing.T) {
 		t.Errorf("the device token is %q", got)
 	}
 	end := nudging(ctx, k.alice, k.bob)
+	k.blocked(t)
 	say(t, k.bob, k.ba, k.alice, "hello from the other machine")
 	say(t, k.alice, k.ab, k.bob, "it is all as it was")
 	end()

@@ -57,6 +57,7 @@ func TestImport(t *testing.T) {
 		{"dry run", (*imported).dryRun},
 		{"import under traffic", (*imported).take},
 		{"what was taken over", (*imported).taken},
+		{"the old files, and a reboot", (*imported).fates},
 		{"the bot is the same", func(k *imported, t *testing.T) { k.sameBot(t, k.bob) }},
 		{"undo under traffic", (*imported).undo},
 		{"what came back", (*imported).back},
@@ -95,6 +96,7 @@ printf '{"devicetoken": {"%[3]s": %[4]d}}' | install -o vmail -g vmail -m 600 /d
 install -d -o vmail -g vmail -m 700 %[1]s/pending_notifications
 printf 'alice1234@%[2]s\n%[4]d\n%[3]s' | install -o vmail -g vmail -m 600 /dev/stdin %[1]s/pending_notifications/0123456789abcdef
 touch -d 2026-01-02T00:00:00Z %[1]s/%[5]s/password`, oldBoxes, oldDomain, importPush, time.Now().Unix(), k.sleeper.addr)
+	k.block(t)
 	k.key = k.shownKey(ctx, t, imapsPort)
 	k.etc, k.passwords = k.sums(t), k.secrets(t)
 }
@@ -103,6 +105,7 @@ touch -d 2026-01-02T00:00:00Z %[1]s/%[5]s/password`, oldBoxes, oldDomain, import
 func (k *imported) sums(t *testing.T) string {
 	t.Helper()
 	return k.script(t, `find /etc/postfix /etc/dovecot /etc/nginx /etc/opendkim.conf /etc/dkimkeys /etc/systemd /etc/cron.d \
+/etc/acme /etc/apt /etc/chatmail-version /etc/environment /etc/iroh-relay.toml /etc/mailname /etc/mtail /etc/sysctl.conf /etc/unbound /root /usr/lib/cgi-bin /usr/local /var/www/html \
 -type f ! -name '*.lmdb' -exec stat -c '%%n %%a %%U %%G' {} + -exec sha256sum {} + | sort
 find /etc/systemd -type l -printf '%%p -> %%l\n' | sort`)
 }
@@ -131,7 +134,7 @@ func (k *imported) shownKey(ctx context.Context, t *testing.T, port string) []by
 func (k *imported) dryRun(t *testing.T) {
 	out := k.script(t, "chatmaild import --dry-run --skip-dns-check 2>&1")
 	contains(t, "the dry run", out,
-		"unknown  no_such_key", "left     passthrough_recipients", "6 accounts stay", "1 BLF-CRYPT, 5 SHA512-CRYPT", "1 have push tokens; 1 notifications are pending",
+		"unknown  no_such_key", "left     passthrough_recipients", "8 accounts stay", "2 are blocked", "moved   /usr/local/bin/mtail", "stays   /etc/environment", "edited  /etc/sysctl.conf", "user iroh: stays", "1 BLF-CRYPT, 5 SHA512-CRYPT", "1 have push tokens; 1 notifications are pending",
 		"filtermail-transport.service", "turnserver.service", "fcgiwrap.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf",
 		"/var/lib/acme/live/"+oldDomain+"/privkey", "chatmaild import --undo")
 	if got := k.sums(t); got != k.etc {

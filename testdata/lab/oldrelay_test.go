@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"os"
 	"strings"
@@ -58,11 +59,11 @@ var oldUnits = []struct{ name, start, more string }{
 	{"chatmail-metadata.service", "/usr/libexec/chatmaild/metadata --config " + oldLib + "/chatmail-metadata.toml", "RuntimeDirectory=chatmail-metadata\nStateDirectory=old-metadata"},
 	{"filtermail.service", "/usr/libexec/chatmaild/filtermail-out --config " + oldLib + "/doveauth.toml", ""},
 	{"filtermail-incoming.service", "/usr/libexec/chatmaild/filtermail-in --config " + oldLib + "/doveauth.toml", ""},
-	{"filtermail-transport.service", "/bin/sleep infinity", ""},
+	{"filtermail-transport.service", "/usr/local/bin/filtermail tcp:10082 tcp:10083", ""},
 	{"echobot.service", "/bin/sleep infinity", ""},
-	{"turnserver.service", "/bin/sleep infinity", ""},
-	{"iroh-relay.service", "/bin/sleep infinity", ""},
-	{"mtail.service", "/bin/sleep infinity", ""},
+	{"turnserver.service", "/usr/local/bin/chatmail-turn udp:3478", ""},
+	{"iroh-relay.service", "/usr/local/bin/iroh-relay tcp:3340", ""},
+	{"mtail.service", "/usr/local/bin/mtail tcp:3903", ""},
 	{"acmetool-redirector.service", "/usr/bin/acmetool redirector", ""},
 	{"chatmail-expire.service", "/bin/true", "Type=oneshot"},
 	{"chatmail-expire.timer", "", "OnCalendar=*-*-* 00:02:00"},
@@ -121,6 +122,8 @@ install -d -o opendkim -g opendkim -m 750 /var/spool/postfix/opendkim
 usermod --append --groups opendkim postfix
 ln -s ../certs/abc /var/lib/acme/live/` + oldDomain + `
 ln -s ../../keys/def/privkey /var/lib/acme/certs/abc/privkey
+useradd --system --user-group iroh
+systemctl mask --quiet systemd-resolved.service
 systemctl daemon-reload
 `
 
@@ -128,7 +131,7 @@ func oldMode(name string) os.FileMode {
 	switch {
 	case strings.HasSuffix(name, ".private"), strings.HasSuffix(name, "/privkey"):
 		return 0o600
-	case strings.HasPrefix(name, "/usr/bin/"):
+	case strings.HasPrefix(name, "/usr/bin/"), strings.HasPrefix(name, "/usr/local/bin/"):
 		return 0o755
 	}
 	return 0o644
@@ -187,9 +190,8 @@ func oldTexts(t *testing.T) map[string]string {
 			"while (my $c = $s->accept) { close $c }\n",
 		"/usr/lib/systemd/system/fcgiwrap.service": "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
 	}
-	for name, text := range oldConfigs {
-		files[name] = text
-	}
+	maps.Copy(files, oldConfigs)
+	maps.Copy(files, oldLeftovers)
 	for _, u := range oldUnits {
 		install := "multi-user.target"
 		section, start := "Service", "ExecStart="+u.start+"\nRestart=always\nUser=vmail\n"

@@ -83,6 +83,16 @@ func (t Tree) Move(from, to string) error {
 	return nil
 }
 
+// MoveBack moves what Move has moved to where it was. What is not there has been moved
+// back already.
+func (t Tree) MoveBack(moved, to string) error {
+	there, err := t.Exists(moved)
+	if err != nil || !there {
+		return err
+	}
+	return t.Move(moved, to)
+}
+
 // Rename gives what is at a path another name in its file system, replacing what
 // has that name.
 func (t Tree) Rename(from, to string) error { return safefs.Rename(t.path(from), t.path(to)) }

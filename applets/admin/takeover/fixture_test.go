@@ -62,6 +62,8 @@ func newOldRelay(t *testing.T) *fakeMachine {
 		"/etc/dovecot/dovecot.conf":                            "# the old dovecot.conf\n",
 		"/etc/nginx/nginx.conf":                                "# the old nginx.conf\n",
 		"/etc/cron.d/acmetool":                                 "# renew\n",
+		"/etc/sysctl.conf":                                     "kernel.x = 1\nfs.inotify.max_user_watches = 65535\n",
+		"/etc/passwd":                                          "root:x:0:0::/root:/bin/sh\niroh:x:999:999::/home/iroh:/bin/sh\n",
 		pythonrelay.WWWRoot + "/index.html":                    "<h1>Ours</h1>",
 		pythonrelay.WWWRoot + "/.well-known/x":                 "made",
 		oldBoxes + "/a1@" + oldDomain + "/password":            oldPassword,
@@ -71,6 +73,14 @@ func newOldRelay(t *testing.T) *fakeMachine {
 		oldBoxes + "/a2@" + oldDomain + "/cur/1:2,S":           "a message",
 	} {
 		m.Write(name, text)
+	}
+	for _, f := range pythonrelay.Files {
+		name := strings.ReplaceAll(f.Path, "*", "x")
+		if there, err := m.Exists(name); err != nil {
+			t.Fatal(err)
+		} else if !there {
+			m.Write(name, "the old "+name+"\n")
+		}
 	}
 	for _, unit := range []string{"doveauth.service", "filtermail.service", "chatmail-expire.timer", "postfix.service", "dovecot.service", "nginx.service"} {
 		m.Active[unit], m.Enabled[unit] = time.Now().Add(-time.Hour), true

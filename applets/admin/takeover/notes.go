@@ -21,6 +21,9 @@ func (im display) addNotes(ctx context.Context) {
 		im.note("notifications", "pending ones are not taken over from a copy: devices are notified of the next message")
 		return
 	}
+	if text, err := im.machine.ReadFile("/etc/passwd"); err == nil && strings.Contains(string(text), "\n"+pythonrelay.User+":") {
+		im.note("user "+pythonrelay.User, "stays, and runs nothing: another user could get its number, and with that what it still owns")
+	}
 	if im.machine.IsFile(pythonrelay.DovecotPin) {
 		im.note("Dovecot", "it stays the build of the Python relay; %s keeps it from Debian's security updates; "+
 			"to get Debian's, remove that file, then \"apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\"", pythonrelay.DovecotPin)

@@ -33,12 +33,10 @@ func (im display) show(ctx context.Context) error {
 		i := slices.IndexFunc(pythonrelay.Units, func(known pythonrelay.Unit) bool { return known.Name == u.Name })
 		fmt.Fprintf(t, "  %s\treplaced by: %s\n", u.Name, pythonrelay.Units[i].Job)
 	}
-	for _, cron := range pythonrelay.Crons {
-		if there, err := im.machine.Exists(cron); err == nil && there {
-			fmt.Fprintf(t, "  %s\tlikewise\n", cron)
-		}
-	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := files(im).show(out); err != nil {
 		return err
 	}
 	if err := im.showRun(ctx, out); err != nil {
@@ -163,5 +161,5 @@ func (im display) conclude(ctx context.Context) {
 	}
 	im.addNotes(ctx)
 	im.showNotes(out)
-	fmt.Fprintf(out, "See chatmaild status. Back to the Python relay: chatmaild import --undo\n")
+	fmt.Fprintf(out, "See chatmaild status. Back to the Python relay: chatmaild import --undo, for as long as there is %s\n", importDir)
 }

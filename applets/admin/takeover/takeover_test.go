@@ -30,7 +30,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 	}
 	for _, part := range []string{
 		"unknown  tpyo", "taken    max_load_1m", "3 accounts stay", "2 SHA512-CRYPT", "1 are blocked", "1 refuse cleartext; 1 have push tokens",
-		"doveauth.service", "/etc/cron.d/acmetool", "replace /etc/postfix/main.cf", "1 pages of your own", pythonrelay.SelfKey,
+		"doveauth.service", "/etc/cron.d/acmetool", "edited  /etc/sysctl.conf", "moved   /usr/local/bin/mtail", "stays   /etc/resolv.conf", "user iroh: stays", "replace /etc/postfix/main.cf", "1 pages of your own", pythonrelay.SelfKey,
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("want %q in\n%s", part, out)
@@ -68,8 +68,23 @@ func TestImportAndUndo(t *testing.T) {
 			t.Errorf("%s runs, or would after a reboot", u.Name)
 		}
 	}
-	if there, _ := m.Exists("/etc/cron.d/acmetool"); there {
-		t.Error("cron would go on to renew the certificate")
+	for _, f := range pythonrelay.Files {
+		name := strings.ReplaceAll(f.Path, "*", "x")
+		is := "there"
+		if there, _ := m.Exists(name); !there {
+			is = "moved"
+		} else if was, file := before[filepath.Join(m.Root, name)]; file && m.read(name) != was {
+			is = "another"
+		}
+		want := map[pythonrelay.FileFate]string{
+			pythonrelay.Stays: "there", pythonrelay.Replaced: "another", pythonrelay.Moved: "moved", pythonrelay.Edited: "another",
+		}[f.Fate]
+		if is != want {
+			t.Errorf("%s is %s, want %s: it is %v", name, is, want, f.Fate)
+		}
+	}
+	if got := m.read("/etc/sysctl.conf"); got != "kernel.x = 1\n" {
+		t.Errorf("sysctl.conf is %q", got)
 	}
 
 	// Another import finds nothing to do.

@@ -36,7 +36,7 @@ func (im undo) run(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		im.stopNew, pushes(im).giveBackPush, blocks(im).giveBack, im.clearAway, im.putBack, units(im).unmask, units(im).startOld,
+		im.stopNew, pushes(im).giveBackPush, blocks(im).giveBack, im.clearAway, files(im).giveBack, im.putBack, units(im).unmask, units(im).startOld,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "the Python relay is not restored completely; fix the cause, then: chatmaild import --undo")

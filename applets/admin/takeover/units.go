@@ -5,7 +5,6 @@ import (
 	"path"
 
 	"chatmaild/applets/admin/takeover/journal"
-	"chatmaild/applets/admin/takeover/pythonrelay"
 )
 
 const unitDir = "/etc/systemd/system"
@@ -22,21 +21,8 @@ func (im units) stopOld(ctx context.Context) error {
 	if err := im.mask(ctx, im.journal.Units); err != nil {
 		return err
 	}
-	for _, cron := range pythonrelay.Crons {
-		if there, err := im.machine.Exists(cron); err != nil {
-			return err
-		} else if there {
-			im.say("move %s away", cron)
-			im.journal.Crons = append(im.journal.Crons, cron)
-			if err := im.writeJournal(); err != nil {
-				return err
-			}
-		}
-	}
-	for _, cron := range im.journal.Crons {
-		if err := im.machine.Move(cron, path.Join(importMoved, cron)); err != nil {
-			return err
-		}
+	if err := files(im).clear(); err != nil {
+		return err
 	}
 	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }

@@ -15,7 +15,7 @@ func (im units) unmask(ctx context.Context) error {
 		file := path.Join(unitDir, u.Name)
 		if !im.machine.IsLink(file, "/dev/null") {
 			// The file itself may have been moved, and the mask not made yet.
-			if err := im.moveBack(file); err != nil {
+			if err := im.machine.MoveBack(path.Join(importMoved, file), file); err != nil {
 				return err
 			}
 			continue
@@ -23,27 +23,11 @@ func (im units) unmask(ctx context.Context) error {
 		if err := im.machine.Remove(file); err != nil {
 			return err
 		}
-		if err := im.moveBack(file); err != nil {
-			return err
-		}
-	}
-	for _, cron := range im.journal.Crons {
-		if err := im.moveBack(cron); err != nil {
+		if err := im.machine.MoveBack(path.Join(importMoved, file), file); err != nil {
 			return err
 		}
 	}
 	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
-}
-
-// moveBack moves a file back to where it was; one that is not there has been moved back
-// already.
-func (im units) moveBack(file string) error {
-	moved := path.Join(importMoved, file)
-	there, err := im.machine.Exists(moved)
-	if err != nil || !there {
-		return err
-	}
-	return im.machine.Move(moved, file)
 }
 
 // startOld starts the units as they were, in the reverse order of their end, and

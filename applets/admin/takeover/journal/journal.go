@@ -55,7 +55,7 @@ type Journal struct {
 	Servers []Unit   `json:"servers"`           // Postfix and the like, which go on
 	Made    []string `json:"made,omitempty"`    // files that were not there before
 	Created []string `json:"created,omitempty"` // files and directories of ours, which an undo moves away
-	Crons   []string `json:"crons,omitempty"`   // moved away
+	Moved   []string `json:"crons,omitempty"`   // other files, moved away; once, those of cron alone
 	Blocked []string `json:"blocked,omitempty"` // addresses that the old relay's operator had blocked
 }
 
@@ -121,7 +121,7 @@ func Decode(text []byte) (*Journal, error) {
 			return nil, fmt.Errorf("the journal is damaged: %q is not a unit", u.Name)
 		}
 	}
-	for _, name := range slices.Concat(j.Made, j.Created, j.Crons) {
+	for _, name := range slices.Concat(j.Made, j.Created, j.Moved) {
 		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
 			return nil, fmt.Errorf("the journal is damaged: %q is not a path", name)
 		}

@@ -58,9 +58,6 @@ var Units = []Unit{
 	{"websockify-submission.service", "nothing"},
 }
 
-// Crons are the files in /etc/cron.d that do the same as a unit above.
-var Crons = []string{"/etc/cron.d/acmetool", "/etc/cron.d/expunge", "/etc/cron.d/chatmail-metrics"}
-
 // Staying are units that other programs rely on too; cmdeploy set them up, and they
 // go on as they are.
 var Staying = []Unit{
@@ -69,12 +66,12 @@ var Staying = []Unit{
 
 // Programs are the names, as the kernel has them, of the programs behind Units: they
 // give up their ports.
-var Programs = []string{"filtermail", "acmetool", "python3", "doveauth", "fcgiwrap", "iroh-relay", "mtail"}
+var Programs = []string{"filtermail", "acmetool", "python3", "doveauth", "fcgiwrap", "iroh-relay", "chatmail-turn", "mtail"}
 
 // Configured are the files and directories whose content a relay's set-up replaces. They
 // are kept whole before a takeover, and put back when it is undone.
 var Configured = []string{
 	"/etc/postfix", "/etc/dovecot", "/etc/nginx", "/etc/opendkim.conf", "/etc/opendkim", "/etc/dkimkeys",
 	"/etc/systemd/system/dovecot.service.d", "/etc/systemd/system/opendkim.service.d",
-	"/etc/systemd/journald.conf", "/etc/systemd/journald.conf.d", "/etc/mailname",
+	"/etc/systemd/journald.conf", "/etc/systemd/journald.conf.d", "/etc/mailname", "/etc/sysctl.conf",
 }
