@@ -152,6 +152,34 @@ func TestPostfixReloads(t *testing.T) {
 	}
 }
 
+// TestDovecotDecidesOnItsConfiguration: Debian does not, where upstream's fork is.
+func TestDovecotDecidesOnItsConfiguration(t *testing.T) {
+	for _, tt := range []struct{ debian, dovecot, first string }{
+		{"12", "2.3.19.1 (9b53102964)\n", "protocols = imap lmtp\n"},
+		{"13", "2.3.21 (47349e2482)\n", "protocols = imap lmtp\n"},
+		{"13", "2.4.1-4 (7d8c0e5759)\n", "dovecot_config_version = 2.4.0\n"},
+		{"13", "2.5.0 (0123456789)\n", ""},
+	} {
+		m := newMachine(t)
+		m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\""+tt.debian+"\"\n")
+		m.Dovecot = tt.dovecot
+		todo, err := m.plan(underscore)
+		if tt.first == "" {
+			if err == nil || !strings.Contains(err.Error(), "no configuration for Dovecot 2.5") {
+				t.Errorf("Dovecot %s: got %v", tt.dovecot, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(todo.Files, func(c host.Change) bool { return c.File.Path == "/etc/dovecot/dovecot.conf" })
+		if i < 0 || !strings.Contains(string(todo.Files[i].File.Content), "\n"+tt.first) {
+			t.Errorf("Debian %s, Dovecot %s: want a configuration with %q", tt.debian, tt.dovecot, tt.first)
+		}
+	}
+}
+
 func TestARefusedConfigurationIsUndone(t *testing.T) {
 	for refuse, want := range map[string]string{
 		"postfix": "Postfix rejects its configuration", "doveconf": "Dovecot rejects its configuration",

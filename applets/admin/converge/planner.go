@@ -49,7 +49,11 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := desired.Files(p.Conf, paths, desired.Machine{Release: p.Machine.Release(), Processors: runtime.NumCPU()})
+	version, err := host.Dovecot(ctx, p.Machine)
+	if err != nil {
+		return nil, err
+	}
+	files, err := desired.Files(p.Conf, paths, desired.Machine{Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU()})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path"
 
 	"chatmaild/applets/config"
+	"chatmaild/packaging/dovecot"
 )
 
 // File is a file as it should be.
@@ -166,8 +167,8 @@ var generated = []struct {
 	{"opendkim/opendkim.conf.tmpl", "/etc/opendkim.conf", OpenDKIM, view.SignsDKIM},
 	{"opendkim/chatmaild.keytable.tmpl", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
 	{"opendkim/chatmaild.signingtable.tmpl", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
-	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Release < Trixie }},
-	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Release >= Trixie }},
+	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot != dovecot.V24 }},
+	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot == dovecot.V24 }},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
 	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
 	{"postfix/main.cf.tmpl", PostfixMain, Postfix, nil},

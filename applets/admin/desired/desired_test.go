@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"chatmaild/applets/config"
+	"chatmaild/packaging/dovecot"
 )
 
 var paths = Paths{"/tls/cert.pem", "/tls/key.pem", "/etc/dkimkeys/opendkim.private"}
@@ -75,7 +76,7 @@ func TestFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Files(load(t, tt.config), paths, Machine{Bookworm, 2})
+			files, err := Files(load(t, tt.config), paths, Machine{Bookworm, dovecot.V23, 2})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,14 +97,12 @@ func TestReleases(t *testing.T) {
 		release           Release
 		path, has, hasNot string
 	}{
-		{Bookworm, "/etc/dovecot/dovecot.conf", "\nprotocols = imap lmtp\n", "dovecot_config_version"},
-		{Trixie, "/etc/dovecot/dovecot.conf", "\ndovecot_config_version = 2.4.0\n", "%u"},
 		{Bookworm, "/etc/nginx/nginx.conf", "ssl http2 proxy_protocol", "http2 on"},
 		{Trixie, "/etc/nginx/nginx.conf", "\n    http2 on;\n", "ssl http2"},
 		{Bookworm, "/etc/systemd/system/postfix@-.service.d/chatmaild.conf", "Restart=always", ""},
 		{Trixie, "/etc/systemd/system/postfix.service.d/chatmaild.conf", "Restart=always", ""},
 	} {
-		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{tt.release, 2})
+		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{tt.release, dovecot.V24, 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,8 +121,31 @@ func TestReleases(t *testing.T) {
 	}
 }
 
+// TestDovecots has the configuration that the installed Dovecot understands: upstream's
+// fork of 2.3 is on Debian 13, too.
+func TestDovecots(t *testing.T) {
+	for _, tt := range []struct {
+		release     Release
+		version     dovecot.Version
+		has, hasNot string
+	}{
+		{Bookworm, dovecot.V23, "\nprotocols = imap lmtp\n", "dovecot_config_version"},
+		{Trixie, dovecot.V24, "\ndovecot_config_version = 2.4.0\n", "%u"},
+		{Trixie, dovecot.V23, "\nprotocols = imap lmtp\n", "dovecot_config_version"},
+		{Bookworm, dovecot.V24, "\ndovecot_config_version = 2.4.0\n", "%u"},
+	} {
+		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{tt.release, tt.version, 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, ok := find(t, files, "/etc/dovecot/dovecot.conf"); !ok || !strings.Contains(text, tt.has) || strings.Contains(text, tt.hasNot) {
+			t.Errorf("Debian %d, Dovecot %v: lacks %q, or has %q:\n%s", tt.release, tt.version, tt.has, tt.hasNot, text)
+		}
+	}
+}
+
 func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
-	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, 2})
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, dovecot.V23, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +164,7 @@ func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
 }
 
 func TestDropinsOnlyForWhatIsMoved(t *testing.T) {
-	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, 2})
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, dovecot.V23, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +179,7 @@ filtermail_smtp_port = 11111
 mailboxes_dir = "/srv/mail"
 runtime_dir = "/run/other"
 state_dir = "/srv/state"
-`), paths, Machine{Bookworm, 2})
+`), paths, Machine{Bookworm, dovecot.V23, 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,15 @@
 package desired
 
+import "chatmaild/packaging/dovecot"
+
 // Release is a version of Debian (VERSION_ID of os-release(5)), by which the packages
 // around us differ.
 type Release int
 
 // The releases that the configurations are made for.
 const (
-	Bookworm Release = 12 // Dovecot 2.3, Postfix 3.7, nginx 1.22
-	Trixie   Release = 13 // Dovecot 2.4, Postfix 3.10, nginx 1.26
+	Bookworm Release = 12 // Postfix 3.7, nginx 1.22
+	Trixie   Release = 13 // Postfix 3.10, nginx 1.26
 )
 
 // PostfixInstance is the unit that the one Postfix of a machine runs in. In Bookworm
@@ -32,5 +34,6 @@ const BookwormOnly = "/etc/systemd/system/" + bookwormPostfix + ".d/chatmaild.co
 // Machine is what the generated files depend on beside the configuration.
 type Machine struct {
 	Release    Release
+	Dovecot    dovecot.Version // not Debian's own, perhaps
 	Processors int
 }

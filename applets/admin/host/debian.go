@@ -1,12 +1,14 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"chatmaild/applets/admin/desired"
+	"chatmaild/packaging/dovecot"
 )
 
 // RequireDebian refuses a system that the configurations are not made for.
@@ -48,6 +50,19 @@ func (h Host) Release() desired.Release {
 
 // PostfixInstance is the unit that Postfix runs in.
 func (h Host) PostfixInstance() string { return h.Release().PostfixInstance() }
+
+// Dovecot is the version of the installed Dovecot.
+func Dovecot(ctx context.Context, h Host) (dovecot.Version, error) {
+	text, err := h.run(ctx, "/usr/sbin/dovecot", "--version")
+	if err != nil {
+		return dovecot.Version{}, fmt.Errorf("asking Dovecot for its version: %w", err)
+	}
+	v, err := dovecot.ParseVersion(text)
+	if err != nil {
+		return v, fmt.Errorf("asking Dovecot for its version: %w", err)
+	}
+	return v, nil
+}
 
 // parseOSRelease parses the assignments of os-release(5).
 func parseOSRelease(text string) map[string]string {

@@ -26,7 +26,7 @@ func (im display) addNotes(ctx context.Context) {
 	}
 	if im.machine.IsFile(pythonrelay.DovecotPin) {
 		im.note("Dovecot", "it stays the build of the Python relay; %s keeps it from Debian's security updates; "+
-			"to get Debian's, remove that file, then \"apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\"", pythonrelay.DovecotPin)
+			"to get Debian's, remove that file, then \"apt update; apt install --allow-downgrades dovecot-core/stable dovecot-imapd/stable dovecot-lmtpd/stable\", and its configuration follows; an undo needs the old build again", pythonrelay.DovecotPin)
 	}
 	var names []string
 	for _, u := range pythonrelay.Staying {

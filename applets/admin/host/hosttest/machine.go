@@ -24,13 +24,14 @@ type Machine struct {
 	Active  map[string]time.Time // unit → since
 	Reloads map[string]time.Time // unit → the last
 	Enabled map[string]bool
+	Dovecot string   // what it says of its version
 	Refuse  string   // the program that does not take its configuration
 	Did     []string // systemctl calls that change something
 }
 
 func New(t *testing.T) *Machine {
 	t.Helper()
-	m := &Machine{T: t, Active: map[string]time.Time{}, Reloads: map[string]time.Time{}, Enabled: map[string]bool{}}
+	m := &Machine{T: t, Active: map[string]time.Time{}, Reloads: map[string]time.Time{}, Enabled: map[string]bool{}, Dovecot: "2.3.19.1 (9b53102964)\n"}
 	m.Root = t.TempDir()
 	m.Command = m.Systemd
 	m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
@@ -99,6 +100,8 @@ func (m *Machine) Systemd(_ context.Context, name string, args ...string) (strin
 			}
 		}
 		return "", nil
+	case strings.HasSuffix(name, "/dovecot") && slices.Equal(args, []string{"--version"}):
+		return m.Dovecot, nil
 	case m.Refuse != "" && strings.HasSuffix(name, m.Refuse):
 		return "", errors.New("exit status 1: line 7 is odd")
 	default:
