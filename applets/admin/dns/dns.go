@@ -137,10 +137,25 @@ func lookUp(ctx context.Context, r *authoritative.Resolver, records []zone.Wante
 			findings = append(findings, zone.Finding{Wanted: w, State: zone.Unknown, Err: err})
 			continue
 		}
-		findings = append(findings, zone.Compare(w, found))
+		f := zone.Compare(w, found)
+		if w.Type == zone.CNAME && f.State == zone.Missing {
+			f = zone.CompareAlias(f, addresses(ctx, r, w.Name), addresses(ctx, r, w.Value))
+		}
+		findings = append(findings, f)
 	}
 	zone.Settle(findings)
 	return findings
+}
+
+// addresses are those of a name, as far as its servers say.
+func addresses(ctx context.Context, r *authoritative.Resolver, name string) []string {
+	var all []string
+	for _, kind := range []zone.Type{zone.A, zone.AAAA} {
+		if found, err := r.Values(ctx, name, string(kind)); err == nil {
+			all = append(all, found...)
+		}
+	}
+	return all
 }
 
 // failed reports whether a record is missing that mail needs.

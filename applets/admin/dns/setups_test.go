@@ -120,6 +120,7 @@ func TestSetUps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			tt.records = append(tt.records, "www.d.test. 60 CNAME d.test.", "mta-sts.d.test. 60 CNAME d.test.")
 			relay := zone.Relay{Domain: "d.test", NoIPv6: tt.noIPv6}
 			relay.IPv4, relay.IPv6 = publicAddresses(interfaces(t, tt.addrs...))
 			if tt.noIPv6 {
@@ -141,11 +142,38 @@ func TestSetUps(t *testing.T) {
 	}
 }
 
+// TestAliases holds what may stand for the aliases of a relay. Web forms of providers that
+// know none, or resolve them on their own, leave addresses.
+func TestAliases(t *testing.T) {
+	relay := zone.Relay{Domain: "d.test"}
+	relay.IPv4, relay.IPv6 = publicAddresses(interfaces(t, "203.0.113.7/24", "2001:db8::7/64"))
+	for _, tt := range []struct {
+		name    string
+		records []string // beside an alias www
+		refused string
+	}{
+		{"an alias", []string{"mta-sts.d.test. 60 CNAME d.test."}, ""},
+		{"the same address", []string{"mta-sts.d.test. 60 A 203.0.113.7"}, ""},
+		{"the same addresses", []string{"mta-sts.d.test. 60 A 203.0.113.7", "mta-sts.d.test. 60 AAAA 2001:db8::7"}, ""},
+		{"another address", []string{"mta-sts.d.test. 60 A 198.51.100.1"}, `instead of ["198.51.100.1"]`},
+		{"one more address", []string{"mta-sts.d.test. 60 A 203.0.113.7", "mta-sts.d.test. 60 AAAA 2001:db8::8"}, "2001:db8::8"},
+		{"an alias of another", []string{"mta-sts.d.test. 60 CNAME e.test."}, `instead of ["e.test."]`},
+		{"nothing", nil, "missing"},
+	} {
+		records := append(tt.records, "d.test. 60 A 203.0.113.7", "d.test. 60 AAAA 2001:db8::7", "www.d.test. 60 CNAME d.test.")
+		var notes strings.Builder
+		err := require(t.Context(), relay, authority(t, records), &notes)
+		if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.refused)
+		}
+	}
+}
+
 // authority is a resolver for which one server is responsible for the whole of test.
 func authority(t *testing.T, records []string) *authoritative.Resolver {
 	t.Helper()
 	server := nameserver.Start(t, zoneServer(append(records,
-		"d.test. 60 MX 10 d.test.", "www.d.test. 60 CNAME d.test.", "mta-sts.d.test. 60 CNAME d.test.",
+		"d.test. 60 MX 10 d.test.",
 		"d.test. 60 NS ns.test.", "ns.test. 60 A 127.0.0.1")))
 	_, port, err := net.SplitHostPort(server)
 	if err != nil {

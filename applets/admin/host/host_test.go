@@ -273,7 +273,7 @@ func TestRequirePackagesNamesTheMissingOne(t *testing.T) {
 
 func TestSysctls(t *testing.T) {
 	h := machine(t, map[string]string{
-		"/usr/lib/sysctl.d/x.conf": "# why\nfs.low = 20\nfs.high=5\n",
+		"/usr/lib/sysctl.d/x.conf": "# why\nfs.low = 20\nfs.high=5\nfs.unseen = 7\n",
 		"/proc/sys/fs/low":         "10\n", "/proc/sys/fs/high": "6\n",
 	})
 	low, err := h.Sysctls("/usr/lib/sysctl.d/x.conf")

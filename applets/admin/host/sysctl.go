@@ -1,7 +1,9 @@
 package host
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -17,7 +19,7 @@ type Sysctl struct {
 
 // Sysctls returns the parameters in a file of sysctl.d(5) that are lower now and
 // can be set. Higher ones are an operator's wish, and stay; in a container only its
-// host can set them.
+// host can set them, and some containers do not even have them.
 func (h Host) Sysctls(file string) ([]Sysctl, error) {
 	text, err := os.ReadFile(h.path(file))
 	if err != nil {
@@ -35,6 +37,9 @@ func (h Host) Sysctls(file string) ([]Sysctl, error) {
 			return nil, fmt.Errorf("%s: %s is not a number: %w", file, name, err)
 		}
 		now, err := os.ReadFile(h.path(sysctlPath(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a container that does not show it
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading a kernel parameter: %w", err)
 		}

@@ -13,7 +13,8 @@ import (
 
 // Bounds of a look-up.
 const (
-	maxServers = 4 // that are asked, one after the other
+	maxServers = 6 // addresses that are asked, one after the other
+	maxNames   = 8 // of name servers whose addresses are looked up
 	maxAliases = 8 // a chain of CNAMEs
 )
 
@@ -103,23 +104,37 @@ func (r *Resolver) nameServers(ctx context.Context, cut string) ([]string, error
 	if port == "" {
 		port = "53"
 	}
-	var addrs []string
-	for _, ns := range servers {
+	var each [][]string
+	for _, ns := range servers[:min(len(servers), maxNames)] {
 		found, lookup := system.LookupHost(ctx, ns.Host)
 		if lookup != nil {
 			err = lookup
 			continue
 		}
-		for _, a := range found {
-			if len(addrs) < maxServers {
-				addrs = append(addrs, net.JoinHostPort(a, port))
-			}
-		}
+		each = append(each, found)
 	}
+	addrs := inTurn(each, port)
 	if len(addrs) == 0 {
 		return nil, fmt.Errorf("none of its name servers has an address: %w", err)
 	}
 	return addrs, nil
+}
+
+// inTurn are the first addresses of all servers, then their second ones, and so on, up to
+// maxServers: one that is hidden, or that this machine has no way to, leaves room for the
+// others.
+func inTurn(each [][]string, port string) (addrs []string) {
+	for i := 0; ; i++ {
+		more := false
+		for _, found := range each {
+			if i < len(found) && len(addrs) < maxServers {
+				addrs, more = append(addrs, net.JoinHostPort(found[i], port)), true
+			}
+		}
+		if !more {
+			return addrs
+		}
+	}
 }
 
 // ask asks one server after the other until one answers.

@@ -114,6 +114,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestInTurn asks all servers before one of them a second time: a hidden primary that
+// refuses everybody but its secondaries has as many addresses as they.
+func TestInTurn(t *testing.T) {
+	each := [][]string{{"192.0.2.1", "2001:db8::1", "192.0.2.2"}, {"2001:db8::5"}, nil, {"192.0.2.9", "2001:db8::9", "192.0.2.10", "192.0.2.11"}}
+	want := []string{"192.0.2.1:53", "[2001:db8::5]:53", "192.0.2.9:53", "[2001:db8::1]:53", "[2001:db8::9]:53", "192.0.2.2:53"}
+	if got := inTurn(each, "53"); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := inTurn(nil, "53"); len(got) != 0 {
+		t.Errorf("got %q of no servers", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for question, record := range zoneAnswers() {
 		name, kind, _ := strings.Cut(question, " ")

@@ -53,6 +53,21 @@ func compareAddress(w Wanted, found []string) State {
 	return Missing
 }
 
+// CompareAlias judges an alias that is not there by the addresses of its name and of what
+// it would lead to: some web forms have no aliases, and others resolve them on their own.
+func CompareAlias(f Finding, own, target []string) Finding {
+	if f.Type != CNAME || f.State != Missing || len(own) == 0 {
+		return f
+	}
+	f.Found, f.State = own, Fine
+	for _, address := range own {
+		if !slices.Contains(target, address) {
+			f.State = Different
+		}
+	}
+	return f
+}
+
 // Settle judges what no record shows alone: a relay that has an IPv6 address in the DNS
 // can be reached without an IPv4 address, and which addresses SPF has to name depends on
 // which the domain has.
