@@ -112,7 +112,7 @@ func (k *imported) nothingOld(t *testing.T) {
 			t.Errorf("%s is %q", u, got)
 		}
 	}
-	for _, unit := range []string{PostfixUnit(), "dovecot.service", "opendkim.service"} {
+	for _, unit := range []string{k.relay.PostfixUnit(), "dovecot.service", "opendkim.service"} {
 		if got := k.script(t, "systemctl show --property=DropInPaths --value %s", unit); strings.Contains(got, "/10") {
 			t.Errorf("%s has drop-ins of the old relay: %s", unit, got)
 		}
