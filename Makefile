@@ -40,7 +40,7 @@ deb: ## the Debian package, in build/; with ARCH=arm64 that for arm64
 	cd $(SOURCE) && GOCACHE=$$($(GO) env GOCACHE) dpkg-buildpackage -b -us -uc $(CROSS:%=-a%) -Ppkg.chatmaild.upstream-go$(CROSS:%=,cross) >../log 2>&1 || { cat ../log; exit 1; }
 	mv build/deb/*.deb $(DEB)
 
-# Another folder, user's mask, time zone, language and cache: the same octets.
+# Another directory, umask, time zone, locale and cache: the same bytes.
 reproducible: deb ## builds the package again, elsewhere, and compares
 	@sum() { sha256sum <"$$1"; }; dir=$$(mktemp -d) && trap 'chmod -R u+w '"$$dir"'; rm -rf '"$$dir" EXIT; \
 	mkdir -p "$$dir/a much longer name" && cd "$$dir/a much longer name" && umask 002 && \
@@ -86,7 +86,7 @@ race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables)
 	$(call gotest,-race -shuffle=on ./... ./testdata/kit/...)
 
-# gotest shows how each test ends, and last what failed. All that was said is in build/test.log.
+# gotest shows how each test ends, and last what failed. The whole output is in build/test.log.
 define gotest
 @mkdir -p build
 $(GO) test -count=1 -v $(1) 2>&1 | tee build/test.log | grep --line-buffered -E '^(ok|FAIL|panic:|--- )|^ +--- (FAIL|SKIP)' || \

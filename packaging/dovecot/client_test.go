@@ -37,7 +37,7 @@ func (d *instance) idle(t *testing.T, user string) *client {
 	return c
 }
 
-// hears reports whether the client is told of new mail. Without a report after 5 s
+// hears reports whether the client is notified of new mail. Without a report after 5 s
 // there is none: the slowest way there is, another look, takes two.
 func (c *client) hears(t *testing.T) bool {
 	t.Helper()

@@ -33,7 +33,7 @@ func TestInstantIdle(t *testing.T) {
 }
 
 // TestHibernationBoundary delivers while the imap process is held, until its time
-// to hibernate has come: when it goes on, it finds both to do at once. Dovecot
+// to hibernate has come: when it continues, it finds both to do at once. Dovecot
 // alone hibernates and forgets the mail; preloaded it must not.
 func TestHibernationBoundary(t *testing.T) {
 	for _, test := range []struct {

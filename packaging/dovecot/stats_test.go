@@ -21,7 +21,7 @@ func TestReadStats(t *testing.T) {
 	}
 	for n := range len(answer) - 1 {
 		if got, err := ReadStats(strings.NewReader(answer[:n])); err == nil {
-			t.Errorf("cut after %d octets: got %v, want an error", n, got)
+			t.Errorf("cut after %d bytes: got %v, want an error", n, got)
 		}
 	}
 	version, _, _ := strings.Cut(answer, "\n")

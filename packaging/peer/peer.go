@@ -16,7 +16,7 @@ func Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
 			conn.Close()
-			return nil, fmt.Errorf("bounding a connection to %s: %w", address, err)
+			return nil, fmt.Errorf("setting a deadline for the connection to %s: %w", address, err)
 		}
 	}
 	return conn, nil

@@ -7,11 +7,11 @@ import (
 )
 
 // bound are the parameters that master(8) reads once, when it starts: after a reload it
-// goes on with the former values, and says so in its log.
+// continues with the former values, and says so in its log.
 var bound = []string{"inet_interfaces", "inet_protocols", "queue_directory", "config_directory"}
 
 // ReloadsMain reports whether a reload brings a Postfix from one main.cf to another. It
-// ends no connection: a server that talks to a client goes on with the former
+// ends no connection: a server that talks to a client continues with the former
 // configuration until that client quits. A restart kills it, and smtpd(8) has no last
 // words: the client sees a broken connection instead of "421".
 func ReloadsMain(former, next []byte) bool {

@@ -4,8 +4,8 @@
 //
 //	sbom -version V -created SECONDS -goroot DIR -licences FILE PROGRAM >chatmaild.spdx.json
 //
-// It is no part of the package itself. The same program and time make the same
-// octets.
+// It is not a part of the package itself. The same program and time make the same
+// bytes.
 package main
 
 import (
@@ -34,8 +34,8 @@ func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("sbom", flag.ContinueOnError)
 	version := flags.String("version", "dev", "of the program")
 	created := flags.Int64("created", 0, "when, in seconds since 1970")
-	vendor := flags.String("vendor", "vendor", "folder with the modules' sources")
-	goroot := flags.String("goroot", "/usr/local/go", "folder with Go's own sources")
+	vendor := flags.String("vendor", "vendor", "directory with the modules' sources")
+	goroot := flags.String("goroot", "/usr/local/go", "directory with Go's own sources")
 	licences := flags.String("licences", "", "where to write the texts of all licences")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -86,7 +86,7 @@ func run(args []string, out io.Writer) error {
 	return m.write(out)
 }
 
-// licence returns the text under which a folder's code may be used, and what has
+// licence returns the text under which a directory's code may be used, and what has
 // to be said beside it.
 func licence(folder string) (string, error) {
 	var found []string

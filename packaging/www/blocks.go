@@ -16,7 +16,7 @@ import (
 //
 //	Term                     | Head | Head |
 //	: its definition,        |------|------|
-//	  which may go on        | cell | cell |
+//	  which may continue       | cell | cell |
 //
 // goldmark has more of both, in a package of many things whose regular expressions took
 // a quarter of a megabyte in every daemon: these are the same program.

@@ -73,7 +73,7 @@ func TestOperatorsHTML(t *testing.T) {
 	}
 }
 
-// A translation is a folder with our texts in another language.
+// A translation is a directory with our texts in another language.
 func TestTranslation(t *testing.T) {
 	words, err := Shipped("words.json")
 	if err != nil {
@@ -93,7 +93,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		{"info.md", "# Info\n\n{{ config.no_such_key }}\n", `^info\.md:3: .*no_such_key`},
 		{"info.md", "# Info\n{{ nonsense }}\n", `^info\.md:2: function "nonsense" not defined$`},
 		{"info.md", "# Info\n\n\n{{ if }}\n", `^info\.md:4: missing value for if$`},
-		{"info.md", "# Info\n{% if config.tls_cert_mode == \"self\" %}\n", `^info\.md:2: .*not understood`},
+		{"info.md", "# Info\n{% if config.tls_cert_mode == \"self\" %}\n", `^info\.md:2: .*not supported`},
 		{"extra.md", "# Info\n{{ .NoSuchField }}\n", `^extra\.md:2: .*NoSuchField`},
 		{"layout.html", "<p>\n{{.Nonsense}}\n", `^layout\.html:2: .*Nonsense`},
 		{"layout.html", "<p>\n{{words.nonsense}}\n", `^layout\.html:2: .*nonsense`},
@@ -135,7 +135,7 @@ func TestShipped(t *testing.T) {
 	for _, name := range Names() {
 		text, err := Shipped(name)
 		if err != nil || len(text) == 0 {
-			t.Errorf("%s: %d octets, %v", name, len(text), err)
+			t.Errorf("%s: %d bytes, %v", name, len(text), err)
 		}
 	}
 	if _, err := Shipped("../www.go"); err == nil {

@@ -108,7 +108,7 @@ func (r *renderer) page(name string) ([]byte, error) {
 	}
 	if i := bytes.Index(source, []byte("{%")); i >= 0 {
 		line := 1 + bytes.Count(source[:i], []byte("\n"))
-		return nil, &Error{name, line, "{% … %} is not understood here: want {{ if … }} … {{ end }}"}
+		return nil, &Error{name, line, "{% … %} is not supported here: want {{ if … }} … {{ end }}"}
 	}
 	t, err := texttemplate.New(name).Funcs(r.values.funcs(r.part)).Option("missingkey=error").Parse(string(source))
 	if err != nil {

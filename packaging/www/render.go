@@ -20,7 +20,7 @@ const qrScale = 12
 
 // Render returns the whole site: path below the document root → content. Files in
 // override, which may be nil, replace ours of the same name or add to them. An error that
-// the author of a file can mend is an *Error.
+// the author of a file can fix is an *Error.
 func Render(site Site, override fs.FS) (map[string][]byte, error) {
 	if site.Registration == "" {
 		site.Registration = Open

@@ -200,7 +200,7 @@ func TestMTASTS(t *testing.T) {
 }
 
 func TestHomeIsLight(t *testing.T) {
-	const most = 60 << 10 // octets
+	const most = 60 << 10 // bytes
 	sum := 0
 	out := render(t, example(), nil)
 	for _, name := range []string{"index.html", "main.css", "logo.svg", "qr.svg", "echo.svg"} {
@@ -210,7 +210,7 @@ func TestHomeIsLight(t *testing.T) {
 		sum += len(out[name])
 	}
 	if sum >= most {
-		t.Errorf("the home page has %d octets, want less than %d", sum, most)
+		t.Errorf("the home page has %d bytes, want less than %d", sum, most)
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 	Closed Registration = "closed" // nobody
 )
 
-// Site is what the pages say about a relay. Sizes are octets, times are days.
+// Site is what the pages say about a relay. Sizes are bytes, times are days.
 type Site struct {
 	MailDomain   string // a name, or an IPv4 address without brackets
 	SelfSigned   bool   // profiles come by dclogin:, since apps do not trust the certificate

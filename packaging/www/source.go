@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Bounds of the operator's folder.
+// Bounds of the operator's directory.
 const (
-	maxFile  = 16 << 20 // octets
+	maxFile  = 16 << 20 // bytes
 	maxFiles = 1000
 )
 
-// Error says what is wrong with a file of the site, and where.
+// Errorshows what is wrong with a file of the site, and where.
 type Error struct {
 	File string
 	Line int // 0: the file as a whole
@@ -31,7 +31,7 @@ func (e *Error) Place() string {
 	return e.File
 }
 
-// source is the overlay of the operator's folder, our texts and our theme.
+// source is the overlay of the operator's directory, our texts and our theme.
 type source struct {
 	layers []fs.FS // the first that has a file wins
 	names  []string
@@ -51,7 +51,7 @@ func open(override fs.FS) (*source, error) {
 	}
 	for _, layer := range s.layers {
 		if err := fs.WalkDir(layer, ".", s.add); err != nil {
-			return nil, fmt.Errorf("reading the pages' folder: %w", err)
+			return nil, fmt.Errorf("reading the pages' directory: %w", err)
 		}
 	}
 	slices.Sort(s.names)
@@ -60,7 +60,7 @@ func open(override fs.FS) (*source, error) {
 }
 
 // add notes one entry of a layer. Hidden files and editors' back-ups are nobody's
-// pages; a link could lead out of the folder.
+// pages; a link could lead out of the directory.
 func (s *source) add(name string, entry fs.DirEntry, err error) error {
 	hidden := name != "." && strings.HasPrefix(entry.Name(), ".")
 	switch {
@@ -117,7 +117,7 @@ func (s *source) read(name string) ([]byte, error) {
 			return nil, &Error{File: name, Text: err.Error()}
 		}
 		if info.Size() > maxFile {
-			return nil, &Error{File: name, Text: fmt.Sprintf("%d octets are too many, at most %d", info.Size(), maxFile)}
+			return nil, &Error{File: name, Text: fmt.Sprintf("%d bytes exceed the maximum of %d", info.Size(), maxFile)}
 		}
 		content, err := fs.ReadFile(layer, name)
 		if err != nil {

@@ -79,7 +79,7 @@ func (v values) days(n int) string {
 	return fmt.Sprintf("%d %s", n, v.words["days"])
 }
 
-// size writes n octets as people do. The units are powers of 1024, like the
+// size writes n bytes as people do. The units are powers of 1024, like the
 // configuration's and the apps'.
 func size(n int64) string {
 	for _, u := range []struct {

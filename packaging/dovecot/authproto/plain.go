@@ -11,7 +11,7 @@ var (
 	ErrBase64 = errors.New("the response is not valid base64")
 	// ErrPlain says that a response is not "authorize NUL user NUL password", or
 	// wants to act for another user.
-	ErrPlain = errors.New("the response is not one of SASL PLAIN")
+	ErrPlain = errors.New("the response is not SASL PLAIN")
 )
 
 // Credentials are a user's name and password, as the client sent them.

@@ -29,13 +29,13 @@ type client struct {
 	checking sync.WaitGroup
 }
 
-// request is a login under way. It is removed once it needs no more words, and then
+// request is a login in progress. It is removed once it needs no more words, and then
 // no answer to it is sent.
 type request struct {
 	from    netip.Addr
 	waits   bool        // for the response, which AUTH did not have
 	granted string      // the user that a master may ask for
-	timer   *time.Timer // of what happens next by itself; nil while it is checked
+	timer   *time.Timer // of what happens next automatically; nil while it is checked
 }
 
 func newClient(s *Server, c *conn, login bool) *client {
@@ -256,7 +256,7 @@ func (c *client) grant(id uint32, r *request, user string) {
 	}
 }
 
-// refuse answers that the login is wrong, or not to be had now, when failureDelay has passed.
+// refuse answers that the login is wrong, or not available now, when failureDelay has passed.
 func (c *client) refuse(id uint32, r *request, f authproto.Failure) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -175,7 +175,7 @@ func (p *peer) want(lines ...string) {
 	}
 }
 
-// quiet wants no line now: all that is under way waits.
+// quiet wants no line now: all that is in progress waits.
 func (p *peer) quiet() {
 	p.t.Helper()
 	synctest.Wait()

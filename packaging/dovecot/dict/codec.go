@@ -27,7 +27,7 @@ const (
 	replyAsync    = 'A'
 )
 
-// maxFields is how many fields of a line are told apart; no command has more.
+// maxFields is how many fields of a line are distinguished; no command has more.
 const maxFields = 5
 
 // request is one line of a client.

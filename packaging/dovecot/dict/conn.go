@@ -18,8 +18,8 @@ import (
 const (
 	maxTransactions     = 64      // open at once
 	maxTransactionBytes = 1 << 20 // of all open ones
-	changeOverhead      = 64      // octets that a change takes beside its key and value
-	flushAt             = 8 << 10 // octets of an iteration that are written at once
+	changeOverhead      = 64      // bytes that a change takes beside its key and value
+	flushAt             = 8 << 10 // bytes of an iteration that are written at once
 )
 
 // Protocol versions that are understood; see doc.go.
@@ -40,7 +40,7 @@ type conn struct {
 	user  string // from the hello, for clients before protocol 3
 
 	transactions map[string]*transaction
-	held         int // octets in the transactions
+	held         int // bytes in the transactions
 }
 
 // serveConn answers one connection until it ends, breaks, or ctx is done.

@@ -12,7 +12,7 @@ import (
 // Defaults of Server's bounds.
 const (
 	DefaultMaxConns       = 16384            // each imap process holds one to metadata
-	DefaultMaxLine        = 64 << 10         // octets; DICT_CLIENT_MAX_LINE_LENGTH
+	DefaultMaxLine        = 64 << 10         // bytes; DICT_CLIENT_MAX_LINE_LENGTH
 	DefaultRequestTimeout = 25 * time.Second // Dovecot gives up after 30
 	DefaultWriteTimeout   = 30 * time.Second
 )
@@ -24,7 +24,7 @@ type Server struct {
 	Log     *slog.Logger
 
 	MaxConns       int           // connections at once; further ones are closed
-	MaxLine        int           // octets in a line; a longer one ends its connection
+	MaxLine        int           // bytes in a line; a longer one ends its connection
 	RequestTimeout time.Duration // bounds the context of each Handler call
 	WriteTimeout   time.Duration // how long a peer may leave its answers unread
 }

@@ -3,7 +3,7 @@
  *
  * Whom it helps: everybody who waits for a chat message. "service imap" in
  * dovecot.conf preloads it into the imap process, and into nothing else, unless
- * imap_instant_idle is off. It mends three things in Dovecot 2.3.19, for none of
+ * imap_instant_idle is off. It fixes three things in Dovecot 2.3.19, for none of
  * which there is a setting:
  *
  * 1. When inotify reports a change to a mailbox, lib-storage/mailbox-watch.c waits
@@ -15,12 +15,12 @@
  *    A change that the old descriptor has reported but imap has not yet looked at
  *    is forgotten: the mail wakes nobody. mailbox_watch_extract_notify_fd() here
  *    looks for one after the fresh descriptor watches, and refuses then. Such a
- *    change is about to be looked at; that starts imap_hibernate_timeout anew.
- *    The old descriptor is the one on which mailbox-watch.c watches, told by
+ *    change is about to be looked at; that restarts imap_hibernate_timeout.
+ *    The old descriptor is the one that mailbox-watch.c watches, known by
  *    io_add_notify() and inotify_add_watch() here. There are others, for a
  *    moment: a session that waits for a lock on the mailbox watches that.
  *
- * 3. A look at a Maildir is believed to have seen all when the folder's time stays
+ * 3. A scan of a Maildir counts as complete when the directory's time stays
  *    the same (maildir/maildir-sync.c), but a kernel tick may have several changes:
  *    mail that arrives just after a look has the look's time. Dovecot does not trust
  *    a time of less than two seconds ago, yet nothing makes it look again: the mail

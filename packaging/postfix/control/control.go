@@ -31,7 +31,7 @@ const (
 )
 
 const (
-	// drainTimeout is how long the messages under way may take. Some may be for a server
+	// drainTimeout is how long the messages in progress may take. Some may be for a server
 	// that does not answer: these stay in the queue.
 	drainTimeout = 20 * time.Second
 	drainPoll    = 50 * time.Millisecond
@@ -115,7 +115,7 @@ func (p Postfix) underWay() (int, error) {
 	for _, name := range []string{"maildrop", "incoming", "active"} {
 		entries, err := os.ReadDir(filepath.Join(p.Root, QueueDir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return n, fmt.Errorf("counting messages under way: %w", err)
+			return n, fmt.Errorf("counting messages in transit: %w", err)
 		}
 		n += len(entries)
 	}

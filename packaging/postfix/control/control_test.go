@@ -44,7 +44,7 @@ func (m *machine) write(t *testing.T, path string) string {
 	return full
 }
 
-// TestDrain holds that Postfix closes its listeners, and that what is under way is waited
+// TestDrain holds that Postfix closes its listeners, and that what is in progress is waited
 // for, but not what is deferred.
 func TestDrain(t *testing.T) {
 	m := newMachine(t)

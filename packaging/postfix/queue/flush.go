@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// maxReply bounds the answer of flush, in octets. It has three attributes.
+// maxReply bounds the answer of flush, in bytes. It has three attributes.
 const maxReply = 1 << 10
 
 // askFlush has the flush service, at the other end of conn, try a message (flush.c and

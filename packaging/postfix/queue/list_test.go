@@ -39,7 +39,7 @@ func TestDestinations(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if ds.Messages != 3 || ds.Size != 111 {
-		t.Errorf("got %d messages of %d octets, want 3 of 111", ds.Messages, ds.Size)
+		t.Errorf("got %d messages of %d bytes, want 3 of 111", ds.Messages, ds.Size)
 	}
 	if got := strings.Join(ids, " "); got != "4T1 4T2" {
 		t.Errorf("for two.test: got %s, want 4T1 4T2", got)

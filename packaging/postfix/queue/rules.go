@@ -39,7 +39,7 @@ type Rules struct{ lines []string }
 
 // ErrOther is the error of a destination for which the map has a transport that
 // is none of ours.
-var ErrOther = errors.New("the transport map has a line of its own for it")
+var ErrOther = errors.New("the transport map has another line for it")
 
 // ParseRules reads a transport map. Every text is one: Postfix says what it
 // thinks of lines that someone else wrote.
@@ -116,7 +116,7 @@ const maxDomain = 253
 func ParseDestination(text string) (string, error) {
 	d := strings.ToLower(strings.TrimSuffix(text, "."))
 	if len(d) > maxDomain || !destination().MatchString(d) {
-		return "", fmt.Errorf("%q: want what follows the @ of an address, such as example.org or [192.0.2.7]", text)
+		return "", fmt.Errorf("%q: want the part after the @ of an address, such as example.org or [192.0.2.7]", text)
 	}
 	return d, nil
 }

@@ -25,7 +25,7 @@ type Waiting struct {
 	Queue  string
 	ID     string // of the message
 	Domain string // of the recipient, as it was written
-	Reason string // why the last try failed; "" if there was none, or one is under way
+	Reason string // why the last try failed; "" if there was none, or one is in progress
 }
 
 // maxAttribute is the longest name or value of showq's answer, in bytes: a line of
@@ -88,7 +88,7 @@ func readShowq(r io.Reader, waits func(Waiting)) (map[string]Count, error) {
 		case "time":
 			seconds, err := strconv.ParseInt(value, 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("postfix lists a message of no time: %w", err)
+				return nil, fmt.Errorf("postfix lists a message without a time: %w", err)
 			}
 			q, known := all[current]
 			if at := time.Unix(seconds, 0); known && (q.Oldest.IsZero() || at.Before(q.Oldest)) {

@@ -53,7 +53,7 @@ func TestReadShowq(t *testing.T) {
 	}
 	for n := range len(twoDeferred) {
 		if got, err := readShowq(strings.NewReader(twoDeferred[:n]), ignored); err == nil {
-			t.Errorf("cut after %d octets: got %v, want an error", n, got)
+			t.Errorf("cut after %d bytes: got %v, want an error", n, got)
 		}
 	}
 	for name, text := range map[string]string{

@@ -15,7 +15,7 @@ import (
 // quiet is the width of the light border, in modules (ISO/IEC 18004 §6.3.8).
 const quiet = 4
 
-// MaxText bounds what is drawn, in octets: a link, not a document. More would
+// MaxText bounds what is drawn, in bytes: a link, not a document. More would
 // make modules too small for a phone's camera.
 const MaxText = 800
 
@@ -26,7 +26,7 @@ type Code struct{ code *qr.Code }
 // and larger modules read better than more redundancy.
 func Encode(text string) (*Code, error) {
 	if len(text) > MaxText {
-		return nil, fmt.Errorf("encoding a QR code: %d octets are too many, at most %d", len(text), MaxText)
+		return nil, fmt.Errorf("encoding a QR code: %d bytes exceed the maximum of %d", len(text), MaxText)
 	}
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {

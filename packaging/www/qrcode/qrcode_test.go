@@ -142,7 +142,7 @@ func fromText(code *Code, colour bool) string {
 
 func TestBounds(t *testing.T) {
 	if _, err := Encode(strings.Repeat("x", MaxText+1)); err == nil {
-		t.Errorf("%d octets are encoded, want an error", MaxText+1)
+		t.Errorf("%d bytes are encoded, want an error", MaxText+1)
 	}
 	for _, scale := range []int{-1, 0, maxScale + 1} {
 		if _, err := encode(t, "x").PNG(scale); err == nil {
