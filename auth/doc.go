@@ -26,7 +26,7 @@
 // the key (all of the process's memory), a guess costs no less than the check of
 // SHA-256 that any server needs while it sees passwords in clear; and such a
 // reader sees the passwords themselves come by. Nothing is remembered on disk. The
-// stored hash is read anew for each login and is part of the digest: a changed,
+// stored hash is read again for each login and is part of the digest: a changed,
 // blocked or deleted account matches nothing that was remembered, at once. A wrong
 // password is never remembered and always costs the whole hash. The number of
 // digests is bounded; the longest unused go first.

@@ -18,7 +18,7 @@ import (
 //
 //	secret · time (8 characters) · code (16 characters)
 //
-// Secret is a good password by itself. Time is when it was handed out, in seconds,
+// Secret is a good password as it is. Time is when it was handed out, in seconds,
 // to the base of 36; code is an HMAC-SHA256, cut to 80 bits, over address, secret
 // and time, under a key that web and doveauth share. It makes an account at that
 // one address within grantAge, and is afterwards a password like any other.

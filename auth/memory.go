@@ -9,7 +9,7 @@ import (
 	"chatmaild/auth/mailaddr"
 )
 
-// digestSize is in octets. A login that was never verified would have to meet one
+// digestSize is in bytes. A login that was never verified would have to meet one
 // of the digests by chance, one try for each request: 128 bits are plenty.
 const digestSize = 16
 

@@ -19,7 +19,7 @@ const (
 
 // Bounds of a Policy.
 const (
-	MaxPassword = 72 // octets; bcrypt reads no more
+	MaxPassword = 72 // bytes; bcrypt reads no more
 	MinCost     = 4  // of bcrypt
 	MaxCost     = 14 // about a second and a half; more stops the machine
 )
@@ -29,9 +29,9 @@ const (
 type Policy struct {
 	Registration Registration
 
-	MinLocal, MaxLocal     int   // octets before the "@"
-	MinPassword            int   // octets
-	RefusedPasswordLengths []int // octets
+	MinLocal, MaxLocal     int   // bytes before the "@"
+	MinPassword            int   // bytes
+	RefusedPasswordLengths []int // bytes
 	Reserved               []string
 
 	PerMinute         int // new accounts of the relay
@@ -39,8 +39,8 @@ type Policy struct {
 	PerNetworkPerDay  int // the same; the day begins with the network's first account
 
 	MaxLoad   float64 // load average of one minute
-	MinMemory int64   // octets available
-	MinDisk   int64   // octets free where the mailboxes are
+	MinMemory int64   // bytes available
+	MinDisk   int64   // bytes free where the mailboxes are
 
 	Cost     int    // of bcrypt
 	GrantKey []byte // see Grant; without it no invited login is recognized
@@ -54,8 +54,8 @@ type Machine interface {
 // State is what decides whether the machine can bear another account.
 type State struct {
 	Load      float64 // average of one minute
-	Memory    int64   // octets available
-	Disk      int64   // octets free where the mailboxes are
+	Memory    int64   // bytes available
+	Disk      int64   // bytes free where the mailboxes are
 	Forbidden bool    // the nocreate file exists
 }
 

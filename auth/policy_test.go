@@ -203,7 +203,7 @@ func TestGrant(t *testing.T) {
 	}
 	for _, bad := range []string{"", strings.Repeat("s", minGranted-1), strings.Repeat("s", MaxGranted+1)} {
 		if _, err := Grant(key, alice, bad, noon); err == nil {
-			t.Errorf("a grant was made of %d octets", len(bad))
+			t.Errorf("a grant was made of %d bytes", len(bad))
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (r *rate) makeRoom(now time.Time) {
 }
 
 // networkOf returns what counts as one client: a /24 of IPv4, a /64 of IPv6. The
-// machine itself and an address that is not known are no client network.
+// machine itself and an unknown address do not count as client networks.
 func networkOf(client netip.Addr) (netip.Prefix, bool) {
 	client = client.Unmap().WithZone("")
 	if !client.IsValid() || client.IsLoopback() || client.IsUnspecified() {

@@ -18,7 +18,7 @@ const (
 	NameLength         Reason = "the name's length"
 	NameReserved       Reason = "a reserved name"
 	PasswordTooShort   Reason = "the password is too short"
-	PasswordTooLong    Reason = "the password is longer than bcrypt's 72 octets"
+	PasswordTooLong    Reason = "the password is longer than bcrypt's 72 bytes"
 	PasswordLength     Reason = "the password's length is not accepted"
 )
 
@@ -44,19 +44,19 @@ func (r Reason) Temporary() bool {
 func (r Reason) Message() string {
 	switch r {
 	case RegistrationClosed, NoCreate:
-		return "This server does not take new accounts at the moment."
+		return "This server does not accept new accounts at the moment."
 	case NotInvited:
-		return "This server takes new accounts by invitation only. The invitation is missing, used up or too old."
+		return "This server accepts new accounts by invitation only. The invitation is missing, used up or expired."
 	case LoadTooHigh, MemoryTooLow, DiskTooFull:
 		return "This server is too busy to take new accounts. Please try again later."
 	case RelayRate:
-		return "There were too many new accounts. Please try again in some minutes."
+		return "There were too many new accounts. Please try again in a few minutes."
 	case NetworkRate:
-		return "Too many new accounts came from this network. Please try again later, or from another network."
+		return "Too many new accounts were created from this network. Please try again later, or from another network."
 	case NameLength, NameReserved:
-		return "This name cannot be had."
+		return "This name is not available."
 	case PasswordTooShort, PasswordTooLong, PasswordLength:
-		return "This password has a length that the server does not take."
+		return "This server does not accept a password of this length."
 	}
-	return "The account could not be made."
+	return "The account could not be created."
 }

@@ -15,7 +15,7 @@ var (
 	ErrNoMailbox = errors.New("no such mailbox")
 	ErrExists    = errors.New("the mailbox exists")
 	// ErrNoPassword says that there is a mailbox, but no password in it: an
-	// operator took it away, or somebody else made the folder.
+	// operator took it away, or somebody else made the directory.
 	ErrNoPassword = errors.New("the mailbox has no password file")
 )
 
@@ -36,7 +36,7 @@ type Options struct {
 	Machine   Machine
 	Policy    func() *Policy // the one in force
 	Now       func() time.Time
-	Key       []byte // 32 random octets
+	Key       []byte // 32 random bytes
 	Remember  int    // verified logins to remember, at most
 	Workers   int    // passwords to hash at once: the number of cores
 }
@@ -194,7 +194,7 @@ func (s *Service) register(ctx context.Context, addr mailaddr.Address, password 
 		return s.verify(ctx, addr, password)
 	}
 	if err != nil {
-		return Result{}, fmt.Errorf("making an account: %w", err)
+		return Result{}, fmt.Errorf("creating an account: %w", err)
 	}
 	s.verified.add(s.verified.digest(addr, stored, password))
 	return Result{Outcome: Created, Address: addr}, nil
@@ -211,7 +211,7 @@ func (s *Service) refuses(p *Policy, addr mailaddr.Address, password string, cli
 	}
 	state, err := s.Machine.State()
 	if err != nil {
-		return "", fmt.Errorf("asking for the machine's state: %w", err)
+		return "", fmt.Errorf("reading the machine's state: %w", err)
 	}
 	if reason := p.Accepts(state); reason != NotRefused {
 		return reason, nil

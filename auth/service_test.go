@@ -233,8 +233,8 @@ func TestStoredPasswords(t *testing.T) {
 		{"too dear", "{BLF-CRYPT}$2y$31$" + strings.Repeat("a", 53), right, Damaged},
 		{"blocked", "!{SHA512-CRYPT}$6$salt$hash", right, BlockedUser},
 		{"bcrypt from doveadm pw", strings.Replace(long, "{BLF-CRYPT}", "{CRYPT}", 1), strings.Repeat("p", MaxPassword), Verified},
-		{"72 octets", long, strings.Repeat("p", MaxPassword), Verified},
-		{"of 73 octets, the 72 that count are right", long, strings.Repeat("p", MaxPassword+1), Wrong},
+		{"72 bytes", long, strings.Repeat("p", MaxPassword), Verified},
+		{"of 73 bytes, the 72 that count are right", long, strings.Repeat("p", MaxPassword+1), Wrong},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture()

@@ -48,7 +48,7 @@ func (c *Circuit) Allow(now time.Time) (ok, probe bool) {
 	}
 }
 
-// Wants says when Allow will next say yes: never while a probe is under way.
+// Wants says when Allow will next say yes: never while a probe is in progress.
 func (c *Circuit) Wants(now time.Time) (at time.Time, ok bool) {
 	switch {
 	case !c.open:

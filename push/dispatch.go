@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Run sends until ctx is done, and returns when no POST is under way any more.
+// Run sends until ctx is done, and returns when no POST is in progress any more.
 func (n *Notifier) Run(ctx context.Context) error {
 	n.sending.Go(func() { n.housekeep(ctx) })
 	posts, stop := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -141,7 +141,7 @@ type role int
 const (
 	asFresh   role = iota
 	asOverdue      // n.overdue counts it
-	asProbe        // n.probing says that it is under way
+	asProbe        // n.probing says that it is in progress
 )
 
 // start sends entries, each in its own goroutine. InFlight bounds them.

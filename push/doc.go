@@ -30,11 +30,11 @@
 //
 // What was acknowledged is sent once or more, unless the token or the mailbox goes,
 // five hours pass, or MaxQueued is reached (then what has been due longest goes, and is
-// counted). At most Options.InFlight POSTs are under way, never two for one token.
+// counted). At most Options.InFlight POSTs are in progress, never two for one token.
 // A fresh entry overtakes overdue ones, and those drain at a bounded rate. A service
 // that seems dead is asked by one probe at a time, see Circuit: a notification, or a
 // question without a token if none is due; a token that has worked is preferred. What
-// fails for one account counts once, and its POSTs under way are AccountInFlight at most:
-// its user's tokens may fail or hang as he likes, the others' mail is told of. Nothing here puts a token or an address into
+// fails for one account counts once, and its POSTs in progress are AccountInFlight at most:
+// its user's tokens may fail or hang as he likes, the others' mail is announced. Nothing here puts a token or an address into
 // an error.
 package push

@@ -47,9 +47,9 @@ func DecodeLegacy(text []byte, now time.Time) ([]Token, error) {
 func plain(err error) error {
 	switch err := err.(type) {
 	case *json.SyntaxError:
-		return fmt.Errorf("bad JSON at octet %d", err.Offset)
+		return fmt.Errorf("bad JSON at byte %d", err.Offset)
 	case *json.UnmarshalTypeError:
-		return fmt.Errorf("unexpected JSON type at octet %d", err.Offset)
+		return fmt.Errorf("unexpected JSON type at byte %d", err.Offset)
 	default:
 		return fmt.Errorf("bad JSON")
 	}

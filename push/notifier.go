@@ -8,14 +8,14 @@ import (
 
 // Bounds of the notifier.
 const (
-	DefaultInFlight = 256  // POSTs under way
+	DefaultInFlight = 256  // POSTs in progress
 	DrainRate       = 1000 // overdue entries a second
 	maxFresh        = 1 << 16
 
 	// scanInterval is how often the queue is looked through for what is due.
 	scanInterval  = 10 * time.Millisecond
 	sendTimeout   = 30 * time.Second
-	stopGrace     = 5 * time.Second // for POSTs under way when the daemon is stopped
+	stopGrace     = 5 * time.Second // for POSTs in progress when the daemon is stopped
 	faultPause    = time.Second     // before a change that the disk refused is tried again
 	sweepInterval = time.Hour
 	tidyInterval  = 10 * time.Second
@@ -78,7 +78,7 @@ type Options struct {
 	Jitter    func() float64 // a random number in [0, 1)
 	InFlight  int            // 0: DefaultInFlight
 
-	// Delivered is told of each delivery how long the POST took, and how long it
+	// Delivered is notified of each delivery how long the POST took, and how long it
 	// was since the message had arrived.
 	Delivered func(post, total time.Duration)
 }

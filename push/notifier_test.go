@@ -15,7 +15,7 @@ func TestDelivery(t *testing.T) {
 		w.takes = 10 * time.Millisecond
 		w.account("a")
 		w.message("a")
-		w.sleep(5 * time.Millisecond) // the first POST is under way
+		w.sleep(5 * time.Millisecond) // the first POST is in progress
 		w.message("a")
 		w.sleep(time.Second)
 		w.wantSent("a", 0, 0)

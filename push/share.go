@@ -9,7 +9,7 @@ import (
 // What one account may do to a service that all of them use. A token may lead to a
 // server of its user's own, which fails or hangs as he likes.
 const (
-	// AccountInFlight is how many POSTs may be under way for one account. What is
+	// AccountInFlight is how many POSTs may be in progress for one account. What is
 	// more waits for putOff.
 	AccountInFlight = 4
 	putOff          = time.Second
@@ -19,7 +19,7 @@ const (
 	NewTokensPerMinute = 1
 )
 
-// shares counts the POSTs under way for each account. It is safe for concurrent use.
+// shares counts the POSTs in progress for each account. It is safe for concurrent use.
 type shares struct {
 	mu    sync.Mutex
 	under map[string]int

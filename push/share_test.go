@@ -75,7 +75,7 @@ func (w *world) besideAlone(alone, beside time.Duration) {
 }
 
 // TestOneAccountFails has one account give new tokens that fail, over and over, while
-// another one gets mail: that is told of as soon as if it were alone.
+// another one gets mail: it is announced as soon as if it were alone.
 func TestOneAccountFails(t *testing.T) {
 	inWorld(t, []string{"s"}, func(w *world) {
 		w.answer("s", only(sick, 0))
@@ -92,7 +92,7 @@ func TestOneAccountFails(t *testing.T) {
 }
 
 // TestTokensThatHang has accounts' tokens hang for as long as a POST may take. Of each,
-// AccountInFlight are under way at most, and the honest one's is told of at once.
+// AccountInFlight are in progress at most, and the honest one's is announced at once.
 func TestTokensThatHang(t *testing.T) {
 	const accounts = inFlight/push.AccountInFlight - 1
 	inWorld(t, []string{"s"}, func(w *world) {

@@ -33,8 +33,8 @@ type world struct {
 	answers map[string]func(token string) push.Result // by the service's name
 	posts   []post
 	asked   int            // questions without a token
-	now     map[string]int // POSTs under way, by token
-	most    int            // POSTs under way at once
+	now     map[string]int // POSTs in progress, by token
+	most    int            // POSTs in progress at once
 	events  []string
 	gone    map[string]bool // mailboxes
 	hangs   map[string]bool // services that never answer
@@ -45,7 +45,7 @@ type post struct {
 	at             time.Duration
 }
 
-// inFlight bounds the POSTs under way.
+// inFlight bounds the POSTs in progress.
 const inFlight = 64
 
 // inWorld runs test in a bubble with fake time.

@@ -27,8 +27,8 @@ const (
 // Command has the servers take a certificate that changed.
 var Command = command.Command{
 	Name: "certificate", Kind: command.Oneshot,
-	Synopsis:    "has the servers reload a certificate that changed",
-	Description: "It waits until certificate and key can be used. chatmaild-certificate.path starts it.",
+	Synopsis:    "reloads the servers with a new certificate",
+	Description: "It waits until the certificate and its key are usable. chatmaild-certificate.path starts it.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			cfg, err := env.Config()
@@ -57,7 +57,7 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 		return err == nil, err
 	})
 	if err != nil {
-		return command.WithHint(fmt.Errorf("%s cannot be used, the servers keep the former one: %w", paths.Certificate, err),
+		return command.WithHint(fmt.Errorf("%s cannot be used, so the servers keep the previous one: %w", paths.Certificate, err),
 			"put a certificate for %s there, and its key in %s", conf.MailDomain, paths.PrivateKey)
 	}
 	// A server that is off, as after run --disable-mail, stays off.
@@ -69,6 +69,6 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 			return err
 		}
 	}
-	log.Info("the servers have the certificate", "valid_until", pair.NotAfter.UTC())
+	log.Info("the servers use the new certificate", "valid_until", pair.NotAfter.UTC())
 	return nil
 }

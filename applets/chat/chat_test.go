@@ -116,7 +116,7 @@ func outside(t *testing.T, raw []byte) {
 	}
 	for line := range bytes.SplitSeq(head, []byte("\n")) {
 		if len(line) > 78 && !bytes.Contains(line, []byte("boundary")) {
-			t.Errorf("a line of %d octets outside: %s", len(line), line)
+			t.Errorf("a line of %d bytes outside: %s", len(line), line)
 		}
 	}
 	if err := pass("alice@one.example", raw); err != nil {
@@ -203,7 +203,7 @@ func TestDamage(t *testing.T) {
 		damaged[i] ^= 1
 		// The copy of the session key for Alice is no business of Bob's.
 		if m, err := bob.Open(damaged, nil, nil); err == nil && (m.Text != text || !m.Signed) {
-			t.Errorf("octet %d changed (%q): got %.9q", i, raw[i], m.Text)
+			t.Errorf("byte %d changed (%q): got %.9q", i, raw[i], m.Text)
 		}
 	}
 	other := bytes.Replace(raw, []byte("alice@one"), []byte("other@one"), 1)
@@ -224,7 +224,7 @@ func TestBomb(t *testing.T) {
 	}
 	bob.MaxText = 50_000
 	if m, err := bob.Open(raw, nil, nil); err == nil {
-		t.Errorf("%d octets unpacked to %d", len(raw), len(m.Text))
+		t.Errorf("%d bytes unpacked to %d", len(raw), len(m.Text))
 	}
 }
 

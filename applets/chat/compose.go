@@ -32,7 +32,7 @@ const maxBackdate = 6 * 24 * time.Hour
 // sealed.
 func (s *Self) Encrypt(m *Message, to []*Cert) ([]byte, error) {
 	if len(to) == 0 {
-		return nil, errors.New("encrypting: to nobody")
+		return nil, errors.New("encrypting: no recipients")
 	}
 	// No compression where its length could betray a secret inside.
 	l := &lock{certs: append([]*Cert{s.Key.Cert()}, to...), signer: s.Key, compress: m.Step() == ""}

@@ -43,7 +43,7 @@ func validToken(text string) bool {
 		strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 }
 
-var errInvite = errors.New("this is no invite link: want https://i.delta.chat/#… or OPENPGP4FPR:…")
+var errInvite = errors.New("this is not an invite link: want https://i.delta.chat/#… or OPENPGP4FPR:…")
 
 // ParseInvite reads an invite link, or the text of its QR code.
 func ParseInvite(text string) (*Invite, error) {

@@ -50,7 +50,7 @@ func (j *Joiner) Answer(m *Message, now time.Time) (answer *Sealed, done bool, e
 	if !m.Signed || m.Sender.Fingerprint() != j.Invite.Fingerprint {
 		return nil, false, nil
 	}
-	// Encrypted to the secret, a message proves by itself whom it is for.
+	// A message encrypted to the secret proves for whom it is.
 	meant := m.Secret == j.Invite.secret() || gossips(m, j.Self.Key.Cert())
 	if !meant {
 		return nil, false, nil

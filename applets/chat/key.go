@@ -48,7 +48,7 @@ func ParseKey(text []byte) (*Key, error) {
 		return nil, fmt.Errorf("reading the armor of a key: %w", err)
 	}
 	if block.Type != openpgp.PrivateKeyType {
-		return nil, fmt.Errorf("this is a %q, no private key", block.Type)
+		return nil, fmt.Errorf("this is a %q, not a private key", block.Type)
 	}
 	return ReadKey(block.Body)
 }
@@ -112,7 +112,7 @@ func (c *Cert) encryptionKey() (*packet.PublicKey, error) {
 	return key.PublicKey, nil
 }
 
-// Octets returns the public key in binary form.
+// Bytes returns the public key in binary form.
 func (c *Cert) Octets() []byte {
 	var b bytes.Buffer
 	if err := c.entity.Serialize(&b); err != nil {

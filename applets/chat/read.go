@@ -58,7 +58,7 @@ func (s *Self) Open(raw []byte, secrets []string, known func(fingerprint string)
 	// The relays have proven who wrote the field outside, not the one inside.
 	from, err := addresses(&outer.Header, "From")
 	if err != nil || len(from) != 1 || !strings.EqualFold(from[0].Address, m.From.Address) {
-		return nil, errors.New("the sender outside is not the one inside")
+		return nil, errors.New("the outer sender is not the inner one")
 	}
 	if m.Sender == nil && known != nil {
 		for _, sig := range u.signatures {
@@ -194,7 +194,7 @@ func (r *partReader) read(e *message.Entity, depth int) error {
 	}
 	if parts := e.MultipartReader(); parts != nil {
 		if depth == maxDepth {
-			return errors.New("parts too deep")
+			return errors.New("parts nested too deeply")
 		}
 		for {
 			p, err := parts.NextPart()
@@ -247,7 +247,7 @@ func receipt(report []byte) string {
 	return messageID(e.Header.Get("Original-Message-Id"))
 }
 
-// fileName returns a name that is no path.
+// fileName returns a name that is not a path.
 func fileName(name string) string {
 	if decoded, err := new(mime.WordDecoder).DecodeHeader(name); err == nil {
 		name = decoded

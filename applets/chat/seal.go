@@ -78,7 +78,7 @@ func (l *lock) sessionKeys(w io.Writer, session []byte, cfg *packet.Config) (aea
 		return true, err
 	}
 	if len(l.certs) == 0 {
-		return false, errors.New("encrypting: to nobody")
+		return false, errors.New("encrypting: no recipients")
 	}
 	aead = true
 	for _, c := range l.certs {

@@ -42,7 +42,7 @@ func (s *Self) unseal(armored io.Reader, size int64, secrets []string) (*unseale
 		return nil, fmt.Errorf("reading the armor: %w", err)
 	}
 	if block.Type != armorType {
-		return nil, fmt.Errorf("an armored %q, no message", block.Type)
+		return nil, fmt.Errorf("an armored %q, not a message", block.Type)
 	}
 	octets, err := io.ReadAll(io.LimitReader(block.Body, size))
 	if err != nil {
@@ -186,7 +186,7 @@ func (u *unsealed) read(packets *packet.Reader, limit int64) error {
 				return errDamaged
 			}
 			if int64(len(u.plain)) > limit {
-				return errors.New("the text unpacks to too much")
+				return errors.New("the text decompresses to too much")
 			}
 		case *packet.Signature:
 			if len(u.signatures) < maxSignatures {

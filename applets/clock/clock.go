@@ -19,11 +19,11 @@ import (
 // minutes (src/lib/ioloop.c, src/master/main.c).
 const setBack = 5 * time.Second
 
-// Command has the servers go on after the clock was set back.
+// Command has the servers continue after the clock was set back.
 var Command = command.Command{
 	Name: "clock", Kind: command.Oneshot,
-	Synopsis: "has the servers reload after the clock was set back",
-	Description: `Dovecot and Postfix would wait until the clock is where it was. chatmaild-clock.timer
+	Synopsis: "reloads the servers after the clock jumps backwards",
+	Description: `Otherwise Dovecot and Postfix would wait until the clock has caught up. chatmaild-clock.timer
 starts it.`,
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, _ []string) error {
@@ -35,7 +35,7 @@ starts it.`,
 	},
 }
 
-// restart has the servers go on after the clock was set. Forward, they do by themselves.
+// restart has the servers continue after the clock was set. Forward, they do by themselves.
 func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
 	before, err := machine.Systemd().LastRun(ctx, desired.Clock, desired.ClockTimer)
 	if err != nil {
@@ -56,7 +56,7 @@ func restart(ctx context.Context, machine host.Host, log *slog.Logger) error {
 			if err := afterSetBack(ctx, machine); err != nil {
 				return err
 			}
-			log.Info("the servers go on")
+			log.Info("the servers continue")
 		}
 		before = now
 	}

@@ -137,7 +137,7 @@ func TestStatus(t *testing.T) {
 		{Usagef("no %s", "words"), StatusUsage},
 		{fmt.Errorf("parsing: %w", Usagef("no words")), StatusUsage},
 		{&config.Error{Path: "/c", Text: "bad"}, StatusUsage},
-		{WithHint(&config.Error{Path: "/c"}, "mend it"), StatusUsage},
+		{WithHint(&config.Error{Path: "/c"}, "fix it"), StatusUsage},
 		{WithHint(fault, "try again"), StatusFailed},
 	} {
 		if got := Status(test.err); got != test.want {

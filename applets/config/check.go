@@ -122,7 +122,7 @@ func oneOf(value string, allowed ...string) error {
 func checkNames(names []string) error {
 	for _, name := range names {
 		if name == "" || len(name) > maxLocalPart || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
-			return fmt.Errorf("%q: want what stands before the @ of an address, in lower case", name)
+			return fmt.Errorf("%q: want the part before the @ of an address, in lower case", name)
 		}
 	}
 	return nil
@@ -155,7 +155,7 @@ func absolute(path string) error {
 // and /root.
 func checkPublic(path string) error {
 	if strings.HasPrefix(path, "/home/") || strings.HasPrefix(path, "/root/") {
-		return fmt.Errorf("%q: the daemons see nothing below /home and /root: want it elsewhere, such as in /etc/chatmail", path)
+		return fmt.Errorf("%q: the daemons cannot see /home and /root: want it elsewhere, such as in /etc/chatmail", path)
 	}
 	return absolute(path)
 }
@@ -196,7 +196,7 @@ func CheckDomain(name string) error {
 func checkAddress(addr string) error {
 	parsed, err := mail.ParseAddress(addr)
 	if err != nil || parsed.Address != addr {
-		return fmt.Errorf("%q is no mail address", addr)
+		return fmt.Errorf("%q is not a mail address", addr)
 	}
 	return nil
 }
@@ -230,7 +230,7 @@ func checkPort(c *Config, port int) error {
 		}
 	}
 	if uses > 1 {
-		return fmt.Errorf("%d is the port of another key too: want a port of its own for each", port)
+		return fmt.Errorf("port %d is used by another key, too: want a different port for each", port)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (i Interval) check() error {
 	}
 	d, err := time.ParseDuration(string(i))
 	if err != nil || d < minInterval || d > maxInterval {
-		return fmt.Errorf("%q: want a time from %q to %q such as \"5m\", or \"\" for never", string(i), "5s", "24h")
+		return fmt.Errorf("%q: want a duration from %q to %q such as \"5m\", or \"\" for never", string(i), "5s", "24h")
 	}
 	return nil
 }

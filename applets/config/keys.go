@@ -85,7 +85,7 @@ func typeOrValue(value any) string {
 	case map[string]any, []map[string]any:
 		return "a table"
 	case []any:
-		return fmt.Sprintf("a list of %d other things", len(value))
+		return fmt.Sprintf("a list of %d other values", len(value))
 	case string:
 		return fmt.Sprintf("%q", value)
 	default:

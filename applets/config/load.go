@@ -12,7 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Error says what is wrong with a configuration file, and where.
+// Errorshows what is wrong with a configuration file, and where.
 type Error struct {
 	Path string
 	Line int    // 0: the file as a whole

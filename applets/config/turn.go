@@ -22,7 +22,7 @@ type TURN struct{ conf *Config }
 // Turn is what follows from those of c.
 func Turn(c *Config) TURN { return TURN{c} }
 
-// Announced reports whether clients are told of a TURN server.
+// Announced reports whether clients are informed of a TURN server.
 func (t TURN) Announced() bool { return t.conf.Turn == "on" }
 
 // Own reports whether that is the relay's own.
@@ -40,7 +40,7 @@ func (t TURN) Secret() string {
 	return filepath.Join(t.Dir(), "secret")
 }
 
-// Address is the server as clients are told of it, host:port.
+// Address is the server as clients are informed of it, host:port.
 func (t TURN) Address() string {
 	if t.conf.TurnServer != "" {
 		return t.conf.TurnServer

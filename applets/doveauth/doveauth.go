@@ -46,9 +46,9 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	if n, err := mailboxes.RemoveLeftovers(time.Now()); err != nil {
-		log.Warn("cannot remove what a crash left half made", "error", err)
+		log.Warn("cannot remove what a crash left incomplete", "error", err)
 	} else if n > 0 {
-		log.Info("removed what a crash left half made", "mailboxes", n)
+		log.Info("removed what a crash left incomplete", "mailboxes", n)
 	}
 	rules := policy.New(env.ConfigPath, cfg, log)
 	key := make([]byte, 32)
@@ -83,7 +83,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	return daemon.Run(ctx)
 }
 
-// background follows the policy and counts the mailboxes. Logins go on when counting
+// background follows the policy and counts the mailboxes. Logins continue when counting
 // fails.
 func background(rules *policy.Policy, mailboxes *census.Census, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -91,7 +91,7 @@ func background(rules *policy.Policy, mailboxes *census.Census, log *slog.Logger
 		go func() {
 			defer close(counting)
 			if err := mailboxes.Run(ctx); err != nil {
-				log.Warn("the metrics no longer know the accounts", "error", err)
+				log.Warn("the metrics no longer count the accounts", "error", err)
 			}
 		}()
 		err := rules.Watch(ctx)

@@ -154,10 +154,10 @@ func TestDoveauthLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, err := f.Login(context.Background(), authproto.Credentials{User: address, Password: "verysecret"}, netip.Addr{}); err != errTemporary {
-		t.Errorf("a password file that is a folder: %v", err)
+		t.Errorf("a password file that is a directory: %v", err)
 	}
 	log := f.log.String()
-	for _, want := range []string{"account created", "longer than bcrypt's 72 octets", "a mailbox is damaged", "is a directory"} {
+	for _, want := range []string{"account created", "longer than bcrypt's 72 bytes", "a mailbox is damaged", "is a directory"} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("the log does not say %q once:\n%s", want, log)
 		}

@@ -87,7 +87,7 @@ func (h *handler) note(user string, r auth.Result) {
 	h.log.Debug("login", "user", user, "outcome", string(r.Outcome), "reason", string(r.Reason))
 }
 
-// errTemporary is all that Dovecot and Postfix are told of a fault of ours.
+// errTemporary is all that Dovecot and Postfix learn of a fault of ours.
 var errTemporary = errors.New("doveauth: temporary failure")
 
 // fault logs why a question has no answer. What the debug log has beside it names

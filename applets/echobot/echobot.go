@@ -31,7 +31,7 @@ const (
 	relayAnswersBurst     = 24
 )
 
-// sourcesAtOnce is how many people, and relays, the bot tells apart while they write
+// sourcesAtOnce is how many people, and relays, the bot distinguishes while they write
 // faster than that.
 const sourcesAtOnce = 4096
 
@@ -39,11 +39,11 @@ const sourcesAtOnce = 4096
 var Command = command.Command{
 	Name: "echobot", Kind: command.Daemon,
 	Synopsis: "answers on echo@DOMAIN, end-to-end encrypted",
-	Description: `It returns text and files in kind, and answers /ping with the time that it took. In
+	Description: `It echoes text and files, and answers /ping with the time that a message took. In
 groups it answers when it is addressed, without files, and only to members who have
 written to it. It does not answer programs. It answers a person up to twelve times a
-minute, and another relay up to twenty-four times. At an interval it sends itself a
-message, as a proof that the relay works.`,
+minute, and another relay up to twenty-four times. Every few minutes it sends itself a
+message, to verify that the relay works.`,
 	Bind: func(flags *flag.FlagSet) command.Run {
 		invite := flags.Bool("invite", false, "print the bot's invite link, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
@@ -82,7 +82,7 @@ func readIdentity(cfg *config.Config) (*bot.Identity, error) {
 	text, err := os.ReadFile(cfg.EchobotIdentity())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, command.WithHint(fmt.Errorf("the echo bot was not made yet: %w", err), "chatmaild run")
+		return nil, command.WithHint(fmt.Errorf("the echo bot does not exist yet: %w", err), "chatmaild run")
 	case errors.Is(err, fs.ErrPermission):
 		return nil, command.WithHint(err, "run it as root")
 	case err != nil:
@@ -91,7 +91,7 @@ func readIdentity(cfg *config.Config) (*bot.Identity, error) {
 	id, err := bot.ParseIdentity(text)
 	if err != nil {
 		return nil, command.WithHint(fmt.Errorf("%s: %w", cfg.EchobotIdentity(), err),
-			"restore it from a backup; or move it away, and chatmaild run makes a new bot, which nobody knows yet")
+			"restore it from a backup; or move it away, and chatmaild run creates a new bot, which nobody knows yet")
 	}
 	return id, nil
 }

@@ -107,7 +107,7 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 	}
 	if !job.dryRun {
 		if recordErr := expire.WriteRecord(expire.RecordFile(conf.ExpireDir()), done, time.Now()); recordErr != nil {
-			log.Warn("the metrics will not know of this run", "error", recordErr)
+			log.Warn("the metrics will not show this run", "error", recordErr)
 		}
 	}
 	logFaults(log, &faults)
@@ -133,7 +133,7 @@ func faultsError(faults *maildir.Faults) error {
 // mailbox it was.
 func logFaults(log *slog.Logger, faults *maildir.Faults) {
 	for _, k := range faults.Kinds() {
-		log.Warn("a part of the store could not be worked on", "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)
+		log.Warn("a part of the store could not be processed", "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)
 		log.Debug("the first of them", "doing", k.Doing, "mailbox", k.Mailbox)
 	}
 }

@@ -51,7 +51,7 @@ func shrinkOne(ctx context.Context, env *command.Env, conf *config.Config, addr 
 	var faults maildir.Faults
 	deleted, err := mail.Shrink(ctx, addr, expire.SizeLimit(int64(conf.MaxMailboxSize)), now, &faults)
 	if errors.Is(err, expire.ErrBusy) {
-		log.Debug("another quota-expire is at work on this mailbox", "mailbox", addr)
+		log.Debug("another quota-expire is running on this mailbox", "mailbox", addr)
 		return nil
 	}
 	logFaults(log, &faults)

@@ -32,7 +32,7 @@ func (t *traces) forget(ctx context.Context, addr string) {
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
 	if err := t.tell(ctx, addr); err != nil && t.failed.CompareAndSwap(false, true) {
-		t.log.Warn("the push tokens of mailboxes that are gone go later, when the metadata daemon looks for the mailboxes", "error", err)
+		t.log.Warn("the push tokens of deleted mailboxes are removed later, when the metadata daemon looks for the mailboxes", "error", err)
 	}
 }
 

@@ -33,7 +33,7 @@ func (f forgetful) Commit(_ context.Context, user string, changes []dict.Change)
 	return nil
 }
 
-// The tokens of a mailbox go with it; without the daemon, the mailbox goes all the same.
+// The tokens of a mailbox go with it; without the daemon, the mailbox goes nevertheless.
 func TestExpireForgetsTokens(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		r := newExpiryRelay(t)

@@ -25,7 +25,7 @@ func SelfSign(host string, keyPEM []byte, now time.Time) (certPEM []byte, err er
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return nil, fmt.Errorf("making a serial number: %w", err)
+		return nil, fmt.Errorf("generating a serial number: %w", err)
 	}
 	cert := &x509.Certificate{
 		SerialNumber: serial,

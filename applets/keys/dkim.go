@@ -17,7 +17,7 @@ const dkimBits = 2048
 func NewDKIM() (keyPEM []byte, err error) {
 	key, err := rsa.GenerateKey(rand.Reader, dkimBits)
 	if err != nil {
-		return nil, fmt.Errorf("making a DKIM key: %w", err)
+		return nil, fmt.Errorf("generating a DKIM key: %w", err)
 	}
 	der := x509.MarshalPKCS1PrivateKey(key)
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: der}), nil

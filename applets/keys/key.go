@@ -19,7 +19,7 @@ import (
 func New() (keyPEM []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+		return nil, fmt.Errorf("generating a key: %w", err)
 	}
 	return Encode(key)
 }
@@ -38,7 +38,7 @@ func Encode(key crypto.Signer) (keyPEM []byte, err error) {
 func Parse(keyPEM []byte) (crypto.Signer, error) {
 	block, _ := pem.Decode(keyPEM)
 	if block == nil {
-		return nil, errors.New("the key is no PEM text")
+		return nil, errors.New("the key is not PEM")
 	}
 	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
 		return key, nil
@@ -48,7 +48,7 @@ func Parse(keyPEM []byte) (crypto.Signer, error) {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("it is no private key: %w", err)
+		return nil, fmt.Errorf("it is not a private key: %w", err)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {

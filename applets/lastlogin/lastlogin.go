@@ -101,11 +101,11 @@ func (h *handler) set(user, value string) error {
 	switch {
 	case errors.Is(err, auth.ErrNoMailbox), errors.Is(err, auth.ErrNoPassword):
 		// Deleted while its session began, or never one of ours.
-		h.log.Debug("last login of no mailbox", "user", user)
+		h.log.Debug("last login without a mailbox", "user", user)
 		return nil
 	case err != nil:
 		h.metrics.faults.Add(1)
-		h.log.Error("cannot note a login", "error", err)
+		h.log.Error("cannot record a login", "error", err)
 		return errors.New("lastlogin: temporary failure")
 	}
 	h.metrics.noted.Add(1)

@@ -29,7 +29,7 @@ const (
 // (RFC 9715, section 3).
 const udpSize = 1232
 
-var errReply = errors.New("the reply is not one to the question")
+var errReply = errors.New("the reply does not match the question")
 
 // Ask asks the server at "address:port" for the records of a name, which ends in a dot,
 // and returns its reply, which is one to this question. With recursion the server is to

@@ -42,7 +42,7 @@ type TXT struct {
 }
 
 // TXT looks TXT records up, through aliases. A name that does not exist has
-// none, which is no error; an error means that nobody could tell. The name is
+// none, which is not an error; an error means that nobody could tell. The name is
 // absolute, with or without the final dot.
 func (s *System) TXT(ctx context.Context, name string) (TXT, error) {
 	name = dns.Fqdn(name)
@@ -82,12 +82,12 @@ func (s *System) servers() ([]string, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the machine's resolvers: %w", err)
+		return nil, fmt.Errorf("finding the machine's resolvers: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
 	if err != nil {
-		return nil, fmt.Errorf("looking for the machine's resolvers: %w", err)
+		return nil, fmt.Errorf("finding the machine's resolvers: %w", err)
 	}
 	port := s.Port
 	if port == "" {

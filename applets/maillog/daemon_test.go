@@ -115,7 +115,7 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// TestJournalAway goes on without a journal, and says afterwards what it has missed.
+// TestJournalAway continues without a journal, and says afterwards what it has missed.
 func TestJournalAway(t *testing.T) {
 	m := start(t)
 	path := m.journal.LocalAddr().String()

@@ -37,7 +37,7 @@ func (s *sink) write(line []byte) {
 	case err != nil:
 		s.lost++
 	case s.lost > 0:
-		s.log.Warn("the journal did not take all lines of the servers", "lost", s.lost)
+		s.log.Warn("the journal did not accept all lines of the servers", "lost", s.lost)
 		s.lost = 0
 	}
 }

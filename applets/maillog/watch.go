@@ -28,7 +28,7 @@ type watched struct {
 	watchers map[chan string]bool
 }
 
-var errWatchers = errors.New("too many watch already")
+var errWatchers = errors.New("too many watch the log already")
 
 func (w *watched) add() (chan string, error) {
 	w.mu.Lock()
@@ -98,7 +98,7 @@ func (d *daemon) answer(ctx context.Context, conn net.Conn) error {
 	}
 	request, err := bufio.NewReader(io.LimitReader(conn, control.MaxRequest)).ReadString('\n')
 	if err != nil {
-		return errors.New("the request has no end")
+		return errors.New("the request is not terminated")
 	}
 	verb, argument, _ := strings.Cut(strings.TrimSuffix(request, "\n"), " ")
 	switch verb {

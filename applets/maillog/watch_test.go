@@ -78,7 +78,7 @@ func TestWatch(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	// It ends by itself, and leaves nobody behind.
+	// It ends automatically, and leaves nobody behind.
 	if err := control.Watch(t.Context(), path, time.Second, io.Discard); err != nil {
 		t.Error(err)
 	}
@@ -111,7 +111,7 @@ func TestRefused(t *testing.T) {
 		"watch 86401":                           "error watch 86401: want between 1 and 86400 seconds\n",
 		"watch":                                 "error watch : want between 1 and 86400 seconds\n",
 		"stop":                                  "error unknown request \"stop\"\n",
-		strings.Repeat("x", control.MaxRequest): "error the request has no end\n",
+		strings.Repeat("x", control.MaxRequest): "error the request is not terminated\n",
 	} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {

@@ -30,7 +30,7 @@ import (
 var Command = command.Command{
 	Name: "metadata", Kind: command.Daemon,
 	Synopsis:    "keeps IMAP METADATA and sends push notifications",
-	Description: "Tokens that are lost come again when their clients connect.",
+	Description: "Lost tokens are set again when their clients connect.",
 	Bind: func(flags *flag.FlagSet) command.Run {
 		reset := flags.Bool("reset", false, "move the database aside, for an empty one at the next start, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) (err error) {
@@ -117,19 +117,19 @@ func openStore(conf *config.Config, log *slog.Logger) (*tokens.DB, error) {
 		Now:       time.Now,
 		Log:       log,
 	})
-	const reset = "begin with an empty one: chatmaild metadata --reset (devices are notified again once they have connected)"
+	const reset = "start with an empty one: chatmaild metadata --reset (devices are notified again once they have connected)"
 	switch {
 	case errors.Is(err, tokens.ErrDamaged), errors.Is(err, tokens.ErrForeign):
 		return nil, command.WithHint(err, "restore it from a backup, or %s", reset)
 	case errors.Is(err, tokens.ErrNewer):
 		return nil, command.WithHint(err, "install the newer chatmaild again, or %s", reset)
 	case errors.Is(err, tokens.ErrInUse):
-		return nil, command.WithHint(err, "does the daemon run already? (see: systemctl status chatmaild-metadata)")
+		return nil, command.WithHint(err, "is the daemon already running? (see: systemctl status chatmaild-metadata)")
 	}
 	return db, err
 }
 
-// resetStore moves the database aside. It is never done by itself: the tokens in it are
+// resetStore moves the database aside. It is never done automatically: the tokens in it are
 // what wakes the devices of people who wait for their next message.
 func resetStore(env *command.Env, conf *config.Config) error {
 	aside, err := tokens.Reset(conf.MetadataDB(), time.Now())
@@ -187,7 +187,7 @@ var _ push.Events = (*events)(nil)
 
 // ServiceDead implements push.Events.
 func (e *events) ServiceDead(name string, err error) {
-	e.log.Warn("a notification service seems dead: notifications wait, it is asked now and then", "service", name, "error", err)
+	e.log.Warn("a notification service seems down: notifications wait, and it is retried now and then", "service", name, "error", err)
 }
 
 // ServiceAlive implements push.Events.
@@ -204,6 +204,6 @@ func (e *events) Expired(entries int) {
 func (e *events) Fault(err error) {
 	now, last := time.Now().Unix(), e.faultAt.Load()
 	if now-last >= faultInterval && e.faultAt.CompareAndSwap(last, now) {
-		e.log.Error("the database of notifications fails", "error", err)
+		e.log.Error("the notification database fails", "error", err)
 	}
 }

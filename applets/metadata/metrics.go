@@ -49,7 +49,7 @@ func NewMetrics(set *metric.Set) *Metrics {
 	}
 }
 
-// delivered is told of each delivery.
+// delivered is notified of each delivery.
 func (m *Metrics) delivered(post, total time.Duration) {
 	m.post.Took(post)
 	m.total.Took(total)

@@ -20,8 +20,8 @@ func turnCredentials(conf *config.Config, log *slog.Logger) (func(user string) s
 	}
 	text, err := os.ReadFile(config.Turn(conf).Secret())
 	if errors.Is(err, fs.ErrNotExist) {
-		// As after an upgrade, until run has made it: push goes on meanwhile.
-		log.Warn("no TURN server is announced yet: chatmaild run makes what it needs")
+		// As after an upgrade, until run has made it: push continues meanwhile.
+		log.Warn("no TURN server is announced yet: chatmaild run creates what it needs")
 		return nil, nil
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ const (
 	lookingAtCertificate = "certificate"
 )
 
-// deliveryBounds go on behind those of latencies for what waits in the queue.
+// deliveryBounds continue after those of latencies for what waits in the queue.
 func deliveryBounds() []float64 { return append(metric.Latency(), 30, 120, 600, 3600, 6*3600, 86400) }
 
 func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
@@ -222,7 +222,7 @@ func (m *relayMetrics) served(ctx context.Context, name string) error {
 	defer conn.Close()
 	chain := conn.(*tls.Conn).ConnectionState().PeerCertificates
 	if len(chain) == 0 {
-		return errors.New("the web server shows no certificate")
+		return errors.New("the web server presents no certificate")
 	}
 	m.certificate.Set(float64(chain[0].NotAfter.Unix()))
 	return nil

@@ -1,7 +1,7 @@
 // Package queuewatch is the job that has Postfix try deferred mail again as soon as what
 // it waited for is back: Dovecot, room on the disk, name servers.
 //
-// It is no daemon, because a process of ours takes 4 MB however little it does:
+// It is not a daemon, because a process of ours takes 4 MB however little it does:
 // chatmaild-queuewatch.path starts it once there is deferred mail, and it ends when
 // there is none. It acts on mail, so it is not part of metrics, which only looks.
 package queuewatch
@@ -43,8 +43,8 @@ const gcPercent = 15
 // Command has Postfix try deferred mail.
 var Command = command.Command{
 	Name: "queuewatch", Kind: command.Oneshot,
-	Synopsis: "has Postfix retry deferred mail once what it waited for is back",
-	Description: `It watches Dovecot, room on the disk and name servers. Postfix alone would wait for up
+	Synopsis: "retries deferred mail once its destination is back",
+	Description: `It watches Dovecot, free disk space and name servers. Postfix alone would wait for up
 to an hour. chatmaild-queuewatch.path starts it when mail is deferred, and it ends when
 none is.`,
 	Bind: func(*flag.FlagSet) command.Run { return run },
@@ -115,12 +115,12 @@ func (w *watch) send(ctx context.Context, ids []string) {
 	defer cancel()
 	for _, id := range ids {
 		if err := w.try(ctx, id); err != nil {
-			w.log.Warn("Postfix does not try deferred mail", "error", err)
+			w.log.Warn("Postfix does not retry deferred mail", "error", err)
 			return
 		}
 	}
 	if len(ids) > 1 {
-		w.log.Info("what mail waited for is back: it is tried again", "messages", len(ids))
+		w.log.Info("what deferred mail waited for is back: it is retried", "messages", len(ids))
 	}
 }
 

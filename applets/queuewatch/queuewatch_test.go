@@ -14,7 +14,7 @@ import (
 )
 
 // TestRound has a queue change from look to look, and holds what Postfix is asked to try
-// and whether the job goes on.
+// and whether the job continues.
 func TestRound(t *testing.T) {
 	local := func(state, id string) queue.Waiting {
 		return queue.Waiting{Queue: state, ID: id, Domain: "x.test", Reason: "no"}

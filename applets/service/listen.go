@@ -139,14 +139,14 @@ func listenUnix(a Address) (net.Listener, error) {
 	} else if errors.Is(err, syscall.ECONNREFUSED) {
 		// A file of any other kind refuses too: it is not ours to remove.
 		if info, err := os.Lstat(a.Addr); err == nil && info.Mode().Type() != os.ModeSocket {
-			return nil, fmt.Errorf("cannot listen on %s: it is no socket", a.Addr)
+			return nil, fmt.Errorf("cannot listen on %s: it is not a socket", a.Addr)
 		}
 		if err := os.Remove(a.Addr); err != nil {
 			return nil, fmt.Errorf("removing a stale socket: %w", err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(a.Addr), 0o755); err != nil {
-		return nil, fmt.Errorf("making the socket's directory: %w", err)
+		return nil, fmt.Errorf("creating the socket's directory: %w", err)
 	}
 	l, err := net.Listen("unix", a.Addr)
 	if err != nil {

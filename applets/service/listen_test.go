@@ -121,7 +121,7 @@ func TestHeld(t *testing.T) {
 	}{
 		{Loopback(port.Addr().(*net.TCPAddr).Port), "cannot listen on " + port.Addr().String() + ": another program holds the port"},
 		{Unix(path), "cannot listen on " + path + ": another program holds the socket"},
-		{Unix("/proc/none/s"), "making the socket's directory: "},
+		{Unix("/proc/none/s"), "creating the socket's directory: "},
 		{Unix(filepath.Join(t.TempDir(), strings.Repeat("x", 120))), "cannot listen: "},
 	} {
 		l, err := listen(test.address)
@@ -164,7 +164,7 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestNoSocket leaves a file alone that is no socket.
+// TestNoSocket leaves a file alone that is not a socket.
 func TestNoSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
@@ -174,7 +174,7 @@ func TestNoSocket(t *testing.T) {
 	if err == nil {
 		l.Close()
 	}
-	if want := "cannot listen on " + path + ": it is no socket"; err == nil || err.Error() != want {
+	if want := "cannot listen on " + path + ": it is not a socket"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if got, err := os.ReadFile(path); string(got) != "mine" {

@@ -44,7 +44,7 @@ func TestAllocated(t *testing.T) {
 	}
 }
 
-// TestUnmapProgram has fewer pages of files mapped afterwards, and goes on.
+// TestUnmapProgram has fewer pages of files mapped afterwards, and continues.
 func TestUnmapProgram(t *testing.T) {
 	mapped := func() int { // proc(5): the third number is resident pages of files
 		t.Helper()

@@ -94,7 +94,7 @@ func openFiles() float64 {
 }
 
 // tellMetrics serves the daemon's metrics until ctx is done. A daemon that cannot
-// goes on without: nobody's mail depends on it.
+// continues without: nobody's mail depends on it.
 func (s *Service) tellMetrics(ctx context.Context) {
 	l, err := listenUnix(Unix(s.MetricsSocket))
 	if err != nil {

@@ -23,7 +23,7 @@ const fresh = time.Second
 // Machine measures this machine, at most once a second. Its methods may be called
 // concurrently.
 type Machine struct {
-	Mailboxes string // a folder on the file system in question
+	Mailboxes string // a directory on the file system in question
 	NoCreate  string // the file that forbids new accounts while it exists
 	Now       func() time.Time
 
@@ -92,7 +92,7 @@ func parseLoad(text string) (float64, error) {
 	return load, nil
 }
 
-// parseMemory returns the octets that /proc/meminfo calls available.
+// parseMemory returns the bytes that /proc/meminfo calls available.
 func parseMemory(text string) (int64, error) {
 	for line := range strings.Lines(text) {
 		value, ok := strings.CutPrefix(line, "MemAvailable:")

@@ -77,6 +77,6 @@ func TestState(t *testing.T) {
 	m.Mailboxes = filepath.Join(dir, "missing")
 	now = now.Add(time.Hour)
 	if _, err := m.State(); err == nil {
-		t.Error("a missing folder has no error")
+		t.Error("a missing directory has no error")
 	}
 }

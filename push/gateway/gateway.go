@@ -1,7 +1,7 @@
 // Package gateway speaks to a notification service over HTTPS: a POST with the raw
 // token as its body, HTTP/2 over few connections. What the service is and answers:
 // https://github.com/chatmail/notifiers (src/server.rs). It sends no notification twice
-// by itself, follows no redirect, and tells a token to nobody else.
+// automatically, follows no redirect, and tells a token to nobody else.
 package gateway
 
 import (

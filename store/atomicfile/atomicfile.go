@@ -25,7 +25,7 @@ func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) er
 	base := filepath.Base(path)
 	f, temp, err := safefs.CreateTemp(dir, ".new-"+base+"-*")
 	if err != nil {
-		return fmt.Errorf("making a new file: %w", err)
+		return fmt.Errorf("creating a new file: %w", err)
 	}
 	defer func() {
 		if err != nil {

@@ -37,19 +37,19 @@ func TestWriteFails(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if err := Write(filepath.Join(dir, "missing", "f"), nil, 0o600, nil); err == nil {
-		t.Error("written into a missing folder")
+		t.Error("written into a missing directory")
 	}
-	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(filepath.Join(dir, "folder"), nil, 0o600, nil); err == nil {
-		t.Error("a folder was replaced")
+	if err := Write(filepath.Join(dir, "directory"), nil, 0o600, nil); err == nil {
+		t.Error("a directory was replaced")
 	}
 	if got, err := os.ReadFile(path); string(got) != "old" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if entries, err := os.ReadDir(dir); len(entries) != 2 || err != nil {
-		t.Errorf("the folder holds %v, %v", entries, err)
+		t.Errorf("the directory holds %v, %v", entries, err)
 	}
 }
 

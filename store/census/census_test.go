@@ -88,7 +88,7 @@ func TestBusy(t *testing.T) {
 
 func TestNoFolder(t *testing.T) {
 	if err := New(filepath.Join(t.TempDir(), "none"), "x.test").Run(t.Context()); err == nil {
-		t.Error("got no error for a folder that is not there")
+		t.Error("got no error for a directory that is not there")
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Store) Deleter(plan Plan, faults *maildir.Faults) (*Deleter, error) {
 		return nil, fmt.Errorf("locking the store: %w", err)
 	}
 	if err := unix.Mkdirat(s.top.FD, asideName, 0o700); err != nil && err != unix.EEXIST {
-		return nil, fmt.Errorf("making %s: %w", asideName, err)
+		return nil, fmt.Errorf("creating %s: %w", asideName, err)
 	}
 	aside, err := s.top.Open(asideName)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Store) Deleter(plan Plan, faults *maildir.Faults) (*Deleter, error) {
 	}
 	if err := ownAs(aside, s.top); err != nil {
 		aside.Close()
-		return nil, fmt.Errorf("giving %s to the store's owner: %w", asideName, err)
+		return nil, fmt.Errorf("changing the owner of %s: %w", asideName, err)
 	}
 	r := &Deleter{top: s.top, aside: aside, plan: plan, renamed: func() {}}
 	maildir.EachName(aside, faults, func(name string) bool {

@@ -97,7 +97,7 @@ func TestLoginAndDelivery(t *testing.T) {
 		t.Errorf("the old dovecot-uidlist is not in its place: %v", err)
 	}
 	if s.exists(asideName + "/" + addr) {
-		t.Error("the fresh folder was left aside")
+		t.Error("the fresh directory was left aside")
 	}
 }
 
@@ -226,7 +226,7 @@ func TestSwappedFolders(t *testing.T) {
 const asNobody = "EXPIRE_TEST_STORE"
 
 // TestPermissions: directories that may not be read are counted, named once, and the
-// rest goes on.
+// rest continues.
 func TestPermissions(t *testing.T) {
 	if dir := os.Getenv(asNobody); dir != "" {
 		s := testStore{t, dir, ""}

@@ -30,8 +30,8 @@
 // With "quota = maildir" Dovecot's sum is in maildirsize, which is removed after
 // the last message of a mailbox, so that Dovecot counts again. It does not write a
 // sum if a directory changed while it counted, to the second; one that is too high
-// all the same is counted again before it refuses anything. With "quota = count"
-// the sum follows from the index by itself, but Dovecot 2.3.19 then tells clients
+// nevertheless is counted again before it refuses anything. With "quota = count"
+// the sum follows from the index automatically, but Dovecot 2.3.19 then tells clients
 // "Internal quota calculation error" when two sessions count at once.
 //
 // A mailbox goes by one rename, into STORE/.removing, and is only then taken

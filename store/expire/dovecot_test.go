@@ -266,7 +266,7 @@ func TestBesideDovecot(t *testing.T) {
 		}
 		octets, messages := d.files(u)
 		if kib, count := d.quotaOf(u); kib != (octets+1023)/1024 || count != messages {
-			t.Errorf("quota: doveadm says %d KiB in %d messages, the files %d octets in %d", kib, count, octets, messages)
+			t.Errorf("quota: doveadm says %d KiB in %d messages, the files %d bytes in %d", kib, count, octets, messages)
 		}
 	}
 	text, err := os.ReadFile(filepath.Join(d.base, "log"))

@@ -72,7 +72,7 @@ func (s *Summary) add(t Summary) {
 }
 
 // Expire deletes with remover what plan says. Faults are collected, and the rest
-// goes on; the error is ctx's.
+// continues; the error is ctx's.
 func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *maildir.Progress, faults *maildir.Faults) (Summary, error) {
 	expirers := make([]*expirer, maildir.Workers())
 	visitors := make([]maildir.Visitor, len(expirers))

@@ -115,7 +115,7 @@ type message struct {
 	size  int64 // of the file
 }
 
-// octets returns the length of the message, which the file's size is only if
+// bytes returns the length of the message, which the file's size is only if
 // nothing compressed it.
 func (m message) octets() int64 {
 	if m.name.Size >= 0 {
@@ -160,7 +160,7 @@ func (p Plan) mailbox(mtime int64) (Reason, error) {
 	return Keep, nil
 }
 
-// empty says whether a directory goes that is no mailbox, and in which nothing has
+// empty says whether a directory goes that is not a mailbox, and in which nothing has
 // changed since mtime.
 func (p Plan) empty(mtime int64) Reason {
 	if mtime < p.before(emptyAfter) {

@@ -76,7 +76,7 @@ const maxDepth = 32
 
 // eachFile calls do for all that is in the directory called name, and then for the
 // directory itself. It follows no link and does not leave the file system. What do
-// says first is its error; it goes on all the same.
+// says first is its error; it continues nevertheless.
 func eachFile(parent maildir.Dir, name string, do func(d maildir.Dir, name string, st unix.Stat_t) error) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(parent.FD, &st); err != nil {

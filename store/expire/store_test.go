@@ -214,9 +214,9 @@ func TestExpire(t *testing.T) {
 	foreign := []string{
 		a + "/cur/.hidden", a + "/cur/dovecot-keywords", a + "/notes.txt", a + "/.Sent/maildirfolder",
 		a + "/.Sent/dovecot-uidlist", a + "/.Sent/notes", a + "/.hidden", a + "/enforceE2EEincoming", a + "/sieve/cur/" + name(old, 1, 5),
-		a + "/cur/folder/" + name(old, 2, 5), a + "/.Sent/.Deeper/cur/" + name(old, 3, 5), a + "/20261122-1.in",
+		a + "/cur/directory/" + name(old, 2, 5), a + "/.Sent/.Deeper/cur/" + name(old, 3, 5), a + "/20261122-1.in",
 		"no-address/cur/" + name(old, 4, 5), ".hidden@x.test/cur/" + name(old, 5, 5), "file@x.test",
-		"nologin@x.test/cur/" + name(young, 6, 5), "backup@x.test/mail.tar", "folder@x.test/folder/file",
+		"nologin@x.test/cur/" + name(young, 6, 5), "backup@x.test/mail.tar", "directory@x.test/directory/file",
 	}
 	for _, path := range foreign {
 		s.file(path, old, 300)
@@ -236,7 +236,7 @@ func TestExpire(t *testing.T) {
 	s.must(os.Mkdir(s.path("fresh@x.test"), 0o755)) // not a day old
 	s.must(os.Mkdir(s.path("new@x.test"), 0o755))
 	s.file("new@x.test/dovecot.index.log", old, 5)
-	for _, path := range []string{"backup@x.test", "folder@x.test", "nologin@x.test"} {
+	for _, path := range []string{"backup@x.test", "directory@x.test", "nologin@x.test"} {
 		s.touch(path, old)
 	}
 

@@ -109,7 +109,7 @@ func TestKey(t *testing.T) {
 	}
 	key, err := s.Key()
 	if err != nil || len(key) != keySize {
-		t.Fatalf("got %d octets, %v", len(key), err)
+		t.Fatalf("got %d bytes, %v", len(key), err)
 	}
 	again, err := s.Key()
 	if err != nil || !bytes.Equal(again, key) {

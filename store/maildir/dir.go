@@ -52,7 +52,7 @@ func (d Dir) Rmdir(name string) error { return unix.Unlinkat(d.FD, name, unix.AT
 func (d Dir) Lock() error { return unix.Flock(d.FD, unix.LOCK_EX|unix.LOCK_NB) }
 
 // Gone reports whether err says that the name is not there any more: someone
-// else moved or deleted it, which is no fault.
+// else moved or deleted it, which is not a fault.
 func Gone(err error) bool { return err == unix.ENOENT }
 
 // Foreign reports whether err says that the name is not a directory.

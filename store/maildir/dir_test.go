@@ -22,7 +22,7 @@ func FuzzParseDirents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		entries, err := parseDirents(b, nil)
 		if err == nil && len(entries) > len(b)/direntName {
-			t.Fatalf("%d entries in %d octets", len(entries), len(b))
+			t.Fatalf("%d entries in %d bytes", len(entries), len(b))
 		}
 	})
 }

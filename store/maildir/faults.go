@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// maxFaults bounds how many kinds of fault are told apart.
+// maxFaults bounds how many kinds of fault are distinguished.
 const maxFaults = 64
 
 // Fault is one kind of thing that went wrong, with the first place as an example.
@@ -22,7 +22,7 @@ type Fault struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Faults collects what goes wrong while the work goes on. Each kind, which is what
+// Faults collects what goes wrong while the work continues. Each kind, which is what
 // was done and how it failed, is named once, however often it happens.
 type Faults struct {
 	mu    sync.Mutex
@@ -69,7 +69,7 @@ func (f *Faults) Err() error {
 }
 
 // ErrFaults says that the work was done, but not on all of the store.
-var ErrFaults = errors.New("a part of the store could not be worked on")
+var ErrFaults = errors.New("a part of the store could not be processed")
 
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {

@@ -22,7 +22,7 @@ func ParseName(name []byte) Name {
 		n.Time = t
 	}
 	// Dovecot too takes the first ",S=", and falls back to the file's size if
-	// what follows is no number.
+	// what follows is not a number.
 	if _, after, ok := bytes.Cut(name, []byte(",S=")); ok {
 		size, rest, ok := number(after)
 		if ok && (len(rest) == 0 || rest[0] == ',' || rest[0] == ':') {

@@ -34,7 +34,7 @@ func (s *Store) SetLastLogin(addr mailaddr.Address, t time.Time) error {
 		return auth.ErrNoMailbox // it went in this moment
 	}
 	if err != nil {
-		return fmt.Errorf("noting a login: %w", err)
+		return fmt.Errorf("recording a login: %w", err)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (s *Store) Remove(addr mailaddr.Address) error {
 	return nil
 }
 
-// RemoveLeftovers removes what a crash left half made or half deleted, and
+// RemoveLeftovers removes what a crash left incomplete or half deleted, and
 // returns how much of it there was.
 func (s *Store) RemoveLeftovers(now time.Time) (n int, err error) {
 	err = Names(s.dir, func(_ int, name string) error {

@@ -16,7 +16,7 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Prefixes of directories that are no mailboxes. An Address holds an "@", and what
+// Prefixes of directories that are not mailboxes. An Address holds an "@", and what
 // follows these never does.
 const (
 	newPrefix  = ".new-"
@@ -41,7 +41,7 @@ func New(dir, domain string) *Store { return &Store{dir: dir, domain: domain} }
 // Make makes the directory if it is missing.
 func (s *Store) Make() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("making the directory of the mailboxes: %w", err)
+		return fmt.Errorf("creating the mailboxes' directory: %w", err)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func ignoringEINTR(call func() (int, error)) (int, error) {
 func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err error) {
 	temp, err := os.MkdirTemp(s.dir, newPrefix)
 	if err != nil {
-		return fmt.Errorf("making a mailbox: %w", err)
+		return fmt.Errorf("creating a mailbox: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -136,7 +136,7 @@ func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err
 	if err := atomicfile.SyncDir(s.dir); err != nil {
 		// It is there, but may be gone after a crash. The client is told to
 		// come again, and then finds it.
-		return fmt.Errorf("making a mailbox durable: %w", err)
+		return fmt.Errorf("writing a mailbox to the disk: %w", err)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err
 func write(path, data string, now time.Time) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("making a file: %w", err)
+		return fmt.Errorf("creating a file: %w", err)
 	}
 	defer f.Close()
 	if err := atomicfile.Fill(f, []byte(data), 0o600); err != nil {

@@ -63,7 +63,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("stored is %q, %v", got, err)
 	}
 	if got, want := names(t, s.dir), []string{"alice@chat.example"}; !slices.Equal(got, want) {
-		t.Errorf("the folder holds %q, want %q", got, want)
+		t.Errorf("the directory holds %q, want %q", got, want)
 	}
 	if got, want := names(t, s.Home(alice)), []string{"enforceE2EEincoming", "password"}; !slices.Equal(got, want) {
 		t.Errorf("the mailbox holds %q, want %q", got, want)
@@ -82,9 +82,9 @@ func TestCreate(t *testing.T) {
 // Whatever lies there already is neither replaced nor taken for a mailbox.
 func TestCreateReplacesNothing(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
-		"an empty folder": func(p string) error { return os.Mkdir(p, 0o700) },
-		"a file":          func(p string) error { return os.WriteFile(p, nil, 0o600) },
-		"a dead link":     func(p string) error { return os.Symlink("nowhere", p) },
+		"an empty directory": func(p string) error { return os.Mkdir(p, 0o700) },
+		"a file":             func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		"a dead link":        func(p string) error { return os.Symlink("nowhere", p) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
@@ -99,7 +99,7 @@ func TestCreateReplacesNothing(t *testing.T) {
 				t.Errorf("the password's error is %v", err)
 			}
 			if got := names(t, s.dir); len(got) != 1 {
-				t.Errorf("the folder holds %q", got)
+				t.Errorf("the directory holds %q", got)
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestCreateFails(t *testing.T) {
 	alice := address(t, "alice")
 	s.dir = filepath.Join(s.dir, "missing")
 	if err := s.Create(alice, "{PLAIN}x", noon); err == nil {
-		t.Error("an account was made in a missing folder")
+		t.Error("an account was made in a missing directory")
 	}
 	if _, err := s.Password(alice); !errors.Is(err, auth.ErrNoMailbox) {
 		t.Errorf("got %v", err)
@@ -130,7 +130,7 @@ func TestDamagedPasswordFiles(t *testing.T) {
 		{"missing", func(string) error { return nil }, "", true, auth.ErrNoPassword},
 		{"empty", func(p string) error { return os.WriteFile(p, nil, 0o600) }, "", false, nil},
 		{"edited", func(p string) error { return os.WriteFile(p, []byte("{PLAIN}x\n"), 0o600) }, "{PLAIN}x", false, nil},
-		{"a folder", func(p string) error { return os.Mkdir(p, 0o700) }, "", true, nil},
+		{"a directory", func(p string) error { return os.Mkdir(p, 0o700) }, "", true, nil},
 		{"a link", func(p string) error { return os.Symlink("/etc/passwd", p) }, "", true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestDamagedPasswordFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := s.Password(alice); len(got) != maxPassword+1 || err != nil {
-		t.Errorf("of an overlong file, %d octets and %v", len(got), err)
+		t.Errorf("of an overlong file, %d bytes and %v", len(got), err)
 	}
 }
 
@@ -254,7 +254,7 @@ func TestLastLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, _ := change(); !got.Equal(dayOf(noon)) {
-		t.Errorf("the last login of a mended mailbox is %v", got)
+		t.Errorf("the last login of a fixed mailbox is %v", got)
 	}
 }
 
@@ -334,7 +334,7 @@ func TestEach(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if err := New(filepath.Join(s.dir, "missing"), domain).Each(nil); err == nil {
-		t.Error("a missing folder has no error")
+		t.Error("a missing directory has no error")
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Folder is one of the three of a Maildir in which messages lie.
+// Directory is one of the three of a Maildir in which messages lie.
 type Folder string
 
 // The directories of a Maildir (maildir(5)).
@@ -31,7 +31,7 @@ type Mailbox struct {
 	Entries     int    // in its own directory; known once it has been read
 	Sub         string // the subfolder that is being read, with a slash; "" for the inbox
 	Changed     bool   // a message of it was deleted
-	Used        bool   // there is more in it than what Dovecot makes by itself
+	Used        bool   // there is more in it than what Dovecot makes automatically
 }
 
 // Visitor is told what a walk finds; each worker has its own.
@@ -40,20 +40,20 @@ type Visitor interface {
 	Mailbox(*Mailbox) bool
 	// Messages gets message files of a directory d, in pieces.
 	Messages(m *Mailbox, d Dir, in Folder, files []Entry)
-	// Other gets a file that is no message.
+	// Other gets a file that is not a message.
 	Other(m *Mailbox, d Dir, e Entry)
 	// Leave comes after the content.
 	Leave(*Mailbox)
 }
 
-// Progress is how far a walk is; it may be read while the walk goes on.
+// Progress is how far a walk is; it may be read while the walk continues.
 type Progress struct{ Mailboxes atomic.Int64 }
 
 // Workers hide the latency of a disk; more of them than this only cost memory.
 func Workers() int { return min(max(4, runtime.GOMAXPROCS(0)), 16) }
 
 // Walk shows the store to the visitors, one for each worker. Faults are noted, and
-// the walk goes on; it ends early, without an error, when ctx is done.
+// the walk continues; it ends early, without an error, when ctx is done.
 func Walk(ctx context.Context, top Dir, visitors []Visitor, p *Progress, faults *Faults) {
 	names := make(chan string, 256)
 	var wg sync.WaitGroup

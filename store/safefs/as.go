@@ -9,7 +9,7 @@ import (
 
 // As runs f, if we are root, with the rights of whom the directory at path belongs to:
 // of its owner and group, and none of root's. That holds for the whole process, so
-// nothing else may go on meanwhile. What f makes belongs to that user.
+// nothing else may continue meanwhile. What f makes belongs to that user.
 func As(path string, f func() error) (err error) {
 	if os.Geteuid() != 0 {
 		return f()

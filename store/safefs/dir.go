@@ -108,7 +108,7 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// trusted reports whether what a user does is no threat: root, and the one we are.
+// trusted reports whether what a user does is not a threat: root, and the one we are.
 func trusted(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
 
 // private reports whether only users that are trusted can make entries in d.
@@ -120,7 +120,7 @@ func private(d *Dir) bool {
 	return trusted(d.st.Uid) && writable == 0
 }
 
-// objection says what is wrong about an entry of d, or nothing.
+// objectionshows what is wrong about an entry of d, or nothing.
 func objection(d *Dir, st *unix.Stat_t) string {
 	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 	switch {
@@ -129,9 +129,9 @@ func objection(d *Dir, st *unix.Stat_t) string {
 	case trusted(st.Uid) && (isDir || st.Nlink == 1):
 		return ""
 	case trusted(st.Uid):
-		return "has more than one name, and lies in a directory that others can write to"
+		return "has more than one hard link, and is in a directory that others can write to"
 	}
-	return fmt.Sprintf("belongs to %s, but lies in a directory of %s", userName(st.Uid), userName(d.st.Uid))
+	return fmt.Sprintf("belongs to %s, but is in a directory of %s", userName(st.Uid), userName(d.st.Uid))
 }
 
 func userName(uid uint32) string {

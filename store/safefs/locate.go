@@ -81,7 +81,7 @@ func link(d *Dir, name string) (target string, err error) {
 	case !private(d):
 		return "", &UnsafeError{join(d, name), "is a symbolic link in a directory of " + userName(d.st.Uid)}
 	case !trusted(st.Uid) || st.Nlink > 1:
-		return "", &UnsafeError{join(d, name), "is a symbolic link of " + userName(st.Uid)}
+		return "", &UnsafeError{join(d, name), "is a symbolic link that belongs to " + userName(st.Uid)}
 	}
 	if !filepath.IsAbs(target) {
 		target = join(d, target)

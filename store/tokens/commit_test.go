@@ -86,7 +86,7 @@ func TestUpdateAfterClose(t *testing.T) {
 }
 
 // TestFullDisk fills a small file system, or what a process may write: changes fail,
-// what was acknowledged stays, and once there is room all goes on.
+// what was acknowledged stays, and once there is room all continues.
 func TestFullDisk(t *testing.T) {
 	dir, room := smallDisk(t)
 	db, err := Open(filepath.Join(dir, "metadata.db"), options(&people{}))

@@ -13,7 +13,7 @@ import (
 func CopyOf(path string) string { return path + ".copy" }
 
 // Copy writes the database as it is at one moment to a file beside it, in place of an
-// earlier copy, and returns its path. Changes go on meanwhile.
+// earlier copy, and returns its path. Changes continue meanwhile.
 func (f *file) Copy() (path string, err error) {
 	path = CopyOf(f.bolt.Path())
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*")

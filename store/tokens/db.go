@@ -151,7 +151,7 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, err error) {
 	return db, err
 }
 
-// Close finishes the changes under way and closes the file. No method may be called
+// Close finishes the changes in progress and closes the file. No method may be called
 // afterwards.
 func (f *file) Close() error {
 	close(f.stop)

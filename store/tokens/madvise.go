@@ -14,7 +14,7 @@ const tidyAbove = 16 << 20
 func unmapPages(start uintptr, size int64) error {
 	_, _, errno := unix.Syscall(unix.SYS_MADVISE, start, uintptr(size), unix.MADV_DONTNEED)
 	if errno != 0 {
-		return fmt.Errorf("giving back the database's pages: %w", errno)
+		return fmt.Errorf("releasing the database's pages: %w", errno)
 	}
 	return nil
 }

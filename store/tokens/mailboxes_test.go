@@ -12,11 +12,11 @@ func TestMailFolder(t *testing.T) {
 	root := filepath.Join(dir, "mail")
 	f := MailFolder(root)
 	if exists, err := f.Exists("a@x"); exists || err == nil {
-		t.Errorf("without the folder: %v, %v; want an error", exists, err)
+		t.Errorf("without the directory: %v, %v; want an error", exists, err)
 	}
 	must(t, os.Mkdir(root, 0o700))
 	if exists, err := f.Exists("a@x"); exists || err == nil {
-		t.Errorf("in an empty folder, as of a disk that is not mounted: %v, %v; want an error", exists, err)
+		t.Errorf("in an empty directory, as of a disk that is not mounted: %v, %v; want an error", exists, err)
 	}
 	must(t, os.Mkdir(filepath.Join(root, "a@x"), 0o700))
 	must(t, os.WriteFile(filepath.Join(root, "a@x", legacyFile), []byte("{}"), 0o600))
@@ -44,7 +44,7 @@ func TestMailFolder(t *testing.T) {
 			t.Errorf("Exists(%q) = %v, %v; want %v", account, exists, err, want.exists)
 		}
 		if account == "file@x" {
-			continue // its file is no directory to look into
+			continue // its file is not a directory to look into
 		}
 		if legacy, err := f.Legacy(account); string(legacy) != want.legacy || err != nil {
 			t.Errorf("Legacy(%q) = %q, %v; want %q", account, legacy, err, want.legacy)

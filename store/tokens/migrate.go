@@ -49,7 +49,7 @@ func readFormat(tx *bolt.Tx) (version uint32, err error) {
 func create(tx *bolt.Tx) error {
 	for _, name := range [][]byte{metaBucket, accountsBucket, queueBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
-			return fmt.Errorf("making bucket %s: %w", name, err)
+			return fmt.Errorf("creating bucket %s: %w", name, err)
 		}
 	}
 	return tx.Bucket(metaBucket).Put(formatKey, binary.BigEndian.AppendUint32(nil, format))

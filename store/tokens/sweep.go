@@ -32,7 +32,7 @@ func (a *accounts) Sweep(now time.Time) error {
 }
 
 // old returns those of the next accounts whose mailbox is gone or who have a token
-// that is too old, and where to go on, or nil.
+// that is too old, and where to continue, or nil.
 func (a *accounts) old(from []byte, now time.Time) (accounts []string, next []byte, err error) {
 	all := map[string]bool{} // whether there is an old token
 	err = a.view(func(tx *bolt.Tx) error {

@@ -116,7 +116,7 @@ func TestAccountNames(t *testing.T) {
 	db, _ := fixture(t)
 	for _, account := range []string{"", strings.Repeat("a", maxAccountBytes+1)} {
 		if err := db.Register(account, "one", start); !errors.Is(err, errAccount) {
-			t.Errorf("Register for a name of %d octets: %v, want %v", len(account), err, errAccount)
+			t.Errorf("Register for a name of %d bytes: %v, want %v", len(account), err, errAccount)
 		}
 	}
 }

@@ -92,11 +92,11 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 	}
 	csr, err := acmez.NewCSR(key, names)
 	if err != nil {
-		return nil, ours, fmt.Errorf("making the request: %w", err)
+		return nil, ours, fmt.Errorf("creating the request: %w", err)
 	}
 	order, err := acmez.OrderParametersFromCSR(account, csr)
 	if err != nil {
-		return nil, ours, fmt.Errorf("making the order: %w", err)
+		return nil, ours, fmt.Errorf("creating the order: %w", err)
 	}
 	order.Replaces, order.Profile = replaces, profile
 	chains, err := client.ObtainCertificate(ctx, order)
@@ -118,7 +118,7 @@ func (a *Authority) Obtain(ctx context.Context, accountKey, key crypto.Signer, n
 
 // mayDispute reports whether err may be about the certificate that an order replaces:
 // one of another authority or account, or that it has lost. Each authority has its own
-// word for that, so all refusals count but those of a name, which would be tried in vain
+// word for that, so all refusals count but those of a name, which would be tried without success
 // twice, and those that want us to wait.
 func mayDispute(err error) bool {
 	var p acme.Problem

@@ -141,7 +141,7 @@ func TestRefusal(t *testing.T) {
 		{
 			http.StatusForbidden, `{"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"no","status":403,
 				"subproblems":[{"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"forbidden name","identifier":{"type":"dns","value":"www.chat.example"}}]}`,
-			"rejectedIdentifier", "no; www.chat.example: forbidden name", "this authority gives no certificates", 10 * time.Minute, 20 * time.Minute,
+			"rejectedIdentifier", "no; www.chat.example: forbidden name", "this authority issues no certificates", 10 * time.Minute, 20 * time.Minute,
 		},
 	} {
 		t.Run(tt.kind, func(t *testing.T) {

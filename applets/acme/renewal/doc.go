@@ -7,7 +7,7 @@
 // One certificate is for all of the relay's names. Its key is made once and kept
 // at every renewal, because Delta Chat pins it: a client that has seen the key
 // takes even an expired certificate. A [Keeper] decides when to ask, an
-// [Authority] asks, and a [Folder] holds what came of it:
+// [Authority] asks, and a [Directory] holds what came of it:
 //
 //	live/privkey.pem    key of the certificate; never replaced
 //	live/fullchain.pem  the certificate, then its chain; replaced in one step

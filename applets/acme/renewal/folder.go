@@ -15,7 +15,7 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Folder is the path of the keeper's directory. The package comment says what is
+// Directory is the path of the keeper's directory. The package comment says what is
 // in it.
 type Folder string
 

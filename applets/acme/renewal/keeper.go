@@ -14,7 +14,7 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Keeper keeps the certificate for Names up to date in Folder.
+// Keeper keeps the certificate for Names up to date in Directory.
 type Keeper struct {
 	Folder    Folder
 	Names     []string // the relay's own first
@@ -148,7 +148,7 @@ func (k *Keeper) failed(ctx context.Context, state State, failure error, now tim
 	state.Problem = &problem
 	next = laterThan(now.Add(pause(k.failures, kind, rand.Float64())), failure, now)
 	state.Next = next
-	k.Log.Warn("no new certificate; the old one stays", "error", failure, "type", kind, "next", next.UTC().Truncate(time.Second))
+	k.Log.Warn("no new certificate; the old one stays in use", "error", failure, "type", kind, "next", next.UTC().Truncate(time.Second))
 	return next, k.save(ctx, state)
 }
 
@@ -190,7 +190,7 @@ func (k *Keeper) put(ctx context.Context, write func() error) error {
 			return err
 		}
 		if !told {
-			k.Log.Warn("the disk is full: it is tried again until there is room", "error", err)
+			k.Log.Warn("the disk is full; retrying until there is room", "error", err)
 		}
 		select {
 		case <-ctx.Done():

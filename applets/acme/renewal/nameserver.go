@@ -93,7 +93,7 @@ func (s *NameServer) update(ctx context.Context, c acme.Challenge, how func(*dns
 	case dns.RcodeSuccess:
 		return nil
 	case dns.RcodeNotAuth:
-		return fmt.Errorf("the name server %s refuses to change %s: it does not know the key, or has another time", s.Address, zone)
+		return fmt.Errorf("the name server %s refuses to change %s: it does not know the key, or its clock differs", s.Address, zone)
 	case dns.RcodeRefused:
 		return fmt.Errorf("the name server %s refuses to change %s: the key may not do that", s.Address, zone)
 	}

@@ -52,7 +52,7 @@ func clamp(t, low, high time.Time) time.Time {
 }
 
 // pause is how long to wait after so many failures in a row, the last of this
-// kind. An expired or missing certificate is no reason to ask more often: the
+// kind. An expired or missing certificate is not a reason to ask more often: the
 // authority would lock us out.
 func pause(failures int, kind string, dice float64) time.Duration {
 	p := firstPause

@@ -51,13 +51,13 @@ func (p Problem) Advice() string {
 	case "caa":
 		return "the CAA record allows another authority or account: chatmaild dns says which one is wanted"
 	case "rateLimited":
-		return "the authority wants us to wait; it is asked again by itself"
+		return "the authority wants us to wait; the request is repeated automatically"
 	case "rejectedIdentifier", "unsupportedIdentifier":
-		return "this authority gives no certificates for the name: see mail_domain and acme_directory in chatmail.toml(5)"
+		return "this authority issues no certificates for the name: see mail_domain and acme_directory in chatmail.toml(5)"
 	case "invalidContact", "unsupportedContact":
 		return "see acme_email in chatmail.toml(5)"
 	case "externalAccountRequired", "userActionRequired":
-		return "the authority wants something of you first; its words say what"
+		return "the authority requires an action of yours first; its message says which"
 	}
-	return "it is asked again by itself; journalctl -u chatmaild-acme"
+	return "the request is repeated automatically; journalctl -u chatmaild-acme"
 }

@@ -59,13 +59,13 @@ the same command again.`,
 	Examples: command.Examples{
 		{"backup relay.tar", "write a file"},
 		{"backup --recipient keys.asc | ssh host \"cat >relay.tar.pgp\"", "encrypted, to another machine"},
-		{"backup --verify relay.tar", "check every sum"},
+		{"backup --verify relay.tar", "verify every checksum"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var locks transfer.Locks
 		locks.Bind(fs)
 		fs.StringVar(&locks.Recipient, "recipient", "", "encrypt to the OpenPGP public keys in `FILE`")
-		verify := fs.Bool("verify", false, "check every sum in an archive, and say how far it is whole")
+		verify := fs.Bool("verify", false, "verify every checksum in an archive, and report how much of it is intact")
 		goOn := fs.String("continue", "", "resume an archive on standard output; --verify prints the `TEXT`")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) > 1 {
@@ -115,7 +115,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, name string, 
 	}
 	if name != "-" {
 		if goOn != "" {
-			return command.Usagef("--continue is for standard output; a file is continued by itself")
+			return command.Usagef("--continue is for standard output; a file is resumed automatically")
 		}
 		return ToFile(ctx, env, machine, conf, keys, name)
 	}
@@ -125,7 +125,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, name string, 
 	return newBackup(env, machine, conf, keys).toStream(ctx, goOn)
 }
 
-// ToFile writes a backup of the machine to a file, or goes on with one that was
+// ToFile writes a backup of the machine to a file, or continues with one that was
 // interrupted.
 func ToFile(ctx context.Context, env *command.Env, machine host.Host, conf *config.Config, keys seal.Keys, name string) error {
 	return newBackup(env, machine, conf, keys).toFile(ctx, name)
@@ -166,7 +166,7 @@ type checkpoint struct {
 	State  archive.State `json:"state"`
 }
 
-// toFile writes a file that has its name once it is whole. The same command goes on
+// toFile writes a file that has its name once it is whole. The same command continues
 // with one that was interrupted.
 func (b *backup) toFile(ctx context.Context, name string) error {
 	if _, err := safefs.Lstat(name); err == nil {
@@ -188,7 +188,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || info.Size() < n.Octets {
-		return errors.Join(fmt.Errorf("%s is not what %s says of it", name+partSuffix, name+noteSuffix), err)
+		return errors.Join(fmt.Errorf("%s does not match %s", name+partSuffix, name+noteSuffix), err)
 	}
 	if _, err := f.Seek(n.Octets, io.SeekStart); err != nil {
 		return err
@@ -247,10 +247,10 @@ func (b *backup) readCheckpoint(name string) (n checkpoint, err error) {
 		err = json.Unmarshal(text, &n)
 	}
 	if err != nil {
-		return n, fmt.Errorf("reading how far an earlier backup came: %w", err)
+		return n, fmt.Errorf("reading the progress of an earlier backup: %w", err)
 	}
 	if n.Sealed != b.keys.Lock() {
-		return n, command.WithHint(fmt.Errorf("%s began with other keys", name+partSuffix), "remove it to start again")
+		return n, command.WithHint(fmt.Errorf("%s was begun with other keys", name+partSuffix), "remove it to start again")
 	}
 	return n, nil
 }
@@ -265,7 +265,7 @@ func writeCheckpoint(name string, n checkpoint) error {
 	return atomicfile.Write(name+noteSuffix, text, 0o600, nil)
 }
 
-// write writes the archive, or what of it is missing behind state. noted is told after
+// write writes the archive, or what of it is missing behind state. noted is called after
 // each piece how far it came; cut makes it whole up to there.
 func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, noted func(s archive.State, cut func() error) error) (err error) {
 	cut := func() error { return nil }
@@ -301,7 +301,7 @@ func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, 
 	return nil
 }
 
-// interrupted says how to go on after an error.
+// interrupted says how to continue after an error.
 func (b *backup) interrupted(err error, hint string) error {
 	if err == nil {
 		return nil

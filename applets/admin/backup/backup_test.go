@@ -92,7 +92,7 @@ func TestBackupGoesOn(t *testing.T) {
 			if err := out.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := writeBackup(m, t.Context(), file, otherThan(keys)); err == nil || !strings.Contains(err.Error(), "began with other keys") {
+			if _, err := writeBackup(m, t.Context(), file, otherThan(keys)); err == nil || !strings.Contains(err.Error(), "was begun with other keys") {
 				t.Errorf("going on with other keys: %v", err)
 			}
 			said, err := writeBackup(m, t.Context(), file, keys)
@@ -126,7 +126,7 @@ func otherThan(k seal.Keys) seal.Keys {
 	return seal.Keys{Passphrase: []byte("other")}
 }
 
-// TestBackupInterrupted: ^C is a failure, says how to go on, and leaves what can be
+// TestBackupInterrupted: ^C is a failure, says how to continue, and leaves what can be
 // continued.
 func TestBackupInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -47,7 +47,7 @@ func verifyBackup(env *command.Env, name string, locks transfer.Locks) error {
 	return nil
 }
 
-// brokenOff says what is left of an archive, and how to go on with it.
+// brokenOff says what is left of an archive, and how to continue with it.
 func brokenOff(env *command.Env, s archive.State, in *transfer.Input, whole int64, err error) error {
 	fmt.Fprintf(env.Stdout, "valid up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
 	if !errors.Is(err, archive.ErrCutOff) || in.Sealed || s.Pieces == 0 {

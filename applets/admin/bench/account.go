@@ -54,7 +54,7 @@ func (c *account) next() (id, letter string) {
 }
 
 // errSlower is the relay's answer to who sends too fast.
-var errSlower = errors.New("the relay wants it slower")
+var errSlower = errors.New("the relay asks for a lower rate")
 
 // send sends one message, and returns how long it took until the relay had it.
 func (c *account) send(a *arrivals) (time.Duration, error) {

@@ -16,7 +16,7 @@ var Command = command.Command{
 	Name: "bench", Kind: command.Admin, Args: "DOMAIN",
 	Synopsis: "measures a running relay from outside",
 	Description: `It measures how long connections, logins and messages take, and how many messages
-a second pass before more clients bring no more through. It takes a minute, and
+a second get through before more clients no longer help. It takes a minute, and
 keeps to the relay's limits. The accounts that it creates are not used again.`,
 	Examples: command.Examples{
 		{"bench chat.example.org", "print tables"},
@@ -67,7 +67,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	})
 	progress.Clear()
 	if err != nil {
-		return command.WithHint(err, "chatmaild test %s says what is wrong", args[0])
+		return command.WithHint(err, "chatmaild test %sshows what is wrong", args[0])
 	}
 	report.Version = env.Version
 	if f.html != "" {
@@ -98,7 +98,7 @@ func (f *flags) check() error {
 	return nil
 }
 
-// limit is how many messages an account may send in a minute; 0 is no limit.
+// limit is how many messages an account may send in a minute; 0 means no limit.
 func (f *flags) limit() int {
 	if f.lifted {
 		return 0

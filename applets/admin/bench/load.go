@@ -47,14 +47,14 @@ func (b *bench) load(ctx context.Context) error {
 			b.report.Stopped = fmt.Sprintf("%d messages were refused and %d did not arrive", level.Failed, level.Missing)
 			return nil
 		case level.Held && !grown:
-			b.report.Stopped = fmt.Sprintf("%d accounts may send no faster: the relay could do more", len(b.accounts))
+			b.report.Stopped = fmt.Sprintf("%d accounts may not send any faster: the relay could do more", len(b.accounts))
 			return nil
 		case !grown:
-			b.report.Stopped = "more clients brought no more messages through"
+			b.report.Stopped = "more clients did not get more messages through"
 			return nil
 		}
 	}
-	b.report.Stopped = "more clients than this are not tried"
+	b.report.Stopped = "no more clients than this are tried"
 	return nil
 }
 

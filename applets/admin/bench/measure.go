@@ -19,7 +19,7 @@ type Options struct {
 	Invite   string        // token for a relay that asks for one, of a use for each account; may be ""
 
 	// PerMinute is how many messages an account may send in a minute, and Burst
-	// how many at once after a pause. A PerMinute of 0 is no limit.
+	// how many at once after a pause. A PerMinute of 0 means no limit.
 	PerMinute, Burst int
 
 	// Progress is told what is being done; it must not be nil.
@@ -30,7 +30,7 @@ type Options struct {
 const (
 	MaxAccounts = 150 // a relay lets one address have 200 connections for sending
 	maxWorkers  = 128
-	// settle is how long messages under way may still take after a level.
+	// settle is how long messages in progress may still take after a level.
 	settle = 20 * time.Second
 	// stepTimeout bounds what happens once: a login, the end.
 	stepTimeout = 30 * time.Second
@@ -142,7 +142,7 @@ func (b *bench) deliver(ctx context.Context) error {
 		b.report.Delivery = append(b.report.Delivery, got.took...)
 		b.report.Untold += got.untold
 		if got.missing > 0 {
-			return fmt.Errorf("a message that the relay took did not arrive within %v", settle)
+			return fmt.Errorf("a message that the relay accepted did not arrive within %v", settle)
 		}
 	}
 	b.allowance.waited()

@@ -125,7 +125,7 @@ func TestArrivals(t *testing.T) {
 func sample() *Report {
 	r := &Report{
 		Domain: "<chat>.test", Version: "1.2", Time: time.Unix(1_790_000_000, 0).UTC(), Seconds: 34.5, Accounts: 40, Limit: 60,
-		Best: 57.25, Stopped: "more clients brought no more messages through",
+		Best: 57.25, Stopped: "more clients did not get more messages through",
 	}
 	for i := range 100 {
 		d := time.Duration(i+1) * time.Millisecond
@@ -147,8 +147,8 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"&lt;chat&gt;.test", "<b>200 ms</b>", "<b>57.2/s</b>", "<td>396 ms</td>", "held by the limit, 2 arrived untold",
-		"from sending until the other phone is told", "prefers-color-scheme: dark", "p95, 4 clients: 388 ms",
+		"&lt;chat&gt;.test", "<b>200 ms</b>", "<b>57.2/s</b>", "<td>396 ms</td>", "held back by the limit, 2 arrived without a notification",
+		"from sending until the other phone is notified", "prefers-color-scheme: dark", "p95, 4 clients: 388 ms",
 	} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("no %q in the page", want)
@@ -196,7 +196,7 @@ func TestPrint(t *testing.T) {
 	}
 	for _, want := range []string{
 		"measuring <chat>.test with chatmaild 1.2", "delivery    100  200 ms  380 ms  396 ms   400 ms",
-		"held by the limit, 2 arrived untold\n", "57.2 messages a second at best; more clients",
+		"held back by the limit, 2 arrived without a notification\n", "57.2 messages a second at best; more clients",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)

@@ -34,7 +34,7 @@ func (r *Report) HTML() ([]byte, error) {
 			{"Connection", "TCP, TLS and greeting of IMAP", r.Connect},
 			{"First login", "which creates the account", r.First},
 			{"Login", "to an account that exists", r.Known},
-			{"Delivery", "from sending until the other phone is told", r.Delivery},
+			{"Delivery", "from sending until the other phone is notified", r.Delivery},
 		},
 		"Histogram": histogram(r.Delivery),
 		"Latency": overLoad("Delivery under load", "ms", r.Levels,

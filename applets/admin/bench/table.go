@@ -50,10 +50,10 @@ func ms(s Series, part float64) string {
 func (l Level) Note() string {
 	var notes []string
 	if l.Held {
-		notes = append(notes, "held by the limit")
+		notes = append(notes, "held back by the limit")
 	}
 	if l.Untold > 0 {
-		notes = append(notes, fmt.Sprintf("%d arrived untold", l.Untold))
+		notes = append(notes, fmt.Sprintf("%d arrived without a notification", l.Untold))
 	}
 	if l.Missing > 0 {
 		notes = append(notes, fmt.Sprintf("%d lost", l.Missing))

@@ -159,7 +159,7 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 		return opts.stateOnly, err
 	}
 	if opts.dryRun {
-		fmt.Fprintf(env.Stdout, "create a directory for each daemon in %s; other changes show after that\n", conf.StateDir)
+		fmt.Fprintf(env.Stdout, "create a directory for each daemon in %s; other changes are shown after that\n", conf.StateDir)
 		return true, nil
 	}
 	fmt.Fprintf(env.Stderr, "  create a directory for each daemon in %s\n", conf.StateDir)
@@ -170,8 +170,8 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 	return false, machine.Systemd().Systemctl(ctx, "try-restart", desired.Metadata)
 }
 
-// welcome shows how people come to the relay. That it cannot is no failure of
-// run: status says what is wrong with the relay.
+// welcome shows how people come to the relay. That it cannot is not a failure of
+// run: statusshows what is wrong with the relay.
 func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat to get a profile:\n\n",
 		conf.MailDomain, conf.MailDomain)

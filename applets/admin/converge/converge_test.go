@@ -265,8 +265,8 @@ func TestARunThatCannotWork(t *testing.T) {
 tls_external_cert_and_key = "/tls/cert /tls/key"`, func(*fakeMachine) {}, "tls_external_cert_and_key"},
 		{"a DKIM key that is none", underscore, func(m *fakeMachine) {
 			m.Write("/etc/dkimkeys/opendkim.private", "garbage")
-		}, "the key is no PEM text"},
-		{"a web folder that is not there", underscore + `www_folder = "/srv/nowhere"`, func(*fakeMachine) {}, "www_folder"},
+		}, "the key is not PEM"},
+		{"a web directory that is not there", underscore + `www_folder = "/srv/nowhere"`, func(*fakeMachine) {}, "www_folder"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

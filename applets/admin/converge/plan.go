@@ -111,7 +111,7 @@ func (p *Plan) undo(machine host.Host, cause error) error {
 	if err := machine.Undo(p.Files); err != nil {
 		return fmt.Errorf("%w; restoring the previous files failed, too: %w", cause, err)
 	}
-	return command.WithHint(cause, "the previous files are back; nothing was restarted")
+	return command.WithHint(cause, "the previous files were restored; nothing was restarted")
 }
 
 // touches reports whether a file below one of the prefixes changes.

@@ -182,7 +182,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 		case slices.ContainsFunc(reads[name], func(f string) bool { _, ok := changed[f]; return ok }):
 			steps = append(steps, UnitStep{verb(name, reads[name], changed), name, "its configuration changed"})
 		case older:
-			steps = append(steps, UnitStep{"restart", name, "its configuration is newer than it"})
+			steps = append(steps, UnitStep{"restart", name, "its configuration has changed since it started"})
 		case name == desired.ACME && !keyfiles.Issued(p.Conf, p.Machine):
 			steps = append(steps, UnitStep{"restart", name, "to request a certificate"})
 		}
@@ -222,7 +222,7 @@ func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[stri
 	older, err := p.Machine.Systemd().Older(units[0], append(reads[desired.Turn], p.ConfigPath))
 	_, secret := changed[config.Turn(p.Conf).Secret()]
 	if err == nil && (older || secret) {
-		steps = append(steps, UnitStep{"restart", desired.Turn, "its configuration is newer than it"})
+		steps = append(steps, UnitStep{"restart", desired.Turn, "its configuration has changed since it started"})
 	}
 	return steps, err
 }
@@ -276,7 +276,7 @@ func (p *Planner) reads(files []desired.File, paths desired.Paths) map[string][]
 	return reads
 }
 
-// requirePorts refuses to go on while a port that the relay needs is another
+// requirePorts refuses to continue while a port that the relay needs is another
 // program's.
 func (p *Planner) requirePorts() error {
 	listeners, err := p.Machine.Listeners()

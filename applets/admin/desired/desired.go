@@ -109,7 +109,7 @@ func Files(conf *config.Config, paths Paths, machine Machine) ([]File, error) {
 		}
 		content, err := v.render(g.template)
 		if err != nil {
-			return nil, fmt.Errorf("making %s: %w", g.path, err)
+			return nil, fmt.Errorf("rendering %s: %w", g.path, err)
 		}
 		files = append(files, File{
 			Path: g.path, Content: content, Mode: 0o644, Owner: "root", Group: "root", Unit: g.unit,

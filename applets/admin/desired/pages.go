@@ -19,7 +19,7 @@ const WebRoot = "/var/www/chatmaild"
 func Pages(site www.Site, override fs.FS) ([]File, error) {
 	pages, err := www.Render(site, override)
 	if err != nil {
-		return nil, fmt.Errorf("making the web pages: %w", err)
+		return nil, fmt.Errorf("rendering the web pages: %w", err)
 	}
 	var files []File
 	for _, name := range slices.Sorted(maps.Keys(pages)) {

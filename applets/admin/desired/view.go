@@ -123,7 +123,7 @@ func (v view) Hostname() string {
 type submission struct {
 	Service string // the first column: port or address:port
 	Name    string // in the log
-	Wrapped bool   // TLS from the first octet (RFC 8314 §3.3)
+	Wrapped bool   // TLS from the first byte (RFC 8314 §3.3)
 	Proxied bool   // behind nginx, with the PROXY protocol
 }
 

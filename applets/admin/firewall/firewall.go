@@ -22,7 +22,7 @@ const sshPort = 22
 var Command = command.Command{
 	Name: "firewall", Kind: command.Admin,
 	Synopsis:    "prints packet filter rules for this relay",
-	Description: "They are for nft(8), and begin with how to load them.",
+	Description: "They are for nft(8); a comment at the top says how to load them.",
 	Examples: command.Examples{
 		{"firewall >/etc/chatmail-relay.nft", "write the rules"},
 		{"firewall --ssh 2222", "for an SSH server on another port"},
@@ -45,18 +45,18 @@ var Command = command.Command{
 	},
 }
 
-const firewallSteps = `Lets in what a chatmail relay is there for, and SSH on port %d. What listens on
-the loopback interface alone, or on no port of this list, nobody reaches.
+const firewallSteps = `Accepts connections to a chatmail relay, and SSH on port %d. Programs that listen only
+on the loopback interface, or on ports not listed here, cannot be reached.
 
-A relay needs no packet filter: nothing of it listens where it should not. This
-one is for what else may come to run on the machine. To try it, so that a mistake
-costs a minute and no more:
+A relay needs no packet filter: none of its programs listens where it should not. This
+one is for other programs that may run on the machine. To try it so that a mistake
+costs a minute at most:
 
     apt install nftables
     chatmaild firewall >/etc/chatmail-relay.nft
     nft -f /etc/chatmail-relay.nft; sleep 60; nft delete table inet ` + nft.RelayTable + `
 
-If a second SSH session could be opened meanwhile, keep it:
+If you could open a second SSH session meanwhile, make it permanent:
 
     echo 'include "/etc/chatmail-relay.nft"' >>/etc/nftables.conf
     systemctl enable nftables

@@ -18,7 +18,7 @@ type Moment struct {
 }
 
 // Set returns by how much the clock was set between two moments; a clock that was
-// set back gives less than 0. Slewing, as time services do it, is no setting.
+// set back gives less than 0. Slewing, as time services do it, is not a setting.
 func (m Moment) Set(later Moment) time.Duration {
 	return later.Wall.Round(0).Sub(m.Wall.Round(0)) - (later.Monotonic - m.Monotonic)
 }

@@ -38,7 +38,7 @@ func (h Host) DirectoryChanges(folders []desired.Directory) ([]desired.Directory
 func (t Tree) MakeDirectory(f desired.Directory) error {
 	uid, gid, err := t.IDs(f.Owner, f.Group)
 	if err != nil {
-		return fmt.Errorf("making %s: %w", f.Path, err)
+		return fmt.Errorf("creating %s: %w", f.Path, err)
 	}
 	dir, err := safefs.MkdirAll(t.path(f.Path))
 	if err != nil {

@@ -88,9 +88,9 @@ func TestChanges(t *testing.T) {
 }
 
 func TestChangesRefusesWhatIsNoFile(t *testing.T) {
-	h := machine(t, map[string]string{"/etc/folder/x": ""})
-	_, err := h.Changes([]desired.File{file("/etc/folder", "")})
-	if err == nil || !strings.Contains(err.Error(), "/etc/folder is not a regular file") {
+	h := machine(t, map[string]string{"/etc/directory/x": ""})
+	_, err := h.Changes([]desired.File{file("/etc/directory", "")})
+	if err == nil || !strings.Contains(err.Error(), "/etc/directory is not a regular file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,7 +13,7 @@ func (h Host) Postfix() control.Postfix {
 }
 
 // StopMail stops mail in such an order that nothing is lost and nothing is delivered
-// twice: Postfix accepts no more, delivers what is under way, and only then stops; then
+// twice: Postfix accepts no more, delivers what is in progress, and only then stops; then
 // Dovecot, which took it. It says what is left in the queue. Every command that stops
 // mail does it here.
 func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)) error {
@@ -27,7 +27,7 @@ func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)
 			return err
 		}
 		if left > 0 {
-			say("%d messages are still under way; they stay in the queue", left)
+			say("%d messages are still in transit; they stay in the queue", left)
 		}
 	}
 	// Debian's postfix.service only stands for its instance, and does not wait for it.

@@ -64,7 +64,7 @@ func TestCopyTree(t *testing.T) {
 }
 
 // TestCopyTreeResumes holds that what is there stays: a copy that was interrupted
-// goes on, and does not begin again.
+// continues, and does not begin again.
 func TestCopyTreeResumes(t *testing.T) {
 	h := tree(t)
 	if err := os.MkdirAll(h.path("/to/a"), 0o700); err != nil {

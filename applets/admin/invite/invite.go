@@ -41,7 +41,7 @@ var Command = command.Command{
 		asJSON := flags.Bool("json", false, "print JSON, for programs")
 		uses := flags.Int("uses", 1, "with create: valid for `N` accounts")
 		days := flags.Int("days", 7, "with create: expires after `N` days")
-		note := flags.String("note", "", "with create: a `TEXT` for the list")
+		note := flags.String("note", "", "with create: a `TEXT` to show in the list")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			cfg, err := env.Config()
 			if err != nil {

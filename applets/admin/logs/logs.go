@@ -20,15 +20,15 @@ var Command = command.Command{
 OpenDKIM log pseudonyms for addresses, IP addresses, message IDs and user names.
 They change at midnight UTC. An ADDRESS can be any of these.
 
-With --plain, new lines are shown as the servers wrote them. Nothing of that is
-kept, and nothing has to be switched off.`,
+With --plain, new lines are shown as the servers wrote them. None of it is
+stored, and there is nothing to switch off afterwards.`,
 	Examples: command.Examples{
 		{"log --plain 10m", "watch for ten minutes"},
-		{"log alice@chat.example.org", "what alice is called in today's log"},
+		{"log alice@chat.example.org", "alice's pseudonym in today's log"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		plain := fs.Duration("plain", 0, "show new lines as they were written, for a `DURATION` of up to 24h")
-		fs.Lookup("plain").DefValue = "" // none is no default to speak of
+		fs.Lookup("plain").DefValue = "" // none is not a default to speak of
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			return show(ctx, env, control.Socket, *plain, args)
 		}
@@ -43,7 +43,7 @@ func show(ctx context.Context, env *command.Env, socket string, plain time.Durat
 	case plain != 0 && len(args) > 0:
 		return command.Usagef("--plain shows all lines: it takes no ADDRESS")
 	case plain != 0 && (plain < time.Second || plain > control.MaxWatch):
-		return command.Usagef("--plain %v: want a time from 1s to %v", plain, control.MaxWatch)
+		return command.Usagef("--plain %v: want a duration from 1s to %v", plain, control.MaxWatch)
 	}
 	if plain != 0 {
 		fmt.Fprintf(env.Stderr, "showing new lines until %s, or until interrupted\n", time.Now().Add(plain).Format(time.TimeOnly))

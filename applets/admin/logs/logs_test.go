@@ -17,8 +17,8 @@ func TestShow(t *testing.T) {
 	}{
 		{0, nil, "missing --plain DURATION, or an ADDRESS"},
 		{time.Hour, []string{"alice@relay.test"}, "--plain shows all lines: it takes no ADDRESS"},
-		{25 * time.Hour, nil, "--plain 25h0m0s: want a time from 1s to 24h0m0s"},
-		{-time.Hour, nil, "--plain -1h0m0s: want a time from 1s to 24h0m0s"},
+		{25 * time.Hour, nil, "--plain 25h0m0s: want a duration from 1s to 24h0m0s"},
+		{-time.Hour, nil, "--plain -1h0m0s: want a duration from 1s to 24h0m0s"},
 		{time.Hour, nil, "asking the maillog daemon: "},
 		{0, []string{"alice@relay.test"}, "asking the maillog daemon: "},
 	} {

@@ -40,15 +40,15 @@ var Command = command.Command{
 	Description: `That machine needs the same package, and is reached by ssh(1). Mail is copied while
 the relay runs; then mail is turned off here, the difference and Postfix's queue are
 copied, and mail is turned on there. Senders keep their mail meanwhile. To resume, run
-the same command again; run goes back, as long as mail is not on there. After that,
-move on the other machine brings the relay back, with all that has arrived since.`,
+the same command again; run reverts it, as long as mail is not on there. After that,
+move on the other machine brings the relay back, with all mail that has arrived since.`,
 	Examples: command.Examples{
 		{"move root@new.example.org", "copy, switch, and say what to change in DNS"},
 	},
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) != 1 || strings.HasPrefix(args[0], "-") {
-				return command.Usagef("missing root@NEW, the other machine as ssh takes it")
+				return command.Usagef("missing root@NEW, the other machine, as ssh(1) expects it")
 			}
 			conf, err := env.Config()
 			if err != nil {
@@ -158,7 +158,7 @@ func (m *move) enter(p relocation.Phase) error {
 	return relocation.MoveIn(m.conf, m.machine).Write(m.record)
 }
 
-// advice says how to go on or back after an error.
+// advice says how to continue or go back after an error.
 func (m *move) advice() string {
 	switch m.record.Phase {
 	case relocation.Copying:

@@ -10,7 +10,7 @@ import (
 	"chatmaild/applets/admin/relocation"
 )
 
-// TestMoveLoad: where a move goes on that was interrupted, by what was noted and whether mail
+// TestMoveLoad: where a move continues that was interrupted, by what was noted and whether mail
 // is on.
 func TestMoveLoad(t *testing.T) {
 	for _, tt := range []struct {
@@ -84,6 +84,6 @@ func TestSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := s.String(); len(got) > maxSaid || !strings.HasSuffix(got, "xthe end") {
-		t.Errorf("%d octets, the last are %q", len(got), got[len(got)-20:])
+		t.Errorf("%d bytes, the last are %q", len(got), got[len(got)-20:])
 	}
 }

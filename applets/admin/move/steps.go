@@ -48,7 +48,7 @@ func (m *move) check(ctx context.Context) error {
 		return fmt.Errorf("is the package installed there? %w", err)
 	}
 	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
-		return fmt.Errorf("reading what it says: %w", err)
+		return fmt.Errorf("reading its answer: %w", err)
 	}
 	if answer.Trouble != "" {
 		return errors.New(answer.Trouble)

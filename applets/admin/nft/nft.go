@@ -102,7 +102,7 @@ func (r Relay) Text() string {
 		iif lo accept
 		ip protocol icmp icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept
 		ip6 nexthdr ipv6-icmp icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
-		# Neighbours and routers, who are on this link.
+		# Neighbours and routers on this link.
 		ip6 hoplimit 255 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
 		ip6 saddr fe80::/10 icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept
 		# Addresses by DHCP.
@@ -110,7 +110,7 @@ func (r Relay) Text() string {
 		ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept
 		tcp dport %d accept
 		tcp dport %s accept
-%s%s		# An answer is faster than silence, and says no more.
+%s%s		# A reset is faster than a timeout, and reveals no more.
 		meta l4proto tcp reject with tcp reset
 	}
 `, r.SSH, set(r.Ports), r.udp(), proxied.String()))

@@ -67,7 +67,7 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 	}
 	text := fmt.Sprintf("off: registration = %q decides about new accounts", cfg.Registration)
 	if on {
-		text = "on: no new accounts, while " + path + " exists; undo: chatmaild nocreate off"
+		text = "on: no new accounts as long as " + path + " exists; undo: chatmaild nocreate off"
 	}
 	_, err = fmt.Fprintln(env.Stdout, text)
 	return err

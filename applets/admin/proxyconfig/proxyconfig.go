@@ -64,22 +64,22 @@ func (t *targets) Set(text string) error {
 		of = &t.ipv4
 	}
 	if of.IsValid() {
-		return fmt.Errorf("want one address of each family; there is %v already", *of)
+		return fmt.Errorf("want one address per family; %v is given already", *of)
 	}
 	*of = addr
 	return nil
 }
 
 // proxySteps come in front of the rules, as their nft.Comment.
-const proxySteps = `Hands the ports of this machine for mail, web and calls on to the chatmail relay at
-%[1]s. SSH, and all else, stays this machine's own.
+const proxySteps = `Forwards the mail, web and call ports of this machine to the chatmail relay at
+%[1]s. SSH and everything else stay on this machine.
 
 On the relay: save this text,
 
     chatmaild proxy-config %[2]s >chatmail-proxy.nft
 
-and copy it to /etc/chatmail-proxy.nft of the proxy, a Debian machine that is
-none itself. There, as root:
+and copy it to /etc/chatmail-proxy.nft on the proxy, a Debian machine that is
+not a relay itself. There, as root:
 
     apt install nftables
     cat >/etc/sysctl.d/90-chatmail-proxy.conf <<END
@@ -89,20 +89,20 @@ none itself. There, as root:
     systemctl enable nftables
     systemctl restart nftables
 
-%[4]sIn the DNS: let A and AAAA of the relay's name be the proxy's addresses%[5]s.
+%[4]sIn DNS, set the A and AAAA records of the relay's name to the proxy's addresses%[5]s.
 Mail to other relays still leaves from the relay itself: SPF has to allow it,
 "v=spf1 a%[6]s ~all".
 
 On the relay: proxy_addresses = ["ADDRESS", …] in /etc/chatmail/chatmail.toml, with
-the proxy's, so that "chatmaild dns" and "chatmaild run" know of it.
+the proxy's, so that "chatmaild dns" and "chatmaild run" know about it.
 
-The relay sees the proxy's address in place of each client's: limits for each
-network are then for all of them together. See max_network_registrations_per_day
+The relay sees the proxy's address in place of each client's: limits per
+network then apply to all of them together. See max_network_registrations_per_day
 and max_smtp_connections in chatmail.toml(5), or use --proxy-protocol, by which the
 relay learns the clients' addresses.
 
-Calls: the relay relays them by ports of its own (turn_ports, UDP), which callers have to
-reach on the relay itself, past this machine; see turn_external_address. If they cannot,
+Calls: the relay relays them through its own ports (turn_ports, UDP), which callers must
+be able to reach on the relay itself, bypassing this machine; see turn_external_address. If they cannot,
 set turn = "off".
 
 To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line from
@@ -129,8 +129,8 @@ func proxyConfig(w io.Writer, t targets) error {
 		flags += " --target " + t.ipv6.String()
 		sysctls += "    net.ipv6.conf.all.forwarding = 1\n"
 		spf += " ip6:" + t.ipv6.String()
-		routers = `A machine that forwards IPv6 listens to no router. If it has its own address from
-one, add net.ipv6.conf.IFACE.accept_ra = 2, with the name of its interface.
+		routers = `A machine that forwards IPv6 ignores router advertisements. If its own address comes
+from one, add net.ipv6.conf.IFACE.accept_ra = 2, with the name of its interface.
 
 `
 	}

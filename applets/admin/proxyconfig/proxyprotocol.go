@@ -14,31 +14,31 @@ import (
 )
 
 // protocolSteps come in front of nginx's configuration, as its nft.Comment.
-const protocolSteps = `Hands the ports of this machine for mail, web and calls on to the chatmail relay at
-%[1]s, and tells it the address of each client by the PROXY protocol.
+const protocolSteps = `Forwards the mail, web and call ports of this machine to the chatmail relay at
+%[1]s, and passes on the address of each client with the PROXY protocol.
 
 On the relay: in /etc/chatmail/chatmail.toml name the addresses of this machine,
 
     proxy_addresses = ["ADDRESS", …]
 
-then: chatmaild run. From these addresses alone it takes the PROXY protocol, on
+then: chatmaild run. Only from these addresses it accepts the PROXY protocol, on
 ports 20025, 20143, 20443, 20465, 20587 and 20993: open them to this machine.
 
-Here, on a Debian machine that is no relay itself, as root:
+Here, on a Debian machine that is not a relay itself, as root:
 
     apt install nginx-light libnginx-mod-stream
-    this text becomes /etc/nginx/nginx.conf
+    save this text as /etc/nginx/nginx.conf
     nginx -t && systemctl restart nginx
 
-In the DNS: let A and AAAA of the relay's name be the addresses of this machine. For
-all records: chatmaild dns, on the relay.
+In DNS, set the A and AAAA records of the relay's name to the addresses of this
+machine. chatmaild dns, on the relay, shows all records.
 
-Calls: the relay relays them by ports of its own (turn_ports, UDP), which callers have to
-reach on the relay itself, past this machine; see turn_external_address. If they cannot,
+Calls: the relay relays them through its own ports (turn_ports, UDP), which callers must
+be able to reach on the relay itself, bypassing this machine; see turn_external_address. If they cannot,
 set turn = "off".
 
-To undo it: apt purge nginx-light here, the relay's own addresses in the DNS, and no
-proxy_addresses.
+To undo it: apt purge nginx-light here, set the relay's own addresses in DNS, and
+remove proxy_addresses.
 `
 
 // proxyConnections is how many connections a worker of the proxy's nginx has: two
@@ -93,7 +93,7 @@ stream {
         ~\bsmtp\b  %[5]s;
         default    %[6]s;
     }
-%[7]s    # Nothing there depends on the client.
+%[7]s    # Nothing there depends on the client's address.
     server {
         listen 80;
         listen [::]:80;

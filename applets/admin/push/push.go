@@ -64,7 +64,7 @@ func writeReport(w io.Writer, r *push.Report) error {
 	for _, s := range r.Services {
 		state := "alive"
 		if !s.Alive {
-			state = fmt.Sprintf("dead for %s, asked again in %s", age(s.DeadSince), max(-r.Time.Sub(*s.NextProbe), 0).Round(time.Second))
+			state = fmt.Sprintf("down for %s, retried in %s", age(s.DeadSince), max(-r.Time.Sub(*s.NextProbe), 0).Round(time.Second))
 		}
 		fmt.Fprintf(t, "service\t%s: %s\n", s.Name, state)
 		if s.LastErrorAt != nil {
@@ -78,11 +78,11 @@ func writeReport(w io.Writer, r *push.Report) error {
 	fmt.Fprintf(t, "  being sent\t%d\n", r.InFlight)
 	fmt.Fprintf(t, "delivered\t%d since the daemon started\n", r.Delivered)
 	if tries := r.Delivered + r.Gone + r.Failed; tries > 0 {
-		fmt.Fprintf(t, "  success\t%.1f %% of %d tries\n", 100*float64(r.Delivered+r.Gone)/float64(tries), tries)
+		fmt.Fprintf(t, "  success\t%.1f %% of %d attempts\n", 100*float64(r.Delivered+r.Gone)/float64(tries), tries)
 	}
 	fmt.Fprintf(t, "  tokens gone\t%d\n", r.Gone)
 	fmt.Fprintf(t, "  given up\t%d after %s, %d because the queue was full\n", r.Expired, push.MaxRetryAge, r.Queue.Evicted)
-	fmt.Fprintf(t, "  put off\t%d because %d were under way for the account\n", r.PutOff, push.AccountInFlight)
+	fmt.Fprintf(t, "  delayed\t%d because %d were being sent for the account\n", r.PutOff, push.AccountInFlight)
 	fmt.Fprintf(t, "latency\tp50 / p95 / p99 of the last deliveries\n")
 	fmt.Fprintf(t, "  service\t%.1f / %.1f / %.1f ms\n", r.PostMillis.P50, r.PostMillis.P95, r.PostMillis.P99)
 	fmt.Fprintf(t, "  since mail\t%.1f / %.1f / %.1f ms\n", r.TotalMillis.P50, r.TotalMillis.P95, r.TotalMillis.P99)

@@ -30,8 +30,8 @@ var Command = command.Command{
 	Name: "queue", Kind: command.Admin,
 	Args:     "list [DOMAIN] | hold DOMAIN | discard DOMAIN | release DOMAIN | flush DOMAIN",
 	Synopsis: "shows queued mail by destination; holds, discards or releases it",
-	Description: `list shows how much mail is queued, for how long, and why; without addresses, unless
-they are asked for. hold defers mail to a destination, old and new; it bounces after
+	Description: `list shows how much mail is queued, for how long, and why; addresses only with
+--addresses. hold defers mail to a destination, old and new; it bounces after
 two days. discard drops it; its senders are not notified. release undoes both. flush
 retries what is queued now. Rules survive a reboot, and each change says how to undo
 it.`,
@@ -80,7 +80,7 @@ func (q *job) run(ctx context.Context, args []string) error {
 	case len(rest) > 1:
 		return command.Usagef("unexpected argument %q", rest[1])
 	case change != nil && len(rest) == 0:
-		return command.Usagef("%s: missing DOMAIN, what follows the @ of an address", what)
+		return command.Usagef("%s: missing DOMAIN, the part after the @ of an address", what)
 	}
 	var destination string
 	if len(rest) == 1 {
@@ -253,7 +253,7 @@ func (q *job) retry(ctx context.Context, destination string) (waiting int, err e
 		return waiting, q.machine.Postfix().Flush(ctx)
 	}
 	for _, id := range deferred {
-		// It may have gone by itself meanwhile.
+		// It may have left the queue meanwhile.
 		if err := q.machine.Postfix().Retry(ctx, id); err != nil {
 			q.env.Log().Debug("message not tried", "queue_id", id, "error", err)
 		}

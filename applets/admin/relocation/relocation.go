@@ -110,7 +110,7 @@ func RequireSettled(conf *config.Config, machine host.Host) error {
 		return err
 	} else if is && (move.Phase == Done || move.Phase == Handing) {
 		return command.WithHint(fmt.Errorf("this relay has moved to %s", move.To),
-			"to bring it back, with all that has arrived since, on that machine: chatmaild move root@THIS; "+
+			"to bring it back, with all mail that has arrived since, on that machine: chatmaild move root@THIS; "+
 				"if that is impossible, make sure that mail is off there, remove %s here, and then: postsuper -H ALL; chatmaild run", moved.Path)
 	}
 	return nil

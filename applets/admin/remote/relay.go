@@ -130,7 +130,7 @@ func handshake(ctx context.Context, conn net.Conn, config *tls.Config) (*tls.Con
 	return secure, nil
 }
 
-// HandshakeError says that there is a server, but no TLS to be had from it.
+// HandshakeError says that there is a server, but no TLS available from it.
 type HandshakeError struct{ Err error }
 
 func (e *HandshakeError) Error() string { return "TLS: " + e.Err.Error() }

@@ -207,7 +207,7 @@ func TestTether(t *testing.T) {
 	})
 }
 
-// TestAwait holds that a message of which IDLE does not tell is found all the same.
+// TestAwait holds that a message that IDLE does not announce is found nevertheless.
 func TestAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

@@ -21,7 +21,7 @@ const (
 type Service struct {
 	Port     int
 	Protocol Protocol
-	StartTLS bool   // otherwise TLS from the first octet (RFC 8314 §3)
+	StartTLS bool   // otherwise TLS from the first byte (RFC 8314 §3)
 	ALPN     string // what to ask for in the handshake (RFC 7301); may be ""
 	What     string
 }

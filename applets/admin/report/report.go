@@ -154,7 +154,7 @@ func newFigures(now time.Time, s expire.Survey, faults *maildir.Faults) figures 
 	return f
 }
 
-// bound is the upper bound of class i; 0 is no bound.
+// bound is the upper bound of class i; 0 means no bound.
 func bound[N int | int64](bounds []N, i int) N {
 	if i < len(bounds) {
 		return bounds[i]

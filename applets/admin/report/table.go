@@ -57,7 +57,7 @@ func tallyRow(w io.Writer, what string, t expire.Tally) {
 	fmt.Fprintf(w, "%s\t%d\t%s\t\n", what, t.Count, command.FormatSize(t.Size))
 }
 
-// between names the class from low to high; a high of 0 is no bound.
+// between names the class from low to high; a high of 0 means no bound.
 func between[N int | int64](low, high N, unit string, format func(N) string) string {
 	if format == nil {
 		format = func(n N) string { return fmt.Sprint(n) }

@@ -30,8 +30,8 @@ import (
 var Command = command.Command{
 	Name: "restore", Kind: command.Admin, Args: "FILE",
 	Synopsis: "restores a backup on this machine",
-	Description: `The package has to be installed; the numbers of its users may differ. A mailbox is
-put in place as a whole, once its checksum is right; the configuration comes last.
+	Description: `The package has to be installed; the numeric IDs of its users may differ. A mailbox is
+put in place as a whole, once its checksum is verified; the configuration comes last.
 To resume an interrupted restore, run the same command again; until then run refuses
 to start the relay. - is standard input.`,
 	Examples: command.Examples{
@@ -120,7 +120,7 @@ func (r *restore) begin(in *archive.Reader) error {
 }
 
 // claim makes sure that the restore harms no relay that is here, and notes that one is
-// under way. It returns the piece up to which the archive is in place already.
+// in progress. It returns the piece up to which the archive is in place already.
 func (r *restore) claim(id string) (last string, err error) {
 	if err := r.machine.RequirePackages(); err != nil {
 		return "", err

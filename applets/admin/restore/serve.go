@@ -32,11 +32,11 @@ func (r *restore) serve(ctx context.Context, step string) error {
 	}
 	text, err := readAll(r.env.Stdin, maxRequest)
 	if err != nil {
-		return fmt.Errorf("reading what is asked: %w", err)
+		return fmt.Errorf("reading the request: %w", err)
 	}
 	var request transfer.Request
 	if err := json.Unmarshal(text, &request); err != nil {
-		return fmt.Errorf("reading what is asked: %w", err)
+		return fmt.Errorf("reading the request: %w", err)
 	}
 	conf, err := parseConfig(request.Config)
 	if err != nil {

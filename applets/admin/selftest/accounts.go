@@ -135,7 +135,7 @@ func metadata(ctx context.Context, s *session) (string, error) {
 	switch n, err := strconv.Atoi(values[maxRecipients]); {
 	case values[maxRecipients] == "": // as on relays of before 2026
 		return "", advise(notef("no %s; only %q", maxRecipients, seen),
-			"a newer relay says so; to one that does not, clients give a message for 50 at once")
+			"newer relays announce it; to others, clients send a message for 50 recipients at once")
 	case err != nil || n < 1:
 		return "", fmt.Errorf("%s is %q", maxRecipients, values[maxRecipients])
 	}

@@ -89,7 +89,7 @@ type Options struct {
 
 	Now     time.Time
 	Timeout time.Duration // of a check; 0 means 15 seconds
-	// Done is told of each result as it comes; may be nil. It is called from
+	// Done is notified of each result as it comes; may be nil. It is called from
 	// one goroutine at a time.
 	Done func(Result)
 }
@@ -111,7 +111,7 @@ func (e *noteError) Error() string { return e.seen }
 func notef(format string, args ...any) error { return &noteError{fmt.Sprintf(format, args...)} }
 
 // errNotPromised ends a check of what this relay does not promise.
-var errNotPromised = errors.New("this relay promises nothing of the kind")
+var errNotPromised = errors.New("this relay does not promise this")
 
 // unprovenError is why something cannot be told from this machine.
 type unprovenError struct{ why string }

@@ -91,7 +91,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	results := Run(ctx, o)
 	progress.Clear()
 	if ctx.Err() != nil {
-		return errors.New("interrupted: nothing is verified") // which is no success
+		return errors.New("interrupted: nothing is verified") // which is not a success
 	}
 	report := newReport(relays, env.Version, start, time.Since(start), results)
 	if err := f.print(env, report); err != nil {

@@ -48,7 +48,7 @@ func (d *dialogue) say(reply string) { io.WriteString(d.conn, reply+"\r\n") }
 // submission reports whether this is a port for users.
 func (d *dialogue) submission() bool { return d.port != 25 }
 
-// command answers one command, and reports whether the session goes on.
+// command answers one command, and reports whether the session continues.
 func (d *dialogue) command(verb, rest string) bool {
 	switch verb {
 	case "EHLO":

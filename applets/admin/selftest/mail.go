@@ -38,7 +38,7 @@ func delivery(ctx context.Context, s *session) (string, error) {
 	}
 	s.bob, s.delivered = bob, got.raw
 	if !got.told {
-		return "", advise(notef("it arrived, and IDLE did not tell"), "imap_instant_idle in chatmail.toml(5) has to do with it; try without")
+		return "", advise(notef("it arrived, but IDLE did not announce it"), "imap_instant_idle in chatmail.toml(5) affects this; try without it")
 	}
 	return fmt.Sprintf("after %d ms, as it was written", got.took.Milliseconds()), nil
 }
@@ -73,12 +73,12 @@ func (s *session) carry(ctx context.Context, r *remote.Relay, from user, l lette
 	for {
 		messages, told, err := inbox.Await(known)
 		if err != nil {
-			return got, fmt.Errorf("it was taken and did not arrive: %w", err)
+			return got, fmt.Errorf("it was accepted, but did not arrive: %w", err)
 		}
 		got.took, got.told = time.Since(start), told
 		for ; known < messages; known++ {
 			if got.raw, err = inbox.Message(known + 1); err != nil {
-				return got, fmt.Errorf("it arrived and could not be fetched: %w", err)
+				return got, fmt.Errorf("it arrived, but could not be fetched: %w", err)
 			}
 			// Others may write to the same user at the same time.
 			if strings.Contains(header(got.raw), l.id) {
@@ -94,10 +94,10 @@ func (s *session) reads(u user, raw string) error {
 	defer s.openpgp.Unlock()
 	m, err := u.Open([]byte(raw), nil, nil)
 	if err != nil {
-		return fmt.Errorf("what arrived cannot be read: %w", err)
+		return fmt.Errorf("the message that arrived cannot be read: %w", err)
 	}
 	if m.Text != text || !m.Encrypted || !m.Signed {
-		return errors.New("what arrived is another message")
+		return errors.New("a different message arrived")
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func (s *session) join(ctx context.Context, inviter, joiner *party, v2 bool) err
 			return nil
 		}
 	}
-	return errors.New("the joiner was not let in")
+	return errors.New("the joiner was not accepted")
 }
 
 // follow reads the invite's link and asks for the inviter's key.

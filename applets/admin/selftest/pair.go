@@ -14,7 +14,7 @@ func pairChecks() []Check {
 	const (
 		there  = "postqueue -p, on the relay, shows the other one's reply; if that is about DKIM: chatmaild dns"
 		back   = "postqueue -p, on the other relay, shows this one's reply; so does journalctl -u chatmaild-filtermail-in here"
-		meet   = "delivery works, but not that of SecureJoin's messages: what does filtermail-out refuse? journalctl -u 'chatmaild-filtermail-*' -n 50"
+		meet   = "delivery works, but not for SecureJoin messages: what does filtermail-out refuse? journalctl -u 'chatmaild-filtermail-*' -n 50"
 		second = "chatmaild test OTHER shows what is wrong with it"
 	)
 	return []Check{

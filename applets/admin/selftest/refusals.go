@@ -239,7 +239,7 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 	}
 	switch {
 	case sent == maxFlood:
-		return "", fmt.Errorf("%d messages taken in a row", sent)
+		return "", fmt.Errorf("%d messages accepted in a row", sent)
 	case reply.Code != 450:
 		return "", errors.New(reply.String())
 	}

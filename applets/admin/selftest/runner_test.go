@@ -55,7 +55,7 @@ func TestInvite(t *testing.T) {
 }
 
 // TestFamilies holds that a port is looked at over each version of IP that the domain
-// has an address of, and that what needs the port goes on over the other one.
+// has an address of, and that what needs the port continues over the other one.
 func TestFamilies(t *testing.T) {
 	now := time.Now()
 	a := newAuthority(t, now, home, "www."+home, "mta-sts."+home)

@@ -60,7 +60,7 @@ func tlsVersion(service remote.Service) func(context.Context, *session) (string,
 			return "", err
 		}
 		defer old.Close()
-		return "", fmt.Errorf("%s is taken, too", tls.VersionName(old.ConnectionState().Version))
+		return "", fmt.Errorf("%s is accepted, too", tls.VersionName(old.ConnectionState().Version))
 	}
 }
 
@@ -105,7 +105,7 @@ func unproven(s *session, cert *x509.Certificate) (string, error) {
 	if s.Now.After(cert.NotAfter) || s.Now.Before(cert.NotBefore) {
 		return "", notef("valid from %s to %s", cert.NotBefore.Format(time.DateOnly), cert.NotAfter.Format(time.DateOnly))
 	}
-	return "of its own, valid until " + cert.NotAfter.Format(time.DateOnly), nil
+	return "self-signed, valid until " + cert.NotAfter.Format(time.DateOnly), nil
 }
 
 // issuer names who signed a certificate, for the table.

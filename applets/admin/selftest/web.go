@@ -58,7 +58,7 @@ func newProfile(ctx context.Context, s *session) (string, error) {
 	}
 	d, err := s.relay.IMAP(ctx, remote.IMAPS, a)
 	if err != nil {
-		return "", fmt.Errorf("credentials that do not let one in: %w", err)
+		return "", fmt.Errorf("credentials that do not work: %w", err)
 	}
 	local, _, _ := strings.Cut(a.Address, "@")
 	return fmt.Sprintf("a name of %d and a password of %d bytes", len(local), len(a.Password)), d.Close()

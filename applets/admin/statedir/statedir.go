@@ -95,7 +95,7 @@ func Old(conf *config.Config, machine host.Host) (bool, error) {
 func Require(conf *config.Config, machine host.Host) error {
 	old, err := Old(conf, machine)
 	if err == nil && old {
-		err = command.WithHint(fmt.Errorf("%s is as an earlier version had it", conf.StateDir), "chatmaild run --state-only")
+		err = command.WithHint(fmt.Errorf("%s has the layout of an earlier version", conf.StateDir), "chatmaild run --state-only")
 	}
 	return err
 }

@@ -2,7 +2,7 @@ package status
 
 import "chatmaild/applets/metadata/appversions"
 
-// appVersions says which versions clients are told of. A broken file is wrong although they
+// appVersions says which versions clients are informed of. A broken file is wrong although they
 // are still told of the last good one.
 func appVersions(e *examiner) {
 	if e.conf.AppVersionsFile == "" {
@@ -10,7 +10,7 @@ func appVersions(e *examiner) {
 	}
 	index, err := appversions.Check(e.machine.Root, e.conf.AppVersionsFile)
 	if err != nil {
-		e.say("app versions", trouble, "fix the file; it is read again by itself", "%v", err)
+		e.say("app versions", trouble, "fix the file; it is reread automatically", "%v", err)
 		return
 	}
 	e.say("app versions", fine, "", "announced: %s", index)

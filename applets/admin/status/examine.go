@@ -126,7 +126,7 @@ func (e *examiner) ports() {
 }
 
 // certificate checks the pair on disk as a client would. Whether one that is about to
-// expire is wrong depends on who renews it: ours is renewed by itself.
+// expire is wrong depends on who renews it: ours is renewed automatically.
 func (e *examiner) certificate() {
 	paths := keyfiles.Paths(e.conf)
 	pair, err := keyfiles.ReadPair(e.machine, paths)
@@ -174,7 +174,7 @@ func (e *examiner) authority(pair *keys.Certificate) {
 		if !e.conf.SelfSigned() && (pair == nil || pair.SelfSigned() || pair.NotAfter.Sub(e.now) < pair.NotAfter.Sub(pair.NotBefore)/6) {
 			worth = trouble
 		}
-		e.say("certificate authority", worth, state.Problem.Advice(), "no new certificate since %s: %s; asked again at %s",
+		e.say("certificate authority", worth, state.Problem.Advice(), "no new certificate since %s: %s; retried at %s",
 			state.Problem.Since.Format(time.DateTime), state.Problem.Detail, state.Next.Format(time.DateTime))
 	case !state.Next.IsZero():
 		e.say("certificate authority", fine, "", "renewal on %s", state.Next.Format(time.DateTime))

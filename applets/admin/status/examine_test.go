@@ -81,7 +81,7 @@ func TestProblemInStatus(t *testing.T) {
 	if err := (report{Findings: e.findings}).print(&said, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"not you; asked again at 2026-03-01 10:00:00", "the CAA record allows another authority", "none yet"} {
+	for _, want := range []string{"not you; retried at 2026-03-01 10:00:00", "the CAA record allows another authority", "none yet"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("status lacks %q:\n%s", want, said.String())
 		}

@@ -17,7 +17,7 @@ const expiryWarning = 36 * time.Hour
 func (e *examiner) mailboxes() {
 	last, ok := expire.ReadRecord(expire.RecordFile(e.conf.ExpireDir()))
 	if !ok {
-		e.say("mailboxes", fine, "", "not yet looked at: %s is daily", desired.ExpireTimer)
+		e.say("mailboxes", fine, "", "not checked yet: %s runs daily", desired.ExpireTimer)
 		return
 	}
 	e.findings = append(e.findings, expiryFinding(e.now, last))

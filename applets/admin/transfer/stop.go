@@ -13,7 +13,7 @@ import (
 	"chatmaild/applets/admin/host"
 )
 
-// ErrInterrupted takes the place of context.Canceled, which is no failure for daemons.
+// ErrInterrupted takes the place of context.Canceled, which is not a failure for daemons.
 var ErrInterrupted = errors.New("interrupted")
 
 // NoteEach is how often a command that writes for hours notes how far it came.

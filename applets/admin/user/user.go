@@ -153,7 +153,7 @@ func (c changed) String() string {
 }
 
 // block edits the stored password so that nothing matches it, and ends open sessions,
-// which would go on otherwise.
+// which would continue otherwise.
 func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
 	if err := u.edit(addr, block); err != nil {
 		return nil, err
@@ -169,8 +169,8 @@ func (u *users) unblock(_ context.Context, addr mailaddr.Address) (any, error) {
 	return done, u.edit(addr, func(stored string) (string, error) {
 		password := auth.Unblock(stored)
 		if auth.IsBlocked(stored) && auth.CheckStored(password) != nil {
-			return "", command.WithHint(errors.New("there is no password behind the block"),
-				"to give it one: chatmaild user password %s; then unblock it", addr)
+			return "", command.WithHint(errors.New("the account has no password"),
+				"to set one: chatmaild user password %s; then unblock it", addr)
 		}
 		return password, nil
 	})
@@ -210,7 +210,7 @@ func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) 
 		return nil, err
 	}
 	if err := u.forgetTokens(ctx, addr); err != nil {
-		fmt.Fprintf(u.env.Stderr, "chatmaild user: the push tokens of %s are removed later, when the metadata daemon misses its mailbox: %v\n", addr, err)
+		fmt.Fprintf(u.env.Stderr, "chatmaild user: the push tokens of %s are removed later, when the metadata daemon finds its mailbox gone: %v\n", addr, err)
 	}
 	return changed{addr.String(), "deleted, with all its mail: that cannot be undone", ""}, nil
 }

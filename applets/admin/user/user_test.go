@@ -184,7 +184,7 @@ func TestUnblockWithoutPassword(t *testing.T) {
 	if got := r.must("list"); !strings.Contains(got, "  blocked\n") {
 		t.Errorf("list:\n%s", got)
 	}
-	if out, err := r.user("unblock", "alice"); err == nil || !strings.Contains(err.Error(), "no password behind the block") || out != "" {
+	if out, err := r.user("unblock", "alice"); err == nil || !strings.Contains(err.Error(), "the account has no password") || out != "" {
 		t.Errorf("unblock without a password: %q, %v", out, err)
 	}
 	if got := r.stored("alice"); got != "!DISABLED" {

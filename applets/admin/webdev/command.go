@@ -29,7 +29,7 @@ var Command = command.Command{
 	Name: "webdev", Kind: command.Admin, Args: "[DIR]",
 	Synopsis: "serves the web pages from a directory, rebuilt on change",
 	Examples: command.Examples{
-		{"webdev --copy index.md ./www", "start from the page of the package"},
+		{"webdev --copy index.md ./www", "start with the package's page"},
 		{"webdev ./www", "serve the directory"},
 	},
 	Bind: func(flags *flag.FlagSet) command.Run {
@@ -91,7 +91,7 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	return service.ServeHTTP(ctx, l, p.Handler(ctx, dynamic, signup.Paths()), log)
 }
 
-// previewConfig returns the configuration, or, on a machine that is no relay, an example.
+// previewConfig returns the configuration, or, on a machine that is not a relay, an example.
 func previewConfig(env *command.Env) (*config.Config, error) {
 	if _, err := os.Stat(env.ConfigPath); errors.Is(err, fs.ErrNotExist) && env.ConfigPath == config.DefaultPath {
 		return config.Parse("example", `mail_domain = "chat.example.org"`)

@@ -79,7 +79,7 @@ func TestWebdevRefuses(t *testing.T) {
 		as   any // nil: any error
 	}{
 		{[]string{dir, dir}, &usage},
-		{[]string{filepath.Join(dir, "no-such-folder")}, &hint},
+		{[]string{filepath.Join(dir, "no-such-directory")}, &hint},
 		{[]string{"--copy", "no-such-page.md", dir}, &hint},
 		{[]string{"--copy", "index.md"}, &usage},
 		{[]string{"--copy", "info.md", dir}, nil},

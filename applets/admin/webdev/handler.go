@@ -40,7 +40,7 @@ var errorPage = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("error.html").Parse(errorHTML))
 })
 
-// Handler serves the preview. dynamic answers the given paths, which are no files, such
+// Handler serves the preview. dynamic answers the given paths, which are not files, such
 // as /new. Browsers hold a connection each for as long as they show a page; these end
 // with ctx.
 func (p *Preview) Handler(ctx context.Context, dynamic http.Handler, paths []string) http.Handler {
@@ -109,7 +109,7 @@ func withReload(page []byte, version int) []byte {
 func (p *Preview) events(w http.ResponseWriter, r *http.Request, end <-chan struct{}) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	control := http.NewResponseController(w)
-	// The server's deadline for an answer is not for one that goes on.
+	// The server's deadline for an answer is not for one that continues.
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		return
 	}

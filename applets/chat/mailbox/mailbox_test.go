@@ -53,7 +53,7 @@ func TestMail(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(m.Raw, mail(text)) || m.Size != int64(len(m.Raw)) || time.Since(m.Received) > time.Minute {
-			t.Errorf("got %d octets of %v, want %d", len(m.Raw), m.Received, len(mail(text)))
+			t.Errorf("got %d bytes of %v, want %d", len(m.Raw), m.Received, len(mail(text)))
 		}
 		if err := errors.Join(<-sent, in.Delete(t.Context(), m.UID)); err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func TestBacklog(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := mail(text); len(want) > 1000 && (m.Raw != nil || m.Size != int64(len(want))) || len(want) <= 1000 && !bytes.Equal(m.Raw, want) {
-			t.Errorf("got %d octets %.20q, want %d", m.Size, m.Raw, len(want))
+			t.Errorf("got %d bytes %.20q, want %d", m.Size, m.Raw, len(want))
 		}
 	}
 	if m, err := in.Poll(t.Context()); m != nil || err != nil {

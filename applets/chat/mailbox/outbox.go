@@ -37,7 +37,7 @@ func (out *Outbox) Send(ctx context.Context, to []string, raw []byte) error {
 	defer endWith(ctx, out.conn)()
 	err := out.client.SendMail(out.addr, to, bytes.NewReader(raw))
 	if err != nil && ctx.Err() == nil {
-		// The session goes on with the next message.
+		// The session continues with the next message.
 		if reset := out.client.Reset(); reset != nil {
 			out.client.Close()
 		}

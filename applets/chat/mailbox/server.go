@@ -1,6 +1,6 @@
 // Package mailbox is the network side of a chat client: one account on a relay,
 // as a phone has it. An [Inbox] waits for mail over IMAP (RFC 9051; IDLE, UID
-// EXPUNGE), an [Outbox] submits it (RFC 6409). Both over TLS from the first octet
+// EXPUNGE), an [Outbox] submits it (RFC 6409). Both over TLS from the first byte
 // (RFC 8314). Every method ends when its context does; the session is then closed.
 //
 // What is in the mail is package chat's to make and to read.

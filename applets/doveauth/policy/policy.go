@@ -70,11 +70,11 @@ func (p *Policy) Reload() {
 	p.seen, p.key = info, key
 	cfg, err := config.Load(p.path)
 	if err != nil {
-		p.log.Error("the new configuration is wrong; the old one stays in force", "error", err)
+		p.log.Error("the new configuration is invalid; the old one stays in effect", "error", err)
 		return
 	}
 	p.use(cfg)
-	p.log.Info("the registration policy was read again", "registration", cfg.Registration)
+	p.log.Info("the registration policy was reread", "registration", cfg.Registration)
 }
 
 func sameFile(a, b fs.FileInfo) bool {

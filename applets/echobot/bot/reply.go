@@ -176,6 +176,6 @@ func (b *Bot) greeting() *chat.Message {
 }
 
 func (b *Bot) groupGreeting() *chat.Message {
-	return &chat.Message{Text: "Hello, all! I answer to /help and /ping, and I repeat what begins with @echo. All else I leave alone. " +
-		"Only those of you who have written before see what I say."}
+	return &chat.Message{Text: "Hello, all! I answer /help and /ping, and I repeat what begins with @echo. I ignore everything else. " +
+		"Only those of you who have written before can read my answers."}
 }

@@ -53,7 +53,7 @@ func (s *Session) probe(ctx context.Context) {
 			p.OK, p.Seconds, last = true, took.Seconds(), p.Time
 		} else {
 			p.Error = withoutText(err).Error()
-			s.Log.Warn("a message to myself did not come", "error", p.Error)
+			s.Log.Warn("a message to myself did not arrive", "error", p.Error)
 		}
 		p.LastSuccess = last
 		s.Events.Probed(p)

@@ -21,7 +21,7 @@ type answer struct {
 func exchange(ctx context.Context, server, name, kind string) (answer, error) {
 	code, ok := dns.StringToType[kind]
 	if !ok {
-		return answer{}, fmt.Errorf("record type %s is not known here", kind)
+		return answer{}, fmt.Errorf("unsupported record type %s", kind)
 	}
 	if _, ok := dns.IsDomainName(name); !ok {
 		return answer{}, fmt.Errorf("%q is not a DNS name", name)

@@ -34,7 +34,7 @@ type Resolver struct {
 // Values returns the values of the records of a name and type, as the name's
 // authoritative servers have them: as in a zone file (RFC 1035 §5), with one space
 // between the fields, and the text of a TXT record in one piece, without quotes. A name
-// without any has none, which is no error. Aliases are followed, to other zones too,
+// without any has none, which is not an error. Aliases are followed, to other zones too,
 // unless they are what is asked for.
 func (r *Resolver) Values(ctx context.Context, name, kind string) ([]string, error) {
 	a, err := r.look(ctx, name, kind)

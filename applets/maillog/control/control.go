@@ -29,7 +29,7 @@ const (
 )
 
 // Watch writes the servers' lines to w as they were written, until the time is over or
-// ctx is done, which is no error. It asks the daemon at the socket.
+// ctx is done, which is not an error. It asks the daemon at the socket.
 func Watch(ctx context.Context, socket string, long time.Duration, w io.Writer) error {
 	answer, stop, err := ask(ctx, socket, fmt.Sprintf("watch %d", int(long/time.Second)))
 	if err != nil {
@@ -54,7 +54,7 @@ func Watch(ctx context.Context, socket string, long time.Duration, w io.Writer) 
 // Name returns the pseudonym that a name has in today's lines.
 func Name(ctx context.Context, socket, name string) (string, error) {
 	if strings.ContainsAny(name, "\n\r") || len(name) > MaxRequest/2 {
-		return "", fmt.Errorf("%q is no name", name)
+		return "", fmt.Errorf("%q is not a name", name)
 	}
 	answer, stop, err := ask(ctx, socket, "name "+name)
 	if err != nil {

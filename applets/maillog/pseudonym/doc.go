@@ -10,7 +10,7 @@
 //   - an address outside of brackets: a word with "@" or its URL form "%40" in it,
 //     with a quoted local part or a literal for a domain;
 //   - an IPv4 or IPv6 address. Loopback and unspecified addresses are nobody's;
-//   - the value of a key in [keys], if it is no address: a user name;
+//   - the value of a key in [keys], if it is not an address: a user name;
 //   - the query of a URL: an invite's token;
 //   - what Postfix quotes of a client that sent something else than a command.
 //

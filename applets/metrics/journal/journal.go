@@ -66,7 +66,7 @@ func (r *Reader) run(ctx context.Context, args []string, yield func(Entry)) erro
 		cancel()
 		waitErr := cmd.Wait()
 		if more {
-			return nil // that it was killed is no fault
+			return nil // that it was killed is not a fault
 		}
 		return errors.Join(readErr, waitErr)
 	}
@@ -77,7 +77,7 @@ func (r *Reader) run(ctx context.Context, args []string, yield func(Entry)) erro
 }
 
 // line is an entry as journalctl writes it (systemd.io/JOURNAL_EXPORT_FORMATS): a
-// field that is no text is an array of numbers.
+// field that is not text is an array of numbers.
 type line struct {
 	Cursor     string          `json:"__CURSOR"`
 	Identifier json.RawMessage `json:"SYSLOG_IDENTIFIER"`

@@ -156,7 +156,7 @@ func (b *backlog) end(now time.Time) {
 	}
 }
 
-// release returns what waits, unless that was tried in vain a short time ago.
+// release returns what waits, unless that was tried without success a short time ago.
 func (b *backlog) release(now time.Time) []string {
 	if len(b.waiting) == 0 || now.Before(b.notBefore) {
 		return nil

@@ -25,7 +25,7 @@ const (
 	// strongPassword characters of passwordAlphabet are 130 bits.
 	strongPassword = 22
 	// automaticPassword is the length by which Delta Chat core marks accounts
-	// that it makes by itself (core#8701), which relays may refuse.
+	// that it makes automatically (core#8701), which relays may refuse.
 	automaticPassword = 23
 	// maxPassword is all that bcrypt reads.
 	maxPassword = 72
@@ -62,7 +62,7 @@ func newCredentials(random io.Reader, domain string, l Lengths) (Credentials, er
 
 // randomText returns n characters of alphabet, each equally likely.
 func randomText(random io.Reader, alphabet string, n int) (string, error) {
-	// An octet from usable on is drawn again: the remainder of 256 would
+	// A byte from usable on is drawn again: the remainder of 256 would
 	// favour the first characters.
 	usable := 256 - 256%len(alphabet)
 	text := make([]byte, 0, n)

@@ -37,7 +37,7 @@ func TestCredentialsHaveTheConfiguredLengths(t *testing.T) {
 	}
 }
 
-// Octets that would favour some characters are drawn again.
+// Bytes that would favour some characters are drawn again.
 func TestRandomTextIsFair(t *testing.T) {
 	for _, alphabet := range []string{nameAlphabet, passwordAlphabet} {
 		every := make([]byte, 256)

@@ -190,7 +190,7 @@ func inviteToken(r *http.Request) (string, error) {
 // refuse answers with err if it is a Refusal; every other error is ours, and only
 // the log gets it.
 func (h *handler) refuse(w http.ResponseWriter, err error) {
-	refusal := &Refusal{http.StatusServiceUnavailable, "The relay cannot make a profile at the moment. Please try again later."}
+	refusal := &Refusal{http.StatusServiceUnavailable, "The relay cannot create a profile at the moment. Please try again later."}
 	if !errors.As(err, &refusal) {
 		h.Log.Error("cannot answer", "error", err)
 	}

@@ -54,7 +54,7 @@ func TestNew(t *testing.T) {
 		{"POST /new?t=a%0d%0ab", false, nil, 400, `{"reason":"This invite link is damaged. Please ask for a new one."}`, "", ""},
 		{"POST /new?t=" + strings.Repeat("x", 129), false, nil, 400, "", "", ""},
 		{"POST /new", false, closed, 403, `{"reason":"Closed."}`, "", ""},
-		{"POST /new", false, fault, 503, `{"reason":"The relay cannot make a profile at the moment. Please try again later."}`, "", ""},
+		{"POST /new", false, fault, 503, `{"reason":"The relay cannot create a profile at the moment. Please try again later."}`, "", ""},
 
 		{"GET /new", false, nil, 302, "", "dcaccount:https://chat.example.org/new", ""},
 		{"HEAD /new", false, nil, 302, "", "dcaccount:https://chat.example.org/new", ""},
@@ -128,7 +128,7 @@ func TestBodyIsBounded(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/new", strings.NewReader(strings.Repeat("x", size))))
 		if w.Code != want {
-			t.Errorf("%d octets: got %d, want %d", size, w.Code, want)
+			t.Errorf("%d bytes: got %d, want %d", size, w.Code, want)
 		}
 	}
 }

@@ -59,7 +59,7 @@ type Relay struct {
 func (r Relay) Records() []Wanted {
 	domain := r.Domain + "."
 	records := append(r.addresses(),
-		required(domain, MX, "10 "+domain, "mail for the relay comes here"),
+		required(domain, MX, "10 "+domain, "mail for the relay is delivered here"),
 		required(r.DKIMSelector+"._domainkey."+domain, TXT, r.DKIMRecord,
 			"the key for DKIM signatures; without it other relays refuse the relay's mail"),
 		required("mta-sts."+domain, CNAME, domain, "where the MTA-STS policy is"),

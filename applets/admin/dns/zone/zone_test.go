@@ -50,7 +50,7 @@ func TestRecordsWithoutIPv6AndIssuer(t *testing.T) {
 func TestLongTextsAreInSeveralStrings(t *testing.T) {
 	for n, want := range map[int]int{1: 1, 255: 1, 256: 2, 510: 2, 511: 3} {
 		if got := strings.Count(quote(strings.Repeat("x", n)), `"`) / 2; got != want {
-			t.Errorf("%d octets: %d strings, want %d", n, got, want)
+			t.Errorf("%d bytes: %d strings, want %d", n, got, want)
 		}
 	}
 	if got, want := quote(`a"b\c`), `"a\"b\\c"`; got != want {

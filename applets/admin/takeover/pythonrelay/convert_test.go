@@ -91,7 +91,7 @@ func TestFates(t *testing.T) {
 		{Left, "/var/www/html"},
 		{Left, "cleartext"},
 		{Left, "TURN"},
-		{Refused, "no mail address"},
+		{Refused, "not a mail address"},
 		{Left, "empty"},
 		{Unknown, "typing error"},
 	}

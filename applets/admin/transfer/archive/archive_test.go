@@ -153,7 +153,7 @@ func TestDamage(t *testing.T) {
 		damaged := bytes.Clone(whole)
 		damaged[i] ^= 1
 		if got, _, err := read(bytes.NewReader(damaged)); err == nil && !reflect.DeepEqual(got, want) {
-			t.Fatalf("octet %d changed: got\n%s", i, strings.Join(got, "\n"))
+			t.Fatalf("byte %d changed: got\n%s", i, strings.Join(got, "\n"))
 		}
 		if i > len(whole)-1024-BlockSize {
 			continue // the end has been read; its zeros are not missed
@@ -205,7 +205,7 @@ func TestMissingPiece(t *testing.T) {
 	}
 }
 
-// TestResume breaks an archive off within a piece and goes on behind the last whole one.
+// TestResume breaks an archive off within a piece and continues after the last whole one.
 func TestResume(t *testing.T) {
 	var out bytes.Buffer
 	w := NewWriter(&out, "ID")

@@ -33,9 +33,9 @@ const (
 // Why an archive cannot be read.
 var (
 	ErrDamaged = errors.New("the archive is damaged")
-	ErrCutOff  = errors.New("the archive ends too early")
-	ErrForeign = errors.New("this is not an archive of chatmaild")
-	ErrNewer   = errors.New("a newer chatmaild made the archive")
+	ErrCutOff  = errors.New("the archive is truncated")
+	ErrForeign = errors.New("this is not a chatmaild archive")
+	ErrNewer   = errors.New("a newer chatmaild wrote the archive")
 )
 
 // Head says what the archive is.

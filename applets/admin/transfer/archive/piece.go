@@ -69,7 +69,7 @@ func (p *Piece) stream(e Entry, r io.Reader) (short bool, err error) {
 
 // Stream adds a file with e.Size bytes of r. A tar cannot go back: if r ends too early
 // zero bytes take the place of what is missing, and ErrShort is returned; the piece
-// can go on.
+// can continue.
 func (p *Piece) Stream(e Entry, r io.Reader) error {
 	short, err := p.stream(e, r)
 	if err == nil && short {

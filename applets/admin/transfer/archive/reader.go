@@ -51,7 +51,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, err
 	}
 	if rd.head.Format != Version {
-		return nil, fmt.Errorf("%w (format %d, this one knows %d)", ErrNewer, rd.head.Format, Version)
+		return nil, fmt.Errorf("%w (format %d; this version reads up to %d)", ErrNewer, rd.head.Format, Version)
 	}
 	rd.state.ID = rd.head.ID
 	return rd, nil
@@ -157,7 +157,7 @@ func entryOf(h *tar.Header) (*Entry, error) {
 
 func (r *Reader) gone(h *tar.Header) (Item, error) {
 	if !r.head.Update || r.piece == "" || h.Size > maxGone {
-		return Item{}, fmt.Errorf("%w: names that are gone, where there can be none", ErrDamaged)
+		return Item{}, fmt.Errorf("%w: a list of deleted names where there can be none", ErrDamaged)
 	}
 	text, err := r.content(h)
 	if err != nil {
@@ -165,7 +165,7 @@ func (r *Reader) gone(h *tar.Header) (Item, error) {
 	}
 	text, ok := bytes.CutSuffix(text, []byte{0})
 	if !ok {
-		return Item{}, fmt.Errorf("%w: names that are gone are cut off", ErrDamaged)
+		return Item{}, fmt.Errorf("%w: the list of deleted names is cut off", ErrDamaged)
 	}
 	names := strings.Split(string(text), "\x00")
 	for _, name := range names {
@@ -191,7 +191,7 @@ func (r *Reader) sum(h *tar.Header) (Item, error) {
 	}
 	r.piece = ""
 	r.state.add(sum)
-	// The padding behind the sum is read with the next header; it is no part of
+	// The padding behind the sum is read with the next header; it is not a part of
 	// the next piece.
 	r.in.restart(padding(h.Size))
 	return Item{Sum: &sum}, nil

@@ -20,7 +20,7 @@ func NewID() string { return rand.Text() }
 // NewWriter begins an archive. Its head is in the first piece.
 func NewWriter(w io.Writer, id string) *Writer { return &Writer{w, State{ID: id}} }
 
-// Resume goes on where an archive was interrupted: w stands behind its last whole piece.
+// Resume continues where an archive was interrupted: w is positioned after its last whole piece.
 func Resume(w io.Writer, s State) *Writer { return &Writer{w, s} }
 
 // Write adds bytes of the next piece.

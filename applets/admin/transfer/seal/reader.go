@@ -78,7 +78,7 @@ func (r *Reader) end() error {
 	if n, err := io.Copy(io.Discard, r.message); err != nil {
 		return r.fault(err)
 	} else if n > 0 {
-		return fmt.Errorf("%w: there is more than one thing in a message", ErrDamaged)
+		return fmt.Errorf("%w: there is more than one object in a message", ErrDamaged)
 	}
 	return nil
 }
@@ -191,7 +191,7 @@ func (m *message) length() error {
 		m.left = int64(length[1])<<24 | int64(length[2])<<16 | int64(length[3])<<8 | int64(length[4])
 	}
 	if more && !m.data {
-		return fmt.Errorf("%w: a key is cut into parts", ErrDamaged)
+		return fmt.Errorf("%w: a key is split into parts", ErrDamaged)
 	}
 	m.more = more
 	m.head = append(m.head, length...)

@@ -117,7 +117,7 @@ func (w *Writer) begin() (err error) {
 	return err
 }
 
-// Cut ends the message. Up to here the stream is whole; it goes on with another one.
+// Cut ends the message. Up to here the stream is whole; it continues with another one.
 func (w *Writer) Cut() error {
 	if w.message == nil {
 		return nil

@@ -64,7 +64,7 @@ func TestSealAndOpen(t *testing.T) {
 			}
 			want := append(append([]byte("one"), large...), "three"...)
 			if got, err := open(sealed, tt.open); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("got %d octets, %v; want %d", len(got), err, len(want))
+				t.Errorf("got %d bytes, %v; want %d", len(got), err, len(want))
 			}
 			for _, wrong := range []Keys{{}, {Passphrase: []byte("wrong")}, {Secret: newKey(t, true)}} {
 				if _, err := open(sealed, wrong); !errors.Is(err, ErrKey) {
@@ -85,7 +85,7 @@ func TestDamage(t *testing.T) {
 		got, err := open(damaged, Keys{Secret: key})
 		// Who may open it is not secured, only what comes out.
 		if err == nil && string(got) != "firstsecond" || !bytes.HasPrefix([]byte("firstsecond"), got) {
-			t.Errorf("octet %d changed: got %q, %v", i, got, err)
+			t.Errorf("byte %d changed: got %q, %v", i, got, err)
 		}
 		got, err = open(sealed[:i], Keys{Secret: key})
 		if whole := err == nil; whole && string(got) != "first" && i > 0 {

@@ -276,7 +276,7 @@ func (a *arrival) exchange() error {
 		return a.refill()
 	}
 	if err != nil {
-		return fmt.Errorf("putting it in the other one's place: %w", err)
+		return fmt.Errorf("replacing the existing one: %w", err)
 	}
 	return a.dir.RemoveAll(a.temp)
 }

@@ -102,7 +102,7 @@ func (i *inventoryReader) begin(line string) error {
 	return nil
 }
 
-// next returns what is in the mailbox at i.address, and goes on to the one behind it.
+// next returns what is in the mailbox at i.address, and continues to the one behind it.
 func (i *inventoryReader) next() (contents, error) {
 	files := contents{}
 	for {

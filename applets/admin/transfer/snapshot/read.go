@@ -145,7 +145,7 @@ func (r *reading) missing() error {
 
 func (r *reading) name(rel string) string { return path.Join(r.place.piece, rel) }
 
-// folder writes a directory before what is in it.
+// directory writes a directory before what is in it.
 func (r *reading) folder(rel string, st *unix.Stat_t) error {
 	known := r.have[rel].dir
 	delete(r.have, rel)

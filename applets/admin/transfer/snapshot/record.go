@@ -1,6 +1,6 @@
 package snapshot
 
-// Files in the directory of the state that say what is under way. They belong to this
+// Files in the directory of the state that say what is in progress. They belong to this
 // machine, and are in no archive.
 const (
 	// RestoreRecord is there while a restore is not finished.

@@ -74,7 +74,7 @@ func TestUpdate(t *testing.T) {
 	)
 	update := old.pack(inventory())
 	if len(update) > 100_000 {
-		t.Errorf("the update has %d octets: more than what changed", len(update))
+		t.Errorf("the update has %d bytes: more than what changed", len(update))
 	}
 	if _, err := young.unpack(bytes.NewReader(update), ""); err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func messages(t *testing.T, in []byte) (names []string) {
 	}
 }
 
-// TestResume cuts an archive off at many places and goes on, on both sides.
+// TestResume cuts an archive off at many places and continues, on both sides.
 func TestResume(t *testing.T) {
 	old := relay(t)
 	whole := old.pack(nil)
@@ -145,7 +145,7 @@ func TestResume(t *testing.T) {
 		young := newMachine(t)
 		done, err := young.unpack(bytes.NewReader(whole[:cut]), "")
 		if !errors.Is(err, archive.ErrCutOff) {
-			t.Fatalf("restoring %d octets: got %v", cut, err)
+			t.Fatalf("restoring %d bytes: got %v", cut, err)
 		}
 		if _, err := young.unpack(bytes.NewReader(whole), done.Last); err != nil {
 			t.Fatal(err)

@@ -23,14 +23,14 @@ type Source struct {
 	// Database opens a consistent copy of the metadata daemon's database. Without
 	// it the file itself is read, which must be nobody's then.
 	Database func(context.Context) (*os.File, error)
-	// Warn is told of what cannot be read as it is. It may be called by several
+	// Warn is notified of what cannot be read as it is. It may be called by several
 	// goroutines at the same time.
 	Warn func(text string)
 }
 
 // Options say what of a relay is read.
 type Options struct {
-	// Head is that of a new archive; nil goes on behind After.
+	// Head is that of a new archive; nil continues after After.
 	Head *archive.Head
 	// After is the last piece that the archive has.
 	After string
@@ -38,7 +38,7 @@ type Options struct {
 	Have io.Reader
 	// Queue takes Postfix's queue, too. Postfix has to be off.
 	Queue bool
-	// Done is told how far the archive has come, after each piece.
+	// Done is called with how far the archive has come, after each piece.
 	Done func(archive.State) error
 }
 

@@ -54,7 +54,7 @@ func (t *Target) Begin(r *archive.Reader) error {
 	return err
 }
 
-// Receive puts all pieces behind after in place; done is told each, in their order, with
+// Receive puts all pieces behind after in place; done is called with each, in their order, with
 // how far the archive has come.
 func (t *Target) Receive(ctx context.Context, after string, done func(archive.State) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -158,7 +158,7 @@ func (t *Target) Sync() error {
 	return nil
 }
 
-// Tidy removes what runs that was interrupted have left half made.
+// Tidy removes what runs that was interrupted have left incomplete.
 func (t *Target) Tidy() error {
 	var errs []error
 	for _, folder := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, t.Conf.MetadataDir()), filepath.Join(t.Root, t.Conf.ExpireDir())} {

@@ -42,7 +42,7 @@ type walker struct {
 	folder func(rel string, st *unix.Stat_t) error
 	// file is called for each file. It may return errGone.
 	file func(dir int, name, rel string, message bool) error
-	// leftOut is told of what is neither file nor directory, or another user's.
+	// leftOut is notified of what is neither file nor directory, or another user's.
 	leftOut func(rel string)
 	// mailbox says that the directory is a mailbox.
 	mailbox bool
