@@ -17,8 +17,8 @@ type chunks struct{ r io.Reader }
 
 func (c chunks) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// BenchmarkCheck measures a whole verdict, header and body, from octets in
-// memory. Its floor is to read the same octets in blocks and count their line
+// BenchmarkCheck measures a whole verdict, header and body, from bytes in
+// memory. Its floor is to read the same bytes in blocks and count their line
 // ends; floor-ratio is how many times that a verdict takes.
 func BenchmarkCheck(b *testing.B) {
 	s := mailtest.NewSamples(b)
@@ -56,7 +56,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// floor measures the least that any check has to do: to see each octet once.
+// floor measures the least that any check has to do: to see each byte once.
 func floor(message []byte) time.Duration {
 	buf := make([]byte, 32<<10)
 	const rounds = 20
@@ -71,7 +71,7 @@ func floor(message []byte) time.Duration {
 			}
 		}
 		if lines == 0 {
-			panic(fmt.Sprint("no lines in ", len(message), " octets"))
+			panic(fmt.Sprint("no lines in ", len(message), " bytes"))
 		}
 		best = min(best, time.Since(start))
 	}

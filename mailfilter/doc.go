@@ -21,7 +21,7 @@
 //
 // From outside, the author's domain has to be proven by a DKIM signature; see
 // package dkim. This is verified beside the rest, as the message passes, and
-// judged after it: what is in the clear is told so, signed or not. An address literal
+// judged after it: cleartext gets that answer, signed or not. An address literal
 // has no DNS; the client has to have that address. Our own users are known by their
 // login.
 //

@@ -2,7 +2,7 @@ package mailfilter
 
 import "bytes"
 
-// fieldSize returns the octets of the first field of block with all its folded
+// fieldSize returns the bytes of the first field of block with all its folded
 // lines and the last line end. block holds whole lines.
 func fieldSize(block []byte) (int, error) {
 	size := 0

@@ -24,7 +24,7 @@ func addFixtures(f *testing.F, add func(message []byte)) {
 }
 
 // FuzzMessage has whole messages checked: the verdict must not depend on how the
-// octets come in, and other readers must see the same; see FuzzReaders.
+// bytes come in, and other readers must see the same; see FuzzReaders.
 func FuzzMessage(f *testing.F) {
 	addFixtures(f, func(text []byte) { f.Add(text) })
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -49,7 +49,7 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// inPieces checks a message that comes in one octet at a time.
+// inPieces checks a message that comes in one byte at a time.
 func inPieces(p mailfilter.Policy, env mailfilter.Envelope, text []byte) (*mailfilter.Header, error) {
 	r := bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(text)), 16)
 	h, err := mailfilter.ReadHeader(r)
@@ -63,7 +63,7 @@ func inPieces(p mailfilter.Policy, env mailfilter.Envelope, text []byte) (*mailf
 	return h, c.Body(iotest.OneByteReader(r))
 }
 
-// emptyWord is an encoded word (RFC 2047) of nothing, which is no word to net/mail.
+// emptyWord is an encoded word (RFC 2047) of nothing, which is not a word to net/mail.
 var emptyWord = regexp.MustCompile(`=\?[^? ]+\?[BbQq]\?\?=`)
 
 // FuzzFrom compares who the author is with what net/mail says.

@@ -60,7 +60,7 @@ func ReadHeader(r *bufio.Reader) (*Header, error) {
 	}
 }
 
-// Raw returns the octets that ReadHeader read, with the empty line, exactly as
+// Raw returns the bytes that ReadHeader read, with the empty line, exactly as
 // they came. The caller must not change them.
 func (h *Header) Raw() []byte { return h.raw }
 

@@ -13,7 +13,7 @@ type Envelope struct {
 	Recipients []string
 }
 
-// Policy judges a message in three steps, as the octets become known: Admit at
+// Policy judges a message in three steps, as the bytes become known: Admit at
 // MAIL FROM, Check once the header has been read, and [Check.Body] over the
 // rest. *Outgoing and *Incoming implement it. A Policy is safe for concurrent
 // use.

@@ -47,7 +47,7 @@ func TestReadHeaderBound(t *testing.T) {
 	fits := strings.Repeat(line, mailfilter.MaxHeader/1024-1)
 	fits += "X: " + strings.Repeat("x", mailfilter.MaxHeader-len(fits)-len("X: \r\n\r\n")) + "\r\n\r\n"
 	if len(fits) != mailfilter.MaxHeader {
-		t.Fatalf("%d octets", len(fits))
+		t.Fatalf("%d bytes", len(fits))
 	}
 	if _, err := mailfilter.ReadHeader(bufio.NewReader(strings.NewReader(fits))); err != nil {
 		t.Errorf("largest header: %v", err)
@@ -58,7 +58,7 @@ func TestReadHeaderBound(t *testing.T) {
 		t.Errorf("endless line: %v", err)
 	}
 	if endless.n > mailfilter.MaxHeader+8<<10 {
-		t.Errorf("endless line: %d octets read", endless.n)
+		t.Errorf("endless line: %d bytes read", endless.n)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestTruncated(t *testing.T) {
 		for cut := range end {
 			env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 			if got, _ := verdict(policy, env, []byte(good[:cut])); strings.HasPrefix(got, mailtest.Pass) {
-				t.Fatalf("%s: %d of %d octets pass", dir, cut, end)
+				t.Fatalf("%s: %d of %d bytes pass", dir, cut, end)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func TestBitFlips(t *testing.T) {
 				continue
 			}
 			if err := sameReading(string(flipped)); err != nil {
-				t.Errorf("octet %d, bit %d: passed, but %v", i, bit, err)
+				t.Errorf("byte %d, bit %d: passed, but %v", i, bit, err)
 			}
 		}
 	}

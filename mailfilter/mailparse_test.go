@@ -226,7 +226,7 @@ func decodeWord(word string) (string, bool) {
 	return "", false
 }
 
-// decoded returns the body of a part without its base64, of which white space is no part.
+// decoded returns the body of a part without its base64, of which white space is not a part.
 func (e *entity) decoded() (string, error) {
 	encoding, _ := e.first("Content-Transfer-Encoding")
 	if !strings.EqualFold(strings.TrimSpace(encoding), "base64") {

@@ -109,7 +109,7 @@ const (
 )
 
 // next returns the next line and what it is. A line that begins like a
-// delimiter and goes on is refused: white space there is padding to some
+// delimiter and continues is refused: white space there is padding to some
 // readers and content to others, and for some a longer boundary is a boundary.
 func (p *parts) next() ([]byte, mark, error) {
 	line, err := p.line()

@@ -21,9 +21,9 @@ var (
 const MaxReport = 512 << 10
 
 // report returns the rule for a delivery report (RFC 3464) that a mail server
-// made by itself, or why envelope and header are not those of one. It has three
+// made automatically, or why envelope and header are not those of one. It has three
 // parts: a notice for people, the delivery status, and what it returns, which is a
-// header alone or a message that may pass by itself. The notice may say anything.
+// header alone or a message that may pass on its own. The notice may say anything.
 // What bounds it: its domain is proven, it is short, and Delta Chat shows no message
 // that it understands as a report, which is one with the Message-ID of another
 // (process_delivery_status in its mimeparser.rs).

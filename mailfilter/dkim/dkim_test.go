@@ -18,7 +18,7 @@ func edit(t testing.TB, s, old, new string) string {
 	return strings.Replace(s, old, new, 1)
 }
 
-// TestForms signs in every way that counts. The body comes octet by octet, too.
+// TestForms signs in every way that counts. The body comes byte by byte, too.
 func TestForms(t *testing.T) {
 	v := newVerifier(newZone().lookup, time.Now)
 	bodies := []string{"", "\r\n", "\r\n\r\n", "x", "x\r\n", " ", " \r\n", "a \r\n\t\r\n \tb  c\r\n \r\n", strings.Repeat("\r\n", 5000) + "x y\r\n",

@@ -16,7 +16,7 @@ const (
 )
 
 // The bounds of a name. Several keys leave open which one counts (RFC 6376, section
-// 3.6.2.2); domains have them all the same, while they replace one.
+// 3.6.2.2); domains have them nevertheless, while they replace one.
 const (
 	maxTexts   = 16 // TXT records that are looked at
 	maxPerName = 3  // keys that may count

@@ -74,7 +74,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestKeySizes holds the least size to the bit: some count octets.
+// TestKeySizes holds the least size to the bit: some count bytes.
 func TestKeySizes(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	for bits, want := range map[int]string{

@@ -97,7 +97,7 @@ type way struct {
 	authority bool
 }
 
-// flight is a look-up that is under way; lookups.mu guards waiting.
+// flight is a look-up that is in progress; lookups.mu guards waiting.
 type flight struct {
 	way
 	domain   string

@@ -10,7 +10,7 @@ import (
 // The bounds of a signature.
 const (
 	maxNames = 256             // field names in h=
-	maxQuery = 253             // octets of the name of the key's record (RFC 1035, section 2.3.4)
+	maxQuery = 253             // bytes of the name of the key's record (RFC 1035, section 2.3.4)
 	maxSkew  = 5 * time.Minute // that the signer's clock may be ahead of ours
 )
 

@@ -119,7 +119,7 @@ func headerFixtures(s Samples) []Fixture {
 		ct("boundary-comment", Unencrypted, "A comment after the boundary.", "multipart/encrypted; "+protocol+"; "+boundary+" (boundary=\"other\")"),
 		ct("boundary-unclosed", Unencrypted, "A quote that does not end.", "multipart/encrypted; "+protocol+"; boundary=\""+CoreBoundary),
 		ct("boundary-equals", Unencrypted, "A boundary that needs quotes and has none.", "multipart/encrypted; "+protocol+"; boundary="+CoreBoundary+"=x"),
-		ct("boundary-long", Unencrypted, "A boundary beyond 70 octets.", "multipart/encrypted; "+protocol+"; boundary=\""+strings.Repeat("b", 71)+"\""),
+		ct("boundary-long", Unencrypted, "A boundary beyond 70 bytes.", "multipart/encrypted; "+protocol+"; boundary=\""+strings.Repeat("b", 71)+"\""),
 		ct("boundary-space", Unencrypted, "A boundary that ends with a space.", "multipart/encrypted; "+protocol+"; boundary=\""+CoreBoundary+" \""),
 		ct("protocol-none", Pass, "No protocol. RFC 1847 wants it, but the first part says the same.", "multipart/encrypted; "+boundary),
 		ct("protocol-other", Unencrypted, "The protocol of something else.", "multipart/encrypted; protocol=\"application/pkcs7-mime\"; "+boundary),

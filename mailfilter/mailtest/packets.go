@@ -134,14 +134,14 @@ func newLength(n int) []byte {
 func longLength(n int) []byte { return binary.BigEndian.AppendUint32([]byte{255}, uint32(n)) }
 
 // oldFormat writes a packet with an old-format header, whose length has 1, 2 or
-// 4 octets for kinds 0 to 2, and is left out for kind 3.
+// 4 bytes for kinds 0 to 2, and is left out for kind 3.
 func oldFormat(p pkt, kind byte) []byte {
 	out := []byte{0x80 | p.tag<<2 | kind}
 	n := binary.BigEndian.AppendUint32(nil, uint32(len(p.body)))
 	return append(append(out, n[[]int{3, 2, 0, 4}[kind]:]...), p.body...)
 }
 
-// partial writes a packet whose body comes in parts of 1<<shift octets, and the
+// partial writes a packet whose body comes in parts of 1<<shift bytes, and the
 // rest with a definite length.
 func partial(p pkt, shifts ...byte) []byte {
 	out, body := []byte{0xc0 | p.tag}, p.body
@@ -160,7 +160,7 @@ func sequence(pkts ...pkt) (out []byte) {
 	return out
 }
 
-// armor writes octets as a message in lines of 64, with checksum.
+// armor writes bytes as a message in lines of 64, with checksum.
 func armor(octets []byte) string {
 	var b strings.Builder
 	b.WriteString("-----BEGIN PGP MESSAGE-----\r\n\r\n")

@@ -135,7 +135,7 @@ func (g *gate) wait() {
 	defer g.mu.RUnlock()
 }
 
-// sleep waits for up to d, and reports whether ctx goes on.
+// sleep waits for up to d, and reports whether ctx continues.
 func sleep(ctx context.Context, d time.Duration) bool {
 	pause(ctx, rand.N(d))
 	return ctx.Err() == nil

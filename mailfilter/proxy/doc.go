@@ -1,7 +1,7 @@
 // Package proxy is the SMTP side of the mail filter: a before-queue filter as
 // Postfix's smtpd_proxy_filter wants one. Postfix hands a message over while its
 // client still waits; the proxy checks it against a [mailfilter.Policy] as the
-// octets pass, hands it to Postfix's other port (the queue), and answers with
+// bytes pass, hands it to Postfix's other port (the queue), and answers with
 // what that port said.
 //
 // # What holds
@@ -17,7 +17,7 @@
 //     that only one of the programs in the chain sees (SMTP smuggling).
 //   - MAIL and RCPT parameters reach the queue as they came (SIZE, BODY,
 //     SMTPUTF8, ORCPT, NOTIFY, and those not known here). XFORWARD is taken and
-//     forgotten, and not offered: the addresses of users' machines shall be
+//     forgotten, and not offered: the addresses of users' machines must be
 //     neither in the queue's log nor in the mail.
 //   - Memory does not grow with messages. Each one in flight has two buffers of
 //     fixed size; [Options.MaxInFlight] bounds their number. Beyond it peers
@@ -25,6 +25,6 @@
 //   - Faults of ours and of the queue are 4xx.
 //
 // It speaks SMTP itself instead of using a library because it must see, and keep,
-// every octet: libraries repair line ends, which is exactly what must not happen
+// every byte: libraries repair line ends, which is exactly what must not happen
 // here, and refuse parameters that they do not know.
 package proxy

@@ -49,7 +49,7 @@ type dotReader struct {
 	state  dotState
 	length int   // of the current line so far
 	size   int64 // of the message so far
-	fault  error // the first octet that was not allowed
+	fault  error // the first byte that was not allowed
 	err    error // io.EOF at the end of the message, or the error of src
 }
 
@@ -60,12 +60,12 @@ const (
 	atStart     dotState = iota // a line end, or nothing yet
 	afterDot                    // a dot at the start of a line
 	afterDotCR                  // a dot and CR at the start of a line
-	inLine                      // an octet of a line
-	afterLineCR                 // CR behind octets of a line
+	inLine                      // a byte of a line
+	afterLineCR                 // CR behind bytes of a line
 	afterEnd                    // the end of the message
 )
 
-// Read returns io.EOF after the last octet of the message.
+// Read returns io.EOF after the last byte of the message.
 func (d *dotReader) Read(b []byte) (int, error) {
 	for d.err == nil && d.fault == nil {
 		n, err := d.src.Read(b)
@@ -91,7 +91,7 @@ func (d *dotReader) Read(b []byte) (int, error) {
 	return 0, d.err
 }
 
-// skip reads to the end of the message, at most limit octets of it, into the
+// skip reads to the end of the message, at most limit bytes of it, into the
 // scratch space b. It returns nil once the end has come.
 func (d *dotReader) skip(b []byte, limit int64) error {
 	for d.err == nil && limit > 0 {
@@ -119,9 +119,9 @@ func (d *dotReader) ended() bool { return d.err == io.EOF }
 // failed reports whether the peer went away before that.
 func (d *dotReader) failed() bool { return d.err != nil && d.err != io.EOF }
 
-// decode removes stuffed dots from b in place. It returns how many octets are
+// decode removes stuffed dots from b in place. It returns how many bytes are
 // left, and how many of b it looked at: fewer than all only when the message
-// ended. After a fault it keeps on looking for the end; octets that are not
+// ended. After a fault it keeps on looking for the end; bytes that are not
 // allowed then count as part of their line.
 func (d *dotReader) decode(b []byte) (kept, used int) {
 	defer func() {
@@ -185,7 +185,7 @@ func (d *dotReader) decode(b []byte) (kept, used int) {
 	return kept, i
 }
 
-// shift moves n octets of b from one place to another and returns n.
+// shift moves n bytes of b from one place to another and returns n.
 func shift(b []byte, to, from, n int) int {
 	if to != from {
 		copy(b[to:], b[from:from+n])
@@ -193,7 +193,7 @@ func shift(b []byte, to, from, n int) int {
 	return n
 }
 
-// wholeLines returns how many octets at the start of b are lines that need no
+// wholeLines returns how many bytes at the start of b are lines that need no
 // closer look: none has a dot in front, and all is well with them; 0 if that
 // takes a closer look to say. Armor has lines of one length. So it guesses where
 // each line ends, and counts line ends in b to see that it guessed right.
@@ -220,7 +220,7 @@ func (d *dotReader) wholeLines(b []byte) int {
 	return len(b)
 }
 
-// restOfLine returns how many octets of b belong to the current line, and moves
+// restOfLine returns how many bytes of b belong to the current line, and moves
 // on to the state behind them.
 func (d *dotReader) restOfLine(b []byte) int {
 	n := len(b)

@@ -6,7 +6,7 @@ import (
 	"chatmaild/mailfilter"
 )
 
-// Observer is told of each message once it has been answered. It is called by
+// Observer is notified of each message once it has been answered. It is called by
 // many goroutines at once and must not block.
 type Observer interface {
 	Message(Event)
@@ -17,7 +17,7 @@ type Event struct {
 	Result Result
 	Reason mailfilter.Reason // of Refused
 
-	Size  int64         // octets of the message that were read
+	Size  int64         // bytes of the message that were read
 	Check time.Duration // spent on the check, without waiting for anyone
 	Queue time.Duration // spent talking to the queue
 

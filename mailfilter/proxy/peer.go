@@ -9,7 +9,7 @@ import (
 )
 
 // maxCommand is the greatest size of a command line with its line end. Postfix
-// reads commands of up to 2048 octets (line_length_limit).
+// reads commands of up to 2048 bytes (line_length_limit).
 const maxCommand = 4096
 
 var (

@@ -70,7 +70,7 @@ func (l *link) orQuit(now time.Time) *link {
 	return nil
 }
 
-// put keeps a connection on which nothing is under way.
+// put keeps a connection on which nothing is in progress.
 func (p *pool) put(l *link) {
 	l.used = time.Now()
 	p.mu.Lock()

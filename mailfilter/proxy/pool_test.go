@@ -150,7 +150,7 @@ func TestRefusedLate(t *testing.T) {
 	if got := sink.got(); len(got) != 0 {
 		t.Errorf("the queue has %d messages", len(got))
 	}
-	// The session goes on, with another connection to the queue.
+	// The session continues, with another connection to the queue.
 	c.envelope("free@our.test", "b@far.test")
 	c.send(wire("x\r\n.\r\n"))
 	c.want("250")

@@ -92,7 +92,7 @@ func malformed(err error) (say string, ok bool) {
 	return "", false
 }
 
-// maxReply bounds a reply of the queue in octets, all of its lines together.
+// maxReply bounds a reply of the queue in bytes, all of its lines together.
 const maxReply = 4096
 
 var errReply = errors.New("the queue's reply is not SMTP")

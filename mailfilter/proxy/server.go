@@ -20,7 +20,7 @@ type Options struct {
 	Policy mailfilter.Policy
 	Queue  string // TCP address of the SMTP server that takes what passes
 
-	// MaxMessageSize is the greatest message in octets, as EHLO says it. The
+	// MaxMessageSize is the greatest message in bytes, as EHLO says it. The
 	// Received lines that Postfix adds before it hands a message over may
 	// come on top of it.
 	MaxMessageSize int64
@@ -29,7 +29,7 @@ type Options struct {
 	// RFC 5321, section 4.5.3.1.8, wants 100 at least.
 	MaxRecipients int
 
-	// MaxInFlight is how many messages may be under way at once, from DATA to
+	// MaxInFlight is how many messages may be in progress at once, from DATA to
 	// the reply. Each of them needs some 100 KiB, whatever its size. Four
 	// times as many connections are served at once; more wait unaccepted.
 	MaxInFlight int
@@ -37,14 +37,14 @@ type Options struct {
 	ClientTimeout time.Duration // for each command, and each piece of data; default 5 min (RFC 5321, section 4.5.3.2)
 	QueueTimeout  time.Duration // for each reply of the queue; default 90 s
 	BusyTimeout   time.Duration // how long a message waits to be one of MaxInFlight; default 60 s
-	DrainTimeout  time.Duration // how long transactions may go on when Serve is to end; default 45 s
+	DrainTimeout  time.Duration // how long transactions may continue when Serve is to end; default 45 s
 
 	Observer Observer
 	Log      *slog.Logger
 }
 
 // Both timeouts are below the 100 s that Postfix waits for a before-queue filter
-// (smtpd_proxy_timeout): its client shall hear our reply.
+// (smtpd_proxy_timeout): so that its client hears our reply.
 const (
 	defaultClientTimeout = 5 * time.Minute
 	defaultQueueTimeout  = 90 * time.Second
@@ -75,8 +75,8 @@ type Server struct {
 // The phases of a server's life.
 const (
 	serving  = iota
-	draining // transactions go on, nothing new begins
-	cutting  // nothing goes on but waiting for the queue's word
+	draining // transactions continue, nothing new begins
+	cutting  // nothing continues but waiting for the queue's word
 )
 
 // New returns a Server that does what opts say.
@@ -119,7 +119,7 @@ func offer(o Options) string {
 }
 
 // Serve serves the connections that l accepts until ctx is done, and closes l.
-// It returns once the transactions that were under way have ended; those that
+// It returns once the transactions that were in progress have ended; those that
 // take longer than DrainTimeout are cut off, unless they wait for the queue's
 // word on a message.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {

@@ -13,8 +13,8 @@ import (
 
 const (
 	defaultMaxRecipients = 1000      // of a message
-	maxEnvelope          = 256 << 10 // octets of all recipients with their parameters
-	maxErrors            = 20        // commands that are no commands, before we hang up
+	maxEnvelope          = 256 << 10 // bytes of all recipients with their parameters
+	maxErrors            = 20        // commands that are not commands, before we hang up
 )
 
 var errShutdown = errors.New("shutting down")
@@ -26,7 +26,7 @@ type session struct {
 	peer   peer
 
 	mu    sync.Mutex // guards what follows, and the deadline of the connection
-	idle  bool       // waits for a command, and no transaction is under way
+	idle  bool       // waits for a command, and no transaction is in progress
 	armed time.Time  // when the deadline was set
 
 	greeted bool
@@ -85,7 +85,7 @@ func (c *session) wake(phase int32) {
 	defer c.mu.Unlock()
 	if c.peer.conn != nil && (phase == cutting || phase == draining && c.idle) {
 		_ = c.peer.conn.SetReadDeadline(time.Now())
-		c.armed = time.Time{} // a command that had come by then goes on
+		c.armed = time.Time{} // a command that had come by then continues
 	}
 }
 
@@ -134,7 +134,7 @@ func (c *session) lastWords(err error) string {
 	}
 }
 
-// command does one command and reports whether to go on.
+// command does one command and reports whether to continue.
 func (c *session) command(line string) bool {
 	verb, args := cutVerb(line)
 	switch verb {
@@ -238,7 +238,7 @@ func (c *session) rcptTo(args string) {
 	}
 }
 
-// data takes a message and answers it, and reports whether to go on.
+// data takes a message and answers it, and reports whether to continue.
 func (c *session) data(args string) bool {
 	switch {
 	case len(c.rcpts) == 0:

@@ -117,7 +117,7 @@ func (s *sink) connections() int {
 	return s.accepted
 }
 
-// drops returns how many messages broke off in the middle.
+// drops returns how many messages were interrupted in the middle.
 func (s *sink) drops() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

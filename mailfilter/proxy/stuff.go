@@ -9,7 +9,7 @@ import (
 // dot gets a second one (RFC 5321, section 4.5.2).
 type stuffer struct {
 	w    *bufio.Writer
-	midl bool // the last octet was not a line end
+	midl bool // the last byte was not a line end
 }
 
 // Write never fails: its writer's target, an *injection, keeps the failure.

@@ -94,7 +94,7 @@ func TestSendersAreSeparate(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if got := int64(after.HeapAlloc) - int64(before.HeapAlloc); got > 16<<20 {
-		t.Errorf("%d octets in use, want at most 16 MiB", got)
+		t.Errorf("%d bytes in use, want at most 16 MiB", got)
 	}
 	runtime.KeepAlive(l)
 }

@@ -103,7 +103,7 @@ func (p *metricsProof) clear(t *testing.T) {
 	t.Logf("none fires after %v", time.Since(start).Round(time.Second))
 }
 
-// alerts makes every fault that there is an alert for, and mends it.
+// alerts makes every fault that there is an alert for, and fixes it.
 func (p *metricsProof) alerts(t *testing.T) {
 	p.clear(t)
 	start := time.Now()
@@ -168,7 +168,7 @@ func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
 	}
 	p.scraped(t, "deferred mail", `chatmaild_queue_messages{queue="deferred"} > 20`)
 	p.scraped(t, "no notification service", `chatmaild_push_services_alive == 0`)
-	// With no notification left that could be sent, its return is noticed all the same.
+	// With no notification left that could be sent, its return is noticed nevertheless.
 	if _, err := p.imap(t, p.alice).OK("SETMETADATA INBOX (/private/devicetoken NIL)"); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
 	p.script(t, "systemctl stop dovecot.service")
 }
 
-// mend undoes all of them.
+// fix undoes all of them.
 func (p *metricsProof) mend(t *testing.T) {
 	p.push.start(t)
 	p.script(t, `set -e
@@ -205,7 +205,7 @@ func (p *metricsProof) mend(t *testing.T) {
 		systemctl start chatmaild-expire.service`, p.mailboxes())
 }
 
-// mailboxes is the folder of all mailboxes.
+// mailboxes is the directory of all mailboxes.
 func (p *metricsProof) mailboxes() string {
 	home := p.home(p.alice.addr)
 	return home[:strings.LastIndexByte(home, '/')]

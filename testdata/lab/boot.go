@@ -90,7 +90,7 @@ func (h *Host) Boot(ctx context.Context) error {
 	m := &machine{cmd: cmd, ended: ended}
 	go func() {
 		<-ended
-		notify.Close() // wakes the wait below when the boot broke off
+		notify.Close() // wakes the wait below when the boot was interrupted
 	}()
 	if m.leader, err = awaitReady(notify); err != nil {
 		m.kill()

@@ -17,15 +17,15 @@ import (
 // lockPoll is how often a waiting process looks whether a cache lock is free.
 const lockPoll = 200 * time.Millisecond
 
-// CacheDir is the folder that holds roots, npm packages and the run folders:
-// $CHATMAILD_LAB_CACHE, or chatmaild-lab in the user's cache folder.
+// CacheDir is the directory that holds roots, npm packages and the run directories:
+// $CHATMAILD_LAB_CACHE, or chatmaild-lab in the user's cache directory.
 func CacheDir() (string, error) {
 	if dir := os.Getenv("CHATMAILD_LAB_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding the lab's cache folder: %w", err)
+		return "", fmt.Errorf("finding the lab's cache directory: %w", err)
 	}
 	return filepath.Join(base, "chatmaild-lab"), nil
 }
@@ -36,7 +36,7 @@ func fingerprint(parts ...string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// cached returns the folder NAME in the cache, having built it first if it is
+// cached returns the directory NAME in the cache, having built it first if it is
 // not there. Two processes that want it at the same time build it once; a build
 // that breaks off leaves nothing that a later one could take for whole.
 func cached(ctx context.Context, name string, build func(ctx context.Context, dir string) error) (string, error) {

@@ -15,7 +15,7 @@ const (
 	liveFolder = "/var/lib/chatmaild/acme/live/"
 )
 
-// tlsPorts are those where the relay shows its certificate from the first octet.
+// tlsPorts are those where the relay shows its certificate from the first byte.
 var tlsPorts = []string{"443", "465", "993"}
 
 // A plain is a relay with a plain name, whose certificate comes from an
@@ -84,7 +84,7 @@ func (p *plain) authorityRefuses(t *testing.T) {
 	}
 }
 
-// issue mends the name and runs again, as the operator is told to.
+// issue fixes the name and runs again, as the operator is told to.
 func (p *plain) issue(t *testing.T) {
 	before := p.shown(t, "443", plainDomain)
 	if err := p.lab.Zone.Set("www."+plainDomain, "CNAME", plainDomain); err != nil {
@@ -187,7 +187,7 @@ func (p *plain) outage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.trust(t)
-	// It would ask again by itself in a minute; a restart does not wait.
+	// It would ask again automatically in a minute; a restart does not wait.
 	p.run(t, "systemctl restart chatmaild-acme")
 	for _, port := range tlsPorts {
 		cert := p.waitShown(t, port, func(c *x509.Certificate) bool { return !c.Equal(due) })

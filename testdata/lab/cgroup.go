@@ -18,7 +18,7 @@ import (
 const cgroupPoll = 20 * time.Millisecond
 
 // removeCgroups kills what still runs in the cgroups of a run, and removes them.
-// The v2 tree is mounted in the run's folder for that: on a machine with
+// The v2 tree is mounted in the run's directory for that: on a machine with
 // cgroup v1 it may be mounted nowhere.
 func removeCgroups(ctx context.Context, id string) error {
 	runs, err := runsDir()
@@ -43,8 +43,8 @@ func removeCgroups(ctx context.Context, id string) error {
 	return errors.Join(errs...)
 }
 
-// removeCgroup kills all processes below dir and removes the folders, the
-// deepest first. A folder is busy until its last process is gone.
+// removeCgroup kills all processes below dir and removes the directories, the
+// deepest first. A directory is busy until its last process is gone.
 func removeCgroup(ctx context.Context, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0o644); err != nil {
 		return err

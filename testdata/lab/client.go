@@ -165,7 +165,7 @@ func (c *Client) history(account uint32) *eventLog {
 
 // Close ends the core.
 func (c *Client) Close() error {
-	err := c.stdin.Close() // at the end of its input the core ends by itself
+	err := c.stdin.Close() // at the end of its input the core ends automatically
 	select {
 	case <-c.ended:
 	case <-time.After(quitTimeout):

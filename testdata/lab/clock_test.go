@@ -177,7 +177,7 @@ printf 'Subject: late\n\nlate\n' | sendmail -f postmaster@_relay.test %s`, c.fol
 
 // daysBack has what waited arrive: it was to be tried again in three days. The day
 // of a login that is yet to come is not one that expire believes; the next login
-// mends it.
+// fixes it.
 func (c *clockProof) daysBack(t *testing.T) {
 	c.set(t, 0, "ok     clock")
 	c.script(t, "chmod 700 "+c.folder())

@@ -9,7 +9,7 @@ import (
 )
 
 // hibernation lets every session fall asleep in Dovecot, and sends then: each
-// message has to arrive by itself.
+// message has to arrive automatically.
 func (c *conversation) hibernation(t *testing.T) {
 	if err := c.relay.WaitHibernated(deadline(t, stepTimeout)); err != nil {
 		t.Fatal(err)
@@ -18,7 +18,7 @@ func (c *conversation) hibernation(t *testing.T) {
 	say(t, c.alice, c.ab, c.bob, "I am")
 }
 
-// restarts restarts each service while messages are under way. Everything that
+// restarts restarts each service while messages are in progress. Everything that
 // was sent arrives, once.
 func (c *conversation) restarts(t *testing.T) {
 	ctx := deadline(t, 10*time.Minute)

@@ -25,7 +25,7 @@
 // Everything that a lab makes carries its run id (process id and a counter), so
 // labs can run side by side. [Lab.Close] removes it all; what a killed run left
 // behind is removed by the next one ([Cleanup]): each run holds a lock on its
-// folder for as long as it lives.
+// directory for as long as it lives.
 //
 // The lab needs root, mmdebstrap, systemd-nspawn, User-mode Linux, ip and npm. [Prepare] says
 // what is missing and installs it.

@@ -205,7 +205,7 @@ func (m *botMeeting) files(t *testing.T) {
 			t.Errorf("%s came back with %q, want %q", name, got.Text, text)
 		}
 		if file, err := os.ReadFile(got.File); err != nil || !bytes.Equal(file, content) {
-			t.Errorf("%s: %d octets came back of %d, or others; %v", name, len(file), size, err)
+			t.Errorf("%s: %d bytes came back of %d, or others; %v", name, len(file), size, err)
 		}
 	}
 }

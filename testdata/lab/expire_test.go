@@ -129,7 +129,7 @@ func (p *proof) oldMessages(t *testing.T) {
 		t.Errorf("%d messages of %d are there, %d were old", got, have, n)
 	}
 	// Dovecot may find a file gone a second later, when another session has looked
-	// at the folder between two deletions.
+	// at the directory between two deletions.
 	var told []string
 	until(ctx, t, "the session is told of all that went", func() bool {
 		untagged, err := session.OK("NOOP")

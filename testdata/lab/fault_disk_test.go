@@ -140,7 +140,7 @@ func (u *underway) onceThere(t *testing.T, name string) {
 	}
 }
 
-// calm wants no unit to have failed or ended by itself since the move, and Postfix to
+// calm wants no unit to have failed or ended automatically since the move, and Postfix to
 // have written no notes to a postmaster who does not exist.
 func (u *underway) calm(t *testing.T) {
 	t.Helper()

@@ -9,7 +9,7 @@ import (
 )
 
 // TestFaults breaks a relay in many ways while real clients write to each other.
-// Each time status names the cause, nothing is lost, and all works again by itself
+// Each time status names the cause, nothing is lost, and all works again automatically
 // once the cause has gone; so does mail that Postfix would have kept for another
 // hour, see putOff.
 //
@@ -110,7 +110,7 @@ func (u *underway) noDNS(t *testing.T) {
 const deferred = "find /var/spool/postfix/deferred -type f"
 
 // putOff has Postfix wait for another hour before it tries again what it has deferred,
-// as it does by itself with what it could not deliver for an hour.
+// as it does automatically with what it could not deliver for an hour.
 func (u *underway) putOff(t *testing.T) {
 	t.Helper()
 	if n := u.script(t, deferred+" -exec touch -c -d '+1 hour' {} + -print | wc -l"); n == "0" {

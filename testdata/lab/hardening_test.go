@@ -14,7 +14,7 @@ import (
 // systemd-analyze(1) reckons it: 0 is best, 10 is a unit that says nothing.
 const maxExposure = 2.0
 
-// mayWrite are the folders in which a daemon can make or change files; the table
+// mayWrite are the directories in which a daemon can make or change files; the table
 // in the README says why. All have a /tmp of their own, and a directory for their sockets.
 var mayWrite = map[string]string{
 	"doveauth":       "/home/vmail",
@@ -181,8 +181,8 @@ func field(text, name string) string {
 	return value[0]
 }
 
-// An owned is what files and folders under a pattern of path.Match have to be.
-// A type is find's: d for folders, f for files, s for sockets.
+// An owned is what files and directories under a pattern of path.Match have to be.
+// A type is find's: d for directories, f for files, s for sockets.
 type owned struct{ pattern, want string }
 
 // ours is every file of a relay outside of /usr, the first match deciding. What only one user may read is 0600.
@@ -260,7 +260,7 @@ func (p *proof) files(t *testing.T) {
 		if !ok {
 			t.Fatalf("find said %q", line)
 		}
-		// Dovecot makes what is inside of mailboxes, in folders that are closed.
+		// Dovecot makes what is inside of mailboxes, in directories that are closed.
 		if deep, _ := path.Match("/home/vmail/mail/*/*/*", name); deep && path.Base(name) != "password" {
 			continue
 		}
@@ -279,7 +279,7 @@ func (p *proof) files(t *testing.T) {
 			t.Errorf("%s was not met", name)
 		}
 	}
-	fmt.Fprintln(t.Output(), len(lines), "files and folders")
+	fmt.Fprintln(t.Output(), len(lines), "files and directories")
 }
 
 // cutLast cuts what stands before the name off a line of find.

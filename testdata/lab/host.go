@@ -33,7 +33,7 @@ type Host struct {
 var ErrDown = errors.New("the host is down")
 
 // StartHost adds a host to the lab and boots it. Name is its host name, and is
-// part of interface and folder names: letters, digits, hyphens.
+// part of interface and directory names: letters, digits, hyphens.
 func (l *Lab) StartHost(ctx context.Context, name string) (*Host, error) {
 	s, err := l.AddStation(ctx, name)
 	if err != nil {
@@ -122,7 +122,7 @@ func (h *Host) ReadFile(ctx context.Context, name string) (string, error) {
 	return h.Run(ctx, "cat", "--", name)
 }
 
-// WriteFile writes a file on the host, and its folder if need be.
+// WriteFile writes a file on the host, and its directory if need be.
 func (h *Host) WriteFile(ctx context.Context, name string, mode os.FileMode, content io.Reader) error {
 	res, err := h.Exec(ctx, content, "install", "-D", "-m", fmt.Sprintf("%o", mode.Perm()), "/dev/stdin", name)
 	if err != nil {

@@ -101,7 +101,7 @@ func (k *imported) knownBot(ctx context.Context, t *testing.T) (known string) {
 	return known
 }
 
-// sameBot shows that alice's chat goes on, and that the link that people have leads to
+// sameBot shows that alice's chat continues, and that the link that people have leads to
 // the same bot.
 func (k *imported) sameBot(t *testing.T, joiner *Profile) {
 	ctx := deadline(t, stepTimeout)

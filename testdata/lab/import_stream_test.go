@@ -30,7 +30,7 @@ func (s *stream) run(ctx context.Context, k *imported, mail func(id string) stri
 			var reply string
 			reply, err = conn.Send(k.sender.addr, k.listener.addr, mail(id))
 			switch {
-			case err != nil: // it broke off: nobody can know
+			case err != nil: // it was interrupted: nobody can know
 				s.unsure = append(s.unsure, id)
 			case strings.HasPrefix(reply, "250"):
 				s.take(id)

@@ -43,7 +43,7 @@ type Lab struct {
 	dns []*nameserver.Server
 
 	mu    sync.Mutex
-	next  int // last octet of the next address
+	next  int // last byte of the next address
 	hosts []*Host
 	cores []*Client
 }
@@ -80,7 +80,7 @@ func NewOn(ctx context.Context, w io.Writer, suite Suite) (*Lab, error) {
 	return l, nil
 }
 
-// makeDir makes the run folder and locks it for as long as we live. It removes
+// makeDir makes the run directory and locks it for as long as we live. It removes
 // what dead runs left behind.
 func (l *Lab) makeDir(ctx context.Context) error {
 	runs, unlock, err := lockRuns(ctx)
@@ -147,7 +147,7 @@ func runsDir() (string, error) {
 	return filepath.Join(cache, "runs"), err
 }
 
-// lockRuns keeps others from making or removing run folders for a moment.
+// lockRuns keeps others from making or removing run directories for a moment.
 func lockRuns(ctx context.Context) (runs string, unlock func(), err error) {
 	if runs, err = runsDir(); err != nil {
 		return "", nil, err
@@ -160,7 +160,7 @@ func lockRuns(ctx context.Context) (runs string, unlock func(), err error) {
 }
 
 // Cleanup removes what runs that no longer live have left behind: namespaces,
-// cgroups and folders. Runs that live are left alone.
+// cgroups and directories. Runs that live are left alone.
 func Cleanup(ctx context.Context) error {
 	runs, unlock, err := lockRuns(ctx)
 	if err != nil {
@@ -196,12 +196,12 @@ func cleanup(ctx context.Context, runs string) error {
 func removeRun(ctx context.Context, dir string) error {
 	id := filepath.Base(dir)
 	if err := errors.Join(removeNetwork(ctx, id), removeCgroups(ctx, id)); err != nil {
-		return err // the folder stays, so that the next run tries again
+		return err // the directory stays, so that the next run tries again
 	}
 	return errors.Join(removePropagation(id), os.RemoveAll(dir))
 }
 
-// removePropagation removes the folders in which systemd-nspawn lets mounts
+// removePropagation removes the directories in which systemd-nspawn lets mounts
 // into its machines; it leaves them behind.
 func removePropagation(id string) error {
 	found, err := filepath.Glob(filepath.Join(propagateDir, id+"-*"))

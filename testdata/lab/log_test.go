@@ -16,7 +16,7 @@ type logged struct {
 }
 
 // TestLog shows that the servers' log says nowhere who writes to whom, or from where;
-// that a message can be followed through it all the same; and what an operator sees.
+// that a message can be followed through it nevertheless; and what an operator sees.
 func TestLog(t *testing.T) {
 	g := &logged{}
 	var deb string
@@ -129,7 +129,7 @@ func (g *logged) traffic(t *testing.T) {
 	g.names = append(g.names, "secret-token")
 }
 
-// killed kills the daemon while it is needed: mail goes on, and so does the log.
+// killed kills the daemon while it is needed: mail continues, and so does the log.
 func (g *logged) killed(t *testing.T) {
 	for n := range 5 {
 		g.script(t, g.a, "systemctl kill --signal=KILL chatmaild-maillog.service")

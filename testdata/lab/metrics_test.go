@@ -148,7 +148,7 @@ func (p *metricsProof) text(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("scraping: %v, %v", resp, err)
 	}
-	t.Logf("a scrape of %d octets took %v", len(body), time.Since(start).Round(100*time.Microsecond))
+	t.Logf("a scrape of %d bytes took %v", len(body), time.Since(start).Round(100*time.Microsecond))
 	lint, err := runCommand(ctx, strings.NewReader(body), "promtool", "check", "metrics")
 	if err != nil || lint.Code != 0 || strings.TrimSpace(lint.Stdout+lint.Stderr) != "" {
 		t.Errorf("promtool check metrics: %v, status %d\n%s%s", err, lint.Code, lint.Stdout, lint.Stderr)

@@ -66,7 +66,7 @@ func (m *moving) backFromOff(t *testing.T) {
 // backFromThere goes back when the other side has all, and mail may be on there.
 func (m *moving) backFromThere(t *testing.T) {
 	said := m.breakOff(t, "there")
-	contains(t, "move", said, "turn mail on there: ", "mail may be on at root@young already", `"chatmaild move root@THIS" there goes back`)
+	contains(t, "move", said, "turn mail on there: ", "mail may be on at root@young already", `"chatmaild move root@THIS" there brings it back`)
 	contains(t, "run on the old machine", m.fails(t, m.old, "chatmaild", "run"), "this relay has moved to root@young", "chatmaild move root@THIS")
 	res, err := m.young.Exec(deadline(t, stepTimeout), nil, "chatmaild", "move", "root@"+m.old.Name)
 	if err != nil {

@@ -26,7 +26,7 @@ type outsider struct {
 
 // fromOutside holds that "chatmaild test" is content with a relay as we install
 // it, that it sees what is broken there and nothing else, and that "chatmaild
-// run" mends all that is on the relay. Other is a relay that takes mail from it.
+// run" fixes all that is on the relay. Other is a relay that takes mail from it.
 func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) {
 	o := &outsider{lab: l, relay: relay, other: other, roots: filepath.Join(t.TempDir(), "roots.pem")}
 	if err := os.WriteFile(o.roots, []byte(root), 0o644); err != nil {
@@ -130,7 +130,7 @@ func (o *outsider) serves(t *testing.T) {
 	}
 }
 
-// mend does what an operator would.
+// fix does what an operator would.
 func (o *outsider) mend(t *testing.T, config string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
@@ -226,7 +226,7 @@ func (o *outsider) bench(t *testing.T, args ...string) {
 	t.Logf("connection %v ms, login %v ms, delivery %v ms", report.Connect.Median, report.Login.Median, report.Delivery.Median)
 	text, err := os.ReadFile(page)
 	if err != nil || !strings.Contains(string(text), "</html>") {
-		t.Errorf("the page has %d octets, %v", len(text), err)
+		t.Errorf("the page has %d bytes, %v", len(text), err)
 	}
 }
 

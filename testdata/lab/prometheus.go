@@ -17,7 +17,7 @@ import (
 // prometheusAddress is where a Prometheus listens in its own station.
 const prometheusAddress = "127.0.0.1:9090"
 
-// A Prometheus is a real one, run on a station with its data in a folder.
+// A Prometheus is a real one, run on a station with its data in a directory.
 type Prometheus struct {
 	client *http.Client
 	cmd    *exec.Cmd

@@ -166,7 +166,7 @@ func (p *proof) script(t *testing.T, format string, args ...any) string {
 	return strings.TrimSpace(out)
 }
 
-// home is the folder of a mailbox.
+// home is the directory of a mailbox.
 func (p *proof) home(addr string) string {
 	return "/home/vmail/mail/" + p.relay.Domain + "/" + addr
 }

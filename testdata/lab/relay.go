@@ -37,7 +37,7 @@ type Relay struct {
 }
 
 // Deb returns the package to test: $CHATMAILD_DEB, or the newest one for this
-// machine in the checkout's build folder.
+// machine in the checkout's build directory.
 func Deb() (string, error) {
 	if deb := os.Getenv("CHATMAILD_DEB"); deb != "" {
 		return deb, nil

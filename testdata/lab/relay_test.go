@@ -124,7 +124,7 @@ func say(t *testing.T, from *Profile, chat uint32, to *Profile, text string) Mes
 	return m
 }
 
-// transfer sends a file of random octets and waits until it is there, unchanged.
+// transfer sends a file of random bytes and waits until it is there, unchanged.
 func transfer(t *testing.T, from *Profile, chat uint32, to *Profile, size int) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
@@ -146,6 +146,6 @@ func transfer(t *testing.T, from *Profile, chat uint32, to *Profile, size int) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, content) {
-		t.Errorf("%d octets came out of %d, or others", len(got), len(content))
+		t.Errorf("%d bytes came out of %d, or others", len(got), len(content))
 	}
 }

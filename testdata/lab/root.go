@@ -17,7 +17,7 @@ const (
 	// rootVersion changes when the way of building changes, the packages apart.
 	rootVersion = "1"
 
-	// A package that asks which kind of mail server this shall be cannot be
+	// A package that asks which kind of mail server this is to be cannot be
 	// installed unattended; this answer leaves main.cf to chatmaild.
 	preseed = `echo "postfix postfix/main_mailer_type select No configuration" | chroot "$1" debconf-set-selections`
 )
@@ -72,8 +72,8 @@ func buildRoot(ctx context.Context, dir string, suite Suite, packages []string, 
 	return nil
 }
 
-// ModuleDir is the folder of the checkout: the one with our go.mod, at or above
-// the working folder.
+// ModuleDir is the directory of the checkout: the one with our go.mod, at or above
+// the working directory.
 func ModuleDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -88,7 +88,7 @@ func ModuleDir() (string, error) {
 			dir = parent
 			continue
 		}
-		return "", errors.New("no go.mod of chatmaild at or above the working folder")
+		return "", errors.New("no go.mod of chatmaild at or above the working directory")
 	}
 }
 

@@ -24,7 +24,7 @@ type takeover struct {
 	secret string
 }
 
-// TestTakeover is the proof that a relay goes on with acmetool's account and key,
+// TestTakeover is the proof that a relay continues with acmetool's account and key,
 // answers challenges by DNS, and bears an authority that has had enough of it.
 func TestTakeover(t *testing.T) {
 	t.Setenv("PEBBLE_AUTHZREUSE", "0") // each order has its challenges

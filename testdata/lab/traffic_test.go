@@ -11,7 +11,7 @@ import (
 )
 
 // trafficPace is a little more than a second: a core that is to send faster holds
-// the messages back by itself.
+// the messages back automatically.
 const trafficPace = 1200 * time.Millisecond
 
 // An underway is a relay with two real clients that write to each other all the

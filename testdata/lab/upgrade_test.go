@@ -41,7 +41,7 @@ func TestUpgrade(t *testing.T) {
 }
 
 // repack makes a package of another version out of ours. The lines of sh change it
-// in between; its folder is $1.
+// in between; its directory is $1.
 func (u *underway) repack(t *testing.T, version, lines string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -45,7 +45,7 @@ mount -t tmpfs tmpfs /mnt
 TMPDIR=/mnt linux.uml uml_dir=/mnt "$@" || echo "the kernel ended: $?"`
 
 // virtualUnit does what systemd-nspawn does for a container: its network. Values:
-// folder of modules, IPv4 and IPv6 with the lengths of their prefixes.
+// directory of modules, IPv4 and IPv6 with the lengths of their prefixes.
 const virtualUnit = `[Unit]
 DefaultDependencies=no
 Before=sysinit.target systemd-sysctl.service

@@ -85,7 +85,7 @@ func header(armor, lines string) string {
 	return strings.Replace(armor, "MESSAGE-----\r\n", "MESSAGE-----\r\n"+lines+"\r\n", 1)
 }
 
-// plain is a letter that is no multipart.
+// plain is a letter that is not a multipart.
 func plain(top, content string) letter {
 	return letter{top: top, contentType: "text/plain; charset=utf-8", body: content}
 }

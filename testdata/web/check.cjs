@@ -18,7 +18,7 @@ const pagesOf = (kind) => (thorough.includes(kind) ? pages : ["index.html"]);
 const waysOf = (kind) => (thorough.includes(kind)
   ? [["phone", "light"], ["phone", "dark"], ["desktop", "light"], ["desktop", "dark"]]
   : [["phone", "dark"], ["desktop", "light"]]);
-const maxHome = 60 * 1024; // octets, everything that the home page loads
+const maxHome = 60 * 1024; // bytes, everything that the home page loads
 
 let done = 0;
 const failures = [];
@@ -122,8 +122,8 @@ async function weight(browser, base) {
   page.on("response", (r) => bodies.push(r.body()));
   await page.goto(`${base}/`, { waitUntil: "networkidle" });
   const sum = (await Promise.all(bodies)).reduce((n, b) => n + b.length, 0);
-  check("home page's weight", bodies.length >= 4 && sum < maxHome, `${sum} octets in ${bodies.length} files`);
-  console.log(`home page: ${sum} octets in ${bodies.length} files, not compressed`);
+  check("home page's weight", bodies.length >= 4 && sum < maxHome, `${sum} bytes in ${bodies.length} files`);
+  console.log(`home page: ${sum} bytes in ${bodies.length} files, not compressed`);
   await page.close();
 }
 

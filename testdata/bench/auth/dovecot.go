@@ -59,7 +59,7 @@ const (
 	imapConns = 8 // clients at once
 )
 
-// throughDovecot measures logins of clients with TLS, from the first octet to the
+// throughDovecot measures logins of clients with TLS, from the first byte to the
 // OK of LOGIN, which a new imap process sends.
 func (r *relay) throughDovecot(dir string, length time.Duration) error {
 	if err := writeCertificate(dir); err != nil {
@@ -88,7 +88,7 @@ func (r *relay) throughDovecot(dir string, length time.Duration) error {
 			return err
 		}
 	}
-	for i := range seen { // all are to be remembered, and to have their folders
+	for i := range seen { // all are to be remembered, and to have their directories
 		if err := imapLogin(userName("seen", i)); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-// Command auth measures doveauth and lastlogin: it starts both on a folder of
+// Command auth measures doveauth and lastlogin: it starts both on a directory of
 // its own, loads their sockets as Postfix, lmtp and imap do, and prints the
 // medians beside what is wanted, and beside a floor: a server that answers the
 // same requests from nothing, measured in turn. All share the machine's cores.
@@ -33,7 +33,7 @@ func main() {
 	binary := flag.String("chatmaild", "", "the `program` to measure; built from the tree if empty")
 	rounds := flag.Int("rounds", 3, "how many times to measure each; the median counts")
 	length := flag.Duration("for", 2*time.Second, "how long each load lasts")
-	dovecot := flag.String("dovecot", "", "also measure logins through a real Dovecot in this `folder`")
+	dovecot := flag.String("dovecot", "", "also measure logins through a real Dovecot in this `directory`")
 	conns := flag.Int("conns", 0, "only the loads with this `many` connections")
 	remember := flag.Bool("remember", false, "also measure the memory of 200,000 remembered logins")
 	floorAt := flag.String("floor", "", "internal: be the floor at this `socket`")

@@ -16,7 +16,7 @@ type load struct {
 	size        int
 	connections int
 	messages    int           // at least; otherwise the time says
-	beside      *load         // goes on at the same time and is not counted
+	beside      *load         // continues at the same time and is not counted
 	queueTakes  time.Duration // how long the queue thinks about a message
 	direct      bool          // send to the queue itself, too
 }
@@ -47,7 +47,7 @@ type result struct {
 	lasted    time.Duration
 	latencies []time.Duration // sorted
 	cpu       time.Duration
-	peak      int64 // octets of memory
+	peak      int64 // bytes of memory
 }
 
 // quantile returns a latency in milliseconds.

@@ -109,7 +109,7 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * time.Second / 100
 }
 
-// peak is the greatest memory (VmHWM) in octets since the start.
+// peak is the greatest memory (VmHWM) in bytes since the start.
 func (p *process) peak() int64 {
 	_, after, _ := strings.Cut(p.proc("status"), "VmHWM:")
 	kib, _, _ := strings.Cut(after, "kB")

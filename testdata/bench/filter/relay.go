@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// relay copies octets between the connections that file 3 listens for and new
+// relay copies bytes between the connections that file 3 listens for and new
 // ones to target. The kernel moves them (splice(2)).
 func relay(target string) error {
 	l, err := net.FileListener(os.NewFile(3, "listener"))

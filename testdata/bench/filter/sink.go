@@ -80,7 +80,7 @@ func (s *sink) serve(conn net.Conn) {
 }
 
 // discard reads up to and with the dot that ends a message. It looks at the
-// octets in big steps, so that the queue is not what is measured.
+// bytes in big steps, so that the queue is not what is measured.
 func discard(r *bufio.Reader) bool {
 	end := []byte("\r\n.\r\n")
 	for {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// posters is how many POSTs of the floor are under way at once: those of one
+// posters is how many POSTs of the floor are in progress at once: those of one
 // HTTP/2 connection.
 const posters = 100
 

@@ -30,7 +30,7 @@ var (
 )
 
 func main() {
-	floor := flag.String("walk", "", "internal: walk the store in this `folder`, and do no more")
+	floor := flag.String("walk", "", "internal: walk the store in this `directory`, and do no more")
 	flag.Parse()
 	run := bench
 	if *floor != "" {
@@ -128,7 +128,7 @@ func measure(args []string) (usage, error) {
 	return u, nil
 }
 
-// emptyCache makes the kernel forget files, folders and inodes.
+// emptyCache makes the kernel forget files, directories and inodes.
 func emptyCache() bool {
 	syscall.Sync()
 	return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0) == nil

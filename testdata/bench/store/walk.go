@@ -11,7 +11,7 @@ import (
 // walkers is how many mailboxes the floor looks at at once.
 const walkers = 4
 
-// walk is the floor of whatever looks at each message: it lists the folders of
+// walk is the floor of whatever looks at each message: it lists the directories of
 // each mailbox and asks for the attributes of each file, and that is all.
 func walk(mail string) error {
 	users, err := os.ReadDir(mail)

@@ -1,6 +1,6 @@
 // Command demo boots a throw-away relay from the package in build/, lets two
 // real Delta Chat clients talk through it, says how long each step took, and
-// leaves it running until ^C. With DEMO_EXIT=1 it ends by itself.
+// leaves it running until ^C. With DEMO_EXIT=1 it ends automatically.
 package main
 
 import (
