@@ -74,7 +74,7 @@ func TestNameServer(t *testing.T) {
 	}
 	for want, change := range map[string]func(*NameServer, *acme.Challenge){
 		"does not know the key": func(s *NameServer, _ *acme.Challenge) { s.Key.Secret = "Z3Vlc3M=" },
-		"its clock differs":      func(s *NameServer, _ *acme.Challenge) { s.Now = func() time.Time { return time.Unix(1e9, 0) } },
+		"its clock differs":     func(s *NameServer, _ *acme.Challenge) { s.Now = func() time.Time { return time.Unix(1e9, 0) } },
 		"has no zone for":       func(_ *NameServer, c *acme.Challenge) { c.Identifier.Value = "other.test" },
 		"refused":               func(s *NameServer, _ *acme.Challenge) { s.Address = "127.0.0.1:1" },
 	} {
