@@ -14,6 +14,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/store/maildir"
 )
 
@@ -36,6 +37,7 @@ type oldAccounts struct {
 	tokens   int            // with push tokens
 	bare     int            // mailboxes without a password
 	foreign  int            // of another domain
+	odd      int            // with names that are no addresses here
 	waiting  int            // notifications
 }
 
@@ -52,6 +54,10 @@ func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) 
 		}
 		if !strings.HasSuffix(name, "@"+conf.AddressDomain()) {
 			a.foreign++
+			continue
+		}
+		if addr, err := mailaddr.Parse(name, conf.AddressDomain()); err != nil || addr.String() != name {
+			a.odd++
 			continue
 		}
 		box := path.Join(conf.MailboxesDir, name)

@@ -87,17 +87,18 @@ func (im display) showData(out io.Writer) {
 		fmt.Fprintf(out, " (%s)", strings.Join(schemes, ", "))
 	}
 	fmt.Fprintf(out, " and days of last login;\n  %d refuse cleartext; %d have push tokens; %d notifications are pending\n", a.enforced, a.tokens, a.waiting)
-	for _, odd := range []struct {
+	for _, note := range []struct {
 		n    int
 		what string
 	}{
 		{a.blocked, "are blocked, by a file " + pythonrelay.DisabledFile + " or an edited password: so they are here (chatmaild user list)"},
 		{a.bad, "have a password of a kind that chatmaild cannot check: nobody can log in until they have another (chatmaild user password)"},
 		{a.bare, "mailboxes have no password file: they stay, and nobody can log in"},
+		{a.odd, "mailboxes have names that chatmaild does not take (it takes a-z, 0-9, _ and -, with single dots between): they stay, without logins and new mail"},
 		{a.foreign, "mailboxes belong to another domain: they stay, without logins"},
 	} {
-		if odd.n > 0 {
-			fmt.Fprintf(out, "  %d %s\n", odd.n, odd.what)
+		if note.n > 0 {
+			fmt.Fprintf(out, "  %d %s\n", note.n, note.what)
 		}
 	}
 	if _, literal := im.conf.IPv4(); !literal {

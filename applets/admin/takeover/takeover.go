@@ -56,9 +56,10 @@ var Command = command.Command{
 	Description: `Its chatmail.ini becomes /etc/chatmail/chatmail.toml, where each key is accounted
 for. Mailboxes, passwords, last logins and the DKIM key stay where they are; the TLS
 key, the account with the certificate authority, push tokens, pending notifications,
-the operator's own pages and the echo bot's key are taken over. The old units are
-stopped and masked, their files moved aside; then it does what run does. Mail is off
-for some seconds.
+the operator's own pages and the echo bot's key are taken over. Accounts
+that were blocked stay blocked. The old units are stopped and masked, and its other
+files moved aside unless something still needs them; then it does what run does. Mail
+is off for some seconds.
 
 If a step fails, the old relay is brought back. To resume after an interruption, run
 the same command again. --undo brings the Python relay back later, too: what

@@ -20,6 +20,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 	m := newOldRelay(t)
 	m.Write(oldBoxes+"/echo@"+oldDomain+"/new/1", "to a bot whose password is elsewhere")
 	m.Write(oldBoxes+"/blocked@"+oldDomain+"/password", "DISABLED")
+	m.Write(oldBoxes+"/two..dots@"+oldDomain+"/password", oldPassword)
 	before := m.Everything()
 	im, out := m.importer(options{dryRun: true})
 	if err := im.run(t.Context()); err != nil {
@@ -29,7 +30,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 		t.Errorf("files changed, or units: %q", m.Did)
 	}
 	for _, part := range []string{
-		"unknown  tpyo", "taken    max_load_1m", "3 accounts stay", "2 SHA512-CRYPT", "1 are blocked", "1 refuse cleartext; 1 have push tokens",
+		"unknown  tpyo", "taken    max_load_1m", "3 accounts stay", "2 SHA512-CRYPT", "1 are blocked", "1 mailboxes have names", "1 refuse cleartext; 1 have push tokens",
 		"doveauth.service", "/etc/cron.d/acmetool", "edited  /etc/sysctl.conf", "moved   /usr/local/bin/mtail", "stays   /etc/resolv.conf", "user iroh: stays", "replace /etc/postfix/main.cf", "1 pages of your own", pythonrelay.SelfKey,
 	} {
 		if !strings.Contains(out.String(), part) {

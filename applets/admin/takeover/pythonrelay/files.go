@@ -24,8 +24,9 @@ type File struct {
 }
 
 const (
-	noProgram = "no unit starts it any more"
-	ownMaps   = "chatmaild has its own"
+	noProgram    = "no unit starts it any more"
+	halfDownload = "a download that was broken off"
+	ownMaps      = "chatmaild has its own"
 )
 
 // Files are those that cmdeploy and filtermail write, and have written over their
@@ -39,6 +40,9 @@ var Files = []File{
 	{"/usr/local/bin/chatmail-turn", Moved, noProgram},
 	{"/usr/local/bin/iroh-relay", Moved, noProgram},
 	{"/usr/local/bin/mtail", Moved, noProgram},
+	{"/usr/local/bin/chatmail-turn.new", Moved, halfDownload},
+	{"/usr/local/bin/iroh-relay.new", Moved, halfDownload},
+	{"/usr/local/bin/mtail.new", Moved, halfDownload},
 	{"/usr/lib/cgi-bin/newemail.py", Moved, "chatmaild-web.service creates accounts"},
 	{"/root/dovecot-*.deb", Stays, "they are the Dovecot that is installed"},
 
@@ -53,6 +57,7 @@ var Files = []File{
 	{"/etc/dovecot/dovecot.conf", Replaced, ""},
 	{"/etc/dovecot/auth.conf", Moved, "doveauth is the authentication server"},
 	{"/etc/dovecot/push_notification.lua", Moved, ownMaps},
+	{"/etc/dovecot/default.sieve", Moved, "no mail is sorted"},
 	{"/etc/nginx/nginx.conf", Replaced, ""},
 	{"/etc/opendkim.conf", Replaced, ""},
 	{"/etc/opendkim/screen.lua", Moved, "OpenDKIM signs, and does nothing else"},
@@ -74,6 +79,7 @@ var Files = []File{
 	{WWWRoot, Stays, "chatmaild serves its pages from another directory"},
 
 	{"/etc/systemd/system/postfix@.service.d/10_restart.conf", Moved, "chatmaild run has Postfix restarted sooner"},
+	{"/etc/systemd/system/postfix.service.d/10_restart.conf", Moved, "chatmaild run has Postfix restarted sooner"},
 	{"/etc/systemd/system/dovecot.service.d/10_restart.conf", Moved, "chatmaild run has Dovecot restarted sooner"},
 	{"/etc/systemd/system/opendkim.service.d/10-prevent-memory-leak.conf", Moved, "it stops OpenDKIM once a day in the middle of mail"},
 	{"/etc/systemd/system/systemd-resolved.service", Stays, "it is masked, and /etc/resolv.conf names another"},

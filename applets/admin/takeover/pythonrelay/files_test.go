@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// left is what a relay of the newest Python release has on its machine, from a reading of
-// cmdeploy's deployers; the units are those of its /etc/systemd/system.
+// left is what a relay of the newest Python release has on its machine, and some of what
+// older ones have left behind, from a reading of cmdeploy's deployers and their history;
+// the units are those of its /etc/systemd/system.
 var left = []string{
 	"/etc/acme/hooks/nginx",
 	"/etc/apt/apt.conf.d/00InstallRecommends",
@@ -57,6 +58,7 @@ var left = []string{
 	"/etc/systemd/system/lastlogin.service",
 	"/etc/systemd/system/mtail.service",
 	"/etc/systemd/system/opendkim.service.d/10-prevent-memory-leak.conf",
+	"/etc/systemd/system/postfix.service.d/10_restart.conf",
 	"/etc/systemd/system/postfix@.service.d/10_restart.conf",
 	"/etc/systemd/system/systemd-resolved.service",
 	"/etc/systemd/system/tls-cert-reload.path",

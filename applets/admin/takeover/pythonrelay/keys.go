@@ -63,7 +63,7 @@ var iniKeys = map[string]iniKey{
 	"passthrough_recipients": {
 		why: "the Python relay ignores it by now, since it lets cleartext pass; set it again if you want that",
 	},
-	"filtermail_http_port_incoming":              {why: "chatmaild takes mail from other relays by SMTP alone"},
+	"filtermail_http_port_incoming":              {why: "mail that comes by HTTPS reaches filtermail-in by a socket of systemd"},
 	"filtermail_lmtp_port_transport":             {why: "Postfix itself delivers to other relays"},
 	"turn_socket_path":                           {why: "systemd hands the TURN server its sockets; see turn"},
 	"passdb_path":                                {why: "passwords lie in the mailboxes"},
