@@ -10,6 +10,7 @@ import (
 	"chatmaild/applets/echobot"
 	"chatmaild/applets/expire"
 	"chatmaild/applets/filtermail"
+	"chatmaild/applets/iroh"
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/maillog"
 	"chatmaild/applets/metadata"
@@ -34,6 +35,7 @@ func All() []command.Command {
 		metrics.Command,
 		maillog.Command,
 		turn.Command,
+		iroh.Command,
 		expire.Command,
 		expire.QuotaCommand,
 		certificate.Command,

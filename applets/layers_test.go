@@ -19,7 +19,7 @@ var layers = []layer{
 	{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
-			applets/filtermail applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/turn applets/web
+			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/turn applets/web
 			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
@@ -33,12 +33,12 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/turn/probe applets/turn/relay`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/iroh/relay applets/turn/probe applets/turn/relay`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/transport/mxdeliv auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/transport/mxdeliv auth/machine packaging/dovecot/dict
 			packaging/postfix/queue store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
@@ -51,7 +51,7 @@ var layers = []layer{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter packaging packaging/peer
 			packaging/sbom store/atomicfile store/disk`,
-		pure: `applets/turn/credential applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
+		pure: `applets/turn/credential applets/iroh/frame applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
@@ -86,6 +86,6 @@ var modules = map[string]string{
 	"golang.org/x/net":                "applets/service applets/turn/relay",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command
 		applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens`,
-	"golang.org/x/time": "applets/web/signup",
+	"golang.org/x/time": "applets/iroh/relay applets/web/signup",
 	"rsc.io/qr":         "packaging/www/qrcode",
 }

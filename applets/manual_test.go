@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/doveauth"
 	"chatmaild/applets/echobot"
 	"chatmaild/applets/filtermail"
+	"chatmaild/applets/iroh"
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
@@ -54,6 +55,7 @@ func describeAll() []struct {
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
 		{"turn, while it runs", set(func(s *metric.Set) { turn.NewMetrics(s) })},
+		{"iroh, while it runs", set(func(s *metric.Set) { iroh.NewMetrics(s) })},
 		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},
 		{"acme", set(func(s *metric.Set) { acme.NewMetrics(s, conf) })},
 	}

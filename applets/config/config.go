@@ -88,7 +88,12 @@ type Config struct {
 	MaxTurnBandwidth     Size     `toml:"max_turn_bandwidth"`    // bytes a second
 	MaxTurnUserBandwidth Size     `toml:"max_turn_user_bandwidth"`
 
-	IrohRelay       string `toml:"iroh_relay"`
+	Iroh                   string `toml:"iroh"`             // "on" or "off"
+	IrohRelay              string `toml:"iroh_relay"`       // the URL of another one
+	MaxIrohClients         int    `toml:"max_iroh_clients"` // at once
+	MaxIrohBandwidth       Size   `toml:"max_iroh_bandwidth"`
+	MaxIrohClientBandwidth Size   `toml:"max_iroh_client_bandwidth"` // bytes a second
+
 	AppVersionsFile string `toml:"appversions_file"` // path
 
 	DisableIPv6 bool `toml:"disable_ipv6"`
@@ -167,6 +172,11 @@ func Defaults() *Config {
 		MaxTurnPerUser:       10,
 		MaxTurnBandwidth:     25 << 20,
 		MaxTurnUserBandwidth: 1 << 20,
+
+		Iroh:                   "on",
+		MaxIrohClients:         5000,
+		MaxIrohBandwidth:       25 << 20,
+		MaxIrohClientBandwidth: 1 << 20,
 
 		ProxyAddresses: []string{},
 

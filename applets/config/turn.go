@@ -69,10 +69,14 @@ func (t TURN) External() []netip.Addr {
 
 // OnDemandDaemons are those of TellingDaemons' kind that run only while they are used.
 func OnDemandDaemons(c *Config) []string {
+	var names []string
 	if Turn(c).Own() {
-		return []string{"turn"}
+		names = append(names, "turn")
 	}
-	return nil
+	if Iroh(c).Own() {
+		names = append(names, "iroh")
+	}
+	return names
 }
 
 func parsePorts(text string) (first, last int, err error) {

@@ -147,8 +147,10 @@ func resetStore(env *command.Env, conf *config.Config) error {
 // /shared/admin and /shared/comment are settings of Dovecot.
 func serverMetadata(conf *config.Config) map[string]string {
 	values := map[string]string{"maxsmtprecipients": strconv.Itoa(conf.MaxSMTPRecipients)}
-	if conf.IrohRelay != "" {
-		values["irohrelay"] = conf.IrohRelay
+	// This is of iroh 0.35. iroh 1.0 cannot use such a relay, and its clients will read
+	// another entry (chatmail/relay#1010): its place is here.
+	if url := config.Iroh(conf).URL(); url != "" {
+		values["irohrelay"] = url
 	}
 	return values
 }

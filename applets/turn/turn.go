@@ -28,12 +28,6 @@ ends when there has been no allocation for five minutes.`,
 	Bind: func(*flag.FlagSet) command.Run { return run },
 }
 
-// How long the daemon stays without an allocation, and how often it looks.
-const (
-	idleTime     = 5 * time.Minute
-	idleInterval = 30 * time.Second
-)
-
 func run(ctx context.Context, env *command.Env, _ []string) error {
 	conf, err := env.Config()
 	if err != nil {
@@ -66,7 +60,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 			Name: "turn-udp", Address: service.Address{Network: "udp", Addr: listenAddress(conf)}, Packets: server.ServePackets,
 		}},
 		Background: func(ctx context.Context) error {
-			idle(ctx, server.Allocations)
+			service.Idle(ctx, server.Allocations)
 			stop()
 			return nil
 		},
@@ -74,22 +68,6 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("turn"),
 	}
 	return daemon.Run(ctx)
-}
-
-// idle returns when there has been no allocation for idleTime, or ctx is done.
-func idle(ctx context.Context, allocations func() int) {
-	tick := time.NewTicker(idleInterval)
-	defer tick.Stop()
-	for since := time.Now(); time.Since(since) < idleTime; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if allocations() > 0 {
-			since = time.Now()
-		}
-	}
 }
 
 // readSecret reads what systemd hands over (LoadCredential=), else the file itself.

@@ -24,6 +24,7 @@ type Event struct {
 	Progress  int       `json:"progress"`         // of 1000; 0 is failure
 	Comment   string    `json:"comment"`
 	Msg       string    `json:"msg"`
+	Data      []byte    `json:"data"` // of an app
 }
 
 // The kinds of events that tests wait for (EventType of the core's JSON-RPC).

@@ -48,7 +48,7 @@ func (p *proof) memory(t *testing.T) {
 		}
 		return total <= idleMemory || t.Failed()
 	})
-	if daemons < len(mayWrite)-3 {
-		t.Errorf("%d daemons run, want all but acme, queuewatch and turn at least", daemons)
+	if daemons < len(mayWrite)-4 {
+		t.Errorf("%d daemons run, want all but acme, queuewatch, turn and iroh at least", daemons)
 	}
 }

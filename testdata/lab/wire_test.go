@@ -271,6 +271,20 @@ func (k *talk) call(t *testing.T) {
 
 func (k *talk) webxdc(t *testing.T) {
 	ctx := deadline(t, partTimeout)
+	id, _ := k.app(t)
+	from := k.bob.Position()
+	if err := k.alice.Call(ctx, nil, "send_webxdc_status_update", id, `{"payload": {"move": "e4"}}`, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.bob.Wait(ctx, from, "WebxdcStatusUpdate", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// app has Alice send Bob an app; it is a message on either side.
+func (k *talk) app(t *testing.T) (alices, bobs uint32) {
+	t.Helper()
+	ctx := deadline(t, partTimeout)
 	name := filepath.Join(t.TempDir(), "app.xdc")
 	var app bytes.Buffer
 	z := zip.NewWriter(&app)
@@ -285,19 +299,13 @@ func (k *talk) webxdc(t *testing.T) {
 	if err := os.WriteFile(name, app.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var id uint32
 	params := map[string]any{"file": name, "filename": "app.xdc", "viewtype": "Webxdc"}
-	if err := k.alice.Call(ctx, &id, "send_msg", k.ab, params); err != nil {
+	if err := k.alice.Call(ctx, &alices, "send_msg", k.ab, params); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.bob.WaitFile(ctx, "app.xdc"); err != nil {
+	m, err := k.bob.WaitFile(ctx, "app.xdc")
+	if err != nil {
 		t.Fatal(err)
 	}
-	from := k.bob.Position()
-	if err := k.alice.Call(ctx, nil, "send_webxdc_status_update", id, `{"payload": {"move": "e4"}}`, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := k.bob.Wait(ctx, from, "WebxdcStatusUpdate", nil); err != nil {
-		t.Fatal(err)
-	}
+	return alices, m.ID
 }

@@ -140,7 +140,7 @@ func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 // not older than anything that they read when they start.
 func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
 	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(),
-		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.TurnSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
+		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	_, literal := p.Conf.IPv4()
 	if !literal {
 		names = slices.Insert(names, 0, desired.OpenDKIM)
@@ -209,22 +209,28 @@ func verb(unit string, files []string, changed map[string]host.Change) string {
 	return "reload"
 }
 
-// running adds a restart of the TURN server if it runs, by its sockets' leave, with a
+// running adds a restart of each server that runs, by its sockets' leave, with a
 // configuration of before.
 func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[string]host.Change, reads map[string][]string) ([]UnitStep, error) {
-	if !config.Turn(p.Conf).Own() {
-		return steps, nil
+	for _, daemon := range config.OnDemandDaemons(p.Conf) {
+		unit := "chatmaild-" + daemon + ".service"
+		units, err := p.Machine.Systemd().Units(ctx, unit)
+		if err != nil {
+			return nil, err
+		}
+		if units[0].Active != "active" {
+			continue
+		}
+		older, err := p.Machine.Systemd().Older(units[0], append(reads[unit], p.ConfigPath))
+		if err != nil {
+			return nil, err
+		}
+		_, secret := changed[config.Turn(p.Conf).Secret()]
+		if older || secret && unit == desired.Turn {
+			steps = append(steps, UnitStep{"restart", unit, "its configuration has changed since it started"})
+		}
 	}
-	units, err := p.Machine.Systemd().Units(ctx, desired.Turn)
-	if err != nil || units[0].Active != "active" {
-		return steps, err
-	}
-	older, err := p.Machine.Systemd().Older(units[0], append(reads[desired.Turn], p.ConfigPath))
-	_, secret := changed[config.Turn(p.Conf).Secret()]
-	if err == nil && (older || secret) {
-		steps = append(steps, UnitStep{"restart", desired.Turn, "its configuration has changed since it started"})
-	}
-	return steps, err
+	return steps, nil
 }
 
 // stops ends what the relay must not have any more: units of earlier versions, and an
@@ -240,6 +246,11 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 	if !config.Turn(p.Conf).Own() {
 		for _, name := range []string{desired.TurnSocket, desired.TurnUDPSocket, desired.Turn} {
 			why[name] = "the configuration has no TURN server here"
+		}
+	}
+	if !config.Iroh(p.Conf).Own() {
+		for _, name := range []string{desired.IrohSocket, desired.Iroh} {
+			why[name] = "the configuration has no iroh relay here"
 		}
 	}
 	names := slices.Sorted(maps.Keys(why))

@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -116,6 +116,7 @@ func socketDropins(conf *config.Config) []File {
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},
 		{"web", conf.Socket("web"), def.Socket("web")},
+		{"iroh", conf.Socket("iroh"), def.Socket("iroh")},
 		{"metrics", conf.Socket("metrics"), def.Socket("metrics")},
 	}
 	var files []File

@@ -172,9 +172,13 @@ func (v view) Clients() struct{ Submission, Incoming clients } {
 func (v view) LoginProcesses() int { return max(v.Processors, 2) }
 
 // NginxConnections is how many connections a worker may have: two for each
-// session that comes in by port 443.
+// session that comes in by port 443, and two more for each client of the iroh relay.
 func (v view) NginxConnections() int {
-	return 1024 + 2*(v.MaxIMAPConnections+v.MaxSMTPConnections)/v.Processors
+	n := 2 * (v.MaxIMAPConnections + v.MaxSMTPConnections)
+	if v.OwnIroh() {
+		n += 4 * v.MaxIrohClients
+	}
+	return 1024 + n/v.Processors
 }
 
 // MxdelivHeaders is how many buffers of 8 KiB the header of a request may take: the

@@ -2,7 +2,6 @@ package takeover
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"chatmaild/applets/admin/takeover/pythonrelay"
@@ -10,11 +9,6 @@ import (
 
 // addNotes tells what is not taken over, and what stays of the old relay.
 func (im display) addNotes(ctx context.Context) {
-	// Without the key, or with one that names it, the old relay was its own.
-	i := slices.IndexFunc(im.conversion.Settings, func(s pythonrelay.Setting) bool { return s.Param.Key == "iroh_relay" })
-	if i < 0 || im.conversion.Settings[i].Fate == pythonrelay.Left && im.conversion.Settings[i].Value != "" {
-		im.note("iroh relay", "https://%s was one, and is no longer announced: clients use their default; iroh_relay in the configuration names another", im.conf.MailDomain)
-	}
 	im.noteEchobot()
 	if im.from != "" {
 		im.note("queue", "mail queued in the old machine's Postfix is not taken over: let it deliver that before you turn it off (postqueue -f)")

@@ -128,7 +128,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) handle(_ context.Context, conn net.Conn) {
-	key, rest, err := s.handshake(conn)
+	key, rest, err := s.apart(conn)
 	if err != nil {
 		return
 	}
@@ -149,6 +149,18 @@ func (s *Server) handle(_ context.Context, conn net.Conn) {
 	}
 	defer s.unregister(c)
 	c.serve(in)
+}
+
+// apart shakes hands in a goroutine of its own: that of a client would keep the stack
+// that it takes to read HTTP, 8 KiB, as long as the client is there.
+func (s *Server) apart(conn net.Conn) (key frame.Key, rest []byte, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		key, rest, err = s.handshake(conn)
+	}()
+	<-done
+	return key, rest, err
 }
 
 // elapsed is the time since the server began.

@@ -3,7 +3,6 @@ package pythonrelay
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -64,8 +63,12 @@ func Convert(params []Param, template string, paths Paths) (*Conversion, error) 
 		return nil, fmt.Errorf("line %d: mail_domain: %w", c.Settings[i].Line, err)
 	}
 	for i := range c.Settings {
-		if s := &c.Settings[i]; s.Key == "iroh_relay" && namesRelay(s.Value, domain) {
-			s.Fate, s.Key, s.TOML, s.Why = Left, "", "", "it names this relay itself, on which there is none any more: clients use their default"
+		switch s := &c.Settings[i]; {
+		case s.Param.Key != "iroh_relay":
+		case s.Value == "":
+			s.Fate, s.Key, s.TOML = Taken, "iroh", quote("off")
+		case config.LeadsTo(s.Value, domain):
+			s.Fate, s.Key, s.TOML, s.Why = Left, "", "", "it names this relay itself, which is announced without it"
 		}
 	}
 	for _, s := range c.Settings {
@@ -86,17 +89,6 @@ func Convert(params []Param, template string, paths Paths) (*Conversion, error) 
 		}
 	}
 	return nil, errors.New("its values contradict each other")
-}
-
-// namesRelay reports whether a URL leads to the relay of a domain itself: to one of the
-// names that its nginx and its certificate have.
-func namesRelay(address, domain string) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	return host == domain || host == "www."+domain || host == "mta-sts."+domain
 }
 
 // refuse takes back the setting that an error of the configuration is about.

@@ -45,7 +45,7 @@ func TestValues(t *testing.T) {
 		{"iroh_relay = https://Chat.Example.org.:443/relay", func(*config.Config) {}},
 		{"iroh_relay = https://www.chat.example.org/", func(*config.Config) {}},
 		{"iroh_relay = https://iroh.chat.example.org", func(c *config.Config) { c.IrohRelay = "https://iroh.chat.example.org" }},
-		{"iroh_relay =", func(*config.Config) {}},
+		{"iroh_relay =", func(c *config.Config) { c.Iroh = "off" }},
 		{"mailboxes_dir = /srv/mail", func(c *config.Config) { c.MailboxesDir = "/srv/mail" }},
 		{"tls_external_cert_and_key = /a/cert.pem   /a/key.pem", func(c *config.Config) { c.TLSExternalCertAndKey = "/a/cert.pem /a/key.pem" }},
 		{"privacy_postal =\n  Street 1\n  \"Town\"", func(c *config.Config) { c.PrivacyPostal = "Street 1\n\"Town\"" }},

@@ -51,7 +51,7 @@ var Units = []Unit{
 	{"chatmail-metadata.service", "chatmaild-metadata.service"},
 	{"lastlogin.service", "chatmaild-lastlogin.service"},
 	{"turnserver.service", "chatmaild-turn.service"},
-	{"iroh-relay.service", "nothing: clients use their own default"},
+	{"iroh-relay.service", "chatmaild-iroh.service"},
 	{"fcgiwrap.service", "chatmaild-web.service"},
 	{"fcgiwrap.socket", "chatmaild-web.service"},
 	{"websockify-imap.service", "nothing"},
