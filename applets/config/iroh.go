@@ -20,7 +20,9 @@ func Iroh(c *Config) IROH { return IROH{c} }
 // Own reports whether the relay has an iroh relay of its own. Clients connect to none
 // whose certificate is self-signed.
 func (i IROH) Own() bool {
-	return i.conf.Iroh == "on" && !i.conf.SelfSigned() && (i.conf.IrohRelay == "" || i.namesUs())
+	_, _, external := i.conf.ExternalTLS()
+	verified := i.conf.ACME() || external && !i.conf.SelfSigned()
+	return i.conf.Iroh == "on" && verified && (i.conf.IrohRelay == "" || i.namesUs())
 }
 
 // URL is what clients are told of; "" is nothing.

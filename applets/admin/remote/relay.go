@@ -76,11 +76,12 @@ func (r *Relay) Addresses(ctx context.Context) ([]string, error) {
 // Connect opens a TCP connection to one of the relay's ports. It cannot be used
 // for longer than ctx lasts.
 func (r *Relay) Connect(ctx context.Context, port int) (net.Conn, error) {
-	return r.connect(ctx, net.JoinHostPort(r.Host, strconv.Itoa(port)))
+	return r.ConnectTo(ctx, net.JoinHostPort(r.Host, strconv.Itoa(port)))
 }
 
-// connect bounds the handshake, not the connection: that ends with the context.
-func (r *Relay) connect(ctx context.Context, address string) (net.Conn, error) {
+// ConnectTo opens a TCP connection to "host:port". It bounds the handshake, not the
+// connection: that ends with the context.
+func (r *Relay) ConnectTo(ctx context.Context, address string) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	dial := r.Dial

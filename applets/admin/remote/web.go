@@ -27,7 +27,7 @@ func (r *Relay) Web(ctx context.Context, method, url string) (*Page, error) {
 	transport := &http.Transport{
 		// The caller's context, not the one of dialing, which ends before.
 		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			return r.connect(ctx, address)
+			return r.ConnectTo(ctx, address)
 		},
 		TLSClientConfig:        config,
 		DisableKeepAlives:      true,

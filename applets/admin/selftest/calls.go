@@ -2,16 +2,21 @@ package selftest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 
 	"chatmaild/applets/admin/remote"
+	"chatmaild/applets/iroh/peer"
 	"chatmaild/applets/turn/probe"
 )
 
-// callChecks are about the servers that a relay announces for calls.
+// callChecks are about the servers that a relay announces for calls and apps.
 func callChecks() []Check {
 	return []Check{
+		{"iroh", Calls, []string{"login-993", "certificate-443"}, Always, "the announced iroh relay passes on what two apps send each other",
+			"journalctl -u chatmaild-iroh -u nginx -u chatmaild-maillog -n 50; another relay's: iroh_relay in the configuration", irohRelay},
 		{"turn", Calls, []string{"login-993"}, Always, "the announced TURN server relays what two users send each other",
 			"does a firewall let UDP port 3478 and those of turn_ports in? chatmaild firewall, chatmaild status", turnServer},
 	}
@@ -20,22 +25,13 @@ func callChecks() []Check {
 // turnServer uses the server that METADATA names as the clients of two users who call each
 // other. A relay that names none promises no calls.
 func turnServer(ctx context.Context, s *session) (string, error) {
-	const entry = vendor + "turn"
-	d, err := s.relay.IMAP(ctx, remote.IMAPS, s.alice.Account)
+	value, err := announced(ctx, s, "turn")
 	if err != nil {
 		return "", err
 	}
-	defer d.Close()
-	values, err := d.Metadata("", entry)
+	server, err := probe.Parse(value)
 	if err != nil {
-		return "", err
-	}
-	if values[entry] == "" {
-		return "", errNotPromised
-	}
-	server, err := probe.Parse(values[entry])
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", entry, err)
+		return "", fmt.Errorf("%sturn: %w", vendor, err)
 	}
 	outcome, err := probe.Run(ctx, server, s.relay.Records())
 	switch {
@@ -50,4 +46,33 @@ func turnServer(ctx context.Context, s *session) (string, error) {
 		seen += ", reachable from here"
 	}
 	return seen, nil
+}
+
+// announced is an entry of METADATA that clients go by. A relay without it promises nothing.
+func announced(ctx context.Context, s *session, entry string) (string, error) {
+	d, err := s.relay.IMAP(ctx, remote.IMAPS, s.alice.Account)
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	values, err := d.Metadata("", vendor+entry)
+	if err == nil && values[vendor+entry] == "" {
+		err = errNotPromised
+	}
+	return values[vendor+entry], err
+}
+
+// irohRelay is two clients of the relay that METADATA names. They want to see a
+// certificate of an authority, whatever name the relay has.
+func irohRelay(ctx context.Context, s *session) (string, error) {
+	relay, err := announced(ctx, s, "irohrelay")
+	if err != nil {
+		return "", err
+	}
+	start := time.Now()
+	config := &tls.Config{RootCAs: s.relay.Roots, InsecureSkipVerify: s.relay.Insecure}
+	if err := peer.Relays(ctx, relay, s.relay.ConnectTo, config); err != nil {
+		return "", fmt.Errorf("%s is announced: %w", relay, err)
+	}
+	return fmt.Sprintf("data both ways in %d ms by %s", time.Since(start).Milliseconds(), relay), nil
 }

@@ -101,6 +101,8 @@ func breakages() []breakage {
 		{fault: "has no limit", want: "rate-limit"},
 
 		{fault: "announces a dead TURN server", want: "turn", silent: true},
+		{fault: "announces no iroh relay"},
+		{fault: "has no iroh relay", want: "iroh"},
 
 		{other: "closed registration", want: "other"},
 		{fault: "loses mail to others", want: "to-other", silent: true},

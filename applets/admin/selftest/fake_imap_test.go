@@ -183,6 +183,8 @@ func (s *imapSession) getMetadata(arguments string) {
 		s.say(`* METADATA "INBOX" (/private/devicetoken NIL)`)
 	case strings.HasPrefix(arguments, `"INBOX"`):
 		s.say("* METADATA \"INBOX\" (/private/devicetoken {%d}\r\n%s)", len(token), token)
+	case strings.HasSuffix(arguments, "/irohrelay)"):
+		s.say("%s", s.irohEntry())
 	case strings.HasSuffix(arguments, "/turn)"):
 		s.say(`* METADATA "" (%sturn "%s")`, vendor, s.turn)
 	case s.is("knows no number of recipients"):

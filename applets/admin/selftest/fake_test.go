@@ -28,6 +28,7 @@ type fake struct {
 	fault  string
 	peer   *fake  // the other relay; may be nil
 	turn   string // as METADATA announces it
+	iroh   string // the socket of the iroh relay
 
 	authority *authority
 	listeners map[int]net.Listener
@@ -69,6 +70,7 @@ func newFake(t *testing.T, domain, fault string, a *authority) *fake {
 		}
 		go f.accept(l, port)
 	}
+	f.iroh = newIrohRelay(t)
 	f.turn = newTurnServer(t, f.is("announces a dead TURN server"))
 	return f
 }

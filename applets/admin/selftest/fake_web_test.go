@@ -11,8 +11,13 @@ import (
 
 // web answers one request.
 func (f *fake) web(conn net.Conn, secure bool) {
-	req, err := http.ReadRequest(bufio.NewReader(conn))
+	r := bufio.NewReader(conn)
+	req, err := http.ReadRequest(r)
 	if err != nil {
+		return
+	}
+	if secure && req.URL.Path == "/relay" && !f.is("has no iroh relay") {
+		f.apps(req, r, conn)
 		return
 	}
 	status, kind, body := f.page(req, secure)

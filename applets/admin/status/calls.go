@@ -1,22 +1,30 @@
 package status
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"time"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/config"
+	"chatmaild/applets/iroh/peer"
 	"chatmaild/applets/turn/credential"
 	"chatmaild/applets/turn/probe"
 	"chatmaild/applets/turn/relay"
 )
 
-// turnTimeout is how long status waits for a TURN server.
-const turnTimeout = 5 * time.Second
+// How long status waits for a TURN server, and for an iroh relay.
+const (
+	turnTimeout = 5 * time.Second
+	irohTimeout = 5 * time.Second
+)
 
-// callExaminer looks at the servers that clients are told of for calls.
+// callExaminer looks at the servers that clients are told of for calls and apps.
 type callExaminer struct{ *examiner }
 
 // turn uses the TURN server that clients are told of, as they do. An own one is asked on
@@ -47,6 +55,36 @@ func (e callExaminer) turn(ctx context.Context) {
 		e.say(part, fine, "", "%s relays by %v", turn.Address(), outcome.Relayed.Addr())
 	}
 }
+
+// iroh uses the iroh relay that clients are told of, as they do. Of an own one it is enough
+// that it has not failed: nginx is among the units, and chatmaild test uses it from outside.
+func (e callExaminer) iroh(ctx context.Context) {
+	const part = "apps"
+	iroh := config.Iroh(e.conf)
+	switch {
+	case iroh.URL() == "":
+		return
+	case iroh.Own():
+		units, err := e.machine.Systemd().Units(ctx, desired.Iroh)
+		if err != nil || units[0].Active == "failed" {
+			e.say(part, trouble, desired.Look(desired.Iroh), "the iroh relay does not work: %v", cmp.Or(err, errFailed))
+		}
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, irohTimeout)
+	defer cancel()
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	if err := peer.Relays(ctx, iroh.URL(), dial, &tls.Config{}); err != nil {
+		e.say(part, trouble, "check iroh_relay; without it the relay has its own", "%s is announced: %v", iroh.URL(), err)
+		return
+	}
+	e.say(part, fine, "", "%s relays", iroh.URL())
+}
+
+// errFailed is what systemd says of a daemon that does not start.
+var errFailed = errors.New("it has failed")
 
 // turnServer is the server as a client is told of it.
 func (e callExaminer) turnServer(turn config.TURN) (probe.Server, error) {

@@ -54,6 +54,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.echoBot()
 	appVersions(e)
 	callExaminer{e}.turn(ctx)
+	callExaminer{e}.iroh(ctx)
 	e.takeover()
 	e.pending(ctx)
 	return e.findings

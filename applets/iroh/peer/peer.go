@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -24,18 +25,21 @@ type Peer struct {
 	Key  frame.Key
 }
 
+// Dialer connects to an address, as net.Dialer's DialContext does.
+type Dialer func(ctx context.Context, address string) (net.Conn, error)
+
 // Dial connects to the relay of a URL, as METADATA has it; its certificate must prove
 // its name.
-func Dial(ctx context.Context, relay string, config *tls.Config, key ed25519.PrivateKey) (*Peer, error) {
+func Dial(ctx context.Context, relay string, dial Dialer, config *tls.Config, key ed25519.PrivateKey) (*Peer, error) {
 	u, err := url.Parse(relay)
 	if err != nil {
 		return nil, err
 	}
 	port := u.Port()
 	if port == "" {
-		port = u.Scheme // net knows the two
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	conn, err := dial(ctx, net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +49,43 @@ func Dial(ctx context.Context, relay string, config *tls.Config, key ed25519.Pri
 		conn = tls.Client(conn, config)
 	}
 	return New(ctx, conn, u.Host, key)
+}
+
+// Relays has two clients of a relay send something to each other.
+func Relays(ctx context.Context, relay string, dial Dialer, config *tls.Config) error {
+	var both []*Peer
+	for range 2 {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		p, err := Dial(ctx, relay, dial, config, key)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		stop := context.AfterFunc(ctx, func() { _ = p.SetDeadline(time.Unix(1, 0)) })
+		defer stop()
+		if err := p.Ping(); err != nil {
+			return fmt.Errorf("no answer to a ping: %w", err)
+		}
+		both = append(both, p)
+	}
+	for i, from := range both {
+		to := both[1-i]
+		const text = "chatmail"
+		if err := from.Send(to.Key, []byte(text)); err != nil {
+			return err
+		}
+		f, err := to.Next()
+		if err != nil {
+			return fmt.Errorf("nothing comes through: %w", err)
+		}
+		if f.Type != frame.ReceivePacket || f.Key != from.Key || string(f.Data) != text {
+			return fmt.Errorf("a frame of type %d and %d bytes in place of what was sent", f.Type, len(f.Data))
+		}
+	}
+	return nil
 }
 
 // New begins on a connection to the relay called host. If it fails, it closes the

@@ -35,7 +35,7 @@ func startDaemon(binary string) (*daemon, error) {
 	}
 	d := &daemon{process{exec.Command(binary, "iroh", "--config", conf)}, dir, filepath.Join(dir, "iroh.socket")}
 	d.cmd.Stderr = os.Stderr
-	d.cmd.Env = append(os.Environ(), "GOMEMLIMIT=220MiB") // as its unit has it
+	d.cmd.Env = append(os.Environ(), "GOMEMLIMIT=220MiB", "GOMAXPROCS=1") // as its unit has it
 	return d, d.start("unix", d.socket)
 }
 
