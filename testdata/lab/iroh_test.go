@@ -195,7 +195,7 @@ func (h *hop) probes(t *testing.T) {
 		{"http://" + h.relay.Domain + "/generate_204", "ts_" + h.relay.Domain, 204, "X-Tailscale-Response", "response ts_" + h.relay.Domain},
 		{"http://" + h.relay.Domain + "/generate_204", "<b>", 204, "X-Tailscale-Response", ""},
 		{"http://" + h.relay.Domain + "/generate_204", "", 204, "X-Tailscale-Response", ""},
-		{"https://" + h.relay.Domain + "/relay", "", 426, "Upgrade", ""},
+		{"https://" + h.relay.Domain + "/relay", "", 426, "Upgrade", frame.Upgrade},
 	} {
 		request, err := http.NewRequestWithContext(deadline(t, stepTimeout), "GET", tt.url, nil)
 		if err != nil {
