@@ -1,6 +1,10 @@
 // Package iroh is the wiring of the daemon by which apps in chats, such as games, talk to
 // each other at once. systemd starts it with the first client; it ends when there has
 // been none for a while.
+//
+// Of the probes by which iroh looks at its network, nginx answers those by HTTP, and the
+// TURN server those by STUN, at the same name. Those by QUIC (UDP port 7842) nobody
+// answers: they find out the same.
 package iroh
 
 import (
