@@ -23,6 +23,7 @@ import (
 const (
 	queryTimeout = 3 * time.Second // for one server and one protocol
 	resendAfter  = time.Second     // over UDP: question or answer may be lost on the way
+	maxEDNS      = 2               // so often over UDP with EDNS
 )
 
 // udpSize is what we take over UDP: what passes everywhere without fragments
@@ -39,6 +40,10 @@ func Ask(ctx context.Context, server, name string, kind uint16, recursion bool) 
 	question.RecursionDesired = recursion
 	question.SetEdns0(udpSize, false)
 	reply, err := overUDP(ctx, server, question)
+	if err == nil && oldServer(reply) {
+		question.Extra = nil
+		reply, err = overUDP(ctx, server, question)
+	}
 	if err == nil && reply.Truncated {
 		reply, err = exchange(ctx, "tcp", server, question, queryTimeout)
 	}
@@ -48,9 +53,20 @@ func Ask(ctx context.Context, server, name string, kind uint16, recursion bool) 
 	return reply, nil
 }
 
-// overUDP asks again until there is a reply.
+// oldServer reports whether a server says that it does not understand a question with EDNS
+// (RFC 6891, section 7).
+func oldServer(reply *dns.Msg) bool {
+	return reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented
+}
+
+// overUDP asks again until there is a reply; what has been lost twice may have been
+// dropped for its EDNS, and is asked without.
 func overUDP(ctx context.Context, server string, question *dns.Msg) (*dns.Msg, error) {
-	for end := time.Now().Add(queryTimeout); ; {
+	end := time.Now().Add(queryTimeout)
+	for try := 0; ; try++ {
+		if try == maxEDNS {
+			question.Extra = nil
+		}
 		reply, err := exchange(ctx, "udp", server, question, min(resendAfter, time.Until(end)))
 		lost := errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && time.Now().Before(end)
 		if !lost {
@@ -100,7 +116,13 @@ const maxStrays = 100
 
 // answers reports whether a reply is one to the question.
 func answers(reply, question *dns.Msg) bool {
-	if reply.Id != question.Id || !reply.Response || len(reply.Question) != 1 {
+	if reply.Id != question.Id || !reply.Response {
+		return false
+	}
+	if len(reply.Question) == 0 && oldServer(reply) {
+		return true // what was not understood need not be repeated
+	}
+	if len(reply.Question) != 1 {
 		return false
 	}
 	asked, want := reply.Question[0], question.Question[0]

@@ -24,6 +24,8 @@ type server struct {
 	small   bool         // nothing fits into UDP
 	strays  bool         // replies to something else come first
 	lose    atomic.Int32 // so many questions over UDP are lost
+	old     bool         // it does not know EDNS, and says so in a header alone
+	deaf    bool         // questions with EDNS are lost
 	address string
 }
 
@@ -37,6 +39,15 @@ func (s *server) start() *server {
 func (s *server) ServeDNS(w dns.ResponseWriter, asked *dns.Msg) {
 	udp := w.RemoteAddr().Network() == "udp"
 	if udp && s.lose.Add(-1) >= 0 {
+		return
+	}
+	switch edns := asked.IsEdns0() != nil; {
+	case edns && s.deaf:
+		return
+	case edns && s.old:
+		reply := new(dns.Msg).SetRcode(asked, dns.RcodeFormatError)
+		reply.Question = nil
+		_ = w.WriteMsg(reply)
 		return
 	}
 	if !asked.RecursionDesired {
@@ -168,6 +179,17 @@ func TestLoss(t *testing.T) {
 	s.lose.Store(1)
 	if _, err := Ask(t.Context(), s.address, "d.test.", dns.TypeTXT, true); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWithoutEDNS asks servers that know no EDNS, or sit behind what drops it.
+func TestWithoutEDNS(t *testing.T) {
+	for name, s := range map[string]*server{"old": {old: true}, "deaf": {deaf: true}, "old, and too long an answer": {old: true, small: true}} {
+		s.t, s.answers = t, []dns.RR{txt("d.test.", 60, "a")}
+		s.start()
+		if got, err := s.system().TXT(t.Context(), "d.test"); err != nil || !slices.Equal(got.Texts, []string{"a"}) {
+			t.Errorf("%s: got %q, %v", name, got.Texts, err)
+		}
 	}
 }
 
