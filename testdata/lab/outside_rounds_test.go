@@ -128,8 +128,8 @@ func rounds(suite Suite) []round {
 	postconf -e inet_protocols=ipv4
 	echo 'listen = *' >>/etc/dovecot/dovecot.conf
 	sed -i '/listen \[::\]/d' /etc/nginx/nginx.conf
-	systemctl stop chatmaild-turn.socket chatmaild-turn-udp.socket chatmaild-turn.service` + restart,
-			want: "port-25-ipv6 port-143-ipv6 port-443-ipv6 port-465-ipv6 port-587-ipv6 port-993-ipv6 delivery turn",
+	systemctl stop chatmaild-turn.socket chatmaild-turn-udp.socket chatmaild-turn.service chatmaild-iroh.socket chatmaild-iroh.service` + restart,
+			want: "port-25-ipv6 port-143-ipv6 port-443-ipv6 port-465-ipv6 port-587-ipv6 port-993-ipv6 delivery iroh turn",
 		},
 		{
 			name: "certificates", alone: true,
