@@ -41,9 +41,6 @@ const (
 	watch      = time.Second // how often the relay looks after them
 )
 
-// MinBandwidth is the least that a client can have, in bytes a second.
-const MinBandwidth = 64 << 10
-
 // Options is what a server needs.
 type Options struct {
 	Clients                    int   // at once

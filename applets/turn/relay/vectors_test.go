@@ -2,8 +2,10 @@ package relay
 
 import (
 	"encoding/hex"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
@@ -54,5 +56,36 @@ func TestVectors(t *testing.T) {
 		if m.Decode() == nil && tt.key.Check(m) == nil {
 			t.Errorf("%s: a changed message passes", tt.name)
 		}
+	}
+}
+
+// TestIrohProbe asks as an iroh client does that wants to know where it is seen from
+// (iroh-relay 0.35, src/protos/stun.rs): without credentials, and with a fingerprint.
+func TestIrohProbe(t *testing.T) {
+	address, _, _ := start(t, nil)
+	conn, err := net.Dial("udp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint)
+	if _, err := conn.Write(request.Raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1500)
+	n, err := conn.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := &stun.Message{Raw: buf[:n]}
+	if err := answer.Decode(); err != nil || answer.Type != stun.BindingSuccess || answer.TransactionID != request.TransactionID {
+		t.Fatalf("got %v, %v", answer, err)
+	}
+	var mapped stun.XORMappedAddress
+	if err := mapped.GetFrom(answer); err != nil || mapped.String() != conn.LocalAddr().String() {
+		t.Errorf("got %v, %v, want %v", mapped, err, conn.LocalAddr())
 	}
 }
