@@ -10,8 +10,8 @@ import (
 )
 
 // coreVersion is that of the Delta Chat core of the real apps, pinned: a newer one is
-// taken on purpose, never by itself.
-const coreVersion = "2.57.0"
+// taken on purpose, never by itself. For arm64 npm has no newer one than 2.57.
+var coreVersion = map[string]string{"amd64": "2.62.0", "arm64": "2.57.0"}[runtime.GOARCH]
 
 // oldCores are versions that people still have, the oldest first.
 var oldCores = []string{"2.33.0", "2.48.0"}
@@ -20,14 +20,16 @@ var oldCores = []string{"2.33.0", "2.48.0"}
 var npmArch = map[string]string{"amd64": "x64", "arm64": "arm64"}
 
 // coreProgram returns the path of a version of deltachat-rpc-server, installed into
-// the cache first if need be.
+// the cache first if need be. npm's package is that of the architecture: the one that
+// chooses it, @deltachat/stdio-rpc-server, stops at 2.57.
 func coreProgram(ctx context.Context, w io.Writer, version string) (string, error) {
 	arch, ok := npmArch[runtime.GOARCH]
 	if !ok {
 		return "", fmt.Errorf("there is no Delta Chat core for %s", runtime.GOARCH)
 	}
-	corePackage := "@deltachat/stdio-rpc-server@" + version
-	dir, err := cached(ctx, "core-"+fingerprint(corePackage, arch), func(ctx context.Context, dir string) error {
+	name := "@deltachat/stdio-rpc-server-linux-" + arch
+	corePackage := name + "@" + version
+	dir, err := cached(ctx, "core-"+fingerprint(corePackage), func(ctx context.Context, dir string) error {
 		fmt.Fprintf(w, "installing the real client from npm, once: %s\n", corePackage)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -39,7 +41,7 @@ func coreProgram(ctx context.Context, w io.Writer, version string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	program := filepath.Join(dir, "node_modules/@deltachat/stdio-rpc-server-linux-"+arch, "deltachat-rpc-server")
+	program := filepath.Join(dir, "node_modules", name, "deltachat-rpc-server")
 	if _, err := os.Stat(program); err != nil {
 		return "", fmt.Errorf("the npm package has no program for this machine: %w", err)
 	}
