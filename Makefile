@@ -74,7 +74,7 @@ test: check deb reproducible ## everything: check, the package, real clients on 
 	$(call need,lintian)
 	lintian --allow-root --fail-on error,warning $(DEB)
 	$(GO) run ./testdata/lab/prepare
-	$(call gotest,-timeout 40m -p 1 ./testdata/lab/...)
+	$(call gotest,-timeout 50m -p 1 ./testdata/lab/...)
 	testdata/web/check
 
 lab: deb ## one scenario on real relays: make lab T=TestConversation
