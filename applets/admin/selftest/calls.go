@@ -15,7 +15,7 @@ import (
 // callChecks are about the servers that a relay announces for calls and apps.
 func callChecks() []Check {
 	return []Check{
-		{"iroh", Calls, []string{"login-993", "certificate-443"}, Always, "the announced iroh relay passes on what two apps send each other",
+		{"iroh", Calls, []string{"metadata", "certificate-443"}, Always, "the announced iroh relay passes on what two apps send each other",
 			"journalctl -u chatmaild-iroh -u nginx -u chatmaild-maillog -n 50; another relay's: iroh_relay in the configuration", irohRelay},
 		{"turn", Calls, []string{"metadata"}, Always, "the announced TURN server relays what two users send each other",
 			"does a firewall let UDP port 3478 and those of turn_ports in? chatmaild firewall, chatmaild status", turnServer},
