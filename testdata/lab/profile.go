@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -101,6 +102,16 @@ func (p *Profile) Password(ctx context.Context) (string, error) {
 	return transports[0].Password, nil
 }
 
+// Addresses are those of all relays that the profile has an account on.
+func (p *Profile) Addresses(ctx context.Context) (addrs []string, err error) {
+	var transports []struct{ Addr string }
+	err = p.Call(ctx, &transports, "list_transports")
+	for _, t := range transports {
+		addrs = append(addrs, t.Addr)
+	}
+	return addrs, err
+}
+
 // Call calls a method of the core whose first parameter is the account.
 func (p *Profile) Call(ctx context.Context, result any, method string, params ...any) error {
 	return p.Client.Call(ctx, result, method, append([]any{p.ID}, params...)...)
@@ -169,21 +180,25 @@ func (p *Profile) ChatWith(ctx context.Context, other *Profile) (chat uint32, er
 }
 
 // Contact returns the contact of another profile, which has a key since
-// SecureJoin.
+// SecureJoin. It has one of the other's addresses.
 func (p *Profile) Contact(ctx context.Context, other *Profile) (uint32, error) {
+	addrs, err := other.Addresses(ctx)
+	if err != nil {
+		return 0, err
+	}
 	var contacts []struct {
 		ID      uint32 `json:"id"`
 		Address string `json:"address"`
 	}
-	if err := p.Call(ctx, &contacts, "get_contacts", 0, other.Addr); err != nil {
+	if err := p.Call(ctx, &contacts, "get_contacts", 0, nil); err != nil {
 		return 0, err
 	}
 	for _, c := range contacts {
-		if strings.EqualFold(c.Address, other.Addr) {
+		if slices.ContainsFunc(addrs, func(addr string) bool { return strings.EqualFold(addr, c.Address) }) {
 			return c.ID, nil
 		}
 	}
-	return 0, fmt.Errorf("%s has no contact %s, %s, among %v", p.Name, other.Name, other.Addr, contacts)
+	return 0, fmt.Errorf("%s has no contact %s, %v, among %v", p.Name, other.Name, addrs, contacts)
 }
 
 // SendText sends a text and returns the id of the message.
