@@ -180,11 +180,16 @@ func (p *Profile) ChatWith(ctx context.Context, other *Profile) (chat uint32, er
 }
 
 // Contact returns the contact of another profile, which has a key since
-// SecureJoin. It has one of the other's addresses.
+// SecureJoin. It has one of the other's addresses; of a profile without a client, such
+// as the echo bot, only one is known.
 func (p *Profile) Contact(ctx context.Context, other *Profile) (uint32, error) {
-	addrs, err := other.Addresses(ctx)
-	if err != nil {
-		return 0, err
+	addrs := []string{other.Addr}
+	if other.Client != nil {
+		all, err := other.Addresses(ctx)
+		if err != nil {
+			return 0, err
+		}
+		addrs = append(addrs, all...)
 	}
 	var contacts []struct {
 		ID      uint32 `json:"id"`
