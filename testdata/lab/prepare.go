@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -74,6 +75,11 @@ func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 	}
 	for _, suite := range suites {
 		if _, err := Root(ctx, w, suite); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(suites, Trixie) {
+		if _, err := Dovecots(ctx, w); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const forkDomain = "_fork.test"
+
+// A forked is what the steps of TestFork share.
+type forked struct {
+	proof
+	dovecots   string // the folder of their packages
+	alice, bob *Profile
+	ab, ba     uint32
+}
+
+// TestFork is a Debian 13 on which the Python relay has left its fork of Dovecot 2.3, held
+// by a pin; bookworm's Dovecot stands for that. The relay works with it, and goes on by
+// itself once the operator has taken the pin away and has Debian's 2.4.
+func TestFork(t *testing.T) {
+	k := &forked{}
+	var deb string
+	k.lab, deb = newLabOn(t, Trixie)
+	var err error
+	if k.dovecots, err = Dovecots(t.Context(), t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	ctx := deadline(t, installTimeout)
+	host, err := k.lab.StartHost(ctx, "fork")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.relay = &Relay{Host: host, Domain: forkDomain}
+	diagnose(t, k.relay)
+	if k.outside, err = k.lab.AddStation(ctx, "outside"); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context, *testing.T)
+	}{
+		{"the fork is there", k.fork},
+		{"the package changes no Dovecot", func(ctx context.Context, t *testing.T) { k.install(ctx, t, deb) }},
+		{"a relay with 2.3", k.run},
+		{"people talk", k.talk},
+		{"Debian's own", k.replace},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(deadline(t, stepTimeout), t) }) {
+			break
+		}
+	}
+}
+
+// dovecot has apt install the packages in of a suite.
+func (k *forked) dovecot(ctx context.Context, t *testing.T, suite Suite) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(k.dovecots, string(suite), "*.deb"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("packages of %s: %q, %v", suite, found, err)
+	}
+	var names []string
+	for _, file := range found {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		name := "/var/cache/apt/archives/" + strings.ReplaceAll(filepath.Base(file), "%3a", "_") // apt takes no colon
+		if err := k.relay.WriteFile(ctx, name, 0o644, f); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	k.script(t, "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --allow-downgrades --no-install-recommends "+
+		"-o Dpkg::Options::=--force-confold %s 2>&1", strings.Join(names, " "))
+}
+
+// fork has the machine as cmdeploy leaves it, with a configuration that 2.3 understands.
+func (k *forked) fork(ctx context.Context, t *testing.T) {
+	k.script(t, `printf 'protocols = imap lmtp\nssl = no\n' >/etc/dovecot/dovecot.conf`)
+	k.dovecot(ctx, t, Bookworm)
+	k.script(t, `printf 'Package: dovecot-*\nPin: version *\nPin-Priority: -1\n' >/etc/apt/preferences.d/pin-dovecot`)
+	k.wantVersion(t, "2.3.")
+}
+
+func (k *forked) wantVersion(t *testing.T, want string) {
+	t.Helper()
+	if got := k.script(t, "dovecot --version"); !strings.HasPrefix(got, want) {
+		t.Errorf("Dovecot is %s, want %s", got, want)
+	}
+}
+
+func (k *forked) install(ctx context.Context, t *testing.T, deb string) {
+	if err := k.relay.InstallDeb(ctx, deb); err != nil {
+		t.Fatal(err)
+	}
+	k.wantVersion(t, "2.3.")
+}
+
+// run makes it a relay, which says nothing of Dovecot.
+func (k *forked) run(ctx context.Context, t *testing.T) {
+	for _, step := range []func(context.Context) error{
+		k.relay.publishAddresses, func(ctx context.Context) error { return k.relay.configure(ctx, nil) }, k.relay.setUp, k.relay.publishKey,
+	} {
+		if err := step(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := k.relay.Run(ctx, "chatmaild", "status"); err != nil {
+		t.Errorf("chatmaild status: %v\n%s", err, out)
+	}
+}
+
+func (k *forked) talk(ctx context.Context, t *testing.T) {
+	k.alice = startProfile(t, k.lab, "alice", login("alice1234", forkDomain))
+	k.bob = startProfile(t, k.lab, "bob", login("bob123456", forkDomain))
+	var err error
+	if k.ba, err = k.bob.SecureJoin(ctx, k.alice, nil); err != nil {
+		t.Fatal(err)
+	}
+	if k.ab, err = k.alice.ChatWith(ctx, k.bob); err != nil {
+		t.Fatal(err)
+	}
+	say(t, k.bob, k.ba, k.alice, "by 2.3")
+	say(t, k.alice, k.ab, k.bob, "by 2.3, too")
+}
+
+// replace takes the pin away and has Debian's Dovecot: the package's trigger does the rest.
+func (k *forked) replace(ctx context.Context, t *testing.T) {
+	k.script(t, "rm /etc/apt/preferences.d/pin-dovecot")
+	k.dovecot(ctx, t, Trixie)
+	k.wantVersion(t, "2.4.")
+	if out := k.script(t, "chatmaild run --skip-dns-check"); !strings.Contains(out, "nothing to do") {
+		t.Errorf("the trigger has left something to do:\n%s", out)
+	}
+	if out, err := k.relay.Run(ctx, "chatmaild", "status"); err != nil {
+		t.Errorf("chatmaild status: %v\n%s", err, out)
+	}
+	defer nudging(ctx, k.alice, k.bob)()
+	say(t, k.bob, k.ba, k.alice, "by 2.4")
+	say(t, k.alice, k.ab, k.bob, "by 2.4, too")
+}
