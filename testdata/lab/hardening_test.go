@@ -202,6 +202,8 @@ var ours = []owned{
 	{"/run/chatmaild", "root:root 755 d"},
 	{"/run/chatmaild/web.socket", "chatmaild:www-data 660 s"},
 	{"/run/chatmaild/iroh.socket", "chatmaild:www-data 660 s"},
+	{"/run/chatmaild/mxdeliv.socket", "vmail:www-data 660 s"},
+	{"/run/credentials/chatmaild-*.service", "chatmaild:root 500 d"},
 	{"/run/chatmaild/metrics.socket", "chatmaild:www-data 660 s"},
 	{"/run/chatmaild/auth-master.socket", "root:root 600 s"},
 	{"/run/chatmaild/auth-userdb.socket", "vmail:vmail 600 s"},
