@@ -1,6 +1,8 @@
 package service
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -52,7 +54,7 @@ func allocated() uint64 {
 
 // unmapProgram unmaps this program's code and constants (madvise(2), MADV_DONTNEED). The
 // daemons, the jobs and the commands are one program, and starting reads a piece of each
-// package in it: 13 MB are mapped then, of which serving needs 6. A page that is needed
+// package in it: 13 MB are mapped then, of which an idle daemon needs 1 to 4. A page that is needed
 // after all is mapped again from the page cache; the others no longer look like
 // memory in use, and the kernel drops them first.
 func unmapProgram() error {
@@ -60,27 +62,32 @@ func unmapProgram() error {
 	if err != nil {
 		return err
 	}
-	smaps, err := os.ReadFile("/proc/self/smaps")
+	smaps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return err
 	}
-	var mapping, permissions string
-	for line := range strings.Lines(string(smaps)) {
-		switch fields := strings.Fields(line); {
-		case !strings.HasSuffix(fields[0], ":"): // it begins a mapping (proc(5))
-			mapping = ""
-			if strings.HasSuffix(line, " "+program+"\n") {
-				mapping, permissions = fields[0], fields[1]
-			}
-		case mapping == "" || fields[0] != "Anonymous:":
-		case fields[1] == "0" && !strings.Contains(permissions, "w"):
+	defer smaps.Close()
+	var mapping string // of the program, if nothing can be written to it
+	lines := bufio.NewScanner(smaps)
+	for lines.Scan() {
+		line := lines.Bytes()
+		if name, amount, _ := bytes.Cut(line, []byte(":")); len(name) > 0 && !bytes.ContainsRune(name, '-') {
 			// No page of it was written, by a dynamic linker for instance: nothing is lost.
-			if err := unmap(mapping); err != nil {
-				return err
+			if mapping != "" && string(name) == "Anonymous" && string(bytes.TrimSpace(amount)) == "0 kB" {
+				if err := unmap(mapping); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		mapping = "" // another one begins (proc(5))
+		if bytes.HasSuffix(line, []byte(" "+program)) {
+			if fields := strings.Fields(string(line)); !strings.Contains(fields[1], "w") {
+				mapping = fields[0]
 			}
 		}
 	}
-	return nil
+	return lines.Err()
 }
 
 // unmap takes a mapping as proc(5) has it: its first address and that behind it, in hex.

@@ -107,12 +107,14 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 
 	// Starting leaves more behind than serving takes, and no collection may come for
-	// hours: an idle daemon does not even fill its smallest heap.
-	if err := unmapProgram(); err != nil {
-		s.Log.Debug("the program stays mapped", "error", err)
-	}
+	// hours: an idle daemon does not even fill its smallest heap. Its code stays mapped
+	// until the first connections to other servers have needed it, too.
 	debug.FreeOSMemory()
-	go rest(ctx, allocated, debug.FreeOSMemory)
+	defer time.AfterFunc(restInterval, s.unmap).Stop()
+	go rest(ctx, allocated, func() {
+		s.unmap()
+		debug.FreeOSMemory()
+	})
 
 	drain := make(<-chan time.Time)
 	stopping := ctx.Done()
@@ -138,6 +140,12 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.Log.Info("stopped")
 	return failure
+}
+
+func (s *Service) unmap() {
+	if err := unmapProgram(); err != nil {
+		s.Log.Debug("the program stays mapped", "error", err)
+	}
 }
 
 func (s *Service) drain() time.Duration {
