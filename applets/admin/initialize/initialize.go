@@ -26,7 +26,7 @@ var Command = command.Command{
 	Description: "An existing file is never changed.",
 	Examples: command.Examples{
 		{"init chat.example.org", "a relay with a domain"},
-		{"init 192.0.2.7", "a relay at an IP address, with a self-signed certificate"},
+		{"init 192.0.2.7", "a relay at an IP address"},
 	},
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, args []string) error {
