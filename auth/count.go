@@ -37,5 +37,5 @@ func (s *Service) Count(o Outcome) int64 { return s.counts.outcomes[o].Load() }
 // Refusals returns how many accounts were not made for the reason.
 func (s *Service) Refusals(r Reason) int64 { return s.counts.reasons[r].Load() }
 
-// Faults returns how many logins failed for a reason of ours.
+// Faults returns how many logins failed because of a fault of the relay.
 func (s *Service) Faults() int64 { return s.counts.faults.Load() }

@@ -1,4 +1,4 @@
-// Package auth decides who may log in, and whose first login makes an account.
+// Package auth decides who may log in, and whose first login creates an account.
 // It is pure: mailboxes, the machine's state and time come in through Service's
 // fields, and what happened is returned, not logged.
 //
@@ -6,7 +6,7 @@
 //
 // An account is a mailbox with a stored password, "{SCHEME}hash" as Dovecot
 // writes it (doc.dovecot.org, "Password schemes"). New ones are {BLF-CRYPT},
-// bcrypt. Its first login makes it, if the Policy allows: each refusal has a
+// bcrypt. Its first login creates it, if the Policy allows: each refusal has a
 // Reason. When the same new address logs in from several places at once, the
 // mailbox store lets one win; all others are checked against the winner's
 // password.
@@ -14,9 +14,9 @@
 // # Who checks a password
 //
 // We do, on all cores at once: Dovecot and Postfix send it by Dovecot's
-// authentication protocol and are told yes or no. The stored hash leaves the process
-// for nobody. scheme.go has the forms of it that are understood: ours, those of the
-// Python relay, and those of crypt(3) beside them.
+// authentication protocol and are told yes or no. The stored hash never leaves
+// the process. scheme.go has the forms of it that are understood: ours, those of the
+// Python relay, and those of crypt(3).
 //
 // # Why remembering verified logins is safe
 //

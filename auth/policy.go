@@ -7,7 +7,7 @@ import (
 	"chatmaild/auth/mailaddr"
 )
 
-// Registration says whose first login makes an account.
+// Registration says whose first login creates an account.
 type Registration string
 
 // The values of the key "registration".

@@ -14,7 +14,7 @@ const maxNetworks = 1 << 16
 
 // rate limits new accounts, of the relay and of each client network, by GCRA
 // (ITU-T I.371): what is kept is the time at which all that was taken is paid
-// back. A network has a count for each day beside it: a rate alone, which pays back all
+// back. A network also has a count for each day: a rate alone, which pays back all
 // the time, would let a script take as much again in the same day. It lives in memory
 // alone and names no network to anybody.
 type rate struct {

@@ -11,7 +11,7 @@
 //
 // # What else may pass
 //
-// Both ways: a SecureJoin request, which is the first message between two who
+// In both directions: a SecureJoin request, which is the first message between two who
 // do not have each other's key yet. From our own users ([Outgoing]): what a
 // passthrough sender sends, what goes to passthrough recipients alone, and an
 // Autocrypt Setup Message to oneself. From outside ([Incoming]): a delivery
@@ -20,7 +20,7 @@
 // # Who it is from
 //
 // From outside, the author's domain has to be proven by a DKIM signature; see
-// package dkim. This is verified beside the rest, as the message passes, and
+// package dkim. This is verified in parallel, as the message passes, and
 // judged after it: cleartext gets that answer, signed or not. An address literal
 // has no DNS; the client has to have that address. Our own users are known by their
 // login.
@@ -31,7 +31,7 @@
 // package mailaddr, with a tag that may follow "+", in letters of either case. Quotes, "%",
 // "!", routes, comments, a dot after the domain and everything else that some mail
 // program would rewrite to an address of ours is refused, not interpreted; and Postfix
-// is configured to rewrite nothing. A mailbox that does not exist takes no cleartext.
+// is configured to rewrite nothing. A mailbox that does not exist accepts no cleartext.
 //
 // # One reading
 //

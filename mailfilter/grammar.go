@@ -37,7 +37,7 @@ type form struct {
 	types     media
 	free      bool              // the description is any short text
 	untyped   bool              // it may have no type, and is text then (RFC 2046, section 5.1)
-	encodings func(string) bool // of the content, beside those that change nothing
+	encodings func(string) bool // of the content, besides those that change nothing
 }
 
 // The forms of parts. Reports are bounded as a whole; see report.go.

@@ -23,7 +23,7 @@ var ErrUnknownKey = errors.New("no such METADATA entry can be set")
 // ErrManyTokens answers a client that stores new tokens all the time.
 var ErrManyTokens = errors.New("the account has stored too many new push tokens; try again in a minute")
 
-// errNoUser says that Dovecot asked without saying for whom.
+// errNoUser says that Dovecot did not name a user.
 var errNoUser = errors.New("the request names no user")
 
 // Registry keeps the tokens and, in the same place, the queue. What its methods did

@@ -1,5 +1,5 @@
 // Package chat is a small end-to-end client, as Delta Chat's core is a large
-// one: it makes and reads the messages that clients send each other. It is what
+// one: it creates and reads the messages that clients send each other. It is what
 // the echo bot talks with, and what `chatmaild test` and `chatmaild bench` prove
 // a relay with.
 //

@@ -64,8 +64,8 @@ type Service struct {
 	Drain time.Duration
 	Log   *slog.Logger
 
-	// Metrics, if set, are told to whoever connects to MetricsSocket, which is
-	// made for them.
+	// Metrics, if set, are served to anyone who connects to MetricsSocket, which
+	// is created for that.
 	Metrics       *metric.Set
 	MetricsSocket string
 }

@@ -49,6 +49,6 @@
 //
 // It keeps a run of empty lines in memory, however long, and copies it with
 // each piece that it reads; it takes three times as long for a large body; and
-// it does not look at t=. The tests sign with it, and hold every verdict against
+// it does not look at t=. The tests sign with it, and compare every verdict with
 // its own.
 package dkim

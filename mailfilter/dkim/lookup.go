@@ -91,7 +91,7 @@ func newLookups(o Options) *lookups {
 	}
 }
 
-// way is what is asked for, and of whom.
+// way is what is asked for, and which server.
 type way struct {
 	name      string
 	authority bool
@@ -251,7 +251,7 @@ func (q *query) leave() {
 	}
 }
 
-// verified notes that a domain's message was verified.
+// verified records that a domain's message was verified.
 func (l *lookups) verified(domain string) {
 	now := l.Now()
 	l.mu.Lock()

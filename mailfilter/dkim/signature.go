@@ -11,7 +11,7 @@ import (
 const (
 	maxNames = 256             // field names in h=
 	maxQuery = 253             // bytes of the name of the key's record (RFC 1035, section 2.3.4)
-	maxSkew  = 5 * time.Minute // that the signer's clock may be ahead of ours
+	maxSkew  = 5 * time.Minute // how far the signer's clock may be ahead
 )
 
 // signature is a DKIM-Signature field (RFC 6376, section 3.5) that may count.

@@ -134,7 +134,7 @@ func wrapped(text string, width int) string {
 	return strings.Join(lines, "")
 }
 
-// What versions of Delta Chat say beside the keys.
+// What versions of Delta Chat say besides the keys.
 const (
 	setupText7bit   = "Content-Type: text/plain; charset=\"utf-8\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\nAutocrypt Setup Message\r\n"
 	setupTextQuoted = "Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=utf-8; format=flowed; delsp=no\r\n\r\n" +

@@ -39,7 +39,7 @@ type Gateway struct {
 
 var _ push.Sender = (*Gateway)(nil)
 
-// Options are what a Gateway needs beside its URL.
+// Options are what a Gateway needs besides its URL.
 type Options struct {
 	UserAgent string
 	Now       func() time.Time

@@ -15,7 +15,7 @@ import (
 
 // Write replaces the file at path with one that holds data and has the mode perm.
 // prepare, if not nil, may do something to the new file before anybody sees it.
-// The file belongs to whom we are; root writes into a daemon's directory by safefs.As.
+// The file belongs to the current user; root writes into a daemon's directory by safefs.As.
 func Write(path string, data []byte, perm fs.FileMode, prepare func(*os.File) error) (err error) {
 	dir, err := safefs.OpenDir(filepath.Dir(path))
 	if err != nil {

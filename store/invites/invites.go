@@ -54,8 +54,8 @@ func (i *Invite) Valid(now time.Time) bool { return i.Uses > 0 && now.Before(i.E
 // processes.
 type Store struct{ dir string }
 
-// Open returns the store in dir, which it makes if need be. It does everything as
-// whom we are; root uses it within safefs.As.
+// Open returns the store in dir, creating it if needed. It does everything as the
+// current user; root uses it within safefs.As.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("opening the invites: %w", err)

@@ -30,7 +30,7 @@ func ReadKey(dir string) ([]byte, error) {
 	return key, nil
 }
 
-// Key returns the key, which it makes if there is none.
+// Key returns the key, creating it if there is none.
 func (s *Store) Key() ([]byte, error) {
 	unlock, err := s.lock()
 	if err != nil {

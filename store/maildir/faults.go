@@ -30,7 +30,7 @@ type Faults struct {
 	total int64
 }
 
-// Add notes that doing something failed, at a name in a mailbox.
+// Add records that doing something failed, at a name in a mailbox.
 func (f *Faults) Add(doing string, err error, mailbox, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

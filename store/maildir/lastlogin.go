@@ -16,7 +16,7 @@ import (
 // when someone was here.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
-// SetLastLogin notes that addr logged in at t, to the day. It writes nothing if
+// SetLastLogin records that addr logged in at t, to the day. It writes nothing if
 // that is known. It fails with auth.ErrNoMailbox or auth.ErrNoPassword.
 func (s *Store) SetLastLogin(addr mailaddr.Address, t time.Time) error {
 	path := s.passwordPath(addr)

@@ -27,7 +27,7 @@ const (
 const maxPassword = 1 << 10
 
 // Store is a directory of mailboxes. Its methods may be called concurrently. They do
-// everything as whom we are; root uses them within safefs.As.
+// everything as the current user; root uses them within safefs.As.
 type Store struct {
 	dir    string
 	domain string
@@ -105,7 +105,7 @@ func ignoringEINTR(call func() (int, error)) (int, error) {
 	}
 }
 
-// Create implements auth.Mailboxes. The mailbox is made beside its place, written
+// Create implements auth.Mailboxes. The mailbox is created beside its place, written
 // to disk, and put there by one rename that replaces nothing.
 func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err error) {
 	temp, err := os.MkdirTemp(s.dir, newPrefix)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// As runs f, if we are root, with the rights of whom the directory at path belongs to:
+// As runs f, if we are root, with the rights of the owner of the directory at path:
 // of its owner and group, and none of root's. That holds for the whole process, so
 // nothing else may continue meanwhile. What f makes belongs to that user.
 func As(path string, f func() error) (err error) {

@@ -67,7 +67,7 @@ func (d *Dir) Close() error { return d.f.Close() }
 // Path is where the directory was when it was opened.
 func (d *Dir) Path() string { return d.path }
 
-// Owner returns whom the directory belonged to when it was opened.
+// Owner returns the owner of the directory when it was opened.
 func (d *Dir) Owner() (uid, gid int) { return int(d.st.Uid), int(d.st.Gid) }
 
 // Fd is a descriptor for the *at system calls (O_PATH of open(2)).

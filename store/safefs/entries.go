@@ -32,7 +32,7 @@ func OpenOwn(d *Dir, name string) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil || int(st.Uid) != os.Geteuid() || st.Nlink > 1 {
 		f.Close()
-		return nil, errors.Join(&UnsafeError{f.Name(), "is not a file of ours alone"}, err)
+		return nil, errors.Join(&UnsafeError{f.Name(), "is not a file of this user alone"}, err)
 	}
 	return f, nil
 }

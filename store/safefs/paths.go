@@ -72,7 +72,7 @@ func Rename(from, to string) error {
 	})
 }
 
-// MkdirAll makes a directory and those above it, and opens it. What it makes is ours,
+// MkdirAll creates a directory and its parents, and opens it. What it creates is ours,
 // with mode 0755.
 func MkdirAll(path string) (*Dir, error) {
 	d, err := OpenDir(path)

@@ -36,7 +36,7 @@ type Mailboxes interface {
 	Legacy(account string) ([]byte, error)
 }
 
-// Options are what a DB needs beside its file. Mailboxes, Now and Log are required.
+// Options are what a DB needs besides its file. Mailboxes, Now and Log are required.
 type Options struct {
 	Mailboxes Mailboxes
 	Now       func() time.Time

@@ -4,10 +4,10 @@
 // nginx serve with ours. It brings seven more modules and 0.1 MiB for each of our
 // processes.
 //
-// One certificate is for all of the relay's names. Its key is made once and kept
+// One certificate is for all of the relay's names. Its key is created once and kept
 // at every renewal, because Delta Chat pins it: a client that has seen the key
-// takes even an expired certificate. A [Keeper] decides when to ask, an
-// [Authority] asks, and a [Directory] holds what came of it:
+// accepts even an expired certificate. A [Keeper] decides when to ask, an
+// [Authority] asks, and a [Folder] holds the result:
 //
 //	live/privkey.pem    key of the certificate; never replaced
 //	live/fullchain.pem  the certificate, then its chain; replaced in one step

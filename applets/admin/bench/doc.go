@@ -4,8 +4,8 @@
 // they take longer.
 //
 // It keeps to the relay's limits: every account sends no faster than the relay
-// allows, so that many accounts share the load. What it made is deleted in the
-// end, but for the accounts themselves, which nobody uses again.
+// allows, so that many accounts share the load. What it created is deleted at
+// the end, except for the accounts themselves, which are not used again.
 //
 // A figure is what this machine saw: its own network and processor are part of
 // it.

@@ -11,7 +11,7 @@
 // is the SHA-256 of all bytes of the stream from its first to the one before the sum's
 // header (for the first piece: from the head on). The end holds a sum over the sums, so
 // that no piece can be missing, doubled or in another place. Head, sum and end are JSON;
-// gone holds names that are there no more, each followed by a zero byte.
+// gone holds names that no longer exist, each followed by a zero byte.
 //
 // Names are relative, without "." and "..". Entries are files and directories and nothing
 // else. Owners are names, not numbers: another machine has others. Times are whole
