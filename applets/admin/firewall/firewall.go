@@ -66,6 +66,7 @@ To undo it: nft delete table inet ` + nft.RelayTable + `, and remove the line fr
 /etc/nftables.conf.
 `
 
+// firewall writes the rules. The ports are those that run opens, so the two cannot differ.
 func firewall(w io.Writer, conf *config.Config, ssh int) error {
 	var proxied []int
 	for _, p := range desired.ProxiedPorts() {

@@ -47,6 +47,7 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 		return command.Usagef("%v", err)
 	}
 	text := strings.ReplaceAll(packaging.Config, "DOMAIN", domain)
+	// What is written must be accepted by run: a bad domain is better refused here.
 	conf, err := config.Parse(env.ConfigPath, text)
 	if err != nil {
 		return err
@@ -54,6 +55,7 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 	if err := os.MkdirAll(filepath.Dir(env.ConfigPath), 0o755); err != nil {
 		return fmt.Errorf("creating the configuration's directory: %w", err)
 	}
+	// O_EXCL: to look first would overwrite what is created in between.
 	f, err := os.OpenFile(env.ConfigPath, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return command.WithHint(
@@ -63,6 +65,8 @@ func initConfig(ctx context.Context, env *command.Env, domain string) error {
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
+	// The daemons read it as users of their own, whatever the umask of the operator is. Half
+	// a configuration must not stay: init would refuse to write another one.
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("writing the configuration: %w", err), os.Remove(env.ConfigPath))

@@ -56,7 +56,8 @@ var Command = command.Command{
 			} else if len(rest) > want {
 				return command.Usagef("unexpected argument %q", rest[want])
 			}
-			// The directory is the web daemon's.
+			// The directory is the web daemon's: files that root created in it could not be
+			// replaced by the daemon, and root must not follow what lies there.
 			err = safefs.As(cfg.InvitesDir(), func() error {
 				store, err := invites.Open(cfg.InvitesDir())
 				if err != nil {
@@ -91,6 +92,7 @@ func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, da
 	if uses < 1 || uses > maxUses || days < 1 || days > maxDays {
 		return command.Usagef("--uses must be 1 to %d, --days 1 to %d", maxUses, maxDays)
 	}
+	// Without the key, which web and doveauth share, the invite would let nobody in.
 	if _, err := store.Key(); err != nil {
 		return command.NeedsRoot(err)
 	}
@@ -100,8 +102,9 @@ func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, da
 	if err != nil {
 		return command.NeedsRoot(err)
 	}
-	invite.Digest = ""
+	invite.Digest = "" // by which the store knows the token; of no use to people
 	made := newInvite{invite, token, www.NewURL(cfg.MailDomain, token)}
+	// It may be made in advance, but until then it is ignored, or anyone gets in without.
 	if cfg.Registration != "invite" {
 		fmt.Fprintf(env.Stderr, "chatmaild invite: note that registration = %q in %s\n", cfg.Registration, env.ConfigPath)
 	}
@@ -120,7 +123,7 @@ func list(env *command.Env, store *invites.Store, now time.Time, asJSON bool) er
 		return command.NeedsRoot(err)
 	}
 	if asJSON {
-		if all == nil {
+		if all == nil { // [], not null
 			all = []invites.Invite{}
 		}
 		return command.PrintJSON(env.Stdout, all)

@@ -35,6 +35,8 @@ stored, and there is nothing to switch off afterwards.`,
 	},
 }
 
+// show asks the maillog daemon, since nobody else can: its key is in memory only, and what
+// --plain shows is stored nowhere, neither before nor after.
 func show(ctx context.Context, env *command.Env, socket string, plain time.Duration, args []string) error {
 	switch {
 	case plain == 0 && len(args) == 0:

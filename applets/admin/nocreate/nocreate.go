@@ -45,6 +45,8 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 		return command.Usagef("unexpected argument %q", rest[0])
 	}
 	path := cfg.NocreateFile
+	// A file and not a key of the configuration: it counts at once, without a run, since
+	// doveauth looks for it at each new account.
 	switch what {
 	case "on":
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
@@ -57,6 +59,7 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 			return command.NeedsRoot(fmt.Errorf("allowing new accounts: %w", err))
 		}
 	}
+	// Its existence counts, even as a dangling link, as it does for doveauth.
 	_, err = os.Lstat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("looking for the nocreate file: %w", err)

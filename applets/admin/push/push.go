@@ -38,6 +38,8 @@ var Command = command.Command{
 			if err != nil {
 				return err
 			}
+			// The database is the daemon's alone while it runs, and what is being sent is in
+			// its memory: only the daemon can answer.
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
 			text, err := dict.Ask(ctx, conf.Socket("metadata"), push.ReportKey)
@@ -77,6 +79,7 @@ func writeReport(w io.Writer, r *push.Report) error {
 	}
 	fmt.Fprintf(t, "  being sent\t%d\n", r.InFlight)
 	fmt.Fprintf(t, "delivered\t%d since the daemon started\n", r.Delivered)
+	// That a token is gone is an answer of a service that works.
 	if tries := r.Delivered + r.Gone + r.Failed; tries > 0 {
 		fmt.Fprintf(t, "  success\t%.1f %% of %d attempts\n", 100*float64(r.Delivered+r.Gone)/float64(tries), tries)
 	}

@@ -95,9 +95,11 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	if err != nil {
 		return err
 	}
+	// Whole seconds, as the last logins and the kept report have them.
 	now := time.Now().UTC().Truncate(time.Second)
 	var faults maildir.Faults
 	var survey expire.Survey
+	// As the mailboxes' owner: a link that a daemon's user left leads root nowhere.
 	err = safefs.As(conf.MailboxesDir, func() error {
 		mail, err := expire.Open(conf.MailboxesDir)
 		if err != nil {
@@ -119,6 +121,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	if r.prometheus != "" {
+		// In one step, since node_exporter may read it at any time; and readable by its user.
 		if err := atomicfile.Write(r.prometheus, prometheusText(figures), 0o644, nil); err != nil {
 			return fmt.Errorf("writing the Prometheus file: %w", err)
 		}
@@ -126,6 +129,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 	if err := keep(kept, figures); err != nil {
 		return fmt.Errorf("keeping the report for the next one: %w", err)
 	}
+	// Last: what could be counted is worth more than the fault.
 	if err := faults.Err(); err != nil {
 		for _, k := range faults.Kinds() {
 			env.Log().Warn(err.Error(), "doing", k.Doing, "error", k.Error, "count", k.Count, "first", k.Name)

@@ -94,6 +94,7 @@ func (t *top) next(ctx context.Context) (change, error) {
 // once prints one interval, for scripts.
 func (t *top) once(ctx context.Context, w io.Writer) error {
 	var err error
+	// Rates are differences, so that one look shows nothing.
 	if t.last, err = t.look(ctx); err != nil {
 		return err
 	}
@@ -124,6 +125,7 @@ func (t *top) live(ctx context.Context, env *command.Env) (err error) {
 	if t.last, err = t.look(ctx); err != nil {
 		return err
 	}
+	// After the first look: without a daemon, the error stays on the screen.
 	keys, restore := keyboard(env.Stdin)
 	defer func() { err = errors.Join(err, restore()) }()
 	if _, err := io.WriteString(env.Stdout, enterScreen); err != nil {
