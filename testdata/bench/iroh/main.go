@@ -57,7 +57,7 @@ func bench(binary string, clients, rounds int, length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "memory (PSS) without a client\t%.1f MiB\t6 MiB at most\n", idle)
+	fmt.Fprintf(out, "memory (PSS) without a client, the only chatmaild here\t%.1f MiB\t6 MiB beside the others (TestIroh of the lab)\n", idle)
 	if err := benchClients(out, d, clients); err != nil {
 		return err
 	}
