@@ -23,10 +23,17 @@ const (
 )
 
 // systemPackages make a plain Debian that boots, with SSH and Python, as one rents it.
-// Whatever
-// else the relay needs is taken from the Depends of our own debian/control, so that
-// a dependency that is missing there is missing in the lab as well.
-var systemPackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "procps", "openssh-server", "python3"}
+// (Trixie's systemd only recommends libkmod, without which a virtual machine's loads no
+// module.) Whatever else the relay needs is taken from the Depends of our own
+// debian/control, so that a dependency that is missing there is missing in the lab as
+// well.
+func systemPackages(suite Suite) []string {
+	packages := []string{"systemd", "systemd-sysv", "dbus", "iproute2", "procps", "openssh-server", "python3"}
+	if suite != Bookworm {
+		packages = append(packages, "libkmod2")
+	}
+	return packages
+}
 
 // Root returns the folder of the cached root of a Debian, built first if need be
 // (about 80 s); progress goes to w.
@@ -43,7 +50,7 @@ func Root(ctx context.Context, w io.Writer, suite Suite) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", control, err)
 	}
-	packages := append(slices.Clone(systemPackages), depends...)
+	packages := append(systemPackages(suite), depends...)
 	slices.Sort(packages)
 	packages = slices.Compact(packages)
 	mirror := os.Getenv("CHATMAILD_LAB_MIRROR")
