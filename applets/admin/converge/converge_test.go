@@ -328,6 +328,26 @@ func TestFormerVersion(t *testing.T) {
 	}
 }
 
+// TestFormerDebian takes away the Postfix of before an upgrade of Debian, and then starts
+// the other.
+func TestFormerDebian(t *testing.T) {
+	m := newMachine(t)
+	m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"13\"\n")
+	m.Active[desired.Bookworm.PostfixInstance()] = time.Now()
+	todo, err := m.plan(underscore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := todo.Apply(context.Background(), m.Host, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	stopped := slices.Index(m.Did, "stop "+desired.Bookworm.PostfixInstance())
+	started := slices.IndexFunc(m.Did, func(did string) bool { return strings.HasSuffix(did, "start "+desired.Postfix) })
+	if stopped < 0 || started < stopped {
+		t.Errorf("want the former Postfix stopped before the other is started: %q", m.Did)
+	}
+}
+
 // TestBrokenAppVersions: run refuses a file that clients cannot be told of, and names it
 // and what is wrong.
 func TestBrokenAppVersions(t *testing.T) {

@@ -237,7 +237,7 @@ func running(ctx context.Context, p *Planner, steps []UnitStep, changed map[stri
 // echo bot that the configuration no longer wants.
 func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 	why := map[string]string{}
-	for _, name := range desired.FormerUnits() {
+	for _, name := range desired.FormerUnits(p.Machine.Release()) {
 		why[name] = "this version does not need it"
 	}
 	if !p.Conf.Echobot {

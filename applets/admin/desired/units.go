@@ -41,9 +41,14 @@ func SocketService(socket string) string {
 	return name + ".service"
 }
 
-// FormerUnits are units of earlier versions that may still be active after an upgrade.
-func FormerUnits() []string {
-	return []string{"chatmaild-doveauth.socket", "chatmaild-recipients.socket"}
+// FormerUnits are units of earlier versions, ours and Debian's, that may still be active
+// after an upgrade. Trixie's Postfix does not start beside that of Bookworm.
+func FormerUnits(release Release) []string {
+	units := []string{"chatmaild-doveauth.socket", "chatmaild-recipients.socket"}
+	if release.PostfixInstance() != bookwormPostfix {
+		units = append(units, bookwormPostfix)
+	}
+	return units
 }
 
 // ServiceUnits are the daemons that every relay has, in the order in which they start.
