@@ -38,7 +38,7 @@ type source interface {
 //
 // In an article, dots are dots, and the end is that of src.
 //
-// Read fails on the first octet that is not allowed. The reader can then still
+// Read fails on the first byte that is not allowed. The reader can then still
 // find the end of the message; see skip.
 type dotReader struct {
 	src     source

@@ -32,7 +32,7 @@ type session struct {
 	greeted bool
 	errors  int
 	open    bool // a transaction, from MAIL on
-	size    int  // of rcpts in octets
+	size    int  // of rcpts in bytes
 	transaction
 }
 

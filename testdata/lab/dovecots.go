@@ -14,7 +14,7 @@ const dovecotsVersion = "1"
 
 var dovecotPackages = []string{"dovecot-core", "dovecot-imapd", "dovecot-lmtpd"}
 
-// Dovecots returns the cached folder of the packages of two Dovecots for trixie's root:
+// Dovecots returns the cached directory of the packages of two Dovecots for trixie's root:
 // in "bookworm" that of bookworm, with what trixie has no more of, in the place of the
 // Python relay's fork of 2.3, and in "trixie" its own (10 MB). Progress goes to w.
 //

@@ -13,7 +13,7 @@ const forkDomain = "_fork.test"
 // A forked is what the steps of TestFork share.
 type forked struct {
 	proof
-	dovecots   string // the folder of their packages
+	dovecots   string // the directory of their packages
 	alice, bob *Profile
 	ab, ba     uint32
 }

@@ -32,7 +32,7 @@ const (
 // called from several goroutines.
 type Lab struct {
 	id     string // run id: part of the name of everything that is not ours alone
-	dir    string // run folder: overlays, clients' accounts
+	dir    string // run directory: overlays, clients' accounts
 	suite  Suite  // what its hosts run
 	root   string // the cached root of that
 	log    io.Writer
@@ -60,7 +60,7 @@ func New(ctx context.Context, w io.Writer) (*Lab, error) {
 	return NewOn(ctx, w, suite)
 }
 
-// NewOn makes an empty lab: folder, bridge and DNS server. It first removes what
+// NewOn makes an empty lab: directory, bridge and DNS server. It first removes what
 // dead runs left behind. Progress goes to w. Call Close in any case.
 func NewOn(ctx context.Context, w io.Writer, suite Suite) (*Lab, error) {
 	if err := Check(); err != nil {

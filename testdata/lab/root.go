@@ -35,7 +35,7 @@ func systemPackages(suite Suite) []string {
 	return packages
 }
 
-// Root returns the folder of the cached root of a Debian, built first if need be
+// Root returns the directory of the cached root of a Debian, built first if need be
 // (about 80 s); progress goes to w.
 func Root(ctx context.Context, w io.Writer, suite Suite) (string, error) {
 	control, err := controlFile()

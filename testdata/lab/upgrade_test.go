@@ -18,7 +18,7 @@ import (
 var publicPorts = []string{"25", "80", "143", "443", "465", "587", "993"}
 
 // TestUpgrade upgrades a relay while real clients write to each other: they notice
-// at most that they have to connect anew. A new version that cannot run here leaves
+// at most that they have to reconnect. A new version that cannot run here leaves
 // the old one in place, and data that a newer one wrote is refused with words.
 func TestUpgrade(t *testing.T) {
 	u := startUnderway(t, "_relay.test")

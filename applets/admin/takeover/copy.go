@@ -22,7 +22,7 @@ const copyWorkers = 4
 type copying struct{ *importer }
 
 // run takes over a relay from a copy of its files. No unit is touched: chatmaild
-// run makes this machine the relay, once the old one is off. Broken off, it goes on
+// run makes this machine the relay, once the old one is off. Broken off, it continues
 // where it was; a mailbox is there as a whole or not at all.
 func (im copying) run(ctx context.Context) error {
 	if im.dryRun {
@@ -91,7 +91,7 @@ func (im copying) copyMailboxes(ctx context.Context) error {
 }
 
 // copyMailbox copies a mailbox beside its place and then renames it. The name of the
-// copy is no address, so that nobody takes it for a mailbox.
+// copy is not an address, so that nobody takes it for a mailbox.
 func (im copying) copyMailbox(name string) error {
 	box := path.Join(im.conf.MailboxesDir, name)
 	there, err := im.machine.Exists(box)

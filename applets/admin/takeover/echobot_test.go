@@ -19,7 +19,7 @@ import (
 )
 
 // TestImportEchobot takes the old bot's key out of its database, and the tokens out of
-// its link; whatever is wrong with them, the takeover goes on.
+// its link; whatever is wrong with them, the takeover continues.
 func TestImportEchobot(t *testing.T) {
 	key, err := chat.GenerateKey("echo@"+oldDomain, time.Now())
 	if err != nil {

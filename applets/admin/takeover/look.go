@@ -37,7 +37,7 @@ type oldAccounts struct {
 	tokens   int            // with push tokens
 	bare     int            // mailboxes without a password
 	foreign  int            // of another domain
-	odd      int            // with names that are no addresses here
+	odd      int            // with names that are not addresses here
 	waiting  int            // notifications
 }
 

@@ -143,7 +143,7 @@ func TestImportAndUndo(t *testing.T) {
 }
 
 // TestImportResumes breaks the takeover off after each of its steps, and after each
-// systemctl call in them, and goes on or goes back.
+// systemctl call in them, and continues or goes back.
 func TestImportResumes(t *testing.T) {
 	whole := newOldRelay(t)
 	im, _ := whole.importer(options{})

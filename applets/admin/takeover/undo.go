@@ -42,7 +42,7 @@ func (im undo) run(ctx context.Context) error {
 			return command.WithHint(err, "the Python relay is not restored completely; fix the cause, then: chatmaild import --undo")
 		}
 	}
-	// From here on no takeover is under way.
+	// From here on no takeover is in progress.
 	aside := fmt.Sprintf("%s-undone-%s", importDir, im.now.UTC().Format("20060102T150405Z"))
 	if err := im.machine.Rename(importDir, aside); err != nil {
 		return err

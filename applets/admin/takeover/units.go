@@ -12,7 +12,7 @@ const unitDir = "/etc/systemd/system"
 // units are those of the old relay, and the servers that both relays use.
 type units struct{ *importer }
 
-// stopOld ends mail first, so that nothing is under way when the filters go.
+// stopOld ends mail first, so that nothing is in progress when the filters go.
 func (im units) stopOld(ctx context.Context) error {
 	im.say("stop Postfix and Dovecot for a moment")
 	if err := im.machine.StopMail(ctx, im.say); err != nil {

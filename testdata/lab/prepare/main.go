@@ -21,7 +21,7 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	root := flag.Bool("root", false, "print the folder of the root of $SUITE, and nothing else")
+	root := flag.Bool("root", false, "print the directory of the root of $SUITE, and nothing else")
 	flag.Parse()
 	if err := run(ctx, *root); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)

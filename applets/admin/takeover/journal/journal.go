@@ -52,7 +52,7 @@ type Journal struct {
 	Undoing bool      `json:"undoing,omitempty"`
 
 	Units   []Unit   `json:"units"`             // in the order in which they are stopped
-	Servers []Unit   `json:"servers"`           // Postfix and the like, which go on
+	Servers []Unit   `json:"servers"`           // Postfix and the like, which continue
 	Made    []string `json:"made,omitempty"`    // files that were not there before
 	Created []string `json:"created,omitempty"` // files and directories of ours, which an undo moves away
 	Moved   []string `json:"crons,omitempty"`   // other files, moved away; once, those of cron alone

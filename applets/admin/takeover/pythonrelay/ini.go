@@ -22,7 +22,7 @@ type Param struct {
 
 // ParseINI returns the parameters in a chatmail.ini, in their order. It reads the
 // file as the Python relay does, with iniconfig: comments have a line of their own,
-// an indented line goes on with the value before, a key comes once.
+// an indented line continues the value before, a key comes once.
 func ParseINI(text string) ([]Param, error) {
 	if len(text) > MaxINISize {
 		return nil, fmt.Errorf("it has %d bytes, more than the maximum of %d", len(text), MaxINISize)
@@ -95,7 +95,7 @@ func (p *iniParser) header(line string) error {
 	return p.first(name, "["+name+"]")
 }
 
-// more goes on with the value of the line before.
+// more continues the value of the line before.
 func (p *iniParser) more(text string) error {
 	switch {
 	case !p.open:

@@ -59,7 +59,7 @@ var Units = []Unit{
 }
 
 // Staying are units that other programs rely on too; cmdeploy set them up, and they
-// go on as they are.
+// continue as they are.
 var Staying = []Unit{
 	{"unbound.service", "/etc/resolv.conf names it"},
 }
