@@ -54,7 +54,7 @@ func allocated() uint64 {
 
 // unmapProgram unmaps this program's code and constants (madvise(2), MADV_DONTNEED). The
 // daemons, the jobs and the commands are one program, and starting reads a piece of each
-// package in it: 13 MB are mapped then, of which an idle daemon needs 1 to 4. A page that is needed
+// package in it: 13 MB are mapped then, of which an idle daemon needs 5. A page that is needed
 // after all is mapped again from the page cache; the others no longer look like
 // memory in use, and the kernel drops them first.
 func unmapProgram() error {

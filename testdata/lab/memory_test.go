@@ -9,6 +9,8 @@ import (
 
 // idleMemory is what all nine daemons of ours may take together while nothing happens, in
 // bytes: their proportional set sizes, so that what they share counts once.
+// It is least shortly after the start, and some 6 MB more once the runtime has collected by
+// itself, which it does every two minutes.
 const idleMemory = 36_000_000
 
 // restTimeout is several times what a daemon takes to give back what work took.
