@@ -16,6 +16,7 @@ import (
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/queuewatch"
+	"chatmaild/applets/transport"
 	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
 )
@@ -34,6 +35,7 @@ func All() []command.Command {
 		acme.Command,
 		metrics.Command,
 		maillog.Command,
+		transport.Command,
 		turn.Command,
 		iroh.Command,
 		expire.Command,

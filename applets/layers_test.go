@@ -19,7 +19,7 @@ var layers = []layer{
 	{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
-			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/turn applets/web
+			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/transport applets/turn applets/web
 			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
@@ -33,12 +33,12 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/iroh/relay applets/turn/probe applets/turn/relay`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/transport/mxdeliv auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
 			packaging/postfix/queue store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
@@ -49,9 +49,9 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/transfer/archive applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter packaging packaging/peer
-			packaging/sbom store/atomicfile store/disk`,
-		pure: `applets/turn/credential applets/iroh/frame applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
+		impure: `applets/admin/transfer/archive applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
+			packaging packaging/peer packaging/sbom store/atomicfile store/disk`,
+		pure: `applets/transport/health applets/transport/mtasts applets/turn/credential applets/iroh/frame applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
@@ -70,9 +70,9 @@ var modules = map[string]string{
 	"github.com/coreos/go-systemd":    "applets/service",
 	"github.com/emersion/go-imap":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-message":  "applets/chat",
-	"github.com/emersion/go-msgauth":  "applets/admin/selftest",
+	"github.com/emersion/go-msgauth":  "applets/admin/selftest applets/transport/signer",
 	"github.com/emersion/go-sasl":     "applets/chat/chattest applets/chat/mailbox",
-	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session",
+	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session applets/transport/lmtp applets/transport/smtpout",
 	"github.com/go-crypt/x":           "auth",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
 	"github.com/miekg/dns":            "applets/acme/renewal applets/lookup applets/lookup/authoritative",
@@ -83,7 +83,7 @@ var modules = map[string]string{
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
-	"golang.org/x/net":                "applets/service applets/turn/relay",
+	"golang.org/x/net":                "applets/service applets/transport/lmtp applets/turn/relay",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command
 		applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/iroh/relay applets/web/signup",

@@ -21,6 +21,7 @@ import (
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/service"
 	"chatmaild/applets/service/metric"
+	"chatmaild/applets/transport"
 	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
 )
@@ -33,7 +34,7 @@ func describeAll() []struct {
 	who      string
 	families []metric.Desc
 } {
-	conf := &config.Config{MailDomain: "chat.example.org", Echobot: true}
+	conf := &config.Config{MailDomain: "chat.example.org", Echobot: true, Transport: "chatmaild"}
 	set := func(add func(*metric.Set)) []metric.Desc {
 		s := &metric.Set{}
 		add(s)
@@ -54,6 +55,7 @@ func describeAll() []struct {
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
+		{"transport", set(func(s *metric.Set) { transport.NewMetrics(s) })},
 		{"turn, while it runs", set(func(s *metric.Set) { turn.NewMetrics(s) })},
 		{"iroh, while it runs", set(func(s *metric.Set) { iroh.NewMetrics(s) })},
 		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},

@@ -114,6 +114,7 @@ func TestSockets(t *testing.T) {
 		"filtermail-in":  fmt.Sprintf("127.0.0.1:%d", defaults.FiltermailSMTPPortIncoming),
 		"echobot":        "", // it listens nowhere
 		"doveauth":       "", // it has several, with names of their own
+		"transport":      "/var/spool/postfix/private/transport",
 		"turn":           fmt.Sprintf("[::]:%d", config.TurnPort),
 		"acme":           fmt.Sprintf("127.0.0.1:%d", config.ACMEPort),
 	}
@@ -145,7 +146,7 @@ func TestSockets(t *testing.T) {
 func TestTarget(t *testing.T) {
 	want := []string{"expire.timer", "certificate.path", "clock.timer", "queuewatch.path"}
 	for _, c := range All() {
-		if c.Kind == command.Daemon && c.Name != "turn" && c.Name != "iroh" { // which their sockets start
+		if c.Kind == command.Daemon && c.Name != "turn" && c.Name != "iroh" && c.Name != "transport" { // which their sockets start
 			want = append(want, c.Name+".service")
 		}
 	}

@@ -91,13 +91,14 @@
 // Downwards; each step is a room, and a message that fails one goes no further:
 //
 //	port 25, or 587 and 465 after a login   packaging/postfix (smtpd)
+//	  or HTTPS, from another relay          applets/transport/mxdeliv
 //	  SMTP before the queue                 mailfilter/proxy: size, lines, envelope
 //	    header                              ReadHeader
 //	    envelope and header                 Incoming.Check or Outgoing.Check, ratelimit
 //	    body, as it comes                   parts, pgp; dkim beside them
 //	  the same bytes to the queue           mailfilter/proxy (injection)
 //	queue: trace fields go, DKIM signs      packaging/postfix (cleanup), OpenDKIM
-//	to another relay, or by LMTP            packaging/postfix (smtp, lmtp)
+//	to another relay, or by LMTP            packaging/postfix (smtp, lmtp), applets/transport
 //	mailbox                                 packaging/dovecot; store/maildir, store/expire
 //	"there is mail"                         push
 //

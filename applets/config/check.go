@@ -71,6 +71,7 @@ func check(c *Config) (key string, err error) {
 		{"acme_directory", optional(c.ACMEDirectory, checkURL)},
 		{"acme_dns_server", checkDNSServer(c)},
 		{"acme_dns_key", checkDNSKey(c)},
+		{"transport", oneOf(c.Transport, "postfix", "chatmaild")},
 		{"dkim_selector", checkSelector(c.DKIMSelector)},
 		{"turn", oneOf(c.Turn, "on", "off")},
 		{"turn_ports", checkTurnPorts(c)},

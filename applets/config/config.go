@@ -8,6 +8,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,7 @@ type Config struct {
 	ACMEDNSServer         string `toml:"acme_dns_server"` // host or host:port; with it challenges are DNS-01
 	ACMEDNSKey            string `toml:"acme_dns_key"`    // path
 
+	Transport    string `toml:"transport"` // to other relays: "postfix" or "chatmaild"
 	DKIMSelector string `toml:"dkim_selector"`
 	DKIMVerify   bool   `toml:"dkim_verify"`
 
@@ -163,6 +165,7 @@ func Defaults() *Config {
 
 		NotifyURL: URLs{"https://notifications.delta.chat/notify"},
 
+		Transport:    "postfix",
 		DKIMSelector: "opendkim",
 		DKIMVerify:   true,
 
@@ -212,6 +215,21 @@ func (c *Config) AddressDomain() string {
 	}
 	return c.MailDomain
 }
+
+// Hostname is what the relay calls itself to others. Postfix takes no address for a
+// name, so a relay at one has the name under which the DNS files it (RFC 1035
+// §3.5), as with the Python relay.
+func Hostname(c *Config) string {
+	ip, literal := c.IPv4()
+	if !literal {
+		return c.MailDomain
+	}
+	b := ip.As4()
+	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", b[3], b[2], b[1], b[0])
+}
+
+// OwnTransport reports whether the transport daemon delivers to other relays, and signs.
+func OwnTransport(c *Config) bool { return c.Transport == "chatmaild" }
 
 // SelfSigned reports whether clients and other relays take a certificate that the relay
 // makes itself, and it needs no DNS. At a public address it may get a better one: see ACME.
@@ -286,6 +304,9 @@ func (c *Config) MetricsSocket(name string) string {
 // TellingDaemons are the daemons that tell their metrics there as long as the relay runs.
 func (c *Config) TellingDaemons() []string {
 	names := []string{"filtermail-out", "filtermail-in", "doveauth", "metadata", "lastlogin", "web"}
+	if OwnTransport(c) {
+		names = append(names, "transport")
+	}
 	if c.Echobot {
 		names = append(names, "echobot")
 	}

@@ -66,6 +66,8 @@ func ParseLog(identifier, line string) Event {
 	if first != "postfix" {
 		return Event{}
 	}
+	// outward is the lmtp(8) that passes mail on to the transport, by its name in the log.
+	const outward = "outward/"
 	program := rest[strings.LastIndexByte(rest, '/')+1:]
 	for _, limit := range limits {
 		if strings.HasPrefix(line, limit.line) {
@@ -83,7 +85,7 @@ func ParseLog(identifier, line string) Event {
 	case strings.HasPrefix(line, "timeout after "):
 		return Event{Kind: Timeout, After: stage(strings.TrimPrefix(line, "timeout after "))}
 	case program == "lmtp" || program == "smtp" || program == "error":
-		return delivery(program, line)
+		return delivery(program != "lmtp" || strings.HasPrefix(rest, outward), line)
 	}
 	return Event{}
 }
@@ -100,7 +102,7 @@ func stage(text string) string {
 
 // delivery reads "ID: to=<…>, relay=…, delay=0.05, delays=…, dsn=…, status=sent (…)".
 // Who chooses an odd address can at most have its own delivery miscounted.
-func delivery(program, line string) Event {
+func delivery(remote bool, line string) Event {
 	_, line, ok := strings.Cut(line, ": to=<")
 	if !ok {
 		return Event{}
@@ -114,7 +116,7 @@ func delivery(program, line string) Event {
 		return Event{}
 	}
 	status, said, _ := strings.Cut(said, " ")
-	e := Event{Kind: Delivery, Remote: program != "lmtp", Full: strings.Contains(said, "Quota exceeded (mailbox for user is full)")}
+	e := Event{Kind: Delivery, Remote: remote, Full: strings.Contains(said, "Quota exceeded (mailbox for user is full)")}
 	for _, known := range Statuses() {
 		if status == known {
 			e.Status = status

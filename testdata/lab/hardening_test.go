@@ -24,6 +24,7 @@ var mayWrite = map[string]string{
 	"filtermail-out": "",
 	"web":            "/var/lib/chatmaild/invites",
 	"metrics":        "",
+	"transport":      "",
 	"turn":           "",
 	"iroh":           "",
 	"maillog":        "",

@@ -139,7 +139,7 @@ func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 // unitSteps compares the units with what they should be: enabled, running, and
 // not older than anything that they read when they start.
 func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
-	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(),
+	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
 		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	_, literal := p.Conf.IPv4()
 	if !literal {
@@ -253,6 +253,11 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 			why[name] = "the configuration has no iroh relay here"
 		}
 	}
+	if !config.OwnTransport(p.Conf) {
+		for _, name := range []string{desired.TransportSocket, desired.Transport} {
+			why[name] = `transport = "postfix"`
+		}
+	}
 	names := slices.Sorted(maps.Keys(why))
 	units, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
@@ -279,6 +284,7 @@ func (p *Planner) reads(files []desired.File, paths desired.Paths) map[string][]
 	for _, name := range slices.Concat(desired.ServiceUnits(), desired.BotUnits(p.Conf)) {
 		reads[name] = []string{p.ConfigPath}
 	}
+	reads[desired.Transport] = []string{p.ConfigPath, paths.DKIMKey}
 	for _, f := range files {
 		if f.Unit != "" && !slices.Contains(reads[f.Unit], f.Path) {
 			reads[f.Unit] = append(reads[f.Unit], f.Path)

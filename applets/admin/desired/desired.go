@@ -44,6 +44,10 @@ const (
 	Echobot  = "chatmaild-echobot.service"
 	Metadata = "chatmaild-metadata.service"
 
+	// Transport delivers to other relays.
+	Transport       = "chatmaild-transport.service"
+	TransportSocket = "chatmaild-transport.socket"
+
 	// LogSocket is where the servers around us log.
 	LogSocket = "chatmaild-log.socket"
 

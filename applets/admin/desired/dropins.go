@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf)}, serverDropins(release), logDropins(conf, release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, serverDropins(release), logDropins(conf, release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -55,6 +55,18 @@ func logDropins(conf *config.Config, release Release) []File {
 // certificateDropins have systemd look for the certificate where it is.
 func certificateDropins(conf *config.Config) []File {
 	return []File{pathDropin(conf), acmeDropin(ACME, conf), acmeDropin(ACMESocket, conf), webDropin(conf)}
+}
+
+// signingDropin has systemd pass on to the transport the DKIM key of another selector, or
+// none, where the relay has no name.
+func signingDropin(conf *config.Config) File {
+	lines, signs := "[Service]\nLoadCredential=", (view{Config: conf}).SignsDKIM()
+	if signs {
+		lines += "\nLoadCredential=dkim:/etc/dkimkeys/" + conf.DKIMSelector + ".private"
+	}
+	f := dropin(Transport, "dkim", lines)
+	f.Absent = signs && conf.DKIMSelector == config.Defaults().DKIMSelector
+	return f
 }
 
 // echobotDropin has systemd look for the bot where it is; where there is to be no

@@ -88,6 +88,14 @@ func CertificateUnits(conf *config.Config) []string {
 	return []string{CertificatePath}
 }
 
+// TransportUnits deliver to other relays, if Postfix does not.
+func TransportUnits(conf *config.Config) []string {
+	if !config.OwnTransport(conf) {
+		return nil
+	}
+	return []string{TransportSocket, Transport}
+}
+
 // BotUnits is the echo bot's unit, if the relay has one. It starts after the servers that
 // it talks to.
 func BotUnits(conf *config.Config) []string {

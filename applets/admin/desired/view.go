@@ -107,17 +107,15 @@ func (v view) SignsDKIM() bool {
 	return !literal
 }
 
-// Hostname is what the mail server calls itself. Postfix takes no address for a
-// name, so a relay at one has the name under which the DNS files it (RFC 1035
-// §3.5), as with the Python relay.
-func (v view) Hostname() string {
-	ip, literal := v.IPv4()
-	if !literal {
-		return v.MailDomain
-	}
-	b := ip.As4()
-	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", b[3], b[2], b[1], b[0])
-}
+// Hostname is what the mail server calls itself.
+func (v view) Hostname() string { return config.Hostname(v.Config) }
+
+// OwnTransport reports whether the transport delivers to other relays.
+func (v view) OwnTransport() bool { return config.OwnTransport(v.Config) }
+
+// PostfixSigns reports whether OpenDKIM signs what leaves, for Postfix; else the transport
+// does.
+func (v view) PostfixSigns() bool { return v.SignsDKIM() && !v.OwnTransport() }
 
 // submission is a listener in Postfix's master.cf for our own users.
 type submission struct {

@@ -65,6 +65,7 @@ func breakages() []breakage {
 		{fault: "gives no profiles", want: "new"},
 		{fault: "gives profiles of others", want: "new"},
 		{fault: "names other servers", want: "autoconfig"},
+		{fault: "has no mxdeliv", noted: "mxdeliv"},
 		{fault: "has another policy", want: "mta-sts"},
 		{fault: "has a policy for tests", noted: "mta-sts"},
 

@@ -52,6 +52,10 @@ func (f *fake) page(req *http.Request, secure bool) (status int, kind, body stri
 			<incomingServer type="imap"><hostname>%[1]s</hostname><port>993</port></incomingServer>
 			<outgoingServer type="smtp"><hostname>%[1]s</hostname><port>465</port></outgoingServer>
 			</emailProvider></clientConfig>`, host)
+	case "/mxdeliv":
+		if !f.is("has no mxdeliv") {
+			return 405, "text/plain", "502 5.5.1 Only POST works here"
+		}
 	case "/.well-known/mta-sts.txt":
 		mode, mx := "enforce", f.domain
 		if f.is("has another policy") {

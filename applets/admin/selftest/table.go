@@ -72,6 +72,7 @@ func webChecks() []Check {
 		{"http", Web, []string{"address"}, Always, "port 80 redirects to https://", "clients do not need it; certificates by HTTP-01 do", toHTTPS},
 		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new returns credentials that work", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
 		{"autoconfig", Web, page, Always, "the servers for IMAP and SMTP, all of them the domain", nginx, autoconfiguration},
+		{"mxdeliv", Web, page, Always, "other relays can deliver by HTTPS", "journalctl -u chatmaild-filtermail-in -n 50; they deliver by SMTP meanwhile", mxdeliv},
 		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that has other servers verify the domain's certificate", nginx, mtaSTS},
 	}
 }

@@ -115,6 +115,18 @@ func (s *session) ports(kind string, servers []server) (string, error) {
 	return seen, nil
 }
 
+// mxdeliv asks in a way that sends nothing: only POST delivers.
+func mxdeliv(ctx context.Context, s *session) (string, error) {
+	page, err := s.relay.Web(ctx, http.MethodGet, "https://"+s.relay.Host+"/mxdeliv")
+	if err != nil {
+		return "", err
+	}
+	if page.Status != http.StatusMethodNotAllowed {
+		return "", notef("%d to GET /mxdeliv", page.Status)
+	}
+	return "POST /mxdeliv", nil
+}
+
 // mtaSTS holds that others are told to insist on our certificate (RFC 8461).
 func mtaSTS(ctx context.Context, s *session) (string, error) {
 	page, err := s.get(ctx, "https://mta-sts."+s.relay.Host+"/.well-known/mta-sts.txt")

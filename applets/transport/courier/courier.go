@@ -1,0 +1,265 @@
+// Package courier delivers a message to the recipients of one domain: to the first of the
+// domain's hosts that answers, by HTTPS if it takes that, else by SMTP. Hosts that do not
+// answer cost nothing after the first time; see package health.
+//
+// A host that refuses by HTTPS, where one answer is for all recipients, is asked again by
+// SMTP, where each has a true one; unless there is one recipient alone.
+package courier
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"chatmaild/applets/config"
+	"chatmaild/applets/transport/dial"
+	"chatmaild/applets/transport/health"
+	"chatmaild/applets/transport/mtasts"
+	"chatmaild/applets/transport/mxdeliv"
+	"chatmaild/applets/transport/route"
+	"chatmaild/applets/transport/smtpout"
+	"chatmaild/mailfilter"
+)
+
+// Bounds.
+const (
+	placeTimeout = 5 * time.Second // until a host has a place for one more message
+	httpsConnect = 5 * time.Second
+	smtpConnect  = 10 * time.Second
+	writeTimeout = time.Minute // for what a host is slow to read
+)
+
+// Ports of the two ways.
+const (
+	httpsPort = 443
+	smtpPort  = 25
+)
+
+// Observer is told of each message and host. It must not block.
+type Observer interface {
+	// Delivered is told that a message was accepted for a number of recipients.
+	Delivered(way Way, recipients int, took time.Duration)
+	// Failed is told that a way to a host came to nothing.
+	Failed(way Way)
+}
+
+// Way is how a message gets to a host.
+type Way string
+
+// The ways.
+const (
+	HTTPS Way = "https"
+	SMTP  Way = "smtp"
+)
+
+// Resolver is what is asked; a *net.Resolver is one.
+type Resolver interface {
+	route.Resolver
+	LookupTXT(ctx context.Context, name string) ([]string, error)
+}
+
+// Options is what a Courier needs.
+type Options struct {
+	Name     string // what to call oneself
+	Resolver Resolver
+	IPv4Only bool
+	Health   *health.Tracker
+	Observer Observer
+
+	Connect func(ctx context.Context, network, address string) (net.Conn, error) // nil: by TCP
+	Roots   *x509.CertPool                                                       // nil: the system's
+}
+
+// Courier delivers. It is safe for concurrent use.
+type Courier struct {
+	router   *route.Router
+	dialer   *dial.Dialer
+	https    *mxdeliv.Client
+	smtp     *smtpout.Client
+	health   *health.Tracker
+	observer Observer
+	policies *mtasts.Cache
+	smtpOnly memory
+}
+
+// New returns a Courier.
+func New(o Options) *Courier {
+	c := &Courier{
+		router: &route.Router{Resolver: o.Resolver, Self: o.Name},
+		dialer: &dial.Dialer{IPv4Only: o.IPv4Only, Connect: o.Connect},
+		health: o.Health, observer: o.Observer,
+	}
+	c.https = mxdeliv.NewClient(c.connect(httpsPort, httpsConnect), o.Roots)
+	c.smtp = smtpout.NewClient(o.Name, smtpout.Dial(c.connect(smtpPort, smtpConnect)), o.Roots)
+	c.policies = newPolicies(o.Resolver, c.connect(httpsPort, httpsConnect), o.Roots)
+	return c
+}
+
+// connect returns what connects to a port of a host.
+func (c *Courier) connect(port int, timeout time.Duration) mxdeliv.Dial {
+	return func(ctx context.Context, host string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		var addrs []netip.Addr
+		if literal, err := netip.ParseAddr(host); err == nil {
+			addrs = []netip.Addr{literal}
+		} else if addrs, err = c.router.Addresses(ctx, host); err != nil {
+			return nil, err
+		}
+		conn, err := c.dialer.Dial(ctx, host, addrs, port)
+		if err != nil {
+			return nil, err
+		}
+		return dial.Patient(conn, writeTimeout), nil
+	}
+}
+
+// Deliver delivers a message to recipients of one domain, and returns a reply for each. ctx
+// bounds it.
+func (c *Courier) Deliver(ctx context.Context, domain string, m smtpout.Message) []smtpout.Reply {
+	hosts, err := c.router.Hosts(ctx, domain)
+	if err != nil {
+		return all(m, failure(err))
+	}
+	selfSigned := config.SelfSigned(domain) || strings.HasPrefix(domain, "[")
+	var policy mtasts.Policy
+	if !selfSigned {
+		policy = c.policies.Policy(ctx, strings.ToLower(domain))
+	}
+	var last error
+	for _, host := range hosts {
+		if !policy.Allows(host.Name) {
+			last = errPolicy
+			continue
+		}
+		replies, err := c.toHost(ctx, host.Name, selfSigned, m)
+		if err == nil {
+			return replies
+		}
+		last = err
+	}
+	return all(m, failure(last))
+}
+
+// toHost delivers a message to a host. An error means that another one may be tried.
+func (c *Courier) toHost(ctx context.Context, host string, selfSigned bool, m smtpout.Message) ([]smtpout.Reply, error) {
+	if err := c.place(ctx, host); err != nil {
+		return nil, err
+	}
+	replies, err := c.attempt(ctx, host, selfSigned, m)
+	reason := ""
+	if err != nil {
+		reason = Reason(err)
+	}
+	c.health.Done(host, reason)
+	return replies, err
+}
+
+// place waits until the host may get one more message.
+func (c *Courier) place(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
+	defer cancel()
+	for {
+		switch verdict, changed, state := c.health.Admit(host); verdict {
+		case health.Go:
+			return nil
+		case health.Resting:
+			return &resting{state}
+		default:
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return errCrowded
+			}
+		}
+	}
+}
+
+var errCrowded = errors.New("too many messages for the host at once")
+
+// resting is the error of a host that is not tried now.
+type resting struct{ health.State }
+
+func (r *resting) Error() string {
+	return fmt.Sprintf("the host has not answered since %s (%s); the next attempt is at %s",
+		r.Since.UTC().Format(time.TimeOnly), r.Reason, r.Next.UTC().Format(time.TimeOnly))
+}
+
+// attempt tries both ways.
+func (c *Courier) attempt(ctx context.Context, host string, selfSigned bool, m smtpout.Message) ([]smtpout.Reply, error) {
+	start := time.Now()
+	var said smtpout.Reply // by HTTPS, against the message
+	var reached bool
+	var httpsErr error
+	if ascii(m) && !c.smtpOnly.has(host) {
+		var answer mxdeliv.Answer
+		answer, httpsErr = c.https.Deliver(ctx, host, selfSigned, mxdeliv.Message{
+			Envelope: mailfilter.Envelope{Sender: m.Sender, Recipients: m.Recipients}, Size: m.Size, Open: m.Open,
+		})
+		if reached = httpsErr == nil && answer.Reply != ""; reached {
+			said = parse(answer.Reply)
+		}
+		switch {
+		case httpsErr == nil && answer.Status == 200:
+			c.observer.Delivered(HTTPS, len(m.Recipients), time.Since(start))
+			if !reached { // madmail's answer is "OK"
+				said = smtpout.Reply{Code: 250, Status: [3]int{2, 0, 0}, Text: "accepted by HTTPS"}
+			}
+			return all(m, said), nil
+		case reached && said.Code/100 == 5 && len(m.Recipients) == 1:
+			return all(m, said), nil
+		case httpsErr == nil && (answer.Status == 404 || answer.Status == 405):
+			c.smtpOnly.add(host)
+		}
+		c.observer.Failed(HTTPS)
+	}
+	replies, err := c.smtp.Deliver(ctx, host, selfSigned, m)
+	switch {
+	case err == nil:
+		if httpsErr != nil {
+			c.smtpOnly.add(host)
+		}
+		accepted := 0
+		for _, r := range replies {
+			if r.Accepted() {
+				accepted++
+			}
+		}
+		if accepted > 0 {
+			c.observer.Delivered(SMTP, accepted, time.Since(start))
+		}
+		return replies, nil
+	case reached: // port 25 is closed; what was said by HTTPS counts
+		return all(m, said), nil
+	}
+	c.observer.Failed(SMTP)
+	if httpsErr != nil {
+		err = fmt.Errorf("%w; %v", err, httpsErr)
+	}
+	return nil, err
+}
+
+// ascii reports whether the envelope can stand in a header of HTTP.
+func ascii(m smtpout.Message) bool {
+	for _, s := range append([]string{m.Sender}, m.Recipients...) {
+		for i := range len(s) {
+			if s[i] <= ' ' || s[i] > '~' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func all(m smtpout.Message, r smtpout.Reply) []smtpout.Reply {
+	replies := make([]smtpout.Reply, len(m.Recipients))
+	for i := range replies {
+		replies[i] = r
+	}
+	return replies
+}

@@ -1,0 +1,117 @@
+package health
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// clock is set by hand.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func newTracker() (*Tracker, *clock) {
+	c := &clock{time.Unix(1_000_000, 0)}
+	return &Tracker{Now: c.Now, Random: func() float64 { return 0.5 }}, c
+}
+
+func want(t *testing.T, tr *Tracker, name string, verdict Verdict) (changed <-chan struct{}) {
+	t.Helper()
+	got, changed, _ := tr.Admit(name)
+	if got != verdict {
+		t.Fatalf("%s: got %v, want %v", name, got, verdict)
+	}
+	return changed
+}
+
+// TestDead has a host fail again and again: one probe at a time, at growing intervals.
+func TestDead(t *testing.T) {
+	tr, clock := newTracker()
+	want(t, tr, "dead", Go)
+	tr.Done("dead", "timeout")
+	pause := firstPause
+	for range 12 {
+		want(t, tr, "dead", Resting)
+		clock.now = clock.now.Add(pause - time.Second)
+		want(t, tr, "dead", Resting)
+		clock.now = clock.now.Add(time.Second)
+		want(t, tr, "dead", Go)
+		want(t, tr, "dead", Resting) // beside the probe
+		tr.Done("dead", "timeout again")
+		pause = min(2*pause, maxPause)
+	}
+	states := tr.Resting()
+	if len(states) != 1 || states[0].Host != "dead" || states[0].Reason != "timeout again" ||
+		!states[0].Since.Equal(time.Unix(1_000_000, 0)) || states[0].Next.Sub(clock.now) != maxPause {
+		t.Errorf("got %+v", states)
+	}
+	clock.now = clock.now.Add(maxPause)
+	want(t, tr, "dead", Go)
+	tr.Done("dead", "")
+	for range PerHost {
+		want(t, tr, "dead", Go)
+	}
+	if len(tr.Resting()) > 0 {
+		t.Error("a host that answers rests")
+	}
+}
+
+// TestWait has many messages for a host of which nothing is known.
+func TestWait(t *testing.T) {
+	tr, _ := newTracker()
+	for range Untried {
+		want(t, tr, "new", Go)
+	}
+	changed := want(t, tr, "new", Wait)
+	select {
+	case <-changed:
+		t.Fatal("nothing has changed")
+	default:
+	}
+	want(t, tr, "other", Go)
+	tr.Done("new", "")
+	<-changed
+	for range PerHost - Untried + 1 {
+		want(t, tr, "new", Go)
+	}
+	changed = want(t, tr, "new", Wait)
+	tr.Done("new", "refused")
+	<-changed
+	want(t, tr, "new", Resting)
+	tr.Done("new", "refused") // under way with the first
+	if got := tr.Resting()[0].Next.Sub(tr.Now()); got != firstPause {
+		t.Errorf("two attempts at once failed: the pause is %v, want %v", got, firstPause)
+	}
+}
+
+func TestJitter(t *testing.T) {
+	for random, factor := range map[float64]float64{0: 1 - jitter, 0.5: 1, 0.999999: 1 + jitter} {
+		tr, clock := newTracker()
+		tr.Random = func() float64 { return random }
+		want(t, tr, "x", Go)
+		tr.Done("x", "no")
+		got, ideal := tr.Resting()[0].Next.Sub(clock.now), time.Duration(factor*float64(firstPause))
+		if d := got - ideal; d < -time.Millisecond || d > time.Millisecond {
+			t.Errorf("%v: got %v, want %v", random, got, ideal)
+		}
+	}
+}
+
+// TestBound wants memory of hosts to have an end, and those in use to be kept.
+func TestBound(t *testing.T) {
+	tr, clock := newTracker()
+	want(t, tr, "kept", Go)
+	for n := range 3 * maxHosts {
+		clock.now = clock.now.Add(time.Second)
+		name := fmt.Sprint(n)
+		want(t, tr, name, Go)
+		tr.Done(name, "no")
+	}
+	if len(tr.hosts) > maxHosts {
+		t.Errorf("%d hosts are known", len(tr.hosts))
+	}
+	if h := tr.hosts["kept"]; h == nil || h.inFlight != 1 {
+		t.Error("a host in use was forgotten")
+	}
+}
