@@ -47,6 +47,8 @@ func TestTransport(t *testing.T) {
 		{"without HTTPS", (*roads).withoutHTTPS},
 		{"IPv6 is dropped", (*roads).withoutIPv6},
 		{"slow and hostile hosts", (*roads).hostile},
+		{"dead hosts", (*roads).dead},
+		{"killed", (*roads).killed},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.do(r, t) })
 	}
@@ -289,4 +291,127 @@ func (r *roads) hostile(t *testing.T) {
 		t.Errorf("the sender has %d bounces, want 2", got)
 	}
 	r.script(t, "postsuper -d ALL")
+}
+
+// deadHosts is how many hosts do not answer at once.
+const deadHosts = 150
+
+// dead has mail for many hosts that do not answer: what goes to others does not wait for it.
+func (r *roads) dead(t *testing.T) {
+	r.fresh(t)
+	void, err := r.lab.AddStation(deadline(t, partTimeout), "void")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop(t, void, "tcp dport { 25, 443 }")
+	good := &PeerHost{SMTP: func(Received) *smtp.SMTPError { return nil }}
+	if _, err := good.Start(deadline(t, partTimeout), r.lab, "_alive.test"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(good.Close)
+	var to []string
+	for n := range deadHosts {
+		domain := fmt.Sprintf("_dead%d.test", n)
+		if err := r.lab.Zone.Set(domain, "A", void.IPv4.String()); err != nil {
+			t.Fatal(err)
+		}
+		to = append(to, "carol@"+domain)
+	}
+	c := r.submission(t, r.sender)
+	defer c.Close()
+	send := func(addrs ...string) {
+		t.Helper()
+		for _, addr := range addrs {
+			if got, err := c.Send(r.sender.addr, addr, sealed(t, r.sender.addr)); err != nil || got[:3] != "250" {
+				t.Fatalf("%s, %v", got, err)
+			}
+		}
+	}
+	// took sends to the good host and says how long that took.
+	took := func() time.Duration {
+		t.Helper()
+		n, start := len(good.Received()), time.Now()
+		send("carol@_alive.test")
+		until(deadline(t, partTimeout), t, "the good host to have its mail", func() bool { return len(good.Received()) > n })
+		return time.Since(start)
+	}
+	for range 3 {
+		took()
+	}
+	var times [3]time.Duration // without dead hosts, while they are tried first, and later
+	measure := func(i int) {
+		t.Helper()
+		for range 10 {
+			times[i] += took() / 10
+		}
+	}
+	measure(0)
+	send(to...)
+	measure(1)
+	// Each dead host has been tried, once, and rests.
+	until(deadline(t, 2*stepTimeout), t, "the dead hosts to rest", func() bool {
+		return strings.Contains(r.script(t, "chatmaild metrics --print")+"\n", fmt.Sprintf("chatmaild_transport_resting_hosts %d\n", deadHosts))
+	})
+	again := time.Now()
+	send(to...)
+	measure(2)
+	t.Logf("mail to a good host takes %v on average without dead hosts, %v while %d are tried for the first time, %v while they have mail again",
+		times[0], times[1], deadHosts, times[2])
+	until(deadline(t, partTimeout), t, "mail for resting hosts to be deferred at once", func() bool {
+		var deferred int
+		_, err := fmt.Sscan(r.script(t, "postqueue -j | grep -c 'has not answered since' || true"), &deferred)
+		return err == nil && deferred >= deadHosts
+	})
+	t.Logf("%d more messages for dead hosts were deferred within %v", deadHosts, time.Since(again).Round(time.Millisecond))
+	r.script(t, "postsuper -d ALL")
+}
+
+// killed has the transport killed again and again while messages leave: all arrive.
+func (r *roads) killed(t *testing.T) {
+	r.fresh(t)
+	const messages = 60
+	before := len(r.mx.Received())
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		kills := 0
+		for ctx.Err() == nil {
+			if _, err := r.relay.Script(ctx, "systemctl kill --signal=KILL chatmaild-transport.service; systemctl start chatmaild-transport.service"); err == nil {
+				kills++
+			}
+		}
+		ended <- kills
+	}()
+	for range messages {
+		if got := r.fromUser(t, r.sender.addr, r.carol.author, sealed(t, r.sender.addr)); got[:3] != "250" {
+			t.Fatal(got)
+		}
+	}
+	stop()
+	t.Logf("killed %d times", <-ended)
+	r.script(t, "systemctl reset-failed chatmaild-transport.service chatmaild-transport.socket || true; systemctl start chatmaild-transport.socket chatmaild-transport.service")
+	until(deadline(t, 2*stepTimeout), t, "the queue to be empty", func() bool {
+		r.script(t, "postqueue -f")
+		return r.script(t, "postqueue -j") == ""
+	})
+	times := map[string]int{}
+	for _, m := range r.mx.Received()[before:] {
+		_, id, _ := strings.Cut(m.Text, "\r\nMessage-ID: <")
+		id, _, _ = strings.Cut(id, ">")
+		times[id]++
+		if err := r.verify(m.Text, r.relay.Domain); err != nil {
+			t.Errorf("%v:\n%s", err, m.Text)
+		}
+	}
+	if len(times) != messages {
+		t.Errorf("%d of %d messages arrived", len(times), messages)
+	}
+	twice := 0
+	for _, n := range times {
+		if n > 1 {
+			twice++
+		}
+	}
+	// A host may have taken a message whose reply died with the transport (RFC 1047).
+	t.Logf("%d messages arrived more than once", twice)
 }
