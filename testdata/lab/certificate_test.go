@@ -76,7 +76,7 @@ func (p *plain) authorityRefuses(t *testing.T) {
 	said := p.fails(t, "chatmaild", "run", "--skip-dns-check")
 	contains(t, "run", said, "no certificate: www.chat.test: ", "chatmaild dns")
 	said = p.fails(t, "chatmaild", "status")
-	contains(t, "status", said, "none yet; the servers", "www.chat.test: ", "asked again at")
+	contains(t, "status", said, "none yet; the servers", "www.chat.test: ", "retried at")
 	for _, port := range tlsPorts {
 		if cert := p.shown(t, port, plainDomain); cert.Issuer.CommonName != plainDomain {
 			t.Errorf("port %s shows a certificate of %s, want our own", port, cert.Issuer)

@@ -177,6 +177,7 @@ func TestWhere(t *testing.T) {
 		"queue/deferred":         "/var/spool/postfix/deferred",
 		"www":                    "/srv/www",
 		"appversions":            "/etc/chatmail/appversions.json",
+		"turn-server-secret":     "/etc/chatmail/turn-secret",
 		"nocreate":               "/etc/chatmail-nocreate",
 		"tls":                    "/etc/chatmail/tls",
 		"config":                 "", // is put in place last, by the restore

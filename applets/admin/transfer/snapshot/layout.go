@@ -53,6 +53,7 @@ func (l Layout) singles() []place {
 		{"tls", tlsFolder},
 		{"acme-dns-key", l.Conf.ACMEDNSKey},
 		{"appversions", l.Conf.AppVersionsFile},
+		{"turn-server-secret", l.Conf.TurnServerSecret},
 		{"www", l.Conf.WWWFolder},
 	}
 	if cert, key, ok := l.Conf.ExternalTLS(); ok {

@@ -54,7 +54,9 @@ func mail(user, rel string) string { return mailFolder + "/" + user + "@" + doma
 // relay is a machine with all kinds of pieces.
 func relay(t *testing.T) machine {
 	m := newMachine(t).put(
-		configPath, "mail_domain = \""+domain+"\"\nwww_folder = \"/srv/www\"\nappversions_file = \"/etc/chatmail/appversions.json\"\n",
+		configPath, "mail_domain = \""+domain+"\"\nwww_folder = \"/srv/www\"\nappversions_file = \"/etc/chatmail/appversions.json\"\n"+
+			"turn_server = \"turn.example.org:3478\"\nturn_server_secret = \"/etc/chatmail/turn-secret\"\n",
+		"/etc/chatmail/turn-secret", "for calls",
 		"/etc/chatmail/appversions.json", "versions",
 		"/etc/chatmail-nocreate", "",
 		"/etc/dkimkeys/opendkim.private", "dkim key",
