@@ -170,7 +170,7 @@ func (l *limited) Write(p []byte) (int, error) {
 
 // TestLinks: what a mailbox's owner puts there leads neither side out of it.
 func TestLinks(t *testing.T) {
-	old := relay(t).put("/etc/secret", "secret")
+	old := relay(t).put("/etc/secret", "nobody else reads this")
 	var warned []string
 	s := old.source()
 	s.Warn = func(text string) { warned = append(warned, text) }
@@ -188,7 +188,7 @@ func TestLinks(t *testing.T) {
 	if err := errors.Join(s.Write(t.Context(), w, Options{Head: newHead(false), Done: nothing}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(out.Bytes(), []byte("secret")) {
+	if bytes.Contains(out.Bytes(), []byte("nobody else reads this")) {
 		t.Error("a link was followed")
 	}
 	if len(warned) == 0 {
