@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +15,6 @@ const forkDomain = "_fork.test"
 // A forked is what the steps of TestFork share.
 type forked struct {
 	proof
-	dovecots   string // the directory of their packages
 	alice, bob *Profile
 	ab, ba     uint32
 }
@@ -26,9 +27,6 @@ func TestFork(t *testing.T) {
 	var deb string
 	k.lab, deb = newLabOn(t, Trixie)
 	var err error
-	if k.dovecots, err = Dovecots(t.Context(), t.Output()); err != nil {
-		t.Fatal(err)
-	}
 	ctx := deadline(t, installTimeout)
 	host, err := k.lab.StartHost(ctx, "fork")
 	if err != nil {
@@ -55,34 +53,52 @@ func TestFork(t *testing.T) {
 	}
 }
 
-// dovecot has apt install the packages in of a suite.
-func (k *forked) dovecot(ctx context.Context, t *testing.T, suite Suite) {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(k.dovecots, string(suite), "*.deb"))
+// installDovecot has apt install the Dovecot of a suite on a machine with trixie.
+func installDovecot(ctx context.Context, r *Relay, suite Suite) error {
+	dir, err := Dovecots(ctx, io.Discard)
+	if err != nil {
+		return err
+	}
+	found, err := filepath.Glob(filepath.Join(dir, string(suite), "*.deb"))
 	if err != nil || len(found) == 0 {
-		t.Fatalf("packages of %s: %q, %v", suite, found, err)
+		return fmt.Errorf("packages in %s: %q, %w", dir, found, err)
 	}
 	var names []string
 	for _, file := range found {
-		f, err := os.Open(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
 		name := "/var/cache/apt/archives/" + strings.ReplaceAll(filepath.Base(file), "%3a", "_") // apt takes no colon
-		if err := k.relay.WriteFile(ctx, name, 0o644, f); err != nil {
-			t.Fatal(err)
-		}
 		names = append(names, name)
+		if err := copyFile(ctx, r, file, name); err != nil {
+			return err
+		}
 	}
-	k.script(t, "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --allow-downgrades --no-install-recommends "+
-		"-o Dpkg::Options::=--force-confold %s 2>&1", strings.Join(names, " "))
+	_, err = r.Script(ctx, "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --allow-downgrades --no-install-recommends "+
+		"-o Dpkg::Options::=--force-confold "+strings.Join(names, " ")+" 2>&1")
+	return err
 }
 
-// fork has the machine as cmdeploy leaves it, with a configuration that 2.3 understands.
+func copyFile(ctx context.Context, r *Relay, file, name string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return r.WriteFile(ctx, name, 0o644, f)
+}
+
+// installFork leaves a Dovecot on a machine with trixie that stands for the Python relay's
+// fork of 2.3, with a configuration that it understands.
+func installFork(ctx context.Context, r *Relay) error {
+	if _, err := r.Script(ctx, `printf 'protocols = imap lmtp\nssl = no\n' >/etc/dovecot/dovecot.conf`); err != nil {
+		return err
+	}
+	return installDovecot(ctx, r, Bookworm)
+}
+
+// fork has the machine as cmdeploy leaves it.
 func (k *forked) fork(ctx context.Context, t *testing.T) {
-	k.script(t, `printf 'protocols = imap lmtp\nssl = no\n' >/etc/dovecot/dovecot.conf`)
-	k.dovecot(ctx, t, Bookworm)
+	if err := installFork(ctx, k.relay); err != nil {
+		t.Fatal(err)
+	}
 	k.script(t, `printf 'Package: dovecot-*\nPin: version *\nPin-Priority: -1\n' >/etc/apt/preferences.d/pin-dovecot`)
 	k.wantVersion(t, "2.3.")
 }
@@ -132,7 +148,9 @@ func (k *forked) talk(ctx context.Context, t *testing.T) {
 // replace takes the pin away and has Debian's Dovecot: the package's trigger does the rest.
 func (k *forked) replace(ctx context.Context, t *testing.T) {
 	k.script(t, "rm /etc/apt/preferences.d/pin-dovecot")
-	k.dovecot(ctx, t, Trixie)
+	if err := installDovecot(ctx, k.relay, Trixie); err != nil {
+		t.Fatal(err)
+	}
 	k.wantVersion(t, "2.4.")
 	if out := k.script(t, "chatmaild run --skip-dns-check"); !strings.Contains(out, "nothing to do") {
 		t.Errorf("the trigger has left something to do:\n%s", out)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,23 +50,53 @@ func TestImport(t *testing.T) {
 	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*imported, *testing.T)
-	}{
+	k.run(t, slices.Concat(takingOver, givingBack))
+	if t.Failed() {
+		return
+	}
+	k.run(t, []importStep{{"import of a copy", (*imported).copied}, {"the copy is the same", (*imported).sameCopy}})
+}
+
+// TestImportTrixie takes over, and gives back, a Debian 13 on which the Python relay has its
+// fork of Dovecot 2.3.
+func TestImportTrixie(t *testing.T) {
+	k := &imported{}
+	var deb string
+	k.lab, deb = newLabOn(t, Trixie)
+	k.relay = startOldRelay(t, k.lab, deb)
+	var err error
+	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
+		t.Fatal(err)
+	}
+	k.run(t, slices.Concat(takingOver, givingBack))
+}
+
+// An importStep is a part of TestImport.
+type importStep struct {
+	name string
+	do   func(*imported, *testing.T)
+}
+
+var (
+	takingOver = []importStep{
 		{"the old relay", (*imported).old},
 		{"dry run", (*imported).dryRun},
 		{"import under traffic", (*imported).take},
 		{"what was taken over", (*imported).taken},
 		{"the old files, and a reboot", (*imported).fates},
 		{"the bot is the same", func(k *imported, t *testing.T) { k.sameBot(t, k.bob) }},
+	}
+	givingBack = []importStep{
 		{"undo under traffic", (*imported).undo},
 		{"what came back", (*imported).back},
-		{"import of a copy", (*imported).copied},
-		{"the copy is the same", (*imported).sameCopy},
-	} {
+	}
+)
+
+// run does steps, up to the first that fails.
+func (k *imported) run(t *testing.T, steps []importStep) {
+	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) { step.do(k, t) }) {
-			break
+			return
 		}
 	}
 }

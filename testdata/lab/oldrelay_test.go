@@ -93,6 +93,11 @@ func startOldRelay(t *testing.T, l *Lab, deb string) *Relay {
 	if err := r.publishAddresses(ctx); err != nil {
 		t.Fatal(err)
 	}
+	if l.suite == Trixie {
+		if err := installFork(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := r.InstallDeb(ctx, deb); err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +127,7 @@ install -d -o opendkim -g opendkim -m 750 /var/spool/postfix/opendkim
 usermod --append --groups opendkim postfix
 ln -s ../certs/abc /var/lib/acme/live/` + oldDomain + `
 ln -s ../../keys/def/privkey /var/lib/acme/certs/abc/privkey
+install -d -o postfix -m 700 /var/spool/postfix/private
 useradd --system --user-group iroh
 systemctl mask --quiet systemd-resolved.service
 systemctl daemon-reload
