@@ -64,7 +64,7 @@ var iniKeys = map[string]iniKey{
 		why: "the Python relay ignores it by now, since it lets cleartext pass; set it again if you want that",
 	},
 	"filtermail_http_port_incoming":              {why: "mail that comes by HTTPS reaches filtermail-in by a socket of systemd"},
-	"filtermail_lmtp_port_transport":             {why: "Postfix itself delivers to other relays"},
+	"filtermail_lmtp_port_transport":             {why: "Postfix itself delivers to other relays, or by a socket; see transport"},
 	"turn_socket_path":                           {why: "systemd hands the TURN server its sockets; see turn"},
 	"passdb_path":                                {why: "passwords lie in the mailboxes"},
 	"fs_inotify_max_user_instances_and_watchers": {why: "the package has a sysctl.d file for it"},
