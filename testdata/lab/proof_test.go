@@ -52,6 +52,7 @@ func TestParts(t *testing.T) {
 		{"push", (*proof).pushes},
 		{"expire", (*proof).expire},
 		{"queue", (*proof).queue},
+		{"operator", (*proof).operator},
 		{"hardening", (*proof).hardening},
 		{"proxy", (*proof).proxy},
 		{"PROXY protocol", (*proof).proxyProtocol},
