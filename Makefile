@@ -68,7 +68,7 @@ autopkgtest: deb ## debian/tests in a chroot; "make test" runs them on a whole m
 	mount -t devpts devpts $$dir/root/dev/pts; autopkgtest --setup-commands='apt-get update' $(DEB) $$dir/source -- chroot $$dir/root" || [ $$? = 2 ]
 
 demo: deb ## a throw-away relay, and two real clients that talk through it
-	$(GO) run ./testdata/lab/demo
+	SUITE=$${SUITE:-trixie} $(GO) run ./testdata/lab/demo
 
 test: check deb reproducible ## everything: check, the package, real clients on the installed relay
 	$(call need,lintian)
