@@ -12,6 +12,9 @@ DEB      = build/chatmaild_$(VERSION)_$(ARCH).deb
 SCRIPTS  = .ci/run debian/chatmaild.postinst debian/chatmaild.prerm debian/chatmaild.postrm debian/tests/relay debian/tests/smoke testdata/web/check
 FUZZTIME = 30s
 
+# These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
+LONG     = TestConference|TestFork|TestImportTrixie|TestTransport|TestTransports
+
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # need installs what is missing of the named packages, and starts none of their services.
@@ -23,7 +26,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb reproducible arm64 piuparts autopkgtest demo test lab race lint check fuzz clean
+.PHONY: help build deb reproducible arm64 piuparts autopkgtest demo test lab lab-long race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -74,13 +77,17 @@ test: check deb reproducible ## everything: check, the package, real clients on 
 	$(call need,lintian)
 	lintian --allow-root --fail-on error,warning $(DEB)
 	$(GO) run ./testdata/lab/prepare
-	$(call gotest,-timeout 50m -p 1 ./testdata/lab/...)
+	$(call gotest,-timeout 50m -p 1 -skip '^($(LONG))$$' ./testdata/lab/...)
 	testdata/web/check
 
 lab: deb ## one scenario on real relays: make lab T=TestConversation
 	@[ -n "$(T)" ] || { echo "missing scenario, such as: make lab T=TestConversation; all of them:"; grep -ho '^func Test[A-Za-z]*' testdata/lab/*_test.go | cut -c6- | sort | column; exit 2; }
 	$(GO) run ./testdata/lab/prepare
 	$(call gotest,-timeout 20m -run '^$(T)$$' ./testdata/lab/)
+
+lab-long: deb ## the scenarios that "make test" leaves out: they take minutes each
+	$(GO) run ./testdata/lab/prepare
+	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
 
 race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables)
