@@ -31,6 +31,7 @@ var tools = []tool{
 	{"prometheus", "prometheus"},
 	{"promtool", "prometheus"},
 	{"mke2fs", "e2fsprogs"},
+	{"dpkg-scanpackages", "dpkg-dev"},
 	{"turnutils_uclient", "coturn"},
 	{"linux.uml", "user-mode-linux"},
 }

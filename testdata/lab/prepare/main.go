@@ -32,7 +32,11 @@ func main() {
 // run prepares for every Debian: some tests are about one of them, whatever is chosen.
 func run(ctx context.Context, root bool) error {
 	if !root {
-		return lab.Prepare(ctx, os.Stdout, lab.Suites()...)
+		err := lab.Prepare(ctx, os.Stdout, lab.Suites()...)
+		if err == nil {
+			_, err = lab.FullUpgrade(ctx, os.Stdout)
+		}
+		return err
 	}
 	suite, err := lab.ChosenSuite()
 	if err == nil {
