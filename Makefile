@@ -13,7 +13,7 @@ SCRIPTS  = .ci/run debian/chatmaild.postinst debian/chatmaild.prerm debian/chatm
 FUZZTIME = 30s
 
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestConference|TestFork|TestImportTrixie|TestTransport|TestTransports
+LONG     = TestConference|TestFork|TestFullUpgrade|TestImportTrixie|TestTransport|TestTransports
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
