@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,12 +23,16 @@ var (
 // network is one in which some addresses answer, some refuse, and the rest say nothing.
 type network struct {
 	answers, refuses string
-	tried            []string
+
+	mu    sync.Mutex
+	tried []string
 }
 
 func (n *network) connect(ctx context.Context, _, address string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(address)
+	n.mu.Lock()
 	n.tried = append(n.tried, host)
+	n.mu.Unlock()
 	switch {
 	case slices.Contains(strings.Fields(n.answers), host):
 		here, there := net.Pipe()
@@ -44,21 +49,21 @@ func TestDial(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		addrs   []netip.Addr
-		network network
+		network *network
 		want    time.Duration // -1: it fails
 		tried   string
 		again   time.Duration
 	}{
-		{"both", []netip.Addr{four, six}, network{answers: "192.0.2.1 2001:db8::1"}, 0, "2001:db8::1", 0},
-		{"IPv6 is dead", []netip.Addr{four, six}, network{answers: "192.0.2.1"}, attemptDelay, "2001:db8::1 192.0.2.1", 0},
-		{"IPv6 refuses", []netip.Addr{four, six}, network{answers: "192.0.2.1", refuses: "2001:db8::1"}, 0, "2001:db8::1 192.0.2.1", 0},
-		{"IPv4 is dead", []netip.Addr{four, six}, network{answers: "2001:db8::1"}, 0, "2001:db8::1", 0},
-		{"the second of each", []netip.Addr{four, four2, six, six2}, network{answers: "192.0.2.2"}, 3 * attemptDelay,
+		{"both", []netip.Addr{four, six}, &network{answers: "192.0.2.1 2001:db8::1"}, 0, "2001:db8::1", 0},
+		{"IPv6 is dead", []netip.Addr{four, six}, &network{answers: "192.0.2.1"}, attemptDelay, "2001:db8::1 192.0.2.1", 0},
+		{"IPv6 refuses", []netip.Addr{four, six}, &network{answers: "192.0.2.1", refuses: "2001:db8::1"}, 0, "2001:db8::1 192.0.2.1", 0},
+		{"IPv4 is dead", []netip.Addr{four, six}, &network{answers: "2001:db8::1"}, 0, "2001:db8::1", 0},
+		{"the second of each", []netip.Addr{four, four2, six, six2}, &network{answers: "192.0.2.2"}, 3 * attemptDelay,
 			"2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2", attemptDelay},
-		{"one address", []netip.Addr{four}, network{answers: "192.0.2.1"}, 0, "192.0.2.1", 0},
-		{"all refuse", []netip.Addr{four, six}, network{refuses: "192.0.2.1 2001:db8::1"}, -1, "2001:db8::1 192.0.2.1", -1},
-		{"all are dead", []netip.Addr{four, six}, network{}, -1, "2001:db8::1 192.0.2.1", -1},
-		{"no address", nil, network{}, -1, "", -1},
+		{"one address", []netip.Addr{four}, &network{answers: "192.0.2.1"}, 0, "192.0.2.1", 0},
+		{"all refuse", []netip.Addr{four, six}, &network{refuses: "192.0.2.1 2001:db8::1"}, -1, "2001:db8::1 192.0.2.1", -1},
+		{"all are dead", []netip.Addr{four, six}, &network{}, -1, "2001:db8::1 192.0.2.1", -1},
+		{"no address", nil, &network{}, -1, "", -1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -63,10 +63,10 @@ type answer[T any] struct {
 }
 
 // recall returns what is remembered under a name.
-func recall[T any](r *Router, m map[string]answer[T], name string) (value T, ok bool) {
+func recall[T any](r *Router, m *map[string]answer[T], name string) (value T, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a, ok := m[name]
+	a, ok := (*m)[name]
 	return a.value, ok && time.Now().Before(a.until)
 }
 
@@ -87,7 +87,7 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 	if strings.HasPrefix(domain, "[") {
 		return literal(domain)
 	}
-	if hosts, ok := recall(r, r.hosts, domain); ok {
+	if hosts, ok := recall(r, &r.hosts, domain); ok {
 		return hosts, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -154,7 +154,7 @@ func (r *Router) beforeUs(records []*net.MX) []*net.MX {
 
 // Addresses returns the addresses of a host. An error is a *Failure.
 func (r *Router) Addresses(ctx context.Context, name string) ([]netip.Addr, error) {
-	if addrs, ok := recall(r, r.addrs, name); ok {
+	if addrs, ok := recall(r, &r.addrs, name); ok {
 		return addrs, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
