@@ -152,11 +152,16 @@ func (s *Server) handle(_ context.Context, conn net.Conn) {
 // that it takes to read HTTP, 8 KiB, as long as the client is there.
 func (s *Server) apart(conn net.Conn) (key frame.Key, rest []byte, err error) {
 	done := make(chan struct{})
+	var fault any
 	go func() {
 		defer close(done)
+		defer func() { fault = recover() }()
 		key, rest, err = s.handshake(conn)
 	}()
 	<-done
+	if fault != nil {
+		panic(fault) // the loop that accepts logs it, and goes on
+	}
 	return key, rest, err
 }
 
