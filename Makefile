@@ -86,7 +86,7 @@ lab: deb ## one scenario on real relays: make lab T=TestConversation
 	$(call gotest,-timeout 20m -run '^$(T)$$' ./testdata/lab/)
 
 lab-long: deb ## the scenarios that "make test" leaves out: they take minutes each
-	$(GO) run ./testdata/lab/prepare
+	$(GO) run ./testdata/lab/prepare -all
 	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
 
 race: ## the tests that need no container, with the race detector

@@ -22,27 +22,32 @@ func main() {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	root := flag.Bool("root", false, "print the directory of the root of $SUITE, and nothing else")
+	all := flag.Bool("all", false, "prepare for every Debian, and the upgrade from one to the next, as \"make lab-long\" needs it")
 	flag.Parse()
-	if err := run(ctx, *root); err != nil {
+	if err := run(ctx, *root, *all); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
 	}
 }
 
-// run prepares for every Debian: some tests are about one of them, whatever is chosen.
-func run(ctx context.Context, root bool) error {
-	if !root {
-		err := lab.Prepare(ctx, os.Stdout, lab.Suites()...)
-		if err == nil {
-			_, err = lab.FullUpgrade(ctx, os.Stdout)
+// run prepares for the Debian that is chosen, or for all. What a test needs beyond that it
+// gets itself.
+func run(ctx context.Context, root, all bool) error {
+	if all {
+		if err := lab.Prepare(ctx, os.Stdout, lab.Suites()...); err != nil {
+			return err
 		}
+		_, err := lab.FullUpgrade(ctx, os.Stdout)
 		return err
 	}
 	suite, err := lab.ChosenSuite()
-	if err == nil {
-		err = lab.Prepare(ctx, os.Stderr, suite)
-	}
 	if err != nil {
+		return err
+	}
+	if !root {
+		return lab.Prepare(ctx, os.Stdout, suite)
+	}
+	if err := lab.Prepare(ctx, os.Stderr, suite); err != nil {
 		return err
 	}
 	dir, err := lab.Root(ctx, os.Stderr, suite)
