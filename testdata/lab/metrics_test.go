@@ -189,7 +189,8 @@ func (p *metricsProof) public(t *testing.T) {
 	}
 }
 
-// panels asks for what every panel of the dashboard shows.
+// panels asks for what every panel of the dashboard shows, but those of the iroh relay: a
+// relay with a self-signed certificate has none. TestIroh has seen its metrics.
 func (p *metricsProof) panels(t *testing.T) {
 	var dashboard struct {
 		Panels []struct {
@@ -205,6 +206,9 @@ func (p *metricsProof) panels(t *testing.T) {
 	asked := 0
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
+			if strings.Contains(target.Expr, "chatmaild_iroh_") {
+				continue
+			}
 			expr := fill.Replace(target.Expr)
 			asked++
 			until(ctx, t, panel.Title+": "+expr, func() bool {

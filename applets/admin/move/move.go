@@ -167,7 +167,7 @@ func (m *move) advice() string {
 		return "mail is off on both sides, and senders retry it; to resume, run the same command again; \"chatmaild run\" here goes back"
 	}
 	return fmt.Sprintf("everything is copied, and mail may be on at %s already; fix the cause and run the same command again; "+
-		"\"chatmaild move root@THIS\" there goes back", m.there)
+		"\"chatmaild move root@THIS\" there brings it back", m.there)
 }
 
 // farewell says what remains for the operator.

@@ -63,7 +63,7 @@ func TestMoveAdvice(t *testing.T) {
 	for phase, want := range map[relocation.Phase]string{
 		relocation.Copying: "mail is on here as before",
 		relocation.Off:     "\"chatmaild run\" here goes back",
-		relocation.Handing: "\"chatmaild move root@THIS\" there goes back",
+		relocation.Handing: "\"chatmaild move root@THIS\" there brings it back",
 	} {
 		m := move{there: "root@new", record: relocation.Move{Phase: phase}}
 		if got := m.advice(); !strings.Contains(got, want) || !strings.Contains(got, "run the same command again") {
