@@ -127,9 +127,10 @@ func rounds(suite Suite) []round {
 	postconf -P 127.0.0.1:10025/inet/smtpd_relay_restrictions=reject
 	postconf -e inet_protocols=ipv4
 	echo 'listen = *' >>/etc/dovecot/dovecot.conf
-	sed -i '/listen \[::\]/d' /etc/nginx/nginx.conf
+	sed -i -e '/listen \[::\]/d' -e 's,location = /mxdeliv ,location = /mxdeliv-,' /etc/nginx/nginx.conf
 	systemctl stop chatmaild-turn.socket chatmaild-turn-udp.socket chatmaild-turn.service chatmaild-iroh.socket chatmaild-iroh.service` + restart,
-			want: "port-25-ipv6 port-143-ipv6 port-443-ipv6 port-465-ipv6 port-587-ipv6 port-993-ipv6 delivery iroh turn",
+			want:  "port-25-ipv6 port-143-ipv6 port-443-ipv6 port-465-ipv6 port-587-ipv6 port-993-ipv6 delivery iroh turn",
+			noted: "mxdeliv",
 		},
 		{
 			name: "certificates", alone: true,
