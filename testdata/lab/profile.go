@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -191,19 +190,22 @@ func (p *Profile) Contact(ctx context.Context, other *Profile) (uint32, error) {
 		}
 		addrs = append(addrs, all...)
 	}
-	var contacts []struct {
-		ID      uint32 `json:"id"`
-		Address string `json:"address"`
-	}
-	if err := p.Call(ctx, &contacts, "get_contacts", 0, nil); err != nil {
-		return 0, err
-	}
-	for _, c := range contacts {
-		if slices.ContainsFunc(addrs, func(addr string) bool { return strings.EqualFold(addr, c.Address) }) {
-			return c.ID, nil
+	// Without a query the core leaves out contacts that have only scanned our code.
+	for _, addr := range addrs {
+		var contacts []struct {
+			ID      uint32 `json:"id"`
+			Address string `json:"address"`
+		}
+		if err := p.Call(ctx, &contacts, "get_contacts", 0, addr); err != nil {
+			return 0, err
+		}
+		for _, c := range contacts {
+			if strings.EqualFold(addr, c.Address) {
+				return c.ID, nil
+			}
 		}
 	}
-	return 0, fmt.Errorf("%s has no contact %s, %v, among %v", p.Name, other.Name, addrs, contacts)
+	return 0, fmt.Errorf("%s has no contact %s, %v", p.Name, other.Name, addrs)
 }
 
 // SendText sends a text and returns the id of the message.

@@ -93,7 +93,7 @@ func (p *takeover) wrongKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.run(t, "systemctl restart chatmaild-acme")
-	p.waitStatus(t, "no new certificate since", "refuses to change "+plainDomain+".: it does not know the key", "asked again at", "acme_dns_key")
+	p.waitStatus(t, "no new certificate since", "refuses to change "+plainDomain+".: it does not know the key", "retried at", "acme_dns_key")
 	if now := p.shown(t, "993", plainDomain); !now.Equal(p.legacy.certificate) {
 		t.Errorf("port 993 shows another certificate, of %s", now.Issuer)
 	}
@@ -150,7 +150,7 @@ func (p *takeover) rateLimit(t *testing.T) {
 	before := p.shown(t, "993", plainDomain)
 	p.run(t, fmt.Sprintf("sed -i 's|^acme_directory = .*|acme_directory = %q|' %s; rm %sfullchain.pem; systemctl restart chatmaild-acme",
 		directory, configFile, liveFolder))
-	p.waitStatus(t, busyDetail, "the authority wants us to wait", "asked again at "+again.UTC().Format(time.DateTime))
+	p.waitStatus(t, busyDetail, "the authority wants us to wait", "retried at "+again.UTC().Format(time.DateTime))
 	if now := p.shown(t, "993", plainDomain); !now.Equal(before) {
 		t.Errorf("port 993 shows another certificate, of %s", now.Issuer)
 	}
