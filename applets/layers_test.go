@@ -76,7 +76,7 @@ var modules = map[string]string{
 	"github.com/go-crypt/x":           "auth",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
 	"github.com/miekg/dns":            "applets/acme/renewal applets/lookup applets/lookup/authoritative",
-	"github.com/pion/logging":         "applets/turn/probe applets/turn/relay",
+	"github.com/pion/logging":         "applets/turn/quiet",
 	"github.com/pion/stun":            "applets/turn/probe",
 	"github.com/pion/turn":            "applets/turn/probe applets/turn/relay",
 	"github.com/rogpeppe/go-internal": "applets/admin/host",

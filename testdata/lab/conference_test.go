@@ -282,7 +282,7 @@ func (c *conference) flood(t *testing.T) {
 	if got := hallPhones + int(made.Load()); got != networkAccounts {
 		t.Errorf("%d accounts were made, want %d", got, networkAccounts)
 	}
-	// Whoever is in stays in, and other networks, such as that of IPv6, are let in.
+	// Those who are in stay in, and other networks, such as that of IPv6, are let in.
 	for network, a := range map[netip.Addr]account{c.relay.IPv4: c.phones[0].account, c.relay.IPv6: c.stranger()} {
 		if s, err := c.logIn(ctx, network, a); err != nil {
 			t.Errorf("by %v: %v", network, err)

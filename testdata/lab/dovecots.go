@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -38,40 +37,17 @@ func Dovecots(ctx context.Context, w io.Writer) (string, error) {
 
 // downloadDovecot leaves the packages of a suite's Dovecot in dir, and nothing else.
 func downloadDovecot(ctx context.Context, root, dir string, suite Suite) error {
-	sources, err := os.ReadFile(filepath.Join(root, "etc/apt/sources.list"))
+	sources, err := mirror(root)
 	if err != nil {
-		return fmt.Errorf("looking up the mirror of a root: %w", err)
-	}
-	for _, sub := range []string{"lists/partial", "archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	list := filepath.Join(dir, "sources.list")
-	both := string(sources) + "\n" + strings.ReplaceAll(string(sources), string(Trixie), string(suite))
-	if err := os.WriteFile(list, []byte(both), 0o644); err != nil {
 		return err
 	}
-	apt := []string{
-		"--quiet", "--yes",
-		"--option=Dir::Etc::SourceList=" + list, "--option=Dir::Etc::SourceParts=/dev/null",
-		"--option=Dir::State::status=" + filepath.Join(root, "var/lib/dpkg/status"),
-		"--option=Dir::State::extended_states=" + filepath.Join(root, "var/lib/apt/extended_states"),
-		"--option=Dir::State::Lists=" + filepath.Join(dir, "lists"), "--option=Dir::Cache=" + dir,
-		"--option=APT::Install-Recommends=false", "--option=Debug::NoLocking=true",
-	}
-	install := []string{"install", "--download-only", "--allow-downgrades", "--reinstall"}
+	both := sources + "\n" + strings.ReplaceAll(sources, string(Trixie), string(suite))
+	install := []string{"install", "--allow-downgrades", "--reinstall"}
 	for _, name := range dovecotPackages {
 		install = append(install, name+"/"+string(suite))
 	}
 	if suite == Trixie {
 		install = append(install, "dovecot-sieve/"+string(suite)) // dovecot-core's
 	}
-	for _, command := range [][]string{{"update"}, install} {
-		if _, err := run(ctx, "apt-get", append(apt, command...)...); err != nil {
-			return err
-		}
-	}
-	_, err = run(ctx, "sh", "-euc", `mv "$1"/archives/*.deb "$1"; cd "$1"; rm -rf archives lists sources.list ./*.bin`, "keep", dir)
-	return err
+	return download(ctx, root, dir, both, install...)
 }

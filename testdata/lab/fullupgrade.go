@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -30,43 +29,15 @@ func FullUpgrade(ctx context.Context, w io.Writer) (string, error) {
 }
 
 func downloadUpgrade(ctx context.Context, root, dir string) error {
-	sources, err := os.ReadFile(filepath.Join(root, "etc/apt/sources.list"))
+	sources, err := mirror(root)
 	if err != nil {
-		return fmt.Errorf("looking up the mirror of a root: %w", err)
-	}
-	for _, sub := range []string{"lists/partial", "archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	list := filepath.Join(dir, "sources.list")
-	next := strings.ReplaceAll(string(sources), string(Bookworm), string(Trixie))
-	if err := os.WriteFile(list, []byte(next), 0o644); err != nil {
 		return err
 	}
-	apt := []string{
-		"--quiet", "--yes",
-		"--option=Dir::Etc::SourceList=" + list, "--option=Dir::Etc::SourceParts=/dev/null",
-		"--option=Dir::State::status=" + filepath.Join(root, "var/lib/dpkg/status"),
-		"--option=Dir::State::extended_states=" + filepath.Join(root, "var/lib/apt/extended_states"),
-		"--option=Dir::State::Lists=" + filepath.Join(dir, "lists"), "--option=Dir::Cache=" + dir,
-		"--option=APT::Install-Recommends=false", "--option=Debug::NoLocking=true",
+	next := strings.ReplaceAll(sources, string(Bookworm), string(Trixie))
+	if err := download(ctx, root, dir, next, "full-upgrade"); err != nil {
+		return fmt.Errorf("downloading a full upgrade: %w", err)
 	}
-	for _, command := range [][]string{{"update"}, {"full-upgrade", "--download-only"}} {
-		if _, err := run(ctx, "apt-get", append(apt, command...)...); err != nil {
-			return fmt.Errorf("downloading a full upgrade: %w", err)
-		}
-	}
-	return scanPackages(ctx, dir)
-}
-
-// scanPackages makes a repository of the packages in dir/archives, and leaves nothing
-// else there.
-func scanPackages(ctx context.Context, dir string) error {
-	const lines = `mv "$1"/archives/*.deb "$1"
-cd "$1"
-rm -rf archives lists sources.list ./*.bin
-dpkg-scanpackages . >Packages`
-	_, err := run(ctx, "sh", "-euc", lines, "scan", dir)
+	// It is a repository then.
+	_, err = run(ctx, "sh", "-euc", `cd "$1"; dpkg-scanpackages . >Packages`, "scan", dir)
 	return err
 }

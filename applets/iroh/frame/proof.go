@@ -31,7 +31,7 @@ var (
 )
 
 // Prove returns the frame by which the client with a key begins. All that is signed is
-// the version: whoever reads the frame of another can begin as he did, so that it must
+// the version: a peer that reads the frame of another can begin as he did, so that it must
 // go through TLS.
 func Prove(key ed25519.PrivateKey) Frame {
 	message := binary.AppendUvarint(nil, Version)

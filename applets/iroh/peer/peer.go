@@ -118,7 +118,7 @@ func (p *Peer) Write(frames []byte) error {
 	return err
 }
 
-// Send sends a packet to whoever has a key.
+// Send sends a packet to the client that has a key.
 func (p *Peer) Send(to frame.Key, packet []byte) error {
 	return p.Write(frame.Append(nil, frame.Frame{Type: frame.SendPacket, Key: to, Data: packet}))
 }

@@ -29,7 +29,7 @@ func (s *Server) handshake(conn net.Conn) (key frame.Key, rest []byte, err error
 	}
 	if code := status(request); code != http.StatusSwitchingProtocols {
 		s.options.Events.Refused(Handshake)
-		// Whoever does not take the answer needs none.
+		// A client that does not take the answer needs none.
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nUpgrade: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", code, http.StatusText(code), frame.Upgrade)
 		return key, nil, errHandshake
 	}

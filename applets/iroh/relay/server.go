@@ -2,7 +2,7 @@
 // other, and talk while there is no direct path. It stands behind a server that ends TLS.
 //
 // A client has the address that it proves to own, and sends packets to others'. They go
-// to whoever is there; for all others they are dropped, as they are wherever there is
+// to the client that is there; for all others they are dropped, as they are wherever there is
 // too much of something: iroh's own protocol, QUIC, is made for that. Who sends to whom
 // is neither kept nor logged, so clients do not hear that a peer has gone; the relay of
 // iroh 0.35 does not say it either.
@@ -140,7 +140,7 @@ func (s *Server) handle(_ context.Context, conn net.Conn) {
 	}
 	c.heard.Store(int64(s.elapsed()))
 	if !s.register(c) {
-		// Whoever does not take it need not know.
+		// A client that does not take it need not know.
 		_, _ = conn.Write(frame.Append(nil, frame.Frame{Type: frame.Health, Data: []byte("too many clients")}))
 		return
 	}
@@ -168,7 +168,7 @@ func (s *Server) apart(conn net.Conn) (key frame.Key, rest []byte, err error) {
 // elapsed is the time since the server began.
 func (s *Server) elapsed() time.Duration { return time.Since(s.start) }
 
-// register gives the client its address. Whoever had it is gone without notice, or a
+// register gives the client its address. The one that had it is gone without notice, or a
 // thief of a proof.
 func (s *Server) register(c *client) bool {
 	s.mu.Lock()

@@ -318,7 +318,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSlowReader has somebody get more than he reads: the rest is dropped, but for what
+// TestSlowReader has a client get more than it reads: the rest is dropped, but for what
 // must not be late, and the sender goes on.
 func TestSlowReader(t *testing.T) {
 	r := start(t, nil)

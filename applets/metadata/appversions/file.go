@@ -81,7 +81,7 @@ func Check(root, path string) (Index, error) {
 	}
 }
 
-// read takes regular files only: opening a FIFO would wait for somebody to write to it.
+// read takes regular files only: opening a FIFO would wait for a writer.
 func read(path string) (Index, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/pion/logging"
 	"github.com/pion/stun/v4"
 )
 
@@ -63,18 +62,3 @@ func mapped(ctx context.Context, conn net.PacketConn, server netip.AddrPort) (ne
 	}
 	return netip.AddrPort{}, errors.New("no answer")
 }
-
-// silent is a logger for the library: what went wrong comes as an error.
-type silent struct{}
-
-func (s silent) NewLogger(string) logging.LeveledLogger { return s }
-func (silent) Trace(string)                             {}
-func (silent) Tracef(string, ...any)                    {}
-func (silent) Debug(string)                             {}
-func (silent) Debugf(string, ...any)                    {}
-func (silent) Info(string)                              {}
-func (silent) Infof(string, ...any)                     {}
-func (silent) Warn(string)                              {}
-func (silent) Warnf(string, ...any)                     {}
-func (silent) Error(string)                             {}
-func (silent) Errorf(string, ...any)                    {}

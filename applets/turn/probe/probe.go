@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pion/turn/v5"
+
+	"chatmaild/applets/turn/quiet"
 )
 
 // Server is a TURN server, with credentials for it.
@@ -75,7 +77,7 @@ func Run(ctx context.Context, server Server, resolver *net.Resolver) (Outcome, e
 		defer func() { stop(); conn.Close() }()
 		client, err := turn.NewClient(&turn.ClientConfig{
 			STUNServerAddr: at.String(), TURNServerAddr: at.String(), Conn: conn,
-			Username: server.Name, Password: server.Password, LoggerFactory: silent{},
+			Username: server.Name, Password: server.Password, LoggerFactory: quiet.Logger{},
 		})
 		if err != nil {
 			return Outcome{}, err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pion/turn/v5"
+
+	"chatmaild/applets/turn/quiet"
 )
 
 func TestParse(t *testing.T) {
@@ -35,7 +37,7 @@ func foreign(t *testing.T, relayed, bound string, permit func(peer net.IP) bool)
 		t.Fatal(err)
 	}
 	server, err := turn.NewServer(turn.ServerConfig{
-		Realm: "example.org", LoggerFactory: silent{},
+		Realm: "example.org", LoggerFactory: quiet.Logger{},
 		AuthHandler: func(a *turn.RequestAttributes) (string, []byte, bool) {
 			return a.Username, turn.GenerateAuthKey(a.Username, a.Realm, "right"), a.Username == "user"
 		},

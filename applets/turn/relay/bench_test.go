@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v4"
+
+	"chatmaild/testdata/kit/turnwire"
 )
 
 const benchPayload = 1200 // bytes, as of a video call
@@ -22,7 +24,7 @@ func BenchmarkChannel(b *testing.B) {
 		of   *talker
 		peer string
 	}{{from, there}, {to, here}} {
-		if got, _ := end.of.say(line{channelBind, []stun.Setter{channel(0x4000), peer(end.peer)}, "", success}); got != success {
+		if got, _ := end.of.say(line{turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), peer(end.peer)}, "", success}); got != success {
 			b.Fatalf("channel: %d", got)
 		}
 	}
@@ -35,7 +37,7 @@ func BenchmarkChannel(b *testing.B) {
 func (c *talker) relayed() string {
 	got, answer := c.say(usual)
 	var at stun.XORMappedAddress
-	if err := at.GetFromAs(answer, 0x16); got != success || err != nil {
+	if err := at.GetFromAs(answer, turnwire.XORRelayedAddress); got != success || err != nil {
 		c.t.Fatalf("allocation: %d, %v", got, err)
 	}
 	return at.String()

@@ -10,27 +10,12 @@ import (
 
 	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
+
+	"chatmaild/testdata/kit/turnwire"
 )
 
-// Methods and attributes of RFC 8656 §17 and §18.
-const (
-	allocate         stun.Method = 3
-	refresh          stun.Method = 4
-	send             stun.Method = 6
-	createPermission stun.Method = 8
-	channelBind      stun.Method = 9
-	connect          stun.Method = 10 // RFC 6062
-
-	channelNumber      stun.AttrType = 0x0c
-	lifetime           stun.AttrType = 0x0d
-	xorPeerAddress     stun.AttrType = 0x12
-	data               stun.AttrType = 0x13
-	requestedFamily    stun.AttrType = 0x17
-	evenPort           stun.AttrType = 0x18
-	requestedTransport stun.AttrType = 0x19
-	reservationToken   stun.AttrType = 0x22
-	unknown            stun.AttrType = 0x7777 // which a server has to understand
-)
+// unknown is an attribute that a server has to understand.
+const unknown stun.AttrType = 0x7777
 
 // line is a request, and the answer that it has to get: the code of an error, success, or
 // none for an indication or for what is not answered.
@@ -47,63 +32,49 @@ const (
 	refused = -2 // an error, or no answer, where the library has its own way
 )
 
-func number(t stun.AttrType, n uint32) stun.Setter {
-	return stun.RawAttribute{Type: t, Value: binary.BigEndian.AppendUint32(nil, n)}
-}
-
-// peer is an address in XOR-PEER-ADDRESS, which depends on the message's transaction.
-type peer string
-
-// AddTo implements stun.Setter.
-func (p peer) AddTo(m *stun.Message) error {
-	at := netip.MustParseAddrPort(string(p))
-	return stun.XORMappedAddress{IP: at.Addr().AsSlice(), Port: int(at.Port())}.AddToAs(m, xorPeerAddress)
-}
+func peer(text string) turnwire.Peer { return turnwire.Peer(netip.MustParseAddrPort(text)) }
 
 var (
-	udp     = number(requestedTransport, 17<<24)
 	public  = peer("192.0.2.99:9")
 	another = peer("192.0.2.98:9")
 	private = peer("10.0.0.1:9")
-	usual   = line{method: allocate, with: []stun.Setter{udp}}
+	usual   = line{method: turnwire.Allocate, with: []stun.Setter{turnwire.UDP}}
 )
-
-func channel(n uint16) stun.Setter { return number(channelNumber, uint32(n)<<16) }
 
 // TestHostileDialogues holds the server to RFC 8656 against clients that do as they
 // please. Each dialogue is one client's, from one port.
 func TestHostileDialogues(t *testing.T) {
 	for name, lines := range map[string][]line{
-		"nobody":                      {{allocate, []stun.Setter{udp}, "nobody", 401}},
-		"a password that expired":     {{allocate, []stun.Setter{udp}, "expired", 401}},
-		"another password":            {{allocate, []stun.Setter{udp}, "wrong password", 401}},
-		"another server's nonce":      {{allocate, []stun.Setter{udp}, "stale nonce", 438}},
-		"no transport":                {{allocate, nil, "", 400}},
-		"a transport of TCP":          {{allocate, []stun.Setter{number(requestedTransport, 6<<24)}, "", refused}},
-		"an unknown attribute":        {{allocate, []stun.Setter{udp, number(unknown, 1)}, "", 420}},
-		"an unknown family":           {{allocate, []stun.Setter{udp, number(requestedFamily, 9<<24)}, "", 440}},
-		"a token for an even port":    {{allocate, []stun.Setter{udp, stun.RawAttribute{Type: evenPort, Value: []byte{0x80}}, stun.RawAttribute{Type: reservationToken, Value: make([]byte, 8)}}, "", 400}},
-		"a token that is not known":   {{allocate, []stun.Setter{udp, stun.RawAttribute{Type: reservationToken, Value: make([]byte, 8)}}, "", 508}},
-		"two allocations":             {usual, {allocate, []stun.Setter{udp}, "", 437}},
-		"an allocation for ever":      {{allocate, []stun.Setter{udp, number(lifetime, 1<<32-1)}, "", success}},
-		"no allocation to refresh":    {{refresh, nil, "", refused}},
-		"another's allocation":        {usual, {refresh, []stun.Setter{number(lifetime, 0)}, "mallory", refused}},
-		"another's permission":        {usual, {createPermission, []stun.Setter{public}, "mallory", refused}},
-		"another's channel":           {usual, {channelBind, []stun.Setter{channel(0x4000), public}, "mallory", refused}},
-		"no allocation to permit":     {{createPermission, []stun.Setter{public}, "", refused}},
-		"no allocation to bind":       {{channelBind, []stun.Setter{channel(0x4000), public}, "", refused}},
-		"nobody to permit":            {usual, {createPermission, nil, "", 400}},
-		"a private peer":              {usual, {createPermission, []stun.Setter{private}, "", 403}},
-		"a private peer by channel":   {usual, {channelBind, []stun.Setter{channel(0x4000), private}, "", refused}},
-		"a private peer among others": {usual, {createPermission, []stun.Setter{public, private}, "", 403}},
-		"a peer of another family":    {usual, {createPermission, []stun.Setter{peer("[2001:db8::1]:9")}, "", 443}},
+		"nobody":                      {{turnwire.Allocate, []stun.Setter{turnwire.UDP}, "nobody", 401}},
+		"a password that expired":     {{turnwire.Allocate, []stun.Setter{turnwire.UDP}, "expired", 401}},
+		"another password":            {{turnwire.Allocate, []stun.Setter{turnwire.UDP}, "wrong password", 401}},
+		"another server's nonce":      {{turnwire.Allocate, []stun.Setter{turnwire.UDP}, "stale nonce", 438}},
+		"no transport":                {{turnwire.Allocate, nil, "", 400}},
+		"a transport of TCP":          {{turnwire.Allocate, []stun.Setter{turnwire.Number(turnwire.RequestedTransport, 6<<24)}, "", refused}},
+		"an unknown attribute":        {{turnwire.Allocate, []stun.Setter{turnwire.UDP, turnwire.Number(unknown, 1)}, "", 420}},
+		"an unknown family":           {{turnwire.Allocate, []stun.Setter{turnwire.UDP, turnwire.Number(turnwire.RequestedFamily, 9<<24)}, "", 440}},
+		"a token for an even port":    {{turnwire.Allocate, []stun.Setter{turnwire.UDP, stun.RawAttribute{Type: turnwire.EvenPort, Value: []byte{0x80}}, stun.RawAttribute{Type: turnwire.ReservationToken, Value: make([]byte, 8)}}, "", 400}},
+		"a token that is not known":   {{turnwire.Allocate, []stun.Setter{turnwire.UDP, stun.RawAttribute{Type: turnwire.ReservationToken, Value: make([]byte, 8)}}, "", 508}},
+		"two allocations":             {usual, {turnwire.Allocate, []stun.Setter{turnwire.UDP}, "", 437}},
+		"an allocation for ever":      {{turnwire.Allocate, []stun.Setter{turnwire.UDP, turnwire.Number(turnwire.Lifetime, 1<<32-1)}, "", success}},
+		"no allocation to refresh":    {{turnwire.Refresh, nil, "", refused}},
+		"another's allocation":        {usual, {turnwire.Refresh, []stun.Setter{turnwire.Number(turnwire.Lifetime, 0)}, "mallory", refused}},
+		"another's permission":        {usual, {turnwire.CreatePermission, []stun.Setter{public}, "mallory", refused}},
+		"another's channel":           {usual, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), public}, "mallory", refused}},
+		"no allocation to permit":     {{turnwire.CreatePermission, []stun.Setter{public}, "", refused}},
+		"no allocation to bind":       {{turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), public}, "", refused}},
+		"nobody to permit":            {usual, {turnwire.CreatePermission, nil, "", 400}},
+		"a private peer":              {usual, {turnwire.CreatePermission, []stun.Setter{private}, "", 403}},
+		"a private peer by channel":   {usual, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), private}, "", refused}},
+		"a private peer among others": {usual, {turnwire.CreatePermission, []stun.Setter{public, private}, "", 403}},
+		"a peer of another family":    {usual, {turnwire.CreatePermission, []stun.Setter{peer("[2001:db8::1]:9")}, "", 443}},
 		// The library takes these; what comes by them reaches nobody but this client.
-		"a channel below":           {usual, {channelBind, []stun.Setter{channel(0x3fff), public}, "", success}},
-		"a channel above":           {usual, {channelBind, []stun.Setter{channel(0x8000), public}, "", success}},
-		"a channel for two":         {usual, {channelBind, []stun.Setter{channel(0x4000), public}, "", success}, {channelBind, []stun.Setter{channel(0x4000), another}, "", 400}},
-		"two channels for one":      {usual, {channelBind, []stun.Setter{channel(0x4000), public}, "", success}, {channelBind, []stun.Setter{channel(0x4001), public}, "", 400}},
-		"a connection by TCP":       {usual, {connect, []stun.Setter{public}, "", refused}},
-		"data without a permission": {usual, {send, []stun.Setter{public, stun.RawAttribute{Type: data, Value: []byte("x")}}, "", silence}},
+		"a channel below":           {usual, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x3fff), public}, "", success}},
+		"a channel above":           {usual, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x8000), public}, "", success}},
+		"a channel for two":         {usual, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), public}, "", success}, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), another}, "", 400}},
+		"two channels for one":      {usual, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), public}, "", success}, {turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4001), public}, "", 400}},
+		"a connection by TCP":       {usual, {turnwire.Connect, []stun.Setter{public}, "", refused}},
+		"data without a permission": {usual, {turnwire.Send, []stun.Setter{public, stun.RawAttribute{Type: turnwire.Data, Value: []byte("x")}}, "", silence}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, _, _ := start(t, nil)
@@ -111,7 +82,7 @@ func TestHostileDialogues(t *testing.T) {
 			for i, l := range lines {
 				if got, message := c.say(l); got != l.want && !(l.want == refused && got != success) {
 					t.Errorf("line %d: got %d, want %d", i, got, l.want)
-				} else if seconds, err := message.Get(lifetime); l.method == allocate && got == success && (err != nil || binary.BigEndian.Uint32(seconds) > 3600) {
+				} else if seconds, err := message.Get(turnwire.Lifetime); l.method == turnwire.Allocate && got == success && (err != nil || binary.BigEndian.Uint32(seconds) > 3600) {
 					t.Errorf("an allocation for %v seconds (%v)", seconds, err)
 				}
 			}
@@ -139,7 +110,7 @@ func newTalker(t testing.TB, address string) *talker {
 	}
 	t.Cleanup(func() { conn.Close() })
 	c := &talker{t: t, conn: conn}
-	_, challenge := c.say(line{allocate, []stun.Setter{udp}, "nobody", 401})
+	_, challenge := c.say(line{turnwire.Allocate, []stun.Setter{turnwire.UDP}, "nobody", 401})
 	if err := challenge.Parse(&c.realm, &c.nonce); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +121,7 @@ func newTalker(t testing.TB, address string) *talker {
 func (c *talker) say(l line) (int, *stun.Message) {
 	c.t.Helper()
 	class := stun.ClassRequest
-	if l.method == send {
+	if l.method == turnwire.Send {
 		class = stun.ClassIndication
 	}
 	set := append([]stun.Setter{stun.TransactionID, stun.NewType(l.method, class)}, l.with...)

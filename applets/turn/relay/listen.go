@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/pion/logging"
 	"golang.org/x/net/netutil"
 
 	"chatmaild/mailfilter/ratelimit"
@@ -184,19 +183,3 @@ func (s *stream) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
-
-// silent is a logger for the library, whose lines have addresses.
-type silent struct{}
-
-func (s silent) NewLogger(string) logging.LeveledLogger { return s }
-
-func (silent) Trace(string)          {}
-func (silent) Tracef(string, ...any) {}
-func (silent) Debug(string)          {}
-func (silent) Debugf(string, ...any) {}
-func (silent) Info(string)           {}
-func (silent) Infof(string, ...any)  {}
-func (silent) Warn(string)           {}
-func (silent) Warnf(string, ...any)  {}
-func (silent) Error(string)          {}
-func (silent) Errorf(string, ...any) {}

@@ -18,6 +18,7 @@ import (
 	"github.com/pion/turn/v5"
 
 	"chatmaild/applets/turn/credential"
+	"chatmaild/applets/turn/quiet"
 )
 
 // Bounds that no configuration changes.
@@ -129,7 +130,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 func (s *Server) serve(ctx context.Context, config turn.ServerConfig) error {
 	config.Realm = s.options.Realm
-	config.LoggerFactory = silent{}
+	config.LoggerFactory = quiet.Logger{}
 	config.AuthHandler = s.authenticate
 	config.QuotaHandler = func(user, _ string, _ net.Addr) bool { return s.allocations.admits(user) }
 	// Clients that ask for no family get IPv4 (RFC 8656 §7.2).

@@ -16,6 +16,7 @@ import (
 	"github.com/pion/turn/v5"
 
 	"chatmaild/applets/turn/credential"
+	"chatmaild/applets/turn/quiet"
 )
 
 const secret credential.Secret = "0123456789abcdef"
@@ -113,7 +114,7 @@ func dialAs(t *testing.T, address, network, name, password string) *turn.Client 
 	}
 	client, err := turn.NewClient(&turn.ClientConfig{
 		STUNServerAddr: address, TURNServerAddr: address, Conn: conn, Username: name, Password: password,
-		Realm: "chat.example.org", LoggerFactory: silent{},
+		Realm: "chat.example.org", LoggerFactory: quiet.Logger{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,12 +7,12 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"chatmaild/auth"
+	"chatmaild/testdata/kit/process"
 )
 
 const (
@@ -137,17 +137,11 @@ func (r *relay) iterate() (n int, took time.Duration, err error) {
 
 // memory is doveauth's share of the machine's memory, in MiB.
 func (r *relay) memory() float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", r.doveauth.cmd.Process.Pid))
+	mib, err := process.PSS(r.doveauth.cmd.Process.Pid)
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kib, _ := strconv.ParseFloat(strings.Fields(value)[0], 64)
-			return kib / 1024
-		}
-	}
-	return 0
+	return mib
 }
 
 // daemon is a running applet.
@@ -204,13 +198,9 @@ func (d *daemon) stop() {
 
 // cpu is the processor time that the daemon has used, to 10 ms (proc(5)).
 func (d *daemon) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	used, err := process.CPU(d.cmd.Process.Pid)
 	if err != nil {
 		return 0
 	}
-	_, after, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after)
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return used
 }

@@ -16,7 +16,7 @@ import (
 
 // bare is the floor, in a process of its own.
 type bare struct {
-	process
+	program
 	address string
 }
 
@@ -33,7 +33,7 @@ func startFloor() (*bare, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bare{process{exec.Command(self, "-floor", address)}, address}
+	b := &bare{program{exec.Command(self, "-floor", address)}, address}
 	b.cmd.Stderr = os.Stderr
 	return b, b.start("tcp", address)
 }
@@ -79,7 +79,7 @@ func floor(address string) error {
 		}
 		second := conn.(*tls.Conn)
 		if second.Handshake() != nil {
-			continue // it wanted to know whether there is somebody
+			continue // it wanted to know whether a peer is there
 		}
 		if first == nil {
 			first = second

@@ -9,12 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"chatmaild/testdata/kit/process"
 )
 
 // daemon is a metadata daemon of the bench's own.
@@ -143,46 +144,25 @@ func (d *daemon) feedFrom(conns, first, count int, changes func(int) string) (ti
 // pss is the daemon's share of memory, in MiB, once it is idle.
 func (d *daemon) pss() (float64, error) {
 	time.Sleep(12 * time.Second) // it gives memory back now and then
-	return d.memory("smaps_rollup", "Pss:")
+	return process.PSS(d.cmd.Process.Pid)
 }
 
 // peak is the most memory that was resident, in MiB; -1 if that cannot be told.
 func (d *daemon) peak() float64 {
-	m, err := d.memory("status", "VmHWM:")
+	m, err := process.Peak(d.cmd.Process.Pid)
 	if err != nil {
 		return -1
 	}
 	return m
 }
 
-func (d *daemon) memory(file, key string) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.cmd.Process.Pid, file))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == key {
-			kib, err := strconv.Atoi(fields[1])
-			return float64(kib) / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no %s in %s", key, file)
-}
-
 // cpu is the CPU time that the daemon has used.
 func (d *daemon) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	used, err := process.CPU(d.cmd.Process.Pid)
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
+	return used
 }
 
 func percentile(times []time.Duration, percent int) time.Duration {

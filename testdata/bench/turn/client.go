@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -10,17 +9,8 @@ import (
 
 	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
-)
 
-// Methods and attributes of RFC 8656 §17 and §18.
-const (
-	allocate    stun.Method = 3
-	channelBind stun.Method = 9
-
-	channelNumber      stun.AttrType = 0x0c
-	xorPeerAddress     stun.AttrType = 0x12
-	xorRelayedAddress  stun.AttrType = 0x16
-	requestedTransport stun.AttrType = 0x19
+	"chatmaild/testdata/kit/turnwire"
 )
 
 // channel is the number of the one channel that a client binds.
@@ -45,8 +35,7 @@ func newClient(s *server, n int) (*client, error) {
 	}
 	c := &client{conn: conn}
 	c.name, c.password = secret.Issue(fmt.Sprint("user", n), time.Now())
-	udp := stun.RawAttribute{Type: requestedTransport, Value: []byte{17, 0, 0, 0}}
-	challenge, err := c.ask(allocate, udp)
+	challenge, err := c.ask(turnwire.Allocate, turnwire.UDP)
 	if err == nil {
 		return nil, errors.Join(errors.New("it wants no password"), conn.Close())
 	}
@@ -56,12 +45,12 @@ func newClient(s *server, n int) (*client, error) {
 	if err := challenge.Parse(&c.realm, &c.nonce); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	answer, err := c.ask(allocate, udp)
+	answer, err := c.ask(turnwire.Allocate, turnwire.UDP)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	var at stun.XORMappedAddress
-	if err := at.GetFromAs(answer, xorRelayedAddress); err != nil {
+	if err := at.GetFromAs(answer, turnwire.XORRelayedAddress); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	addr, _ := netip.AddrFromSlice(at.IP)
@@ -71,18 +60,9 @@ func newClient(s *server, n int) (*client, error) {
 
 func (c *client) close() { c.conn.Close() }
 
-// toward is an address in XOR-PEER-ADDRESS.
-type toward netip.AddrPort
-
-// AddTo implements stun.Setter.
-func (p toward) AddTo(m *stun.Message) error {
-	at := netip.AddrPort(p)
-	return stun.XORMappedAddress{IP: at.Addr().AsSlice(), Port: int(at.Port())}.AddToAs(m, xorPeerAddress)
-}
-
 // bind binds the channel to a peer.
 func (c *client) bind(peer netip.AddrPort) error {
-	_, err := c.ask(channelBind, stun.RawAttribute{Type: channelNumber, Value: binary.BigEndian.AppendUint32(nil, channel<<16)}, toward(peer))
+	_, err := c.ask(turnwire.ChannelBind, turnwire.Channel(channel), turnwire.Peer(peer))
 	return err
 }
 

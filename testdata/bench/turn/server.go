@@ -7,12 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"chatmaild/applets/turn/credential"
+	"chatmaild/testdata/kit/process"
 
 	"github.com/pion/stun/v4"
 )
@@ -96,35 +96,7 @@ func (s *server) stop() {
 }
 
 // pss is the share of memory, in MiB.
-func (s *server) pss() (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Pss:" {
-			kib, err := strconv.Atoi(fields[1])
-			return float64(kib) / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no Pss: in smaps_rollup")
-}
+func (s *server) pss() (float64, error) { return process.PSS(s.cmd.Process.Pid) }
 
 // cpu is the time that the server has used.
-func (s *server) cpu() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("%d fields in stat", len(fields))
-	}
-	user, err1 := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	if err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("%v, %v", err1, err2)
-	}
-	return time.Duration(user+system) * 10 * time.Millisecond, nil // USER_HZ is 100
-}
+func (s *server) cpu() (time.Duration, error) { return process.CPU(s.cmd.Process.Pid) }

@@ -1,0 +1,50 @@
+// Package process reads what another process takes, for the benches (proc(5)).
+package process
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// PSS is the proportional set size of a process, in MiB.
+func PSS(pid int) (float64, error) { return memory(pid, "smaps_rollup", "Pss:") }
+
+// Peak is the most memory of it that was resident, in MiB.
+func Peak(pid int) (float64, error) { return memory(pid, "status", "VmHWM:") }
+
+func memory(pid int, file, key string) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == key {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/%s has no %s", pid, file, key)
+}
+
+// CPU is the processor time that all threads of a process have used, to 10 ms.
+func CPU(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// Behind the name, which may have blanks and parentheses, utime and stime are the 12th
+	// and the 13th.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, err // USER_HZ is 100
+}

@@ -1,0 +1,220 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// hostile has hosts that fail in all ways. A good one gets its mail meanwhile; each gets
+// what it takes, once, signed; and the sender hears of what is refused for good.
+func (r *roads) hostile(t *testing.T) {
+	r.fresh(t)
+	release := make(chan struct{})
+	yes := func(Received) *smtp.SMTPError { return nil }
+	says := func(code int, status smtp.EnhancedCode) func(Received) *smtp.SMTPError {
+		return func(Received) *smtp.SMTPError {
+			return &smtp.SMTPError{Code: code, EnhancedCode: status, Message: "says the host"}
+		}
+	}
+	good, httpsAlone := &PeerHost{SMTP: yes}, &PeerHost{Mute: []int{25}}
+	httpsAlone.HTTPS = httpsAlone.TakeHTTPS
+	hosts := []struct {
+		domain string
+		host   *PeerHost
+		fate   string // "taken", "deferred" or "bounced"
+	}{
+		{"_good.test", good, "taken"},
+		{"_https.test", httpsAlone, "taken"},
+		{"_mute443.test", &PeerHost{SMTP: yes, Mute: []int{443}}, "taken"},
+		{"_web.test", &PeerHost{SMTP: yes, HTTPS: http.NotFound}, "taken"},
+		{"_small.test", &PeerHost{SMTP: yes, HTTPS: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }}, "taken"},
+		{"_hang.test", &PeerHost{SMTP: func(Received) *smtp.SMTPError { <-release; return nil }}, "taken"},
+		{"_421.test", &PeerHost{SMTP: says(421, smtp.EnhancedCode{4, 3, 2})}, "deferred"},
+		{"_451.test", &PeerHost{SMTP: says(451, smtp.EnhancedCode{4, 7, 1})}, "deferred"},
+		{"_552.test", &PeerHost{SMTP: says(552, smtp.EnhancedCode{5, 2, 2})}, "bounced"},
+		{"_mute.test", &PeerHost{Mute: []int{25, 443}}, "deferred"},
+		{"_closed.test", &PeerHost{}, "deferred"},
+		{"wrong.test", &PeerHost{SMTP: yes, HTTPS: http.NotFound, Wrong: "other.test"}, "deferred"},
+	}
+	had := r.messages(t, r.sender)
+	var to []string
+	for _, h := range hosts {
+		if _, err := h.host.Start(deadline(t, partTimeout), r.lab, h.domain); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(h.host.Close)
+		to = append(to, "carol@"+h.domain)
+	}
+	c := r.submission(t, r.sender)
+	defer c.Close()
+	for _, addr := range to { // a message for each, and one for all
+		if got, err := c.Send(r.sender.addr, addr, sealed(t, r.sender.addr)); err != nil || got[:3] != "250" {
+			t.Fatalf("%s, %v", got, err)
+		}
+	}
+	if got, err := c.SendAll(r.sender.addr, to, sealed(t, r.sender.addr)); err != nil || got[:3] != "250" {
+		t.Fatalf("%s, %v", got, err)
+	}
+	ctx := deadline(t, 2*stepTimeout)
+	until(ctx, t, "a good host to have its mail, while one hangs", func() bool { return len(good.Received()) == 2 })
+	close(release)
+	for _, h := range hosts {
+		want := 0
+		if h.fate == "taken" {
+			want = 2
+		}
+		until(ctx, t, h.domain+" to have its mail", func() bool { return len(h.host.Received()) >= want })
+	}
+	until(ctx, t, "two bounces", func() bool { return r.messages(t, r.sender)-had >= 2 })
+	for _, h := range hosts {
+		got, want := h.host.Received(), 0
+		if h.fate == "taken" {
+			want = 2
+		}
+		if len(got) != want {
+			t.Errorf("%s has %d messages, want %d", h.domain, len(got), want)
+		}
+		for _, m := range got {
+			if err := r.verify(m.Text, r.relay.Domain); err != nil || strings.Contains(m.Text, marker) {
+				t.Errorf("%s: %v:\n%s", h.domain, err, m.Text)
+			}
+		}
+		queued := strings.Count(r.script(t, "postqueue -j | grep -o 'carol@%s' || true", h.domain), "\n")
+		if (queued > 0) != (h.fate == "deferred") && h.fate != "taken" {
+			t.Errorf("%s: %d lines of the queue are about it", h.domain, queued)
+		}
+	}
+	if got := r.messages(t, r.sender) - had; got != 2 {
+		t.Errorf("the sender has %d bounces, want 2", got)
+	}
+	r.script(t, "postsuper -d ALL")
+}
+
+// deadHosts is how many hosts do not answer at once.
+const deadHosts = 150
+
+// dead has mail for many hosts that do not answer: what goes to others does not wait for it.
+func (r *roads) dead(t *testing.T) {
+	r.fresh(t)
+	void, err := r.lab.AddStation(deadline(t, partTimeout), "void")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop(t, void, "tcp dport { 25, 443 }")
+	good := &PeerHost{SMTP: func(Received) *smtp.SMTPError { return nil }}
+	if _, err := good.Start(deadline(t, partTimeout), r.lab, "_alive.test"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(good.Close)
+	var to []string
+	for n := range deadHosts {
+		domain := fmt.Sprintf("_dead%d.test", n)
+		if err := r.lab.Zone.Set(domain, "A", void.IPv4.String()); err != nil {
+			t.Fatal(err)
+		}
+		to = append(to, "carol@"+domain)
+	}
+	c := r.submission(t, r.sender)
+	defer c.Close()
+	send := func(addrs ...string) {
+		t.Helper()
+		for _, addr := range addrs {
+			if got, err := c.Send(r.sender.addr, addr, sealed(t, r.sender.addr)); err != nil || got[:3] != "250" {
+				t.Fatalf("%s, %v", got, err)
+			}
+		}
+	}
+	// took sends to the good host and says how long that took.
+	took := func() time.Duration {
+		t.Helper()
+		n, start := len(good.Received()), time.Now()
+		send("carol@_alive.test")
+		until(deadline(t, partTimeout), t, "the good host to have its mail", func() bool { return len(good.Received()) > n })
+		return time.Since(start)
+	}
+	for range 3 {
+		took()
+	}
+	var times [3]time.Duration // without dead hosts, while they are tried first, and later
+	measure := func(i int) {
+		t.Helper()
+		for range 10 {
+			times[i] += took() / 10
+		}
+	}
+	measure(0)
+	send(to...)
+	measure(1)
+	// Each dead host has been tried, once, and rests.
+	until(deadline(t, 2*stepTimeout), t, "the dead hosts to rest", func() bool {
+		return strings.Contains(r.script(t, "chatmaild metrics --print")+"\n", fmt.Sprintf("chatmaild_transport_resting_hosts %d\n", deadHosts))
+	})
+	again := time.Now()
+	send(to...)
+	measure(2)
+	t.Logf("mail to a good host takes %v on average without dead hosts, %v while %d are tried for the first time, %v while they have mail again",
+		times[0], times[1], deadHosts, times[2])
+	until(deadline(t, partTimeout), t, "mail for resting hosts to be deferred at once", func() bool {
+		var deferred int
+		_, err := fmt.Sscan(r.script(t, "postqueue -j | grep -c 'has not answered since' || true"), &deferred)
+		return err == nil && deferred >= deadHosts
+	})
+	t.Logf("%d more messages for dead hosts were deferred within %v", deadHosts, time.Since(again).Round(time.Millisecond))
+	r.script(t, "postsuper -d ALL")
+}
+
+// killed has the transport killed again and again while messages leave: all arrive.
+func (r *roads) killed(t *testing.T) {
+	r.fresh(t)
+	const messages = 60
+	before := len(r.mx.Received())
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		kills := 0
+		for ctx.Err() == nil {
+			if _, err := r.relay.Script(ctx, "systemctl kill --signal=KILL chatmaild-transport.service; systemctl start chatmaild-transport.service"); err == nil {
+				kills++
+			}
+		}
+		ended <- kills
+	}()
+	for range messages {
+		if got := r.fromUser(t, r.sender.addr, r.carol.author, sealed(t, r.sender.addr)); got[:3] != "250" {
+			t.Fatal(got)
+		}
+	}
+	stop()
+	t.Logf("killed %d times", <-ended)
+	r.script(t, "systemctl reset-failed chatmaild-transport.service chatmaild-transport.socket || true; systemctl start chatmaild-transport.socket chatmaild-transport.service")
+	until(deadline(t, 2*stepTimeout), t, "the queue to be empty", func() bool {
+		r.script(t, "postqueue -f")
+		return r.script(t, "postqueue -j") == ""
+	})
+	times := map[string]int{}
+	for _, m := range r.mx.Received()[before:] {
+		_, id, _ := strings.Cut(m.Text, "\r\nMessage-ID: <")
+		id, _, _ = strings.Cut(id, ">")
+		times[id]++
+		if err := r.verify(m.Text, r.relay.Domain); err != nil {
+			t.Errorf("%v:\n%s", err, m.Text)
+		}
+	}
+	if len(times) != messages {
+		t.Errorf("%d of %d messages arrived", len(times), messages)
+	}
+	twice := 0
+	for _, n := range times {
+		if n > 1 {
+			twice++
+		}
+	}
+	// A host may have taken a message whose reply died with the transport (RFC 1047).
+	t.Logf("%d messages arrived more than once", twice)
+}
