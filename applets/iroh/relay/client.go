@@ -30,6 +30,8 @@ type client struct {
 	out     []byte // frames that wait
 	writing bool
 	closed  bool
+
+	writer sync.WaitGroup // what writes: it begins under mu, and not after closed
 }
 
 // serve does what the client asks for, until it is gone.
@@ -161,7 +163,7 @@ func (c *client) enqueue(f frame.Frame, urgent bool) bool {
 	c.out = frame.Append(c.out, f)
 	if !c.writing {
 		c.writing = true
-		go c.write()
+		c.writer.Go(c.write)
 	}
 	return true
 }

@@ -144,6 +144,7 @@ func (s *Server) handle(_ context.Context, conn net.Conn) {
 		_, _ = conn.Write(frame.Append(nil, frame.Frame{Type: frame.Health, Data: []byte("too many clients")}))
 		return
 	}
+	defer c.writer.Wait() // it gives back the memory of what it writes
 	defer s.unregister(c)
 	c.serve(in)
 }
