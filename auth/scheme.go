@@ -82,7 +82,7 @@ func parseStored(stored string) (verifier, error) {
 	return nil, fmt.Errorf("it is not a hash of %s", name)
 }
 
-// CheckStoredshows what is wrong with a stored password, if nobody could log in
+// CheckStored shows what is wrong with a stored password, if nobody could log in
 // with it.
 func CheckStored(stored string) error {
 	_, err := parseStored(stored)

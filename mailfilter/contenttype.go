@@ -6,7 +6,7 @@ import (
 )
 
 // ErrCleartext is the Err of a Refusal that is about a message which does not even
-// say that it is encrypted. Any othershows what is wrong with one that does.
+// say that it is encrypted. Any other shows what is wrong with one that does.
 var ErrCleartext = errors.New("not encrypted")
 
 var (

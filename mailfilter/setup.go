@@ -144,7 +144,7 @@ func (p setupParts) keys(text *bufio.Reader) error {
 	return nil
 }
 
-// keysErrorshows what is wrong with the keys' part if it could not be read.
+// keysError shows what is wrong with the keys' part if it could not be read.
 func keysError(err error) error {
 	var corrupt base64.CorruptInputError
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Errorshows what is wrong with a configuration file, and where.
+// Error shows what is wrong with a configuration file, and where.
 type Error struct {
 	Path string
 	Line int    // 0: the file as a whole

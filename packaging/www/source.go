@@ -14,7 +14,7 @@ const (
 	maxFiles = 1000
 )
 
-// Errorshows what is wrong with a file of the site, and where.
+// Error shows what is wrong with a file of the site, and where.
 type Error struct {
 	File string
 	Line int // 0: the file as a whole

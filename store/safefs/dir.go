@@ -120,7 +120,7 @@ func private(d *Dir) bool {
 	return trusted(d.st.Uid) && writable == 0
 }
 
-// objectionshows what is wrong about an entry of d, or nothing.
+// objection shows what is wrong about an entry of d, or nothing.
 func objection(d *Dir, st *unix.Stat_t) string {
 	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
 	switch {

@@ -67,7 +67,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	})
 	progress.Clear()
 	if err != nil {
-		return command.WithHint(err, "chatmaild test %sshows what is wrong", args[0])
+		return command.WithHint(err, "chatmaild test %s shows what is wrong", args[0])
 	}
 	report.Version = env.Version
 	if f.html != "" {

@@ -171,7 +171,7 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 }
 
 // welcome shows how people come to the relay. That it cannot is not a failure of
-// run: statusshows what is wrong with the relay.
+// run: status shows what is wrong with the relay.
 func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat to get a profile:\n\n",
 		conf.MailDomain, conf.MailDomain)

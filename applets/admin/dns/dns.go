@@ -189,7 +189,7 @@ func printFindings(w io.Writer, findings []zone.Finding) error {
 	return nil
 }
 
-// printFindingshows what is wrong with a record, or may be, and what to set.
+// printFinding shows what is wrong with a record, or may be, and what to set.
 func printFinding(w io.Writer, f zone.Finding) {
 	fmt.Fprintln(w)
 	switch {

@@ -1,4 +1,4 @@
-// Package status looks at each part of the relay on this machine andshows what is wrong
+// Package status looks at each part of the relay on this machine and shows what is wrong
 // and what to do about it. It changes nothing.
 //
 // A finding is ok, a note (nothing is broken, but an operator wants to know) or wrong.

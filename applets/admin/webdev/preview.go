@@ -72,7 +72,7 @@ func (p *Preview) Refresh() {
 }
 
 // look returns what tells one state of the directory from the next: names, sizes and
-// times. What cannot be read is part of the state; Rendershows what is wrong.
+// times. What cannot be read is part of the state; Render shows what is wrong.
 func (p *Preview) look() string {
 	if p.folder == nil {
 		return ""

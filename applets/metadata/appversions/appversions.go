@@ -48,7 +48,7 @@ type Source struct {
 	DownloadURL    string `json:"downloadUrl"`
 }
 
-// Parse reads the text of a file. The errorshows what is wrong in it, and where.
+// Parse reads the text of a file. The error shows what is wrong in it, and where.
 func Parse(text []byte) (Index, error) {
 	if len(text) > MaxSize {
 		return Index{}, fmt.Errorf("it has more than %d bytes", MaxSize)
