@@ -33,6 +33,8 @@ const words = "Shall we meet at the bridge at six? I'll bring the bread, and som
 // write makes the letter that the account sends. What differs from one message to
 // the next is its Message-ID: the relay cannot see more of it.
 func (c *account) write(to *account, now time.Time) error {
+	// Real keys and a real letter: a filter that parses OpenPGP has as much to do as with a
+	// client's.
 	key, err := chat.GenerateKey(c.Address, now)
 	if err != nil {
 		return err

@@ -64,12 +64,16 @@ func (a *allowance) try(now time.Time) (*account, time.Duration, <-chan struct{}
 	got := a.free[best]
 	a.free[best] = a.free[len(a.free)-1]
 	a.free = a.free[:len(a.free)-1]
+	// Charged when it is handed out, not when it has sent: two clients can never spend the same
+	// allowance.
 	got.whole = later(got.whole, now).Add(a.interval)
 	return got, 0, nil
 }
 
 // owes is how long an account has to wait until it may send again.
 func (a *allowance) owes(c *account, now time.Time) time.Duration {
+	// After one more message the account would be whole at that time, which may be as far ahead
+	// as a burst takes to be earned.
 	return later(c.whole, now).Add(a.interval).Sub(now) - a.interval*time.Duration(a.burst)
 }
 
@@ -87,6 +91,7 @@ func (a *allowance) give(c *account) {
 func (a *allowance) spent(c *account, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// As if it had just sent a whole burst, which is the worst that the relay can think of it.
 	c.whole = now.Add(max(a.interval, time.Second) * time.Duration(a.burst))
 }
 

@@ -47,6 +47,7 @@ func (a *arrivals) arrive(id string, now time.Time) {
 	}
 	delete(a.sent, id)
 	a.took, a.last = append(a.took, now.Sub(left)), now
+	// What waits holds the former channel; it wakes and looks again.
 	close(a.changed)
 	a.changed = make(chan struct{})
 }
@@ -92,6 +93,7 @@ func (c *account) receive(a *arrivals) error {
 		if err != nil {
 			return err
 		}
+		// Before the fetch: what is measured is when a phone knows, not when it has the message.
 		now := time.Now()
 		ids, err := messageIDs(c.inbox, fmt.Sprintf("%d:%d", known+1, messages))
 		if err != nil {

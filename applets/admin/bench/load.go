@@ -25,6 +25,7 @@ type Level struct {
 }
 
 // growth is by how much a level has to be better than the best before it.
+// Less than a tenth is within what two levels of the same load differ by.
 const growth = 1.1
 
 // load doubles the clients until that brings no more messages through.
@@ -91,6 +92,7 @@ func (b *bench) level(ctx context.Context, clients int) (Level, error) {
 		})
 	}
 	group.Wait()
+	// Said beside the figure, since then it is the limit's and not the relay's.
 	level.Held = b.allowance.waited() > 0 || level.Slower > 0
 	end := time.Now()
 	got := b.collect(ctx)

@@ -84,6 +84,8 @@ type bench struct {
 
 // logIn makes the accounts, one after the other, and logs each in again.
 func (b *bench) logIn(ctx context.Context) error {
+	// One at a time: a relay also limits how many accounts a network creates, and to be refused
+	// here would be no measurement.
 	for i := range b.Accounts {
 		b.Progress("logging in: %d of %d", i+1, b.Accounts)
 		c := &account{}

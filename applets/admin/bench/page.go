@@ -18,6 +18,7 @@ type row struct {
 
 // HTML returns the report as one page, which needs no network to be looked at.
 func (r *Report) HTML() ([]byte, error) {
+	// Parsed when it is asked for: the daemons are the same program, and would carry it.
 	page, err := template.New("page").Funcs(template.FuncMap{
 		"ms": ms, "ten": func(v float64) string { return fmt.Sprintf("%.1f", v) },
 	}).Parse(pageText)

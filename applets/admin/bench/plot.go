@@ -88,6 +88,8 @@ const bins = 32
 // the last bar has the rest. Lines mark the quantiles.
 func histogram(s Series) template.HTML {
 	c := newCanvas(wide, "How long messages took")
+	// Up to the 99th percentile: one message that took a minute would press all others into the
+	// first bar.
 	high := niceMax(milliseconds(s.Quantile(0.99)) * 1.1)
 	var counts [bins]int
 	most := 0
@@ -148,6 +150,7 @@ func overLoad(title, unit string, levels []Level, curves ...curve) template.HTML
 	}
 	c.horizontal("clients that send at the same time")
 	for _, v := range curves {
+		// The levels double, so equal distances between them are a logarithmic scale.
 		var points []string
 		for i, l := range levels {
 			points = append(points, fmt.Sprintf("%.1f,%.1f", x.at(float64(i)), y.at(v.value(l))))

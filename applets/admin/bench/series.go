@@ -35,6 +35,7 @@ type summary struct {
 }
 
 // MarshalJSON writes the figures that matter, not each duration.
+// The durations themselves are left out: a measurement has thousands.
 func (s Series) MarshalJSON() ([]byte, error) {
 	return json.Marshal(summary{
 		len(s), milliseconds(s.Quantile(0)), milliseconds(s.Quantile(0.5)),

@@ -122,6 +122,8 @@ func metadata(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	defer d.Close()
+	// The entries that a client asks for after it has logged in. Only the number of recipients
+	// is a promise of every relay; the others are shown as they are.
 	values, err := d.Metadata("", "/shared/comment", "/shared/admin",
 		vendor+"irohrelay", vendor+"turn", maxRecipients, vendor+"appversions")
 	if err != nil {

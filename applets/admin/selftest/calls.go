@@ -29,6 +29,7 @@ func turnServer(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// The value has the password of this account for some days, as clients get it.
 	server, err := probe.Parse(value)
 	if err != nil {
 		return "", fmt.Errorf("%sturn: %w", vendor, err)

@@ -10,6 +10,8 @@ import (
 )
 
 // Check is one promise that a relay makes.
+// A check that needs another one is skipped when that fails: one broken port would
+// otherwise be ten failures, and nine of them misleading.
 type Check struct {
 	Name   string
 	Group  Group
@@ -141,6 +143,7 @@ func (c *Check) result(seen string, err error, took time.Duration) Result {
 		return Result{Name: c.Name, State: absent}
 	}
 	var unproven *unprovenError
+	// Not a failure: that this machine has no IPv6 says nothing about the relay.
 	if errors.As(err, &unproven) {
 		r.State, r.Seen, r.unproven = Skipped, unproven.why, true
 		return r

@@ -49,6 +49,8 @@ func (s *session) values(ctx context.Context, w zone.Record) ([]string, error) {
 // those that the relay wants.
 func record(label string, kind zone.Type, prefix string) func(context.Context, *session) (string, error) {
 	return func(ctx context.Context, s *session) (string, error) {
+		// The table of the command dns, so that the two cannot want different records. Any policy
+		// id is fine: zone compares the rest.
 		want := zone.Relay{Domain: s.relay.Host, DKIMSelector: s.DKIMSelector, PolicyID: "1"}.Records()
 		i := slices.IndexFunc(want, func(w zone.Wanted) bool {
 			return w.Name == label+s.relay.Host+"." && w.Type == kind && strings.HasPrefix(w.Value, prefix)

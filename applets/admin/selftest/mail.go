@@ -31,6 +31,7 @@ func delivery(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Clients write "[...]" themselves, so what a relay hides is only seen of one that does not.
 	letter.raw = telltale + strings.Replace(letter.raw, "\r\nSubject: [...]\r\n", "\r\nSubject: "+s.secret+"\r\n", 1)
 	got, err := s.carry(ctx, s.relay, s.alice, letter, s.relay, bob)
 	if err != nil {
@@ -124,6 +125,7 @@ func clientHidden(ctx context.Context, s *session) (string, error) {
 	}
 	defer conn.Close()
 	traces := []string{s.hello, "telltale", "192.0.2.1"}
+	// Behind NAT the relay saw another address than this; the check then proves a little less.
 	if own, ok := conn.LocalAddr().(*net.TCPAddr); ok && !own.IP.IsLoopback() {
 		traces = append(traces, own.IP.String())
 	}

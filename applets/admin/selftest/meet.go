@@ -49,6 +49,7 @@ const retryPause = time.Second
 func (p *party) send(ctx context.Context, m *chat.Sealed) error {
 	for {
 		reply, err := p.out.Send(p.Address, m.To[0], string(m.Raw))
+		// 450 is the rate limit's answer; a client tries again, and so does this.
 		if err != nil || reply.Code != 450 {
 			return accepted(reply, err)
 		}

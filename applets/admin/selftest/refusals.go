@@ -67,6 +67,7 @@ func clearSubmission(ctx context.Context, s *session) (string, error) {
 }
 
 // forgedFrom holds that nobody can write in another user's name.
+// The envelope is Alice's, who is logged in; the From field, which people see, is not.
 func forgedFrom(ctx context.Context, s *session) (string, error) {
 	mallory, err := s.newUser(remote.NewAccount(s.relay.MailDomain()))
 	if err != nil {
@@ -81,6 +82,8 @@ func forgedFrom(ctx context.Context, s *session) (string, error) {
 }
 
 // foreignSender holds that the relay sends for its own users only.
+// Here the envelope is another user's: Postfix refuses that before it asks the filter
+// (reject_sender_login_mismatch).
 func foreignSender(ctx context.Context, s *session) (string, error) {
 	mallory, err := s.newUser(remote.NewAccount(s.relay.MailDomain()))
 	if err != nil {
@@ -160,6 +163,8 @@ func openRelay(ctx context.Context, s *session) (string, error) {
 		return "", err
 	}
 	defer d.Close()
+	// The null sender, that of bounces: nothing about it can be refused, so that the answer is
+	// about the recipient.
 	if _, err := d.Want(250, "MAIL FROM:<>"); err != nil {
 		return "", err
 	}

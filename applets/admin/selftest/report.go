@@ -78,6 +78,7 @@ func printableText(s string) string {
 		if n++; n > limit {
 			return b.String() + "…"
 		}
+		// C0, DEL and C1: a terminal may take them for commands (ECMA-48).
 		if c < ' ' || c >= 0x7f && c < 0xa0 {
 			c = ' '
 		}

@@ -69,6 +69,8 @@ func (r *runner) check(ctx context.Context, c Check) Result {
 			return skipped
 		}
 	}
+	// Only now: checks that wait for each other must not take up the places of those that could
+	// run.
 	r.free <- struct{}{}
 	defer func() { <-r.free }()
 	if err := ctx.Err(); err != nil {

@@ -46,6 +46,7 @@ type user struct {
 func newSession(o Options) *session {
 	return &session{
 		Options: o, relay: o.Relay, other: o.Other,
+		// Random, so that finding it in a message cannot be a coincidence.
 		hello:  strings.ToLower(rand.Text()) + ".invalid",
 		secret: "Subject " + rand.Text(),
 	}

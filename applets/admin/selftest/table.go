@@ -33,6 +33,8 @@ func serviceChecks() []Check {
 	var ports, secure []Check
 	for _, s := range remote.Services() {
 		port := fmt.Sprintf("port-%d", s.Port)
+		// A check of its own: most relays' faults with IPv6 are of one port, and clients that try
+		// both families hide them.
 		six := port + "-ipv6"
 		ports = append(ports,
 			Check{port, Ports, []string{"address"}, Always, s.What, openPort(s, port), greeting(s, remote.IPv4)},
@@ -127,6 +129,9 @@ func mailChecks() []Check {
 
 // refusalChecks hold that what a relay has to refuse is refused: these are the promises
 // that protect users.
+//
+// strangers are checks by port 25, which many networks do not let out; they need
+// certificate-25 and are skipped then.
 func refusalChecks() []Check {
 	const (
 		outgoing = "does mail of users pass filtermail-out? chatmaild status"

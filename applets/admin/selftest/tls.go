@@ -37,6 +37,8 @@ func greeting(service remote.Service, family remote.Family) func(context.Context
 func tlsVersion(service remote.Service) func(context.Context, *session) (string, error) {
 	return func(ctx context.Context, s *session) (string, error) {
 		config := func(newest uint16) *tls.Config {
+			// crypto/tls offers nothing below 1.2 by itself; a server that would take it has to be
+			// asked for it. Whose certificate it is another check finds out.
 			return &tls.Config{
 				ServerName: s.relay.Host, InsecureSkipVerify: true,
 				MinVersion: tls.VersionTLS10, MaxVersion: newest,
@@ -74,6 +76,8 @@ func certificate(service remote.Service) func(context.Context, *session) (string
 		}
 		defer conn.Close()
 		cert := conn.ConnectionState().PeerCertificates[0]
+		// A relay at an address can have an authority's certificate by now (RFC 8738), and is then
+		// checked like others.
 		if (s.relay.SelfSigned() || s.relay.Insecure) && !verifies(s, conn.ConnectionState().PeerCertificates) {
 			return unproven(s, cert)
 		}

@@ -41,6 +41,7 @@ func homePage(ctx context.Context, s *session) (string, error) {
 func toHTTPS(ctx context.Context, s *session) (string, error) {
 	page, err := s.relay.Web(ctx, http.MethodGet, "http://"+s.relay.Host+"/")
 	if err != nil {
+		// Most networks let port 80 through, and no client uses it: not worth a failure.
 		return "", notef("%v", err)
 	}
 	to := page.Header.Get("Location")
@@ -121,6 +122,7 @@ func mxdeliv(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// 405 (RFC 9110 §15.5.6) is what only a server answers that delivers by POST there.
 	if page.Status != http.StatusMethodNotAllowed {
 		return "", notef("%d to GET /mxdeliv", page.Status)
 	}

@@ -25,6 +25,8 @@ func (im blocks) take(context.Context) error {
 		return nil
 	}
 	im.say("block %d accounts, as they were", len(names))
+	// What an undo takes back is what the journal says, and no more: an account that its
+	// operator blocks after the takeover stays blocked.
 	if im.journal != nil {
 		for _, name := range names {
 			if !slices.Contains(im.journal.Blocked, name) {

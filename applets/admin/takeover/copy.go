@@ -33,6 +33,8 @@ func (im copying) run(ctx context.Context) error {
 		fmt.Fprintf(im.env.Stdout, "\nNothing has changed. To do it: chatmaild import --from %s\n", im.from)
 		return nil
 	}
+	// Without a journal: each step finds by itself what is here already, and there is no
+	// running relay to go back to.
 	for _, step := range []func(context.Context) error{
 		im.copyMailboxes, blocks(im).take, im.copyKeys, im.copyExternal, data(im).take, im.copyConfig,
 	} {
@@ -61,6 +63,7 @@ func (im copying) copyMailboxes(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var group sync.WaitGroup
+	// Unbuffered, so that after an error no more mailboxes are begun than there are workers.
 	next := make(chan string)
 	for range copyWorkers {
 		group.Go(func() {
@@ -99,6 +102,8 @@ func (im copying) copyMailbox(name string) error {
 		return err
 	}
 	part := path.Join(im.conf.MailboxesDir, ".import-"+strings.ReplaceAll(name, "@", "-at-"))
+	// By name: the copy may have been made without owners, or with the numbers that the other
+	// machine has for them.
 	if err := im.machine.CopyTree(im.source, box, part, host.Owner{User: "vmail", Group: "vmail"}); err != nil {
 		return fmt.Errorf("copying a mailbox: %w", err)
 	}
@@ -112,6 +117,9 @@ func (im copying) copyKeys(context.Context) error {
 		owner host.Owner
 	}
 	root, opendkim := host.Owner{User: "root", Group: "root"}, host.Owner{User: "opendkim", Group: "opendkim"}
+	// With the former DKIM key mail is valid from the first message, whatever is cached in the
+	// DNS; acmetool's directory has the account with the authority, which a CAA record may
+	// name (RFC 8657).
 	trees := []tree{{keyfiles.DKIM(im.conf), opendkim}, {im.conf.NocreateFile, root}}
 	if im.conf.ACME() {
 		trees = append(trees, tree{pythonrelay.Acmetool, root})

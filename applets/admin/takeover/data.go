@@ -25,6 +25,7 @@ func (im data) take(ctx context.Context) error {
 	if err := im.takePages(); err != nil {
 		return err
 	}
+	// A copy is taken on a machine that is not a relay yet, so there is nothing to rehearse on.
 	if err := im.takeEchobot(ctx); err != nil || im.from != "" {
 		return err
 	}
@@ -33,6 +34,7 @@ func (im data) take(ctx context.Context) error {
 
 // rehearse finds out what chatmaild run would refuse, while the old relay still runs.
 func (im data) rehearse(ctx context.Context) error {
+	// The old relay's programs hold the ports meanwhile; they are not strangers.
 	_, err := im.planner(im.conf, pythonrelay.Programs...).Relay(ctx)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 
 // selfKey asks a client's database for its private key: tables keypairs and config of
 // chatmail/core, src/sql/migrations.rs.
+// key_id names the key in use; a database without it has had one key only, the first.
 const selfKey = `SELECT private_key FROM keypairs
 ORDER BY id = (SELECT value FROM config WHERE keyname = 'key_id') DESC, id LIMIT 1`
 
@@ -69,6 +70,7 @@ func (im data) oldBot(ctx context.Context) (*bot.Identity, error) {
 		if path.Base(name) != "dc.db" {
 			continue
 		}
+		// Only its program knew which of several was in use.
 		if database != "" {
 			return nil, errors.New("it has more than one account")
 		}
@@ -81,12 +83,16 @@ func (im data) oldBot(ctx context.Context) (*bot.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The password is a new one: run stores its hash in the bot's mailbox, and keep has the
+	// former file for an undo.
 	id := &bot.Identity{Password: chat.NewToken(), Key: key, Number: chat.NewToken(), Auth: chat.NewToken()}
 	link, err := im.source.ReadFile(path.Join(pythonrelay.EchobotState, "invite-link.txt"))
 	if err != nil {
 		return id, nil // a new link leads to the same bot
 	}
 	invite, err := chat.ParseInvite(strings.TrimSpace(string(link)))
+	// A link to another key is of an earlier bot: people who followed it would verify the
+	// wrong one.
 	if err == nil && invite.Number != "" && invite.Fingerprint == key.Cert().Fingerprint() {
 		id.Number, id.Auth = invite.Number, invite.Auth
 	}
@@ -100,6 +106,7 @@ func (im data) botKey(ctx context.Context, database string) (*chat.Key, error) {
 		return nil, err
 	}
 	folder := path.Join(importDir, "echobot")
+	// The copy has a secret key in it, so it goes whatever happens.
 	defer func() {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			_ = im.machine.Remove(path.Join(folder, "dc.db"+suffix)) // most have never been there

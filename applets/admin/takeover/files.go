@@ -41,6 +41,7 @@ func (im files) clear() error {
 	if err != nil {
 		return err
 	}
+	// An interrupted import has these in the journal already, and finds them moved.
 	for _, f := range found {
 		if !slices.Contains(im.journal.Moved, f.Path) {
 			im.journal.Moved = append(im.journal.Moved, f.Path)

@@ -49,6 +49,7 @@ func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) 
 		return a, fmt.Errorf("looking at the mailboxes: %w", err)
 	}
 	for _, name := range names {
+		// The directory has more in it than mailboxes: the queue of notifications, for one.
 		if !strings.Contains(name, "@") {
 			continue
 		}
@@ -56,6 +57,7 @@ func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) 
 			a.foreign++
 			continue
 		}
+		// Addresses are in lower case here: nobody would look for a name with capitals.
 		if addr, err := mailaddr.Parse(name, conf.AddressDomain()); err != nil || addr.String() != name {
 			a.odd++
 			continue

@@ -36,6 +36,8 @@ func (im pushes) notifyWaiting(ctx context.Context) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
+	// The daemon is asked as Dovecot's push driver asks it, over its socket: the database is
+	// its own.
 	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
 	metadata, err := dict.Dial(ctx, path.Join(im.machine.Root, im.conf.Socket("metadata")))
@@ -43,6 +45,8 @@ func (im pushes) notifyWaiting(ctx context.Context) error {
 		return err
 	}
 	defer metadata.Close()
+	// The old queue has an entry for each device, ours a notification for each account: the
+	// daemon knows the account's tokens.
 	told := map[string]bool{}
 	for _, name := range names {
 		text, err := im.machine.ReadFile(path.Join(folder, name))
@@ -57,6 +61,8 @@ func (im pushes) notifyWaiting(ctx context.Context) error {
 				return fmt.Errorf("passing a pending notification on: %w", err)
 			}
 		}
+		// After the daemon has it: if this is interrupted in between, a phone wakes once too often,
+		// and never once too little.
 		if err := im.machine.Move(path.Join(folder, name), path.Join(importMoved, pythonrelay.Pending, name)); err != nil {
 			return err
 		}
@@ -147,6 +153,7 @@ func sameTokens(a, b []push.Token) bool {
 func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
 	folder := path.Join(conf.MailboxesDir, pythonrelay.Pending)
 	for {
+		// No try is planned for later than that, so this takes all that there are.
 		entries, _, err := db.TakeDue(im.now.Add(push.MaxRetryAge), giveChunk)
 		if err != nil || len(entries) == 0 {
 			return err
@@ -156,6 +163,7 @@ func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
 				continue // its token is gone
 			}
 			n := pythonrelay.Notification{Account: e.Account, Since: e.First, Token: e.Text}
+			// Any unique name will do; notifier.py reads every file.
 			name := fmt.Sprintf("%016x%016x", uint64(e.Due), e.Key.Token)
 			if err := im.machine.Write(desired.File{
 				Path: path.Join(folder, name), Content: n.Encode(), Mode: 0o600, Owner: "vmail", Group: "vmail",

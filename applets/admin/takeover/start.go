@@ -29,6 +29,8 @@ func (im taking) startNew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Noted before the files are there: an undo has to move away what was made, and has no
+	// former version of it to put back.
 	for _, c := range todo.Files {
 		if !c.Exists && !c.File.Absent && !slices.Contains(im.journal.Made, c.File.Path) {
 			im.journal.Made = append(im.journal.Made, c.File.Path)
@@ -52,6 +54,8 @@ func (im *importer) planner(conf *config.Config, yielding ...string) *converge.P
 }
 
 // awaitServing waits until a program listens on each port of the relay.
+// A unit that systemd calls active may not listen yet, or on fewer ports; clients see the
+// ports, and if one stays closed the old relay is brought back.
 func (im taking) awaitServing(ctx context.Context, conf *config.Config) error {
 	until, cancel := context.WithTimeout(ctx, servingTimeout)
 	defer cancel()

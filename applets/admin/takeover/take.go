@@ -29,6 +29,8 @@ func (im taking) run(ctx context.Context) error {
 	} else {
 		im.say("resuming the import that began at %s", im.journal.Begun.Format(time.DateTime))
 	}
+	// What can fail for a reason of this machine comes before mail is stopped: copies, the
+	// conversion, and a rehearsal of run.
 	for _, step := range []struct {
 		name journal.Step
 		do   func(context.Context) error
@@ -65,6 +67,7 @@ func (im taking) fail(ctx context.Context, step journal.Step, cause error) error
 		return command.WithHint(cause, "the relay is taken over; run this again for the pending notifications")
 	}
 	im.say("failed: %v; restoring the Python relay", cause)
+	// Also after ^C: half a relay must not stay.
 	if err := undo(im).run(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("%w; and then: %w", cause, err)
 	}

@@ -32,6 +32,7 @@ import (
 
 // Where import keeps its journal and what it replaces, and the operator's pages.
 const (
+	// Beside what run keeps, where an operator looks for former files.
 	importDir     = desired.Backups + "/import"
 	importJournal = journal.Path
 	importKept    = importDir + "/kept"
@@ -125,6 +126,7 @@ func (im *importer) run(ctx context.Context) error {
 		return err
 	}
 	switch {
+	// An undo needs the journal alone: by now chatmail.ini may be gone, or edited.
 	case im.undo:
 		return undo{im}.run(ctx)
 	case im.journal != nil && im.journal.Undoing:
@@ -184,6 +186,7 @@ func (im *importer) requireFit(ctx context.Context) error {
 			return err
 		}
 	}
+	// A copy is made while DNS names the old machine, so there it would always fail.
 	if im.from == "" && !im.skipDNSCheck && !im.conf.SelfSigned() {
 		return dns.Require(ctx, im.conf, im.machine, &authoritative.Resolver{}, im.env.Stderr)
 	}

@@ -35,6 +35,8 @@ func (im undo) run(ctx context.Context) error {
 	if err := im.writeJournal(); err != nil {
 		return err
 	}
+	// Our daemons stop first, since only then their database can be opened; the operator's own
+	// configurations are back before the units that read them start.
 	for _, step := range []func(context.Context) error{
 		im.stopNew, pushes(im).giveBackPush, blocks(im).giveBack, im.clearAway, files(im).giveBack, im.putBack, units(im).unmask, units(im).startOld,
 	} {

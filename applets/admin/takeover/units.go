@@ -18,6 +18,7 @@ func (im units) stopOld(ctx context.Context) error {
 	if err := im.machine.StopMail(ctx, im.say); err != nil {
 		return err
 	}
+	// Masked and not only disabled: Debian's packages and timers would start some of them again.
 	if err := im.mask(ctx, im.journal.Units); err != nil {
 		return err
 	}

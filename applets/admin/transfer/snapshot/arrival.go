@@ -21,6 +21,7 @@ import (
 )
 
 // partsAhead is how many parts of a piece may wait to be written.
+// Together they are 4 MiB of a piece, and lanesAhead pieces are on their way at most.
 const partsAhead = 16
 
 // tempPrefix is in front of the name of a piece that is being made.
@@ -66,6 +67,7 @@ func (t *Target) begin(ctx context.Context, piece string, pool *sync.Pool) (*arr
 	base := filepath.Base(place)
 	return &arrival{
 		t: t, ctx: ctx, name: piece, pool: pool,
+		// Only mailboxes are compared file by file; everything else comes whole, in an update, too.
 		update: t.r.Head().Update && strings.HasPrefix(piece, mailboxes),
 		path:   filepath.Dir(place), base: base, temp: tempPrefix + base,
 		parts: make(chan part, partsAhead), finished: make(chan error, 1),
@@ -158,6 +160,8 @@ func (a *arrival) take(p part) error {
 		a.gone = append(a.gone, p.item.Gone...)
 		return nil
 	}
+	// A void piece is one that went away while it was read. What is here stays: the source
+	// names it again, or says that it is gone.
 	a.whole = true
 	if err := a.closeFile(); err != nil || p.item.Sum.Void {
 		return err
@@ -186,6 +190,8 @@ func (a *arrival) open(e archive.Entry) (err error) {
 		}
 	}
 	a.entry = e
+	// O_EXCL, since an archive names nothing twice; what is wrong in it is not written over
+	// something else.
 	a.file, err = a.tree.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	return err
 }
@@ -269,9 +275,13 @@ func (a *arrival) commit() error {
 }
 
 // exchange puts the piece where another one is, which goes.
+// At every moment there is a whole mailbox, the former or the new one: Dovecot may be asked
+// for it by a client that does not know of the restore.
 func (a *arrival) exchange() error {
 	fd := a.dir.Fd()
 	err := unix.Renameat2(fd, a.temp, fd, a.base, unix.RENAME_EXCHANGE)
+	// EXDEV is what overlayfs says of a directory from a lower layer, as in a container; EBUSY
+	// is a mount point, EINVAL a file system that cannot exchange (renameat2(2)).
 	if errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EINVAL) {
 		return a.refill()
 	}
@@ -304,6 +314,7 @@ func (a *arrival) removePlace() error {
 	if err := a.dir.RemoveAll(a.temp); err != nil {
 		return err
 	}
+	// Renamed first: nothing is ever half removed under its own name, and Tidy knows the other.
 	if err := a.dir.Rename(a.base, a.dir, a.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 )
 
 // Names of pieces, and what stands in front of those of which there are many.
+// A piece is a part of an archive that is put in place as a whole: a mailbox, a key, the
+// configuration. Its name is part of the format, its path is this machine's.
 const (
 	configPiece = "config"
 	mailboxes   = "mailboxes/"
@@ -86,6 +88,7 @@ func (l Layout) where(piece string) (string, error) {
 		{mailboxes, l.Conf.MailboxesDir}, {state, l.Conf.StateDir}, {dkim, dkimFolder}, {queue, Spool},
 	} {
 		name, ok := strings.CutPrefix(piece, many.prefix)
+		// A name is one directory entry, and none of our temporary ones, which begin with a dot.
 		if ok && !strings.Contains(name, "/") && !strings.HasPrefix(name, ".") {
 			return filepath.Join(l.Root, many.folder, name), nil
 		}

@@ -34,6 +34,8 @@ func ordered[J, T any](
 	defer cancel()
 
 	pool := &sync.Pool{New: func() any { return new([blockSize]byte) }}
+	// The channel of channels keeps the order: a lane is queued when its job begins, and is
+	// written when all before it are, whichever was ready first.
 	lanes := make(chan *lane[T], lanesAhead)
 	var fault error // of jobs; read when lanes is closed
 	workers.Go(func() {

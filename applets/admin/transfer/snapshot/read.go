@@ -108,6 +108,7 @@ func (r *reading) open() (int, error) {
 			return -1, err
 		}
 		defer f.Close()
+		// A descriptor of its own: the walker closes its one, and f must not close it again.
 		return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	}
 	// The configuration may name a link; in our own directories there is none.
@@ -158,6 +159,7 @@ func (r *reading) folder(rel string, st *unix.Stat_t) error {
 // file reads the file that was opened, not its name: that may mean another one by now.
 func (r *reading) file(dir int, name, rel string, message bool) error {
 	theirs, known := r.have[rel]
+	// The common case of an update: a message that is there already costs one system call.
 	if known && message {
 		var st unix.Stat_t
 		if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil && theirs == messageStamp(&st) {

@@ -70,6 +70,7 @@ func (s *Source) Places(o Options) (int, error) {
 func (s *Source) places(o Options) ([]place, error) {
 	all := []place{{configPiece, filepath.Join(s.Root, s.ConfigPath)}}
 	for _, p := range s.singles() {
+		// In an update what is missing here is named as well, so that it goes on the other side.
 		if _, err := safefs.Stat(p.path); err == nil || o.Have != nil {
 			all = append(all, p)
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -129,6 +130,8 @@ func (s *Source) isState(name string) bool {
 }
 
 // compare has pieces in the order of an archive.
+// The order is part of the format: who resumes names the last piece, and gets what is
+// behind it.
 func compare(a, b string) int {
 	return cmp.Or(section(a)-section(b), strings.Compare(a, b))
 }

@@ -75,6 +75,7 @@ func (t *Target) stock(ctx context.Context, address string, w io.Writer) (there 
 			files[rel], err = stampOf(dir, name, message, whose, buf[:])
 			return err
 		},
+		// The source leaves out the same, and warns of it.
 		leftOut: func(string) {},
 	}
 	if err := walk.walk(fd, ""); err != nil {
@@ -109,6 +110,7 @@ func stampOf(dir int, name string, message bool, whose owner, buf []byte) (stamp
 	if err != nil {
 		return stamp{}, err
 	}
+	// Such a stamp never equals that of a content, which has a sum.
 	if n == len(buf) {
 		return messageStamp(&st), nil
 	}

@@ -157,6 +157,8 @@ func (w *walker) visit(dir int, name, rel string, message bool) error {
 // messages looks at cur, new and tmp of a maildir directory. A message goes from new to
 // cur, and there from one name to another, but what stands before the ":" stays.
 func (w *walker) messages(fd int, rel string, names []string) error {
+	// The directories first, tmp among them but without what is in it: such a message is not
+	// delivered yet, so Postfix still has it, and delivers it again.
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if !slices.Contains(names, sub) {
 			continue
@@ -269,9 +271,11 @@ func openFolder(dir int, name string) (int, error) {
 
 // openAt opens a file or directory for reading, and notes no time of access.
 func openAt(dir int, name string, flags int) (int, error) {
+	// Without O_NONBLOCK a FIFO in a mailbox would block root until another process writes to it.
 	const always = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK
 	for {
 		fd, err := unix.Openat(dir, name, always|flags|unix.O_NOATIME, 0)
+		// O_NOATIME is for the file's owner and for who may act as such (open(2)).
 		if err == unix.EPERM {
 			fd, err = unix.Openat(dir, name, always|flags, 0)
 		}
@@ -280,6 +284,7 @@ func openAt(dir int, name string, flags int) (int, error) {
 			return fd, nil
 		case unix.EINTR:
 			continue
+		// ELOOP is a link, ENOTDIR a file, where a directory was a moment ago.
 		case unix.ENOENT, unix.ENOTDIR, unix.ELOOP:
 			return -1, errGone
 		}
