@@ -119,6 +119,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, name string, 
 		}
 		return ToFile(ctx, env, machine, conf, keys, name)
 	}
+	// It would be gigabytes of control characters, and secrets among them.
 	if command.IsTerminal(env.Stdout) {
 		return command.WithHint(command.Usagef("refusing to write an archive to a terminal"), "name a file, or redirect the output")
 	}
@@ -140,6 +141,8 @@ func (b *backup) head() *archive.Head {
 }
 
 // toStream writes to standard output, in one go or the rest of what was interrupted.
+// An encrypted stream cannot be continued: who holds only half of it cannot say how far it
+// came, since that needs the key.
 func (b *backup) toStream(ctx context.Context, goOn string) error {
 	var state archive.State
 	if goOn != "" {
@@ -193,6 +196,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 	if _, err := f.Seek(n.Octets, io.SeekStart); err != nil {
 		return err
 	}
+	// What was written behind the checkpoint may be half a piece, and is not synced.
 	if err := f.Truncate(n.Octets); err != nil {
 		return err
 	}
@@ -205,6 +209,7 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 		if counted.n-noted < noteEachOctets && time.Since(at) < transfer.NoteEach {
 			return nil
 		}
+		// Synced before it is noted: a checkpoint never promises what a power cut could take.
 		if err := errors.Join(cut(), f.Sync()); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ const acmetoolDir = "/var/lib/acme"
 // which clients know, and the key of the account, which the CAA record names. It
 // returns nothing once there is a key of our own, or if acmetool was never here.
 func (p *Planner) fromAcmetool(paths desired.Paths) ([]desired.File, error) {
+	// Once there is a key of our own acmetool's is history, also if it was renewed since.
 	if _, err := p.Machine.ReadFile(paths.PrivateKey); !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

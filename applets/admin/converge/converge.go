@@ -87,11 +87,13 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	if opts.disableMail {
 		return disableMail(ctx, env, machine, opts.dryRun)
 	}
+	// For the package's postinst: an upgrade must not start what its operator has stopped.
 	if opts.ifRunning {
 		if running, err := runs(ctx, machine); !running || err != nil {
 			return err
 		}
 	}
+	// First, since the plan compares with the layout of this version.
 	if done, err := bringOver(ctx, env, conf, machine, opts); done || err != nil {
 		return err
 	}
@@ -99,6 +101,8 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 		return err
 	}
 	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now()}
+	// Before anything is planned: without an address the authority gives no certificate, and
+	// without the DKIM record other relays refuse our mail.
 	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
 		if err := dns.Require(ctx, conf, machine, &authoritative.Resolver{}, env.Stderr); err != nil {
 			return err
@@ -127,6 +131,8 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	if !opts.websiteOnly && conf.ACME() {
 		err := awaitCertificate(ctx, conf, machine, start, env.Stderr)
+		// Clients of a relay at an address or with a name that begins with "_" do not ask for an
+		// authority, so there it is not an error.
 		if err != nil && !conf.SelfSigned() {
 			return err
 		}
@@ -147,6 +153,7 @@ func runs(ctx context.Context, machine host.Host) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// disableMail disables what it stops, so that mail stays off after a reboot.
 	disabled := slices.ContainsFunc(units, func(u host.Unit) bool { return u.Enabled == "disabled" })
 	return units[0].Active == "active" && !disabled, nil
 }
@@ -198,6 +205,8 @@ func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRu
 		return nil
 	}
 	if len(names) > 0 {
+		// Disabled before it is stopped: interrupted in between, mail stays on until the next boot
+		// instead of coming back at it.
 		if err := machine.Systemd().Systemctl(ctx, "disable", names...); err != nil {
 			return err
 		}

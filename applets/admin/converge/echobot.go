@@ -58,6 +58,7 @@ func (p *Planner) echoBotPassword(path, password string) (desired.File, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return file, err
 	}
+	// Compared first: each hash has a salt of its own, so a new one would be a change.
 	if auth.IsBlocked(string(stored)) || auth.Matches(string(stored), password) {
 		file.Content = stored
 		return file, nil

@@ -37,6 +37,7 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 			return true, nil
 		}
 		state, err := keyfiles.ACMEState(machine, conf)
+		// A problem from before this run is not the answer to it.
 		if err == nil && state.Problem != nil && state.Asked.After(start) {
 			refused = state.Problem
 			return true, nil

@@ -47,6 +47,7 @@ func (p *Planner) acmeFiles(paths desired.Paths) ([]desired.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	// nginx, Postfix and Dovecot do not start without a certificate, and HTTP-01 needs nginx.
 	if files == nil {
 		if files, err = p.selfSigned(before(p, paths)); err != nil {
 			return nil, err

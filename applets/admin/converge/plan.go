@@ -54,6 +54,9 @@ func (p *Plan) Show(w io.Writer) {
 
 // Apply does it. Until the servers have accepted their configurations nothing is
 // restarted; if one does not, every file is put back.
+//
+// A kernel parameter that cannot be set is only a warning: in a container that is up to its
+// host. Directories come before the files in them, files before the units that read them.
 func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer) error {
 	for _, s := range p.Sysctls {
 		if err := machine.SetSysctl(s); err != nil {
@@ -129,6 +132,7 @@ func (p *Plan) touches(prefixes ...string) bool {
 // do does a step. A socket can be bound only while its service is down.
 func do(ctx context.Context, machine host.Host, s UnitStep) error {
 	if strings.HasSuffix(s.Unit, ".socket") && (s.Verb == "start" || s.Verb == "restart") {
+		// systemd says otherwise: "Socket service … already active, refusing".
 		if err := machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(s.Unit)); err != nil {
 			return err
 		}

@@ -139,6 +139,8 @@ func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 // unitSteps compares the units with what they should be: enabled, running, and
 // not older than anything that they read when they start.
 func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
+	// In the order of starting: each finds those that it asks. Journald is first, so that the
+	// rest is logged as it should be, and the target last, since it wants all of ours.
 	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
 		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	_, literal := p.Conf.IPv4()
@@ -153,6 +155,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	if err != nil {
 		return nil, err
 	}
+	// Stops come before starts: a port may pass from one to the other.
 	steps, err := p.stops(ctx)
 	if err != nil {
 		return nil, err
@@ -170,6 +173,8 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 		if u.Enabled == "disabled" {
 			steps = append(steps, UnitStep{"enable", name, "to start after a reboot"})
 		}
+		// A run that was interrupted after it wrote the files leaves nothing to write, but servers
+		// that still have the former ones.
 		older, err := p.Machine.Systemd().Older(u, reads[name])
 		if err != nil {
 			return nil, err
@@ -302,6 +307,7 @@ func (p *Planner) requirePorts() error {
 	}
 	for _, need := range desired.Ports(p.Conf) {
 		for _, l := range listeners {
+			// "?" is a program that a container hides; refusing then would be refusing always.
 			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) || slices.Contains(p.Yielding, l.Program) {
 				continue
 			}

@@ -14,6 +14,7 @@ func behindProxies(relay *zone.Relay, proxies []netip.Addr) {
 	if len(proxies) == 0 {
 		return
 	}
+	// SPF has to allow them by address, since the A record is no longer theirs.
 	relay.Senders = slices.Concat(relay.IPv4, relay.IPv6)
 	relay.IPv4, relay.IPv6 = nil, nil
 	for _, p := range proxies {

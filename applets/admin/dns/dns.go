@@ -97,10 +97,12 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 		return relay, fmt.Errorf("asking for this machine's addresses: %w", err)
 	}
 	relay.IPv4, relay.IPv6 = publicAddresses(interfaces)
+	// The record must then be absent: peers would try IPv6 first, and wait.
 	if relay.NoIPv6 = conf.DisableIPv6; relay.NoIPv6 {
 		relay.IPv6 = nil
 	}
 	behindProxies(&relay, conf.Proxies())
+	// Who renews an operator's own certificate is not known, so no CAA record is asked for.
 	if _, _, external := conf.ExternalTLS(); !external && conf.ACMEDirectory == "" {
 		relay.Issuer = letsEncrypt
 	}
@@ -138,6 +140,8 @@ func lookUp(ctx context.Context, r *authoritative.Resolver, records []zone.Wante
 			continue
 		}
 		f := zone.Compare(w, found)
+		// Some providers flatten an alias into addresses, and some operators write these: what
+		// counts is where the name leads.
 		if w.Type == zone.CNAME && f.State == zone.Missing {
 			f = zone.CompareAlias(f, addresses(ctx, r, w.Name), addresses(ctx, r, w.Value))
 		}

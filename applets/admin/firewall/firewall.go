@@ -72,6 +72,7 @@ func firewall(w io.Writer, conf *config.Config, ssh int) error {
 	for _, p := range desired.ProxiedPorts() {
 		proxied = append(proxied, p.Port)
 	}
+	// The TURN server's own port, and the range from which it relays.
 	udp := ""
 	if config.Turn(conf).Own() {
 		udp = fmt.Sprintf("{ %d, %s }", config.TurnPort, conf.TurnPorts)

@@ -8,6 +8,8 @@ import (
 // CheckConfigs asks each server whether it takes its configuration, before any
 // of them is restarted. The error says which does not, and why.
 func (h Host) CheckConfigs(ctx context.Context) error {
+	// Each parses its whole configuration without starting; nginx -t reads the certificates,
+	// too.
 	checks := []struct {
 		server  string
 		command []string

@@ -20,6 +20,7 @@ type Moment struct {
 // Set returns by how much the clock was set between two moments; a clock that was
 // set back gives less than 0. Slewing, as time services do it, is not a setting.
 func (m Moment) Set(later Moment) time.Duration {
+	// Round(0) takes away Go's own monotonic reading, by which Sub would not see the setting.
 	return later.Wall.Round(0).Sub(m.Wall.Round(0)) - (later.Monotonic - m.Monotonic)
 }
 
@@ -40,6 +41,7 @@ func (s Systemd) Started(ctx context.Context) (Moment, error) {
 // LastRun returns when a job that a timer starts ended last: if it has not since
 // the timer started, the moment when that did.
 func (s Systemd) LastRun(ctx context.Context, job, timer string) (Moment, error) {
+	// systemd keeps this over a reload of its units, but not over a reboot.
 	m, err := s.moment(ctx, "InactiveEnterTimestamp", "--", job)
 	if err != nil || !m.Wall.IsZero() {
 		return m, err

@@ -91,6 +91,7 @@ func (c *copier) folder(from *safefs.Dir, name string, to *safefs.Dir, newName s
 	if err != nil {
 		return err
 	}
+	// An earlier, interrupted copy may have made it; what is missing in it is added.
 	dest, err := to.Mkdir(newName)
 	if errors.Is(err, fs.ErrExist) {
 		dest, err = to.OpenDir(newName)
@@ -133,6 +134,7 @@ func (c *copier) link(from *safefs.Dir, name string, info fs.FileInfo, to *safef
 
 // file writes under a temporary name: a file at its place is whole.
 func (c *copier) file(from *safefs.Dir, name string, to *safefs.Dir, newName string) (err error) {
+	// A file has its name only once it is whole, so there is nothing to compare.
 	if _, err := to.Lstat(newName); err == nil {
 		return nil
 	}

@@ -77,6 +77,8 @@ func parseOSRelease(text string) map[string]string {
 }
 
 // programs are the files by which we see that a package is there.
+// Files, since dpkg's database says nothing of a server that was built by hand or came in
+// another package.
 var programs = []struct{ pkg, file string }{
 	{"postfix", "/usr/sbin/postfix"},
 	{"dovecot-core", "/usr/sbin/dovecot"},

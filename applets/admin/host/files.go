@@ -19,6 +19,8 @@ import (
 )
 
 // Change is a file that is not as it should be.
+// It holds the former content in memory: what was there can be put back even if the disk
+// is full by then.
 type Change struct {
 	File   desired.File
 	Former []byte      // what it holds now
@@ -55,6 +57,7 @@ func look(t Tree, f desired.File) (Change, error) {
 	if err != nil {
 		return c, fmt.Errorf("checking a file: %w", err)
 	}
+	// A link may be an operator's, and lead to a file that other programs have, too.
 	if !info.Mode().IsRegular() {
 		return c, fmt.Errorf("%s is not a regular file but %v: move it away, then try again", f.Path, info.Mode())
 	}
@@ -77,6 +80,7 @@ func (c Change) Diff() string {
 	case bytes.Equal(c.Former, c.File.Content) && c.Exists:
 		return fmt.Sprintf("%s: %v %s:%s becomes %v %s:%s\n", c.File.Path,
 			c.Mode, c.Owner, c.Group, c.File.Mode, c.File.Owner, c.File.Group)
+	// A diff goes to terminals, and from there into bug reports.
 	case c.File.Secret:
 		return fmt.Sprintf("write %s (secret)\n", c.File.Path)
 	case bytes.IndexByte(c.File.Content, 0) >= 0:
@@ -168,6 +172,7 @@ func (t Tree) IDs(owner, group string) (uid, gid int, err error) {
 		return os.Getuid(), os.Getgid(), nil
 	}
 	uid, err = strconv.Atoi(owner)
+	// A number is taken, too: kept files may belong to a user that is gone.
 	if u, lookup := user.Lookup(owner); lookup == nil {
 		uid, err = strconv.Atoi(u.Uid)
 	}

@@ -22,6 +22,7 @@ func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)
 		return err
 	}
 	if len(units) > 0 && units[0].Active == "active" {
+		// Only while it runs: what a stopped Postfix had in progress is in the queue already.
 		left, err := h.Postfix().Drain(ctx)
 		if err != nil {
 			return err

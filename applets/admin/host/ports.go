@@ -27,6 +27,7 @@ type Listener struct {
 
 // Listeners returns who listens on TCP ports, sorted by port. As another user
 // than root it cannot tell the programs of others.
+// From /proc and not from ss(8): a minimal Debian has no iproute2.
 func (h Host) Listeners() ([]Listener, error) {
 	inodes := map[string]int{} // of the socket → port
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -74,6 +75,7 @@ func parseListener(line string) (port int, inode string, ok bool) {
 	if !found || err != nil || len(b) != 2 {
 		return 0, "", false
 	}
+	// The port is in network order here, unlike the address before it.
 	return int(b[0])<<8 | int(b[1]), fields[9], true
 }
 

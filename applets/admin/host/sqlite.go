@@ -23,6 +23,9 @@ print(bytes(cell if isinstance(cell, bytes) else str(cell).encode()).hex())`
 
 // SQLite returns the first column of the first row that a query of a SQLite database
 // gives, empty if there is no row.
+//
+// This is done once, at a takeover; a driver for SQLite would be in every daemon, since all
+// are this one program.
 func (h Host) SQLite(ctx context.Context, path, query string) ([]byte, error) {
 	for _, python := range pythons {
 		if !h.reaches(python) {

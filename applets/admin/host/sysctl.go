@@ -47,6 +47,7 @@ func (h Host) Sysctls(file string) ([]Sysctl, error) {
 		if err != nil {
 			return nil, fmt.Errorf("kernel parameter %s is not a number: %w", name, err)
 		}
+		// /proc/sys is mounted read-only in most containers.
 		if have < wanted && unix.Access(h.path(sysctlPath(name)), unix.W_OK) == nil {
 			low = append(low, Sysctl{name, wanted, have})
 		}

@@ -66,6 +66,8 @@ func (t Tree) Move(from, to string) error {
 		return fmt.Errorf("moving %s: %w", from, err)
 	}
 	dir.Close()
+	// Another file system: copied beside its place, synced and only then renamed, and the
+	// original goes last, so that at any moment one of the two is whole.
 	err = safefs.Rename(t.path(from), t.path(to))
 	if errors.Is(err, syscall.EXDEV) {
 		part := to + ".chatmaild-part"

@@ -38,6 +38,7 @@ func (s Systemd) Units(ctx context.Context, names ...string) ([]Unit, error) {
 		"show", "--timestamp=us+utc",
 		"--property=Id,LoadState,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp,StateChangeTimestamp", "--",
 	}, names...)
+	// One call for all of them: status asks for some thirty.
 	out, err := s.run(ctx, "systemctl", args...)
 	if err != nil {
 		return nil, fmt.Errorf("asking systemd: %w", err)
@@ -66,6 +67,7 @@ func parseUnits(out string) []Unit {
 				u.Restarts, _ = strconv.Atoi(value)
 			case "ActiveEnterTimestamp":
 				u.Since, _ = time.Parse(systemdTime, value)
+			// A reload passes through the state "reloading", so the last change is its end.
 			case "StateChangeTimestamp":
 				u.Reloaded, _ = time.Parse(systemdTime, value)
 			}

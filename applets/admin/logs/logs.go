@@ -44,6 +44,7 @@ func show(ctx context.Context, env *command.Env, socket string, plain time.Durat
 			"to read the log, with pseudonyms: journalctl -u chatmaild-maillog")
 	case plain != 0 && len(args) > 0:
 		return command.Usagef("--plain shows all lines: it takes no ADDRESS")
+	// Bounded, so that it is not left running for weeks.
 	case plain != 0 && (plain < time.Second || plain > control.MaxWatch):
 		return command.Usagef("--plain %v: want a duration from 1s to %v", plain, control.MaxWatch)
 	}

@@ -95,6 +95,8 @@ func (m *move) run(ctx context.Context) (err error) {
 		what  string
 		do    func(context.Context) error
 	}{
+		// Copying covers three steps: until mail is off, an interrupted move begins with all of
+		// them again, which costs only what changed since.
 		{relocation.Copying, "check " + m.there, m.check},
 		{relocation.Copying, "copy, while mail is on", m.copy},
 		{relocation.Copying, "turn mail off here", m.off},
@@ -131,6 +133,7 @@ func (m *move) load(ctx context.Context) error {
 		m.record = relocation.Move{ID: archive.NewID(), To: m.there, Phase: relocation.Copying}
 		return nil
 	}
+	// Another machine than last time: allowed while mail has never been on there.
 	if m.record.To != m.there {
 		if relocation.Order(m.record.Phase) >= relocation.Order(relocation.Handing) {
 			return relocation.RequireSettled(m.conf, m.machine)
@@ -178,6 +181,7 @@ func (m *move) farewell(ctx context.Context) error {
 		fmt.Fprintf(m.env.Stdout, " (%s)", strings.Join(m.record.Addresses, ", "))
 	}
 	fmt.Fprintf(m.env.Stdout, "\n  and so do SPF and the reverse DNS names at the new machine's provider\n")
+	// Asked there, since the records have to name that machine's addresses now.
 	if !m.conf.SelfSigned() {
 		fmt.Fprintf(m.env.Stdout, "What DNS says now, as seen from there:\n\n")
 		if err := m.ssh.show(ctx, m.env.Stdout, "chatmaild", "dns"); err != nil {

@@ -40,6 +40,8 @@ func connect(ctx context.Context, to string, stderr io.Writer) (s *ssh, err erro
 	if s.folder, err = os.MkdirTemp("", "chatmaild-move-"); err != nil {
 		return nil, err
 	}
+	// 15 s × 4: a connection that a router has forgotten is noticed within a minute. -T, since
+	// there is no terminal for those commands.
 	s.options = []string{
 		"-o", "ControlPath=" + filepath.Join(s.folder, "master"), "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-T",
 	}
@@ -101,6 +103,7 @@ type remote struct {
 // start starts a command; its words go through the other side's shell.
 func (s *ssh) start(ctx context.Context, stdin io.Reader, words ...string) (r *remote, err error) {
 	r = &remote{said: &said{}}
+	// The capacity is cut so that append copies: two commands may start at the same time.
 	r.cmd = exec.CommandContext(ctx, "ssh", append(append(s.options[:len(s.options):len(s.options)], s.to, "--"), words...)...)
 	r.cmd.Stderr = r.said
 	if r.cmd.Stdin = stdin; stdin == nil {

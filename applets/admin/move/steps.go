@@ -54,6 +54,8 @@ func (m *move) check(ctx context.Context) error {
 		return errors.New(answer.Trouble)
 	}
 	m.record.Addresses = answer.Addresses
+	// Equal, not compatible: the layout of the state and what the two sides say to each other
+	// may change with any version, and mixtures are not tested.
 	if answer.Version != m.env.Version {
 		return fmt.Errorf("it has chatmaild %s, and this is %s: install the same package on both", answer.Version, m.env.Version)
 	}
@@ -62,6 +64,7 @@ func (m *move) check(ctx context.Context) error {
 		return err
 	}
 	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(octets), command.FormatSize(answer.Free))
+	// A resumed move has filled a part of that disk itself.
 	if answer.Free < octets+spareOctets && !m.resumed {
 		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(answer.Free), command.FormatSize(octets+spareOctets))
 	}
@@ -129,6 +132,7 @@ func (m *move) sync(ctx context.Context, final bool) (err error) {
 	if err != nil {
 		return err
 	}
+	// Two commands at the same time: one lists what is there while the other takes what is not.
 	defer inventory.stop()
 	update, err := m.ssh.start(ctx, nil, "chatmaild", "restore", "--serve", "update")
 	if err != nil {
@@ -155,6 +159,7 @@ func (m *move) send(ctx context.Context, have io.Reader, to io.WriteCloser, fina
 	if err != nil {
 		return err
 	}
+	// The archive's headers and most messages are small.
 	out := bufio.NewWriterSize(to, 256<<10)
 	w := archive.NewWriter(out, head.ID)
 	progress := transfer.NewProgress(m.env.Stderr, "  copied", total, archive.State{})
@@ -182,6 +187,8 @@ func (m *move) on(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// From here on the other side counts as the relay: what goes wrong below is repeated there,
+	// and never undone here.
 	if err := m.ssh.run(ctx, bytes.NewReader(request), nil, "chatmaild", "restore", "--serve", "finish"); err != nil {
 		return err
 	}
@@ -197,6 +204,8 @@ func (m *move) on(ctx context.Context) error {
 
 // keepOff has this side never send what the other one has taken over.
 func (m *move) keepOff(ctx context.Context) error {
+	// The queue was copied: what is on hold here is not delivered a second time, even if an
+	// operator starts this Postfix.
 	if err := m.machine.Postfix().Hold(ctx); err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 	// doveauth looks for it at each new account.
 	switch what {
 	case "on":
+		// Without O_TRUNC: an operator may have written into it why.
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
 			return command.NeedsRoot(fmt.Errorf("stopping new accounts: %w", err))

@@ -112,6 +112,7 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 // proxyConfig prints the rules for packets: they need no program on that machine, but
 // hide the clients' addresses.
 func proxyConfig(w io.Writer, t targets) error {
+	// The ports are those that run opens, so that a new one cannot be missing here.
 	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: desired.PublicPorts(), UDP: []int{config.TurnPort}}.Text()
 	if err != nil {
 		return command.Usagef("missing --target ADDRESS, the relay's address")
@@ -129,6 +130,7 @@ func proxyConfig(w io.Writer, t targets) error {
 		flags += " --target " + t.ipv6.String()
 		sysctls += "    net.ipv6.conf.all.forwarding = 1\n"
 		spf += " ip6:" + t.ipv6.String()
+		// accept_ra=1, the default, is off where forwarding is on (linux, ip-sysctl.rst).
 		routers = `A machine that forwards IPv6 ignores router advertisements. If its own address comes
 from one, add net.ipv6.conf.IFACE.accept_ra = 2, with the name of its interface.
 

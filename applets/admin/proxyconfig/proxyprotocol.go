@@ -62,6 +62,8 @@ func proxyProtocolConfig(w io.Writer, t targets) error {
 	for _, p := range desired.ProxiedPorts() {
 		ports[p.Public] = at(p.Port)
 		to, preread := at(p.Port), ""
+		// 443 is the only port where the protocol is not known by its number: nginx reads it from
+		// the ClientHello, without opening it.
 		if p.Public == 443 {
 			to, preread = "$chatmail_server", "\n        ssl_preread on;"
 		}
@@ -73,6 +75,8 @@ func proxyProtocolConfig(w io.Writer, t targets) error {
     }
 `, p.Public, preread, to)
 	}
+	// proxy_timeout is above that of IDLE, which clients renew within 29 minutes (RFC 2177);
+	// that of UDP is the lifetime of a TURN allocation, 10 minutes (RFC 8656).
 	_, err := fmt.Fprintf(w, `%[1]s
 include /etc/nginx/modules-enabled/*.conf;
 user www-data;

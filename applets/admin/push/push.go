@@ -62,6 +62,7 @@ var Command = command.Command{
 // writeReport writes a report for people.
 func writeReport(w io.Writer, r *push.Report) error {
 	t := command.NewTable(w)
+	// By the daemon's clock, of the moment of the report.
 	age := func(at *time.Time) string { return r.Time.Sub(*at).Round(time.Second).String() }
 	for _, s := range r.Services {
 		state := "alive"

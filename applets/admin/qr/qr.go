@@ -124,6 +124,7 @@ const maxAnswer = 4 << 10
 
 // askLogin gets a dclogin: link from the web daemon at socket.
 func askLogin(ctx context.Context, socket, token string) (string, error) {
+	// The URL needs a host, which stands for nothing here.
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -49,6 +49,7 @@ func (q *job) list(ctx context.Context, only string) error {
 			return
 		}
 		all.Add(m)
+		// The sums go on over the whole queue; only what is kept for printing is bounded.
 		if q.addresses && len(found.Listed) < maxListed {
 			found.Listed = append(found.Listed, m)
 		}
@@ -66,6 +67,7 @@ func (q *job) list(ctx context.Context, only string) error {
 // withRules adds to each destination its rule, and those that have a rule though
 // nothing waits for them.
 func withRules(found []queue.Destination, rules map[string]queue.Rule, only string) []destination {
+	// Not nil: JSON has [] then, which programs can go through.
 	list := []destination{}
 	for _, d := range found {
 		if only != "" && d.Domain != only {

@@ -85,6 +85,7 @@ func (q *job) run(ctx context.Context, args []string) error {
 	var destination string
 	if len(rest) == 1 {
 		var err error
+		// The domain becomes a key in a file that Postfix reads: nothing else may get in there.
 		if destination, err = queue.ParseDestination(rest[0]); err != nil {
 			return command.Usagef("%s: %v", what, err)
 		}
@@ -210,6 +211,7 @@ func (q *job) rule(ctx context.Context, destination string, rule queue.Rule) err
 	if rules, err = rules.Set(destination, rule); err != nil {
 		return command.WithHint(err, "edit %s, then: systemctl reload postfix", desired.TransportMap)
 	}
+	// Atomically, as its processes read the whole map (texthash) whenever one starts.
 	if err := q.machine.Write(desired.TransportMapFile([]byte(rules.Text()))); err != nil {
 		return err
 	}
@@ -231,6 +233,7 @@ func (q *job) waiting(ctx context.Context, destination string) (n int, deferred 
 			return
 		}
 		n++
+		// What is active is being tried, and what is incoming will be in a moment.
 		if m.Queue == "deferred" && len(deferred) <= maxRetries {
 			deferred = append(deferred, m.ID)
 		}

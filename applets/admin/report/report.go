@@ -49,6 +49,8 @@ type report struct {
 // figures is what a report says. It is kept in STATE/report.json, for the
 // next one's growth.
 type figures struct {
+	// The names are kept, also those that say "folders" and "octets": programs read them, and
+	// the next report reads this one.
 	Time      time.Time       `json:"time"`
 	Accounts  int64           `json:"accounts"`
 	NoAccount int64           `json:"folders_without_account"`
@@ -106,6 +108,7 @@ func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
 			return err
 		}
 		defer mail.Close()
+		// A fault in one mailbox is counted, and the rest are still read.
 		survey, err = mail.Survey(ctx, now, &maildir.Progress{}, &faults)
 		return err
 	})

@@ -85,6 +85,7 @@ func signed(octets int64) string {
 // prometheusText writes the figures in the text exposition format:
 // prometheus.io/docs/instrumenting/exposition_formats. A class is a label with its
 // lower bound, so that classes add up.
+// Gauges and not counters: all of them can fall.
 func prometheusText(f figures) []byte {
 	var b bytes.Buffer
 	metric := func(name, help string) {

@@ -131,6 +131,7 @@ func (r *restore) claim(id string) (last string, err error) {
 	if err != nil {
 		return "", err
 	}
+	// The same archive: what is in place is known to be its own.
 	if is && under.ID == id {
 		fmt.Fprintln(r.env.Stderr, "resuming an interrupted restore")
 		return under.Last, nil
@@ -139,6 +140,8 @@ func (r *restore) claim(id string) (last string, err error) {
 		return "", command.WithHint(fmt.Errorf("there is a relay here already: %s", living),
 			"--overwrite replaces it; mailboxes that the backup lacks stay")
 	}
+	// The state of an earlier version, which --overwrite replaces: root writes only into
+	// directories that are not a daemon's.
 	if old, err := statedir.Old(r.target.Conf, r.machine); err != nil {
 		return "", err
 	} else if old {
@@ -196,6 +199,7 @@ func (r *restore) receive(ctx context.Context, id, last string) error {
 			return nil
 		}
 		noted = time.Now()
+		// In this order: the record must not name a piece that a power cut could take back.
 		return errors.Join(r.target.Sync(), unfinished.Write(relocation.Restore{ID: id, Last: s.Last}))
 	})
 	if err != nil {
@@ -218,6 +222,7 @@ func (r *restore) finish(context.Context) error {
 	if err := r.machine.Keep(desired.Backup(r.now), changes); err != nil {
 		return err
 	}
+	// The record goes last: run starts nothing while it is there.
 	if err := errors.Join(r.target.Tidy(), r.machine.Write(conf), r.target.Sync()); err != nil {
 		return err
 	}

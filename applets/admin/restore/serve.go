@@ -27,6 +27,7 @@ func (r *restore) serve(ctx context.Context, step string) error {
 	if err := r.machine.RequireRoot(); err != nil {
 		return err
 	}
+	// It has an archive on its standard input, and the configuration is the first piece of that.
 	if step == "update" {
 		return r.update(ctx)
 	}
@@ -98,6 +99,7 @@ func (r *restore) movedAway() (bool, error) {
 		return false, nil // nothing to overwrite
 	}
 	here, err := parseConfig(string(text))
+	// Another relay that was here and left still has its configuration.
 	return err == nil && here.MailDomain == r.target.Conf.MailDomain, nil
 }
 
@@ -137,6 +139,7 @@ func (r *restore) inventory(ctx context.Context) error {
 
 // update takes the difference. Nothing runs here meanwhile: the claim was made by check.
 func (r *restore) update(ctx context.Context) error {
+	// A pipe holds 64 KiB; with more than that the sender does not wait for each of our writes.
 	in, err := archive.NewReader(bufio.NewReaderSize(r.env.Stdin, 1<<20))
 	if err != nil {
 		return err

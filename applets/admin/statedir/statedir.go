@@ -82,6 +82,7 @@ func Old(conf *config.Config, machine host.Host) (bool, error) {
 			return true, nil
 		}
 	}
+	// A migration that was interrupted may have come as far as the directory itself.
 	for _, d := range owned {
 		if is, err := m.belongs(d.name, d.owner); err != nil || !is {
 			return err == nil, err

@@ -96,6 +96,8 @@ func (e callExaminer) turnServer(turn config.TURN) (probe.Server, error) {
 	if err != nil {
 		return probe.Server{}, fmt.Errorf("%s: %w", turn.Secret(), err)
 	}
+	// By the loopback interface: the public address may be a router's, which does not lead back
+	// to this machine.
 	server := probe.Server{Host: "127.0.0.1", Port: config.TurnPort}
 	if !turn.Own() {
 		host, port, err := net.SplitHostPort(turn.Address())

@@ -15,6 +15,8 @@ const clockNews = 5 * time.Second
 
 // clock tells of a clock that was set, or that nobody keeps.
 func (e *examiner) clock(ctx context.Context) {
+	// A clock that is wrong makes certificates invalid, lets notifications expire and mail be
+	// deleted too early or never; nothing in the logs says so.
 	kept, err := host.ClockKept()
 	if err != nil {
 		e.say("clock", notice, "", "%v", err)

@@ -21,6 +21,8 @@ func (e *examiner) disks() {
 		return
 	}
 	needs := diskNeeds{accounts: int64(e.conf.MinFreeDiskSpace)}
+	// Postfix refuses mail below queue_minfree, doveauth creates no account below
+	// min_free_disk_space: on one disk the two add up, on two each has its own.
 	queue, err := e.machine.Disk(snapshot.Spool)
 	switch {
 	case err != nil:
@@ -44,6 +46,8 @@ func judgeDisk(d host.Disk, needs diskNeeds) (l level, words, hint string) {
 	free := fmt.Sprintf("%s free of %s", command.FormatSize(d.Free), command.FormatSize(d.Size))
 	const room = "make room, or lower delete_mails_after, then: chatmaild expire"
 	switch {
+	// A mailbox is a file for each message, so inodes can run out before bytes. File systems
+	// without such a limit say 0 files (btrfs).
 	case d.Files > 0 && d.FreeFiles == 0:
 		return trouble, fmt.Sprintf("%s; no more files can be created, so mail is deferred", free), room
 	case d.Free < needs.queue:

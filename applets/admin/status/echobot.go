@@ -39,6 +39,7 @@ func (e *examiner) echoBot() {
 	switch {
 	case err != nil:
 		e.say("probe", trouble, look+e.conf.MailDomain, "%v", err)
+	// One probe may be late or be repeated; two are missing for a reason.
 	case e.now.Sub(probe.Time) > 2*interval+time.Minute:
 		e.say("probe", trouble, look+e.conf.MailDomain, "none for %s: is the echo bot running?", ago)
 	case !probe.OK && probe.LastSuccess.IsZero():

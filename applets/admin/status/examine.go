@@ -80,6 +80,7 @@ func (e *examiner) units(ctx context.Context) {
 		e.say("systemd", trouble, "check: systemctl status", "%v", err)
 		return
 	}
+	// Restarts is systemd's count since the unit was last started by hand.
 	for i, u := range units {
 		part := strings.TrimSuffix(strings.TrimPrefix(names[i], "chatmaild-"), ".service")
 		look := desired.Look(names[i])
@@ -113,6 +114,7 @@ func (e *examiner) ports() {
 		switch {
 		case i < 0:
 			closed = append(closed, name)
+		// In a container the processes of others may be hidden.
 		case !slices.Contains(p.Programs, listeners[i].Program) && listeners[i].Program != "?":
 			closed = append(closed, fmt.Sprintf("%s is held by %s, process %d", name, listeners[i].Program, listeners[i].PID))
 		case p.Public:
@@ -172,6 +174,8 @@ func (e *examiner) authority(pair *keys.Certificate) {
 		e.say("certificate authority", trouble, "chatmaild run", "%v", err)
 	case state.Problem != nil:
 		worth := notice
+		// A third of its life before the end it is asked for; in the last sixth, trying has failed
+		// for weeks, and an operator has to act.
 		if !e.conf.SelfSigned() && (pair == nil || pair.SelfSigned() || pair.NotAfter.Sub(e.now) < pair.NotAfter.Sub(pair.NotBefore)/6) {
 			worth = trouble
 		}
@@ -242,6 +246,7 @@ func (e *examiner) accounts() {
 
 // pending says whether run would change something.
 func (e *examiner) pending(ctx context.Context) {
+	// The same planner that run has, so the two cannot differ.
 	p := converge.Planner{Conf: e.conf, ConfigPath: e.configPath, Version: e.version, Machine: e.machine, Now: e.now}
 	todo, err := p.Relay(ctx)
 	switch {

@@ -32,6 +32,7 @@ func expiryFinding(now time.Time, last expire.Record) finding {
 	switch {
 	case now.Sub(last.Ended) > expiryWarning:
 		return finding{"mailboxes", notice, told, desired.Look("chatmaild-expire.service")}
+	// The expiry has deleted all that it may: mail of the last day is never deleted.
 	case last.StillOver > 0:
 		return finding{"mailboxes", notice, fmt.Sprintf("%s; still so, with mail of the last 24 hours: %d", told, last.StillOver),
 			"mail to a full mailbox is deferred for two days; raise max_mailbox_size if it is too small"}

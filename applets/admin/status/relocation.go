@@ -12,6 +12,7 @@ func (e *examiner) settled() {
 	err := relocation.RequireSettled(e.conf, e.machine)
 	var hint *command.HintError
 	switch {
+	// The error's own hint becomes the finding's, which stands in a place of its own.
 	case errors.As(err, &hint):
 		e.say("whole", trouble, hint.Hint, "%v", err)
 	case err != nil:

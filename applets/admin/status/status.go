@@ -79,6 +79,7 @@ func show(ctx context.Context, env *command.Env, machine host.Host, asJSON bool)
 	} else {
 		err = found.print(env.Stdout, command.IsTerminal(env.Stdout))
 	}
+	// After the output: a program that reads JSON gets it, whatever the exit status.
 	if err == nil && !found.OK {
 		return command.ErrFound
 	}

@@ -60,6 +60,7 @@ func (c change) rate(name string, with labels) float64 {
 	if !known || !stillKnown || seconds <= 0 {
 		return math.NaN()
 	}
+	// A daemon that was restarted counts from zero again, as Prometheus' rate() assumes.
 	if now < before {
 		before = 0
 	}
@@ -70,6 +71,7 @@ func (c change) rate(name string, with labels) float64 {
 // were none. As Prometheus does, it takes them to lie evenly in their bucket.
 func (c change) quantile(q float64, name string, with labels) float64 {
 	counts := map[float64]float64{}
+	// Buckets only grow, so their difference is the histogram of the time between.
 	for sign, l := range map[float64]look{-1: c.before, 1: c.now} {
 		for _, s := range l.samples {
 			if s.Name != name+"_bucket" || !with.match(s) {
@@ -88,6 +90,7 @@ func (c change) quantile(q float64, name string, with labels) float64 {
 	if total <= 0 {
 		return math.NaN()
 	}
+	// Buckets are cumulative: "below" is what all lower ones have.
 	rank, low, below := q*total, 0.0, 0.0
 	for _, bound := range bounds {
 		if counts[bound] >= rank && counts[bound] > below {
@@ -130,6 +133,8 @@ func (h history) add(c change) {
 }
 
 // spark draws numbers as a line of bars; what is not known is a blank.
+// The highest of them is a full bar: the line shows the shape, the number beside it how
+// much that is.
 func spark(numbers []float64) string {
 	const bars = "▁▂▃▄▅▆▇█"
 	steps := []rune(bars)

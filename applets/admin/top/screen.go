@@ -38,6 +38,9 @@ var latencies = []struct {
 
 // screen returns the lines of what is shown. Without a history there are no lines
 // of bars.
+//
+// It is plain text in a fixed order, so that a test can compare it and the eye finds a
+// number where it was; numbers are right-aligned, and what is not known is a dash.
 func screen(name string, c change, past history) []string {
 	now := c.now.at
 	lines := []string{
@@ -65,6 +68,7 @@ func screen(name string, c change, past history) []string {
 	add("certificate", "ends in %s", days(c.value("chatmaild_certificate_expiry_timestamp_seconds", ""), now))
 	add("probe", "%s", probeResult(c.value("chatmaild_probe_success", "")))
 	lines = append(lines, "", fmt.Sprintf("%-16s %9s %9s %9s", "DAEMON", "cpu", "memory", "files"))
+	// One that does not answer the metrics daemon has no figures to show.
 	for _, daemon := range c.values("chatmaild_up", "daemon") {
 		with := labels("daemon=" + daemon)
 		if c.value("chatmaild_up", with) != 1 {

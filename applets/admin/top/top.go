@@ -53,6 +53,7 @@ var Command = command.Command{
 				return err
 			}
 			t := &top{socket: conf.Socket("metrics"), name: conf.MailDomain, interval: *interval, history: history{}}
+			// Into a pipe or a file the control sequences would only be noise.
 			if *once || !command.IsTerminal(env.Stdout) {
 				return t.once(ctx, env.Stdout)
 			}
@@ -113,6 +114,7 @@ func (t *top) once(ctx context.Context, w io.Writer) error {
 
 // The control sequences that live uses (ECMA-48, and xterm's alternate screen).
 const (
+	// The alternate screen: what was on the terminal before is there again afterwards.
 	enterScreen = "\x1b[?1049h\x1b[?25l"
 	leaveScreen = "\x1b[?25h\x1b[?1049l"
 	goHome      = "\x1b[H"
@@ -147,6 +149,7 @@ func (t *top) live(ctx context.Context, env *command.Env) (err error) {
 			if !ok {
 				keys = nil // no keyboard: ^C ends it
 			}
+			// 3 is ^C, from a terminal that does not make a signal of it.
 			if key == 'q' || key == 'Q' || key == 3 {
 				return nil
 			}
@@ -165,6 +168,8 @@ func (t *top) live(ctx context.Context, env *command.Env) (err error) {
 }
 
 // draw writes as much as fits, in one go.
+// Each line is overwritten and its rest cleared; to clear the whole screen first would
+// flicker.
 func draw(w io.Writer, lines []string) error {
 	width, height := command.TerminalSize(w)
 	var b strings.Builder
@@ -207,6 +212,7 @@ func keyboard(r io.Reader) (keys <-chan byte, restore func() error) {
 	}
 	raw := *before
 	raw.Lflag &^= unix.ICANON | unix.ECHO // ^C still is a signal
+	// Read returns with the first key, and waits for one for as long as it takes (termios(3)).
 	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
 		return nil, none

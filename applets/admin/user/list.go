@@ -40,6 +40,7 @@ func (u *users) list() error {
 	if err != nil {
 		return explain(err)
 	}
+	// Directories have no order; sorted, two lists can be compared.
 	slices.SortFunc(all, func(a, b state) int { return strings.Compare(a.Address, b.Address) })
 	if u.json {
 		return u.print(all)

@@ -76,6 +76,7 @@ func (u *users) run(ctx context.Context, args []string) error {
 		}
 		return u.asOwner(u.list)
 	}
+	// All that change one account have the same shape: they return what is printed.
 	each := map[string]func(context.Context, mailaddr.Address) (any, error){
 		"show": u.show, "block": u.block, "unblock": u.unblock,
 		"delete": u.delete, "create": u.create, "password": u.password,
@@ -274,6 +275,7 @@ func (u *users) newPassword() (password, stored string, err error) {
 		if err != nil {
 			return "", "", fmt.Errorf("reading the password: %w", err)
 		}
+		// The first line, without its end: echo adds one, and no password has it.
 		password, _, _ = strings.Cut(string(text), "\n")
 		if len(password) < u.cfg.PasswordMinLength || len(password) > auth.MaxPassword {
 			return "", "", command.Usagef("the password has %d bytes: want %d to %d", len(password), u.cfg.PasswordMinLength, auth.MaxPassword)
@@ -295,6 +297,7 @@ type dovecotSessions struct{}
 // (EX_NOUSER of sysexits.h).
 const notFound = 68
 
+// end uses doveadm kick: Dovecot's processes check a password once, at the login.
 func (dovecotSessions) end(ctx context.Context, addr mailaddr.Address) error {
 	out, err := exec.CommandContext(ctx, "doveadm", "kick", addr.String()).CombinedOutput()
 	var status *exec.ExitError

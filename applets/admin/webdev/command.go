@@ -72,6 +72,7 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
+	// The same rendering that run does; only the script that reloads is added.
 	p := New(desired.Site(cfg, env.Version), folder)
 	log := env.Log()
 	dynamic := signup.New(signup.Options{
@@ -112,6 +113,7 @@ func copyShipped(env *command.Env, name, dir string) error {
 		return fmt.Errorf("creating the pages' directory: %w", err)
 	}
 	path := filepath.Join(dir, name)
+	// O_EXCL: an author's work is worth more than our example.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("copying our page: %w", err)

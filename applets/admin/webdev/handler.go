@@ -53,6 +53,7 @@ func (p *Preview) Handler(ctx context.Context, dynamic http.Handler, paths []str
 	mux.HandleFunc(ours+"error.css", content("text/css", errorCSS))
 	mux.HandleFunc("/", p.file)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// As strict as nginx is, so that a page which the policy breaks is broken here already.
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("Cache-Control", "no-store")
 		mux.ServeHTTP(w, r)
@@ -73,6 +74,7 @@ func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = "index.html"
 	}
+	// One rendering for the whole answer: a Refresh meanwhile does not mix two.
 	now := p.current()
 	if now.err != nil {
 		p.fail(w, now)
@@ -98,6 +100,7 @@ func (p *Preview) file(w http.ResponseWriter, r *http.Request) {
 // withReload adds the script that reloads the page to it.
 func withReload(page []byte, version int) []byte {
 	script := fmt.Appendf(nil, "<script src=\"%sreload.js\" data-version=\"%d\" defer></script>\n", ours, version)
+	// At the end, where it holds up nothing; a page without that tag is one, too.
 	if i := bytes.LastIndex(page, []byte("</body>")); i >= 0 {
 		return bytes.Join([][]byte{page[:i], script, page[i:]}, nil)
 	}

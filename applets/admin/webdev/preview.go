@@ -45,6 +45,9 @@ func (p *Preview) render(stamp string, version int) state {
 }
 
 // Watch refreshes whenever tick fires, until ctx is done.
+//
+// It polls: inotify sees nothing of what a container or a network file system changes, and
+// the directory has a few dozen files.
 func (p *Preview) Watch(ctx context.Context, tick <-chan time.Time) {
 	for {
 		select {
@@ -68,6 +71,7 @@ func (p *Preview) Refresh() {
 	p.mu.Lock()
 	p.now = next
 	p.mu.Unlock()
+	// After the new rendering is in place: a browser that wakes asks for it at once.
 	close(old.changed)
 }
 

@@ -29,6 +29,8 @@ type Machine struct {
 	Did     []string // systemctl calls that change something
 }
 
+// New returns a machine with the files by which a Debian with the servers is known, and
+// with nothing running.
 func New(t *testing.T) *Machine {
 	t.Helper()
 	m := &Machine{T: t, Active: map[string]time.Time{}, Reloads: map[string]time.Time{}, Enabled: map[string]bool{}, Dovecot: "2.3.19.1 (9b53102964)\n"}
@@ -47,6 +49,7 @@ func New(t *testing.T) *Machine {
 	return m
 }
 
+// Write makes a file of the machine, and the directories above it.
 func (m *Machine) Write(path, text string) {
 	m.T.Helper()
 	full := filepath.Join(m.Root, path)
@@ -58,6 +61,9 @@ func (m *Machine) Write(path, text string) {
 	}
 }
 
+// Systemd answers as systemctl and the servers' own checks would. What is started counts
+// from a second ahead: files that the test writes at the same time are older, as they are
+// on a machine where a start takes a while.
 func (m *Machine) Systemd(_ context.Context, name string, args ...string) (string, error) {
 	switch {
 	case name == "systemctl" && args[0] == "show":
@@ -82,6 +88,7 @@ func (m *Machine) Systemd(_ context.Context, name string, args ...string) (strin
 	case name == "systemctl":
 		m.Did = append(m.Did, strings.Join(args, " "))
 		units := args[1:]
+		// postfix.service of Debian 12 only stands for its instance, which follows it.
 		if slices.Contains(units, desired.Postfix) {
 			units = append(slices.Clone(units), desired.Bookworm.PostfixInstance())
 		}

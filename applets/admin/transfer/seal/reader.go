@@ -26,6 +26,7 @@ func NewReader(r io.Reader, keys Keys) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 64<<10), keys: keys}
 }
 
+// Read goes from one message to the next by itself, and returns io.EOF only between two.
 func (r *Reader) Read(p []byte) (int, error) {
 	for {
 		if r.body == nil {
@@ -51,6 +52,7 @@ func (r *Reader) begin() error {
 	}
 	r.message = &message{r: r.r}
 	asked := false
+	// The library asks again after a wrong passphrase, for ever: once is enough for a program.
 	prompt := func(keys []openpgp.Key, symmetric bool) ([]byte, error) {
 		if asked || !symmetric || len(r.keys.Passphrase) == 0 {
 			return nil, ErrKey
@@ -68,6 +70,8 @@ func (r *Reader) begin() error {
 	if !details.IsEncrypted {
 		return fmt.Errorf("%w: it is not an encrypted message", ErrDamaged)
 	}
+	// Unverified as to signatures, of which there are none; that nothing was changed the
+	// encryption itself shows.
 	r.body = details.UnverifiedBody
 	return nil
 }
@@ -75,6 +79,7 @@ func (r *Reader) begin() error {
 // end makes sure that the message was read to its end.
 func (r *Reader) end() error {
 	r.body = nil
+	// What the library has not read: nothing, unless the stream was put together by others.
 	if n, err := io.Copy(io.Discard, r.message); err != nil {
 		return r.fault(err)
 	} else if n > 0 {
@@ -160,6 +165,8 @@ func (m *message) header() error {
 	return m.length()
 }
 
+// length reads the length of a packet or of a part of one (RFC 9580 §4.2.1), and keeps its
+// bytes to be handed out.
 func (m *message) length() error {
 	first, err := m.r.ReadByte()
 	if err != nil {

@@ -77,6 +77,8 @@ func Unlock(keys Ring, passphrase []byte) error {
 }
 
 // Sealed reports whether a stream that begins with these bytes is encrypted.
+// The first bit of an OpenPGP packet is always set (RFC 9580 §4.2); a tar archive begins with
+// a name in ASCII.
 func Sealed(start []byte) bool { return len(start) > 0 && start[0]&0x80 != 0 }
 
 // config asks for OCB, the mode that every implementation has: 150 MB/s for a core here.
