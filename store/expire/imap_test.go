@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
 )
 
@@ -20,14 +20,13 @@ type session struct {
 }
 
 func (d *dovecot) login(user string) *session {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	conn, err := net.Dial("tcp", d.addr)
 	if err != nil {
 		d.Error(err)
 		return nil
 	}
-	c, err := imap.New(ctx, conn)
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	c, err := imap.New(conn)
 	if err == nil {
 		err = c.Login(user, "x")
 	}
@@ -90,9 +89,6 @@ func (d *dovecot) idle(user string, stop <-chan struct{}) {
 	c.selectBox("INBOX")
 	for over := false; !over; {
 		err := c.Idle(func(line string) bool {
-			if line == "" {
-				return false
-			}
 			select {
 			case <-stop:
 				over = true

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 )
 
 // backTimeout is how long a login may take after the clock was set. It is no measure

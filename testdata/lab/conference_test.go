@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/applets/chat/imap"
 	"chatmaild/auth"
-	"chatmaild/testdata/kit/imap"
 	"chatmaild/testdata/kit/smtp"
 )
 
@@ -167,7 +167,7 @@ func (c *conference) write(t *testing.T) {
 		awk -v program=$program '{ n++; kib += $2 } END { printf "%%d %%s with %%d MiB of PSS, ", n, program, kib/1024 }'
 done`))
 	c.each(t, func(_ int, p *phone) error {
-		_, err := p.inbox.WaitMail(0)
+		_, err := p.inbox.Wait(0)
 		return err
 	})
 	t.Logf("each had the other's message after %v", time.Since(start).Round(time.Millisecond))

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 )
 
 const bigFile = 5 << 20
@@ -176,7 +176,7 @@ func (c *conversation) anonymous(t *testing.T) {
 	if _, err := c.bob.SendText(ctx, c.ba, "from nowhere"); err != nil {
 		t.Fatal(err)
 	}
-	mail, err := s.WaitMail(before)
+	mail, err := nextMail(s, before)
 	if err != nil {
 		t.Fatal(err)
 	}

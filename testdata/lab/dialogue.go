@@ -4,13 +4,16 @@ import (
 	"context"
 	"net"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
 )
 
 const (
 	imapsPort       = "993"
 	submissionsPort = "465"
+
+	// maxFetched is more than any message has that the lab's clients send, in bytes.
+	maxFetched = 64 << 20
 )
 
 // IMAP connects by TLS to port 993. The dialogue has to end when ctx does.
@@ -19,7 +22,25 @@ func (s Station) IMAP(ctx context.Context, host string) (*imap.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return imap.New(ctx, conn)
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	c, err := imap.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	c.MaxResponse = maxFetched
+	return c, nil
+}
+
+// nextMail waits until there are more messages than known, and returns the last one.
+func nextMail(s *imap.Client, known int) (string, error) {
+	n, err := s.Wait(known)
+	if err != nil {
+		return "", err
+	}
+	return s.Message(n)
 }
 
 // SMTP connects to a port, with TLS from the start on port 465. The dialogue has to end

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 )
 
 const (

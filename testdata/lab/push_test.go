@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 )
 
 // A pushProof is what the steps of the part "push" share.
@@ -240,7 +240,7 @@ func (k *pushProof) mailArrives(t *testing.T) {
 	}
 	start := time.Now()
 	k.send(t, k.submission(t, k.sender), k.sender, k.alice.addr)
-	if _, err := session.WaitMail(before); err != nil {
+	if _, err := session.Wait(before); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("delivered in %v", time.Since(start).Round(time.Millisecond))

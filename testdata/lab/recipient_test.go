@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
 )
 
@@ -58,10 +58,10 @@ func (f *federation) leave(ctx context.Context, t *testing.T) away {
 // each with what it says of whom.
 func (a away) bounced(t *testing.T, wants map[string][]string) {
 	t.Helper()
-	if _, err := a.imap.WaitMail(a.before + len(wants) - 1); err != nil {
+	if _, err := a.imap.Wait(a.before + len(wants) - 1); err != nil {
 		t.Fatal(err)
 	}
-	mails, err := a.imap.Fetch(fmt.Sprintf("%d:*", a.before+1))
+	mails, err := a.imap.Fetch(fmt.Sprintf("%d:*", a.before+1), "BODY.PEEK[]")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func (s *smuggling) header(t *testing.T) {
 			if !strings.HasPrefix(got, "250 ") {
 				continue
 			}
-			arrived, err := imap.WaitMail(before)
+			arrived, err := nextMail(imap, before)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,13 +11,14 @@ import (
 
 	"chatmaild/applets/admin/remote"
 	"chatmaild/applets/chat"
+	"chatmaild/applets/chat/imap"
 )
 
 // account is one phone: it is logged in to read and to send, and it writes to the
 // next one. It is for one goroutine at a time; its inbox for another one.
 type account struct {
 	remote.Account
-	inbox *remote.IMAP
+	inbox *imap.Client
 	out   *remote.SMTP
 
 	to     string
@@ -103,13 +104,13 @@ func (c *account) close(ctx context.Context, r *remote.Relay) {
 }
 
 // connect opens an IMAP connection as far as the greeting.
-func connect(ctx context.Context, r *remote.Relay) (*remote.IMAP, time.Duration, error) {
+func connect(ctx context.Context, r *remote.Relay) (*imap.Client, time.Duration, error) {
 	start := time.Now()
 	conn, err := r.Secure(ctx, remote.IMAPS, r.TLSConfig(remote.IMAPS))
 	if err != nil {
 		return nil, 0, fmt.Errorf("connecting to port %d: %w", remote.IMAPS.Port, err)
 	}
-	d, err := remote.NewIMAP(conn)
+	d, err := imap.New(conn)
 	if err != nil {
 		return nil, 0, errors.Join(err, conn.Close())
 	}
@@ -117,13 +118,13 @@ func connect(ctx context.Context, r *remote.Relay) (*remote.IMAP, time.Duration,
 }
 
 // login logs an account in, for the first time or again.
-func login(ctx context.Context, r *remote.Relay, a remote.Account) (d *remote.IMAP, connected, took time.Duration, err error) {
+func login(ctx context.Context, r *remote.Relay, a remote.Account) (d *imap.Client, connected, took time.Duration, err error) {
 	d, connected, err = connect(ctx, r)
 	if err != nil {
 		return nil, 0, 0, err
 	}
 	start := time.Now()
-	if err := d.Login(a); err != nil {
+	if err := d.Login(a.Address, a.Password); err != nil {
 		return nil, 0, 0, errors.Join(err, d.Close())
 	}
 	return d, connected, time.Since(start), nil

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"chatmaild/applets/admin/remote"
+	"chatmaild/applets/chat/imap"
 )
 
 // arrivals knows what is on its way.
@@ -108,7 +108,7 @@ func (c *account) receive(a *arrivals) error {
 
 // messageIDs fetches only the header field by which a message is recognized, so that
 // measuring does not become the load.
-func messageIDs(inbox *remote.IMAP, set string) ([]string, error) {
+func messageIDs(inbox *imap.Client, set string) ([]string, error) {
 	fields, err := inbox.Fetch(set, "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
 	var ids []string
 	for _, field := range fields {

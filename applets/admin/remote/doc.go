@@ -1,5 +1,5 @@
 // Package remote reaches a relay as a stranger does: by its name, its public ports
-// and nothing else. It speaks just enough SMTP (RFC 5321) and IMAP
+// and nothing else. It speaks just enough SMTP (RFC 5321) and, with package imap, IMAP
 // (RFC 3501) to say what a well-behaved client would not, and shows every reply
 // as it came. The commands test and bench are built on it; real
 // conversations are package chat's.

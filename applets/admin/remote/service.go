@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+
+	"chatmaild/applets/chat/imap"
 )
 
 // Protocol is what is spoken at a port.
@@ -71,7 +73,7 @@ func (r *Relay) Greet(ctx context.Context, s Service) (string, error) {
 		}
 		return d.Greeting.String(), nil
 	case IMAPProtocol:
-		d, err := NewIMAP(conn)
+		d, err := imap.New(conn)
 		if err != nil {
 			return "", err
 		}
@@ -103,7 +105,7 @@ func (r *Relay) Secure(ctx context.Context, s Service, config *tls.Config) (*tls
 // begins.
 func startTLS(conn net.Conn, p Protocol) error {
 	if p == IMAPProtocol {
-		d, err := NewIMAP(conn)
+		d, err := imap.New(conn)
 		if err != nil {
 			return err
 		}

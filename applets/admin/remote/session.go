@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"chatmaild/applets/chat/imap"
 )
 
 // Account is an address and its password. The first login makes it exist.
@@ -58,7 +60,7 @@ func (r *Relay) Submit(ctx context.Context, s Service, name string, a Account) (
 	}
 	reply, err := d.Login(a)
 	if err == nil && reply.Code != 235 {
-		err = &Refused{"AUTH", reply.String()}
+		err = fmt.Errorf("AUTH: %s", reply)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -67,17 +69,17 @@ func (r *Relay) Submit(ctx context.Context, s Service, name string, a Account) (
 }
 
 // IMAP connects to a service and logs in.
-func (r *Relay) IMAP(ctx context.Context, s Service, a Account) (*IMAP, error) {
+func (r *Relay) IMAP(ctx context.Context, s Service, a Account) (*imap.Client, error) {
 	conn, err := r.Secure(ctx, s, r.TLSConfig(s))
 	if err != nil {
 		return nil, err
 	}
-	d := &IMAP{conn: conn, r: bufio.NewReaderSize(conn, maxLine)}
+	d := imap.Resume(conn)
 	if !s.StartTLS {
-		d, err = NewIMAP(conn)
+		d, err = imap.New(conn)
 	}
 	if err == nil {
-		err = d.Login(a)
+		err = d.Login(a.Address, a.Password)
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -110,12 +112,12 @@ func (r *Relay) HidesPassword(ctx context.Context, s Service) (hides bool, said 
 // loginWithoutTLS tries what a server must refuse: the password is of an account that
 // does not exist.
 func loginWithoutTLS(conn net.Conn, a Account) (hides bool, said string, err error) {
-	d, err := NewIMAP(conn)
+	d, err := imap.New(conn)
 	if err != nil {
 		return false, "", err
 	}
-	var refused *Refused
-	err = d.Login(a)
+	var refused *imap.Refused
+	err = d.Login(a.Address, a.Password)
 	if errors.As(err, &refused) {
 		return true, refused.Status, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/remote"
+	"chatmaild/applets/chat/imap"
 )
 
 // create makes Alice, who stays for the checks that need an account.
@@ -70,7 +71,7 @@ func foreignDomain(ctx context.Context, s *session) (string, error) {
 // refusedLogin wants the relay's own no, not a lost connection.
 func (s *session) refusedLogin(ctx context.Context, a remote.Account) (string, error) {
 	d, err := s.relay.IMAP(ctx, remote.IMAPS, a)
-	var refused *remote.Refused
+	var refused *imap.Refused
 	if errors.As(err, &refused) {
 		return refused.Status, nil
 	}

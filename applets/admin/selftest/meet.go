@@ -9,12 +9,13 @@ import (
 
 	"chatmaild/applets/admin/remote"
 	"chatmaild/applets/chat"
+	"chatmaild/applets/chat/imap"
 )
 
 // party is one of two who meet: a user who is logged in to read and to send.
 type party struct {
 	user
-	inbox *remote.IMAP
+	inbox *imap.Client
 	out   *remote.SMTP
 	known int // messages that have been looked at
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"chatmaild/testdata/kit/imap"
+	"chatmaild/applets/chat/imap"
 )
 
 // dovecotConf is a Dovecot 2.3 that lets users in, and no more.
@@ -126,13 +125,12 @@ func imapLogin(user string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
-	defer cancel()
-	c, err := imap.New(ctx, conn)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(loginTimeout))
+	c, err := imap.New(conn)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
 	return c.Login(user, password)
 }
 

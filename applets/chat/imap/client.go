@@ -1,4 +1,4 @@
-package remote
+package imap
 
 import (
 	"bufio"
@@ -12,14 +12,20 @@ import (
 	"time"
 )
 
+// Bounds of what a server sends; see the package comment.
 const (
-	maxLiteral   = 1 << 20 // bytes
-	maxResponses = 10_000  // to one command
+	maxLine      = 64 << 10 // bytes
+	maxResponses = 10_000   // to one command
+
+	// DefaultMaxResponse is a Client's MaxResponse unless it is set.
+	DefaultMaxResponse = 1 << 20
 )
 
-// IMAP is a dialogue with an IMAP server. It is for one goroutine.
-type IMAP struct {
+// Client is a dialogue with an IMAP server. It is for one goroutine.
+type Client struct {
 	Greeting string
+	// MaxResponse bounds a response with its literals, in bytes: a message has to fit.
+	MaxResponse int
 
 	conn     net.Conn
 	r        *bufio.Reader
@@ -27,9 +33,9 @@ type IMAP struct {
 	messages int // in the open mailbox, as last told
 }
 
-// NewIMAP reads the greeting.
-func NewIMAP(conn net.Conn) (*IMAP, error) {
-	d := &IMAP{conn: conn, r: bufio.NewReaderSize(conn, maxLine)}
+// New reads the greeting of the server at the other end of conn.
+func New(conn net.Conn) (*Client, error) {
+	d := Resume(conn)
 	var err error
 	if d.Greeting, err = d.response(); err != nil {
 		return nil, fmt.Errorf("IMAP greeting: %w", err)
@@ -40,9 +46,14 @@ func NewIMAP(conn net.Conn) (*IMAP, error) {
 	return d, nil
 }
 
+// Resume is New where the greeting has been read: after STARTTLS there is no other one.
+func Resume(conn net.Conn) *Client {
+	return &Client{MaxResponse: DefaultMaxResponse, conn: conn, r: bufio.NewReaderSize(conn, maxLine)}
+}
+
 // Command sends a command and returns the untagged responses, literals in place,
 // and the tagged one without its tag: "OK …", "NO …".
-func (d *IMAP) Command(format string, args ...any) (untagged []string, status string, err error) {
+func (d *Client) Command(format string, args ...any) (untagged []string, status string, err error) {
 	d.tag++
 	tag := "t" + strconv.Itoa(d.tag) + " "
 	if _, err := fmt.Fprintf(d.conn, tag+format+"\r\n", args...); err != nil {
@@ -62,7 +73,7 @@ func (d *IMAP) Command(format string, args ...any) (untagged []string, status st
 }
 
 // OK is Command for a command that has to succeed.
-func (d *IMAP) OK(format string, args ...any) (untagged []string, err error) {
+func (d *Client) OK(format string, args ...any) (untagged []string, err error) {
 	untagged, status, err := d.Command(format, args...)
 	if err == nil && !strings.HasPrefix(status, "OK") {
 		err = errors.New(status)
@@ -75,8 +86,8 @@ func (d *IMAP) OK(format string, args ...any) (untagged []string, err error) {
 }
 
 // Login logs in; a *Refused is the server's no.
-func (d *IMAP) Login(a Account) error {
-	_, status, err := d.Command("LOGIN %s %s", quote(a.Address), quote(a.Password))
+func (d *Client) Login(user, password string) error {
+	_, status, err := d.Command("LOGIN %s %s", quote(user), quote(password))
 	if err != nil {
 		return fmt.Errorf("LOGIN: %w", err)
 	}
@@ -92,7 +103,7 @@ type Refused struct{ Verb, Status string }
 func (e *Refused) Error() string { return e.Verb + ": " + e.Status }
 
 // Capabilities asks what the server can do.
-func (d *IMAP) Capabilities() ([]string, error) {
+func (d *Client) Capabilities() ([]string, error) {
 	untagged, err := d.OK("CAPABILITY")
 	if err != nil {
 		return nil, err
@@ -106,19 +117,21 @@ func (d *IMAP) Capabilities() ([]string, error) {
 }
 
 // Select opens the INBOX and returns how many messages are in it.
-func (d *IMAP) Select() (messages int, err error) {
+func (d *Client) Select() (messages int, err error) {
 	_, err = d.OK("SELECT INBOX")
 	return d.messages, err
 }
 
 // Wait waits, by IDLE (RFC 2177), until there are more messages than known, and
 // returns how many there are.
-func (d *IMAP) Wait(known int) (messages int, err error) {
-	messages, err = d.idle(known, 0)
-	if err == nil && messages <= known {
-		err = errors.New("IDLE: the server has ended it")
+func (d *Client) Wait(known int) (messages int, err error) {
+	if err := d.idleFor(known, 0); err != nil {
+		return 0, err
 	}
-	return messages, err
+	if d.messages <= known {
+		return d.messages, errors.New("IDLE: the server has ended it")
+	}
+	return d.messages, nil
 }
 
 // patience is how long Await trusts IDLE.
@@ -126,11 +139,13 @@ const patience = 5 * time.Second
 
 // Await is Wait for those who have to know in any case: it asks, too, when IDLE has
 // said nothing for five seconds. It returns whether IDLE told.
-func (d *IMAP) Await(known int) (messages int, told bool, err error) {
+func (d *Client) Await(known int) (messages int, told bool, err error) {
 	for {
-		messages, err = d.idle(known, patience)
-		if err != nil || messages > known {
-			return messages, true, err
+		if err := d.idleFor(known, patience); err != nil {
+			return 0, true, err
+		}
+		if d.messages > known {
+			return d.messages, true, nil
 		}
 		if _, err = d.OK("NOOP"); err != nil || d.messages > known {
 			return d.messages, false, err
@@ -138,14 +153,23 @@ func (d *IMAP) Await(known int) (messages int, told bool, err error) {
 	}
 }
 
-// idle is in IDLE until there are more messages than known, or limit has passed;
-// a limit of 0 is none.
-func (d *IMAP) idle(known int, limit time.Duration) (messages int, err error) {
+// idleFor is in IDLE until there are more messages than known, or limit has passed.
+func (d *Client) idleFor(known int, limit time.Duration) error {
 	if d.messages > known {
-		return d.messages, nil
+		return nil
 	}
+	return d.idle(func(string) bool { return d.messages > known }, limit)
+}
+
+// Idle is in IDLE until a line of the server's meets a condition. The first line is the
+// server's consent, "+ idling".
+func (d *Client) Idle(met func(line string) bool) error { return d.idle(met, 0) }
+
+// idle ends IDLE once a line meets the condition, or limit has passed; a limit of 0 is
+// none. It returns when the server has confirmed the end.
+func (d *Client) idle(met func(line string) bool, limit time.Duration) error {
 	if _, err := fmt.Fprint(d.conn, "idle IDLE\r\n"); err != nil {
-		return 0, err
+		return fmt.Errorf("IDLE: %w", err)
 	}
 	// What cannot be written will not be answered either.
 	end := sync.OnceFunc(func() { _, _ = fmt.Fprint(d.conn, "DONE\r\n") })
@@ -156,22 +180,22 @@ func (d *IMAP) idle(known int, limit time.Duration) (messages int, err error) {
 	for {
 		line, err := d.response()
 		if err != nil {
-			return 0, fmt.Errorf("IDLE: %w", err)
+			return fmt.Errorf("IDLE: %w", err)
 		}
 		if status, ok := strings.CutPrefix(line, "idle "); ok {
 			if !strings.HasPrefix(status, "OK") {
-				return 0, fmt.Errorf("IDLE: %s", status)
+				return fmt.Errorf("IDLE: %s", status)
 			}
-			return d.messages, nil
+			return nil
 		}
-		if d.messages > known {
+		if met(line) {
 			end()
 		}
 	}
 }
 
 // Message returns a message of the open mailbox, by its number, as it lies there.
-func (d *IMAP) Message(number int) (string, error) {
+func (d *Client) Message(number int) (string, error) {
 	got, err := d.Fetch(strconv.Itoa(number), "BODY.PEEK[]")
 	if err == nil && len(got) != 1 {
 		err = fmt.Errorf("%d messages with the number %d", len(got), number)
@@ -183,7 +207,7 @@ func (d *IMAP) Message(number int) (string, error) {
 }
 
 // Fetch returns a data item that is a literal, of a set of messages.
-func (d *IMAP) Fetch(set, item string) ([]string, error) {
+func (d *Client) Fetch(set, item string) ([]string, error) {
 	untagged, err := d.OK("FETCH %s %s", set, item)
 	if err != nil {
 		return nil, err
@@ -199,10 +223,10 @@ func (d *IMAP) Fetch(set, item string) ([]string, error) {
 }
 
 // Close ends the connection.
-func (d *IMAP) Close() error { return d.conn.Close() }
+func (d *Client) Close() error { return d.conn.Close() }
 
 // response reads one response and notes what it says of the mailbox.
-func (d *IMAP) response() (string, error) {
+func (d *Client) response() (string, error) {
 	text, err := d.read()
 	if n, ok := exists(text); ok && err == nil {
 		d.messages = n
@@ -211,20 +235,24 @@ func (d *IMAP) response() (string, error) {
 }
 
 // read reads one response; literals (RFC 3501 §4.3) are part of it.
-func (d *IMAP) read() (string, error) {
+func (d *Client) read() (string, error) {
 	var b strings.Builder
 	for {
-		line, err := readLine(d.r)
+		slice, err := d.r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return "", fmt.Errorf("a line of more than %d bytes", maxLine)
+		}
 		if err != nil {
 			return "", err
 		}
+		line := strings.TrimRight(string(slice), "\r\n")
 		b.WriteString(line)
 		size, ok := literal(line)
 		if !ok {
 			return b.String(), nil
 		}
-		if b.Len()+size > maxLiteral {
-			return "", fmt.Errorf("a response of more than %d bytes", maxLiteral)
+		if b.Len()+size > d.MaxResponse {
+			return "", fmt.Errorf("a response of more than %d bytes", d.MaxResponse)
 		}
 		if _, err := io.CopyN(&b, d.r, int64(size)); err != nil {
 			return "", err

@@ -1,4 +1,4 @@
-package remote
+package imap
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 
 // Metadata asks for entries of a mailbox, "" for the server, and returns those
 // that have a value (RFC 5464 §4.2), by their names in lower case.
-func (d *IMAP) Metadata(mailbox string, entries ...string) (map[string]string, error) {
+func (d *Client) Metadata(mailbox string, entries ...string) (map[string]string, error) {
 	untagged, err := d.OK("GETMETADATA %s (%s)", quote(mailbox), strings.Join(entries, " "))
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func (d *IMAP) Metadata(mailbox string, entries ...string) (map[string]string, e
 }
 
 // SetMetadata sets an entry of a mailbox.
-func (d *IMAP) SetMetadata(mailbox, entry, value string) error {
+func (d *Client) SetMetadata(mailbox, entry, value string) error {
 	_, err := d.OK("SETMETADATA %s (%s %s)", quote(mailbox), entry, quote(value))
 	return err
 }
