@@ -30,4 +30,21 @@
 // blocked or deleted account matches nothing that was remembered, at once. A wrong
 // password is never remembered and always costs the whole hash. The number of
 // digests is bounded; the longest unused go first.
+//
+// # The walk of a login
+//
+// Each step is a room. Imports point down; a lower room asks a higher one through an
+// interface of its own.
+//
+//	a phone, or Postfix with AUTH        packaging/dovecot (imap-login; auth is ours)
+//	  Dovecot's authentication protocol  packaging/dovecot/authserver
+//	    its lines and fields             packaging/dovecot/authproto, tabline
+//	  timed and counted                  applets/doveauth
+//	    name and password                Service.Login; mailaddr
+//	      the stored hash                store/maildir
+//	      seen before, or hashed now     here
+//	    nobody has the name              Policy; machine: load, memory, disk
+//	      the mailbox is made            store/maildir
+//	  yes or no, and the home            packaging/dovecot/authserver
+//	the day is noted                     applets/lastlogin
 package auth

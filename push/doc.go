@@ -37,4 +37,16 @@
 // fails for one account counts once, and its POSTs in progress are AccountInFlight at most:
 // its user's tokens may fail or hang as he likes, the others' mail is announced. Nothing here puts a token or an address into
 // an error.
+//
+// # The walk of a notification
+//
+//	a message is in the mailbox          packaging/dovecot (push_notification.lua)
+//	  Dovecot's dict protocol            packaging/dovecot/dict, tabline
+//	    the daemon                       applets/metadata
+//	      an entry for each token        Metadata.Set
+//	        on the disk                  store/tokens
+//	  Dovecot is answered
+//	  sent, or retried later             Notifier.Fresh, Circuit
+//	    POST to the service              push/gateway
+//	    gone, done or due again          store/tokens
 package push

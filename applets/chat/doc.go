@@ -34,6 +34,12 @@
 // build is bounded by the size of what they are given, or by a constant here.
 // A secret is not tried on a message whose key derivation was made slow.
 //
+// # MIME
+//
+// Messages are written and read with go-message, as other programs do. Only the filter has
+// a parser of its own: it has to refuse what two readers read differently, while this
+// package has to read what any client writes, and a library does that better.
+//
 // # What holds for all of it
 //
 // The package is pure: no network, no files, and the time comes from the caller.

@@ -10,6 +10,18 @@
 //
 // Keys are never replaced: clients pin the certificate's, DNS names the one of DKIM, and
 // the echo bot's contacts know its own.
+//
+// The walk of a run:
+//
+//	flags, chatmail.toml                 command, config
+//	may it be done here and now?         admin/statedir, admin/relocation
+//	  what the DNS says                  admin/dns; lookup/authoritative
+//	what should be here                  admin/desired; the templates in packaging
+//	  keys that exist, or new ones       admin/keyfiles; keys
+//	what is here                         admin/host: files, units, ports; store/safefs
+//	the difference                       Planner
+//	shown, or applied                    Plan; admin/host
+//	a certificate is awaited             admin/keyfiles, written by acme/renewal
 package converge
 
 import (

@@ -9,6 +9,17 @@
 //
 // Below it, pythonrelay knows the old relay's files and units, and journal is what has
 // been done.
+//
+// The walk of an import:
+//
+//	chatmail.ini, units, files           pythonrelay
+//	the machine's own, or a copy         admin/host; store/safefs
+//	each step is noted                   journal
+//	  former files are kept              admin/host
+//	  mail stops                         packaging/postfix/control
+//	  the machine becomes a relay        converge, which is run
+//	  notifications are handed on        packaging/dovecot/dict
+//	undone: tokens go back to files      store/tokens
 package takeover
 
 import (
