@@ -59,8 +59,8 @@ func Check() error {
 }
 
 // Prepare brings a Debian machine to where New can work: it installs the tools
-// that are missing, having said which, and fills the cache with the roots of
-// these Debians and the Delta Chat core.
+// that are missing, having said which, and fills the cache with the roots and web servers
+// of these Debians, and the Delta Chat core.
 func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 	if packages := missing(); packages != nil {
 		if os.Geteuid() != 0 {
@@ -76,6 +76,9 @@ func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 	}
 	for _, suite := range suites {
 		if _, err := Root(ctx, w, suite); err != nil {
+			return err
+		}
+		if _, err := WebServers(ctx, w, suite); err != nil {
 			return err
 		}
 	}

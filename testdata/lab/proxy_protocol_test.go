@@ -19,11 +19,14 @@ func (p *proof) proxyProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := p.script(t, "chatmaild proxy-config --proxy-protocol --target %v", p.relay.IPv4)
+	// All that a relay needs is installed on a host of the lab, and Dovecot runs.
+	if _, err := entry.Script(ctx, "systemctl stop dovecot postfix && cp /etc/nginx/nginx.conf /etc/nginx/nginx.conf.debian"); err != nil {
+		t.Fatal(err)
+	}
 	if err := entry.WriteFile(ctx, "/etc/nginx/nginx.conf", 0o644, strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	// All that a relay needs is installed on a host of the lab, and Dovecot runs.
-	if _, err := entry.Script(ctx, "systemctl stop dovecot postfix && nginx -t && systemctl restart nginx"); err != nil {
+	if _, err := entry.Script(ctx, "nginx -t && systemctl restart nginx"); err != nil {
 		t.Fatal(err)
 	}
 	p.script(t, `sed -i '1i proxy_addresses = ["%v", "%v"]' %s && chatmaild run --skip-dns-check`, entry.IPv4, entry.IPv6, configFile)
@@ -86,15 +89,6 @@ func (p *proof) proxyProtocol(t *testing.T) {
 	say(t, bob, chat, alice, "by the PROXY protocol")
 	p.calls(t, entry.IPv4, entry.IPv6)
 	// Port 443 is for all protocols, here too.
-	for protocol, want := range map[string]string{"imap": "* OK ", "smtp": "220 "} {
-		conn, err := p.outside.DialTLS(ctx, netip.AddrPortFrom(entry.IPv6, 443).String(), protocol)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, err := bufio.NewReader(conn).ReadString('\n')
-		conn.Close()
-		if err != nil || !strings.HasPrefix(line, want) {
-			t.Errorf("port 443 as %s: got %q, %v", protocol, line, err)
-		}
-	}
+	p.alpn(t, entry.IPv6)
+	p.webFronts(t, entry)
 }

@@ -30,12 +30,7 @@ func (p *proof) proxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := p.script(t, "chatmaild proxy-config --target %v --target %v", p.relay.IPv4, p.relay.IPv6)
-	for _, m := range regexp.MustCompile(`(?m)^# +(net\.\S+) = (\d)$`).FindAllStringSubmatch(text, -1) {
-		if _, err := run(ctx, "ip", "netns", "exec", front.netns, "sysctl", "-q", m[1]+"="+m[2]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	loadRules(t, front, text)
+	p.forward(t, front, text)
 
 	// Something of the relay's machine that is nobody's business.
 	var private net.Listener
@@ -89,6 +84,17 @@ func (p *proof) proxy(t *testing.T) {
 	if after := handedOn(t, front); after < before+4 {
 		t.Errorf("the proxy handed on %d connections of two clients", after-before)
 	}
+}
+
+// forward has a station forward packets, as a text of proxy-config says.
+func (p *proof) forward(t *testing.T, front Station, text string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(`(?m)^# +(net\.\S+) = (\d)$`).FindAllStringSubmatch(text, -1) {
+		if _, err := run(t.Context(), "ip", "netns", "exec", front.netns, "sysctl", "-q", m[1]+"="+m[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loadRules(t, front, text)
 }
 
 // calls has two users call each other by the TURN server that is behind an address.

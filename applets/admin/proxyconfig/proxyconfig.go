@@ -1,6 +1,6 @@
-// Package proxyconfig prints the configuration of another machine that passes all of a
-// relay's connections on to it: by packet filter rules, or by nginx and the PROXY
-// protocol.
+// Package proxyconfig prints the configuration of another machine that passes a relay's
+// connections on to it: by packet filter rules, by nginx and the PROXY protocol, or by a
+// web server that has sites of its own, too.
 package proxyconfig
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"chatmaild/applets/admin/desired"
@@ -23,23 +24,35 @@ var Command = command.Command{
 	Synopsis: "prints the configuration of a machine in front of this relay",
 	Description: `That machine passes all connections for mail, web and calls on. The output begins
 with the steps to set it up. With --proxy-protocol the relay learns the address of each
-client; see proxy_addresses in chatmail.toml(5).`,
+client; see proxy_addresses in chatmail.toml(5). With --web that machine keeps ports 80
+and 443, for other sites as well: caddy, haproxy, nginx or traefik.`,
 	Examples: command.Examples{
 		{"proxy-config --target 192.0.2.7 --target 2001:db8::7", "packet filter rules, for IPv4 and IPv6"},
 		{"proxy-config --proxy-protocol --target 192.0.2.7", "an nginx configuration"},
+		{"proxy-config --web haproxy --target 192.0.2.7", "for a HAProxy that has other web sites"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var target targets
 		fs.Var(&target, "target", "pass connections on to the relay at `ADDRESS`; give it twice for IPv4 and IPv6")
 		protocol := fs.Bool("proxy-protocol", false, "print an nginx configuration instead of packet filter rules")
+		web := fs.String("web", "", "print the configuration of a web server that has other sites, too; `SERVER` is caddy, haproxy, nginx or traefik")
+		withoutWeb := fs.Bool("without-web", false, "leave ports 80 and 443 out of the packet filter rules")
 		return func(_ context.Context, env *command.Env, args []string) error {
-			if len(args) > 0 {
+			switch {
+			case len(args) > 0:
 				return command.Usagef("unexpected argument %q: the relay's address follows --target", args[0])
-			}
-			if *protocol {
+			case *web != "" && (*protocol || *withoutWeb), *protocol && *withoutWeb:
+				return command.Usagef("want one of --web, --proxy-protocol and --without-web")
+			case *web != "":
+				conf, err := env.Config()
+				if err != nil {
+					return err
+				}
+				return webConfig(env.Stdout, *web, conf, target)
+			case *protocol:
 				return proxyProtocolConfig(env.Stdout, target)
 			}
-			return proxyConfig(env.Stdout, target)
+			return proxyConfig(env.Stdout, target, *withoutWeb)
 		}
 	},
 }
@@ -70,8 +83,20 @@ func (t *targets) Set(text string) error {
 	return nil
 }
 
+// one is the only address, for what cannot hand a connection on by another protocol than
+// TCP, so that one address serves clients of both families.
+func (t *targets) one(flag string) (netip.Addr, error) {
+	if t.ipv4.IsValid() == t.ipv6.IsValid() {
+		return netip.Addr{}, command.Usagef("%s needs exactly one --target, for clients over IPv4 and IPv6 alike", flag)
+	}
+	if t.ipv4.IsValid() {
+		return t.ipv4, nil
+	}
+	return t.ipv6, nil
+}
+
 // proxySteps come in front of the rules, as their nft.Comment.
-const proxySteps = `Forwards the mail, web and call ports of this machine to the chatmail relay at
+const proxySteps = `Forwards the %[7]s ports of this machine to the chatmail relay at
 %[1]s. SSH and everything else stay on this machine.
 
 On the relay: save this text,
@@ -111,14 +136,19 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 
 // proxyConfig prints the rules for packets: they need no program on that machine, but
 // hide the clients' addresses.
-func proxyConfig(w io.Writer, t targets) error {
+func proxyConfig(w io.Writer, t targets, withoutWeb bool) error {
+	ports, what, flags := desired.PublicPorts(), "mail, web and call", ""
+	if withoutWeb {
+		ports = slices.DeleteFunc(ports, func(p int) bool { return p == 80 || p == 443 })
+		what, flags = "mail and call", " --without-web"
+	}
 	// The ports are those that run opens, so that a new one cannot be missing here.
-	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: desired.PublicPorts(), UDP: []int{config.TurnPort}}.Text()
+	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: ports, UDP: []int{config.TurnPort}}.Text()
 	if err != nil {
 		return command.Usagef("missing --target ADDRESS, the relay's address")
 	}
 	var addrs []string
-	var flags, sysctls, routers, spf string
+	var sysctls, routers, spf string
 	if t.ipv4.IsValid() {
 		addrs = append(addrs, t.ipv4.String())
 		flags += " --target " + t.ipv4.String()
@@ -141,7 +171,7 @@ from one, add net.ipv6.conf.IFACE.accept_ra = 2, with the name of its interface.
 		only = ",\nwithout the family for which the relay has no address here"
 	}
 	fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(proxySteps,
-		strings.Join(addrs, " and "), strings.TrimSpace(flags), sysctls, routers, only, spf)), "\n")
+		strings.Join(addrs, " and "), strings.TrimSpace(flags), sysctls, routers, only, spf, what)), "\n")
 	_, err = io.WriteString(w, rules)
 	return err
 }

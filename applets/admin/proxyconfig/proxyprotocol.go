@@ -9,7 +9,6 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
-	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
 
@@ -46,15 +45,11 @@ remove proxy_addresses.
 const proxyConnections = 40000
 
 // proxyProtocolConfig writes the whole configuration of nginx on a machine in
-// front of the relay. It cannot hand a connection on by another protocol than
-// TCP, so one address of the relay serves clients of both families.
+// front of the relay.
 func proxyProtocolConfig(w io.Writer, t targets) error {
-	if t.ipv4.IsValid() == t.ipv6.IsValid() {
-		return command.Usagef("--proxy-protocol needs exactly one --target, for clients over IPv4 and IPv6 alike")
-	}
-	relay := t.ipv4
-	if !relay.IsValid() {
-		relay = t.ipv6
+	relay, err := t.one("--proxy-protocol")
+	if err != nil {
+		return err
 	}
 	at := func(port int) string { return net.JoinHostPort(relay.String(), strconv.Itoa(port)) }
 	ports := map[int]string{}
@@ -77,7 +72,7 @@ func proxyProtocolConfig(w io.Writer, t targets) error {
 	}
 	// proxy_timeout is above that of IDLE, which clients renew within 29 minutes (RFC 2177);
 	// that of UDP is the lifetime of a TURN allocation, 10 minutes (RFC 8656).
-	_, err := fmt.Fprintf(w, `%[1]s
+	_, err = fmt.Fprintf(w, `%[1]s
 include /etc/nginx/modules-enabled/*.conf;
 user www-data;
 pid /run/nginx.pid;

@@ -209,7 +209,7 @@ func TestNginx(t *testing.T) {
 		t.Fatalf("nginx has no location %s", Path)
 	}
 	for _, want := range []string{
-		"proxy_set_header " + clientField + " $remote_addr;", "proxy_request_buffering off;",
+		"proxy_set_header " + clientField + " {{$client}};", "proxy_request_buffering off;",
 		"client_max_body_size {{.ClientMessageSize}};", "limit_req_status 503;", "limit_conn_status 503;",
 	} {
 		if !strings.Contains(location, want) {
