@@ -54,6 +54,7 @@ func TestStall(t *testing.T) {
 		{"tarpit", (*stall).tarpit},
 		{"invites", (*stall).invites},
 		{"profiles", (*stall).profiles},
+		{"a slow mailbox", (*stall).slowMailbox},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.do(s, t) })
 	}

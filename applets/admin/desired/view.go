@@ -169,6 +169,11 @@ func (v view) Clients() struct{ Submission, Incoming clients } {
 // LoginProcesses is how many processes share the work of IMAP's TLS.
 func (v view) LoginProcesses() int { return max(v.Processors, 2) }
 
+// DeliveryProcesses is how many processes of Postfix deliver to mailboxes at the same
+// time, of each of the two kinds. Two a processor keep it busy; the others are there for
+// mailboxes that make theirs wait, each at most two (lmtp_destination_concurrency_limit).
+func (v view) DeliveryProcesses() int { return 2*v.Processors + 4 }
+
 // NginxConnections is how many connections a worker may have: two for each
 // session that comes in by port 443, and two more for each client of the iroh relay.
 func (v view) NginxConnections() int {
