@@ -34,6 +34,7 @@ var tools = []tool{
 	{"dpkg-scanpackages", "dpkg-dev"},
 	{"turnutils_uclient", "coturn"},
 	{"linux.uml", "user-mode-linux"},
+	{"gcc", "build-essential"},
 }
 
 // missing lists the packages of the tools that are not there.

@@ -38,11 +38,12 @@ mke2fs -q -t ext4 -d "$4" "$5"`
 // virtualScript becomes process 1 of a namespace of its own. All of the virtual
 // machine's processes – each of its programs is one of ours, which the kernel
 // traces – are in it, and go with it. The machine's memory is a file. Its
-// arguments are the kernel's.
+// arguments are a library to preload and the kernel's.
 const virtualScript = `set -e
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /mnt
-TMPDIR=/mnt linux.uml uml_dir=/mnt "$@" || echo "the kernel ended: $?"`
+library=$1; shift
+LD_PRELOAD=$library TMPDIR=/mnt linux.uml uml_dir=/mnt "$@" || echo "the kernel ended: $?"`
 
 // virtualUnit does what systemd-nspawn does for a container: its network. Values:
 // directory of modules, IPv4 and IPv6 with the lengths of their prefixes.
@@ -129,8 +130,12 @@ func (h *Host) tap() string { return fmt.Sprintf("t%d", h.IPv4.As4()[3]) }
 // bootVirtual starts the virtual machine and waits until systemd says that all is
 // up, or as far up as it gets.
 func (h *Host) bootVirtual(ctx context.Context) error {
+	library, err := xstateLibrary(ctx)
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command("nsenter", "--net="+netnsPath(h.lab.bridge()),
-		"unshare", "-m", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", virtualScript, "virtual",
+		"unshare", "-m", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", virtualScript, "virtual", library,
 		"umid="+h.Name, "mem="+vmMemory, "ubd0="+h.disk.image, "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1",
 		fmt.Sprintf("vec0:transport=tap,ifname=%s,depth=128,gro=1,mac=02:00:00:00:01:%02x", h.tap(), h.IPv4.As4()[3]),
 		"quiet", "systemd.wants=lab-virtual.service", "systemd.mask=kmod-static-nodes.service")
