@@ -16,6 +16,7 @@ import (
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
 	"chatmaild/applets/queuewatch"
+	"chatmaild/applets/supervise"
 	"chatmaild/applets/transport"
 	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
@@ -44,5 +45,5 @@ func All() []command.Command {
 		clock.Command,
 		queuewatch.Command,
 	}
-	return append(daemons, admin.Commands()...)
+	return append(append(daemons, admin.Commands()...), supervise.Command)
 }

@@ -19,7 +19,7 @@ var layers = []layer{
 	{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
-			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/transport applets/turn applets/web
+			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/supervise applets/transport applets/turn applets/web
 			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
 			packaging/postfix/queue store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto",
 	},
@@ -51,7 +51,7 @@ var layers = []layer{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
 			packaging packaging/peer packaging/sbom store/atomicfile store/disk`,
-		pure: `applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
+		pure: `applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
@@ -84,7 +84,7 @@ var modules = map[string]string{
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
 	"golang.org/x/net":                "applets/service applets/transport/lmtp applets/turn/relay",
-	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command
+	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command applets/supervise applets/supervise/process
 		applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/iroh/relay applets/web/signup",
 	"rsc.io/qr":         "packaging/www/qrcode",

@@ -52,13 +52,25 @@ func NeedsRoot(err error) error {
 	return err
 }
 
+// StatusError is an error with an exit status of its own.
+type StatusError struct {
+	Err    error
+	Status int
+}
+
+func (e *StatusError) Error() string { return e.Err.Error() }
+func (e *StatusError) Unwrap() error { return e.Err }
+
 // Status returns the exit status that err stands for.
 func Status(err error) int {
 	var usage *UsageError
 	var conf *config.Error
+	var own *StatusError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return StatusDone
+	case errors.As(err, &own):
+		return own.Status
 	case errors.As(err, &usage), errors.As(err, &conf):
 		return StatusUsage
 	default:

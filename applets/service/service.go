@@ -162,6 +162,9 @@ func (s *Service) notify(state string) {
 	}
 }
 
+// Ready tells whoever started the program that it serves, if they want to know.
+func Ready() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
+
 // Alive tells systemd that the daemon does its work, if the unit has WatchdogSec=.
 func Alive() {
 	// One that does not hear it starts the daemon again.

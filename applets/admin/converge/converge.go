@@ -51,6 +51,7 @@ type options struct {
 	checkConfig  bool
 	stateOnly    bool
 	ifRunning    bool
+	boot         bool
 }
 
 // Command is chatmaild run.
@@ -74,6 +75,7 @@ configuration before any is restarted.`,
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "continue although required DNS records are missing")
 		fs.BoolVar(&opts.stateOnly, "state-only", false, "migrate the state directory of an earlier version, and exit")
 		fs.BoolVar(&opts.ifRunning, "if-running", false, "do nothing unless the relay runs: for upgrades")
+		fs.BoolVar(&opts.boot, "boot", false, "start what is not disabled, whatever DNS says: for supervise")
 		fs.BoolVar(&opts.checkConfig, "check-config", false, "check the configuration, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
 			return run(ctx, env, host.Host{}, opts)
@@ -112,10 +114,10 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	if err := relocation.RequireSettled(conf, machine); err != nil {
 		return err
 	}
-	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now()}
+	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now(), Boot: opts.boot}
 	// Before anything is planned: without an address the authority gives no certificate, and
 	// without the DKIM record other relays refuse our mail.
-	if !opts.websiteOnly && !opts.skipDNSCheck && !conf.SelfSigned() {
+	if !opts.websiteOnly && !opts.skipDNSCheck && !opts.boot && !conf.SelfSigned() {
 		if err := dns.Require(ctx, conf, machine, &authoritative.Resolver{}, env.Stderr); err != nil {
 			return err
 		}
@@ -141,7 +143,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	if err := todo.Apply(ctx, machine, env.Stderr); err != nil {
 		return err
 	}
-	if !opts.websiteOnly && conf.ACME() {
+	if !opts.websiteOnly && !opts.boot && conf.ACME() {
 		err := awaitCertificate(ctx, conf, machine, start, env.Stderr)
 		// Clients of a relay at an address or with a name that begins with "_" do not ask for an
 		// authority, so there it is not an error.
@@ -152,7 +154,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 			fmt.Fprintf(env.Stderr, "  %v\n  clients accept the relay's own certificate meanwhile; another one is requested automatically (chatmaild status)\n", err)
 		}
 	}
-	if !opts.websiteOnly && !opts.ifRunning {
+	if !opts.websiteOnly && !opts.ifRunning && !opts.boot {
 		welcome(ctx, env, conf)
 	}
 	return nil

@@ -31,6 +31,7 @@ type Planner struct {
 	Version    string
 	Machine    host.Host
 	Now        time.Time
+	Boot       bool     // the machine starts: what is disabled stays as it is
 	Yielding   []string // programs that give up their ports before the Plan is done
 }
 
@@ -169,6 +170,9 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 		name := names[i]
 		if u.Load != "loaded" {
 			return nil, fmt.Errorf("systemd does not know %s (%s): is its package installed completely?", name, u.Load)
+		}
+		if p.Boot && u.Enabled == "disabled" {
+			continue
 		}
 		if u.Enabled == "disabled" {
 			steps = append(steps, UnitStep{"enable", name, "to start after a reboot"})

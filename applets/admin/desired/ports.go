@@ -20,6 +20,7 @@ const (
 	dovecotMaster = "dovecot"
 	nginxMaster   = "nginx"
 	systemdInit   = "systemd"
+	supervisor    = "chatmaild" // supervise, in its place
 )
 
 // Ports returns the ports of a relay, in ascending order of the public ones.
@@ -40,8 +41,8 @@ func Ports(conf *config.Config) []Port {
 		{imapsProxyPort, "IMAP behind port 443", false, dovecot},
 		{conf.PostfixReinjectPort, "Postfix, for mail from filtermail-out", false, postfix},
 		{conf.PostfixReinjectPortIncoming, "Postfix, for mail from filtermail-in", false, postfix},
-		{conf.FiltermailSMTPPort, "filtermail-out", false, []string{"filtermail-out", systemdInit}},
-		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit}},
+		{conf.FiltermailSMTPPort, "filtermail-out", false, []string{"filtermail-out", systemdInit, supervisor}},
+		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit, supervisor}},
 	}
 	if len(conf.ProxyAddresses) > 0 {
 		for _, p := range ProxiedPorts() {
@@ -53,10 +54,10 @@ func Ports(conf *config.Config) []Port {
 			Port{imapProxyPort, "IMAP behind a machine in front", false, dovecot})
 	}
 	if config.Turn(conf).Own() {
-		ports = append(ports, Port{config.TurnPort, "TURN", true, []string{"turn", systemdInit}})
+		ports = append(ports, Port{config.TurnPort, "TURN", true, []string{"turn", systemdInit, supervisor}})
 	}
 	if conf.ACME() {
-		ports = append(ports, Port{config.ACMEPort, "acme", false, []string{"acme", systemdInit}})
+		ports = append(ports, Port{config.ACMEPort, "acme", false, []string{"acme", systemdInit, supervisor}})
 	}
 	return ports
 }

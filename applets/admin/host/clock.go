@@ -52,7 +52,7 @@ func (s Systemd) LastRun(ctx context.Context, job, timer string) (Moment, error)
 // moment asks systemd for one that it has noted; nothing if there was none yet.
 func (s Systemd) moment(ctx context.Context, property string, of ...string) (Moment, error) {
 	args := append([]string{"show", "--timestamp=us+utc", "--property=" + property + "," + property + "Monotonic"}, of...)
-	out, err := s.run(ctx, "systemctl", args...)
+	out, err := s.systemctl(ctx, args...)
 	if err != nil {
 		return Moment{}, fmt.Errorf("asking systemd: %w", err)
 	}

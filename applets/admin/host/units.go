@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/supervise/control"
 	"chatmaild/store/safefs"
 )
 
@@ -39,7 +40,7 @@ func (s Systemd) Units(ctx context.Context, names ...string) ([]Unit, error) {
 		"--property=Id,LoadState,ActiveState,UnitFileState,NRestarts,ActiveEnterTimestamp,StateChangeTimestamp", "--",
 	}, names...)
 	// One call for all of them: status asks for some thirty.
-	out, err := s.run(ctx, "systemctl", args...)
+	out, err := s.systemctl(ctx, args...)
 	if err != nil {
 		return nil, fmt.Errorf("asking systemd: %w", err)
 	}
@@ -102,6 +103,17 @@ func (s Systemd) Older(u Unit, files []string) (bool, error) {
 
 // Systemctl runs systemctl with a verb on units.
 func (s Systemd) Systemctl(ctx context.Context, verb string, units ...string) error {
-	_, err := s.run(ctx, "systemctl", append([]string{verb}, units...)...)
+	_, err := s.systemctl(ctx, append([]string{verb}, units...)...)
 	return err
+}
+
+// systemctl runs the command of that name, or has "chatmaild supervise" do the same where
+// that is in systemd's place.
+func (s Systemd) systemctl(ctx context.Context, args ...string) (string, error) {
+	if s.Command == nil && control.Present(s.path(control.Socket)) {
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		return control.Call(ctx, s.path(control.Socket), args)
+	}
+	return s.run(ctx, "systemctl", args...)
 }

@@ -60,6 +60,12 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	return e.findings
 }
 
+// health looks at what a relay cannot be without, and asks nobody outside of it.
+func health(ctx context.Context, e *examiner) {
+	e.units(ctx)
+	e.ports()
+}
+
 // say adds a finding. What to do comes as the hint, without a full stop: it is often a
 // command.
 func (e *examiner) say(part string, l level, hint, format string, args ...any) {

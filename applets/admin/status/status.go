@@ -26,11 +26,13 @@ var Command = command.Command{
 	Examples: command.Examples{
 		{"status", "for people"},
 		{"status --json", "for programs; the exit status is 1 if something is wrong"},
+		{"status --health", "for a container's health check"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "print JSON, for programs")
+		health := fs.Bool("health", false, "look only at services and ports, and print only what is wrong: at once")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
-			return show(ctx, env, host.Host{}, *asJSON)
+			return show(ctx, env, host.Host{}, form{json: *asJSON, health: *health})
 		}
 	},
 }
@@ -60,8 +62,11 @@ type report struct {
 	Findings   []finding `json:"findings"`
 }
 
+// form is how much is looked at, and how it is printed.
+type form struct{ json, health bool }
+
 // show examines and prints; the exit status says whether something is wrong.
-func show(ctx context.Context, env *command.Env, machine host.Host, asJSON bool) error {
+func show(ctx context.Context, env *command.Env, machine host.Host, as form) error {
 	conf, err := env.Config()
 	if err != nil {
 		return err
@@ -70,13 +75,21 @@ func show(ctx context.Context, env *command.Env, machine host.Host, asJSON bool)
 		return err
 	}
 	e := examiner{conf: conf, configPath: env.ConfigPath, version: env.Version, machine: machine, now: time.Now()}
-	found := report{MailDomain: conf.MailDomain, Version: env.Version, OK: true, Findings: e.examine(ctx)}
+	if as.health {
+		health(ctx, &e)
+	} else {
+		e.examine(ctx)
+	}
+	found := report{MailDomain: conf.MailDomain, Version: env.Version, OK: true, Findings: e.findings}
 	for _, f := range found.Findings {
 		found.OK = found.OK && f.Level != trouble
 	}
-	if asJSON {
+	switch {
+	case as.json:
 		err = command.PrintJSON(env.Stdout, found)
-	} else {
+	case as.health:
+		found.printTrouble(env.Stdout)
+	default:
 		err = found.print(env.Stdout, command.IsTerminal(env.Stdout))
 	}
 	// After the output: a program that reads JSON gets it, whatever the exit status.
@@ -107,6 +120,18 @@ func (r report) print(w io.Writer, colour bool) error {
 		fmt.Fprintf(w, "\nWhat to do:\n%s", hints.String())
 	}
 	return nil
+}
+
+// printTrouble prints a line for each part that is wrong.
+func (r report) printTrouble(w io.Writer) {
+	if r.OK {
+		fmt.Fprintln(w, "healthy")
+	}
+	for _, f := range r.Findings {
+		if f.Level == trouble {
+			fmt.Fprintf(w, "%s: %s\n", f.Part, f.Detail)
+		}
+	}
 }
 
 // mark is as wide for every level.

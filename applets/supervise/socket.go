@@ -1,0 +1,237 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"chatmaild/applets/supervise/unit"
+)
+
+// socket is held open for a service, whether that runs or not.
+type socket struct {
+	super *Supervisor
+
+	mu   sync.Mutex
+	unit *unit.Unit
+	now  status
+	file *os.File // nil unless active
+}
+
+// socketsOf are the units of the sockets that a service gets, in order.
+func socketsOf(u *unit.Unit) []string {
+	var list []string
+	for _, name := range slices.Concat(u.Sockets, u.Requires) {
+		if filepath.Ext(name) == ".socket" && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// listener opens a socket if need be, and returns it with the name by which its service
+// knows it; nil if one of its conditions does not hold.
+func (s *Supervisor) listener(ctx context.Context, name string) (*os.File, string, error) {
+	if err := s.start(ctx, name); err != nil {
+		return nil, "", err
+	}
+	p, err := s.part(name)
+	if err != nil {
+		return nil, "", err
+	}
+	so, ok := p.(*socket)
+	if !ok {
+		return nil, "", fmt.Errorf("%s is not a socket", name)
+	}
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	return so.file, so.unit.FDName, nil
+}
+
+// service is the unit that a connection starts.
+func (so *socket) service() string {
+	if so.unit.Starts != "" {
+		return so.unit.Starts
+	}
+	return strings.TrimSuffix(so.unit.Name, ".socket") + ".service"
+}
+
+func (so *socket) start(context.Context) error {
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	if so.file != nil {
+		return nil
+	}
+	if met, err := conditions(so.unit.Conditions); err != nil || !met {
+		return err
+	}
+	file, err := open(so.unit)
+	if err != nil {
+		so.now.set(failed)
+		return err
+	}
+	so.file = file
+	so.now.set(active)
+	so.super.activator.add(so)
+	return nil
+}
+
+func (so *socket) stop(context.Context) error {
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	so.now.set(inactive)
+	if so.file == nil {
+		return nil
+	}
+	so.super.activator.remove(so)
+	err := so.file.Close()
+	so.file = nil
+	if filepath.IsAbs(so.unit.Listen) {
+		err = errors.Join(err, os.Remove(so.unit.Listen))
+	}
+	return err
+}
+
+func (so *socket) look() status {
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	return so.now
+}
+
+func (so *socket) renew(u *unit.Unit) {
+	so.mu.Lock()
+	defer so.mu.Unlock()
+	so.unit = u
+}
+
+// open listens as a unit says.
+func open(u *unit.Unit) (*os.File, error) {
+	if !filepath.IsAbs(u.Listen) {
+		return openPort(u)
+	}
+	if err := os.MkdirAll(filepath.Dir(u.Listen), 0o755); err != nil {
+		return nil, fmt.Errorf("creating a socket's directory: %w", err)
+	}
+	if err := os.Remove(u.Listen); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("removing a socket of before: %w", err)
+	}
+	file, err := openPath(u)
+	if err != nil {
+		return nil, err
+	}
+	// Until now only root could connect: our mask of files is 0077.
+	if err := hand(u); err != nil {
+		file.Close()
+		return nil, err
+	}
+	for _, link := range u.Symlinks {
+		if err := relink(u.Listen, link); err != nil {
+			file.Close()
+			return nil, err
+		}
+	}
+	return file, nil
+}
+
+type filer interface {
+	File() (*os.File, error)
+	Close() error
+}
+
+// take returns a listener as a file; the file stays where it is in the file system.
+func take(l filer) (*os.File, error) {
+	if ul, ok := l.(*net.UnixListener); ok {
+		ul.SetUnlinkOnClose(false)
+	}
+	f, err := l.File()
+	return f, errors.Join(err, l.Close())
+}
+
+func openPath(u *unit.Unit) (*os.File, error) {
+	if u.Datagram {
+		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: u.Listen, Net: "unixgram"})
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen: %w", err)
+		}
+		return take(l)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: u.Listen, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	return take(l)
+}
+
+func openPort(u *unit.Unit) (*os.File, error) {
+	if !u.Datagram {
+		l, err := net.Listen("tcp", u.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen: %w", err)
+		}
+		return take(l.(*net.TCPListener))
+	}
+	l, err := net.ListenPacket("udp", u.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	conn := l.(*net.UDPConn)
+	if u.ReceiveBuffer > 0 {
+		if err := conn.SetReadBuffer(u.ReceiveBuffer); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("setting a receive buffer: %w", err)
+		}
+	}
+	return take(conn)
+}
+
+// hand gives a socket in the file system to those who may connect.
+func hand(u *unit.Unit) error {
+	uid, gid := 0, 0
+	if u.Owner != "" {
+		known, err := user.Lookup(u.Owner)
+		if err != nil {
+			return err
+		}
+		if uid, err = strconv.Atoi(known.Uid); err != nil {
+			return err
+		}
+	}
+	if u.Group != "" {
+		known, err := user.LookupGroup(u.Group)
+		if err != nil {
+			return err
+		}
+		if gid, err = strconv.Atoi(known.Gid); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(give(u.Listen, uid, gid), os.Chmod(u.Listen, u.Mode)); err != nil {
+		return fmt.Errorf("handing over a socket: %w", err)
+	}
+	return nil
+}
+
+// relink has a symbolic link lead to a socket. What is no link is not replaced.
+func relink(to, link string) error {
+	if at, err := os.Readlink(link); err == nil && at == to {
+		return nil
+	}
+	if info, err := os.Lstat(link); err == nil {
+		if info.Mode().Type() != fs.ModeSymlink {
+			return fmt.Errorf("%s is in the way of a link to %s", link, to)
+		}
+		if err := os.Remove(link); err != nil {
+			return err
+		}
+	}
+	return os.Symlink(to, link)
+}

@@ -1,0 +1,182 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/applets/service"
+	"chatmaild/applets/supervise/control"
+	"chatmaild/applets/supervise/process"
+	"chatmaild/applets/supervise/unit"
+)
+
+// program is chatmaild itself, as the package installs it.
+const program = "/usr/sbin/chatmaild"
+
+// Command is chatmaild supervise.
+var Command = command.Command{
+	Name: "supervise", Kind: command.Admin,
+	Synopsis: "runs a whole relay in the foreground, without systemd",
+	Description: `For containers. If there is no configuration, it writes one for the domain in
+$CHATMAIL_DOMAIN, as init does. It does what run does, and keeps the relay's programs running
+until SIGTERM: then mail in progress is delivered, and all of them end. It logs to
+standard output; all other commands work beside it.
+
+Exit status: 0 after SIGTERM; 1 if the relay could not be started; 2 if the
+configuration is not valid; 3 after SIGTERM if a program had to be killed.`,
+	Examples: command.Examples{{"supervise", "the relay of this container"}},
+	Bind: func(fs *flag.FlagSet) command.Run {
+		draining := fs.Bool("drain", false, "have Postfix deliver what it has and accept no more; its unit uses this")
+		return func(ctx context.Context, env *command.Env, _ []string) error {
+			if *draining {
+				return drain(ctx)
+			}
+			return supervise(ctx, env)
+		}
+	},
+}
+
+// supervise runs the relay until ctx is done.
+func supervise(ctx context.Context, env *command.Env) error {
+	if os.Geteuid() != 0 {
+		return command.NeedsRoot(fs.ErrPermission)
+	}
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		return command.WithHint(errors.New("systemd runs here, and keeps the relay running"), "chatmaild run")
+	}
+	unix.Umask(0o077)
+	release, err := debian("/etc/os-release")
+	if err != nil {
+		return err
+	}
+	h := helpers{out: &output{w: env.Stdout}}
+	if h.children, err = process.New(); err != nil {
+		return err
+	}
+	conf, err := furnish(ctx, env, h)
+	if err != nil {
+		return err
+	}
+	s, err := newSupervisor(h, directories(release), "/run", filepath.Join(conf.StateDir, "supervise"))
+	if err != nil {
+		return err
+	}
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	if err := s.out.journal(serving, filepath.Join(s.run, "systemd/journal/dev-log")); err != nil {
+		return err
+	}
+	asked, stopAsked := context.WithCancel(serving)
+	if err := s.listen(asked); err != nil {
+		stopAsked()
+		return err
+	}
+	// It knows what belongs to a relay, and in which order.
+	failure := s.helper(ctx, "run", program, "run", "--boot")
+	if failure == nil {
+		s.log.Info("the relay runs", "domain", conf.MailDomain)
+		service.Ready()
+		<-ctx.Done()
+		s.log.Info("stopping")
+	}
+	stopAsked()
+	err = s.stopAll(serving)
+	if failure == nil && errors.Is(err, errKilled) {
+		return &command.StatusError{Err: err, Status: statusKilled}
+	}
+	if failure == nil && err == nil {
+		s.log.Info("stopped")
+	}
+	return errors.Join(failure, err)
+}
+
+// statusKilled is the exit status if a program did not end by itself.
+const statusKilled = 3
+
+func newSupervisor(h helpers, dirs []string, run, stateDir string) (s *Supervisor, err error) {
+	s = &Supervisor{
+		helpers: h, dirs: dirs, run: run, stateDir: stateDir, began: now(),
+		log:   service.NewLogger(h.out, slog.LevelInfo, false),
+		units: map[string]*unit.Unit{}, parts: map[string]part{},
+	}
+	s.parts[journald] = &target{super: s, unit: &unit.Unit{Name: journald}, now: status{state: active, entered: s.began, changed: s.began}}
+	if err := os.MkdirAll(stateDir, 0o755); err != nil {
+		return nil, fmt.Errorf("creating the directory of the supervisor's state: %w", err)
+	}
+	if s.disabled, err = readNames(filepath.Join(stateDir, "disabled")); err != nil {
+		return nil, err
+	}
+	if s.alias, err = aliases(s.dirs); err != nil {
+		return nil, err
+	}
+	s.activator, err = newActivator(s)
+	return s, err
+}
+
+// tmpfiles are the configurations of tmpfiles.d(5) that count here, as far as they are there:
+// the first is an image's (packaging/container).
+var tmpfiles = []string{"chatmaild-image.conf", "chatmaild.conf", "opendkim.conf"}
+
+// furnish makes what is on every machine before its services start, and returns the
+// configuration: in a volume that is new, that of $CHATMAIL_DOMAIN.
+func furnish(ctx context.Context, env *command.Env, h helpers) (*config.Config, error) {
+	create := []string{"/usr/bin/systemd-tmpfiles", "--create"}
+	for _, name := range tmpfiles {
+		if _, err := os.Stat("/usr/lib/tmpfiles.d/" + name); err == nil {
+			create = append(create, name)
+		}
+	}
+	if err := h.helper(ctx, "tmpfiles", create...); err != nil {
+		return nil, err
+	}
+	_, err := os.Stat(config.DefaultPath)
+	if domain := env.Getenv("CHATMAIL_DOMAIN"); domain != "" && errors.Is(err, fs.ErrNotExist) {
+		if err := h.helper(ctx, "init", program, "init", domain); err != nil {
+			return nil, err
+		}
+	}
+	return env.Config()
+}
+
+// listen has admin commands be answered until ctx is done.
+func (s *Supervisor) listen(ctx context.Context) error {
+	if err := os.Remove(control.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing a socket of before: %w", err)
+	}
+	l, err := net.Listen("unix", control.Socket)
+	if err != nil {
+		return fmt.Errorf("listening for admin commands: %w", err)
+	}
+	go func() {
+		if err := control.Serve(ctx, l, s.systemctl); err != nil {
+			s.log.Error("admin commands are not answered any more", "error", err)
+		}
+	}()
+	return nil
+}
+
+// debian is the number of the Debian release, of os-release(5).
+func debian(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("identifying the system: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if id, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_ID="); ok {
+			return strings.Trim(id, `"`), nil
+		}
+	}
+	return "", fmt.Errorf("%s does not say which Debian this is", path)
+}
