@@ -22,7 +22,7 @@
 //
 // What is remembered is an HMAC-SHA256, cut to 128 bits, over the address, the
 // stored hash and the password, under a key of 256 random bits that never leaves
-// the process. Whoever reads the memory without the key can test no guess; with
+// the process. A reader of the memory without the key can test no guess; with
 // the key (all of the process's memory), a guess costs no less than the check of
 // SHA-256 that any server needs while it sees passwords in clear; and such a
 // reader sees the passwords themselves come by. Nothing is remembered on disk. The

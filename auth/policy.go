@@ -60,7 +60,7 @@ type State struct {
 }
 
 // reserved are the names that RFC 2142 and every mail server give a meaning to.
-// Whoever owns one of them speaks for the relay.
+// The owner of one speaks for the relay.
 func reserved(local string) bool {
 	switch local {
 	case "postmaster", "abuse", "mailer-daemon", "root", "echo",
@@ -72,7 +72,7 @@ func reserved(local string) bool {
 }
 
 // Accepts says whether the machine and the policy have room for a new account,
-// whoever's it is; NotRefused if so.
+// no matter whose it is; NotRefused if so.
 func (p *Policy) Accepts(s State) Reason {
 	switch {
 	case p.Registration == Closed:

@@ -68,7 +68,7 @@ func TestRateOfANetwork(t *testing.T) {
 }
 
 // A conference's phones come from one address, with three accounts each, within ten
-// minutes, at once or evenly; whoever comes late is told why, and gets in by another
+// minutes, at once or evenly; a late one is told why, and gets in by another
 // network. Its hall is open the next day.
 func TestConference(t *testing.T) {
 	const accounts = 3 * 500

@@ -15,7 +15,7 @@ var (
 	ErrNoMailbox = errors.New("no such mailbox")
 	ErrExists    = errors.New("the mailbox exists")
 	// ErrNoPassword says that there is a mailbox, but no password in it: an
-	// operator took it away, or somebody else made the directory.
+	// operator took it away, or another program made the directory.
 	ErrNoPassword = errors.New("the mailbox has no password file")
 )
 
@@ -162,7 +162,7 @@ func (s *Service) verify(ctx context.Context, addr mailaddr.Address, password st
 	return t.Result, nil
 }
 
-// register makes an account, or says why not. If somebody else is making it, it
+// register makes an account, or says why not. If another login is making it, it
 // waits and checks the password like any other login's.
 func (s *Service) register(ctx context.Context, addr mailaddr.Address, password string, client netip.Addr) (Result, error) {
 	done, err := s.making.start(ctx, addr)

@@ -42,7 +42,7 @@ func newDomains(names []string) domains {
 }
 
 // parse reads an address of an envelope or a header. Of our own domains it accepts what
-// package mailaddr accepts: any other spelling may be somebody's address for Postfix or
+// package mailaddr accepts: any other spelling may be a user's address for Postfix or
 // Dovecot, and nobody's for us. Quotes, routes, "%" and "!" are such spellings (RFC 5321,
 // section 4.1.2; RFC 1123, section 5.2.16).
 func (own domains) parse(s string) (address, error) {

@@ -25,10 +25,10 @@ func BenchmarkCheck(b *testing.B) {
 	policy := policies(b)["out"]
 	env := mailfilter.Envelope{Sender: mailtest.Alice, Recipients: []string{mailtest.Bob}}
 	for _, size := range []struct {
-		name   string
-		octets int
+		name  string
+		bytes int
 	}{{"2KiB", 2 << 10}, {"100KiB", 100 << 10}, {"5MiB", 5 << 20}, {"25MiB", 25 << 20}} {
-		message := s.Sized(size.octets)
+		message := s.Sized(size.bytes)
 		b.Run(size.name, func(b *testing.B) {
 			b.SetBytes(int64(len(message)))
 			b.ReportAllocs()

@@ -42,7 +42,7 @@ func anything(r io.Reader) error {
 	return nil
 }
 
-// private returns the rule for what may pass whoever it is from and for: an
+// private returns the rule for what may pass no matter who it is from and for: an
 // encrypted message or a SecureJoin request; or why the header is neither's.
 func (rs *readers) private(h *Header) (rule, error) {
 	body, err := rs.encrypted(h)

@@ -107,7 +107,7 @@ func (r Reason) String() string {
 	return "unknown"
 }
 
-// Refusal is a negative verdict. It knows no SMTP: whoever speaks that maps
+// Refusal is a negative verdict. It knows no SMTP: what speaks that maps
 // the Reason to a reply.
 type Refusal struct {
 	Reason Reason

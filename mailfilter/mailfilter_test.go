@@ -21,7 +21,7 @@ func broken(text string) io.Reader {
 	return io.MultiReader(strings.NewReader(text), iotest.ErrReader(errLine))
 }
 
-func TestReadHeaderKeepsOctets(t *testing.T) {
+func TestReadHeaderKeepsBytes(t *testing.T) {
 	for _, tt := range []struct{ text, raw string }{
 		{"From: a@b\r\nSubject:  x\t\r\n  y\r\n\r\nbody\r\n", "From: a@b\r\nSubject:  x\t\r\n  y\r\n\r\n"},
 		{"From: a@b\r\n", "From: a@b\r\n"},

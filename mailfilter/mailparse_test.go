@@ -217,11 +217,11 @@ func decodeWord(word string) (string, bool) {
 	case !ok || charset == "":
 		return "", false
 	case strings.EqualFold(encoding, "b"):
-		octets, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-		return string(octets), err == nil
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+		return string(decoded), err == nil
 	case strings.EqualFold(encoding, "q"):
-		octets, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(strings.ReplaceAll(text, "_", " "))))
-		return string(octets), err == nil
+		decoded, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(strings.ReplaceAll(text, "_", " "))))
+		return string(decoded), err == nil
 	}
 	return "", false
 }
@@ -282,10 +282,10 @@ func mailparseParams(value string) (string, map[string]string) {
 func percentDecode(s string) string {
 	var out bytes.Buffer
 	for i := 0; i < len(s); i++ {
-		var octet byte
+		var char byte
 		if s[i] == '%' && i+2 < len(s) {
-			if _, err := fmt.Sscanf(s[i+1:i+3], "%02x", &octet); err == nil {
-				out.WriteByte(octet)
+			if _, err := fmt.Sscanf(s[i+1:i+3], "%02x", &char); err == nil {
+				out.WriteByte(char)
 				i += 2
 				continue
 			}

@@ -128,12 +128,12 @@ func BenchmarkIncoming(b *testing.B) {
 	verifier := dkim.New(dkim.Options{Lookup: func(context.Context, string) (dkim.Records, error) { return key, nil }, Now: time.Now, MaxStrangers: 10})
 	s := mailtest.NewSamples(b)
 	for _, size := range []struct {
-		name   string
-		octets int
+		name  string
+		bytes int
 	}{{"2KiB", 2 << 10}, {"5MiB", 5 << 20}} {
 		var text bytes.Buffer
 		o := &msgauth.SignOptions{Domain: "chat.example", Selector: "s", Signer: private, HeaderCanonicalization: "relaxed"}
-		if err := msgauth.Sign(&text, bytes.NewReader(s.Sized(size.octets)), o); err != nil {
+		if err := msgauth.Sign(&text, bytes.NewReader(s.Sized(size.bytes)), o); err != nil {
 			b.Fatal(err)
 		}
 		for name, v := range map[string]*dkim.Verifier{"plain": nil, "dkim": verifier} {

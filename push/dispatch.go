@@ -103,7 +103,7 @@ func (n *Notifier) dispatchDue(ctx, posts context.Context, now time.Time, free i
 }
 
 // ask has a dead service asked while there is nothing to send to it. Else it would stay
-// dead until then, in the eyes of whoever watches.
+// dead until then, in the operator's eyes.
 func (n *Notifier) ask(posts context.Context) {
 	n.occupy(asProbe, 1)
 	n.sending.Go(func() {

@@ -57,7 +57,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 			authority.Challenge = "dns-01"
 		}
 		keeper := &renewal.Keeper{
-			Folder: renewal.Folder(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,
+			Files: renewal.Files(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,
 		}
 		s.Background = keeper.Run
 	}

@@ -9,11 +9,11 @@ import (
 )
 
 // NewMetrics adds to set what the acme daemon tells. When the certificate ends
-// is seen from outside, whoever it is from: see relayMetrics.served.
+// is seen from outside, no matter who issued it: see relayMetrics.served.
 func NewMetrics(set *metric.Set, conf *config.Config) *metric.Set {
 	failures := set.Gauge("chatmaild_certificate_failures", "Consecutive failures to obtain a new certificate").At()
 	set.Before(func() {
-		text, err := os.ReadFile(renewal.Folder(conf.ACMEDir()).StateFile())
+		text, err := os.ReadFile(renewal.Files(conf.ACMEDir()).StateFile())
 		if err != nil {
 			return
 		}

@@ -47,10 +47,10 @@ func parseAutocrypt(value string) (addr string, c *Cert, err error) {
 	if !ValidAddress(addr) || data == "" {
 		return "", nil, errors.New("an Autocrypt field without address or key")
 	}
-	octets, err := base64.StdEncoding.DecodeString(data)
+	raw, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
 		return "", nil, fmt.Errorf("the key of an Autocrypt field: %w", err)
 	}
-	c, err = ParseCert(octets)
+	c, err = ParseCert(raw)
 	return addr, c, err
 }

@@ -284,10 +284,10 @@ func TestKeys(t *testing.T) {
 	if got, want := again.Cert().Fingerprint(), key.Cert().Fingerprint(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if !bytes.Equal(again.Cert().Octets(), key.Cert().Octets()) {
+	if !bytes.Equal(again.Cert().Bytes(), key.Cert().Bytes()) {
 		t.Error("the public part changed")
 	}
-	cert, err := ParseCert(key.Cert().Octets())
+	cert, err := ParseCert(key.Cert().Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (i *Inviter) Invite() *Invite {
 func (i *Inviter) Secrets() []string { return []string{i.Invite().secret()} }
 
 // Answer returns what to answer to a step of the protocol, nil if it is none, or
-// none that is answered. With it, joined tells that whoever wrote the message has
+// none that is answered. With it, joined tells that the author of the message has
 // the link and the key that signed it.
 func (i *Inviter) Answer(m *Message, now time.Time) (answer *Sealed, joined bool, err error) {
 	step := m.Step()

@@ -84,11 +84,11 @@ func (k *Key) Cert() *Cert { return &Cert{k.entity} }
 
 // ParseCert reads one public key in binary form and checks that it holds
 // together and that one can encrypt to it.
-func ParseCert(octets []byte) (*Cert, error) {
-	if len(octets) > maxCert {
-		return nil, fmt.Errorf("a public key of %d bytes", len(octets))
+func ParseCert(data []byte) (*Cert, error) {
+	if len(data) > maxCert {
+		return nil, fmt.Errorf("a public key of %d bytes", len(data))
 	}
-	entity, err := openpgp.ReadEntity(packet.NewReader(bytes.NewReader(octets)))
+	entity, err := openpgp.ReadEntity(packet.NewReader(bytes.NewReader(data)))
 	if err != nil {
 		return nil, fmt.Errorf("reading a public key: %w", err)
 	}
@@ -113,7 +113,7 @@ func (c *Cert) encryptionKey() (*packet.PublicKey, error) {
 }
 
 // Bytes returns the public key in binary form.
-func (c *Cert) Octets() []byte {
+func (c *Cert) Bytes() []byte {
 	var b bytes.Buffer
 	if err := c.entity.Serialize(&b); err != nil {
 		return nil // only a Writer can fail here, and this one does not
@@ -122,7 +122,7 @@ func (c *Cert) Octets() []byte {
 }
 
 // Base64 returns the public key as Autocrypt headers have it.
-func (c *Cert) Base64() string { return base64.StdEncoding.EncodeToString(c.Octets()) }
+func (c *Cert) Base64() string { return base64.StdEncoding.EncodeToString(c.Bytes()) }
 
 // Fingerprint returns the key's fingerprint in capital hexadecimal digits, as
 // invites and headers have it.

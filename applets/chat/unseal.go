@@ -44,19 +44,19 @@ func (s *Self) unseal(armored io.Reader, size int64, secrets []string) (*unseale
 	if block.Type != armorType {
 		return nil, fmt.Errorf("an armored %q, not a message", block.Type)
 	}
-	octets, err := io.ReadAll(io.LimitReader(block.Body, size))
+	raw, err := io.ReadAll(io.LimitReader(block.Body, size))
 	if err != nil {
 		return nil, fmt.Errorf("reading the armor: %w", err)
 	}
 	u := &unsealed{}
-	packets := packet.NewReader(bytes.NewReader(octets))
+	packets := packet.NewReader(bytes.NewReader(raw))
 	session, data, err := sessionKeys(packets)
 	if err != nil {
 		return nil, err
 	}
 	var decrypted io.ReadCloser
 	if session.secret != nil {
-		if err := cheapSecret(octets); err != nil {
+		if err := cheapSecret(raw); err != nil {
 			return nil, err
 		}
 		decrypted, u.secret = session.withSecret(data, secrets)
@@ -150,8 +150,8 @@ func (s *encryptedSession) withSecret(data *packet.SymmetricallyEncrypted, secre
 // (RFC 9580, section 3.7.1). Our secrets are random; a salt is enough. The
 // packet is of version 6, the only one with authenticated encryption:
 // version, count, cipher, mode, count, derivation.
-func cheapSecret(octets []byte) error {
-	p, err := packet.NewOpaqueReader(bytes.NewReader(octets)).Next()
+func cheapSecret(raw []byte) error {
+	p, err := packet.NewOpaqueReader(bytes.NewReader(raw)).Next()
 	if err != nil || len(p.Contents) < 6 || p.Contents[0] != 6 || s2k.Mode(p.Contents[5]) != s2k.SaltedS2K {
 		return errors.New("encrypted to a secret in a way that clients do not use")
 	}

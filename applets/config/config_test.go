@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// files returns the texts of testdata/config/FOLDER by their names.
-func files(t testing.TB, folder string) map[string]string {
+// files returns the texts of testdata/config/DIRECTORY by their names.
+func files(t testing.TB, directory string) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", "config", folder, "*.toml"))
+	paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", "config", directory, "*.toml"))
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("no files in testdata/config/%s: %v", folder, err)
+		t.Fatalf("no files in testdata/config/%s: %v", directory, err)
 	}
 	texts := make(map[string]string)
 	for _, path := range paths {
@@ -83,8 +83,8 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "chatmail.toml")
+	directory := t.TempDir()
+	path := filepath.Join(directory, "chatmail.toml")
 	if err := os.WriteFile(path, []byte("mail_domain = \"a.example\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestLoad(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		path + ".absent": path + ".absent: there is no configuration; write one with: chatmaild init DOMAIN",
-		folder:           folder + ": is a directory",
+		directory:        directory + ": is a directory",
 	} {
 		if _, err := Load(path); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -179,8 +179,8 @@ func TestSize(t *testing.T) {
 // FuzzParse holds that whatever is accepted passes its own checks, and that every
 // error names the file and fits on one line.
 func FuzzParse(f *testing.F) {
-	for _, folder := range []string{"good", "bad"} {
-		for _, text := range files(f, folder) {
+	for _, directory := range []string{"good", "bad"} {
+		for _, text := range files(f, directory) {
 			f.Add(text)
 		}
 	}

@@ -282,7 +282,7 @@ func TestOpenRegistration(t *testing.T) {
 	}
 }
 
-// Each socket that we answer is one that systemd opens for whoever asks there.
+// Each socket that we answer is one that systemd opens for those who ask there.
 func TestSockets(t *testing.T) {
 	cfg := config.Defaults()
 	for _, test := range []struct{ name, path, user string }{

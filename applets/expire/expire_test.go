@@ -157,16 +157,16 @@ func TestExpireClock(t *testing.T) {
 		ok         bool
 	}{
 		{"set ahead by three days", set(3), nil, false},
-		{"set ahead by three days, and somebody looked at the clock", set(3), []string{"--clock-is-right"}, true},
+		{"set ahead by three days, and an operator looked at the clock", set(3), []string{"--clock-is-right"}, true},
 		{"set back by three days", set(-3), nil, true},
 		{"three days ago, before the machine started", strings.Replace(set(3), `"boot":"`, `"boot":"x`, 1), nil, true},
 		{"yesterday", stamp(-1), nil, true},
 		{"a month ago", stamp(-30), nil, false},
 		{"a month ago, for a dry run", stamp(-30), []string{"--dry-run"}, false},
-		{"a month ago, and somebody looked at the clock", stamp(-30), []string{"--clock-is-right"}, true},
+		{"a month ago, and an operator looked at the clock", stamp(-30), []string{"--clock-is-right"}, true},
 		{"in the future", stamp(30), nil, true},
 		{"unreadable", "{", nil, false},
-		{"unreadable, and somebody looked at the clock", "{", []string{"--clock-is-right"}, true},
+		{"unreadable, and an operator looked at the clock", "{", []string{"--clock-is-right"}, true},
 	}
 	for _, tt := range tests {
 		r := newExpiryRelay(t)

@@ -35,7 +35,7 @@ func (m *machine) asked() string {
 	return path
 }
 
-// screen is where somebody watches.
+// screen is a terminal that watches.
 type screen struct {
 	mu   sync.Mutex
 	text bytes.Buffer

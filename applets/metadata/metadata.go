@@ -113,7 +113,7 @@ func openStore(conf *config.Config, log *slog.Logger) (*tokens.DB, error) {
 		return nil, err
 	}
 	db, err := tokens.Open(path, tokens.Options{
-		Mailboxes: tokens.MailFolder(conf.MailboxesDir),
+		Mailboxes: tokens.MailDir(conf.MailboxesDir),
 		Now:       time.Now,
 		Log:       log,
 	})

@@ -210,7 +210,7 @@ func (m *relayMetrics) dovecot(ctx context.Context) error {
 }
 
 // served asks the web server for its certificate, as clients see it: it tells the
-// same of every certificate, whoever it is from, and of one that was renewed but
+// same of every certificate, no matter who issued it, and of one that was renewed but
 // not taken over. Whether to trust it is not asked.
 func (m *relayMetrics) served(ctx context.Context, name string) error {
 	dialer := tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true}}

@@ -57,11 +57,11 @@ func TestActivation(t *testing.T) {
 		{"echo:another", ".more", true},
 	} {
 		t.Run(test.names, func(t *testing.T) {
-			folder := t.TempDir()
+			dir := t.TempDir()
 			var files []*os.File
 			var listeners []*net.UnixListener
 			for _, name := range []string{"first", "second"} {
-				l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(folder, name), Net: "unix"})
+				l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unix"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -73,7 +73,7 @@ func TestActivation(t *testing.T) {
 				defer file.Close()
 				listeners, files = append(listeners, l), append(files, file)
 			}
-			base := filepath.Join(folder, "own")
+			base := filepath.Join(dir, "own")
 			own := base + test.endpoint
 			notify := notifications(t)
 			cmd := exec.Command(os.Args[0])

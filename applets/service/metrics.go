@@ -81,12 +81,12 @@ func scaled(text string, unit int) float64 {
 }
 
 func openFiles() float64 {
-	folder, err := os.Open("/proc/self/fd")
+	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return metric.Unknown
 	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return metric.Unknown
 	}

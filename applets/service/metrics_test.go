@@ -13,13 +13,13 @@ import (
 
 // TestMetrics reads the metrics of a running daemon on their socket.
 func TestMetrics(t *testing.T) {
-	folder := t.TempDir()
+	dir := t.TempDir()
 	systemd := notifications(t)
 	set := NewMetrics("echo", time.Unix(1234567, 0))
 	set.Counter("x_total", "X").At().Add(7)
 	s := Service{
-		Name: "echo", Address: Unix(filepath.Join(folder, "s")), Serve: serveEcho, Log: slog.New(slog.DiscardHandler),
-		Metrics: set, MetricsSocket: filepath.Join(folder, "echo", "metrics.socket"),
+		Name: "echo", Address: Unix(filepath.Join(dir, "s")), Serve: serveEcho, Log: slog.New(slog.DiscardHandler),
+		Metrics: set, MetricsSocket: filepath.Join(dir, "echo", "metrics.socket"),
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -60,16 +60,16 @@ func TestMetrics(t *testing.T) {
 
 // TestNoMetrics wants a daemon to run whose metrics nobody can read.
 func TestNoMetrics(t *testing.T) {
-	folder := t.TempDir()
-	taken, err := net.Listen("unix", filepath.Join(folder, "m"))
+	dir := t.TempDir()
+	taken, err := net.Listen("unix", filepath.Join(dir, "m"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
 	systemd := notifications(t)
 	s := Service{
-		Name: "echo", Address: Unix(filepath.Join(folder, "s")), Serve: serveEcho, Log: slog.New(slog.DiscardHandler),
-		Metrics: NewMetrics("echo", time.Now()), MetricsSocket: filepath.Join(folder, "m"),
+		Name: "echo", Address: Unix(filepath.Join(dir, "s")), Serve: serveEcho, Log: slog.New(slog.DiscardHandler),
+		Metrics: NewMetrics("echo", time.Now()), MetricsSocket: filepath.Join(dir, "m"),
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -167,7 +167,7 @@ func TestEnds(t *testing.T) {
 				if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 					t.Errorf("got %v, want %q", err, test.want)
 				}
-				time.Sleep(time.Hour) // of the bubble's time: whoever is late ends too
+				time.Sleep(time.Hour) // of the bubble's time: a late one ends too
 			})
 		})
 	}

@@ -73,8 +73,8 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 // readSecret reads what systemd hands over (LoadCredential=), else the file itself.
 func readSecret(env *command.Env, conf *config.Config) (credential.Secret, error) {
 	path := config.Turn(conf).Secret()
-	if folder := env.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
-		path = filepath.Join(folder, "turn-secret")
+	if dir := env.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		path = filepath.Join(dir, "turn-secret")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

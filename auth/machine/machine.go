@@ -62,7 +62,7 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-func measure(folder string) (s auth.State, err error) {
+func measure(dir string) (s auth.State, err error) {
 	load, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return s, fmt.Errorf("reading the load: %w", err)
@@ -77,7 +77,7 @@ func measure(folder string) (s auth.State, err error) {
 	if s.Memory, err = parseMemory(string(memory)); err != nil {
 		return s, err
 	}
-	usage, err := disk.Of(folder)
+	usage, err := disk.Of(dir)
 	s.Disk = usage.Free
 	return s, err
 }

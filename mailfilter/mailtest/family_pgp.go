@@ -28,7 +28,7 @@ func realFixtures(s Samples) []Fixture {
 			Out: Pass, In: Pass, Message: s.Edit(strings.ReplaceAll(s.Good(), CoreBoundary, "vG+s+6kT+x1zA2"),
 				"protocol=\"application/pgp-encrypted\"; \r\n", "Protocol=\"Application/PGP-Encrypted\";\r\n",
 				"octet-stream\r\n", "octet-stream\r\nContent-Disposition: attachment; filename=\"msg.asc\"\r\n")},
-		{Name: "long-autocrypt", Why: "A header line of 3000 octets, as for an RSA key that nobody folded.",
+		{Name: "long-autocrypt", Why: "A header line of 3000 bytes, as for an RSA key that nobody folded.",
 			Out: Pass, In: Pass, Message: "Autocrypt: addr=alice@chat.example; keydata=" + strings.Repeat("mQINBF", 500) + "\r\n" + s.Good()},
 		{Name: "securejoin", Why: "The first message of a SecureJoin cannot be encrypted.",
 			Out: Pass, In: Pass, Message: SecureJoin},
@@ -39,8 +39,8 @@ func realFixtures(s Samples) []Fixture {
 
 // packetFixtures differ in the packets in the armor.
 func packetFixtures(s Samples) []Fixture {
-	fx := func(name, verdict, why string, octets []byte) Fixture {
-		return Fixture{Name: name, Why: why, Out: verdict, In: verdict, Message: core(armor(octets))}
+	fx := func(name, verdict, why string, data []byte) Fixture {
+		return Fixture{Name: name, Why: why, Out: verdict, In: verdict, Message: core(armor(data))}
 	}
 	join := func(chunks ...[]byte) (out []byte) {
 		for _, c := range chunks {
@@ -52,9 +52,9 @@ func packetFixtures(s Samples) []Fixture {
 	version := func(p pkt, v byte) pkt { return pkt{p.tag, append([]byte{v}, p.body[1:]...)} }
 	return []Fixture{
 		fx("pkesk-skesk-mixed", Pass, "Keys and passphrases in any order.", sequence(s.skesk4, s.pkesk3, s.skesk4, s.pkesk3, s.seipd1)),
-		fx("old-format-two-octets", Pass, "Old-format length of two octets.", join(oldFormat(s.pkesk3, 1), data)),
-		fx("old-format-four-octets", Pass, "Old-format length of four octets.", join(oldFormat(s.skesk4, 2), data)),
-		fx("five-octet-length", Pass, "A length in more octets than it needs has one meaning only.", join(esk, []byte{0xd2}, longLength(len(s.seipd1.body)), s.seipd1.body)),
+		fx("old-format-two-bytes", Pass, "Old-format length of two bytes.", join(oldFormat(s.pkesk3, 1), data)),
+		fx("old-format-four-bytes", Pass, "Old-format length of four bytes.", join(oldFormat(s.skesk4, 2), data)),
+		fx("five-byte-length", Pass, "A length in more bytes than it needs has one meaning only.", join(esk, []byte{0xd2}, longLength(len(s.seipd1.body)), s.seipd1.body)),
 		fx("partial-then-nothing", Pass, "Parts that end with a definite length of zero.", join(esk, partial(pkt{s.seipd1.tag, s.seipd1.body[:1024]}, 9, 9))),
 		fx("small-later-parts", Pass, "Only the first part has a least size.", join(esk, partial(s.seipd1, 9, 0, 1, 2, 3))),
 
@@ -70,11 +70,11 @@ func packetFixtures(s Samples) []Fixture {
 		fx("literal-between", Unencrypted, "Text between key and data.", sequence(s.pkesk3, s.literal, s.seipd1)),
 		fx("literal-after", Unencrypted, "Text after the encrypted data.", sequence(s.pkesk3, s.seipd1, s.literal)),
 		fx("data-twice", Unencrypted, "Encrypted data twice: readers take the first, the last or none.", sequence(s.pkesk3, s.seipd1, s.pkesk3, s.seipd1)),
-		fx("octet-after", Unencrypted, "One octet after the end.", join(esk, data, []byte{0})),
+		fx("byte-after", Unencrypted, "One byte after the end.", join(esk, data, []byte{0})),
 		fx("marker", Unencrypted, "A marker packet is ignored by readers, and could hold text.", sequence(s.marker, s.pkesk3, s.seipd1)),
 		fx("padding", Unencrypted, "Padding after the data.", sequence(s.pkesk6, s.seipd2, s.padding)),
 		fx("unknown-tag", Unencrypted, "A tag that readers skip.", sequence(s.pkesk3, pkt{60, []byte(Text)}, s.seipd1)),
-		fx("no-packet-bit", Unencrypted, "An octet that begins no packet.", join([]byte{0x12}, esk, data)),
+		fx("no-packet-bit", Unencrypted, "A byte that begins no packet.", join([]byte{0x12}, esk, data)),
 
 		fx("data-truncated", Unencrypted, "The data end before their length says.", join(esk, data[:len(data)-1])),
 		fx("header-truncated", Unencrypted, "The data end within a length.", join(esk, []byte{0xd2, 0xff, 0, 0})),
@@ -84,7 +84,7 @@ func packetFixtures(s Samples) []Fixture {
 		fx("indeterminate", Unencrypted, "Old-format length \"to the end\": anything may follow inside.", join(oldFormat(s.pkesk3, 3), data)),
 		fx("partial-without-end", Unencrypted, "A part, and then no length.", join(esk, partial(s.seipd1, 9)[:514])),
 		fx("partial-session-key", Unencrypted, "Only data may come in parts.", join([]byte{0xc1, 224 + 9}, make([]byte, 512), []byte{0}, data)),
-		fx("small-first-part", Unencrypted, "A first part below 512 octets (RFC 9580, section 4.2.1.4).", join(esk, partial(s.seipd1, 8, 8))),
+		fx("small-first-part", Unencrypted, "A first part below 512 bytes (RFC 9580, section 4.2.1.4).", join(esk, partial(s.seipd1, 8, 8))),
 
 		fx("pkesk-version-2", Unencrypted, "No such PKESK.", sequence(version(s.pkesk3, 2), s.seipd1)),
 		fx("skesk-version-5", Unencrypted, "No such SKESK in a standard.", sequence(version(s.skesk4, 5), s.seipd1)),
@@ -98,7 +98,7 @@ func packetFixtures(s Samples) []Fixture {
 		fx("pkesk-noise", Pass, "What is in a session key is not looked at.", sequence(pkt{1, append(append([]byte{}, s.pkesk3.body[:10]...), s.seipd1.body[1:60]...)}, s.seipd1)),
 		fx("seipd-2-too-short", Unencrypted, "Too short for the salt and the tag.", sequence(s.pkesk6, pkt{18, s.seipd2.body[:40]})),
 		fx("skesk-no-cipher", Unencrypted, "Cipher 0 for the session key.", sequence(pkt{3, append([]byte{4, 0}, s.skesk4.body[2:]...)}, s.seipd1)),
-		fx("empty-session-key", Unencrypted, "A session key of no octets.", sequence(pkt{1, nil}, s.seipd1)),
+		fx("empty-session-key", Unencrypted, "A session key of no bytes.", sequence(pkt{1, nil}, s.seipd1)),
 	}
 }
 
@@ -108,13 +108,13 @@ func armorFixtures(s Samples) []Fixture {
 	lines := strings.SplitAfter(good, "\r\n")
 	n := len(lines)
 	sum := lines[n-3]
-	octets := func(size int) []byte {
+	filler := func(size int) []byte {
 		return sequence(s.pkesk3, pkt{18, s.seipd1.body[:size]})
 	}
 	padded := func(rest int) []byte {
-		o := octets(100)
+		o := filler(100)
 		for len(o)%3 != rest {
-			o = octets(len(o) - len(newFormat(s.pkesk3)) - 1)
+			o = filler(len(o) - len(newFormat(s.pkesk3)) - 1)
 		}
 		return o
 	}
@@ -154,10 +154,10 @@ func armorFixtures(s Samples) []Fixture {
 		fx("text-before", Unencrypted, "Text before the armor.", Text+good),
 		fx("text-after", Unencrypted, "Text after the armor.", good+Text),
 		fx("text-inside", Unencrypted, "Text among the data.", s.Edit(good, last, last+Text)),
-		fx("not-base64", Unencrypted, "An octet outside the alphabet.", s.Edit(good, last, "!"+last[1:])),
+		fx("not-base64", Unencrypted, "A byte outside the alphabet.", s.Edit(good, last, "!"+last[1:])),
 		fx("base64url", Unencrypted, "The alphabet of URLs.", s.Edit(good, last, "-_"+last[2:])),
 		fx("nul", Unencrypted, "A NUL among the data.", s.Edit(good, last, "\x00"+last[1:])),
-		fx("high-bit", Unencrypted, "An octet with its high bit set, which some decoders cut off.", s.Edit(good, last, string([]byte{last[0] | 0x80})+last[1:])),
+		fx("high-bit", Unencrypted, "A byte with its high bit set, which some decoders cut off.", s.Edit(good, last, string([]byte{last[0] | 0x80})+last[1:])),
 		fx("indented", Unencrypted, "White space before the data.", s.Edit(good, last, " "+last)),
 		fx("trailing-space", Unencrypted, "White space after the data.", s.Edit(good, last, strings.TrimSpace(last)+" \r\n")),
 		fx("empty-line-inside", Unencrypted, "An empty line in the data ends them for some.", s.Edit(good, last, last+"\r\n")),

@@ -161,25 +161,25 @@ func sequence(pkts ...pkt) (out []byte) {
 }
 
 // armor writes bytes as a message in lines of 64, with checksum.
-func armor(octets []byte) string {
+func armor(data []byte) string {
 	var b strings.Builder
 	b.WriteString("-----BEGIN PGP MESSAGE-----\r\n\r\n")
-	text := base64.StdEncoding.EncodeToString(octets)
+	text := base64.StdEncoding.EncodeToString(data)
 	for len(text) > 64 {
 		b.WriteString(text[:64] + "\r\n")
 		text = text[64:]
 	}
 	b.WriteString(text + "\r\n")
-	sum := crc24(octets)
+	sum := crc24(data)
 	b.WriteString("=" + base64.StdEncoding.EncodeToString([]byte{byte(sum >> 16), byte(sum >> 8), byte(sum)}) + "\r\n")
 	b.WriteString("-----END PGP MESSAGE-----\r\n")
 	return b.String()
 }
 
 // crc24 is the checksum of RFC 9580, section 6.1.1.
-func crc24(octets []byte) uint32 {
+func crc24(data []byte) uint32 {
 	crc := uint32(0xb704ce)
-	for _, c := range octets {
+	for _, c := range data {
 		crc ^= uint32(c) << 16
 		for range 8 {
 			crc <<= 1

@@ -2,8 +2,8 @@ package pgp
 
 import "errors"
 
-// The lines around an armored message (RFC 9580, section 6.2), compared octet
-// by octet.
+// The lines around an armored message (RFC 9580, section 6.2), compared byte
+// by byte.
 const (
 	Head = "-----BEGIN PGP MESSAGE-----"
 	tail = "-----END PGP MESSAGE-----"
@@ -36,7 +36,7 @@ type Armor struct {
 	quantum  uint32 // sextets of the unfinished group of four
 	sextets  int    // how many
 	finished bool   // base64 ended with padding
-	width    int    // octets of the last line of base64
+	width    int    // bytes of the last line of base64
 }
 
 type armorState uint8

@@ -2,10 +2,10 @@ package pgp
 
 import "encoding/binary"
 
-// bad is the value of octets outside the base64 alphabet.
+// bad is the value of bytes outside the base64 alphabet.
 const bad = 0xff
 
-// alphabet maps an octet to the six bits that it stands for (RFC 4648, section
+// alphabet maps a byte to the six bits that it stands for (RFC 4648, section
 // 4), or to bad. It never changes.
 var alphabet = func() (t [256]byte) {
 	for i := range t {
@@ -21,14 +21,14 @@ var alphabet = func() (t [256]byte) {
 	return t
 }()
 
-// Words of eight equal octets, for looking at eight octets at a time.
+// Words of eight equal bytes, for looking at eight bytes at a time.
 const (
 	ones = 0x0101010101010101
 	high = 0x80 * ones
 )
 
 // inAlphabet says whether s is of the base64 alphabet alone, without padding.
-// Nearly all octets of a large message go through it and through nothing else.
+// Nearly all bytes of a large message go through it and through nothing else.
 func inAlphabet(s []byte) bool {
 	wrong := uint64(0)
 	for len(s) >= 32 {
@@ -51,11 +51,11 @@ func inAlphabet(s []byte) bool {
 	return true
 }
 
-// outside returns a word in which the high bit is set for some octet exactly if
+// outside returns a word in which the high bit is set for some byte exactly if
 // one of x is not in the alphabet; the other bits mean nothing. No sum of two
-// octets below 128 carries into the next octet: x plus 128-n has the high bit
+// bytes below 128 carries into the next byte: x plus 128-n has the high bit
 // where x is at least n. So two sums differ in the high bit within a range, and
-// as no octet is in two of the ranges, their exclusive or says all. Octets of 128
+// as no byte is in two of the ranges, their exclusive or says all. Bytes of 128
 // and more spoil their neighbours, but set a bit by themselves.
 func outside(x uint64) uint64 {
 	folded := x | 0x20*ones
@@ -67,23 +67,23 @@ func outside(x uint64) uint64 {
 
 // Lines takes as many lines of block, which end with CRLF, as can be taken
 // without a closer look: those inside the encrypted data that are as long as
-// the line before. It returns how many octets that is; the caller has to find
+// the line before. It returns how many bytes that is; the caller has to find
 // and take the next line itself.
 func (a *Armor) Lines(block []byte) (n int) {
 	if a.state != inData || a.sextets != 0 || a.finished || a.width == 0 || a.width%4 != 0 {
 		return 0
 	}
-	size, octets := a.width+len("\r\n"), uint32(a.width/4*3)
-	// The last octet of the part stays: what follows it must be decoded.
+	size, decoded := a.width+len("\r\n"), uint32(a.width/4*3)
+	// The last byte of the part stays: what follows it must be decoded.
 	room := max(a.packets.skippable(), 1) - 1
-	for n+size <= len(block) && room >= octets {
+	for n+size <= len(block) && room >= decoded {
 		line := block[n : n+size]
 		if line[a.width] != '\r' || line[a.width+1] != '\n' || !inAlphabet(line[:a.width]) {
 			break
 		}
 		n += size
-		room -= octets
-		a.packets.left -= octets
+		room -= decoded
+		a.packets.left -= decoded
 	}
 	return n
 }
@@ -136,7 +136,7 @@ func (a *Armor) sextet(c byte) error {
 }
 
 // padding ends the data in the middle of a group (RFC 4648, section 4). The
-// bits that no octet takes must be zero (section 3.5).
+// bits that no byte takes must be zero (section 3.5).
 func (a *Armor) padding(p []byte) error {
 	switch {
 	case a.sextets == 2 && string(p) == "==" && a.quantum&0xf == 0:
@@ -149,11 +149,11 @@ func (a *Armor) padding(p []byte) error {
 	return errPadding
 }
 
-// flush hands on the first n octets of a group of 24 bits.
+// flush hands on the first n bytes of a group of 24 bits.
 func (a *Armor) flush(group uint32, n int) error {
 	a.quantum, a.sextets = 0, 0
 	for shift := 16; n > 0; n-- {
-		if err := a.packets.octet(byte(group >> shift)); err != nil {
+		if err := a.packets.take(byte(group >> shift)); err != nil {
 			return err
 		}
 		shift -= 8

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestInAlphabet puts each octet into each place of four words, of a single word,
-// and after the last one, between octets of the alphabet and between others.
+// TestInAlphabet puts each byte into each place of four words, of a single word,
+// and after the last one, between bytes of the alphabet and between others.
 func TestInAlphabet(t *testing.T) {
 	const alphabetText = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	if !inAlphabet(nil) || !inAlphabet([]byte(alphabetText)) {
@@ -20,7 +20,7 @@ func TestInAlphabet(t *testing.T) {
 				s := bytes.Repeat([]byte{around}, 32+8+3)
 				s[at] = byte(c)
 				if got := inAlphabet(s); got != want {
-					t.Fatalf("octet %#x at %d among %q: %v, want %v", c, at, around, got, want)
+					t.Fatalf("byte %#x at %d among %q: %v, want %v", c, at, around, got, want)
 				}
 			}
 			if !want {
@@ -28,7 +28,7 @@ func TestInAlphabet(t *testing.T) {
 					s := bytes.Repeat([]byte{around}, 32+8+3)
 					s[at] = byte(c)
 					if inAlphabet(s) {
-						t.Fatalf("octet %#x at %d among %#x passes", c, at, around)
+						t.Fatalf("byte %#x at %d among %#x passes", c, at, around)
 					}
 				}
 			}
@@ -36,7 +36,7 @@ func TestInAlphabet(t *testing.T) {
 	}
 }
 
-// TestLines: what Lines takes are lines of data, never the last octet of a
+// TestLines: what Lines takes are lines of data, never the last byte of a
 // packet, and nothing outside the data.
 func TestLines(t *testing.T) {
 	var a Armor
@@ -58,7 +58,7 @@ func TestLines(t *testing.T) {
 	take("AAAA\r\n", 0)
 	feed(Head, "")
 	take("AAAA\r\n", 0)
-	// A PKESK of 11 octets, and a SEIPD of 20.
+	// A PKESK of 11 bytes, and a SEIPD of 20.
 	feed("wQsD" + "AAAAAAAAAAAA")
 	feed("AdIUAQAAAAAA")
 	take("AAA\r\n", 0)

@@ -1,17 +1,17 @@
 package pgp
 
 // Ciphers and modes (RFC 9580, section 9). Of the ciphers with blocks of 16
-// octets, which version 2 of the encrypted data is limited to, programs use AES
+// bytes, which version 2 of the encrypted data is limited to, programs use AES
 // with it.
 const (
 	cipherAES128 = 7
 	cipherAES256 = 9
 	modeEAX      = 1
 	modeGCM      = 3
-	maxChunk     = 16 // greatest chunk size octet
+	maxChunk     = 16 // greatest chunk size byte
 )
 
-// The least sizes of bodies, in octets: the fixed fields, and of the variable
+// The least sizes of bodies, in bytes: the fixed fields, and of the variable
 // ones what cannot be missing.
 const (
 	minPKESK3 = 1 + 8 + 1 + 1   // version, key ID, algorithm, session key
@@ -28,7 +28,7 @@ const (
 )
 
 // check judges a packet whose body has passed whole, by its size and its first
-// octets, of which those missing are zero. Algorithms of session keys are not
+// bytes, of which those missing are zero. Algorithms of session keys are not
 // looked at: new ones appear, and what they encrypt cannot be told from noise.
 func (p *packets) check() error {
 	switch {

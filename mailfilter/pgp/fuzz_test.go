@@ -61,37 +61,37 @@ func FuzzPackets(f *testing.F) {
 	fixtureArmors(f, func(text []byte) {
 		_, data, _ := bytes.Cut(text, []byte("\r\n\r\n"))
 		end := max(bytes.LastIndex(data, []byte("\r\n=")), 0)
-		octets, err := base64.StdEncoding.DecodeString(string(data[:end]))
+		text, err := base64.StdEncoding.DecodeString(string(data[:end]))
 		if err == nil {
-			f.Add(octets)
+			f.Add(text)
 		}
 	})
-	f.Fuzz(func(t *testing.T, octets []byte) {
+	f.Fuzz(func(t *testing.T, text []byte) {
 		var seen, skipped packets
-		err := walk(&seen, octets, false)
-		if s := walk(&skipped, octets, true); s != err {
-			t.Fatalf("octet by octet %v, skipping %v", err, s)
+		err := walk(&seen, text, false)
+		if s := walk(&skipped, text, true); s != err {
+			t.Fatalf("byte by byte %v, skipping %v", err, s)
 		}
 		if err != nil {
 			return
 		}
-		if err := pgptest.Packets(octets); err != nil {
+		if err := pgptest.Packets(text); err != nil {
 			t.Errorf("accepted, but go-crypto: %v", err)
 		}
 	})
 }
 
-// walk feeds octets to p, all or only those that it wants to see.
-func walk(p *packets, octets []byte, skip bool) error {
-	for len(octets) > 0 {
-		n := min(uint64(p.skippable()), uint64(len(octets)))
+// walk feeds bytes to p, all or only those that it wants to see.
+func walk(p *packets, text []byte, skip bool) error {
+	for len(text) > 0 {
+		n := min(uint64(p.skippable()), uint64(len(text)))
 		var err error
 		if skip && n > 0 {
 			err = p.skip(uint32(n))
-			octets = octets[n:]
+			text = text[n:]
 		} else {
-			err = p.octet(octets[0])
-			octets = octets[1:]
+			err = p.take(text[0])
+			text = text[1:]
 		}
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ const minPartial = 512
 // RSA with 16,384 bits and of the largest ML-KEM take half of it.
 const maxSessionKey = 4 << 10
 
-// probe is how many octets of a packet's body are looked at.
+// probe is how many bytes of a packet's body are looked at.
 const probe = 4
 
 var (
@@ -26,13 +26,13 @@ var (
 	errOldLength    = errors.New("old-format packet of indeterminate length")
 	errPartial      = errors.New("partial length where none may be")
 	errNoSessionKey = errors.New("encrypted data without an encrypted session key")
-	errTrailing     = errors.New("octets after the encrypted data")
+	errTrailing     = errors.New("bytes after the encrypted data")
 	errTruncated    = errors.New("truncated packet")
 	errLong         = errors.New("session key too long to be one")
 	errBody         = errors.New("packet of unknown version or malformed")
 )
 
-// packets walks a sequence of packets as the octets pass. Octets that it does
+// packets walks a sequence of packets as the bytes pass. Bytes that it does
 // not have to see may be skipped by the caller. The zero value is at the start
 // of a message.
 type packets struct {
@@ -40,11 +40,11 @@ type packets struct {
 	tag     byte
 	esk     bool   // a session key was seen
 	partial bool   // another length follows the part being read
-	pending int    // octets of the length still to come
+	pending int    // bytes of the length still to come
 	length  uint32 // the length as far as it was read
-	left    uint32 // octets of the part still to come
-	size    uint64 // octets of the body in all parts so far
-	seen    int    // how many octets of the body are in first
+	left    uint32 // bytes of the part still to come
+	size    uint64 // bytes of the body in all parts so far
+	seen    int    // how many bytes of the body are in first
 	first   [probe]byte
 }
 
@@ -53,13 +53,13 @@ type packetState uint8
 const (
 	atTag packetState = iota
 	atLength
-	inTwoOctetLength
+	inTwoByteLength
 	inLength
 	inBody
 	atEnd
 )
 
-// skippable returns how many of the next octets need not be seen.
+// skippable returns how many of the next bytes need not be seen.
 func (p *packets) skippable() uint32 {
 	if p.state != inBody || p.seen < probe {
 		return 0
@@ -67,7 +67,7 @@ func (p *packets) skippable() uint32 {
 	return p.left
 }
 
-// skip passes n octets, at most skippable, without seeing them.
+// skip passes n bytes, at most skippable, without seeing them.
 func (p *packets) skip(n uint32) error {
 	p.left -= n
 	if p.left == 0 {
@@ -76,14 +76,14 @@ func (p *packets) skip(n uint32) error {
 	return nil
 }
 
-// octet takes the next octet.
-func (p *packets) octet(c byte) error {
+// byte takes the next byte.
+func (p *packets) take(c byte) error {
 	switch p.state {
 	case atTag:
 		return p.header(c)
 	case atLength:
-		return p.lengthOctet(c)
-	case inTwoOctetLength:
+		return p.lengthByte(c)
+	case inTwoByteLength:
 		return p.part(p.length<<8+uint32(c)+192, false)
 	case inLength:
 		p.length = p.length<<8 | uint32(c)
@@ -102,7 +102,7 @@ func (p *packets) octet(c byte) error {
 	return errTrailing
 }
 
-// header takes the octet that begins a packet (RFC 9580, section 4.2).
+// header takes the byte that begins a packet (RFC 9580, section 4.2).
 func (p *packets) header(c byte) error {
 	*p = packets{esk: p.esk}
 	switch c >> 6 {
@@ -110,7 +110,7 @@ func (p *packets) header(c byte) error {
 		p.tag, p.state = c&0x3f, atLength
 	case 2:
 		// GnuPG writes session keys in the old format, with a length of
-		// 1, 2 or 4 octets. The fourth kind of length means "to the end".
+		// 1, 2 or 4 bytes. The fourth kind of length means "to the end".
 		if c&3 == 3 {
 			return errOldLength
 		}
@@ -130,15 +130,15 @@ func (p *packets) header(c byte) error {
 	return errForeign
 }
 
-// lengthOctet takes the first octet of a new-format length (RFC 9580, section
-// 4.2.1). A length in more octets than it needs has only one meaning, and some
+// lengthByte takes the first byte of a new-format length (RFC 9580, section
+// 4.2.1). A length in more bytes than it needs has only one meaning, and some
 // programs write it; so it is accepted.
-func (p *packets) lengthOctet(c byte) error {
+func (p *packets) lengthByte(c byte) error {
 	switch {
 	case c < 192:
 		return p.part(uint32(c), false)
 	case c < 224:
-		p.length, p.state = uint32(c)-192, inTwoOctetLength
+		p.length, p.state = uint32(c)-192, inTwoByteLength
 		return nil
 	case c == 255:
 		p.length, p.pending, p.state = 0, 4, inLength
@@ -178,7 +178,7 @@ func (p *packets) endOfPart() error {
 	return p.check()
 }
 
-// close says whether the octets may end here.
+// close says whether the bytes may end here.
 func (p *packets) close() error {
 	if p.state != atEnd {
 		return errTruncated

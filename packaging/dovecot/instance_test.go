@@ -15,7 +15,7 @@ import (
 )
 
 type instance struct {
-	folder string
+	dir    string
 	port   int
 	master int
 	mails  int
@@ -33,25 +33,25 @@ func start(t *testing.T, library string) *instance {
 		t.Fatal(err)
 	}
 	// Not t.TempDir: a socket's path may have 107 bytes, and nobody must get in.
-	folder, err := os.MkdirTemp("", "dovecot")
+	dir, err := os.MkdirTemp("", "dovecot")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	mail := filepath.Join(folder, "mail")
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	mail := filepath.Join(dir, "mail")
 	uid, _ := strconv.Atoi(nobody.Uid)
-	for _, err := range []error{os.Chmod(folder, 0o755), os.Mkdir(mail, 0o755), os.Chown(mail, uid, -1)} {
+	for _, err := range []error{os.Chmod(dir, 0o755), os.Mkdir(mail, 0o755), os.Chown(mail, uid, -1)} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	d := &instance{folder: folder, port: freePort(t)}
+	d := &instance{dir: dir, port: freePort(t)}
 	imap := "imap"
 	if library != "" {
 		imap = "/usr/bin/env LD_PRELOAD=" + library + " /usr/lib/dovecot/imap"
 	}
-	conf := filepath.Join(folder, "dovecot.conf")
-	text := fmt.Sprintf(config, folder, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap)
+	conf := filepath.Join(dir, "dovecot.conf")
+	text := fmt.Sprintf(config, dir, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap)
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func start(t *testing.T, library string) *instance {
 		signal(t, d.master, syscall.SIGTERM)
 		cmd.Wait()
 		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(folder, "log"))
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
 			t.Logf("Dovecot's log:\n%s", log)
 		}
 	})
@@ -118,15 +118,15 @@ func compile(t *testing.T) string {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("SKIPPED: it needs gcc")
 	}
-	folder, err := os.MkdirTemp("", "idle")
+	dir, err := os.MkdirTemp("", "idle")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	if err := os.Chmod(folder, 0o755); err != nil {
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	library := filepath.Join(folder, "instant-idle.so")
+	library := filepath.Join(dir, "instant-idle.so")
 	out, err := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
 		"-o", library, "idle/instant_idle.c").CombinedOutput()
 	if err != nil {
@@ -140,7 +140,7 @@ func (d *instance) deliver(t *testing.T, user string) {
 	t.Helper()
 	d.mails++
 	name := fmt.Sprintf("%d.M%d.test", time.Now().Unix(), d.mails)
-	maildir := filepath.Join(d.folder, "mail", user)
+	maildir := filepath.Join(d.dir, "mail", user)
 	tmp := filepath.Join(maildir, "tmp", name)
 	if err := os.WriteFile(tmp, []byte("Subject: [...]\r\n\r\nhello\r\n"), 0o666); err != nil {
 		t.Fatal(err)
@@ -156,13 +156,13 @@ func (d *instance) deliver(t *testing.T, user string) {
 // deliverUnseen delivers and gives the directory the time back that it had.
 func (d *instance) deliverUnseen(t *testing.T, user string) {
 	t.Helper()
-	folder := filepath.Join(d.folder, "mail", user, "new")
-	before, err := os.Stat(folder)
+	dir := filepath.Join(d.dir, "mail", user, "new")
+	before, err := os.Stat(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.deliver(t, user)
-	if err := os.Chtimes(folder, time.Time{}, before.ModTime()); err != nil {
+	if err := os.Chtimes(dir, time.Time{}, before.ModTime()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -173,7 +173,7 @@ func (d *instance) deliverUnseen(t *testing.T, user string) {
 func (d *instance) waitsForLock(t *testing.T, c *client) {
 	t.Helper()
 	imap := d.imapProcess(t)
-	lock := filepath.Join(d.folder, "mail", c.user, "dovecot-uidlist.lock")
+	lock := filepath.Join(d.dir, "mail", c.user, "dovecot-uidlist.lock")
 	if err := os.WriteFile(lock, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,8 @@ func run(args []string, out io.Writer) error {
 		created: time.Unix(*created, 0).UTC(), goVersion: info.GoVersion,
 	}
 	var texts strings.Builder
-	add := func(name, folder string) error {
-		text, err := licence(folder)
+	add := func(name, dir string) error {
+		text, err := licence(dir)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -88,17 +88,17 @@ func run(args []string, out io.Writer) error {
 
 // licence returns the text under which a directory's code may be used, and what has
 // to be said beside it.
-func licence(folder string) (string, error) {
+func licence(dir string) (string, error) {
 	var found []string
 	for _, pattern := range []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*"} {
-		names, err := filepath.Glob(filepath.Join(folder, pattern))
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return "", err
 		}
 		found = append(found, names...)
 	}
 	if len(found) == 0 {
-		return "", fmt.Errorf("there is no licence in %s", folder)
+		return "", fmt.Errorf("there is no licence in %s", dir)
 	}
 	slices.Sort(found)
 	var all strings.Builder

@@ -12,7 +12,7 @@ import (
 	"github.com/yuin/goldmark"
 )
 
-func folder(files map[string]string) fs.FS {
+func dir(files map[string]string) fs.FS {
 	m := fstest.MapFS{}
 	for name, content := range files {
 		m[name] = &fstest.MapFile{Data: []byte(content)}
@@ -22,7 +22,7 @@ func folder(files map[string]string) fs.FS {
 
 func TestOperatorsFiles(t *testing.T) {
 	ours := render(t, example(), nil)
-	out := render(t, example(), folder(map[string]string{
+	out := render(t, example(), dir(map[string]string{
 		"info.md":         "# Our *own* rules\n\nOn {{ config.mail_domain }}: {{ days config.delete_mails_after }}, {{ address_domain }}.\n",
 		"help.md":         "# Help\n\n{{ button }}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
 		"img/cat.png":     "\x89PNG",
@@ -62,7 +62,7 @@ func TestOperatorsFiles(t *testing.T) {
 
 // A page that is HTML already takes the place of our Markdown, not of the operator's.
 func TestOperatorsHTML(t *testing.T) {
-	out := render(t, example(), folder(map[string]string{
+	out := render(t, example(), dir(map[string]string{
 		"index.html": "<h1>Home</h1>", "info.html": "<h1>Info</h1>", "info.md": "# Rules\n",
 	}))
 	if got, want := out["index.html"], "<h1>Home</h1>"; got != want {
@@ -80,7 +80,7 @@ func TestTranslation(t *testing.T) {
 		t.Fatal(err)
 	}
 	german := strings.NewReplacer(`"en"`, `"de"`, "Get a profile", "Profil holen").Replace(string(words))
-	home := render(t, example(), folder(map[string]string{"words.json": german}))["index.html"]
+	home := render(t, example(), dir(map[string]string{"words.json": german}))["index.html"]
 	for _, part := range []string{`<html lang="de">`, ">Profil holen</a>"} {
 		if !strings.Contains(home, part) {
 			t.Errorf("the home page lacks %q:\n%s", part, home)
@@ -104,7 +104,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		{"words.json", "{}", `^(layout\.html|index\.md|404\.md|info\.md):\d+: .*map has no entry`},
 	}
 	for _, test := range tests {
-		_, err := Render(example(), folder(map[string]string{test.file: test.content}))
+		_, err := Render(example(), dir(map[string]string{test.file: test.content}))
 		var place *Error
 		if !errors.As(err, &place) {
 			t.Errorf("%s %q: got %v, want an *Error", test.file, test.content, err)
@@ -116,7 +116,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 	}
 }
 
-func TestFolderIsBounded(t *testing.T) {
+func TestPagesAreBounded(t *testing.T) {
 	many := map[string]string{}
 	for i := range maxFiles + 1 {
 		many[fmt.Sprintf("%d.txt", i)] = ""
@@ -125,7 +125,7 @@ func TestFolderIsBounded(t *testing.T) {
 		"many": many,
 		"huge": {"film.mp4": strings.Repeat("x", maxFile+1)},
 	} {
-		if _, err := Render(example(), folder(files)); err == nil {
+		if _, err := Render(example(), dir(files)); err == nil {
 			t.Errorf("%s: rendered, want an error", name)
 		}
 	}

@@ -12,7 +12,7 @@ type Registration string
 // The kinds of registration, as in the configuration.
 const (
 	Open   Registration = "open"   // everybody
-	Invite Registration = "invite" // whoever has an invite link
+	Invite Registration = "invite" // those with an invite link
 	Closed Registration = "closed" // nobody
 )
 

@@ -42,8 +42,8 @@ func open(override fs.FS) (*source, error) {
 	if override != nil {
 		s.layers = append(s.layers, override)
 	}
-	for _, folder := range []string{"en", "theme"} {
-		sub, err := fs.Sub(shipped, folder)
+	for _, dir := range []string{"en", "theme"} {
+		sub, err := fs.Sub(shipped, dir)
 		if err != nil {
 			return nil, fmt.Errorf("opening our own pages: %w", err)
 		}

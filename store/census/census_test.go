@@ -86,7 +86,7 @@ func TestBusy(t *testing.T) {
 	expect(t, c, Counts{Others: before + during, Known: true})
 }
 
-func TestNoFolder(t *testing.T) {
+func TestNoDirectory(t *testing.T) {
 	if err := New(filepath.Join(t.TempDir(), "none"), "x.test").Run(t.Context()); err == nil {
 		t.Error("got no error for a directory that is not there")
 	}

@@ -157,7 +157,7 @@ func (r *Deleter) merge(from maildir.Dir, name string) error {
 	to, err := r.top.Open(name)
 	if err == nil {
 		defer to.Close()
-		for _, in := range []maildir.Folder{maildir.Fresh, maildir.Cur} {
+		for _, in := range []maildir.Subdir{maildir.Fresh, maildir.Cur} {
 			if err := mergeMessages(from, to, string(in)); err != nil {
 				return err
 			}

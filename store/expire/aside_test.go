@@ -186,9 +186,9 @@ func TestAsideIsALink(t *testing.T) {
 	}
 }
 
-// TestSwappedFolders: whoever can rename in the store cannot make a run delete
+// TestSwappedDirectories: an attacker who can rename in the store cannot make a run delete
 // anything outside of it.
-func TestSwappedFolders(t *testing.T) {
+func TestSwappedDirectories(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox(addr, ago(1))
 	victim := filepath.Join(s.outside, name(ago(30), 1, 5))

@@ -35,7 +35,7 @@
 // "Internal quota calculation error" when two sessions count at once.
 //
 // A mailbox goes by one rename, into STORE/.removing, and is only then taken
-// apart; aside.go has the rest. Whoever keeps something for an address elsewhere,
+// apart; aside.go has the rest. A package that keeps something for an address elsewhere,
 // such as its push tokens, sees that STORE/ADDR is gone.
 //
 // # Full mailboxes

@@ -133,7 +133,7 @@ func (x *expirer) blocked(m *maildir.Mailbox) bool {
 	return blocked || err != nil
 }
 
-func (x *expirer) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {
+func (x *expirer) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Subdir, files []maildir.Entry) {
 	x.sum.Messages += int64(len(files))
 	open := files[:0]
 	for _, f := range files {
@@ -149,7 +149,7 @@ func (x *expirer) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder,
 	}
 }
 
-func (x *expirer) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, f maildir.Entry) {
+func (x *expirer) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Subdir, f maildir.Entry) {
 	name := string(f.Name)
 	st, err := d.Stat(name)
 	if err != nil {
@@ -183,7 +183,7 @@ func (x *expirer) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, 
 // keep counts a message that stays. Quota does not count what is not delivered yet.
 func (x *expirer) keep(m message) {
 	if m.in != maildir.Tmp {
-		x.size += m.octets()
+		x.size += m.length()
 	}
 }
 

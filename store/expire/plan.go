@@ -110,14 +110,14 @@ func (p Plan) arrival(name, mtime int64) (t int64, err error) {
 // message is a message file as its name and stat tell.
 type message struct {
 	name  maildir.Name
-	in    maildir.Folder
+	in    maildir.Subdir
 	mtime int64
 	size  int64 // of the file
 }
 
 // bytes returns the length of the message, which the file's size is only if
 // nothing compressed it.
-func (m message) octets() int64 {
+func (m message) length() int64 {
 	if m.name.Size >= 0 {
 		return m.name.Size
 	}
@@ -126,7 +126,7 @@ func (m message) octets() int64 {
 
 // nameSettles reports whether stat can say nothing new of a message: its size is known,
 // and it stays, because arrival cannot be earlier than the time in the name.
-func (p Plan) nameSettles(n maildir.Name, in maildir.Folder) bool {
+func (p Plan) nameSettles(n maildir.Name, in maildir.Subdir) bool {
 	if n.Size < 0 || !p.plausible(n.Time) || n.Time < p.before(p.limits.Mails) {
 		return false
 	}
@@ -141,7 +141,7 @@ func (p Plan) message(m message) (Reason, error) {
 		return Keep, err
 	case t < p.before(p.limits.Mails):
 		return Old, nil
-	case m.in == maildir.Cur && m.octets() > LargeSize && t < p.before(p.limits.Large):
+	case m.in == maildir.Cur && m.length() > LargeSize && t < p.before(p.limits.Large):
 		return Large, nil
 	}
 	return Keep, nil

@@ -19,7 +19,7 @@ func ago(days float64) int64 { return now.Unix() - int64(days*86400) }
 func TestPlanMessage(t *testing.T) {
 	tests := []struct {
 		why       string
-		in        maildir.Folder
+		in        maildir.Subdir
 		name      int64
 		nameSize  int64
 		mtime     int64
@@ -74,7 +74,7 @@ func FuzzPlan(f *testing.F) {
 	f.Add(ago(8), int64(-1), int64(-1), int64(1<<40), uint8(1))
 	plan := NewPlan(now, limits)
 	f.Fuzz(func(t *testing.T, name, nameSize, mtime, size int64, in uint8) {
-		m := message{maildir.Name{Time: max(name, 0), Size: max(nameSize, -1)}, []maildir.Folder{maildir.Cur, maildir.Fresh, maildir.Tmp}[in%3], mtime, max(size, 0)}
+		m := message{maildir.Name{Time: max(name, 0), Size: max(nameSize, -1)}, []maildir.Subdir{maildir.Cur, maildir.Fresh, maildir.Tmp}[in%3], mtime, max(size, 0)}
 		reason, err := plan.message(m)
 		if plan.nameSettles(m.name, m.in) && (reason != Keep || err != nil) {
 			t.Fatalf("%+v: the name settles that it stays, but %v, %v", m, reason, err)

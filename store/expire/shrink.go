@@ -81,7 +81,7 @@ func (f *filler) shrink(ctx context.Context, top, box maildir.Dir, name string, 
 
 func (f *filler) Mailbox(*maildir.Mailbox) bool { return true }
 
-func (f *filler) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {
+func (f *filler) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Subdir, files []maildir.Entry) {
 	if in == maildir.Tmp { // not delivered yet: quota does not count it
 		return
 	}
@@ -90,7 +90,7 @@ func (f *filler) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, 
 	}
 }
 
-func (f *filler) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, e maildir.Entry) {
+func (f *filler) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Subdir, e maildir.Entry) {
 	name := string(e.Name)
 	st, err := d.Stat(name)
 	if err != nil || !maildir.IsRegular(st) {
@@ -108,12 +108,12 @@ func (f *filler) message(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, e
 		return
 	}
 	arrival, err := f.plan.arrival(msg.name.Time, msg.mtime)
-	one := dated{arrival, msg.octets(), msg.size, m.Sub + string(in), name}
+	one := dated{arrival, msg.length(), msg.size, m.Sub + string(in), name}
 	switch {
 	case err != nil || f.plan.young(arrival):
-		f.total += one.octets
+		f.total += one.length
 	case one.compare(f.last) > 0:
-		f.total += one.octets
+		f.total += one.length
 		f.remember(one)
 	}
 }
@@ -140,12 +140,12 @@ func (f *filler) deleteOldest(box maildir.Dir, remover Remover) (deleted Tally) 
 			break
 		}
 		f.last = m
-		err := inFolder(box, m.folder, func(d maildir.Dir) error { return remover.message(d, m.name) })
+		err := inDir(box, m.dir, func(d maildir.Dir) error { return remover.message(d, m.name) })
 		if err != nil && !maildir.Gone(err) {
 			f.faults.Add("deleting a message", err, "", m.name)
 			continue
 		}
-		f.total -= m.octets
+		f.total -= m.length
 		if err == nil {
 			deleted.add(Tally{1, m.onDisk})
 		}
@@ -153,8 +153,8 @@ func (f *filler) deleteOldest(box maildir.Dir, remover Remover) (deleted Tally) 
 	return deleted
 }
 
-// inFolder opens the directory at a path of one or two names.
-func inFolder(d maildir.Dir, path string, do func(maildir.Dir) error) error {
+// inDir opens the directory at a path of one or two names.
+func inDir(d maildir.Dir, path string, do func(maildir.Dir) error) error {
 	name, rest, more := strings.Cut(path, "/")
 	sub, err := d.Open(name)
 	if err != nil {
@@ -162,7 +162,7 @@ func inFolder(d maildir.Dir, path string, do func(maildir.Dir) error) error {
 	}
 	defer sub.Close()
 	if more {
-		return inFolder(sub, rest, do)
+		return inDir(sub, rest, do)
 	}
 	return do(sub)
 }
@@ -170,15 +170,15 @@ func inFolder(d maildir.Dir, path string, do func(maildir.Dir) error) error {
 // dated is a message with its arrival.
 type dated struct {
 	arrival int64
-	octets  int64
+	length  int64
 	onDisk  int64
-	folder  string // in the mailbox: "cur", ".Sent/new"
+	dir     string // in the mailbox: "cur", ".Sent/new"
 	name    string
 }
 
 // compare orders messages by their arrival, and no two of a mailbox are equal.
 func (d dated) compare(e dated) int {
-	return cmp.Or(cmp.Compare(d.arrival, e.arrival), cmp.Compare(d.folder, e.folder), cmp.Compare(d.name, e.name))
+	return cmp.Or(cmp.Compare(d.arrival, e.arrival), cmp.Compare(d.dir, e.dir), cmp.Compare(d.name, e.name))
 }
 
 // ageHeap has the latest arrival first, which is the one to drop.

@@ -316,8 +316,8 @@ func TestUndated(t *testing.T) {
 	}
 }
 
-// TestLargeFolder: a directory that does not fit into the buffer of a reader.
-func TestLargeFolder(t *testing.T) {
+// TestLargeDirectory: a directory that does not fit into the buffer of a reader.
+func TestLargeDirectory(t *testing.T) {
 	s := newTestStore(t)
 	s.mailbox("a@x.test", ago(1))
 	const n = 5000

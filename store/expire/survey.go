@@ -104,7 +104,7 @@ func (v *surveyor) age(t int64, days []int) int {
 	return len(days)
 }
 
-func (v *surveyor) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder, files []maildir.Entry) {
+func (v *surveyor) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Subdir, files []maildir.Entry) {
 	for _, e := range files {
 		msg := message{name: maildir.ParseName(e.Name), in: in}
 		// Every other message tells both in its name, and needs no stat.
@@ -121,7 +121,7 @@ func (v *surveyor) Messages(m *maildir.Mailbox, d maildir.Dir, in maildir.Folder
 }
 
 func (v *surveyor) message(m message) {
-	one := Tally{1, m.octets()}
+	one := Tally{1, m.length()}
 	v.sum.Messages.add(one)
 	if m.in != maildir.Cur {
 		v.sum.Unseen.add(one)

@@ -107,7 +107,7 @@ func (s *Store) Use(token string, now time.Time) error {
 	digest := digestOf(token)
 	return s.change(func(all []Invite) ([]Invite, error) {
 		for i := range all {
-			// Whoever could tell digests apart by time would not come
+			// An attacker who could tell digests apart by time would not come
 			// nearer to a token.
 			if all[i].Digest == digest && all[i].Valid(now) {
 				all[i].Uses--

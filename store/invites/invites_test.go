@@ -52,7 +52,7 @@ func TestLifeOfAnInvite(t *testing.T) {
 	if err != nil || bytes.Contains(text, []byte("token one")) {
 		t.Errorf("the file is %q, %v", text, err)
 	}
-	// Whoever makes a new one throws away those of no use.
+	// Creating a new one throws away those of no use.
 	second, err := s.Create("token two", 1, noon.Add(time.Hour), "", noon)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestLifeOfAnInvite(t *testing.T) {
 	}
 }
 
-// No use is given twice, whoever asks at once: here each with a Store, and so a
+// No use is given twice, however many ask at once: here each with a Store, and so a
 // lock, of its own.
 func TestUsesAreCounted(t *testing.T) {
 	s := newStore(t)

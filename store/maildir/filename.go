@@ -8,7 +8,7 @@ import "bytes"
 //
 // TIME is the second in which the server took the message, from maildir(5). SIZE
 // is the length of the plain message, whatever compression does to the file; it
-// is Maildir++'s. Whoever can write to the directory can write anything into a name,
+// is Maildir++'s. A program that can write to the directory can write anything into a name,
 // so that each part is optional, and none is trusted further than its syntax.
 type Name struct {
 	Time int64 // seconds since 1970; 0 if the name has none

@@ -56,7 +56,7 @@ func (s *Store) passwordPath(addr mailaddr.Address) string {
 }
 
 // Password implements auth.Mailboxes. An empty, overlong or unreadable file has
-// an error or no content; whoever asks decides what a content is good for.
+// an error or no content; the caller decides what a content is good for.
 func (s *Store) Password(addr mailaddr.Address) (string, error) {
 	stored, err := readPassword(unix.AT_FDCWD, s.passwordPath(addr))
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -37,7 +37,7 @@ type counter struct {
 func (c *counter) Mailbox(*Mailbox) bool { return true }
 func (c *counter) Leave(*Mailbox)        {}
 
-func (c *counter) Messages(m *Mailbox, d Dir, in Folder, files []Entry) {
+func (c *counter) Messages(m *Mailbox, d Dir, in Subdir, files []Entry) {
 	for _, e := range files {
 		if in != Tmp {
 			c.sum.Messages++

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Directory is one of the three of a Maildir in which messages lie.
-type Folder string
+// Subdir is one of the three directories of a Maildir in which messages lie.
+type Subdir string
 
 // The directories of a Maildir (maildir(5)).
 const (
-	Cur   Folder = "cur"
-	Fresh Folder = "new"
-	Tmp   Folder = "tmp"
+	Cur   Subdir = "cur"
+	Fresh Subdir = "new"
+	Tmp   Subdir = "tmp"
 )
 
 // Mailbox is one directory of the store whose name is an address.
@@ -39,7 +39,7 @@ type Visitor interface {
 	// Mailbox comes before the content, and says whether to read it.
 	Mailbox(*Mailbox) bool
 	// Messages gets message files of a directory d, in pieces.
-	Messages(m *Mailbox, d Dir, in Folder, files []Entry)
+	Messages(m *Mailbox, d Dir, in Subdir, files []Entry)
 	// Other gets a file that is not a message.
 	Other(m *Mailbox, d Dir, e Entry)
 	// Leave comes after the content.
@@ -107,8 +107,8 @@ func EachName(top Dir, faults *Faults, do func(name string) bool) {
 		}
 		ByInode(entries)
 		for _, e := range entries {
-			folder := e.Kind == unix.DT_DIR || e.Kind == unix.DT_UNKNOWN
-			if folder && e.Name[0] != '.' && bytes.IndexByte(e.Name, '@') >= 0 && !do(string(e.Name)) {
+			dir := e.Kind == unix.DT_DIR || e.Kind == unix.DT_UNKNOWN
+			if dir && e.Name[0] != '.' && bytes.IndexByte(e.Name, '@') >= 0 && !do(string(e.Name)) {
 				return
 			}
 		}
@@ -178,7 +178,7 @@ func (w *worker) maildir(m *Mailbox, d Dir, depth int) {
 				w.visitor.Other(m, d, e)
 				continue
 			}
-			switch in := Folder(e.Name); {
+			switch in := Subdir(e.Name); {
 			case in == Cur || in == Fresh || in == Tmp:
 				w.enter(m, d, string(in), func(sub Dir) { w.messages(m, sub, in) })
 			case depth == inMailbox && e.Name[0] == '.':
@@ -192,7 +192,7 @@ func (w *worker) maildir(m *Mailbox, d Dir, depth int) {
 	})
 }
 
-func (w *worker) messages(m *Mailbox, d Dir, in Folder) {
+func (w *worker) messages(m *Mailbox, d Dir, in Subdir) {
 	w.read(m, d, inMessages, func(entries []Entry) {
 		m.Used = true
 		files := entries[:0]

@@ -13,7 +13,7 @@
 //     in OpenDKIM's directory, and nobody else can move a directory of root's.
 //
 // Files are opened without waiting (O_NONBLOCK), and looked at by their descriptors:
-// whoever is not a regular file then, such as a FIFO, is refused. Owner and mode change
+// what is not a regular file then, such as a FIFO, is refused. Owner and mode change
 // by descriptor alone. So nothing depends on a name meaning the same twice.
 //
 // A refusal is an *UnsafeError, which names the path.

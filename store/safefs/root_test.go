@@ -19,7 +19,7 @@ func TestOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	give(t, mine)
-	// A file with a second name, which root, or whoever we are, has elsewhere.
+	// A file with a second name, which root, or the user we run as, has elsewhere.
 	if _, err := ReadFile(hard); !unsafe(err) || !strings.Contains(err.Error(), hard) {
 		t.Errorf("hard link: got %v", err)
 	}

@@ -125,7 +125,7 @@ func (f *file) open(path string) error {
 		})
 	})
 	if err == nil {
-		err = syncFolder(filepath.Dir(path))
+		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		f.bolt.Close()

@@ -15,14 +15,14 @@ import (
 // legacyFile is where the Python relay kept an account's tokens.
 const legacyFile = "metadata.json"
 
-// MailFolder is the directory that holds the accounts' mailboxes, each under its address.
-type MailFolder string
+// MailDir is the directory that holds the accounts' mailboxes, each under its address.
+type MailDir string
 
-var _ Mailboxes = MailFolder("")
+var _ Mailboxes = MailDir("")
 
 // Exists implements Mailboxes. If no mailbox exists at all, the directory is most likely
 // not mounted: then nothing can be told.
-func (f MailFolder) Exists(account string) (bool, error) {
+func (f MailDir) Exists(account string) (bool, error) {
 	path, err := f.path(account)
 	if err != nil {
 		return false, nil
@@ -37,13 +37,13 @@ func (f MailFolder) Exists(account string) (bool, error) {
 	return false, f.populated()
 }
 
-func (f MailFolder) populated() error {
-	folder, err := os.Open(string(f))
+func (f MailDir) populated() error {
+	dir, err := os.Open(string(f))
 	if err != nil {
 		return fmt.Errorf("looking for mailboxes: %w", err)
 	}
-	defer folder.Close()
-	if _, err := folder.Readdirnames(1); err == io.EOF {
+	defer dir.Close()
+	if _, err := dir.Readdirnames(1); err == io.EOF {
 		return errors.New("looking for mailboxes: there is none")
 	} else if err != nil {
 		return fmt.Errorf("looking for mailboxes: %w", err)
@@ -52,7 +52,7 @@ func (f MailFolder) populated() error {
 }
 
 // Legacy implements Mailboxes.
-func (f MailFolder) Legacy(account string) ([]byte, error) {
+func (f MailDir) Legacy(account string) ([]byte, error) {
 	path, err := f.path(account)
 	if err != nil {
 		return nil, nil
@@ -73,7 +73,7 @@ func (f MailFolder) Legacy(account string) ([]byte, error) {
 }
 
 // path returns an account's directory. A name that would lead elsewhere is refused.
-func (f MailFolder) path(account string) (string, error) {
+func (f MailDir) path(account string) (string, error) {
 	if !filepath.IsLocal(account) || strings.ContainsAny(account, "/\x00") || account == "." {
 		return "", errors.New("no mailbox can have this name")
 	}

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-func TestMailFolder(t *testing.T) {
+func TestMailDir(t *testing.T) {
 	dir := t.TempDir()
 	root := filepath.Join(dir, "mail")
-	f := MailFolder(root)
+	f := MailDir(root)
 	if exists, err := f.Exists("a@x"); exists || err == nil {
 		t.Errorf("without the directory: %v, %v; want an error", exists, err)
 	}

@@ -36,17 +36,17 @@ func Reset(path string, now time.Time) (aside string, err error) {
 	if err := os.Rename(path, aside); err != nil {
 		return "", fmt.Errorf("moving the database aside: %w", err)
 	}
-	return aside, syncFolder(filepath.Dir(path))
+	return aside, syncDir(filepath.Dir(path))
 }
 
-// syncFolder makes a change of a directory's entries durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
+// syncDir makes a change of a directory's entries durable.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
-	if err := folder.Sync(); err != nil {
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
 		return fmt.Errorf("syncing %s: %w", path, err)
 	}
 	return nil

@@ -26,8 +26,8 @@ func TestAutopkgtest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := filepath.Join(root, "debian", "tests")
-	control, err := os.ReadFile(filepath.Join(folder, "control"))
+	dir := filepath.Join(root, "debian", "tests")
+	control, err := os.ReadFile(filepath.Join(dir, "control"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestAutopkgtest(t *testing.T) {
 	for _, m := range names {
 		for _, name := range strings.Fields(m[1]) {
 			t.Run(name, func(t *testing.T) {
-				script, err := os.Open(filepath.Join(folder, name))
+				script, err := os.Open(filepath.Join(dir, name))
 				if err != nil {
 					t.Fatal(err)
 				}

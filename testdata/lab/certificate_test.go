@@ -12,7 +12,7 @@ import (
 const (
 	plainDomain = "chat.test"
 
-	liveFolder = "/var/lib/chatmaild/acme/live/"
+	liveDir = "/var/lib/chatmaild/acme/live/"
 )
 
 // tlsPorts are those where the relay shows its certificate from the first byte.
@@ -103,7 +103,7 @@ func (p *plain) issue(t *testing.T) {
 			t.Errorf("port %s has another key than before", port)
 		}
 	}
-	if got := strings.TrimSpace(p.run(t, "stat -c '%a %U' "+liveFolder+"privkey.pem")); got != "600 chatmaild-acme" {
+	if got := strings.TrimSpace(p.run(t, "stat -c '%a %U' "+liveDir+"privkey.pem")); got != "600 chatmaild-acme" {
 		t.Errorf("the key's mode and owner: got %s, want 600 chatmaild-acme", got)
 	}
 }
@@ -199,7 +199,7 @@ func (p *plain) outage(t *testing.T) {
 	})
 }
 
-// external changes to a certificate that somebody else keeps, and replaces it
+// external changes to a certificate that another program keeps, and replaces it
 // under our feet, the key some time after the certificate.
 func (p *plain) external(t *testing.T) {
 	ctx := deadline(t, stepTimeout)

@@ -81,7 +81,7 @@ arrived=$(date -d '18 days ago' +%%s)
 printf 'Subject: old\n\nold\n' >cur/$arrived.M1P1.relay:2,S
 chown vmail:vmail cur/*
 touch -d @$arrived cur/*
-systemctl start chatmaild-expire.service`, c.folder()))
+systemctl start chatmaild-expire.service`, c.dir()))
 	c.old(t)
 	c.reloads(t)
 }
@@ -171,7 +171,7 @@ journalctl --no-pager --output=cat --unit=chatmaild-expire.service --lines=20`)
 	// frees it.
 	c.script(t, fmt.Sprintf(`systemctl stop chatmaild-queuewatch.path chatmaild-queuewatch.service
 chmod 0 %s
-printf 'Subject: late\n\nlate\n' | sendmail -f postmaster@_relay.test %s`, c.folder(), c.still.addr))
+printf 'Subject: late\n\nlate\n' | sendmail -f postmaster@_relay.test %s`, c.dir(), c.still.addr))
 	waitDeferred(t, c.relay, "said: 4")
 }
 
@@ -180,9 +180,9 @@ printf 'Subject: late\n\nlate\n' | sendmail -f postmaster@_relay.test %s`, c.fol
 // fixes it.
 func (c *clockProof) daysBack(t *testing.T) {
 	c.set(t, 0, "ok     clock")
-	c.script(t, "chmod 700 "+c.folder())
+	c.script(t, "chmod 700 "+c.dir())
 	until(deadline(t, backTimeout), t, "the message that waited", func() bool {
-		return c.script(t, "ls "+c.folder()+"/new") != ""
+		return c.script(t, "ls "+c.dir()+"/new") != ""
 	})
 	c.script(t, "systemctl start chatmaild-queuewatch.path")
 	s, err := c.login(deadline(t, stepTimeout), c.late)
@@ -225,12 +225,12 @@ journalctl --no-pager --output=cat _SYSTEMD_INVOCATION_ID=$(systemctl show --pro
 // old holds that the old message is still there.
 func (c *clockProof) old(t *testing.T) {
 	t.Helper()
-	if found := strings.Fields(c.script(t, "ls "+c.folder()+"/cur")); len(found) != 1 {
+	if found := strings.Fields(c.script(t, "ls "+c.dir()+"/cur")); len(found) != 1 {
 		t.Errorf("in the mailbox: %q, want the old message", found)
 	}
 }
 
-func (c *clockProof) folder() string { return "/home/vmail/mail/_relay.test/" + c.still.addr }
+func (c *clockProof) dir() string { return "/home/vmail/mail/_relay.test/" + c.still.addr }
 
 // newAccount makes an account by its first login.
 func (c *clockProof) newAccount(t *testing.T) account {

@@ -51,7 +51,7 @@ func (m *botMeeting) inGroup(t *testing.T) {
 	m.members(t, 3)
 }
 
-// silent holds that a text stands so often in a chat, by whoever.
+// silent holds that a text stands so often in a chat, by any author.
 func (m *botMeeting) silent(t *testing.T, p *Profile, chat uint32, text string, want int) {
 	t.Helper()
 	texts, err := p.Texts(deadline(t, stepTimeout), chat)

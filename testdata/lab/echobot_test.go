@@ -110,7 +110,7 @@ func (m *botMeeting) finding(t *testing.T, part string) finding {
 	return finding{}
 }
 
-// answer waits for the answer of somebody else, and returns it.
+// answer waits for the answer of another, and returns it.
 func answer(ctx context.Context, t *testing.T, p *Profile, what string, match func(Message) bool) Message {
 	t.Helper()
 	got, _, err := p.waitMessage(ctx, what, func(got Message) bool { return got.FromID != self && match(got) })

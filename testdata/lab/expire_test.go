@@ -33,7 +33,7 @@ func (p *proof) timer(t *testing.T) {
 	}
 }
 
-// lastLogin has somebody log in who did not for some days.
+// lastLogin has a user log in who did not for some days.
 func (p *proof) lastLogin(t *testing.T) {
 	a := p.newAccount(t)
 	file := p.home(a.addr) + "/password"
@@ -286,7 +286,7 @@ func (p *proof) fullOfToday(t *testing.T) {
 	p.quota(t, a.addr)
 }
 
-// inactiveUser lets somebody not log in for long. Who comes later, with the
+// inactiveUser has a user who does not log in for long. Who comes later, with the
 // same address, finds nothing of it.
 func (p *proof) inactiveUser(t *testing.T) {
 	a, active := p.newAccount(t), p.newAccount(t)

@@ -13,7 +13,7 @@ const (
 	oneDisk = "/run/disk"
 
 	// shareDisk moves what the servers write onto oneDisk, and beside it the mailbox of
-	// somebody who has old mail of half its size.
+	// a user who has old mail of half its size.
 	shareDisk = `systemctl stop chatmaild.target 'chatmaild-*' dovecot 'postfix*' opendkim
 systemctl reset-failed # and forget how often it started them again
 mkdir ` + oneDisk + `
@@ -32,7 +32,7 @@ touch -d @$time $old/cur/*
 chown -R vmail: $old
 systemctl start opendkim dovecot postfix chatmaild.target`
 
-	// fillDisk is somebody who takes each block of oneDisk, also one that comes free.
+	// fillDisk is a program that takes each block of oneDisk, also one that comes free.
 	fillDisk = `systemd-run --quiet --unit=filler sh -c 'while :; do cat /dev/zero >>` + oneDisk + `/filler; sleep 0.05; done 2>/dev/null'`
 )
 

@@ -11,9 +11,9 @@ import (
 // downloadVersion changes when the way of downloading changes.
 const downloadVersion = "1"
 
-// FullUpgrade returns the cached folder with all that apt downloads for a full upgrade
+// FullUpgrade returns the cached directory with all that apt downloads for a full upgrade
 // of bookworm's root to trixie (some 200 packages, 80 MB), as a repository that needs
-// no network and no key: "deb [trusted=yes] file:FOLDER ./". Progress goes to w.
+// no network and no key: "deb [trusted=yes] file:DIRECTORY ./". Progress goes to w.
 //
 // This machine's apt does it, for the root's dpkg: what has to be set for a way to
 // the mirror is set there.

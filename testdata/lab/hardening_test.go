@@ -162,8 +162,8 @@ func (p *proof) secrets(t *testing.T, unit, eyes string) {
 	}
 }
 
-func within(name string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") })
+func within(name string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") })
 }
 
 // property is a line of systemctl show.

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// copyFolder is where the copy of the old machine's files lies on the new one.
-const copyFolder = "/root/copy"
+// copyDir is where the copy of the old machine's files lies on the new one.
+const copyDir = "/root/copy"
 
 // copied ends the old relay, and takes it over on the other machine from what the
 // README says that one needs of it.
@@ -24,20 +24,20 @@ func (k *imported) copied(t *testing.T) {
 	const keys = "cat /etc/dkimkeys/opendkim.private "
 	before := k.script(t, keys+"/var/lib/acme/accounts/*/*/privkey")
 	k.relay = k.young
-	res, err := k.relay.Exec(ctx, strings.NewReader(files), "sh", "-euc", "mkdir "+copyFolder+"; tar --extract --gzip --directory="+copyFolder)
+	res, err := k.relay.Exec(ctx, strings.NewReader(files), "sh", "-euc", "mkdir "+copyDir+"; tar --extract --gzip --directory="+copyDir)
 	if err == nil {
 		err = res.failure("tar", nil)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	contains(t, "the dry run", k.script(t, "chatmaild import --dry-run --from %s 2>&1", copyFolder),
+	contains(t, "the dry run", k.script(t, "chatmaild import --dry-run --from %s 2>&1", copyDir),
 		"8 accounts are copied to "+oldBoxes, "echo bot: its key", "Nothing has changed")
 	if out := k.script(t, "find /etc/chatmail /home/vmail /var/lib/chatmaild || true"); strings.Contains(out, ".toml") || strings.Contains(out, "@") {
 		t.Errorf("the dry run has made something:\n%s", out)
 	}
-	contains(t, "import", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "8 accounts of "+oldDomain+" are here", "chatmaild run")
-	contains(t, "import once more", k.script(t, "chatmaild import --from %s 2>&1", copyFolder), "8 accounts of "+oldDomain+" are here")
+	contains(t, "import", k.script(t, "chatmaild import --from %s 2>&1", copyDir), "8 accounts of "+oldDomain+" are here", "chatmaild run")
+	contains(t, "import once more", k.script(t, "chatmaild import --from %s 2>&1", copyDir), "8 accounts of "+oldDomain+" are here")
 	if err := k.relay.publishAddresses(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ type oldBot struct {
 	contact string // as alice knows it: the fingerprints
 }
 
-// oldBotFolder is the working directory of echobot.service.
-const oldBotFolder = "/var/lib/echobot"
+// oldBotDir is the working directory of echobot.service.
+const oldBotDir = "/var/lib/echobot"
 
 // startBot makes the bot, has alice join it and talk to it, and files its account on
 // the old relay while it is open, as it is when a relay is taken over.
@@ -52,17 +52,17 @@ doveadm pw -s BLF-CRYPT -p password-of-echo | install -o vmail -g vmail -m 600 /
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := k.relay.Exec(ctx, bytes.NewReader(account), "sh", "-euc", "mkdir "+oldBotFolder+"; tar --extract --directory="+oldBotFolder)
+	res, err := k.relay.Exec(ctx, bytes.NewReader(account), "sh", "-euc", "mkdir "+oldBotDir+"; tar --extract --directory="+oldBotDir)
 	if err == nil {
 		err = res.failure("tar", nil)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.relay.WriteFile(ctx, oldBotFolder+"/invite-link.txt", 0o600, strings.NewReader(k.bot.invite)); err != nil {
+	if err := k.relay.WriteFile(ctx, oldBotDir+"/invite-link.txt", 0o600, strings.NewReader(k.bot.invite)); err != nil {
 		t.Fatal(err)
 	}
-	// From here on whoever answers is the new one.
+	// From here on the one that answers is the new one.
 	if err := k.bot.Call(ctx, nil, "stop_io"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 // canaryText is in a file that no command has any business with.
 const canaryText = "the canary of TestLinks"
 
-// An attack is what somebody does who has become a daemon's user. The lines of sh have
+// An attack is what an attacker does who has become a daemon's user. The lines of sh have
 // $MAIL, $BOX (a mailbox), $STATE and $OUT, where the canary is.
 type attack struct {
 	name, user, lines string

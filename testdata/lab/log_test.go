@@ -86,7 +86,7 @@ func (g *logged) traffic(t *testing.T) {
 	if got, err := s.Login(g.alice.Addr, password); err != nil || !strings.HasPrefix(got, "235 ") {
 		t.Fatalf("the right one: got %q, %v", got, err)
 	}
-	// To somebody who is not there: it bounces.
+	// To an address that does not exist: it bounces.
 	if got, err := s.Send(g.alice.Addr, "gone@"+g.b.Domain, encryptedFrom(t, g.alice.Addr)); err != nil || !strings.HasPrefix(got, "250 ") {
 		t.Fatalf("to nobody: got %q, %v", got, err)
 	}

@@ -179,8 +179,8 @@ func uidValidity(t *testing.T, s *imap.Client) string {
 func houseOf(t *testing.T, r *Relay) string {
 	t.Helper()
 	out, err := r.Script(deadline(t, stepTimeout), `
-find /etc/chatmail /etc/dkimkeys/*.private `+accountFile+` `+liveFolder+` -type f -exec md5sum {} + | sort -k 2
-stat -c '%n %U:%G %a' /etc/dkimkeys/*.private `+accountFile+` `+liveFolder+`* /var/lib/chatmaild/metadata/metadata.db
+find /etc/chatmail /etc/dkimkeys/*.private `+accountFile+` `+liveDir+` -type f -exec md5sum {} + | sort -k 2
+stat -c '%n %U:%G %a' /etc/dkimkeys/*.private `+accountFile+` `+liveDir+`* /var/lib/chatmaild/metadata/metadata.db
 cd /home/vmail/mail/`+moveDomain+`
 md5sum */password
 find crowd* -name password -printf '%p %u:%g %m %T@\n' | sort

@@ -40,7 +40,7 @@ func TestPackage(t *testing.T) {
 		pids    = "systemctl show --property=MainPID,NRestarts chatmaild-doveauth chatmaild-filtermail-in chatmaild-filtermail-out chatmaild-lastlogin chatmaild-metadata chatmaild-web"
 	)
 
-	// Debian's Postfix fails until somebody configures it.
+	// Debian's Postfix fails until it is configured.
 	before, failedBefore := run(configs), run(failed)
 	if err := r.InstallDeb(ctx, deb); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestPackage(t *testing.T) {
 	}
 	first := run(pids)
 
-	// Somebody connects all the time while the package is configured again, which
+	// A client connects all the time while the package is configured again, which
 	// is what an upgrade does to the services.
 	run(`cat > /opt/knock <<'EOF'
 for n in $(seq 100000); do

@@ -187,7 +187,7 @@ func (p *plain) verify(t *testing.T, port string, cert *x509.Certificate) {
 // knows has signed it.
 func (p *plain) putDue(t *testing.T) *x509.Certificate {
 	t.Helper()
-	key, err := keys.Parse([]byte(p.run(t, "cat "+liveFolder+"privkey.pem")))
+	key, err := keys.Parse([]byte(p.run(t, "cat "+liveDir+"privkey.pem")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func (p *plain) putDue(t *testing.T) *x509.Certificate {
 		t.Fatal(err)
 	}
 	p.run(t, fmt.Sprintf("cat > %[1]snew <<'E'\n%[2]sE\nchmod 644 %[1]snew\nmv %[1]snew %[1]sfullchain.pem",
-		liveFolder, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+		liveDir, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)

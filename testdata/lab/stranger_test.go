@@ -234,7 +234,7 @@ func (f *federation) smuggle(ctx context.Context, t *testing.T, s signer, end st
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever hangs up after the first reply has taken no second message either.
+	// A client that hangs up after the first reply has taken no second message either.
 	if got, err := c.Command("NOOP"); err == nil && !strings.HasPrefix(got, "250 ") {
 		t.Errorf("a second reply came: %s", got)
 	}

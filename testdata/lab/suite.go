@@ -36,7 +36,7 @@ func ChosenSuite() (Suite, error) {
 }
 
 // PostfixUnit is the systemd unit that Postfix runs in. (Bookworm's postfix.service
-// runs nothing itself: whoever restarts that one does not wait.)
+// runs nothing itself: a restart of that one does not wait.)
 func (s Suite) PostfixUnit() string {
 	if s == Bookworm {
 		return "postfix@-.service"

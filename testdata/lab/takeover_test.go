@@ -76,7 +76,7 @@ func (p *takeover) takeOver(t *testing.T) {
 		}
 		p.verify(t, port, cert)
 	}
-	for file, want := range map[string]string{liveFolder + "privkey.pem": p.legacy.key, accountFile: p.legacy.accountKey} {
+	for file, want := range map[string]string{liveDir + "privkey.pem": p.legacy.key, accountFile: p.legacy.accountKey} {
 		if got := p.run(t, "cat "+file); got != want {
 			t.Errorf("%s is not acmetool's key", file)
 		}
@@ -149,7 +149,7 @@ func (p *takeover) rateLimit(t *testing.T) {
 	}
 	before := p.shown(t, "993", plainDomain)
 	p.run(t, fmt.Sprintf("sed -i 's|^acme_directory = .*|acme_directory = %q|' %s; rm %sfullchain.pem; systemctl restart chatmaild-acme",
-		directory, configFile, liveFolder))
+		directory, configFile, liveDir))
 	p.waitStatus(t, busyDetail, "the authority wants us to wait", "retried at "+again.UTC().Format(time.DateTime))
 	if now := p.shown(t, "993", plainDomain); !now.Equal(before) {
 		t.Errorf("port 993 shows another certificate, of %s", now.Issuer)

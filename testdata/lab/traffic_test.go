@@ -213,7 +213,7 @@ func startKnocking(t *testing.T, from Station, domain string, ports ...string) *
 	return k
 }
 
-// end returns how often somebody knocked, and to whom nobody opened.
+// end returns how often a client knocked, and which were not let in.
 func (k *knocker) end() (int, []string) {
 	k.stop()
 	k.over.Wait()

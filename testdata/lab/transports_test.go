@@ -194,7 +194,7 @@ func (s *transports) leave(t *testing.T) {
 	}
 }
 
-// only443 has somebody sign up, and write to Bob, where the network lets no mail program
+// only443 has a user sign up, and write to Bob, where the network lets no mail program
 // out: the relay's port 443 serves IMAP and SMTP, too.
 func (s *transports) only443(t *testing.T) {
 	ctx := deadline(t, stepTimeout)

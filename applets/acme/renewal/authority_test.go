@@ -99,8 +99,8 @@ func TestProfile(t *testing.T) {
 func newKeeper(t *testing.T, directory string) *Keeper {
 	t.Helper()
 	return &Keeper{
-		Folder: Folder(t.TempDir()),
-		Names:  []string{"chat.example", "www.chat.example"},
+		Files: Files(t.TempDir()),
+		Names: []string{"chat.example", "www.chat.example"},
 		Authority: &Authority{
 			Directory: directory, Solver: NewResponder(), Challenge: "http-01",
 		},
@@ -114,7 +114,7 @@ func (k *Keeper) mustStep(t *testing.T) (next time.Time, s State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(k.Folder.StateFile())
+	text, err := os.ReadFile(k.Files.StateFile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestDisputed(t *testing.T) {
 		t.Run(tt.kind, func(t *testing.T) {
 			f := newAuthority(t, tt.status, fmt.Sprintf(`{"type":"urn:ietf:params:acme:error:%s","status":%d}`, tt.kind, tt.status))
 			k := newKeeper(t, f.URL+"/dir")
-			key, err := k.Folder.key(k.Folder.PrivateKey())
+			key, err := k.Files.key(k.Files.PrivateKey())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +215,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	key := func() crypto.Signer {
 		t.Helper()
-		key, err := k.Folder.key(k.Folder.PrivateKey())
+		key, err := k.Files.key(k.Files.PrivateKey())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +226,7 @@ func TestUnreachable(t *testing.T) {
 	if !first.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(key().Public()) {
 		t.Error("the key is another one after the second failure")
 	}
-	info, err := os.Stat(k.Folder.PrivateKey())
+	info, err := os.Stat(k.Files.PrivateKey())
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's mode: got %v, %v, want 600", info.Mode(), err)
 	}

@@ -7,7 +7,7 @@
 // One certificate is for all of the relay's names. Its key is created once and kept
 // at every renewal, because Delta Chat pins it: a client that has seen the key
 // accepts even an expired certificate. A [Keeper] decides when to ask, an
-// [Authority] asks, and a [Folder] holds the result:
+// [Authority] asks, and [Files] are the result:
 //
 //	live/privkey.pem    key of the certificate; never replaced
 //	live/fullchain.pem  the certificate, then its chain; replaced in one step

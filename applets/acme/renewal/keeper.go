@@ -16,7 +16,7 @@ import (
 
 // Keeper keeps the certificate for Names up to date in Directory.
 type Keeper struct {
-	Folder    Folder
+	Files     Files
 	Names     []string // the relay's own first
 	Authority *Authority
 	Log       *slog.Logger
@@ -59,11 +59,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 // to look again.
 func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
 	state := k.lastState()
-	key, err := k.key(ctx, k.Folder.PrivateKey())
+	key, err := k.key(ctx, k.Files.PrivateKey())
 	if err != nil {
 		return next, fmt.Errorf("the certificate's key: %w", err)
 	}
-	current, err := k.Folder.certificate(key)
+	current, err := k.Files.certificate(key)
 	if err != nil {
 		return next, fmt.Errorf("the certificate: %w", err)
 	}
@@ -111,7 +111,7 @@ func (k *Keeper) covers(cert *x509.Certificate) bool {
 // renew asks the authority. Whatever it says, the certificate in use stays until
 // a better one is there.
 func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, current *x509.Certificate) (next time.Time, err error) {
-	accountKey, err := k.key(ctx, k.Folder.AccountKey())
+	accountKey, err := k.key(ctx, k.Files.AccountKey())
 	if err != nil {
 		return next, fmt.Errorf("the account's key: %w", err)
 	}
@@ -127,7 +127,7 @@ func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, curr
 	if failure != nil {
 		return k.failed(ctx, state, failure, now)
 	}
-	if err := k.put(ctx, func() error { return k.Folder.write(k.Folder.Certificate(), chain) }); err != nil {
+	if err := k.put(ctx, func() error { return k.Files.write(k.Files.Certificate(), chain) }); err != nil {
 		return next, fmt.Errorf("writing the certificate: %w", err)
 	}
 	k.failures, state.Problem = 0, nil
@@ -155,7 +155,7 @@ func (k *Keeper) failed(ctx context.Context, state State, failure error, now tim
 // lastState is what the file says, if it is about this authority. A file that is
 // damaged or missing is begun again.
 func (k *Keeper) lastState() State {
-	text, err := os.ReadFile(k.Folder.StateFile())
+	text, err := os.ReadFile(k.Files.StateFile())
 	if err == nil {
 		if s, err := ParseState(text); err == nil && s.Directory == k.Authority.Directory {
 			return s
@@ -166,7 +166,7 @@ func (k *Keeper) lastState() State {
 
 func (k *Keeper) save(ctx context.Context, s State) error {
 	s.Next = s.Next.UTC()
-	if err := k.put(ctx, func() error { return k.Folder.saveState(s) }); err != nil {
+	if err := k.put(ctx, func() error { return k.Files.saveState(s) }); err != nil {
 		return fmt.Errorf("writing the state: %w", err)
 	}
 	return nil
@@ -174,7 +174,7 @@ func (k *Keeper) save(ctx context.Context, s State) error {
 
 func (k *Keeper) key(ctx context.Context, path string) (key crypto.Signer, err error) {
 	err = k.put(ctx, func() error {
-		key, err = k.Folder.key(path)
+		key, err = k.Files.key(path)
 		return err
 	})
 	return key, err

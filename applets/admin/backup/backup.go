@@ -35,7 +35,7 @@ import (
 
 // What of an archive lies on the disk, and where, is noted after so much, or so long.
 const (
-	noteEachOctets = 64 << 20
+	noteEachBytes = 64 << 20
 )
 
 // sealedBuffer joins the small packets of which a sealed stream consists, in bytes.
@@ -154,7 +154,7 @@ func (b *backup) toStream(ctx context.Context, goOn string) error {
 			return command.Usagef("--continue needs the TEXT that backup --verify printed, and no encryption")
 		}
 	}
-	out := bufio.NewWriterSize(b.env.Stdout, noteEachOctets>>8)
+	out := bufio.NewWriterSize(b.env.Stdout, noteEachBytes>>8)
 	err := b.write(ctx, out, state, func(archive.State, func() error) error { return nil })
 	if err == nil {
 		err = out.Flush()
@@ -164,7 +164,7 @@ func (b *backup) toStream(ctx context.Context, goOn string) error {
 
 // A checkpoint says how much of an archive lies on the disk, whole.
 type checkpoint struct {
-	Octets int64         `json:"octets"` // of the file
+	Bytes  int64         `json:"octets"` // of the file
 	Sealed bool          `json:"sealed"`
 	State  archive.State `json:"state"`
 }
@@ -190,23 +190,23 @@ func (b *backup) toFile(ctx context.Context, name string) error {
 		return fmt.Errorf("writing the backup: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() < n.Octets {
+	if info, err := f.Stat(); err != nil || info.Size() < n.Bytes {
 		return errors.Join(fmt.Errorf("%s does not match %s", name+partSuffix, name+noteSuffix), err)
 	}
-	if _, err := f.Seek(n.Octets, io.SeekStart); err != nil {
+	if _, err := f.Seek(n.Bytes, io.SeekStart); err != nil {
 		return err
 	}
 	// What was written behind the checkpoint may be half a piece, and is not synced.
-	if err := f.Truncate(n.Octets); err != nil {
+	if err := f.Truncate(n.Bytes); err != nil {
 		return err
 	}
 	if n.State.Pieces > 0 {
-		fmt.Fprintf(b.env.Stderr, "resuming after the first %s of %s\n", command.FormatSize(n.Octets), name+partSuffix)
+		fmt.Fprintf(b.env.Stderr, "resuming after the first %s of %s\n", command.FormatSize(n.Bytes), name+partSuffix)
 	}
-	counted := &counter{w: f, n: n.Octets}
-	noted, at := n.Octets, time.Now()
+	counted := &counter{w: f, n: n.Bytes}
+	noted, at := n.Bytes, time.Now()
 	err = b.write(ctx, counted, n.State, func(s archive.State, cut func() error) error {
-		if counted.n-noted < noteEachOctets && time.Since(at) < transfer.NoteEach {
+		if counted.n-noted < noteEachBytes && time.Since(at) < transfer.NoteEach {
 			return nil
 		}
 		// Synced before it is noted: a checkpoint never promises what a power cut could take.

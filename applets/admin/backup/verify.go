@@ -43,13 +43,13 @@ func verifyBackup(env *command.Env, name string, locks transfer.Locks) error {
 	}
 	p.Clear()
 	s := r.State()
-	fmt.Fprintf(env.Stdout, "complete: %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
+	fmt.Fprintf(env.Stdout, "complete: %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Bytes))
 	return nil
 }
 
 // brokenOff says what is left of an archive, and how to continue with it.
 func brokenOff(env *command.Env, s archive.State, in *transfer.Input, whole int64, err error) error {
-	fmt.Fprintf(env.Stdout, "valid up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Octets))
+	fmt.Fprintf(env.Stdout, "valid up to %d pieces with %d files, %s\n", s.Pieces, s.Files, command.FormatSize(s.Bytes))
 	// Only what was cut off can be continued. What was changed has to be made again.
 	if !errors.Is(err, archive.ErrCutOff) || in.Sealed || s.Pieces == 0 {
 		return err

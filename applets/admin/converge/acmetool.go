@@ -48,7 +48,7 @@ func (p *Planner) fromAcmetool(paths desired.Paths) ([]desired.File, error) {
 	if err != nil || account == nil {
 		return files, err
 	}
-	return append(files, desired.File{Path: renewal.Folder(p.Conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
+	return append(files, desired.File{Path: renewal.Files(p.Conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
 }
 
 // acmetoolAccount returns the key of the account with our authority, if acmetool

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	plainName  = "mail_domain = \"chat.example.org\"\n"
-	acmeFolder = renewal.Folder("/var/lib/chatmaild/acme")
+	plainName = "mail_domain = \"chat.example.org\"\n"
+	acmeFiles = renewal.Files("/var/lib/chatmaild/acme")
 )
 
 // written returns the file that a plan writes at path, or nil.
@@ -39,7 +39,7 @@ func (m *fakeMachine) mustPlan(text string) *Plan {
 func TestFirstCertificate(t *testing.T) {
 	m := newMachine(t)
 	todo := m.mustPlan(plainName)
-	for _, path := range []string{acmeFolder.Certificate(), acmeFolder.PrivateKey()} {
+	for _, path := range []string{acmeFiles.Certificate(), acmeFiles.PrivateKey()} {
 		f := written(todo, path)
 		if f == nil || f.Mode != 0o600 || f.Owner != desired.ACMEUser {
 			t.Fatalf("%s: got %+v, want it, of %s alone", path, f, desired.ACMEUser)
@@ -54,7 +54,7 @@ func TestFirstCertificate(t *testing.T) {
 	m.Active[desired.ACME] = time.Now().Add(time.Minute)
 	m.Enabled[desired.ACME] = true
 	again := m.mustPlan(plainName)
-	if f := written(again, acmeFolder.Certificate()); f != nil {
+	if f := written(again, acmeFiles.Certificate()); f != nil {
 		t.Errorf("a second run would write %s", f.Path)
 	}
 	if !slices.Contains(again.Units, UnitStep{"restart", desired.ACME, "to request a certificate"}) {
@@ -89,7 +89,7 @@ func TestTakesOverAcmetool(t *testing.T) {
 			}
 			m.Write(live+"privkey", string(other))
 		}, false, ""},
-		{"a key of ours is there", plainName, func(m *fakeMachine) { m.Write(acmeFolder.PrivateKey(), string(key)) }, false, ""},
+		{"a key of ours is there", plainName, func(m *fakeMachine) { m.Write(acmeFiles.PrivateKey(), string(key)) }, false, ""},
 		{"another relay's", "mail_domain = \"other.example.org\"\n", func(*fakeMachine) {}, false, ""},
 	}
 	for _, tt := range tests {
@@ -101,12 +101,12 @@ func TestTakesOverAcmetool(t *testing.T) {
 			m.Write("/var/lib/acme/accounts/acme-v02.api.letsencrypt.org%2fdirectory/bbbb/privkey", "production")
 			tt.spoil(m)
 			todo := m.mustPlan(tt.config)
-			f := written(todo, acmeFolder.Certificate())
+			f := written(todo, acmeFiles.Certificate())
 			if took := f != nil && string(f.Content) == string(cert); took != tt.took {
 				t.Errorf("took the certificate: %v, want %v", took, tt.took)
 			}
 			account := ""
-			if f := written(todo, acmeFolder.AccountKey()); f != nil {
+			if f := written(todo, acmeFiles.AccountKey()); f != nil {
 				account = string(f.Content)
 			}
 			if account != tt.account {
@@ -133,7 +133,7 @@ func TestAddress(t *testing.T) {
 	m.Write(key.Path, string(key.Content))
 	m.Write(cert.Path, string(cert.Content))
 	then := m.mustPlan(public)
-	for path, want := range map[string]*desired.File{acmeFolder.PrivateKey(): key, acmeFolder.Certificate(): cert} {
+	for path, want := range map[string]*desired.File{acmeFiles.PrivateKey(): key, acmeFiles.Certificate(): cert} {
 		got := written(then, path)
 		if got == nil || string(got.Content) != string(want.Content) || got.Owner != desired.ACMEUser || got.Mode != 0o600 {
 			t.Errorf("%s: got %+v, want the former one, of %s", path, got, desired.ACMEUser)

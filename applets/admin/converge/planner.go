@@ -126,11 +126,11 @@ func (p *Planner) Website() (*Plan, error) {
 func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 	var override fs.FS
 	if p.Conf.WWWFolder != "" {
-		folder := filepath.Join(p.Machine.Root, p.Conf.WWWFolder)
-		if _, err := os.Stat(folder); err != nil {
+		dir := filepath.Join(p.Machine.Root, p.Conf.WWWFolder)
+		if _, err := os.Stat(dir); err != nil {
 			return nil, fmt.Errorf("www_folder: %w", err)
 		}
-		override = os.DirFS(folder)
+		override = os.DirFS(dir)
 	}
 	site := desired.Site(p.Conf, p.Version)
 	site.EchoInvite = echoInvite

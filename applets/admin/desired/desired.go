@@ -133,7 +133,7 @@ func formerFiles() []File {
 
 // Directories returns the directories that conf wants beside those of the package.
 func Directories(conf *config.Config) []Directory {
-	folders := []Directory{
+	dirs := []Directory{
 		{TLSDir, 0o700, "root", "root"},
 		{WebRoot, 0o755, "root", "root"},
 		{conf.MailboxesDir, 0o700, "vmail", "vmail"},
@@ -145,20 +145,20 @@ func Directories(conf *config.Config) []Directory {
 		{conf.InvitesDir(), 0o750 | fs.ModeSetgid, "chatmaild", "vmail"},
 	}
 	if conf.ACME() {
-		folders = append(folders,
+		dirs = append(dirs,
 			Directory{conf.ACMEDir(), 0o700, ACMEUser, ACMEUser},
 			Directory{path.Join(conf.ACMEDir(), "live"), 0o700, ACMEUser, ACMEUser})
 	}
 	if conf.Echobot {
-		folders = append(folders,
+		dirs = append(dirs,
 			Directory{conf.EchobotDir(), 0o700, EchobotUser, EchobotUser},
 			Directory{conf.EchobotMailbox(), 0o700, "vmail", "vmail"})
 	}
 	if (view{Config: conf}).SignsDKIM() {
 		// Postfix reaches the milter from inside of its chroot.
-		folders = append(folders, Directory{"/var/spool/postfix/opendkim", 0o750, "opendkim", "postfix"})
+		dirs = append(dirs, Directory{"/var/spool/postfix/opendkim", 0o750, "opendkim", "postfix"})
 	}
-	return folders
+	return dirs
 }
 
 // generated lists the files that come from package packaging.

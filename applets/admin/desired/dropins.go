@@ -165,6 +165,7 @@ func directoryDropins(conf *config.Config) []File {
 		if stateElsewhere && n.state != "" {
 			lines += "\nBindPaths=-" + n.state
 		}
+		// The name is that of earlier versions, so that theirs is replaced.
 		f := dropin("chatmaild-"+n.daemon+".service", "folders", lines)
 		f.Absent = lines == "[Service]"
 		files = append(files, f)
@@ -189,10 +190,10 @@ func CheckRuntimeDir(conf *config.Config, path string) error {
 
 // metricsDropins move the directories of the sockets on which daemons tell their metrics.
 func metricsDropins(conf *config.Config) []File {
-	folder := strings.TrimPrefix(conf.RuntimeDir, runtimeRoot)
+	dir := strings.TrimPrefix(conf.RuntimeDir, runtimeRoot)
 	var files []File
 	for _, daemon := range append(conf.TellingDaemons(), config.OnDemandDaemons(conf)...) {
-		f := dropin("chatmaild-"+daemon+".service", "runtime", "[Service]\nRuntimeDirectory=\nRuntimeDirectory="+folder+"/"+daemon)
+		f := dropin("chatmaild-"+daemon+".service", "runtime", "[Service]\nRuntimeDirectory=\nRuntimeDirectory="+dir+"/"+daemon)
 		f.Absent = conf.RuntimeDir == config.Defaults().RuntimeDir
 		files = append(files, f)
 	}

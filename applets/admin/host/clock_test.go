@@ -33,7 +33,7 @@ func TestMomentNow(t *testing.T) {
 		t.Errorf("got %v, %v, then %v, %v", first, err1, second, err2)
 	}
 	if set := first.Set(second).Abs(); set > time.Second {
-		t.Errorf("between two looks somebody set the clock by %v", set)
+		t.Errorf("between two looks the clock was set by %v", set)
 	}
 }
 

@@ -72,7 +72,7 @@ func (c *copier) copy(from *safefs.Dir, name string, to *safefs.Dir, newName str
 	}
 	switch {
 	case info.IsDir():
-		return c.folder(from, name, to, newName)
+		return c.dir(from, name, to, newName)
 	case info.Mode().Type() == fs.ModeSymlink:
 		return c.link(from, name, info, to, newName)
 	case info.Mode().IsRegular():
@@ -81,7 +81,7 @@ func (c *copier) copy(from *safefs.Dir, name string, to *safefs.Dir, newName str
 	return nil
 }
 
-func (c *copier) folder(from *safefs.Dir, name string, to *safefs.Dir, newName string) error {
+func (c *copier) dir(from *safefs.Dir, name string, to *safefs.Dir, newName string) error {
 	source, err := from.OpenDir(name)
 	if err != nil {
 		return err
@@ -111,10 +111,10 @@ func (c *copier) folder(from *safefs.Dir, name string, to *safefs.Dir, newName s
 	}
 	uid, gid := c.ids(info)
 	// The time is right only after what is in it.
-	return errors.Join(safefs.Chown(dest, uid, gid, folderMode(info)), safefs.SetDirTime(dest, info.ModTime()))
+	return errors.Join(safefs.Chown(dest, uid, gid, dirMode(info)), safefs.SetDirTime(dest, info.ModTime()))
 }
 
-func folderMode(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() | info.Mode()&fs.ModeSetgid }
+func dirMode(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() | info.Mode()&fs.ModeSetgid }
 
 // link copies a link that is ours, or root's: as a copy of ours it would be followed.
 func (c *copier) link(from *safefs.Dir, name string, info fs.FileInfo, to *safefs.Dir, newName string) error {

@@ -12,9 +12,9 @@ import (
 
 // DirectoryChanges returns those of the wanted directories that are missing or belong
 // to another user.
-func (h Host) DirectoryChanges(folders []desired.Directory) ([]desired.Directory, error) {
+func (h Host) DirectoryChanges(dirs []desired.Directory) ([]desired.Directory, error) {
 	var changes []desired.Directory
-	for _, f := range folders {
+	for _, f := range dirs {
 		info, err := safefs.Stat(h.path(f.Path))
 		if errors.Is(err, fs.ErrNotExist) {
 			changes = append(changes, f)

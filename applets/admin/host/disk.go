@@ -17,15 +17,15 @@ type Disk struct {
 
 // Disk returns the file system that path is on.
 func (h Host) Disk(path string) (Disk, error) {
-	var folder syscall.Stat_t
+	var directory syscall.Stat_t
 	dir, err := safefs.OpenDir(h.path(path))
 	if err != nil {
 		return Disk{}, fmt.Errorf("reading the free space of %s: %w", path, err)
 	}
 	defer dir.Close()
 	usage, err := disk.OfOpen(dir.Fd())
-	if err = errors.Join(err, syscall.Fstat(dir.Fd(), &folder)); err != nil {
+	if err = errors.Join(err, syscall.Fstat(dir.Fd(), &directory)); err != nil {
 		return Disk{}, fmt.Errorf("reading the free space of %s: %w", path, err)
 	}
-	return Disk{usage, folder.Dev}, nil
+	return Disk{usage, directory.Dev}, nil
 }

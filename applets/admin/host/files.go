@@ -138,13 +138,13 @@ func replace(t Tree, dir *safefs.Dir, f desired.File) (err error) {
 }
 
 // Keep copies what changes now hold below directory, under their full paths.
-func (h Host) Keep(folder string, changes []Change) error {
+func (h Host) Keep(directory string, changes []Change) error {
 	for _, c := range changes {
 		if !c.Exists {
 			continue
 		}
 		kept := desired.File{
-			Path: filepath.Join(folder, c.File.Path), Content: c.Former,
+			Path: filepath.Join(directory, c.File.Path), Content: c.Former,
 			Mode: c.Mode, Owner: c.Owner, Group: c.Group,
 		}
 		if err := h.Write(kept); err != nil {

@@ -35,7 +35,7 @@ func (t Tree) PutBack(kept string) (changed []string, err error) {
 		var did bool
 		switch {
 		case entry.IsDir():
-			return folderBack(t, path, info)
+			return dirBack(t, path, info)
 		case entry.Type() == fs.ModeSymlink:
 			did, err = linkBack(t, name, path)
 		default:
@@ -52,8 +52,8 @@ func (t Tree) PutBack(kept string) (changed []string, err error) {
 	return changed, nil
 }
 
-// folderBack makes a directory that has gone; one that is there is not ours alone.
-func folderBack(t Tree, path string, info fs.FileInfo) error {
+// dirBack makes a directory that has gone; one that is there is not ours alone.
+func dirBack(t Tree, path string, info fs.FileInfo) error {
 	if there, err := t.Exists(path); err != nil || there {
 		return err
 	}
@@ -63,7 +63,7 @@ func folderBack(t Tree, path string, info fs.FileInfo) error {
 		return err
 	}
 	defer dir.Close()
-	return safefs.Chown(dir, uid, gid, folderMode(info))
+	return safefs.Chown(dir, uid, gid, dirMode(info))
 }
 
 // linkBack restores a link, and reports whether it differed.

@@ -25,12 +25,12 @@ func TestLinksOfDaemons(t *testing.T) {
 		}
 	}
 	file := desired.File{Path: "/mail/echo/password", Content: []byte("x"), Mode: 0o600, Owner: "vmail", Group: "vmail"}
-	folder := desired.Directory{Path: "/mail/echo", Mode: 0o700, Owner: "vmail", Group: "vmail"}
+	dir := desired.Directory{Path: "/mail/echo", Mode: 0o700, Owner: "vmail", Group: "vmail"}
 	for what, do := range map[string]func() error{
 		"Changes":          func() error { _, err := h.Changes([]desired.File{file}); return err },
 		"Write":            func() error { return h.Write(file) },
-		"DirectoryChanges": func() error { _, err := h.DirectoryChanges([]desired.Directory{folder}); return err },
-		"MakeDirectory":    func() error { return h.MakeDirectory(folder) },
+		"DirectoryChanges": func() error { _, err := h.DirectoryChanges([]desired.Directory{dir}); return err },
+		"MakeDirectory":    func() error { return h.MakeDirectory(dir) },
 		"ReadFile":         func() error { _, err := h.ReadFile("/mail/file"); return err },
 		"Names":            func() error { _, err := h.Names("/mail/echo"); return err },
 		"Disk":             func() error { _, err := h.Disk("/mail/echo"); return err },

@@ -22,8 +22,8 @@ func (t Tree) path(p string) string { return filepath.Join(t.Root, p) }
 
 // Names returns the names in a directory of the machine, sorted; none if there is no
 // such directory.
-func (t Tree) Names(folder string) ([]string, error) {
-	names, err := safefs.ReadNames(t.path(folder))
+func (t Tree) Names(directory string) ([]string, error) {
+	names, err := safefs.ReadNames(t.path(directory))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -112,8 +112,8 @@ func (t Tree) IsLink(path, target string) bool {
 }
 
 // Sync makes all that was written to the file system of a directory durable.
-func (t Tree) Sync(folder string) error {
-	dir, err := safefs.OpenDir(t.path(folder))
+func (t Tree) Sync(directory string) error {
+	dir, err := safefs.OpenDir(t.path(directory))
 	if err != nil {
 		return err
 	}

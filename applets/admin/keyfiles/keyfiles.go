@@ -1,6 +1,6 @@
 // Package keyfiles is where the relay's keys and its certificate lie on this machine, and
-// what state they are in. Whoever made them (the operator, the certificate authority's
-// client or chatmaild run), everybody who reads them asks here.
+// what state they are in. No matter who made them (the operator, the certificate authority's
+// client or chatmaild run), all that read them ask here.
 package keyfiles
 
 import (
@@ -25,8 +25,8 @@ func Paths(conf *config.Config) desired.Paths {
 		return desired.Paths{Certificate: cert, PrivateKey: key}
 	}
 	if conf.ACME() {
-		folder := renewal.Folder(conf.ACMEDir())
-		return desired.Paths{Certificate: folder.Certificate(), PrivateKey: folder.PrivateKey()}
+		files := renewal.Files(conf.ACMEDir())
+		return desired.Paths{Certificate: files.Certificate(), PrivateKey: files.PrivateKey()}
 	}
 	return desired.Paths{Certificate: desired.TLSDir + "/fullchain.pem", PrivateKey: desired.TLSDir + "/privkey.pem"}
 }
@@ -43,7 +43,7 @@ func ReadPair(machine host.Host, paths desired.Paths) (*keys.Certificate, error)
 
 // ACMEState is what the acme daemon says of itself; nothing if it never ran.
 func ACMEState(machine host.Host, conf *config.Config) (renewal.State, error) {
-	text, err := machine.ReadFile(renewal.Folder(conf.ACMEDir()).StateFile())
+	text, err := machine.ReadFile(renewal.Files(conf.ACMEDir()).StateFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return renewal.State{}, nil
 	}

@@ -1,5 +1,5 @@
 // Package logs is the command log: it shows, for a while, what the servers log, and
-// says by which pseudonym the log calls somebody. (Go has its own use for the name.)
+// says which pseudonym an address has in the log. (Go has its own use for the name.)
 package logs
 
 import (

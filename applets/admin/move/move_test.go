@@ -24,7 +24,7 @@ func TestMoveLoad(t *testing.T) {
 		{"never begun", nil, true, relocation.Copying, false, ""},
 		{"while it copied", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Copying}, true, relocation.Copying, true, ""},
 		{"with mail off", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Off}, false, relocation.Off, true, ""},
-		{"somebody went back", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Off}, true, relocation.Copying, true, ""},
+		{"an operator went back", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Off}, true, relocation.Copying, true, ""},
 		{"while it handed over", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Handing}, false, relocation.Handing, true, ""},
 		{"done", &relocation.Move{ID: "ID", To: "root@new", Phase: relocation.Done}, false, relocation.Done, true, ""},
 		{"to another machine, in time", &relocation.Move{ID: "ID", To: "root@other", Phase: relocation.Off}, false, relocation.Copying, false, ""},

@@ -27,7 +27,7 @@ const (
 // time: ssh(1) with a master that the others share, so that who we are is asked once.
 type ssh struct {
 	to      string
-	folder  string // of the control socket
+	dir     string // of the control socket
 	master  *exec.Cmd
 	cancel  context.CancelFunc
 	ended   chan struct{}
@@ -37,13 +37,13 @@ type ssh struct {
 // connect connects. ssh itself asks for what it wants to know.
 func connect(ctx context.Context, to string, stderr io.Writer) (s *ssh, err error) {
 	s = &ssh{to: to, ended: make(chan struct{})}
-	if s.folder, err = os.MkdirTemp("", "chatmaild-move-"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "chatmaild-move-"); err != nil {
 		return nil, err
 	}
 	// 15 s × 4: a connection that a router has forgotten is noticed within a minute. -T, since
 	// there is no terminal for those commands.
 	s.options = []string{
-		"-o", "ControlPath=" + filepath.Join(s.folder, "master"), "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-T",
+		"-o", "ControlPath=" + filepath.Join(s.dir, "master"), "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-T",
 	}
 	// A ^C at the terminal is for us to act on, not for what we run.
 	var running context.Context
@@ -51,7 +51,7 @@ func connect(ctx context.Context, to string, stderr io.Writer) (s *ssh, err erro
 	s.master = exec.CommandContext(running, "ssh", append(append([]string{"-M", "-N"}, s.options...), to)...)
 	s.master.Stdin, s.master.Stdout, s.master.Stderr = nil, stderr, stderr
 	if err := s.master.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting ssh: %w", err), os.RemoveAll(s.folder))
+		return nil, errors.Join(fmt.Errorf("starting ssh: %w", err), os.RemoveAll(s.dir))
 	}
 	go func() {
 		defer close(s.ended)
@@ -87,7 +87,7 @@ func (s *ssh) await(ctx context.Context) error {
 func (s *ssh) close() {
 	s.cancel()
 	<-s.ended
-	os.RemoveAll(s.folder)
+	os.RemoveAll(s.dir)
 }
 
 // remote is a command that runs on the other machine.

@@ -19,8 +19,8 @@ import (
 	"chatmaild/applets/command"
 )
 
-// spareOctets is what has to be free on the other side beside what is used here.
-const spareOctets = 1 << 30
+// spareBytes is what has to be free on the other side beside what is used here.
+const spareBytes = 1 << 30
 
 // request is what the other side needs for each step: who we are, and the configuration
 // that it will have.
@@ -59,14 +59,14 @@ func (m *move) check(ctx context.Context) error {
 	if answer.Version != m.env.Version {
 		return fmt.Errorf("it has chatmaild %s, and this is %s: install the same package on both", answer.Version, m.env.Version)
 	}
-	octets, files, err := snapshot.Usage(ctx, m.source().Mailboxes())
+	size, files, err := snapshot.Usage(ctx, m.source().Mailboxes())
 	if err != nil {
 		return err
 	}
-	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(octets), command.FormatSize(answer.Free))
+	m.say("%d files of mail, %s; free there: %s", files, command.FormatSize(size), command.FormatSize(answer.Free))
 	// A resumed move has filled a part of that disk itself.
-	if answer.Free < octets+spareOctets && !m.resumed {
-		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(answer.Free), command.FormatSize(octets+spareOctets))
+	if answer.Free < size+spareBytes && !m.resumed {
+		return fmt.Errorf("its disk has %s free, and %s are needed", command.FormatSize(answer.Free), command.FormatSize(size+spareBytes))
 	}
 	if answer.Inodes > 0 && answer.Inodes < files && !m.resumed {
 		return fmt.Errorf("its disk has room for %d files, and %d are needed", answer.Inodes, files)

@@ -75,11 +75,11 @@ func between[N int | int64](low, high N, unit string, format func(N) string) str
 }
 
 // signed writes a difference of sizes with its sign.
-func signed(octets int64) string {
-	if octets < 0 {
-		return "-" + command.FormatSize(-octets)
+func signed(size int64) string {
+	if size < 0 {
+		return "-" + command.FormatSize(-size)
 	}
-	return "+" + command.FormatSize(octets)
+	return "+" + command.FormatSize(size)
 }
 
 // prometheusText writes the figures in the text exposition format:
@@ -112,15 +112,15 @@ func prometheusText(f figures) []byte {
 		}
 	}
 	count := func(t expire.Tally) int64 { return t.Count }
-	octets := func(t expire.Tally) int64 { return t.Size }
+	size := func(t expire.Tally) int64 { return t.Size }
 	metric("chatmaild_messages_by_age", "Messages in the store, by the days since their arrival.")
 	ages("chatmaild_messages_by_age", count)
 	metric("chatmaild_message_bytes_by_age", "Bytes of the messages in the store, by the days since their arrival.")
-	ages("chatmaild_message_bytes_by_age", octets)
+	ages("chatmaild_message_bytes_by_age", size)
 	metric("chatmaild_messages_by_size", "Messages in the store, by size.")
 	sizes("chatmaild_messages_by_size", count)
 	metric("chatmaild_message_bytes_by_size", "Bytes of the messages in the store, by the size of the message.")
-	sizes("chatmaild_message_bytes_by_size", octets)
+	sizes("chatmaild_message_bytes_by_size", size)
 	for _, g := range []struct {
 		name, help string
 		value      int64

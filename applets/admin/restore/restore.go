@@ -149,7 +149,7 @@ func (r *restore) claim(id string) (last string, err error) {
 			return "", err
 		}
 	}
-	if err := r.folders(); err != nil {
+	if err := r.dirs(); err != nil {
 		return "", err
 	}
 	return "", unfinished.Write(relocation.Restore{ID: id})
@@ -174,7 +174,7 @@ func (r *restore) living(unfinished bool) string {
 }
 
 // directories makes those that pieces come into.
-func (r *restore) folders() error {
+func (r *restore) dirs() error {
 	for _, f := range desired.Directories(r.target.Conf) {
 		if strings.HasPrefix(f.Path, r.target.Conf.MailboxesDir) || strings.HasPrefix(f.Path, r.target.Conf.StateDir) {
 			if err := r.machine.MakeDirectory(f); err != nil {

@@ -243,7 +243,7 @@ func (m *move) move() error {
 	return nil
 }
 
-func (m *move) moveFile(name, folder string) error {
+func (m *move) moveFile(name, directory string) error {
 	root, _, err := m.machine.IDs("root", "root")
 	if err != nil {
 		return err
@@ -257,9 +257,9 @@ func (m *move) moveFile(name, folder string) error {
 		return err
 	}
 	defer f.Close()
-	to, err := m.dir.Mkdir(folder)
+	to, err := m.dir.Mkdir(directory)
 	if errors.Is(err, fs.ErrExist) {
-		to, err = m.dir.OpenDir(folder)
+		to, err = m.dir.OpenDir(directory)
 	}
 	if err != nil {
 		return err

@@ -241,7 +241,7 @@ func (e *examiner) destinations() {
 	}
 }
 
-// accounts tells of an emergency brake that somebody may have forgotten to release.
+// accounts tells of an emergency brake that may have been forgotten.
 func (e *examiner) accounts() {
 	if _, err := e.machine.ReadFile(e.conf.NocreateFile); !errors.Is(err, fs.ErrNotExist) {
 		e.say("new accounts", notice, "rm "+e.conf.NocreateFile+" to allow them", "none are created: %s exists", e.conf.NocreateFile)

@@ -72,9 +72,9 @@ func TestTakeover(t *testing.T) {
 func TestProblemInStatus(t *testing.T) {
 	m := hosttest.New(t)
 	e := newExaminer(m, "mail_domain = \"chat.example.org\"\n")
-	acmeFolder := renewal.Folder(e.conf.ACMEDir())
-	settle(t, e, acmeFolder.Certificate(), acmeFolder.PrivateKey())
-	m.Write(acmeFolder.StateFile(), `{"directory":"x","next":"2026-03-01T10:00:00Z",
+	acmeFiles := renewal.Files(e.conf.ACMEDir())
+	settle(t, e, acmeFiles.Certificate(), acmeFiles.PrivateKey())
+	m.Write(acmeFiles.StateFile(), `{"directory":"x","next":"2026-03-01T10:00:00Z",
 		"problem":{"type":"caa","detail":"not you","since":"2026-02-01T00:00:00Z","times":3}}`)
 	e.certificate()
 	var said strings.Builder

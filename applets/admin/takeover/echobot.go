@@ -105,11 +105,11 @@ func (im data) botKey(ctx context.Context, database string) (*chat.Key, error) {
 	if err := im.machine.MakeDirectory(privateDir); err != nil {
 		return nil, err
 	}
-	folder := path.Join(importDir, "echobot")
+	dir := path.Join(importDir, "echobot")
 	// The copy has a secret key in it, so it goes whatever happens.
 	defer func() {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
-			_ = im.machine.Remove(path.Join(folder, "dc.db"+suffix)) // most have never been there
+			_ = im.machine.Remove(path.Join(dir, "dc.db"+suffix)) // most have never been there
 		}
 	}()
 	for _, suffix := range []string{"", "-wal"} {
@@ -120,11 +120,11 @@ func (im data) botKey(ctx context.Context, database string) (*chat.Key, error) {
 		if !there {
 			continue
 		}
-		if err := im.machine.CopyTree(im.source, database+suffix, path.Join(folder, "dc.db"+suffix), noOwner); err != nil {
+		if err := im.machine.CopyTree(im.source, database+suffix, path.Join(dir, "dc.db"+suffix), noOwner); err != nil {
 			return nil, err
 		}
 	}
-	binary, err := im.machine.SQLite(ctx, path.Join(folder, "dc.db"), selfKey)
+	binary, err := im.machine.SQLite(ctx, path.Join(dir, "dc.db"), selfKey)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (m *fakeMachine) register(conf *config.Config, account, token string) {
 	m.T.Helper()
 	im, _ := m.importer(options{})
 	db, err := tokens.Open(filepath.Join(m.Root, conf.MetadataDB()), tokens.Options{
-		Mailboxes: tokens.MailFolder(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
+		Mailboxes: tokens.MailDir(filepath.Join(m.Root, conf.MailboxesDir)), Now: time.Now, Log: im.env.Log(),
 	})
 	if err != nil {
 		m.T.Fatal(err)

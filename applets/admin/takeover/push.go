@@ -31,8 +31,8 @@ type pushes struct{ *importer }
 // notifyWaiting hands the notifications that the old relay had not sent yet to the
 // metadata daemon, which then owes them to the accounts' devices.
 func (im pushes) notifyWaiting(ctx context.Context) error {
-	folder := path.Join(im.conf.MailboxesDir, pythonrelay.Pending)
-	names, err := im.machine.Names(folder)
+	dir := path.Join(im.conf.MailboxesDir, pythonrelay.Pending)
+	names, err := im.machine.Names(dir)
 	if err != nil || len(names) == 0 {
 		return err
 	}
@@ -49,7 +49,7 @@ func (im pushes) notifyWaiting(ctx context.Context) error {
 	// daemon knows the account's tokens.
 	told := map[string]bool{}
 	for _, name := range names {
-		text, err := im.machine.ReadFile(path.Join(folder, name))
+		text, err := im.machine.ReadFile(path.Join(dir, name))
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (im pushes) notifyWaiting(ctx context.Context) error {
 		}
 		// After the daemon has it: if this is interrupted in between, a phone wakes once too often,
 		// and never once too little.
-		if err := im.machine.Move(path.Join(folder, name), path.Join(importMoved, pythonrelay.Pending, name)); err != nil {
+		if err := im.machine.Move(path.Join(dir, name), path.Join(importMoved, pythonrelay.Pending, name)); err != nil {
 			return err
 		}
 	}
@@ -88,7 +88,7 @@ func (im pushes) giveBackPush(context.Context) error {
 	}
 	// Database and mailboxes belong to the same user.
 	err = safefs.As(path.Join(im.machine.Root, conf.MetadataDir()), func() error {
-		boxes := tokens.MailFolder(path.Join(im.machine.Root, conf.MailboxesDir))
+		boxes := tokens.MailDir(path.Join(im.machine.Root, conf.MailboxesDir))
 		db, err := tokens.Open(path.Join(im.machine.Root, conf.MetadataDB()), tokens.Options{
 			Mailboxes: boxes, Now: time.Now, Log: im.env.Log(),
 		})
@@ -104,7 +104,7 @@ func (im pushes) giveBackPush(context.Context) error {
 }
 
 // giveTokens writes a metadata.json for each account whose tokens are others now.
-func (im pushes) giveTokens(db *tokens.DB, boxes tokens.MailFolder, conf *config.Config) error {
+func (im pushes) giveTokens(db *tokens.DB, boxes tokens.MailDir, conf *config.Config) error {
 	count := 0
 	err := db.Each(func(account string, tokens []push.Token) error {
 		if there, err := boxes.Exists(account); err != nil || !there {
@@ -151,7 +151,7 @@ func sameTokens(a, b []push.Token) bool {
 
 // giveNotifications rebuilds the old relay's queue from ours.
 func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
-	folder := path.Join(conf.MailboxesDir, pythonrelay.Pending)
+	dir := path.Join(conf.MailboxesDir, pythonrelay.Pending)
 	for {
 		// No try is planned for later than that, so this takes all that there are.
 		entries, _, err := db.TakeDue(im.now.Add(push.MaxRetryAge), giveChunk)
@@ -166,7 +166,7 @@ func (im pushes) giveNotifications(db *tokens.DB, conf *config.Config) error {
 			// Any unique name will do; notifier.py reads every file.
 			name := fmt.Sprintf("%016x%016x", uint64(e.Due), e.Key.Token)
 			if err := im.machine.Write(desired.File{
-				Path: path.Join(folder, name), Content: n.Encode(), Mode: 0o600, Owner: "vmail", Group: "vmail",
+				Path: path.Join(dir, name), Content: n.Encode(), Mode: 0o600, Owner: "vmail", Group: "vmail",
 			}); err != nil {
 				return err
 			}

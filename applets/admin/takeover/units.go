@@ -28,7 +28,7 @@ func (im units) stopOld(ctx context.Context) error {
 	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }
 
-// mask stops units and keeps them from being started, by whomever. A mask takes the
+// mask stops units and keeps them from being started by anything. A mask takes the
 // place of a file in /etc/systemd/system, so that goes aside first. All at once: each
 // call of systemctl takes longer than all of its work.
 func (im units) mask(ctx context.Context, units []journal.Unit) error {

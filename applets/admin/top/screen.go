@@ -64,7 +64,7 @@ func screen(name string, c change, past history) []string {
 		number(c.value("chatmaild_queue_messages", "queue=deferred")), spell(c.value("chatmaild_queue_oldest_seconds", "queue=deferred")))
 	add("push", "%s pending, the oldest %s; %s of %s services answer", number(c.value("chatmaild_push_queue_entries", "")),
 		spell(c.value("chatmaild_push_queue_oldest_seconds", "")), number(c.value("chatmaild_push_services_alive", "")), number(c.value("chatmaild_push_services", "")))
-	add("disk", "%s free of %s", octets(c.value("chatmaild_disk_free_bytes", "")), octets(c.value("chatmaild_disk_size_bytes", "")))
+	add("disk", "%s free of %s", size(c.value("chatmaild_disk_free_bytes", "")), size(c.value("chatmaild_disk_size_bytes", "")))
 	add("certificate", "ends in %s", days(c.value("chatmaild_certificate_expiry_timestamp_seconds", ""), now))
 	add("probe", "%s", probeResult(c.value("chatmaild_probe_success", "")))
 	lines = append(lines, "", fmt.Sprintf("%-16s %9s %9s %9s", "DAEMON", "cpu", "memory", "files"))
@@ -76,7 +76,7 @@ func screen(name string, c change, past history) []string {
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("%-16s %9s %9s %9s", daemon, percent(c.rate("process_cpu_seconds_total", with)),
-			octets(c.value("chatmaild_process_pss_bytes", with)), number(c.value("process_open_fds", with))))
+			size(c.value("chatmaild_process_pss_bytes", with)), number(c.value("process_open_fds", with))))
 	}
 	return lines
 }
@@ -122,7 +122,7 @@ func percent(n float64) string {
 	return fmt.Sprintf("%.1f %%", 100*n)
 }
 
-func octets(n float64) string {
+func size(n float64) string {
 	if math.IsNaN(n) {
 		return unknown
 	}

@@ -84,7 +84,7 @@ func TestWords(t *testing.T) {
 		number(math.NaN()): "-", number(3): "3", number(.125): "0.12", number(12.34): "12.3",
 		spell(math.NaN()): "-", spell(0): "0", spell(.0012): "1.2 ms", spell(.25): "250 ms",
 		spell(3): "3.0 s", spell(600): "10 min", spell(7200): "2.0 h",
-		percent(.125): "12.5 %", octets(2048): "2.0 KiB",
+		percent(.125): "12.5 %", size(2048): "2.0 KiB",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

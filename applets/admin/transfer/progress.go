@@ -38,10 +38,10 @@ func (p *Progress) Show(s archive.State) {
 
 // line is what a terminal shows after some time.
 func (p *Progress) line(s archive.State, took time.Duration) string {
-	pieces, files, octets := s.Pieces-p.first.Pieces, s.Files-p.first.Files, s.Octets-p.first.Octets
+	pieces, files, size := s.Pieces-p.first.Pieces, s.Files-p.first.Files, s.Bytes-p.first.Bytes
 	seconds := max(took.Seconds(), 0.001)
-	text := fmt.Sprintf("%s: %d files, %s, %s/s, %.0f files/s", p.what, s.Files, command.FormatSize(s.Octets),
-		command.FormatSize(int64(float64(octets)/seconds)), float64(files)/seconds)
+	text := fmt.Sprintf("%s: %d files, %s, %s/s, %.0f files/s", p.what, s.Files, command.FormatSize(s.Bytes),
+		command.FormatSize(int64(float64(size)/seconds)), float64(files)/seconds)
 	if p.Part != nil {
 		part := max(p.Part(), 0.001)
 		return fmt.Sprintf("%s, %.0f %%, %v left", text, 100*part, time.Duration(float64(took)*(1/part-1)).Round(time.Second))
@@ -67,6 +67,6 @@ func (p *Progress) Finish(s archive.State) {
 	}
 	p.Clear()
 	took := time.Since(p.begun)
-	fmt.Fprintf(p.w, "%s: %d pieces with %d files, %s in %v (%s/s)\n", p.what, s.Pieces, s.Files, command.FormatSize(s.Octets),
-		took.Round(10*time.Millisecond), command.FormatSize(int64(float64(s.Octets-p.first.Octets)/max(took.Seconds(), 0.001))))
+	fmt.Fprintf(p.w, "%s: %d pieces with %d files, %s in %v (%s/s)\n", p.what, s.Pieces, s.Files, command.FormatSize(s.Bytes),
+		took.Round(10*time.Millisecond), command.FormatSize(int64(float64(s.Bytes-p.first.Bytes)/max(took.Seconds(), 0.001))))
 }

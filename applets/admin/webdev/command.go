@@ -60,20 +60,20 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 			return err
 		}
 	}
-	var folder fs.FS
+	var directory fs.FS
 	if dir != "" {
 		if _, err := os.ReadDir(dir); err != nil {
 			return command.WithHint(fmt.Errorf("opening the pages' directory: %w", err),
 				"start one with: chatmaild webdev --copy index.md %s", dir)
 		}
-		folder = os.DirFS(dir)
+		directory = os.DirFS(dir)
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
 	// The same rendering that run does; only the script that reloads is added.
-	p := New(desired.Site(cfg, env.Version), folder)
+	p := New(desired.Site(cfg, env.Version), directory)
 	log := env.Log()
 	dynamic := signup.New(signup.Options{
 		Host:       cfg.MailDomain,

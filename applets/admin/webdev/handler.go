@@ -165,10 +165,10 @@ func (p *Preview) fail(w http.ResponseWriter, now state) {
 }
 
 func (p *Preview) excerpt(where *www.Error) []excerpt {
-	if p.folder == nil || where.Line == 0 {
+	if p.dir == nil || where.Line == 0 {
 		return nil
 	}
-	text, err := fs.ReadFile(p.folder, where.File)
+	text, err := fs.ReadFile(p.dir, where.File)
 	if err != nil {
 		return nil
 	}

@@ -16,8 +16,8 @@ import (
 
 // Preview is the site as its sources were at the last Refresh.
 type Preview struct {
-	site   www.Site
-	folder fs.FS // may be nil
+	site www.Site
+	dir  fs.FS // may be nil
 
 	mu  sync.Mutex
 	now state
@@ -33,14 +33,14 @@ type state struct {
 }
 
 // New returns the preview of site with the files of directory, which may be nil.
-func New(site www.Site, folder fs.FS) *Preview {
-	p := &Preview{site: site, folder: folder}
+func New(site www.Site, dir fs.FS) *Preview {
+	p := &Preview{site: site, dir: dir}
 	p.now = p.render(p.look(), 1)
 	return p
 }
 
 func (p *Preview) render(stamp string, version int) state {
-	files, err := www.Render(p.site, p.folder)
+	files, err := www.Render(p.site, p.dir)
 	return state{version, stamp, files, err, make(chan struct{})}
 }
 
@@ -78,11 +78,11 @@ func (p *Preview) Refresh() {
 // look returns what tells one state of the directory from the next: names, sizes and
 // times. What cannot be read is part of the state; Render shows what is wrong.
 func (p *Preview) look() string {
-	if p.folder == nil {
+	if p.dir == nil {
 		return ""
 	}
 	var b strings.Builder
-	err := fs.WalkDir(p.folder, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(p.dir, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -28,9 +28,9 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-func TestPagesFollowTheFolder(t *testing.T) {
-	folder := fstest.MapFS{"info.md": page("# One\n")}
-	p := New(site, folder)
+func TestPagesFollowTheDir(t *testing.T) {
+	dir := fstest.MapFS{"info.md": page("# One\n")}
+	p := New(site, dir)
 	h := p.Handler(t.Context(), http.NotFoundHandler(), nil)
 	for _, step := range []struct {
 		text   string
@@ -45,7 +45,7 @@ func TestPagesFollowTheFolder(t *testing.T) {
 		}},
 		{"# Four\n", 200, []string{"Four"}},
 	} {
-		folder["info.md"] = page(step.text)
+		dir["info.md"] = page(step.text)
 		p.Refresh()
 		status, body := get(t, h, "/info.html")
 		if status != step.status {
@@ -93,8 +93,8 @@ func TestFiles(t *testing.T) {
 
 // The browser hears of a change, and the end of the command ends the connection.
 func TestEvents(t *testing.T) {
-	folder := fstest.MapFS{"info.md": page("# One\n")}
-	p := New(site, folder)
+	dir := fstest.MapFS{"info.md": page("# One\n")}
+	p := New(site, dir)
 	ctx, stop := context.WithCancel(t.Context())
 	server := httptest.NewServer(p.Handler(ctx, http.NotFoundHandler(), nil))
 	defer server.Close()
@@ -122,7 +122,7 @@ func TestEvents(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	p.Refresh() // nothing has changed: no event
-	folder["info.md"] = page("# Two, now\n")
+	dir["info.md"] = page("# Two, now\n")
 	tick := make(chan time.Time)
 	watched := make(chan struct{})
 	go func() { p.Watch(ctx, tick); close(watched) }()
@@ -146,7 +146,7 @@ func TestEvents(t *testing.T) {
 	<-watched
 }
 
-func TestFolderThatCannotBeRead(t *testing.T) {
+func TestDirThatCannotBeRead(t *testing.T) {
 	p := New(site, fstest.MapFS{"words.json": {Data: []byte("{")}})
 	if status, body := get(t, p.Handler(t.Context(), http.NotFoundHandler(), nil), "/"); status != 500 || !strings.Contains(body, "words.json:1") {
 		t.Errorf("got %d\n%s", status, body)

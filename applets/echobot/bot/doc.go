@@ -6,7 +6,7 @@
 // The bot answers what a person wrote and signed. It does not answer what a
 // program wrote (Auto-Submitted, Chat-Bot), read receipts, reactions, changes of
 // a group, or itself; and all that it writes says that a program wrote it. So
-// two bots that meet are silent. The steps of SecureJoin are answered whoever
+// two bots that meet are silent. The steps of SecureJoin are answered no matter who
 // takes them; each step has one answer, and none of the answers has one. For the
 // rest there is a rate for each address, and for each other relay, which holds for
 // liars too.

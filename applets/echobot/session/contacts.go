@@ -60,7 +60,7 @@ func (k *Contacts) Get(print string) *bot.Contact {
 // Put implements bot.Contacts.
 func (k *Contacts) Put(c *bot.Contact) error {
 	path := filepath.Join(k.dir, c.Cert.Fingerprint())
-	text := append([]byte(c.Addr+"\n"), c.Cert.Octets()...)
+	text := append([]byte(c.Addr+"\n"), c.Cert.Bytes()...)
 	now := k.now()
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		info, err := os.Stat(path)

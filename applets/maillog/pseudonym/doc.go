@@ -1,8 +1,8 @@
 // Package pseudonym takes out of a mail server's log who writes to whom. What names
-// somebody becomes a pseudonym, the same one wherever the same name stands, so that a
-// message can still be followed through its lines.
+// a person or a machine becomes a pseudonym, the same one wherever the same name stands,
+// so that a message can still be followed through its lines.
 //
-// This is the grammar of what names somebody, in any server's line:
+// This is the grammar of such names, in any server's line:
 //
 //   - what stands in angle brackets, to the first ">" or the line's end: Postfix's
 //     addresses, message IDs and HELO names, and Dovecot's session IDs, which encode

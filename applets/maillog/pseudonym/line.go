@@ -83,7 +83,7 @@ func (n *Namer) quoted(dst []byte, line string, i int) ([]byte, int) {
 	return n.appendName(dst, line[i:end]), end
 }
 
-// word takes the word at i, which ends at end, if it names somebody.
+// word takes the word at i, which ends at end, if it names a person or a machine.
 func (n *Namer) word(dst []byte, line string, i, end int) ([]byte, int) {
 	text := line[i:end]
 	key, value, ok := strings.Cut(text, "=")

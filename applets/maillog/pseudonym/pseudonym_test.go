@@ -86,7 +86,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-// FuzzAppend holds that nothing is left that could be an address or somebody's IP
+// FuzzAppend holds that nothing is left that could be an address or a client's IP
 // address, and that what stands between signs of punctuation is found wherever it stands.
 func FuzzAppend(f *testing.F) {
 	f.Add("4c1: to=<", "@", ">, relay=mx[1.2.3.4]:25")

@@ -26,7 +26,7 @@ type Loop struct {
 
 // Serve calls handle for each of l's connections, in a goroutine of its own, and
 // closes the connection afterwards, even if handle panics. When ctx is done it
-// closes l, has whoever waits for more from a peer read os.ErrDeadlineExceeded,
+// closes l, has all that wait for more from a peer read os.ErrDeadlineExceeded,
 // waits until every handle has returned, and returns nil.
 func (a Loop) Serve(ctx context.Context, l net.Listener, handle func(context.Context, net.Conn)) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })

@@ -152,7 +152,7 @@ func (s *Server) serve(ctx context.Context, config turn.ServerConfig) error {
 	return server.Close()
 }
 
-// authenticate knows whoever has a name that the relay gave out; that the password is
+// authenticate knows a client by a name that the relay gave out; that the password is
 // the right one is for the caller to check.
 func (s *Server) authenticate(a *turn.RequestAttributes) (userID string, key []byte, ok bool) {
 	if !credential.Valid(a.Username, s.options.Now()) {

@@ -31,17 +31,17 @@ func Armored(text []byte) error {
 	if block.Type != "PGP MESSAGE" {
 		return fmt.Errorf("armor of type %q", block.Type)
 	}
-	octets, err := io.ReadAll(block.Body)
+	raw, err := io.ReadAll(block.Body)
 	if err != nil {
 		return fmt.Errorf("reading armor: %w", err)
 	}
-	return Packets(octets)
+	return Packets(raw)
 }
 
-// Packets returns nil if octets are encrypted session keys, at least one, and
+// Packets returns nil if bytes are encrypted session keys, at least one, and
 // then one packet of encrypted and integrity protected data.
-func Packets(octets []byte) error {
-	r := packet.NewOpaqueReader(bytes.NewReader(octets))
+func Packets(raw []byte) error {
+	r := packet.NewOpaqueReader(bytes.NewReader(raw))
 	keys, data := 0, 0
 	for {
 		opaque, err := r.Next()

@@ -79,7 +79,7 @@ func TestRules(t *testing.T) {
 	}
 	rules, err := ParseRules(others).Set("other.test", Discard)
 	if err == nil || rules.Text() != others {
-		t.Errorf("somebody else's line: got %q, %v; want an error, and the line", rules.Text(), err)
+		t.Errorf("an operator's own line: got %q, %v; want an error, and the line", rules.Text(), err)
 	}
 }
 

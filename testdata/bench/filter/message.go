@@ -43,10 +43,10 @@ func encryptedMessage(size int) []byte {
 }
 
 // crc24 is the armor's checksum (RFC 9580, section 6.1).
-func crc24(octets []byte) uint32 {
+func crc24(data []byte) uint32 {
 	const start, poly = 0xB704CE, 0x1864CFB
 	crc := uint32(start)
-	for _, c := range octets {
+	for _, c := range data {
 		crc ^= uint32(c) << 16
 		for range 8 {
 			if crc <<= 1; crc&(1<<24) != 0 {

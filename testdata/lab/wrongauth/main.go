@@ -1,7 +1,7 @@
 // Command wrongauth is a doveauth with a fault, for a relay of the lab: in the place of
 // the real one, at its sockets, with its accounts.
 //
-//	wrongauth any    lets in whoever asks, with any password, of any domain
+//	wrongauth any    lets in all who ask, with any password, of any domain
 //	wrongauth once   lets each account in once
 package main
 

@@ -24,7 +24,7 @@ func flat(i Item, content string) string {
 	case i.Gone != nil:
 		return fmt.Sprintf("gone %q", i.Gone)
 	}
-	return fmt.Sprintf("sum %s %d %d %v", i.Sum.Piece, i.Sum.Files, i.Sum.Octets, i.Sum.Void)
+	return fmt.Sprintf("sum %s %d %d %v", i.Sum.Piece, i.Sum.Files, i.Sum.Bytes, i.Sum.Void)
 }
 
 func read(r io.Reader) (items []string, s State, err error) {
@@ -119,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
-		if state.Pieces != 3 || state.Files != 4 || state.Octets != 1026 || state.Last != "mailboxes/b@x.test" {
+		if state.Pieces != 3 || state.Files != 4 || state.Bytes != 1026 || state.Last != "mailboxes/b@x.test" {
 			t.Errorf("state: %+v", state)
 		}
 	}

@@ -63,7 +63,7 @@ type Entry struct {
 type Sum struct {
 	Piece  string `json:"piece"`
 	Files  int64  `json:"files"`
-	Octets int64  `json:"octets"` // of the files' contents
+	Bytes  int64  `json:"octets"` // of the files' contents; the name is that of the first archives
 	SHA256 string `json:"sha256"`
 	// Void says that the piece went away while it was being read.
 	Void bool `json:"void,omitempty"`
@@ -75,7 +75,7 @@ type State struct {
 	Last   string `json:"last,omitempty"` // the piece that was last
 	Pieces int64  `json:"pieces"`
 	Files  int64  `json:"files"`
-	Octets int64  `json:"octets"`
+	Bytes  int64  `json:"octets"`
 	SHA256 string `json:"sha256"` // over the sums
 }
 
@@ -84,7 +84,7 @@ func (s *State) add(sum Sum) {
 	s.Last = sum.Piece
 	s.Pieces++
 	s.Files += sum.Files
-	s.Octets += sum.Octets
+	s.Bytes += sum.Bytes
 	digest := sha256.Sum256(fmt.Appendf(nil, "%s %v", s.SHA256, sum))
 	s.SHA256 = hex.EncodeToString(digest[:])
 }

@@ -16,12 +16,12 @@ import (
 // A Piece makes the bytes of one piece. Pieces may be made at the same time; their
 // bytes are put behind each other by a Writer.
 type Piece struct {
-	name   string
-	tar    *tar.Writer
-	hash   hash.Hash
-	files  int64
-	octets int64
-	begun  bool
+	name  string
+	tar   *tar.Writer
+	hash  hash.Hash
+	files int64
+	size  int64
+	begun bool
 }
 
 // NewPiece begins the piece called name. Its bytes go to w. The first piece of an
@@ -60,7 +60,7 @@ func (p *Piece) stream(e Entry, r io.Reader) (short bool, err error) {
 			return short, fmt.Errorf("archiving %s: %w", e.Name, err)
 		}
 	}
-	p.octets += e.Size
+	p.size += e.Size
 	if !e.Dir {
 		p.files++
 	}
@@ -108,7 +108,7 @@ func (p *Piece) Close(void bool) (Sum, error) {
 	if err := p.tar.Flush(); err != nil {
 		return Sum{}, fmt.Errorf("closing %s: %w", p.name, err)
 	}
-	sum := Sum{Piece: p.name, Files: p.files, Octets: p.octets, SHA256: hex.EncodeToString(p.hash.Sum(nil)), Void: void}
+	sum := Sum{Piece: p.name, Files: p.files, Bytes: p.size, SHA256: hex.EncodeToString(p.hash.Sum(nil)), Void: void}
 	return sum, p.record(sumName, sum)
 }
 

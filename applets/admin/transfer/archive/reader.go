@@ -28,12 +28,12 @@ type Item struct {
 
 // A Reader reads an archive and checks it.
 type Reader struct {
-	head          Head
-	tar           *tar.Reader
-	in            *meter
-	piece         string // "" between two pieces
-	files, octets int64
-	state         State
+	head        Head
+	tar         *tar.Reader
+	in          *meter
+	piece       string // "" between two pieces
+	files, size int64
+	state       State
 }
 
 // NewReader reads the head of an archive.
@@ -113,12 +113,12 @@ func (r *Reader) entry(h *tar.Header) (Item, error) {
 		return Item{}, err
 	}
 	if r.piece == "" {
-		r.piece, r.files, r.octets = e.Name, 0, 0
+		r.piece, r.files, r.size = e.Name, 0, 0
 	}
 	if !within(e.Name, r.piece) || strings.HasPrefix(e.Name, ".chatmaild/") {
 		return Item{}, fmt.Errorf("%w: %q in %q", ErrDamaged, e.Name, r.piece)
 	}
-	r.octets += e.Size
+	r.size += e.Size
 	if !e.Dir {
 		r.files++
 	}
@@ -186,7 +186,7 @@ func (r *Reader) sum(h *tar.Header) (Item, error) {
 	if err := r.record("sum", h, &sum); err != nil {
 		return Item{}, err
 	}
-	if sum.Piece != r.piece || sum.SHA256 != got || sum.Files != r.files || sum.Octets != r.octets {
+	if sum.Piece != r.piece || sum.SHA256 != got || sum.Files != r.files || sum.Bytes != r.size {
 		return Item{}, fmt.Errorf("%w: %q is not what was written", ErrDamaged, r.piece)
 	}
 	r.piece = ""
@@ -209,7 +209,7 @@ func (r *Reader) end(h *tar.Header) error {
 	if _, err := r.next(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: there is data after its end", ErrDamaged)
 	}
-	// Whoever deciphers knows only at the end that all was genuine.
+	// Decryption shows only at the end that all was genuine.
 	var behind [1]byte
 	if n, err := io.ReadFull(r.in, behind[:]); n > 0 {
 		return fmt.Errorf("%w: there is data after its end", ErrDamaged)

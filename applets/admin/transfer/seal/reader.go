@@ -172,26 +172,26 @@ func (m *message) length() error {
 	if err != nil {
 		return m.early(err)
 	}
-	octets, more := 0, false
+	width, more := 0, false
 	switch {
 	case first < 192:
 		m.left = int64(first)
 	case first < 224:
-		octets = 1
+		width = 1
 	case first < 255:
 		m.left, more = 1<<(first&0x1f), true
 	default:
-		octets = 4
+		width = 4
 	}
 	length := []byte{first}
-	for range octets {
+	for range width {
 		b, err := m.r.ReadByte()
 		if err != nil {
 			return m.early(err)
 		}
 		length = append(length, b)
 	}
-	switch octets {
+	switch width {
 	case 1:
 		m.left = int64(first-192)<<8 + int64(length[1]) + 192
 	case 4:

@@ -145,8 +145,8 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte("\xd2\xe0\x01\x00"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		m := &message{r: NewReader(bytes.NewReader(in), Keys{}).r}
-		if octets, _ := io.ReadAll(m); !bytes.HasPrefix(in, octets) {
-			t.Fatalf("the message is %x", octets)
+		if data, _ := io.ReadAll(m); !bytes.HasPrefix(in, data) {
+			t.Fatalf("the message is %x", data)
 		}
 		got, _ := open(in, Keys{Secret: key})
 		for len(got) > 0 { // messages may be doubled: the archive finds that

@@ -14,7 +14,7 @@ import (
 const (
 	benchMailboxes = 200
 	benchMessages  = 100
-	benchOctets    = 3 << 10
+	benchSize      = 3 << 10
 )
 
 // BenchmarkBackup reads a relay whose files the machine has in memory; tar, whose output
@@ -22,14 +22,14 @@ const (
 func BenchmarkBackup(b *testing.B) {
 	m := machine{b, b.TempDir()}
 	m.put(configPath, "mail_domain = \""+domain+"\"\n")
-	text := strings.Repeat("x", benchOctets)
+	text := strings.Repeat("x", benchSize)
 	for i := range benchMailboxes {
 		for j := range benchMessages {
-			m.put(mail(fmt.Sprintf("user%03d", i), fmt.Sprintf("cur/17000%05d.M1P1.host,S=%d:2,S", j, benchOctets)), text)
+			m.put(mail(fmt.Sprintf("user%03d", i), fmt.Sprintf("cur/17000%05d.M1P1.host,S=%d:2,S", j, benchSize)), text)
 		}
 	}
 	report := func(b *testing.B) {
-		b.SetBytes(benchMailboxes * benchMessages * benchOctets)
+		b.SetBytes(benchMailboxes * benchMessages * benchSize)
 		b.ReportMetric(float64(b.N)*benchMailboxes*benchMessages/b.Elapsed().Seconds(), "files/s")
 	}
 	b.Run("tar", func(b *testing.B) {

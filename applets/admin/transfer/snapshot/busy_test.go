@@ -132,7 +132,7 @@ func FuzzInventory(f *testing.F) {
 
 func TestTidy(t *testing.T) {
 	m := newMachine(t).put(configPath, "mail_domain = \""+domain+"\"\n",
-		mailFolder+"/.restore-a@x/new/1", "half", mail("alice", "password"), "whole", "/var/lib/chatmaild/.restore-acme/key", "half")
+		mailDir+"/.restore-a@x/new/1", "half", mail("alice", "password"), "whole", "/var/lib/chatmaild/.restore-acme/key", "half")
 	target := m.target()
 	target.Conf = m.source().Conf
 	if err := target.Tidy(); err != nil {
@@ -171,7 +171,7 @@ func TestWhere(t *testing.T) {
 	m := relay(t)
 	l := m.source().Layout
 	for piece, want := range map[string]string{
-		"mailboxes/a@x":          mailFolder + "/a@x",
+		"mailboxes/a@x":          mailDir + "/a@x",
 		"state/acme":             "/var/lib/chatmaild/acme",
 		"dkim/opendkim.private":  "/etc/dkimkeys/opendkim.private",
 		"queue/deferred":         "/var/spool/postfix/deferred",

@@ -41,7 +41,7 @@ func writeContents(w io.Writer, address string, files contents) error {
 	b := fmt.Appendf(nil, "mailbox %q\n", address)
 	for name, s := range files {
 		if s.dir {
-			b = fmt.Appendf(b, "folder %q\n", name)
+			b = fmt.Appendf(b, "directory %q\n", name)
 			continue
 		}
 		b = fmt.Appendf(b, "%d %d %s %q\n", s.size, s.time, s.sum, name)
@@ -127,7 +127,7 @@ func (i *inventoryReader) next() (contents, error) {
 // checked.
 func parseStamp(line string) (name string, s stamp, err error) {
 	bad := fmt.Errorf("%w: %q", errInventory, line)
-	rest, dir := strings.CutPrefix(line, "folder ")
+	rest, dir := strings.CutPrefix(line, "directory ")
 	if s.dir = dir; !dir {
 		fields := strings.SplitN(line, " ", 4)
 		if len(fields) != 4 {

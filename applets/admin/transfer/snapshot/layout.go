@@ -24,8 +24,8 @@ const (
 )
 
 const (
-	tlsFolder  = "/etc/chatmail/tls"
-	dkimFolder = "/etc/dkimkeys"
+	tlsDir     = "/etc/chatmail/tls"
+	dkimDir    = "/etc/dkimkeys"
 	dkimSuffix = ".private"
 
 	// Spool is Postfix's queue_directory.
@@ -34,7 +34,7 @@ const (
 
 // queueFolders are those of Postfix's directories that hold messages, and what is known
 // of their deliveries (postsuper(1)).
-var queueFolders = []string{"incoming", "active", "deferred", "hold", "maildrop", "defer", "bounce", "trace", "flush", "corrupt"}
+var queueDirs = []string{"incoming", "active", "deferred", "hold", "maildrop", "defer", "bounce", "trace", "flush", "corrupt"}
 
 // A Layout says where the pieces of a relay are on a machine.
 type Layout struct {
@@ -52,7 +52,7 @@ type place struct {
 func (l Layout) singles() []place {
 	places := []place{
 		{"nocreate", l.Conf.NocreateFile},
-		{"tls", tlsFolder},
+		{"tls", tlsDir},
 		{"acme-dns-key", l.Conf.ACMEDNSKey},
 		{"appversions", l.Conf.AppVersionsFile},
 		{"turn-server-secret", l.Conf.TurnServerSecret},
@@ -84,13 +84,13 @@ func (l Layout) where(piece string) (string, error) {
 	if name, ok := strings.CutPrefix(piece, state); ok && l.ofDaemons()[name] != "" {
 		return filepath.Join(l.Root, l.ofDaemons()[name], name), nil
 	}
-	for _, many := range []struct{ prefix, folder string }{
-		{mailboxes, l.Conf.MailboxesDir}, {state, l.Conf.StateDir}, {dkim, dkimFolder}, {queue, Spool},
+	for _, many := range []struct{ prefix, directory string }{
+		{mailboxes, l.Conf.MailboxesDir}, {state, l.Conf.StateDir}, {dkim, dkimDir}, {queue, Spool},
 	} {
 		name, ok := strings.CutPrefix(piece, many.prefix)
 		// A name is one directory entry, and none of our temporary ones, which begin with a dot.
 		if ok && !strings.Contains(name, "/") && !strings.HasPrefix(name, ".") {
-			return filepath.Join(l.Root, many.folder, name), nil
+			return filepath.Join(l.Root, many.directory, name), nil
 		}
 	}
 	return "", fmt.Errorf("%w: it has the piece %q, which this chatmaild does not know", archive.ErrDamaged, piece)

@@ -18,7 +18,7 @@ import (
 const (
 	domain     = "chat.example.org"
 	configPath = "/etc/chatmail/chatmail.toml"
-	mailFolder = "/home/vmail/mail/" + domain
+	mailDir    = "/home/vmail/mail/" + domain
 )
 
 // machine is a directory that stands for a whole machine.
@@ -49,7 +49,7 @@ func (m machine) put(pairs ...string) machine {
 }
 
 // mail is the path of something in a mailbox.
-func mail(user, rel string) string { return mailFolder + "/" + user + "@" + domain + "/" + rel }
+func mail(user, rel string) string { return mailDir + "/" + user + "@" + domain + "/" + rel }
 
 // relay is a machine with all kinds of pieces.
 func relay(t *testing.T) machine {
@@ -68,7 +68,7 @@ func relay(t *testing.T) machine {
 		"/var/lib/chatmaild/acme/account.key", "account",
 		"/var/lib/chatmaild/invites/one", "invite",
 		"/var/lib/chatmaild/restore.json", "of this machine",
-		mailFolder+"/.new-123/password", "half made",
+		mailDir+"/.new-123/password", "half made",
 	)
 	for _, user := range []string{"alice", "bob", "carol"} {
 		m.put(

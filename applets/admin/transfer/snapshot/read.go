@@ -62,7 +62,7 @@ func (r *reading) read() (void bool, err error) {
 			// There never was one; a mailbox went in this moment.
 			return false, r.absent()
 		}
-		return true, r.folder("", &unix.Stat_t{Mode: unix.S_IFDIR})
+		return true, r.directory("", &unix.Stat_t{Mode: unix.S_IFDIR})
 	}
 	if err != nil {
 		return false, err
@@ -82,7 +82,7 @@ func (r *reading) read() (void bool, err error) {
 		r.owner = anybody
 	}
 	w := walker{
-		ctx: r.ctx, folder: r.folder, file: r.file, mailbox: isMailbox, owner: r.owner, leftOut: r.leaveOut,
+		ctx: r.ctx, directory: r.directory, file: r.file, mailbox: isMailbox, owner: r.owner, leftOut: r.leaveOut,
 	}
 	if err := w.walk(fd, ""); err != nil {
 		return false, err
@@ -129,7 +129,7 @@ func (r *reading) open() (int, error) {
 
 // absent says that the other side should not have the piece.
 func (r *reading) absent() error {
-	if err := r.folder("", &unix.Stat_t{Mode: unix.S_IFDIR}); err != nil {
+	if err := r.directory("", &unix.Stat_t{Mode: unix.S_IFDIR}); err != nil {
 		return err
 	}
 	return r.piece.Gone([]string{"."})
@@ -147,7 +147,7 @@ func (r *reading) missing() error {
 func (r *reading) name(rel string) string { return path.Join(r.place.piece, rel) }
 
 // directory writes a directory before what is in it.
-func (r *reading) folder(rel string, st *unix.Stat_t) error {
+func (r *reading) directory(rel string, st *unix.Stat_t) error {
 	known := r.have[rel].dir
 	delete(r.have, rel)
 	if known && rel != "" {

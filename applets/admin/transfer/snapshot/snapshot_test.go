@@ -197,10 +197,10 @@ func TestLinks(t *testing.T) {
 	}
 
 	young := newMachine(t).put("/etc/passwd", "root")
-	if err := os.MkdirAll(filepath.Join(young.root, mailFolder), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(young.root, mailDir), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(young.root+"/etc", filepath.Join(young.root, mailFolder, ".restore-alice@"+domain)); err != nil {
+	if err := os.Symlink(young.root+"/etc", filepath.Join(young.root, mailDir, ".restore-alice@"+domain)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := young.unpack(bytes.NewReader(old.put().packQuiet()), ""); err != nil {

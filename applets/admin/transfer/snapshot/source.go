@@ -77,27 +77,27 @@ func (s *Source) places(o Options) ([]place, error) {
 			return nil, fmt.Errorf("looking at %s: %w", p.path, err)
 		}
 	}
-	folders := []struct {
-		prefix, folder string
-		wanted         func(name string) bool
+	dirs := []struct {
+		prefix, dir string
+		wanted      func(name string) bool
 	}{
-		{dkim, filepath.Join(s.Root, dkimFolder), func(name string) bool { return strings.HasSuffix(name, dkimSuffix) }},
+		{dkim, filepath.Join(s.Root, dkimDir), func(name string) bool { return strings.HasSuffix(name, dkimSuffix) }},
 		{mailboxes, s.Mailboxes(), func(name string) bool { return !strings.HasPrefix(name, ".") }},
 		{state, s.State(), s.isState},
 	}
-	for _, f := range folders {
-		names, err := list(f.folder)
+	for _, f := range dirs {
+		names, err := list(f.dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
 			if f.wanted(name) {
-				all = append(all, place{f.prefix + name, filepath.Join(f.folder, name)})
+				all = append(all, place{f.prefix + name, filepath.Join(f.dir, name)})
 			}
 		}
 	}
-	for name, folder := range s.ofDaemons() {
-		path := filepath.Join(s.Root, folder, name)
+	for name, dir := range s.ofDaemons() {
+		path := filepath.Join(s.Root, dir, name)
 		if _, err := safefs.Lstat(path); err == nil {
 			all = append(all, place{state + name, path})
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +105,7 @@ func (s *Source) places(o Options) ([]place, error) {
 		}
 	}
 	if o.Queue {
-		for _, name := range queueFolders {
+		for _, name := range queueDirs {
 			all = append(all, place{queue + name, filepath.Join(s.Root, Spool, name)})
 		}
 	}
@@ -149,8 +149,8 @@ func section(piece string) int {
 }
 
 // list returns the names in a directory, sorted; none if it is not there.
-func list(folder string) ([]string, error) {
-	names, err := safefs.ReadNames(folder)
+func list(dir string) ([]string, error) {
+	names, err := safefs.ReadNames(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -54,7 +54,7 @@ func (t *Target) stock(ctx context.Context, address string, w io.Writer) (there 
 		return false, err
 	}
 	defer box.Close()
-	fd, err := openFolder(box.Fd(), ".")
+	fd, err := openDir(box.Fd(), ".")
 	if err != nil {
 		return false, err
 	}
@@ -65,7 +65,7 @@ func (t *Target) stock(ctx context.Context, address string, w io.Writer) (there 
 	files := contents{}
 	walk := walker{
 		ctx: ctx, mailbox: true, owner: whose,
-		folder: func(rel string, _ *unix.Stat_t) error {
+		directory: func(rel string, _ *unix.Stat_t) error {
 			if rel != "" {
 				files[rel] = stamp{dir: true}
 			}

@@ -146,8 +146,8 @@ func (t *Target) dispatch(ctx context.Context, after string, lanes chan<- *arriv
 // Sync makes durable all that was put in place.
 // One syncfs(2) for each file system, instead of an fsync(2) for each of a million files.
 func (t *Target) Sync() error {
-	for _, folder := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, "/etc")} {
-		dir, err := safefs.OpenDir(folder)
+	for _, directory := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, "/etc")} {
+		dir, err := safefs.OpenDir(directory)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -157,7 +157,7 @@ func (t *Target) Sync() error {
 		err = safefs.SyncAll(dir)
 		dir.Close()
 		if err != nil {
-			return fmt.Errorf("writing %s to the disk: %w", folder, err)
+			return fmt.Errorf("writing %s to the disk: %w", directory, err)
 		}
 	}
 	return nil
@@ -166,12 +166,12 @@ func (t *Target) Sync() error {
 // Tidy removes what runs that was interrupted have left incomplete.
 func (t *Target) Tidy() error {
 	var errs []error
-	for _, folder := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, t.Conf.MetadataDir()), filepath.Join(t.Root, t.Conf.ExpireDir())} {
-		names, err := list(folder)
+	for _, directory := range []string{t.Mailboxes(), t.State(), filepath.Join(t.Root, t.Conf.MetadataDir()), filepath.Join(t.Root, t.Conf.ExpireDir())} {
+		names, err := list(directory)
 		errs = append(errs, err)
 		for _, name := range names {
 			if strings.HasPrefix(name, tempPrefix) {
-				errs = append(errs, safefs.RemoveAll(filepath.Join(folder, name)))
+				errs = append(errs, safefs.RemoveAll(filepath.Join(directory, name)))
 			}
 		}
 	}

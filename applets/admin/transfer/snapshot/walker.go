@@ -39,7 +39,7 @@ var seed = maphash.MakeSeed()
 type walker struct {
 	ctx context.Context
 	// directory is called for each directory, before what is in it. The first is "".
-	folder func(rel string, st *unix.Stat_t) error
+	directory func(rel string, st *unix.Stat_t) error
 	// file is called for each file. It may return errGone.
 	file func(dir int, name, rel string, message bool) error
 	// leftOut is notified of what is neither file nor directory, or another user's.
@@ -87,7 +87,7 @@ func (w *walker) walk(fd int, rel string) error {
 		if err := w.messages(fd, rel, names); err != nil {
 			return err
 		}
-		names = slices.DeleteFunc(names, func(n string) bool { return isMessageFolder(n) || leaveOut(n) })
+		names = slices.DeleteFunc(names, func(n string) bool { return isMessageDir(n) || leaveOut(n) })
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
 	for _, name := range names {
@@ -111,7 +111,7 @@ func (w *walker) enter(fd int, rel string) error {
 		w.leftOut(rel)
 		return errForeign
 	}
-	return w.folder(rel, &st)
+	return w.directory(rel, &st)
 }
 
 // names returns the names in a directory that has few of them.
@@ -135,7 +135,7 @@ func (w *walker) visit(dir int, name, rel string, message bool) error {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		sub, err := openFolder(dir, name)
+		sub, err := openDir(dir, name)
 		if errors.Is(err, errGone) {
 			return nil
 		}
@@ -163,7 +163,7 @@ func (w *walker) messages(fd int, rel string, names []string) error {
 		if !slices.Contains(names, sub) {
 			continue
 		}
-		dir, err := openFolder(fd, sub)
+		dir, err := openDir(fd, sub)
 		if err == nil {
 			err = w.enter(dir, path.Join(rel, sub))
 			unix.Close(dir)
@@ -192,7 +192,7 @@ func (w *walker) messages(fd int, rel string, names []string) error {
 // pass looks at the messages in new or cur that were not seen yet. It is still if no
 // name changed meanwhile.
 func (w *walker) pass(fd int, sub, rel string, seen map[uint64]struct{}) (still bool, err error) {
-	dir, err := openFolder(fd, sub)
+	dir, err := openDir(fd, sub)
 	if errors.Is(err, errGone) {
 		return true, nil
 	}
@@ -245,7 +245,7 @@ func (w *walker) message(dir int, name, rel string, seen map[uint64]struct{}) er
 	return err
 }
 
-func isMessageFolder(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
+func isMessageDir(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
 
 // leaveOut reports whether a file of a mailbox can be made again, or is of this moment
 // only: caches, the sum of sizes, locks, files being written, logs of IMAP dialogues.
@@ -264,8 +264,8 @@ func rank(name string) int {
 	return 1 + slices.Index([]string{"dovecot.index", "dovecot.index.log.2", "dovecot.index.log", "dovecot-uidlist"}, name)
 }
 
-// openFolder never follows a link, and never waits.
-func openFolder(dir int, name string) (int, error) {
+// openDir never follows a link, and never waits.
+func openDir(dir int, name string) (int, error) {
 	return openAt(dir, name, unix.O_DIRECTORY|unix.O_NOFOLLOW)
 }
 

@@ -15,24 +15,24 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Directory is the path of the keeper's directory. The package comment says what is
+// Files are those of the keeper, by the path of its directory. The package comment says what is
 // in it.
-type Folder string
+type Files string
 
 // Certificate is the path of the certificate with its chain.
-func (f Folder) Certificate() string { return filepath.Join(string(f), "live", "fullchain.pem") }
+func (f Files) Certificate() string { return filepath.Join(string(f), "live", "fullchain.pem") }
 
 // PrivateKey is the path of the certificate's key.
-func (f Folder) PrivateKey() string { return filepath.Join(string(f), "live", "privkey.pem") }
+func (f Files) PrivateKey() string { return filepath.Join(string(f), "live", "privkey.pem") }
 
 // AccountKey is the path of the account's key.
-func (f Folder) AccountKey() string { return filepath.Join(string(f), "account.pem") }
+func (f Files) AccountKey() string { return filepath.Join(string(f), "account.pem") }
 
 // StateFile is the path of what happened last.
-func (f Folder) StateFile() string { return filepath.Join(string(f), "state.json") }
+func (f Files) StateFile() string { return filepath.Join(string(f), "state.json") }
 
 // key reads a key, or makes one if there is none yet.
-func (f Folder) key(path string) (crypto.Signer, error) {
+func (f Files) key(path string) (crypto.Signer, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = keys.New(); err == nil {
@@ -51,7 +51,7 @@ func (f Folder) key(path string) (crypto.Signer, error) {
 
 // certificate returns the certificate in use, or nil if there is none that came
 // from an authority and belongs to key.
-func (f Folder) certificate(key crypto.Signer) (*x509.Certificate, error) {
+func (f Files) certificate(key crypto.Signer) (*x509.Certificate, error) {
 	text, err := os.ReadFile(f.Certificate())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -76,7 +76,7 @@ func leaf(chain []byte, key crypto.Signer) *x509.Certificate {
 	return pair.Leaf
 }
 
-func (f Folder) saveState(s State) error {
+func (f Files) saveState(s State) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (f Folder) saveState(s State) error {
 	return f.write(f.StateFile(), append(text, '\n'))
 }
 
-func (f Folder) write(path string, content []byte) error {
+func (f Files) write(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
