@@ -76,7 +76,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	for _, e := range entries {
 		if name := e.Name(); !strings.HasPrefix(name, ".") && !slices.Contains(append(house, made...), name) {
-			t.Errorf("%s is no room of the house", name)
+			t.Errorf("%s is not a room of the house", name)
 		}
 	}
 	for _, room := range []string{"applets", "debian", "packaging", "Makefile", "LICENSE"} {

@@ -51,7 +51,7 @@ func TestLifeOfAnAccount(t *testing.T) {
 	f.mailboxes.set(addr, other)
 	login(right)
 	login("another password")
-	f.verified = newMemory([]byte("the process was started anew"), 100)
+	f.verified = newMemory([]byte("the process was restarted"), 100)
 	login("another password")
 	delete(f.mailboxes.stored, addr)
 	login("a third password")

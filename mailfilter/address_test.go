@@ -160,7 +160,7 @@ func TestNewOutgoingRefuses(t *testing.T) {
 	}
 }
 
-// TestPassthroughOfOwnDomain holds that a domain of ours that takes cleartext is no way
+// TestPassthroughOfOwnDomain holds that a domain of ours that takes cleartext is not a way
 // through us to others.
 func TestPassthroughOfOwnDomain(t *testing.T) {
 	o, err := NewOutgoing(OutgoingOptions{Domains: []string{"chat.example"}, PassthroughRecipients: []string{"@chat.example"}})

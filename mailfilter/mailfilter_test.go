@@ -74,7 +74,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestReadErrors: a failing reader is no verdict, wherever it fails.
+// TestReadErrors: a failing reader is not a verdict, wherever it fails.
 func TestReadErrors(t *testing.T) {
 	good, open := mailtest.NewSamples(t).Good(), []string{"open@chat.example"}
 	for dir, policy := range policies(t) {

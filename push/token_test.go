@@ -80,7 +80,7 @@ func TestDecodeLegacy(t *testing.T) {
 		"dictionary":       {fmt.Sprintf(`{"devicetoken":{"a":%d,"b":%d.5}}`, recent, recent), "a b", false},
 		"old":              {`{"devicetoken":{"a":0}}`, "", false},
 		"list":             {`{"devicetoken":["b","a","a"]}`, "a b", false},
-		"what is no token": {fmt.Sprintf(`{"devicetoken":{"a b":%d,"":%d,"c":%d}}`, recent, recent, recent), "c", false},
+		"what is not a token": {fmt.Sprintf(`{"devicetoken":{"a b":%d,"":%d,"c":%d}}`, recent, recent, recent), "c", false},
 		"future":           {`{"devicetoken":{"a":99999999999999}}`, "", false},
 		"other keys":       {`{"firebase":["x"]}`, "", false},
 		"empty":            {``, "", true},
@@ -111,7 +111,7 @@ func FuzzDecodeLegacy(f *testing.F) {
 		}
 		for _, token := range tokens {
 			if CheckToken(token.Text) != nil {
-				t.Errorf("%q is no token", token.Text)
+				t.Errorf("%q is not a token", token.Text)
 			}
 		}
 	})

@@ -201,7 +201,7 @@ func TestDamage(t *testing.T) {
 			continue
 		}
 		damaged[i] ^= 1
-		// The copy of the session key for Alice is no business of Bob's.
+		// The copy of the session key for Alice does not concern Bob.
 		if m, err := bob.Open(damaged, nil, nil); err == nil && (m.Text != text || !m.Signed) {
 			t.Errorf("byte %d changed (%q): got %.9q", i, raw[i], m.Text)
 		}

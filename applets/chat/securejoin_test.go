@@ -40,7 +40,7 @@ func join(t *testing.T, inviter *Inviter, joiner *Joiner) (steps []string, joine
 			return steps, joined, done
 		}
 	}
-	t.Fatalf("it goes on and on: %q", steps)
+	t.Fatalf("it does not end: %q", steps)
 	return nil, false, false
 }
 

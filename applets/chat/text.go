@@ -6,7 +6,7 @@ const (
 	signature = "-- " // the line before the author's standing line about himself
 
 	// zeroWidth is a space of no width, which the client puts before dashes at the
-	// beginning of a line that is no such mark.
+	// beginning of a line that is not such a mark.
 	zeroWidth = "\u200b"
 )
 

@@ -177,7 +177,7 @@ func TestExpireClock(t *testing.T) {
 			t.Errorf("%s: status %d, the message is there %v, want ok %v\n%s", tt.why, status, there(old), tt.ok, stderr)
 		}
 		if !tt.ok && !strings.Contains(stderr, "--clock-is-right") {
-			t.Errorf("%s: it does not say how to go on:\n%s", tt.why, stderr)
+			t.Errorf("%s: it does not say how to continue:\n%s", tt.why, stderr)
 		}
 		if tt.ok {
 			if status, _, stderr := r.run("expire"); status != command.StatusDone {

@@ -191,7 +191,7 @@ func TestLookups(t *testing.T) {
 	step("a key not to be kept", good, "valid", 1)
 	step("a key not to be kept, again", good, "valid", 1)
 	z.texts, z.ttl = nil, time.Hour
-	step("a key that is no more, not for the domain's servers either", good, "the domain has no such key", 2)
+	step("a key that was removed, at the domain's servers, too", good, "the domain has no such key", 2)
 	step("failures are not kept", good, "the domain has no such key", 1)
 	z.err = errors.New("no answer")
 	step("a failing DNS, body changed", edit(t, good, "Hello", "Hallo"), "body was changed", dontCare)

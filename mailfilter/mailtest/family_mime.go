@@ -70,7 +70,7 @@ func partFixtures(s Samples) []Fixture {
 		fx("data-encoding-twice", Unencrypted, "Two encodings of one part.", DataType+SevenBit, DataType+SevenBit+SevenBit),
 		fx("data-nested", Unencrypted, "A multipart where the data belong.", DataType, "Content-Type: multipart/mixed; boundary=\"inner\"\r\n"),
 		fx("data-header-endless", Unencrypted, "A letter in the header of a part.", DataType, DataType+strings.Repeat("Content-Description: Meet me at the old mill.\r\n", 100)),
-		fx("data-header-text", Unencrypted, "A line in the header of a part that is no field.", DataType, DataType+"Meet me\r\n"),
+		fx("data-header-text", Unencrypted, "A line in the header of a part that is not a field.", DataType, DataType+"Meet me\r\n"),
 		fx("version-nested", Unencrypted, "A multipart where the version belongs.", "Content-Type: application/pgp-encrypted", "Content-Type: multipart/mixed; boundary=\"inner\""),
 		fx("version-type", Unencrypted, "A version part of another type.", "Content-Type: application/pgp-encrypted", "Content-Type: text/plain"),
 	}

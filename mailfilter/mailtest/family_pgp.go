@@ -80,7 +80,7 @@ func packetFixtures(s Samples) []Fixture {
 		fx("header-truncated", Unencrypted, "The data end within a length.", join(esk, []byte{0xd2, 0xff, 0, 0})),
 		fx("tag-alone", Unencrypted, "The data end after a tag.", join(esk, []byte{0xd2})),
 		fx("length-beyond-end", Unencrypted, "A length of 4 GiB.", join(esk, []byte{0xd2}, longLength(0xffffffff), s.seipd1.body)),
-		fx("length-too-short", Unencrypted, "The data go on after their length, like a packet.", join(esk, []byte{0xd2, 60}, s.seipd1.body)),
+		fx("length-too-short", Unencrypted, "The data continue after their length, like a packet.", join(esk, []byte{0xd2, 60}, s.seipd1.body)),
 		fx("indeterminate", Unencrypted, "Old-format length \"to the end\": anything may follow inside.", join(oldFormat(s.pkesk3, 3), data)),
 		fx("partial-without-end", Unencrypted, "A part, and then no length.", join(esk, partial(s.seipd1, 9)[:514])),
 		fx("partial-session-key", Unencrypted, "Only data may come in parts.", join([]byte{0xc1, 224 + 9}, make([]byte, 512), []byte{0}, data)),
@@ -180,7 +180,7 @@ func armorFixtures(s Samples) []Fixture {
 	}
 }
 
-// rewrap breaks the data of an armor anew, and puts what is around them back.
+// rewrap breaks the data of an armor into other lines, and puts what is around them back.
 func rewrap(data []string, width int, armor string) (out []string) {
 	text := strings.ReplaceAll(strings.Join(data, ""), "\r\n", "")
 	at := strings.Index(armor, data[0])

@@ -50,7 +50,7 @@ func setupFixtures(s Samples) []Fixture {
 		handover("setup-core-two-keys", Unencrypted, "Two armors in base64.", s.setupCore(setupText7bit, s.keys()+s.keys(), 76)),
 		handover("setup-core-not-base64", Unencrypted, "Something else than base64.", core, "PGh0", "<h0"),
 		handover("setup-core-short-base64", Unencrypted, "Base64 that is cut off.", s.setupCore(setupText7bit, s.keys()+"\r\n", 76), "=\r\n\r\n--18ec66791fba4bf0_inner", "\r\n\r\n--18ec66791fba4bf0_inner"),
-		handover("setup-core-padding", Unencrypted, "Base64 that goes on after its padding.", s.setupCore(setupText7bit, s.keys()+"\r\n", 76), "=\r\n\r\n--18ec66791fba4bf0_inner", "=\r\naGVsbG8=\r\n\r\n--18ec66791fba4bf0_inner"),
+		handover("setup-core-padding", Unencrypted, "Base64 that continues after its padding.", s.setupCore(setupText7bit, s.keys()+"\r\n", 76), "=\r\n\r\n--18ec66791fba4bf0_inner", "=\r\naGVsbG8=\r\n\r\n--18ec66791fba4bf0_inner"),
 		handover("setup-core-quoted-keys", Unencrypted, "Keys that are quoted-printable.", s.Edit(s.setup(), "setup-message.html\"\r\n", "setup-message.html\"\r\nContent-Transfer-Encoding: quoted-printable\r\n")),
 	}
 }

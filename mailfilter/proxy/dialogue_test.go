@@ -152,7 +152,7 @@ func TestHangUp(t *testing.T) {
 				}
 			}
 			if _, err := c.r.ReadByte(); err == nil {
-				t.Error("the session goes on")
+				t.Error("the session continues")
 			}
 		})
 	}

@@ -11,7 +11,7 @@ function dovecot_lua_notify_begin_txn(user)
   return { user = user, news = false }
 end
 
--- A copy of what the user's own device sent is no news. That is known only if it was
+-- A copy of what the user's own device sent is not news. That is known only if it was
 -- sent through this relay. Through another one the user has another address, and
 -- neither the envelope nor the header says that both are his: to this relay such a copy
 -- is a message from a stranger. A guess, by what else the two relays have seen, would

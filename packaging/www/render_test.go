@@ -219,7 +219,7 @@ func TestRenderAnInviteThatIsTooLong(t *testing.T) {
 	site.EchoInvite = "https://i.delta.chat/#" + strings.Repeat("x", 1000)
 	var place *Error
 	if _, err := Render(site, nil); err == nil || errors.As(err, &place) {
-		t.Errorf("got %v, want an error that is no author's", err)
+		t.Errorf("got %v, want an error that is not an author's", err)
 	}
 }
 

@@ -112,7 +112,7 @@ func TestSendToNobody(t *testing.T) {
 
 	broken, _ := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if r := broken.Send(t.Context(), "secret"); r.Outcome != push.Unreached {
-		t.Errorf("to a service that breaks off: %+v", r)
+		t.Errorf("to a service that hangs up: %+v", r)
 	}
 }
 

@@ -51,6 +51,6 @@ func TestMailDir(t *testing.T) {
 		}
 	}
 	if _, err := f.Legacy("file@x"); err == nil || strings.Contains(err.Error(), "file@x") {
-		t.Errorf("Legacy of what is no mailbox: %v, want an error without the name", err)
+		t.Errorf("Legacy of what is not a mailbox: %v, want an error without the name", err)
 	}
 }

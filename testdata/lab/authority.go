@@ -167,7 +167,7 @@ func (a *Authority) Issuer(ctx context.Context) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("the authority's root is no certificate")
+		return nil, errors.New("the authority's root is not a certificate")
 	}
 	return pool, nil
 }

@@ -37,8 +37,8 @@ func fingerprint(parts ...string) string {
 }
 
 // cached returns the directory NAME in the cache, having built it first if it is
-// not there. Two processes that want it at the same time build it once; a build
-// that breaks off leaves nothing that a later one could take for whole.
+// not there. Two processes that want it at the same time build it once; an
+// interrupted build leaves nothing that a later one could take for whole.
 func cached(ctx context.Context, name string, build func(ctx context.Context, dir string) error) (string, error) {
 	cache, err := CacheDir()
 	if err != nil {

@@ -67,7 +67,7 @@ func TestBackupGoesOn(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "backup")
 			env, _, _ := m.Env()
 			b := newBackup(env, m.Host, m.Conf(), keys)
-			// The first one breaks off behind ten pieces that are noted, and some bytes.
+			// The first one is interrupted after ten pieces that are noted, and some bytes.
 			out, err := os.Create(file + partSuffix)
 			if err != nil {
 				t.Fatal(err)

@@ -22,7 +22,7 @@ cell = row[0] if row else b""
 print(bytes(cell if isinstance(cell, bytes) else str(cell).encode()).hex())`
 
 // SQLite returns the first column of the first row that a query of a SQLite database
-// gives, empty if there is no row.
+// returns, empty if there is no row.
 //
 // This is done once, at a takeover; a driver for SQLite would be in every daemon, since all
 // are this one program.

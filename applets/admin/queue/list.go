@@ -49,7 +49,7 @@ func (q *job) list(ctx context.Context, only string) error {
 			return
 		}
 		all.Add(m)
-		// The sums go on over the whole queue; only what is kept for printing is bounded.
+		// The sums are of the whole queue; only what is kept for printing is bounded.
 		if q.addresses && len(found.Listed) < maxListed {
 			found.Listed = append(found.Listed, m)
 		}

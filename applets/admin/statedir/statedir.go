@@ -102,7 +102,7 @@ func Require(conf *config.Config, machine host.Host) error {
 }
 
 // BringOver makes it lie as it should. What it finds in the place of a file or directory
-// that cannot have got there by itself is refused. Broken off, it can be run again.
+// that cannot have got there by itself is refused. If it is interrupted, it can be run again.
 func BringOver(conf *config.Config, machine host.Host) error {
 	m := &move{conf: conf, machine: machine}
 	there, err := m.open()

@@ -22,7 +22,7 @@ const copyWorkers = 4
 type copying struct{ *importer }
 
 // run takes over a relay from a copy of its files. No unit is touched: chatmaild
-// run makes this machine the relay, once the old one is off. Broken off, it continues
+// run makes this machine the relay, once the old one is off. If it is interrupted, it continues
 // where it was; a mailbox is there as a whole or not at all.
 func (im copying) run(ctx context.Context) error {
 	if im.dryRun {

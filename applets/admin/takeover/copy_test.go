@@ -88,7 +88,7 @@ func TestImportFromLinks(t *testing.T) {
 				t.Errorf("the key is %.40q, want %.40q", got, want)
 			}
 			if !m.IsFile(live + "/fullchain.pem") {
-				t.Error("the certificate is no file")
+				t.Error("the certificate is not a file")
 			}
 		})
 	}

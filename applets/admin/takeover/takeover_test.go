@@ -38,7 +38,7 @@ func TestImportDryRunChangesNothing(t *testing.T) {
 		}
 	}
 	if strings.Contains(out.String(), "have no password file") {
-		t.Errorf("the echo bot is no user:\n%s", out)
+		t.Errorf("the echo bot counts as a user:\n%s", out)
 	}
 }
 
@@ -160,22 +160,22 @@ func TestImportResumes(t *testing.T) {
 			im, _ := m.importer(options{})
 			crash(im, at)
 			if j, err := journal.Read(m.ReadFile); err != nil || j == nil || j.Next() == "" && !j.Undoing {
-				t.Errorf("broken off at %d: the journal is %+v, %v, want that it says so", at, j, err)
+				t.Errorf("interrupted at %d: the journal is %+v, %v, want that it says so", at, j, err)
 			}
 			im, out := m.importer(options{undo: undo})
 			if err := im.run(t.Context()); err != nil {
-				t.Fatalf("broken off at %d (%s), undo %v: %v\n%s", at, whole.Did[at], undo, err, out)
+				t.Fatalf("interrupted at %d (%s), undo %v: %v\n%s", at, whole.Did[at], undo, err, out)
 			}
 			if masked := m.links("/dev/null"); (len(masked) == len(pythonrelay.Units)) == undo || undo && len(masked) > 0 {
-				t.Errorf("broken off at %d, undo %v: masked are %q", at, undo, masked)
+				t.Errorf("interrupted at %d, undo %v: masked are %q", at, undo, masked)
 			}
 			if _, active := m.Active["doveauth.service"]; active != undo {
-				t.Errorf("broken off at %d, undo %v: doveauth.service runs: %v", at, undo, active)
+				t.Errorf("interrupted at %d, undo %v: doveauth.service runs: %v", at, undo, active)
 			}
 			if undo {
 				for name, text := range before {
 					if path := strings.TrimPrefix(name, m.Root); path != "/proc/net/tcp" && m.read(path) != text {
-						t.Errorf("broken off at %d: %s is another", at, path)
+						t.Errorf("interrupted at %d: %s is another", at, path)
 					}
 				}
 			}

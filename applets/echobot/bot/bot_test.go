@@ -199,7 +199,7 @@ func TestNoLoop(t *testing.T) {
 	from, to := a, b
 	for n := 0; len(mails) > 0; n++ {
 		if n > 3 {
-			t.Fatal("two bots go on and on")
+			t.Fatal("two bots do not stop")
 		}
 		var next [][]byte
 		for _, raw := range mails {

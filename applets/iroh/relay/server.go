@@ -161,7 +161,7 @@ func (s *Server) apart(conn net.Conn) (key frame.Key, rest []byte, err error) {
 	}()
 	<-done
 	if fault != nil {
-		panic(fault) // the loop that accepts logs it, and goes on
+		panic(fault) // the loop that accepts logs it, and continues
 	}
 	return key, rest, err
 }

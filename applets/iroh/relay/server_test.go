@@ -319,7 +319,7 @@ func TestSilence(t *testing.T) {
 }
 
 // TestSlowReader has a client get more than it reads: the rest is dropped, but for what
-// must not be late, and the sender goes on.
+// must not be late, and the sender continues.
 func TestSlowReader(t *testing.T) {
 	r := start(t, nil)
 	a, b := r.client(t), r.client(t)

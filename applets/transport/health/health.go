@@ -94,7 +94,7 @@ func (t *Tracker) Done(name, reason string) {
 	}
 	h.last = reason
 	now := t.Now()
-	// Attempts that were under way when the first one failed are not failures anew.
+	// Attempts that were under way when the first one failed are not counted again.
 	if h.failures > 0 && now.Before(h.until) {
 		return
 	}

@@ -76,7 +76,7 @@ func New(o Options) *Server { return &Server{Options: o} }
 // when those at hand have been answered. It closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		// Not ctx itself: what is at hand goes on when it is done.
+		// Not ctx itself: what is in progress continues when it is done.
 		return &session{server: s, ctx: context.WithoutCancel(ctx)}, nil
 	}))
 	server.LMTP, server.Domain = true, s.Name

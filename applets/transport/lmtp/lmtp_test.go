@@ -180,7 +180,7 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
-// TestPanic wants a fault to defer the message that it is about, and the session to go on.
+// TestPanic wants a fault to defer the message that it is about, and the session to continue.
 func TestPanic(t *testing.T) {
 	r := &road{texts: map[string]bool{}}
 	c, _ := start(t, func(o *Options) {

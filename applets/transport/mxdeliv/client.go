@@ -29,7 +29,7 @@ const (
 	sendBuffer       = 32 << 10
 
 	// expectSize is how large a message is in bytes whose sender asks first whether it
-	// is wanted: a web server that is no relay's says no to it without having got it.
+	// is wanted: a web server that is not a relay's says no to it without having got it.
 	// Such a message has a connection of its own, because a refusal ends that.
 	expectSize = 512 << 10
 )
@@ -72,7 +72,7 @@ func NewClient(dial Dial, roots *x509.CertPool) *Client {
 type Message struct {
 	Envelope mailfilter.Envelope
 	Size     int64
-	Open     func() io.Reader // anew for each attempt
+	Open     func() io.Reader // once for each attempt
 }
 
 // Answer is what a host said.

@@ -53,7 +53,7 @@ type Message struct {
 	Recipients []string
 	UTF8       bool // the envelope has addresses that are not ASCII (RFC 6531)
 	Size       int64
-	Open       func() io.Reader // anew for each attempt
+	Open       func() io.Reader // once for each attempt
 }
 
 // Reply is what a host said of a message for a recipient.
@@ -276,7 +276,7 @@ func all(m Message, r Reply) []Reply {
 
 // reply is the host's refusal in err. If there is none, or it is that the host is about to
 // hang up (RFC 5321, section 3.8), the error is returned: what is not the expected answer, nor
-// a refusal, is no word on the message.
+// a refusal, says nothing about the message.
 func reply(to string, err error) (Reply, error) {
 	var word *smtp.SMTPError
 	if !errors.As(err, &word) || word.Code == 421 || word.Code/100 != 4 && word.Code/100 != 5 {

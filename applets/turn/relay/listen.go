@@ -94,7 +94,7 @@ func (s *streams) Accept() (net.Conn, error) {
 // maxFrame is the largest that the library takes, in bytes.
 const maxFrame = 1500
 
-// errFrame ends a connection whose client sends what is no frame.
+// errFrame ends a connection whose client sends something else than a frame.
 var errFrame = errors.New("neither STUN nor channel data")
 
 // stream hands on whole frames alone: the library counts their lengths in 16 bits, and

@@ -312,7 +312,7 @@ func TestHostileStreams(t *testing.T) {
 	}
 }
 
-// TestHostilePackets wants no answer to what is no request, and none that kills.
+// TestHostilePackets wants no answer to what is not a request, and no crash.
 func TestHostilePackets(t *testing.T) {
 	address, _, events := start(t, nil)
 	conn, err := net.Dial("udp4", address)

@@ -147,7 +147,7 @@ func pauses(n int, low, high time.Duration) []time.Duration {
 	return list
 }
 
-// parseRange reads "2s-40s"; "" is no range.
+// parseRange reads "2s-40s"; "" means none.
 func parseRange(text string) (low, high time.Duration, err error) {
 	if text == "" {
 		return 0, 0, nil

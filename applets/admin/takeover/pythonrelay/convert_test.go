@@ -142,7 +142,7 @@ func TestKeysAreReal(t *testing.T) {
 			t.Errorf("%s: want a value or a reason", name)
 		}
 		if k.value != nil && !known[key] {
-			t.Errorf("%s becomes %s, which is no key of chatmail.toml", name, key)
+			t.Errorf("%s becomes %s, which is not a key of chatmail.toml", name, key)
 		}
 	}
 }

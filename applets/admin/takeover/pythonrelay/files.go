@@ -25,7 +25,7 @@ type File struct {
 
 const (
 	noProgram    = "no unit starts it any more"
-	halfDownload = "a download that was broken off"
+	halfDownload = "an interrupted download"
 	ownMaps      = "chatmaild has its own"
 )
 
@@ -89,8 +89,8 @@ var Files = []File{
 	{"/etc/cron.d/chatmail-metrics", Moved, "chatmaild-metrics.service counts"},
 
 	{"/etc/sysctl.conf", Edited, "its limits of inotify, if lower, would win over those of the package at the next boot"},
-	{"/etc/resolv.conf", Stays, "it names unbound, which goes on"},
-	{"/etc/unbound/unbound.conf.d/chatmail.conf", Stays, "unbound goes on"},
+	{"/etc/resolv.conf", Stays, "it names unbound, which keeps running"},
+	{"/etc/unbound/unbound.conf.d/chatmail.conf", Stays, "unbound keeps running"},
 	{"/etc/environment", Stays, "TZ there is right for all programs"},
 	{"/etc/mailname", Stays, "it is this machine's"},
 	{"/etc/chatmail-nocreate", Stays, "it means the same to chatmaild"},

@@ -321,7 +321,7 @@ func (a *arrival) removePlace() error {
 	return a.dir.RemoveAll(a.temp)
 }
 
-// merge moves what came to what is there, and removes what is gone. If it breaks off,
+// merge moves what came to what is there, and removes what is gone. If it is interrupted,
 // the next update finds what is still different.
 func (a *arrival) merge() error {
 	err := fs.WalkDir(a.parent.FS(), a.temp, func(name string, d fs.DirEntry, err error) error {
