@@ -51,7 +51,7 @@ type Machine interface {
 	State() (State, error)
 }
 
-// State is what decides whether the machine can bear another account.
+// State is what decides whether the machine has room for another account.
 type State struct {
 	Load      float64 // average of one minute
 	Memory    int64   // bytes available

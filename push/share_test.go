@@ -40,7 +40,7 @@ func (w *world) deliverTo(account string) {
 
 // p95 delivers messages to the honest account, one after the other, with the hostile ones
 // doing their part before each. It returns how long most of them took until they were
-// told of, in the fake time of the test.
+// told about, in the fake time of the test.
 func (w *world) p95(hostile func(round int)) time.Duration {
 	w.t.Helper()
 	const rounds = 20

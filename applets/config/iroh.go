@@ -25,7 +25,7 @@ func (i IROH) Own() bool {
 	return i.conf.Iroh == "on" && verified && (i.conf.IrohRelay == "" || i.namesUs())
 }
 
-// URL is what clients are told of; "" is nothing.
+// URL is what is announced to clients; "" is nothing.
 func (i IROH) URL() string {
 	switch {
 	case i.Own():

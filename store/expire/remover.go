@@ -53,7 +53,7 @@ type Deleter struct {
 	plan  Plan
 
 	// Gone is told the address of each mailbox that goes, so that its traces
-	// elsewhere go too; it is called by several goroutines. Nil: nobody is told.
+	// elsewhere go too; it is called by several goroutines. Nil: it is not announced.
 	Gone func(addr string)
 
 	renamed func() // for tests: the moment after a mailbox was set aside

@@ -131,7 +131,7 @@ func (p *proof) oldMessages(t *testing.T) {
 	// Dovecot may find a file gone a second later, when another session has looked
 	// at the directory between two deletions.
 	var told []string
-	until(ctx, t, "the session is told of all that went", func() bool {
+	until(ctx, t, "the session is notified of all that went", func() bool {
 		untagged, err := session.OK("NOOP")
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +140,7 @@ func (p *proof) oldMessages(t *testing.T) {
 		return strings.Count(strings.Join(told, "\n"), " EXPUNGE") >= n
 	})
 	if got := strings.Count(strings.Join(told, "\n"), " EXPUNGE"); got != n {
-		t.Errorf("the session is told of %d expunged messages, want %d: %q", got, n, told)
+		t.Errorf("the session is notified of %d expunged messages, want %d: %q", got, n, told)
 	}
 	again, err := session.OK("SELECT INBOX")
 	if err != nil {

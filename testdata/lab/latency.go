@@ -21,7 +21,7 @@ type Sample struct {
 	Accepted  time.Duration // the sender's core has the 250
 	Delivered time.Duration // it lies in the receiver's mailbox
 	Event     time.Duration // the receiver's core tells of it
-	Late      bool          // it was not told of within lateAfter
+	Late      bool          // it was not announced within lateAfter
 }
 
 // Latency measures texts between two profiles that know each other, a of this
@@ -115,7 +115,7 @@ func WriteSamples(w io.Writer, samples []Sample) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d messages, %d not told of within %v\n", len(samples), late, lateAfter)
+	_, err := fmt.Fprintf(w, "%d messages, %d not announced within %v\n", len(samples), late, lateAfter)
 	return err
 }
 

@@ -189,7 +189,7 @@ var dialogues = []dialogue{
 		S: 354
 		C: MESSAGE
 		S: 250`},
-	{name: "who is there?", script: `
+	{name: "asking which recipients exist", script: `
 		C: VRFY BOB
 		S: 502
 		C: EXPN BOB

@@ -25,7 +25,7 @@ type takeover struct {
 }
 
 // TestTakeover is the proof that a relay continues with acmetool's account and key,
-// answers challenges by DNS, and bears an authority that has had enough of it.
+// answers challenges by DNS, and copes with an authority that limits its rate.
 func TestTakeover(t *testing.T) {
 	t.Setenv("PEBBLE_AUTHZREUSE", "0") // each order has its challenges
 	p := &takeover{plain: newPlain(t), secret: "a secret that the name server shares"}

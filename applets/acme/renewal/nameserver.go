@@ -58,7 +58,7 @@ func (s *NameServer) CleanUp(ctx context.Context, c acme.Challenge) error {
 	return s.change(context.WithoutCancel(ctx), c, (*dns.Msg).Remove)
 }
 
-// updateError is a fault of the name server, or of what we were told of it.
+// updateError is a fault of the name server, or of its configuration.
 type updateError struct{ error }
 
 func (e updateError) Unwrap() error { return e.error }

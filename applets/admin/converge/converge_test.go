@@ -348,7 +348,7 @@ func TestFormerDebian(t *testing.T) {
 	}
 }
 
-// TestBrokenAppVersions: run refuses a file that clients cannot be told of, and names it
+// TestBrokenAppVersions: run refuses a file that cannot be announced, and names it
 // and what is wrong.
 func TestBrokenAppVersions(t *testing.T) {
 	m := newMachine(t)

@@ -3,7 +3,7 @@ package status
 import "chatmaild/applets/metadata/appversions"
 
 // appVersions says which versions clients are informed of. A broken file is wrong although they
-// are still told of the last good one.
+// still get the last good one.
 func appVersions(e *examiner) {
 	if e.conf.AppVersionsFile == "" {
 		return

@@ -24,10 +24,10 @@ const (
 	irohTimeout = 5 * time.Second
 )
 
-// callExaminer looks at the servers that clients are told of for calls and apps.
+// callExaminer looks at the servers that are announced for calls and apps.
 type callExaminer struct{ *examiner }
 
-// turn uses the TURN server that clients are told of, as they do. An own one is asked on
+// turn uses the announced TURN server as clients do. An own one is asked on
 // this machine; chatmaild test asks it from outside.
 func (e callExaminer) turn(ctx context.Context) {
 	const part = "calls"
@@ -56,7 +56,7 @@ func (e callExaminer) turn(ctx context.Context) {
 	}
 }
 
-// iroh uses the iroh relay that clients are told of, as they do. Of an own one it is enough
+// iroh uses the announced iroh relay as clients do. Of an own one it is enough
 // that it has not failed: nginx is among the units, and chatmaild test uses it from outside.
 func (e callExaminer) iroh(ctx context.Context) {
 	const part = "apps"
@@ -86,7 +86,7 @@ func (e callExaminer) iroh(ctx context.Context) {
 // errFailed is what systemd says of a daemon that does not start.
 var errFailed = errors.New("it has failed")
 
-// turnServer is the server as a client is told of it.
+// turnServer is the server as it is announced to a client.
 func (e callExaminer) turnServer(turn config.TURN) (probe.Server, error) {
 	text, err := e.machine.ReadFile(turn.Secret())
 	if err != nil {

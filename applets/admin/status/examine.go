@@ -20,7 +20,7 @@ import (
 	"chatmaild/packaging/postfix/queue"
 )
 
-// Limits past which status speaks up.
+// Limits past which status notes it.
 const (
 	certificateWarning = 14 * 24 * time.Hour
 	queueWarning       = 500 // messages

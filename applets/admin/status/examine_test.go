@@ -145,7 +145,7 @@ func TestEchoBotStatus(t *testing.T) {
 	}
 }
 
-// TestAppVersions holds that a file that clients cannot be told of is wrong, and one that
+// TestAppVersions holds that a file that cannot be announced is wrong, and one that
 // there need not be does not matter.
 func TestAppVersions(t *testing.T) {
 	const path = "/etc/chatmail/appversions.json"

@@ -9,7 +9,7 @@ import (
 	"chatmaild/store/expire"
 )
 
-// expiryWarning is how long after the last expiry status speaks up. It is daily, and
+// expiryWarning is how long after the last expiry status notes it. It is daily, and
 // mail to a full mailbox bounces after two days.
 const expiryWarning = 36 * time.Hour
 

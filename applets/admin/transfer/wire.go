@@ -7,7 +7,7 @@ type Request struct {
 	Config string `json:"config"` // the text of the file
 }
 
-// A Answer is what the other one says of itself.
+// An Answer is what the other side says of itself.
 type Answer struct {
 	Version   string   `json:"version"`
 	Trouble   string   `json:"trouble,omitempty"` // why it cannot take the relay

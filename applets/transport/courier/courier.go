@@ -40,7 +40,7 @@ const (
 	smtpPort  = 25
 )
 
-// Observer is told of each message and host. It must not block.
+// Observer is notified of each message and host. It must not block.
 type Observer interface {
 	// Delivered is told that a message was accepted for a number of recipients.
 	Delivered(way Way, recipients int, took time.Duration)

@@ -216,7 +216,7 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 }
 
 // recall asks the Handler for a login that it remembers. If it panics, Login is asked,
-// too, and its fault is told of.
+// too, and its fault is reported.
 func (c *client) recall(credentials authproto.Credentials) (user string, ok bool) {
 	defer func() {
 		if recover() != nil {

@@ -17,7 +17,7 @@ type Rule string
 const (
 	Deliver Rule = ""
 	Hold    Rule = "hold"    // it waits, and is bounced when it is too old
-	Discard Rule = "discard" // it is gone, and nobody is told
+	Discard Rule = "discard" // dropped; senders are not notified
 	Other   Rule = "other"   // a transport that someone has written into the map
 )
 

@@ -5,7 +5,7 @@
 //
 // With -far, one of the two clients is on a second relay. A part whose flag is
 // empty or 0 is left out. With random pauses, 50 messages take some 18 minutes.
-// The exit status is 1 if a message was not told of.
+// The exit status is 1 if a message was not announced.
 package main
 
 import (
