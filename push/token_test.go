@@ -77,15 +77,15 @@ func TestDecodeLegacy(t *testing.T) {
 		text, want string
 		fails      bool
 	}{
-		"dictionary":       {fmt.Sprintf(`{"devicetoken":{"a":%d,"b":%d.5}}`, recent, recent), "a b", false},
-		"old":              {`{"devicetoken":{"a":0}}`, "", false},
-		"list":             {`{"devicetoken":["b","a","a"]}`, "a b", false},
+		"dictionary":          {fmt.Sprintf(`{"devicetoken":{"a":%d,"b":%d.5}}`, recent, recent), "a b", false},
+		"old":                 {`{"devicetoken":{"a":0}}`, "", false},
+		"list":                {`{"devicetoken":["b","a","a"]}`, "a b", false},
 		"what is not a token": {fmt.Sprintf(`{"devicetoken":{"a b":%d,"":%d,"c":%d}}`, recent, recent, recent), "c", false},
-		"future":           {`{"devicetoken":{"a":99999999999999}}`, "", false},
-		"other keys":       {`{"firebase":["x"]}`, "", false},
-		"empty":            {``, "", true},
-		"not JSON":         {`{"devicetoken":{secret`, "", true},
-		"wrong type":       {`{"devicetoken":{"secret":"secret"}}`, "", true},
+		"future":              {`{"devicetoken":{"a":99999999999999}}`, "", false},
+		"other keys":          {`{"firebase":["x"]}`, "", false},
+		"empty":               {``, "", true},
+		"not JSON":            {`{"devicetoken":{secret`, "", true},
+		"wrong type":          {`{"devicetoken":{"secret":"secret"}}`, "", true},
 	} {
 		tokens, err := DecodeLegacy([]byte(tc.text), noon)
 		slices.SortFunc(tokens, func(a, b Token) int { return strings.Compare(a.Text, b.Text) })
