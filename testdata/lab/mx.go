@@ -94,7 +94,8 @@ func (s *mxSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 // maxMail bounds a message, in bytes.
 const maxMail = 64 << 20
 
-func (s *mxSession) Data(r io.Reader) error {
+// read keeps the text of the message.
+func (s *mxSession) read(r io.Reader) error {
 	text, err := io.ReadAll(io.LimitReader(r, maxMail+1))
 	if err == nil && len(text) > maxMail {
 		err = errors.New("the message is too large")
@@ -103,6 +104,13 @@ func (s *mxSession) Data(r io.Reader) error {
 		return err
 	}
 	s.mail.Text = string(text)
+	return nil
+}
+
+func (s *mxSession) Data(r io.Reader) error {
+	if err := s.read(r); err != nil {
+		return err
+	}
 	s.mx.mu.Lock()
 	defer s.mx.mu.Unlock()
 	s.mx.mails = append(s.mx.mails, s.mail)

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -121,14 +120,9 @@ type peerSession struct {
 
 // Data implements smtp.Session.
 func (s *peerSession) Data(r io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(r, maxMail+1))
-	if err == nil && len(text) > maxMail {
-		err = errors.New("the message is too large")
-	}
-	if err != nil {
+	if err := s.read(r); err != nil {
 		return err
 	}
-	s.mail.Text = string(text)
 	if err := s.peer.SMTP(s.mail); err != nil {
 		return err
 	}

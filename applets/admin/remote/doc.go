@@ -4,7 +4,7 @@
 // as it came. The commands test and bench are built on it; real
 // conversations are package chat's.
 //
-// What a relay sends is foreign input: a line has at most 64 KiB, a message or a
-// page at most 1 MiB, and every connection ends with the context that it was
+// What a relay sends is foreign input: a line has at most 16 KiB in SMTP and 64 KiB
+// in IMAP, a message or a page at most 1 MiB, and every connection ends with the context that it was
 // made for.
 package remote

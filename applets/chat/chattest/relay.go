@@ -4,15 +4,10 @@ package chattest
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
@@ -25,6 +20,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"chatmaild/applets/chat/mailbox"
+	"chatmaild/applets/keys"
 )
 
 // Relay is a running relay.
@@ -106,16 +102,19 @@ func (s session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
 
 func certificate(t testing.TB) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := keys.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"relay.test"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	cert, err := keys.SelfSign("relay.test", key, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
 }
 
 // Server is how to reach the relay.

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"time"
+
+	"chatmaild/applets/keys"
 )
 
 // bare is the floor, in a process of its own.
@@ -58,16 +55,19 @@ func (b *bare) relayed(size int, length time.Duration) (float64, error) {
 
 // floor relays from each first connection to the second.
 func floor(address string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := keys.New()
 	if err != nil {
 		return err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"bench.test"}}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	cert, err := keys.SelfSign("bench.test", key, time.Now())
 	if err != nil {
 		return err
 	}
-	l, err := tls.Listen("tcp", address, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}})
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return err
+	}
+	l, err := tls.Listen("tcp", address, &tls.Config{Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		return err
 	}
