@@ -7,7 +7,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/parser"
-	rendering "github.com/yuin/goldmark/renderer"
+	"github.com/yuin/goldmark/renderer"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
@@ -28,7 +28,7 @@ func (blocks) Extend(m goldmark.Markdown) {
 		util.Prioritized(paragraphs(definitions), 200),
 		util.Prioritized(paragraphs(table), 200),
 	))
-	m.Renderer().AddOptions(rendering.WithNodeRenderers(util.Prioritized(elements{}, 500)))
+	m.Renderer().AddOptions(renderer.WithNodeRenderers(util.Prioritized(elements{}, 500)))
 }
 
 // element is an HTML element without attributes.
@@ -64,7 +64,7 @@ func add(parent ast.Node, tag string, lines ...text.Segment) *element {
 type elements struct{}
 
 // RegisterFuncs implements renderer.NodeRenderer.
-func (elements) RegisterFuncs(reg rendering.NodeRendererFuncRegisterer) {
+func (elements) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {
 	reg.Register(kindElement, func(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 		format := "</%s>\n"
 		if entering {

@@ -26,8 +26,8 @@ const (
 	partsFile  = "parts.html"
 )
 
-// renderer turns one source's pages into HTML.
-type renderer struct {
+// siteRenderer turns one source's pages into HTML.
+type siteRenderer struct {
 	src    *source
 	values values
 	layout *template.Template
@@ -35,12 +35,12 @@ type renderer struct {
 	md     goldmark.Markdown
 }
 
-func newRenderer(site Site, src *source) (*renderer, error) {
+func newSiteRenderer(site Site, src *source) (*siteRenderer, error) {
 	words, err := readWords(site, src)
 	if err != nil {
 		return nil, err
 	}
-	r := &renderer{src: src, values: values{site, words}}
+	r := &siteRenderer{src: src, values: values{site, words}}
 	if r.layout, err = r.htmlTemplate(layoutFile); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func readWords(site Site, src *source) (map[string]string, error) {
 	return words, nil
 }
 
-func (r *renderer) htmlTemplate(name string) (*template.Template, error) {
+func (r *siteRenderer) htmlTemplate(name string) (*template.Template, error) {
 	data, err := r.src.read(name)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ type layoutData struct {
 }
 
 // page renders one Markdown file.
-func (r *renderer) page(name string) ([]byte, error) {
+func (r *siteRenderer) page(name string) ([]byte, error) {
 	source, err := r.src.read(name)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (r *renderer) page(name string) ([]byte, error) {
 
 // part returns one of the blocks in parts.html. A blank line would end the HTML block
 // that it becomes in Markdown (CommonMark §4.6).
-func (r *renderer) part(name string) (string, error) {
+func (r *siteRenderer) part(name string) (string, error) {
 	var b bytes.Buffer
 	if err := r.parts.ExecuteTemplate(&b, name, r.values.site); err != nil {
 		return "", err

@@ -29,7 +29,7 @@ func Render(site Site, override fs.FS) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRenderer(site, src)
+	r, err := newSiteRenderer(site, src)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"testing/iotest"
 	"time"
 
-	library "github.com/emersion/go-msgauth/dkim"
+	msgauth "github.com/emersion/go-msgauth/dkim"
 
 	"chatmaild/mailfilter/dkim"
 )
@@ -61,7 +61,7 @@ func valid(t *testing.T, record, text string) bool {
 		t.Fatal(err)
 	}
 	ours := m.Verify() == nil
-	results, err := library.VerifyWithOptions(strings.NewReader(text), &library.VerifyOptions{
+	results, err := msgauth.VerifyWithOptions(strings.NewReader(text), &msgauth.VerifyOptions{
 		LookupTXT: func(string) ([]string, error) { return []string{record}, nil },
 	})
 	theirs := err == nil && len(results) == 1 && results[0].Err == nil
