@@ -162,7 +162,7 @@ func (s *Service) notify(state string) {
 	}
 }
 
-// Ready tells whoever started the program that it serves, if they want to know.
+// Ready tells the program that started this one that it serves, if it wants to know.
 func Ready() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
 
 // Alive tells systemd that the daemon does its work, if the unit has WatchdogSec=.
