@@ -80,7 +80,7 @@ func (p *proof) attacked(t *testing.T, env string, x attack) {
 	p.script(t, "%s", env+`systemctl stop chatmaild-echobot.service chatmaild-metadata.service
 		mkdir /srv/before; cp -a /home/vmail $STATE /srv/before/; rm -f /root/archive*`)
 	defer p.script(t, "%s", env+`systemctl stop chatmaild.target
-		rm -rf /home/vmail $STATE; cp -a /srv/before/vmail /home/; cp -a /srv/before/chatmaild /var/lib/; rm -rf /srv/before; chatmaild run >/dev/null 2>&1`)
+		rm -rf /home/vmail $STATE; cp -a /srv/before/vmail /home/; cp -a /srv/before/chatmaild /var/lib/; rm -rf /srv/before; chatmaild run >/dev/null`)
 	p.script(t, "%s", env+fmt.Sprintf("cd /; setpriv --reuid %s --regid $(id -g %[1]s) --init-groups sh -euc '%s'", x.user, strings.ReplaceAll(x.lines, "'", `'\''`)))
 	const look = `find $OUT -printf '%p %u:%g %m %T@ %y\n' | sort; sha256sum $OUT/*`
 	before := p.script(t, "%s", env+look)

@@ -78,14 +78,31 @@ func (p *proof) configurations(t *testing.T) {
 	}
 }
 
-// compress is not offered: a session that compresses never hibernates.
+// compress has Dovecot do as imap_compress says. A session that compresses never
+// hibernates: either the one is offered, or the other.
 func (p *proof) compress(t *testing.T) {
+	p.compresses(t, false)
+	p.script(t, "cp -p /etc/chatmail/chatmail.toml /run/kept.toml; echo 'imap_compress = true' >>/etc/chatmail/chatmail.toml; chatmaild run")
+	p.compresses(t, true)
+	p.script(t, "mv /run/kept.toml /etc/chatmail/chatmail.toml; chatmaild run")
+	p.compresses(t, false)
+}
+
+func (p *proof) compresses(t *testing.T, want bool) {
+	t.Helper()
 	s := p.imap(t, p.sender)
+	defer s.Close()
 	untagged, err := s.OK("CAPABILITY")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(strings.Join(untagged, " "), "COMPRESS") {
-		t.Errorf("COMPRESS is offered: %q", untagged)
+	if got := strings.Contains(strings.Join(untagged, " "), "COMPRESS=DEFLATE"); got != want {
+		t.Errorf("COMPRESS is offered: %t, want %t", got, want)
+	}
+	if got := p.script(t, "doveconf -h imap_hibernate_timeout"); strings.HasPrefix(got, "30") == want {
+		t.Errorf("sessions hibernate after %q, and compress: %t", got, want)
+	}
+	if _, err := s.OK("COMPRESS DEFLATE"); (err == nil) != want {
+		t.Errorf("COMPRESS DEFLATE: %v, offered: %t", err, want)
 	}
 }

@@ -161,6 +161,14 @@ func (p *proof) webFront(t *testing.T, entry *Host, front webFront) {
 		}
 		return resp.StatusCode, string(body)
 	}
+	// Caddy is up before it has issued its own certificate.
+	until(ctx, t, "the certificate of the machine's own site", func() bool {
+		resp, err := browser.Get("https://" + ownSite + "/")
+		if err != nil {
+			return false
+		}
+		return resp.Body.Close() == nil
+	})
 	// Its own site is what it was, and the relay's is beside it.
 	if status, body := fetch(http.NewRequest("GET", "https://"+ownSite+"/", nil)); status != 200 || body != "own "+p.outside.IPv4.String() {
 		t.Errorf("the machine's own site: got %d %q", status, body)
