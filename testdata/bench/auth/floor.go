@@ -3,10 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,6 +27,16 @@ func startFloor(dir string) (*daemon, error) {
 	d := &daemon{cmd: exec.Command(self, "-floor", socket), all: socket}
 	return d, d.start(filepath.Join(dir, "floor.log"), "", 10*time.Second)
 }
+
+// greeting is for whoever names a version, and more of it for a client, which names its
+// process.
+const (
+	greeting       = "VERSION\t1\t2\nSPID\t1\n"
+	clientGreeting = "MECH\tPLAIN\tplaintext\nCUID\t1\nCOOKIE\t00000000000000000000000000000000\nDONE\n"
+)
+
+// logins are those that imap has not asked for, by process and number.
+var logins sync.Map
 
 // floor answers each login, look-up and commit on a socket.
 func floor(socket string) error {
@@ -41,20 +55,29 @@ func floor(socket string) error {
 
 func answer(c net.Conn) {
 	defer c.Close()
-	in := bufio.NewReader(c)
+	in, pid := bufio.NewReader(c), ""
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
 			return
 		}
 		reply := ""
-		switch command, _, _ := bytes.Cut(line[:len(line)-1], []byte{'\t'}); string(command) {
+		switch command, rest, _ := bytes.Cut(line[:len(line)-1], []byte{'\t'}); string(command) {
 		case "VERSION":
-			reply = "SPID\t1\n"
+			reply = greeting
 		case "CPID":
-			reply = "DONE\n"
+			pid, reply = string(rest), clientGreeting
 		case "AUTH":
-			reply = "OK\t1\tuser=a\n"
+			id, user := "1", "a"
+			if !bytes.Contains(rest, []byte("\tnologin")) { // imap will ask
+				id, user = loginOf(string(rest))
+				logins.Store(pid+"\t"+id, user)
+			}
+			reply = "OK\t" + id + "\tuser=" + user + "\n"
+		case "REQUEST": // its number, then process and number of the login
+			f := strings.SplitN(string(rest), "\t", 4)
+			user, _ := logins.LoadAndDelete(f[1] + "\t" + f[2])
+			reply = fmt.Sprintf("USER\t%s\t%v\n", f[0], user)
 		case "USER":
 			reply = "USER\t1\ta\n"
 		case "C1":
@@ -66,4 +89,15 @@ func answer(c net.Conn) {
 			return
 		}
 	}
+}
+
+// loginOf reads the number of a login and who it is, from what follows AUTH.
+func loginOf(request string) (id, user string) {
+	id, rest, _ := strings.Cut(request, "\t")
+	_, response, _ := strings.Cut(rest, "\tresp=")
+	text, err := base64.StdEncoding.DecodeString(response)
+	if fields := strings.Split(string(text), "\x00"); err == nil && len(fields) == 3 {
+		return id, fields[1]
+	}
+	return id, ""
 }

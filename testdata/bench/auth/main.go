@@ -3,8 +3,7 @@
 // medians beside what is wanted, and beside a floor: a server that answers the
 // same requests from nothing, measured in turn. All share the machine's cores.
 //
-// With -dovecot DIR it also starts a real Dovecot (2.3, as root, in DIR, which the
-// users vmail and dovenull must be able to enter) and logs in through it, so that the
+// As root, and where there is a Dovecot 2.3, it also logs in through that, so that the
 // whole way of a login is measured.
 //
 // A single connection's rate is that of cores waking each other, which some
@@ -33,7 +32,6 @@ func main() {
 	binary := flag.String("chatmaild", "", "the `program` to measure; built from the tree if empty")
 	rounds := flag.Int("rounds", 3, "how many times to measure each; the median counts")
 	length := flag.Duration("for", 2*time.Second, "how long each load lasts")
-	dovecot := flag.String("dovecot", "", "also measure logins through a real Dovecot in this `directory`")
 	conns := flag.Int("conns", 0, "only the loads with this `many` connections")
 	remember := flag.Bool("remember", false, "also measure the memory of 200,000 remembered logins")
 	floorAt := flag.String("floor", "", "internal: be the floor at this `socket`")
@@ -42,7 +40,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "auth:", floor(*floorAt))
 		os.Exit(1)
 	}
-	if err := bench(*binary, *rounds, *conns, *length, *dovecot, *remember); err != nil {
+	if err := bench(*binary, *rounds, *conns, *length, *remember); err != nil {
 		fmt.Fprintln(os.Stderr, "auth:", err)
 		os.Exit(1)
 	}
@@ -69,9 +67,9 @@ var table = []wanted{
 	{load{name: "last logins noted (dict)", conns: 50, protocol: lastlogin, request: lastLogin}, 60_000},
 }
 
-func bench(binary string, rounds, conns int, length time.Duration, dovecot string, remember bool) error {
+func bench(binary string, rounds, conns int, length time.Duration, remember bool) error {
 	runtime.GOMAXPROCS(1)
-	r, err := startRelay(binary, dovecot)
+	r, err := startRelay(binary)
 	if err != nil {
 		return err
 	}
@@ -117,10 +115,8 @@ func bench(binary string, rounds, conns int, length time.Duration, dovecot strin
 	}
 	fmt.Printf("\niteration over %d users: %v (wanted: 1s for 100,000)\nmemory of doveauth (PSS): idle %.1f MiB (wanted: 8), now %.1f MiB\n",
 		n, took.Round(time.Millisecond), idle, r.memory())
-	if dovecot != "" {
-		if err := r.throughDovecot(dovecot, length); err != nil {
-			return err
-		}
+	if err := r.throughDovecot(bare, length); err != nil {
+		return err
 	}
 	if remember {
 		return r.rememberAll()

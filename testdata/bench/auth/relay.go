@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,11 +28,13 @@ type relay struct {
 	doveauth, lastlogin *daemon
 }
 
-func startRelay(binary, dir string) (r *relay, err error) {
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "bench-auth"); err != nil {
-			return nil, err
-		}
+func startRelay(binary string) (r *relay, err error) {
+	dir, err := os.MkdirTemp("", "bench-auth")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // Dovecot's users pass through
+		return nil, err
 	}
 	r = &relay{dir: dir, binary: binary}
 	if binary == "" {
@@ -86,7 +87,7 @@ max_network_registrations_per_hour = 1000000000
 			}
 		}
 	}
-	return r.giveToVmail(mail)
+	return r.giveToDovecot(mail)
 }
 
 func userName(kind string, i int) string { return fmt.Sprintf("%s%06d@%s", kind, i, domain) }
@@ -98,23 +99,20 @@ func account(home, stored string) error {
 	return os.WriteFile(filepath.Join(home, "password"), []byte(stored), 0o600)
 }
 
-// giveToVmail makes the mailboxes Dovecot's, if that user is there to be measured,
-// and waits until the disk has all: its writing is not to be measured.
-func (r *relay) giveToVmail(mail string) error {
+// giveToDovecot makes the mailboxes those of user mail, if Dovecot is to be measured, and
+// waits until the disk has all: its writing is not to be measured.
+func (r *relay) giveToDovecot(mail string) error {
 	defer syscall.Sync()
-	vmail, err := user.Lookup("vmail")
-	if err != nil || os.Geteuid() != 0 {
+	if !canDovecot() {
 		return nil
 	}
-	return exec.Command("chown", "-R", vmail.Uid+":"+vmail.Gid, mail).Run()
+	return exec.Command("chown", "-R", "mail:mail", mail).Run()
 }
 
 func (r *relay) stop() {
 	r.doveauth.stop()
 	r.lastlogin.stop()
-	if strings.Contains(r.dir, "bench-auth") {
-		os.RemoveAll(r.dir)
-	}
+	os.RemoveAll(r.dir)
 }
 
 // iterate lists all users as "doveadm user '*'" does.
