@@ -7,7 +7,7 @@
 //	           bridge 10.77.0.1, fd77::1 (DNS)
 //	      ┌────────────┬──────┴─────┬─────────────┐
 //	host "one"    host "two"   client "alice"  client "bob"
-//	systemd-nspawn: Debian 12  deltachat-rpc-server from npm
+//	systemd-nspawn: Debian     deltachat-rpc-server from npm
 //
 // A [Host] is a Debian root, built once and cached, with an overlay of its own,
 // booted with systemd as process 1 in a private pure cgroup v2 hierarchy. A

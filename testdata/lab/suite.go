@@ -19,12 +19,12 @@ const (
 // Suites are all of them, the oldest first.
 func Suites() []Suite { return []Suite{Bookworm, Trixie} }
 
-// ChosenSuite is the Debian that the lab's hosts run: that of $SUITE, or else bookworm.
+// ChosenSuite is the Debian that the lab's hosts run: that of $SUITE, or else trixie.
 func ChosenSuite() (Suite, error) {
 	suite := Suite(os.Getenv("SUITE"))
 	switch {
 	case suite == "":
-		return Bookworm, nil
+		return Trixie, nil
 	case slices.Contains(Suites(), suite):
 		return suite, nil
 	}

@@ -114,7 +114,7 @@ func (d *demo) talk(ctx context.Context, deb string) error {
 		what string
 		do   func() error
 	}{
-		{"a Debian 12 boots, installs " + filepath.Base(deb) + ", and becomes " + domain, func() (err error) {
+		{"a Debian boots, installs " + filepath.Base(deb) + ", and becomes " + domain, func() (err error) {
 			d.relay, err = d.lab.StartRelay(ctx, domain, deb)
 			return err
 		}},
