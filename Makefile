@@ -9,15 +9,15 @@ ARCH     = amd64
 CROSS    = $(filter-out $(shell dpkg --print-architecture),$(ARCH))
 SOURCE   = build/deb/chatmaild-$(VERSION)
 DEB      = build/chatmaild_$(VERSION)_$(ARCH).deb
-SCRIPTS  = .ci/run debian/chatmaild.postinst debian/chatmaild.prerm debian/chatmaild.postrm debian/tests/relay debian/tests/smoke testdata/web/check
+SCRIPTS  = .ci/run debian/chatmaild.postinst debian/chatmaild.prerm debian/chatmaild.postrm debian/tests/relay debian/tests/smoke testdata/web/check packaging/container/build packaging/container/users packaging/container/furnish
 FUZZTIME = 30s
 
 # The package does for Debian 12 by a template, a unit or a command of its own what these
 # scenarios are about: "make test" runs them there, too. All else is the same program.
-DIFFER   = TestConversation|TestImport|TestPackage|TestParts|TestReload
+DIFFER   = TestContainer|TestConversation|TestImport|TestPackage|TestParts|TestReload
 
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestConference|TestFork|TestFullUpgrade|TestImportTrixie|TestTransport|TestTransports
+LONG     = TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestTransport|TestTransports
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -30,7 +30,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb reproducible arm64 piuparts autopkgtest demo test lab lab-long race lint check fuzz clean
+.PHONY: help build deb image rights reproducible arm64 piuparts autopkgtest demo test lab lab-long race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -62,6 +62,10 @@ arm64: ## the package for arm64: lintian, and its program runs
 	rm -rf build/arm64 && dpkg-deb -x build/chatmaild_$(VERSION)_arm64.deb build/arm64
 	[ "$$(qemu-aarch64-static build/arm64/usr/sbin/chatmaild --version)" = "chatmaild $(VERSION)" ]
 
+image: deb ## the OCI image, in build/: Debian 13 with the package
+	$(call need,mmdebstrap umoci)
+	$(SUDO) packaging/container/build $(DEB) $(ARCH) $${SUITE:-trixie} build
+
 piuparts: deb ## installs, removes, purges and installs again, and looks at what is left
 	$(call need,piuparts debootstrap)
 	$(SUDO) piuparts --existing-chroot="$$($(GO) run ./testdata/lab/prepare -root)" --distribution=$${SUITE:-trixie} --no-eatmydata \
@@ -74,10 +78,14 @@ autopkgtest: deb ## debian/tests in a chroot; "make test" runs them on a whole m
 	mkdir -p $$dir/source && cp -r debian $$dir/source && $(SUDO) unshare --mount sh -ec "mount -t proc proc $$dir/root/proc; \
 	mount -t devpts devpts $$dir/root/dev/pts; autopkgtest --setup-commands='apt-get update' $(DEB) $$dir/source -- chroot $$dir/root" || [ $$? = 2 ]
 
-demo: deb ## a throw-away relay, and two real clients that talk through it
+# First of all, since it would be a pity to hear of it after ten minutes.
+rights:
+	@$(GO) run ./testdata/lab/prepare -check
+
+demo: rights deb ## a throw-away relay, and two real clients that talk through it
 	$(GO) run ./testdata/lab/demo
 
-test: check deb reproducible ## everything: check, the package, real clients on the installed relay, on Debian 13 and 12
+test: rights check deb reproducible ## everything: check, the package, real clients on the installed relay, on Debian 13 and 12
 	$(call need,lintian)
 	lintian --allow-root --fail-on error,warning $(DEB)
 	$(GO) run ./testdata/lab/prepare
@@ -86,12 +94,13 @@ test: check deb reproducible ## everything: check, the package, real clients on 
 	$(call gotest,-timeout 20m -run '^($(DIFFER))$$' ./testdata/lab/,SUITE=bookworm)
 	testdata/web/check
 
-lab: deb ## one scenario on real relays: make lab T=TestConversation
+lab: rights deb ## one scenario on real relays: make lab T=TestConversation
 	@[ -n "$(T)" ] || { echo "missing scenario, such as: make lab T=TestConversation; all of them:"; grep -ho '^func Test[A-Za-z]*' testdata/lab/*_test.go | cut -c6- | sort | column; exit 2; }
 	$(GO) run ./testdata/lab/prepare
 	$(call gotest,-timeout 20m -run '^$(T)$$' ./testdata/lab/)
 
-lab-long: deb ## the scenarios that "make test" leaves out: they take minutes each
+lab-long: rights image ## the scenarios that "make test" leaves out: they take minutes each
+	$(call need,crun umoci)
 	$(GO) run ./testdata/lab/prepare -all
 	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
 

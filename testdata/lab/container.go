@@ -44,7 +44,14 @@ const (
 )
 
 // A Container is a relay under "chatmaild supervise", in a plain container.
-type Container struct{ *Relay }
+type Container struct {
+	*Relay
+
+	// Of one that was made from an image.
+	volume string
+	bundle string // what crun runs
+	pulled int    // how often an image was unpacked
+}
 
 // StartContainer makes a relay of a domain as StartRelay does, but in a container without
 // systemd.
@@ -63,7 +70,7 @@ func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings .
 	l.mu.Lock()
 	l.hosts = append(l.hosts, h)
 	l.mu.Unlock()
-	c := &Container{&Relay{Host: h, Domain: domain}}
+	c := &Container{Relay: &Relay{Host: h, Domain: domain}}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
@@ -132,7 +139,11 @@ func (c *Container) run(program ...string) error {
 
 // Boot starts the relay and waits until it says that it is well.
 func (c *Container) Boot(ctx context.Context) error {
-	if err := c.run("/usr/sbin/chatmaild", "supervise"); err != nil {
+	start := func() error { return c.run("/usr/sbin/chatmaild", "supervise") }
+	if c.bundle != "" {
+		start = c.runImage
+	}
+	if err := start(); err != nil {
 		return err
 	}
 	for {

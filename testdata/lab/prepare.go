@@ -63,10 +63,10 @@ func Check() error {
 // that are missing, having said which, and fills the cache with the roots and web servers
 // of these Debians, and the Delta Chat core.
 func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
+	if err := Rights(ctx); err != nil {
+		return err
+	}
 	if packages := missing(); packages != nil {
-		if os.Geteuid() != 0 {
-			return Check()
-		}
 		fmt.Fprintf(w, "installing with apt-get what the lab needs: %s\n", strings.Join(packages, " "))
 		if err := aptInstall(ctx, packages); err != nil {
 			return err

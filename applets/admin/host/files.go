@@ -50,7 +50,8 @@ func (h Host) Changes(files []desired.File) ([]Change, error) {
 // look reads what is at a path now.
 func look(t Tree, f desired.File) (Change, error) {
 	c := Change{File: f}
-	info, err := safefs.Lstat(t.path(f.Path))
+	path := behind(t, f.Path)
+	info, err := safefs.Lstat(t.path(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
@@ -65,7 +66,7 @@ func look(t Tree, f desired.File) (Change, error) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		c.Owner, c.Group = userName(stat.Uid), groupName(stat.Gid)
 	}
-	c.Former, err = safefs.ReadFile(t.path(f.Path))
+	c.Former, err = safefs.ReadFile(t.path(path))
 	if err != nil {
 		return c, fmt.Errorf("reading a file: %w", err)
 	}
@@ -95,6 +96,7 @@ func (c Change) Diff() string {
 
 // Write makes the file as it should be, atomically.
 func (t Tree) Write(f desired.File) error {
+	f.Path = behind(t, f.Path)
 	if f.Absent {
 		if err := safefs.Remove(t.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing a file: %w", err)

@@ -52,3 +52,31 @@ func TestLinksOfDaemons(t *testing.T) {
 		t.Errorf("outside: %v, %q, %v", info, text, err)
 	}
 }
+
+// TestImageLink has run write through the links of a container's image, and through no
+// other.
+func TestImageLink(t *testing.T) {
+	h := Host{Tree: Tree{Root: t.TempDir()}}
+	if err := errors.Join(os.MkdirAll(h.path("/etc"), 0o755), os.Symlink("/run/root/etc/ours", h.path("/etc/ours")),
+		os.Symlink("/run/root/etc/other", h.path("/etc/theirs"))); err != nil {
+		t.Fatal(err)
+	}
+	ours := desired.File{Path: "/etc/ours", Content: []byte("x"), Mode: 0o644, Owner: "root", Group: "root"}
+	if changes, err := h.Changes([]desired.File{ours}); err != nil || len(changes) != 1 || changes[0].Exists {
+		t.Errorf("got %+v, %v", changes, err)
+	}
+	if err := h.Write(ours); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(h.path("/run/root/etc/ours")); string(text) != "x" || err != nil {
+		t.Errorf("got %q, %v", text, err)
+	}
+	if _, err := os.Readlink(h.path("/etc/ours")); err != nil {
+		t.Errorf("the link is gone: %v", err)
+	}
+	theirs := ours
+	theirs.Path = "/etc/theirs"
+	if _, err := h.Changes([]desired.File{theirs}); err == nil {
+		t.Error("an operator's link is followed")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
 
@@ -19,6 +20,19 @@ type Tree struct {
 
 // path is where a path of the machine really is.
 func (t Tree) path(p string) string { return filepath.Join(t.Root, p) }
+
+// imageRoot is where the links lead that a container's image has in its read-only root, in
+// place of files that run writes (packaging/container).
+const imageRoot = "/run/root/"
+
+// behind is a path, or where the image's link at it leads: to the same path below imageRoot.
+func behind(t Tree, path string) string {
+	to, err := os.Readlink(t.path(path))
+	if err == nil && to == filepath.Join(imageRoot, path) {
+		return to
+	}
+	return path
+}
 
 // Names returns the names in a directory of the machine, sorted; none if there is no
 // such directory.

@@ -23,7 +23,15 @@ func main() {
 	defer cancel()
 	root := flag.Bool("root", false, "print the directory of the root of $SUITE, and nothing else")
 	all := flag.Bool("all", false, "prepare for every Debian, and the upgrade from one to the next, as \"make lab-long\" needs it")
+	check := flag.Bool("check", false, "only say what the lab needs, and whether this machine allows it")
 	flag.Parse()
+	if *check {
+		if err := lab.Announce(ctx, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "prepare:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, *root, *all); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
