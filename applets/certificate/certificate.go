@@ -52,13 +52,13 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 	err := wait.Until(until, pairPoll, func() (done bool, err error) {
 		pair, err = keyfiles.ReadPair(machine, paths)
 		if err == nil {
-			err = pair.Check(conf.MailDomain, time.Now())
+			err = pair.Check(config.Host(conf), time.Now())
 		}
 		return err == nil, err
 	})
 	if err != nil {
 		return command.WithHint(fmt.Errorf("%s cannot be used, so the servers keep the previous one: %w", paths.Certificate, err),
-			"put a certificate for %s there, and its key in %s", conf.MailDomain, paths.PrivateKey)
+			"put a certificate for %s there, and its key in %s", config.Host(conf), paths.PrivateKey)
 	}
 	// A server that is off, as after run --disable-mail, stays off.
 	if err := machine.Systemd().Systemctl(ctx, "try-reload-or-restart", desired.TLSServers()...); err != nil {

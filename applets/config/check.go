@@ -30,6 +30,7 @@ func check(c *Config) (key string, err error) {
 		err error
 	}{
 		{"mail_domain", CheckDomain(c.MailDomain)},
+		{"hostname", checkHostname(c)},
 		{"max_user_send_per_minute", atLeast(c.MaxUserSendPerMinute, 1)},
 		{"max_user_send_burst_size", atLeast(c.MaxUserSendBurstSize, 1)},
 		{"max_mailbox_size", atLeast(c.MaxMailboxSize, 1<<20)},
@@ -196,6 +197,20 @@ func CheckDomain(name string) error {
 		return bad
 	}
 	return nil
+}
+
+// checkHostname wants a name with a certificate that others verify, for a mail domain that
+// they look up in the DNS.
+func checkHostname(c *Config) error {
+	switch {
+	case c.Hostname == "":
+		return nil
+	case c.SelfSigned():
+		return fmt.Errorf("%q: mail_domain %q has no DNS records that could lead to another name: want none", c.Hostname, c.MailDomain)
+	case SelfSigned(c.Hostname):
+		return fmt.Errorf("%q: want a name such as chat.example.org, for which an authority issues certificates", c.Hostname)
+	}
+	return CheckDomain(c.Hostname)
 }
 
 func checkAddress(addr string) error {

@@ -22,6 +22,7 @@ const DefaultPath = "/etc/chatmail/chatmail.toml"
 // here alone, so that two relays' applets can run side by side.
 type Config struct {
 	MailDomain string `toml:"mail_domain"`
+	Hostname   string `toml:"hostname"` // "": mail_domain
 
 	MaxUserSendPerMinute int  `toml:"max_user_send_per_minute"`
 	MaxUserSendBurstSize int  `toml:"max_user_send_burst_size"`
@@ -196,6 +197,18 @@ func (c *Config) IPv4() (addr netip.Addr, ok bool) {
 	return addr, err == nil
 }
 
+// Host is what clients and other relays connect to: hostname, or else mail_domain.
+func Host(c *Config) string {
+	if c.Hostname != "" {
+		return c.Hostname
+	}
+	return c.MailDomain
+}
+
+// Guest reports whether the web site of mail_domain is another machine's, and the relay
+// has a host name of its own.
+func Guest(c *Config) bool { return Host(c) != c.MailDomain }
+
 // Proxies are the machines in front of the relay that proxy_addresses names.
 func (c *Config) Proxies() []netip.Addr {
 	var proxies []netip.Addr
@@ -222,7 +235,7 @@ func (c *Config) AddressDomain() string {
 func Hostname(c *Config) string {
 	ip, literal := c.IPv4()
 	if !literal {
-		return c.MailDomain
+		return Host(c)
 	}
 	b := ip.As4()
 	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", b[3], b[2], b[1], b[0])
@@ -280,12 +293,16 @@ func (c *Config) ACMEDir() string {
 	return filepath.Join(c.StateDir, "acme")
 }
 
-// CertificateNames are the names that a certificate from an authority is for:
-// the relay's own, that of the web page and that of the MTA-STS policy. An address has no
-// others.
+// CertificateNames are the names that a certificate from an authority is for: that of the
+// relay's host first, those of the web page and of the MTA-STS policy. Where the web page
+// of mail_domain is not the relay's, apps find its servers by the name autoconfig
+// (draft-ietf-mailmaint-autoconfig §4.1). An address has no other names.
 func (c *Config) CertificateNames() []string {
 	if _, literal := c.IPv4(); literal {
 		return []string{c.MailDomain}
+	}
+	if Guest(c) {
+		return []string{Host(c), "autoconfig." + c.MailDomain, "mta-sts." + c.MailDomain}
 	}
 	return []string{c.MailDomain, "www." + c.MailDomain, "mta-sts." + c.MailDomain}
 }

@@ -127,6 +127,26 @@ func TestDomains(t *testing.T) {
 	}
 }
 
+// TestHostname has a relay that is a guest of its domain, and others that are not.
+func TestHostname(t *testing.T) {
+	for _, test := range []struct {
+		conf  Config
+		host  string
+		hello string
+		names string
+	}{
+		{Config{MailDomain: "chat.example.org"}, "chat.example.org", "chat.example.org", "chat.example.org www.chat.example.org mta-sts.chat.example.org"},
+		{Config{MailDomain: "example.org", Hostname: "chat.example.org"}, "chat.example.org", "chat.example.org", "chat.example.org autoconfig.example.org mta-sts.example.org"},
+		{Config{MailDomain: "example.org", Hostname: "example.org"}, "example.org", "example.org", "example.org www.example.org mta-sts.example.org"},
+		{Config{MailDomain: "192.0.2.7"}, "192.0.2.7", "7.2.0.192.in-addr.arpa", "192.0.2.7"},
+	} {
+		names := strings.Join(test.conf.CertificateNames(), " ")
+		if host, hello := Host(&test.conf), Hostname(&test.conf); host != test.host || hello != test.hello || names != test.names {
+			t.Errorf("%s: got %s, %s, %s", test.conf.MailDomain, host, hello, names)
+		}
+	}
+}
+
 func TestExternalTLS(t *testing.T) {
 	c := Config{TLSExternalCertAndKey: "/a/cert  /a/key"}
 	if cert, key, ok := c.ExternalTLS(); cert != "/a/cert" || key != "/a/key" || !ok {

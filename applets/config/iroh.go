@@ -29,7 +29,7 @@ func (i IROH) Own() bool {
 func (i IROH) URL() string {
 	switch {
 	case i.Own():
-		return "https://" + i.conf.MailDomain
+		return "https://" + Host(i.conf)
 	case i.conf.Iroh == "on":
 		return i.conf.IrohRelay
 	}
@@ -38,7 +38,7 @@ func (i IROH) URL() string {
 
 // namesUs reports whether iroh_relay leads to this relay, as it may since it had none:
 // by one of the names that its nginx and its certificate have.
-func (i IROH) namesUs() bool { return LeadsTo(i.conf.IrohRelay, i.conf.MailDomain) }
+func (i IROH) namesUs() bool { return LeadsTo(i.conf.IrohRelay, Host(i.conf)) }
 
 // LeadsTo reports whether a URL leads to the relay of a domain: to one of the names that
 // its nginx and its certificate have.

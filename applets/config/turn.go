@@ -45,7 +45,7 @@ func (t TURN) Address() string {
 	if t.conf.TurnServer != "" {
 		return t.conf.TurnServer
 	}
-	return fmt.Sprintf("%s:%d", t.conf.MailDomain, TurnPort)
+	return fmt.Sprintf("%s:%d", Host(t.conf), TurnPort)
 }
 
 // Ports are the ports of relayed addresses. They are as many as there can be

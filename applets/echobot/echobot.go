@@ -144,5 +144,5 @@ func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, ident
 // ownServer is the relay on this machine. Who else would answer on its loopback
 // interface? The certificate is looked at by status and test.
 func ownServer(cfg *config.Config) *mailbox.Server {
-	return mailbox.New("127.0.0.1", &tls.Config{ServerName: cfg.MailDomain, InsecureSkipVerify: true})
+	return mailbox.New("127.0.0.1", &tls.Config{ServerName: config.Host(cfg), InsecureSkipVerify: true})
 }

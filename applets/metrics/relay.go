@@ -106,7 +106,7 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 		{at: lookingAtQueues, look: m.queues},
 		{at: lookingAtLog, look: func(ctx context.Context) error { return lines.Read(ctx, m.logged) }},
 		{at: lookingAtDovecot, look: m.dovecot},
-		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, conf.MailDomain) }},
+		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, config.Host(conf)) }},
 	}
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()

@@ -35,7 +35,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	metrics := service.NewMetrics("web", time.Now())
 	counts := NewMetrics(metrics)
 	handler := counts.requestsOf(signup.New(signup.Options{
-		Host:         cfg.MailDomain,
+		Host:         config.Host(cfg),
 		SelfSigned:   cfg.SelfSigned(),
 		Verified:     verified(env, cfg),
 		Registration: &Registrar{rules, cfg},
@@ -64,5 +64,5 @@ func verified(env *command.Env, cfg *config.Config) bool {
 		return false
 	}
 	chain, err := os.ReadFile(filepath.Join(directory, "certificate"))
-	return err == nil && keys.Verified(chain, cfg.MailDomain, time.Now())
+	return err == nil && keys.Verified(chain, config.Host(cfg), time.Now())
 }

@@ -70,7 +70,7 @@ func pictures(site Site, out map[string][]byte) error {
 	if site.SelfSigned || site.Registration != Open {
 		return nil
 	}
-	code, err := qrcode.Encode(AccountLink(site.MailDomain, ""))
+	code, err := qrcode.Encode(AccountLink(site.Host, ""))
 	if err != nil {
 		return fmt.Errorf("drawing the profile's code: %w", err)
 	}
@@ -109,7 +109,7 @@ func autoconfig(site Site) []byte {
       <authentication>password-cleartext</authentication>
       <username>%%EMAILADDRESS%%</username>
     </%[1]s>
-`, s.tag, s.protocol, site.MailDomain, s.port, s.security)
+`, s.tag, s.protocol, site.Host, s.port, s.security)
 	}
 	b.WriteString("  </emailProvider>\n</clientConfig>\n")
 	return b.Bytes()
@@ -121,5 +121,5 @@ func mtaSTS(site Site) []byte {
 	if site.SelfSigned {
 		return []byte("version: STSv1\nmode: none\nmax_age: 86400\n")
 	}
-	return []byte("version: STSv1\nmode: enforce\nmx: " + site.MailDomain + "\nmax_age: 2419200\n")
+	return []byte("version: STSv1\nmode: enforce\nmx: " + site.Host + "\nmax_age: 2419200\n")
 }

@@ -15,7 +15,7 @@ import (
 // example is a relay with everything filled in.
 func example() Site {
 	return Site{
-		MailDomain: "chat.example.org", Registration: Open, Version: "1.0",
+		MailDomain: "chat.example.org", Host: "chat.example.org", Registration: Open, Version: "1.0",
 		EchoInvite:           "https://i.delta.chat/#0123456789ABCDEF&a=echo%40chat.example.org",
 		MaxUserSendPerMinute: 60, MaxMailboxSize: 500 << 20, MaxMessageSize: 30 << 20,
 		DeleteMailsAfter: 20, DeleteLargeAfter: 7, DeleteInactiveUsersAfter: 90,
@@ -165,16 +165,18 @@ func TestAutoconfig(t *testing.T) {
 		Security string `xml:"socketType"`
 		Username string `xml:"username"`
 	}
-	for _, domain := range []string{"chat.example.org", "192.0.2.17"} {
+	for host, domain := range map[string]string{
+		"chat.example.org": "example.org", "192.0.2.17": "192.0.2.17",
+	} {
 		var got struct {
 			Incoming []server `xml:"emailProvider>incomingServer"`
 			Outgoing []server `xml:"emailProvider>outgoingServer"`
 		}
-		if err := xml.Unmarshal(autoconfig(Site{MailDomain: domain}), &got); err != nil {
+		if err := xml.Unmarshal(autoconfig(Site{MailDomain: domain, Host: host}), &got); err != nil {
 			t.Fatal(err)
 		}
 		of := func(protocol string, port int, security string) server {
-			return server{protocol, domain, port, security, "%EMAILADDRESS%"}
+			return server{protocol, host, port, security, "%EMAILADDRESS%"}
 		}
 		if want := []server{of("imap", 993, "SSL"), of("imap", 143, "STARTTLS"), of("imap", 443, "SSL")}; !slices.Equal(got.Incoming, want) {
 			t.Errorf("incoming: got %v, want %v", got.Incoming, want)
@@ -190,7 +192,8 @@ func TestMTASTS(t *testing.T) {
 		site Site
 		want string
 	}{
-		{Site{MailDomain: "chat.example.org"}, "version: STSv1\nmode: enforce\nmx: chat.example.org\nmax_age: 2419200\n"},
+		{Site{MailDomain: "chat.example.org", Host: "chat.example.org"}, "version: STSv1\nmode: enforce\nmx: chat.example.org\nmax_age: 2419200\n"},
+		{Site{MailDomain: "example.org", Host: "chat.example.org"}, "version: STSv1\nmode: enforce\nmx: chat.example.org\nmax_age: 2419200\n"},
 		{Site{MailDomain: "192.0.2.17", SelfSigned: true}, "version: STSv1\nmode: none\nmax_age: 86400\n"},
 	} {
 		if got := string(mtaSTS(test.site)); got != test.want {

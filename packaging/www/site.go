@@ -19,6 +19,7 @@ const (
 // Site is what the pages say about a relay. Sizes are bytes, times are days.
 type Site struct {
 	MailDomain   string // a name, or an IPv4 address without brackets
+	Host         string // what apps and other relays connect to; often the same
 	SelfSigned   bool   // profiles come by dclogin:, since apps do not trust the certificate
 	Registration Registration
 	EchoInvite   string // the echo bot's invite link; "": not known, or no bot

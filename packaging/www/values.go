@@ -69,7 +69,7 @@ func (v values) accountLink() template.URL {
 	if v.site.SelfSigned {
 		return "/new"
 	}
-	return template.URL(AccountLink(v.site.MailDomain, ""))
+	return template.URL(AccountLink(v.site.Host, ""))
 }
 
 func (v values) days(n int) string {

@@ -31,7 +31,7 @@ const hopPort = 3340
 // relay by TLS, and keeps what the core says.
 func TestIroh(t *testing.T) {
 	l, deb := newLab(t)
-	relay, root := startPlain(t, l, "apps.test", deb)
+	relay, root := startPlain(t, l, "apps.test", "apps.test", deb)
 	h := startHop(t, l, relay, root)
 	h.announce(t)
 

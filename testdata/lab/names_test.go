@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// TestNames has relays of both kinds write to each other: two plain names, which
-// must prove theirs by a certificate, and one that begins with "_" and cannot.
+// TestNames has relays of all kinds write to each other: one with a plain name and one that
+// is a guest of its domain, which must prove theirs by a certificate, and one whose name
+// begins with "_" and cannot.
 func TestNames(t *testing.T) {
 	l, deb := newLab(t)
-	one, rootOne := startPlain(t, l, "one.test", deb)
-	two, rootTwo := startPlain(t, l, "two.test", deb)
+	one, rootOne := startPlain(t, l, "one.test", "one.test", deb)
+	two, rootTwo := startPlain(t, l, "two.test", "chat.two.test", deb)
 	three, err := l.StartRelay(t.Context(), "_three.test", deb)
 	diagnose(t, three)
 	if err != nil {
@@ -24,7 +25,8 @@ func TestNames(t *testing.T) {
 	trust(t, three, "one", rootOne)
 
 	alice := startProfile(t, l, "alice", login("alice1234", one.Domain))
-	bob := startProfile(t, l, "bob", login("bob123456", two.Domain))
+	// Core trusts no authority of the lab, and so no autoconfig: the link names the host.
+	bob := startProfile(t, l, "bob", login("bob123456", two.Domain)+"&ih=chat.two.test&sh=chat.two.test")
 	carol := startProfile(t, l, "carol", three.SignUpQR())
 	for _, pair := range []struct {
 		name         string
@@ -37,6 +39,8 @@ func TestNames(t *testing.T) {
 			join(t, pair.join, pair.invite).converse(t)
 		})
 	}
+
+	t.Run("guest", func(t *testing.T) { guest(t, l, two, rootTwo, one) })
 
 	// Mail waits rather than going to a server that cannot prove its name.
 	t.Run("a certificate that proves nothing", func(t *testing.T) {
@@ -72,9 +76,10 @@ func TestNames(t *testing.T) {
 	t.Run("from outside", func(t *testing.T) { fromOutside(t, l, one, rootOne, three) })
 }
 
-// startPlain starts a relay with a plain name and a certificate of its own making,
-// which is its own root.
-func startPlain(t *testing.T, l *Lab, domain, deb string) (r *Relay, root string) {
+// startPlain starts a relay with a plain name and a certificate of its own making, which is
+// its own root. Its host has the domain's name or another one: then the domain is that of a
+// web site elsewhere.
+func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...string) (r *Relay, root string) {
 	t.Helper()
 	ctx := deadline(t, installTimeout)
 	label, _, _ := strings.Cut(domain, ".")
@@ -84,18 +89,23 @@ func startPlain(t *testing.T, l *Lab, domain, deb string) (r *Relay, root string
 	}
 	r = &Relay{Host: host, Domain: domain}
 	diagnose(t, r)
-	cert, key, err := NewCertificate(time.Now(), domain, "www."+domain, "mta-sts."+domain)
+	publish, other := r.publishAddresses, "www."+domain
+	settings = append(settings, `tls_external_cert_and_key = "/etc/ssl/relay.pem /etc/ssl/relay.key"`)
+	if hostname != domain {
+		publish = func(ctx context.Context) error { return r.publishGuest(ctx, hostname) }
+		settings = append(settings, fmt.Sprintf("hostname = %q", hostname))
+		other = "autoconfig." + domain
+	}
+	cert, key, err := NewCertificate(time.Now(), hostname, other, "mta-sts."+domain)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []func() error{
-		func() error { return r.publishAddresses(ctx) },
+		func() error { return publish(ctx) },
 		func() error { return r.InstallDeb(ctx, deb) },
 		func() error { return r.WriteFile(ctx, "/etc/ssl/relay.pem", 0o644, strings.NewReader(string(cert))) },
 		func() error { return r.WriteFile(ctx, "/etc/ssl/relay.key", 0o600, strings.NewReader(string(key))) },
-		func() error {
-			return r.configure(ctx, []string{`tls_external_cert_and_key = "/etc/ssl/relay.pem /etc/ssl/relay.key"`})
-		},
+		func() error { return r.configure(ctx, settings) },
 		func() error { return r.setUp(ctx) },
 		func() error { return r.publishKey(ctx) },
 	} {

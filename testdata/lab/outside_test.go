@@ -37,11 +37,7 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 	if o.station, err = l.AddStation(ctx, "outsider"); err != nil {
 		t.Fatal(err)
 	}
-	// Who answers for .test: the domain's own servers are asked.
-	v4, _ := addrs(bridgeAddr)
-	if err := l.Zone.AddFile("test. NS ns.test.\nns.test. A " + v4.String() + "\n"); err != nil {
-		t.Fatal(err)
-	}
+	answerForTest(t, l)
 	whole := round{slow: true}
 	o.look(t, whole)
 	config, err := relay.ReadFile(ctx, configFile)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -59,12 +60,18 @@ func newPlain(t *testing.T, settings ...string) *plain {
 	if err := p.relay.configure(ctx, append(settings, fmt.Sprintf("acme_directory = %q", p.authority.Directory()))); err != nil {
 		t.Fatal(err)
 	}
-	// Who answers for .test: dns asks the domain's own servers.
+	answerForTest(t, l)
+	return p
+}
+
+// answerForTest has the lab's server be that of the domain test: dns and test ask a domain's
+// own servers.
+func answerForTest(t *testing.T, l *Lab) {
+	t.Helper()
 	v4, _ := addrs(bridgeAddr)
-	if err := l.Zone.AddFile("test. NS ns.test.\nns.test. A " + v4.String() + "\n"); err != nil {
+	if err := errors.Join(l.Zone.Set("test", "NS", "ns.test"), l.Zone.Set("ns.test", "A", v4.String())); err != nil {
 		t.Fatal(err)
 	}
-	return p
 }
 
 // fails runs a command that has to end with exit status 1, and returns all that

@@ -56,7 +56,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	if err := f.check(); err != nil {
 		return err
 	}
-	relays, err := remote.Relays(args, f.network)
+	relays, err := remote.Relays(ctx, args, f.network)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	b := &bench{Options: o, arrivals: newArrivals()}
 	start := time.Now()
 	b.report = &Report{
-		Domain: o.Relay.Host, Time: start.UTC().Truncate(time.Second), Accounts: o.Accounts, Limit: o.PerMinute,
+		Domain: o.Relay.Domain, Time: start.UTC().Truncate(time.Second), Accounts: o.Accounts, Limit: o.PerMinute,
 	}
 	defer b.close()
 	for _, phase := range []func(context.Context) error{b.logIn, b.deliver, b.load} {

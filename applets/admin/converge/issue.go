@@ -51,6 +51,6 @@ func awaitCertificate(ctx context.Context, conf *config.Config, machine host.Hos
 		return command.WithHint(fmt.Errorf("no certificate within %v: %w", issueTimeout, err),
 			"it is retried automatically; see chatmaild status")
 	}
-	fmt.Fprintf(progress, "  got a certificate for %s\n", conf.MailDomain)
+	fmt.Fprintf(progress, "  got a certificate for %s\n", config.Host(conf))
 	return nil
 }

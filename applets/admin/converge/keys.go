@@ -9,6 +9,7 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 )
 
@@ -113,7 +114,7 @@ func (p *Planner) selfSigned(paths desired.Paths) ([]desired.File, error) {
 		return nil, err
 	}
 	if !p.serves(cert, key) {
-		if cert, err = keys.SelfSign(p.Conf.MailDomain, key, p.Now); err != nil {
+		if cert, err = keys.SelfSign(config.Host(p.Conf), key, p.Now); err != nil {
 			return nil, err
 		}
 	}
@@ -130,7 +131,7 @@ func (p *Planner) serves(cert, key []byte) bool {
 		return false
 	}
 	pair, err := keys.ParsePair(cert, key)
-	return err == nil && pair.Check(p.Conf.MailDomain, p.Now) == nil
+	return err == nil && pair.Check(config.Host(p.Conf), p.Now) == nil
 }
 
 // checkExternal reads the operator's own pair before the servers do: they would refuse
@@ -146,7 +147,7 @@ func (p *Planner) checkExternal(certPath, keyPath string) error {
 	}
 	pair, err := keys.ParsePair(cert, key)
 	if err == nil {
-		err = pair.Check(p.Conf.MailDomain, p.Now)
+		err = pair.Check(config.Host(p.Conf), p.Now)
 	}
 	if err != nil {
 		return fmt.Errorf("tls_external_cert_and_key: %s cannot be used: %w", certPath, err)

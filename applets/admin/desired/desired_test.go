@@ -34,6 +34,7 @@ func find(t *testing.T, files []File, path string) (content string, wanted bool)
 
 func TestFiles(t *testing.T) {
 	const name = "mail_domain = \"chat.example.org\"\n"
+	const guest = "mail_domain = \"example.org\"\nhostname = \"chat.example.org\"\n"
 	tests := []struct {
 		name, config, path string
 		has, hasNot        string
@@ -59,6 +60,11 @@ func TestFiles(t *testing.T) {
 		{"IPv6", name, "/etc/dovecot/dovecot.conf", "listen = *, ::\n", ""},
 		{"no IPv6", name + "disable_ipv6 = true", "/etc/dovecot/dovecot.conf", "listen = 0.0.0.0\n", "::"},
 		{"no IPv6 in nginx", name + "disable_ipv6 = true", "/etc/nginx/nginx.conf", "listen 443;", "[::]"},
+		{"a guest's mail", guest, "/etc/postfix/main.cf", "\nmydestination = example.org\n", ""},
+		{"a guest's host name", guest, "/etc/postfix/main.cf", "\nmyhostname = chat.example.org\n", ""},
+		{"a guest's web server", guest, "/etc/nginx/nginx.conf", "server_name chat.example.org mta-sts.example.org autoconfig.example.org;", "www."},
+		{"who asks for more than others", name, "/etc/nginx/nginx.conf", "map $remote_addr $network {", "forwarded_for"},
+		{"through a web server in front", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "map $client $network {", "map $remote_addr"},
 		{"port 25", name, "/etc/postfix/master.cf", "       200     smtpd\n", ""},
 		{"one client of port 25", name, "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=20\n", ""},
 		{"a conference behind one address", name, "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=600\n", ""},

@@ -110,6 +110,9 @@ func (v view) SignsDKIM() bool {
 // Hostname is what the mail server calls itself.
 func (v view) Hostname() string { return config.Hostname(v.Config) }
 
+// Host is what others connect to.
+func (v view) Host() string { return config.Host(v.Config) }
+
 // OwnTransport reports whether the transport delivers to other relays.
 func (v view) OwnTransport() bool { return config.OwnTransport(v.Config) }
 

@@ -21,7 +21,7 @@ func TestBehindProxies(t *testing.T) {
 		{"IPv4", []netip.Addr{front4}, []string{"198.51.100.1", "v=spf1 a ip4:192.0.2.7 ip6:2001:db8::7 ~all"}},
 	}
 	for _, tt := range tests {
-		relay := zone.Relay{Domain: "chat.example", IPv4: []netip.Addr{own4}, IPv6: []netip.Addr{own6}}
+		relay := zone.Relay{Domain: "chat.example", Host: "chat.example", IPv4: []netip.Addr{own4}, IPv6: []netip.Addr{own6}}
 		behindProxies(&relay, tt.proxies)
 		var got []string
 		for _, r := range relay.Records() {

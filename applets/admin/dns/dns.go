@@ -41,7 +41,10 @@ The A and AAAA records may name any public address of this machine; an AAAA reco
 without an A record is enough. An address that is on no
 interface (NAT, a floating address) is reported as "elsewhere", and is not an error.
 Mail may leave from any of the machine's own addresses: SPF has to permit those that
-the A and AAAA records do not name, too.`,
+the A and AAAA records do not name, too.
+
+With hostname in chatmail.toml(5) it also prints what the web server of mail_domain
+may forward to the relay.`,
 	Examples: command.Examples{
 		{"dns", "print a table, and the records to add"},
 		{"dns --zonefile -", "print all needed records, without asking a server"},
@@ -58,6 +61,15 @@ the A and AAAA records do not name, too.`,
 		}
 	},
 }
+
+// elsewhere is about the web server of a domain whose relay has a host name of its own.
+const elsewhere = `
+The web server of %[1]s is not this machine: nothing there has to change. If you
+want to, have it forward these paths to https://%[2]s, for
+    /.well-known/autoconfig/mail/config-v1.1.xml  mail programs that look there alone
+    /new                                          links to https://%[1]s/new
+    /mxdeliv                                      relays that deliver there (Madmail)
+`
 
 // compare prints what is needed and what is there. A relay with a self-signed
 // certificate needs no records: clients do not verify its name.
@@ -79,8 +91,8 @@ func compare(ctx context.Context, env *command.Env, conf *config.Config, machine
 	findings := lookUp(ctx, &authoritative.Resolver{}, relay.Records())
 	if asJSON {
 		err = printFindingsJSON(env.Stdout, findings)
-	} else {
-		err = printFindings(env.Stdout, findings)
+	} else if err = printFindings(env.Stdout, findings); err == nil && config.Guest(conf) {
+		fmt.Fprintf(env.Stdout, elsewhere, conf.MailDomain, config.Host(conf))
 	}
 	if err == nil && failed(findings) {
 		return command.ErrFound
@@ -91,7 +103,7 @@ func compare(ctx context.Context, env *command.Env, conf *config.Config, machine
 // zoneOf maps the configuration and this machine to what the records depend on.
 // Without a DKIM key the record's text is "".
 func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
-	relay := zone.Relay{Domain: conf.MailDomain, DKIMSelector: conf.DKIMSelector, PolicyID: "1"}
+	relay := zone.Relay{Domain: conf.MailDomain, Host: config.Host(conf), DKIMSelector: conf.DKIMSelector, PolicyID: "1"}
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {
 		return relay, fmt.Errorf("asking for this machine's addresses: %w", err)

@@ -121,7 +121,7 @@ func TestSetUps(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.records = append(tt.records, "www.d.test. 60 CNAME d.test.", "mta-sts.d.test. 60 CNAME d.test.")
-			relay := zone.Relay{Domain: "d.test", NoIPv6: tt.noIPv6}
+			relay := zone.Relay{Domain: "d.test", Host: "d.test", NoIPv6: tt.noIPv6}
 			relay.IPv4, relay.IPv6 = publicAddresses(interfaces(t, tt.addrs...))
 			if tt.noIPv6 {
 				relay.IPv6 = nil
@@ -145,7 +145,7 @@ func TestSetUps(t *testing.T) {
 // TestAliases holds what may stand for the aliases of a relay. Web forms of providers that
 // know none, or resolve them on their own, leave addresses.
 func TestAliases(t *testing.T) {
-	relay := zone.Relay{Domain: "d.test"}
+	relay := zone.Relay{Domain: "d.test", Host: "d.test"}
 	relay.IPv4, relay.IPv6 = publicAddresses(interfaces(t, "203.0.113.7/24", "2001:db8::7/64"))
 	for _, tt := range []struct {
 		name    string

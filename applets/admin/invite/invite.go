@@ -103,7 +103,7 @@ func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, da
 		return command.NeedsRoot(err)
 	}
 	invite.Digest = "" // by which the store knows the token; of no use to people
-	made := newInvite{invite, token, www.NewURL(cfg.MailDomain, token)}
+	made := newInvite{invite, token, www.NewURL(config.Host(cfg), token)}
 	// It may be made in advance, but until then it is ignored, or anyone gets in without.
 	if cfg.Registration != "invite" {
 		fmt.Fprintf(env.Stderr, "chatmaild invite: note that registration = %q in %s\n", cfg.Registration, env.ConfigPath)

@@ -56,7 +56,7 @@ func ACMEState(machine host.Host, conf *config.Config) (renewal.State, error) {
 // Issued reports whether an authority has given a certificate that serves.
 func Issued(conf *config.Config, machine host.Host) bool {
 	pair, err := ReadPair(machine, Paths(conf))
-	return err == nil && !pair.SelfSigned() && pair.Check(conf.MailDomain, time.Now()) == nil
+	return err == nil && !pair.SelfSigned() && pair.Check(config.Host(conf), time.Now()) == nil
 }
 
 // DKIM is where OpenDKIM finds the key of its selector.

@@ -176,7 +176,7 @@ func (m *move) advice() string {
 // farewell says what remains for the operator.
 func (m *move) farewell(ctx context.Context) error {
 	fmt.Fprintf(m.env.Stdout, "%s is on %s now. Senders retry their mail until DNS points there:\n", m.conf.MailDomain, m.there)
-	fmt.Fprintf(m.env.Stdout, "  the A and AAAA records of %s name the addresses of that machine", m.conf.MailDomain)
+	fmt.Fprintf(m.env.Stdout, "  the A and AAAA records of %s name the addresses of that machine", config.Host(m.conf))
 	if len(m.record.Addresses) > 0 {
 		fmt.Fprintf(m.env.Stdout, " (%s)", strings.Join(m.record.Addresses, ", "))
 	}

@@ -114,7 +114,7 @@ func writeCode(code *qrcode.Code, svg, png string) error {
 // credentials, and these come from the web daemon, which alone knows who may have some.
 func profileLink(ctx context.Context, cfg *config.Config, token string) (string, error) {
 	if !cfg.SelfSigned() {
-		return www.AccountLink(cfg.MailDomain, token), nil
+		return www.AccountLink(config.Host(cfg), token), nil
 	}
 	return askLogin(ctx, cfg.Socket("web"), token)
 }

@@ -57,7 +57,7 @@ func resolverAt(server string) *net.Resolver {
 }
 
 // Relays makes relays of the domains that an operator typed.
-func Relays(domains []string, network func() (Network, error)) ([]*Relay, error) {
+func Relays(ctx context.Context, domains []string, network func() (Network, error)) ([]*Relay, error) {
 	n, err := network()
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func Relays(domains []string, network func() (Network, error)) ([]*Relay, error)
 		if err := config.CheckDomain(domain); err != nil {
 			return nil, command.Usagef("%v", err)
 		}
-		relays = append(relays, &Relay{Host: domain, Network: n})
+		relays = append(relays, &Relay{Domain: domain, Host: n.host(ctx, domain), Network: n})
 	}
 	return relays, nil
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/kit/nameserver"
 )
 
 func TestFlags(t *testing.T) {
@@ -41,12 +43,34 @@ func TestFlags(t *testing.T) {
 }
 
 func TestRelays(t *testing.T) {
-	none := func() (Network, error) { return Network{}, nil }
-	relays, err := Relays([]string{"Chat.Example.org", "[192.0.2.7]"}, none)
-	if err != nil || len(relays) != 2 || relays[0].Host != "chat.example.org" || relays[1].MailDomain() != "[192.0.2.7]" {
-		t.Errorf("got %v, %v", relays, err)
+	zone := nameserver.NewZone()
+	for _, r := range [][3]string{
+		{"chat.example.org", "MX", "10 chat.example.org."},
+		{"_imaps._tcp.chat.example.org", "SRV", "0 1 993 chat.example.org."},
+		{"guest.example", "MX", "10 Chat.guest.example."},
+		{"_imaps._tcp.guest.example", "SRV", "0 1 993 chat.guest.example."},
+		{"moved.example", "MX", "10 mx.provider.example."},
+		{"_imaps._tcp.moved.example", "SRV", "0 1 993 moved.example."},
+	} {
+		if err := zone.Set(r[0], r[1], r[2]); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := Relays([]string{"chat.example.org", "localhost"}, none); err == nil {
+	network := func() (Network, error) { return Network{Resolver: resolverAt(nameserver.Start(t, zone))}, nil }
+	for typed, want := range map[string]Relay{
+		"Chat.Example.org": {Domain: "chat.example.org", Host: "chat.example.org"},
+		"[192.0.2.7]":      {Domain: "192.0.2.7", Host: "192.0.2.7"},
+		"_chat.example":    {Domain: "_chat.example", Host: "_chat.example"},
+		"nowhere.example":  {Domain: "nowhere.example", Host: "nowhere.example"},
+		"guest.example":    {Domain: "guest.example", Host: "chat.guest.example"},
+		"moved.example":    {Domain: "moved.example", Host: "moved.example"},
+	} {
+		relays, err := Relays(t.Context(), []string{typed}, network)
+		if err != nil || len(relays) != 1 || relays[0].Domain != want.Domain || relays[0].Host != want.Host {
+			t.Errorf("%s: got %+v, %v", typed, relays, err)
+		}
+	}
+	if _, err := Relays(t.Context(), []string{"chat.example.org", "localhost"}, network); err == nil {
 		t.Error("localhost is taken for a domain")
 	}
 }

@@ -34,7 +34,8 @@ type Network struct {
 
 // Relay is a relay as others see it. It is safe for concurrent use.
 type Relay struct {
-	Host string // what clients connect to: a name or an IPv4 address
+	Domain string // that of its addresses: a name, or an IPv4 address without brackets
+	Host   string // what clients connect to: mostly the same
 	Network
 	family Family // "": either
 }
@@ -51,11 +52,11 @@ func (r *Relay) MailDomain() string {
 	if r.Literal() {
 		return "[" + r.Host + "]"
 	}
-	return r.Host
+	return r.Domain
 }
 
 // SelfSigned reports whether the relay makes its own certificate.
-func (r *Relay) SelfSigned() bool { return config.SelfSigned(r.Host) }
+func (r *Relay) SelfSigned() bool { return config.SelfSigned(r.Domain) }
 
 // Records is the machine's way to look names up.
 func (n *Network) Records() *net.Resolver {

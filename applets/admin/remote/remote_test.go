@@ -109,7 +109,7 @@ func TestRelay(t *testing.T) {
 		"_chat.example.org": "_chat.example.org true",
 		"192.0.2.7":         "[192.0.2.7] true",
 	} {
-		r := &Relay{Host: host}
+		r := &Relay{Domain: host, Host: host}
 		if got := fmt.Sprint(r.MailDomain(), " ", r.SelfSigned()); got != want {
 			t.Errorf("%s: got %s, want %s", host, got, want)
 		}
@@ -124,7 +124,7 @@ func TestTether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
-		r := &Relay{Host: "chat.test", Network: Network{
+		r := &Relay{Domain: "chat.test", Host: "chat.test", Network: Network{
 			Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil },
 		}}
 		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)

@@ -170,13 +170,13 @@ func (b breakage) run(t *testing.T, a *authority, zone string, now time.Time) []
 		timeout = 8 * time.Second
 	}
 	o := Options{
-		Relay: &remote.Relay{Host: home, Network: n}, DKIMSelector: "opendkim", Now: now, Timeout: timeout,
+		Relay: &remote.Relay{Domain: home, Host: home, Network: n}, DKIMSelector: "opendkim", Now: now, Timeout: timeout,
 	}
 	// What takes long is done where it can show something.
 	whole := b.want == "" && b.noted == ""
 	o.Slow = whole || b.want == "rate-limit"
 	if whole || b.other != "" || strings.Contains(b.want, "other") || strings.Contains(b.want, "securejoin") {
-		o.Other = &remote.Relay{Host: away, Network: n}
+		o.Other = &remote.Relay{Domain: away, Host: away, Network: n}
 	}
 	return Run(t.Context(), o)
 }

@@ -74,7 +74,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 	if err != nil {
 		return err
 	}
-	relays, err := remote.Relays(args, f.network)
+	relays, err := remote.Relays(ctx, args, f.network)
 	if err != nil {
 		return err
 	}

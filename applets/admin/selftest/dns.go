@@ -27,16 +27,21 @@ func names(ctx context.Context, s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, label := range []string{"www.", "mta-sts."} {
-		found, err := s.relay.Records().LookupHost(ctx, label+s.relay.Host)
+	labels := []string{"www", "mta-sts"}
+	if s.relay.Host != s.relay.Domain {
+		labels[0] = "autoconfig"
+	}
+	for _, label := range labels {
+		name := label + "." + s.relay.Domain
+		found, err := s.relay.Records().LookupHost(ctx, name)
 		if err != nil {
 			return "", err
 		}
 		if !slices.ContainsFunc(found, func(a string) bool { return slices.Contains(home, a) }) {
-			return "", fmt.Errorf("%s%s is at %s", label, s.relay.Host, strings.Join(found, " "))
+			return "", fmt.Errorf("%s is at %s", name, strings.Join(found, " "))
 		}
 	}
-	return "www and mta-sts", nil
+	return strings.Join(labels, " and "), nil
 }
 
 // values asks the domain's own servers.
@@ -51,9 +56,9 @@ func record(label string, kind zone.Type, prefix string) func(context.Context, *
 	return func(ctx context.Context, s *session) (string, error) {
 		// The table of the command dns, so that the two cannot want different records. Any policy
 		// id is fine: zone compares the rest.
-		want := zone.Relay{Domain: s.relay.Host, DKIMSelector: s.DKIMSelector, PolicyID: "1"}.Records()
+		want := zone.Relay{Domain: s.relay.Domain, Host: s.relay.Host, DKIMSelector: s.DKIMSelector, PolicyID: "1"}.Records()
 		i := slices.IndexFunc(want, func(w zone.Wanted) bool {
-			return w.Name == label+s.relay.Host+"." && w.Type == kind && strings.HasPrefix(w.Value, prefix)
+			return w.Name == label+s.relay.Domain+"." && w.Type == kind && strings.HasPrefix(w.Value, prefix)
 		})
 		if i < 0 {
 			return "", errors.New("this record is not needed")
@@ -81,7 +86,7 @@ func record(label string, kind zone.Type, prefix string) func(context.Context, *
 // dkimRecord holds that there is one key, and that it is good for signatures. If
 // it is the one that the relay signs with, another relay has to say.
 func dkimRecord(ctx context.Context, s *session) (string, error) {
-	name := s.DKIMSelector + "._domainkey." + s.relay.Host + "."
+	name := s.DKIMSelector + "._domainkey." + s.relay.Domain + "."
 	found, err := s.values(ctx, zone.Record{Name: name, Type: zone.TXT})
 	if err != nil {
 		return "", err

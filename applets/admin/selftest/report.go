@@ -43,11 +43,11 @@ type reported struct {
 // to a terminal.
 func newReport(relays []*remote.Relay, version string, start time.Time, took time.Duration, results []Result) report {
 	r := report{
-		Domain: relays[0].Host, Version: version, Time: start.UTC().Truncate(time.Second),
+		Domain: relays[0].Domain, Version: version, Time: start.UTC().Truncate(time.Second),
 		Milliseconds: took.Milliseconds(), Checks: []reported{},
 	}
 	if len(relays) > 1 {
-		r.Other = relays[1].Host
+		r.Other = relays[1].Domain
 	}
 	for _, c := range results {
 		switch c.State {

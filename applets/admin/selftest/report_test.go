@@ -12,7 +12,7 @@ import (
 )
 
 func sampleReport() report {
-	relays := []*remote.Relay{{Host: "chat.test"}, {Host: "_other.test"}}
+	relays := []*remote.Relay{{Domain: "chat.test", Host: "chat.test"}, {Domain: "_other.test", Host: "_other.test"}}
 	ms := time.Millisecond
 	return newReport(relays, "1.2", time.Unix(1_790_000_000, 0), 3210*ms, []Result{
 		{Name: "address", Group: DNS, State: Passed, Took: 2 * ms, Seen: "192.0.2.1", Wanted: "an address"},

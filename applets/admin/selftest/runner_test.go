@@ -20,7 +20,7 @@ func alone(t *testing.T, domain, fault string, o Options) []Result {
 	a := newAuthority(t, o.Now, domain)
 	f := newFake(t, domain, fault, a)
 	n := network(newNameServer(t, relayRecords(t, home), nil), a, f)
-	o.Relay = &remote.Relay{Host: domain, Network: n}
+	o.Relay = &remote.Relay{Domain: domain, Host: domain, Network: n}
 	return Run(t.Context(), o)
 }
 
@@ -70,7 +70,7 @@ func TestFamilies(t *testing.T) {
 	} {
 		n := network(newNameServer(t, zone, without(home+".", test.gone)), a, newFake(t, home, "", a))
 		results := Run(t.Context(), Options{
-			Relay: &remote.Relay{Host: home, Network: n}, DKIMSelector: "opendkim", Now: now, Timeout: time.Minute,
+			Relay: &remote.Relay{Domain: home, Host: home, Network: n}, DKIMSelector: "opendkim", Now: now, Timeout: time.Minute,
 		})
 		passed := strings.Fields(byState(results, Passed))
 		for name, want := range map[string]bool{"port-993": test.four, "port-993-ipv6": test.six, "tls-993": test.needs} {
@@ -122,7 +122,7 @@ func TestSilence(t *testing.T) {
 			return near, nil
 		}
 		o := Options{
-			Relay:   &remote.Relay{Host: "192.0.2.7", Network: remote.Network{Dial: silent}},
+			Relay:   &remote.Relay{Domain: "192.0.2.7", Host: "192.0.2.7", Network: remote.Network{Dial: silent}},
 			Timeout: 20 * time.Second, Now: time.Now(),
 		}
 		start := time.Now()

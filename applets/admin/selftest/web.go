@@ -131,7 +131,7 @@ func mxdeliv(ctx context.Context, s *session) (string, error) {
 
 // mtaSTS holds that others are told to insist on our certificate (RFC 8461).
 func mtaSTS(ctx context.Context, s *session) (string, error) {
-	page, err := s.get(ctx, "https://mta-sts."+s.relay.Host+"/.well-known/mta-sts.txt")
+	page, err := s.get(ctx, "https://mta-sts."+s.relay.Domain+"/.well-known/mta-sts.txt")
 	if err != nil {
 		return "", err
 	}

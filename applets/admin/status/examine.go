@@ -147,7 +147,7 @@ func (e *examiner) certificate() {
 		return
 	}
 	if err == nil {
-		err = pair.Check(e.conf.MailDomain, e.now)
+		err = pair.Check(config.Host(e.conf), e.now)
 	}
 	left := time.Duration(0)
 	if err == nil {

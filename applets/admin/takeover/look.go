@@ -145,7 +145,7 @@ func (im *importer) requireKeys() error {
 	}
 	pair, err := keys.ParsePair(cert, key)
 	if err == nil {
-		err = pair.Check(im.conf.MailDomain, im.now)
+		err = pair.Check(config.Host(im.conf), im.now)
 	}
 	if err != nil {
 		im.note("certificate", "it cannot be used: %v", err)

@@ -76,7 +76,7 @@ func webdev(ctx context.Context, env *command.Env, args []string, listen, start 
 	p := New(desired.Site(cfg, env.Version), directory)
 	log := env.Log()
 	dynamic := signup.New(signup.Options{
-		Host:       cfg.MailDomain,
+		Host:       config.Host(cfg),
 		SelfSigned: cfg.SelfSigned(),
 		Registration: &signup.Open{
 			Domain:  cfg.AddressDomain(),

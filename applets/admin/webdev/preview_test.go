@@ -14,7 +14,7 @@ import (
 	"chatmaild/packaging/www"
 )
 
-var site = www.Site{MailDomain: "chat.example.org"}
+var site = www.Site{MailDomain: "chat.example.org", Host: "chat.example.org"}
 
 func page(text string) *fstest.MapFile {
 	// Each text has a time of its own, as files have.

@@ -71,7 +71,7 @@ func kinds() map[string]www.Site {
 		change(&s)
 		return s
 	}
-	return map[string]www.Site{
+	sites := map[string]www.Site{
 		"name": site,
 		"fresh": with(func(s *www.Site) {
 			s.MailDomain = "a-relay-with-a-rather-long-name.and-a-long-provider.example.org"
@@ -82,6 +82,11 @@ func kinds() map[string]www.Site {
 		"invite":     with(func(s *www.Site) { s.Registration = www.Invite }),
 		"closed":     with(func(s *www.Site) { s.Registration = www.Closed }),
 	}
+	for kind, s := range sites {
+		s.Host = s.MailDomain
+		sites[kind] = s
+	}
+	return sites
 }
 
 // host is one relay's web server.

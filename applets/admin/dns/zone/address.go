@@ -8,10 +8,10 @@ import (
 // addresses are the records of the relay's own addresses. Any of several will do. One
 // that is not known, as behind a router, may be any.
 func (r Relay) addresses() []Wanted {
-	domain := r.Domain + "."
-	v4 := required(domain, A, "", "the relay's IPv4 address")
+	host := r.Host + "."
+	v4 := required(host, A, "", "the relay's IPv4 address")
 	v4.Value, v4.Also = values(r.IPv4)
-	v6 := recommended(domain, AAAA, "", "the relay's IPv6 address")
+	v6 := recommended(host, AAAA, "", "the relay's IPv6 address")
 	v6.Value, v6.Also = values(r.IPv6)
 	switch {
 	case r.NoIPv6:

@@ -43,7 +43,7 @@ func Compare(w Wanted, found []string) Finding {
 	}
 	matches := func(value string) bool {
 		if isSPF(w.Value) {
-			_, ok := parseSPF(value)
+			_, ok := parseSPF(value, spfHost(w.Value))
 			return ok
 		}
 		return w.Value == "" || canonical(w.Type, value) == canonical(w.Type, w.Value)

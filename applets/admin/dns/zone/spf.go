@@ -7,15 +7,17 @@ import (
 )
 
 // spf is a record of RFC 7208 that says where a relay's mail comes from: from the
-// addresses of the domain itself ("a", or "mx", which is the same here) and from others.
+// addresses of the relay's host ("a", "a:HOST", or "mx", which is the same here) and from
+// others.
 type spf struct {
-	domain   bool
+	host     bool
 	prefixes []netip.Prefix
 }
 
-// spfRecord is the record for mail that comes from these addresses beside the domain's.
-func spfRecord(others []netip.Addr) string {
-	terms := []string{"v=spf1", "a"}
+// spfRecord is the record for mail that comes from these addresses beside the host's,
+// which has a term of its own.
+func spfRecord(host string, others []netip.Addr) string {
+	terms := []string{"v=spf1", host}
 	for _, addr := range others {
 		addr = addr.Unmap()
 		if addr.Is4() {
@@ -30,9 +32,14 @@ func spfRecord(others []netip.Addr) string {
 // isSPF reports whether a text is meant to be such a record.
 func isSPF(text string) bool { return strings.HasPrefix(strings.ToLower(text), "v=spf1") }
 
-// parseSPF reads a record. It is not ok if others may send as well, or if what is not
-// listed may: what the record includes from elsewhere is not known here.
-func parseSPF(text string) (r spf, ok bool) {
+// spfHost is the term for the relay's host in a record that spfRecord made.
+func spfHost(record string) string { return strings.Fields(record)[1] }
+
+// parseSPF reads a record in which host is the term for the relay's host. It is not ok if
+// others may send as well, or if what is not listed may: what the record includes from
+// elsewhere is not known here. Where the relay has a host name of its own, those who have
+// the domain's may send, too.
+func parseSPF(text, host string) (r spf, ok bool) {
 	terms := strings.Fields(strings.ToLower(text))
 	if len(terms) < 3 || terms[0] != "v=spf1" {
 		return r, false
@@ -45,19 +52,19 @@ func parseSPF(text string) (r spf, ok bool) {
 		term = strings.TrimPrefix(term, "+")
 		kind, value, _ := strings.Cut(term, ":")
 		switch {
-		case term == "a" || term == "mx":
-			r.domain = true
+		case term == host || term == "mx":
+			r.host = true
 		case kind == "ip4" || kind == "ip6":
 			prefix, err := parsePrefix(value)
 			if err != nil || prefix.Addr().Is4() != (kind == "ip4") {
 				return r, false
 			}
 			r.prefixes = append(r.prefixes, prefix)
-		default:
+		case host == "a":
 			return r, false
 		}
 	}
-	return r, true
+	return r, r.host || r.prefixes != nil || host == "a"
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {
@@ -71,28 +78,28 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return addr.Prefix(addr.BitLen())
 }
 
-// permits reports whether mail may come from addr, given the domain's own addresses.
-func (r spf) permits(addr netip.Addr, domain []string) bool {
+// permits reports whether mail may come from addr, given the host's own addresses.
+func (r spf) permits(addr netip.Addr, host []string) bool {
 	addr = addr.Unmap()
-	if r.domain && slices.Contains(domain, addr.String()) {
+	if r.host && slices.Contains(host, addr.String()) {
 		return true
 	}
 	return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// settleSPF judges the SPF record by the addresses that the domain has in the DNS, and
+// settleSPF judges the SPF record by the addresses that the host has in the DNS, and
 // proposes one that permits all of the machine's own: mail comes from any of them.
 func settleSPF(findings []Finding) {
-	var domain []string
+	var host []string
 	for _, f := range findings {
 		if f.Type == A || f.Type == AAAA {
 			if f.State == Unknown {
 				return
 			}
-			domain = append(domain, f.Found...)
+			host = append(host, f.Found...)
 		}
 	}
-	if domain == nil {
+	if host == nil {
 		return
 	}
 	for i := range findings {
@@ -101,14 +108,15 @@ func settleSPF(findings []Finding) {
 			continue
 		}
 		needs := slices.DeleteFunc(slices.Clone(f.Senders), func(a netip.Addr) bool {
-			return slices.Contains(domain, a.Unmap().String())
+			return slices.Contains(host, a.Unmap().String())
 		})
-		f.Value = spfRecord(needs)
+		term := spfHost(f.Value)
+		f.Value = spfRecord(term, needs)
 		if f.State != Fine {
 			continue
 		}
-		found, _ := parseSPF(f.Found[0])
-		if slices.ContainsFunc(f.Senders, func(a netip.Addr) bool { return !found.permits(a, domain) }) {
+		found, _ := parseSPF(f.Found[0], term)
+		if slices.ContainsFunc(f.Senders, func(a netip.Addr) bool { return !found.permits(a, host) }) {
 			f.State = Different
 		}
 	}

@@ -61,6 +61,28 @@ func TestSPF(t *testing.T) {
 	}
 }
 
+// TestSPFOfGuest has a domain whose other machines may send, too.
+func TestSPFOfGuest(t *testing.T) {
+	r := relay()
+	r.Domain, r.IPv6 = "example.org", nil
+	for text, want := range map[string]State{
+		"v=spf1 a:chat.example.org ~all": Fine,
+		"v=spf1 mx ~all":                 Fine,
+		"v=spf1 a include:mail.example.net a:chat.example.org -all": Fine,
+		"v=spf1 ip4:192.0.2.7 ~all":                                 Fine,
+		"v=spf1 a ~all":                                             Different,
+		"v=spf1 a:other.example.org ~all":                           Different,
+		"v=spf1 ip4:192.0.2.8 ~all":                                 Different,
+	} {
+		address := Compare(r.addresses()[0], []string{"192.0.2.7"})
+		findings := []Finding{address, Compare(r.spf(), []string{text})}
+		Settle(findings)
+		if got := findings[1].State; got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
 // TestSPFBehindProxies has mail that comes from the machine alone, whose address is not
 // the domain's.
 func TestSPFBehindProxies(t *testing.T) {

@@ -44,7 +44,8 @@ type Wanted struct {
 
 // Relay is what the records depend on.
 type Relay struct {
-	Domain       string
+	Domain       string       // what stands behind the @
+	Host         string       // what others connect to
 	IPv4, IPv6   []netip.Addr // this machine's public addresses; none if unknown
 	NoIPv6       bool         // it does not listen there, whatever addresses it has
 	Senders      []netip.Addr // that its mail comes from, if not from these
@@ -57,28 +58,32 @@ type Relay struct {
 
 // Records returns all the records that the relay wants, the most important first.
 func (r Relay) Records() []Wanted {
-	domain := r.Domain + "."
+	domain, host := r.Domain+".", r.Host+"."
+	other := required("www."+domain, CNAME, host, "the other name of the web page")
+	if host != domain {
+		other = required("autoconfig."+domain, CNAME, host, "where apps find the servers of the domain")
+	}
 	records := append(r.addresses(),
-		required(domain, MX, "10 "+domain, "mail for the relay is delivered here"),
+		required(domain, MX, "10 "+host, "mail for the relay is delivered here"),
 		required(r.DKIMSelector+"._domainkey."+domain, TXT, r.DKIMRecord,
 			"the key for DKIM signatures; without it other relays refuse the relay's mail"),
-		required("mta-sts."+domain, CNAME, domain, "where the MTA-STS policy is"),
-		required("www."+domain, CNAME, domain, "the other name of the web page"),
+		required("mta-sts."+domain, CNAME, host, "where the MTA-STS policy is"),
+		other,
 		recommended("_mta-sts."+domain, TXT, "v=STSv1; id="+r.PolicyID, "other servers must use TLS to the relay"),
 		r.spf(),
 		recommended("_dmarc."+domain, TXT, "v=DMARC1;p=reject;adkim=s;aspf=s", "unsigned mail in the relay's name must be refused"),
 		recommended("_adsp._domainkey."+domain, TXT, "dkim=discardable", "the same, for old servers"),
-		recommended("_submissions._tcp."+domain, SRV, "0 1 465 "+domain, "for apps that ask where to send"),
-		recommended("_submission._tcp."+domain, SRV, "0 1 587 "+domain, "the same, with STARTTLS"),
-		recommended("_imaps._tcp."+domain, SRV, "0 1 993 "+domain, "for apps that ask where to fetch"),
-		recommended("_imap._tcp."+domain, SRV, "0 1 143 "+domain, "the same, with STARTTLS"),
+		recommended("_submissions._tcp."+domain, SRV, "0 1 465 "+host, "for apps that ask where to send"),
+		recommended("_submission._tcp."+domain, SRV, "0 1 587 "+host, "the same, with STARTTLS"),
+		recommended("_imaps._tcp."+domain, SRV, "0 1 993 "+host, "for apps that ask where to fetch"),
+		recommended("_imap._tcp."+domain, SRV, "0 1 143 "+host, "the same, with STARTTLS"),
 	)
 	if r.Issuer != "" {
 		value := r.Issuer
 		if r.AccountURI != "" {
 			value += ";accounturi=" + r.AccountURI
 		}
-		records = append(records, recommended(domain, CAA, fmt.Sprintf("0 issue %q", value),
+		records = append(records, recommended(host, CAA, fmt.Sprintf("0 issue %q", value),
 			"only this authority may issue certificates for the relay"))
 	}
 	return records
@@ -100,9 +105,17 @@ func (r Relay) spf() Wanted {
 		senders = slices.Concat(r.IPv4, r.IPv6)
 		others = slices.Concat(r.IPv4[min(1, len(r.IPv4)):], r.IPv6[min(1, len(r.IPv6)):])
 	}
-	w := recommended(r.Domain+".", TXT, spfRecord(others), "only this machine sends the relay's mail")
+	w := recommended(r.Domain+".", TXT, spfRecord(r.spfTerm(), others), "only this machine sends the relay's mail")
 	w.Senders = senders
 	return w
+}
+
+// spfTerm is the term of an SPF record for the relay's host.
+func (r Relay) spfTerm() string {
+	if r.Host == r.Domain {
+		return "a"
+	}
+	return "a:" + r.Host
 }
 
 // Line returns the record as a line of a zone file. A text of more than 255

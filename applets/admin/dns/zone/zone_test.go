@@ -9,9 +9,39 @@ import (
 
 func relay() Relay {
 	return Relay{
-		Domain: "chat.example.org", IPv4: []netip.Addr{netip.MustParseAddr("192.0.2.7")}, IPv6: []netip.Addr{netip.MustParseAddr("2001:db8::7")},
+		Domain: "chat.example.org", Host: "chat.example.org", IPv4: []netip.Addr{netip.MustParseAddr("192.0.2.7")}, IPv6: []netip.Addr{netip.MustParseAddr("2001:db8::7")},
 		DKIMSelector: "opendkim", DKIMRecord: "v=DKIM1; k=rsa; p=" + strings.Repeat("A", 392) + "; s=email; t=s",
 		Issuer: "letsencrypt.org", AccountURI: "https://ca.example/acct/1", PolicyID: "1",
+	}
+}
+
+// TestRecordsOfGuest has a relay whose domain has its web site elsewhere: no record of that
+// site is wanted, and none that would bind it.
+func TestRecordsOfGuest(t *testing.T) {
+	r := relay()
+	r.Domain = "example.org"
+	var lines []string
+	for _, w := range r.Records() {
+		if w.Name == "example.org." || strings.Contains(w.Value, "chat.example.org") || w.Type == CAA {
+			lines = append(lines, w.Line())
+		}
+		if w.Type == A && w.Name != "chat.example.org." || strings.HasPrefix(w.Name, "www.") {
+			t.Errorf("%s is the web site's", w.Line())
+		}
+	}
+	want := []string{
+		"example.org. 3600 IN MX 10 chat.example.org.",
+		"mta-sts.example.org. 3600 IN CNAME chat.example.org.",
+		"autoconfig.example.org. 3600 IN CNAME chat.example.org.",
+		`example.org. 3600 IN TXT "v=spf1 a:chat.example.org ~all"`,
+		"_submissions._tcp.example.org. 3600 IN SRV 0 1 465 chat.example.org.",
+		"_submission._tcp.example.org. 3600 IN SRV 0 1 587 chat.example.org.",
+		"_imaps._tcp.example.org. 3600 IN SRV 0 1 993 chat.example.org.",
+		"_imap._tcp.example.org. 3600 IN SRV 0 1 143 chat.example.org.",
+		`chat.example.org. 3600 IN CAA 0 issue "letsencrypt.org;accounturi=https://ca.example/acct/1"`,
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
 }
 
