@@ -57,6 +57,7 @@ func check(c *Config) (key string, err error) {
 		{"max_imap_connections", atLeast(c.MaxIMAPConnections, 1)},
 		{"max_smtp_connections", atLeast(c.MaxSMTPConnections, 1)},
 		{"max_smtp_recipients", atLeast(c.MaxSMTPRecipients, 1)},
+		{"extra_ports", checkExtraPorts(c)},
 		{"filtermail_smtp_port", checkPort(c, c.FiltermailSMTPPort)},
 		{"filtermail_smtp_port_incoming", checkPort(c, c.FiltermailSMTPPortIncoming)},
 		{"filtermail_max_in_flight", between(c.FiltermailMaxInFlight, 1, 10000)},

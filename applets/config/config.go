@@ -57,6 +57,8 @@ type Config struct {
 	MaxSMTPConnections int `toml:"max_smtp_connections"`
 	MaxSMTPRecipients  int `toml:"max_smtp_recipients"` // of one message; clients are told by METADATA
 
+	ExtraPorts []int `toml:"extra_ports"` // that serve all that port 443 does
+
 	FiltermailSMTPPort          int `toml:"filtermail_smtp_port"`
 	FiltermailSMTPPortIncoming  int `toml:"filtermail_smtp_port_incoming"`
 	FiltermailMaxInFlight       int `toml:"filtermail_max_in_flight"` // messages at once, for each direction
@@ -152,6 +154,8 @@ func Defaults() *Config {
 		MaxIMAPConnections: 10000,
 		MaxSMTPConnections: 1000,
 		MaxSMTPRecipients:  1000,
+
+		ExtraPorts: []int{},
 
 		FiltermailSMTPPort:          10080,
 		FiltermailSMTPPortIncoming:  10081,

@@ -80,7 +80,8 @@ func pictures(site Site, out map[string][]byte) error {
 }
 
 // autoconfig tells mail programs the servers (draft-ietf-mailmaint-autoconfig). Port 443
-// is for networks that let nothing else through: nginx tells the protocols apart by ALPN.
+// and the extra ones are for networks that let nothing else through: nginx tells the
+// protocols apart by ALPN.
 func autoconfig(site Site) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
@@ -90,18 +91,23 @@ func autoconfig(site Site) []byte {
     <displayName>%[1]s chatmail relay</displayName>
     <displayShortName>%[1]s</displayShortName>
 `, site.MailDomain)
-	for _, s := range []struct {
+	type server struct {
 		tag, protocol string
 		port          int
 		security      string
-	}{
+	}
+	servers := []server{
 		{"incomingServer", "imap", 993, "SSL"},
 		{"incomingServer", "imap", 143, "STARTTLS"},
 		{"incomingServer", "imap", 443, "SSL"},
 		{"outgoingServer", "smtp", 465, "SSL"},
 		{"outgoingServer", "smtp", 587, "STARTTLS"},
 		{"outgoingServer", "smtp", 443, "SSL"},
-	} {
+	}
+	for _, port := range site.ExtraPorts {
+		servers = append(servers, server{"incomingServer", "imap", port, "SSL"}, server{"outgoingServer", "smtp", port, "SSL"})
+	}
+	for _, s := range servers {
 		fmt.Fprintf(&b, `    <%[1]s type="%[2]s">
       <hostname>%[3]s</hostname>
       <port>%[4]d</port>

@@ -172,16 +172,16 @@ func TestAutoconfig(t *testing.T) {
 			Incoming []server `xml:"emailProvider>incomingServer"`
 			Outgoing []server `xml:"emailProvider>outgoingServer"`
 		}
-		if err := xml.Unmarshal(autoconfig(Site{MailDomain: domain, Host: host}), &got); err != nil {
+		if err := xml.Unmarshal(autoconfig(Site{MailDomain: domain, Host: host, ExtraPorts: []int{2053}}), &got); err != nil {
 			t.Fatal(err)
 		}
 		of := func(protocol string, port int, security string) server {
 			return server{protocol, host, port, security, "%EMAILADDRESS%"}
 		}
-		if want := []server{of("imap", 993, "SSL"), of("imap", 143, "STARTTLS"), of("imap", 443, "SSL")}; !slices.Equal(got.Incoming, want) {
+		if want := []server{of("imap", 993, "SSL"), of("imap", 143, "STARTTLS"), of("imap", 443, "SSL"), of("imap", 2053, "SSL")}; !slices.Equal(got.Incoming, want) {
 			t.Errorf("incoming: got %v, want %v", got.Incoming, want)
 		}
-		if want := []server{of("smtp", 465, "SSL"), of("smtp", 587, "STARTTLS"), of("smtp", 443, "SSL")}; !slices.Equal(got.Outgoing, want) {
+		if want := []server{of("smtp", 465, "SSL"), of("smtp", 587, "STARTTLS"), of("smtp", 443, "SSL"), of("smtp", 2053, "SSL")}; !slices.Equal(got.Outgoing, want) {
 			t.Errorf("outgoing: got %v, want %v", got.Outgoing, want)
 		}
 	}

@@ -20,6 +20,7 @@ const (
 type Site struct {
 	MailDomain   string // a name, or an IPv4 address without brackets
 	Host         string // what apps and other relays connect to; often the same
+	ExtraPorts   []int  // that serve all that port 443 does
 	SelfSigned   bool   // profiles come by dclogin:, since apps do not trust the certificate
 	Registration Registration
 	EchoInvite   string // the echo bot's invite link; "": not known, or no bot

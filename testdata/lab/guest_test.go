@@ -67,7 +67,9 @@ func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 	for url, want := range map[string]string{
 		"https://autoconfig.two.test/mail/config-v1.1.xml?emailaddress=x%40two.test": "<hostname>chat.two.test</hostname>",
 		"https://mta-sts.two.test/.well-known/mta-sts.txt":                           "mx: chat.two.test\n",
-		"https://chat.two.test/": "two.test",
+		"https://chat.two.test/":      "two.test",
+		"https://chat.two.test:2053/": "two.test",
+		"https://chat.two.test/.well-known/autoconfig/mail/config-v1.1.xml": "<port>2053</port>",
 	} {
 		resp, err := client.Get(url)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 func TestNames(t *testing.T) {
 	l, deb := newLab(t)
 	one, rootOne := startPlain(t, l, "one.test", "one.test", deb)
-	two, rootTwo := startPlain(t, l, "two.test", "chat.two.test", deb)
+	two, rootTwo := startPlain(t, l, "two.test", "chat.two.test", deb, "extra_ports = [2053]")
 	three, err := l.StartRelay(t.Context(), "_three.test", deb)
 	diagnose(t, three)
 	if err != nil {
@@ -25,8 +25,9 @@ func TestNames(t *testing.T) {
 	trust(t, three, "one", rootOne)
 
 	alice := startProfile(t, l, "alice", login("alice1234", one.Domain))
-	// Core trusts no authority of the lab, and so no autoconfig: the link names the host.
-	bob := startProfile(t, l, "bob", login("bob123456", two.Domain)+"&ih=chat.two.test&sh=chat.two.test")
+	// Core trusts no authority of the lab, and so no autoconfig: the link names host and port.
+	bob := startProfile(t, l, "bob", login("bob123456", two.Domain)+
+		"&ih=chat.two.test&ip=2053&is=ssl&sh=chat.two.test&sp=2053&ss=ssl")
 	carol := startProfile(t, l, "carol", three.SignUpQR())
 	for _, pair := range []struct {
 		name         string

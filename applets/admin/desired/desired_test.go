@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +61,7 @@ func TestFiles(t *testing.T) {
 		{"IPv6", name, "/etc/dovecot/dovecot.conf", "listen = *, ::\n", ""},
 		{"no IPv6", name + "disable_ipv6 = true", "/etc/dovecot/dovecot.conf", "listen = 0.0.0.0\n", "::"},
 		{"no IPv6 in nginx", name + "disable_ipv6 = true", "/etc/nginx/nginx.conf", "listen 443;", "[::]"},
+		{"no IPv6 on other ports", name + "disable_ipv6 = true\nextra_ports = [2053]", "/etc/nginx/nginx.conf", "listen 2053;", "[::]"},
 		{"a guest's mail", guest, "/etc/postfix/main.cf", "\nmydestination = example.org\n", ""},
 		{"a guest's host name", guest, "/etc/postfix/main.cf", "\nmyhostname = chat.example.org\n", ""},
 		{"a guest's web server", guest, "/etc/nginx/nginx.conf", "server_name chat.example.org mta-sts.example.org autoconfig.example.org;", "www."},
@@ -112,6 +114,22 @@ func TestFiles(t *testing.T) {
 }
 
 // TestReleases has on each Debian what its servers understand.
+// TestExtraPorts has the configuration refuse the ports of our own servers.
+func TestExtraPorts(t *testing.T) {
+	conf := config.Defaults()
+	conf.MailDomain, conf.ProxyAddresses = "chat.example.org", []string{"192.0.2.1"}
+	for _, p := range Ports(conf) {
+		text := fmt.Sprintf("mail_domain = %q\nextra_ports = [%d]\n", conf.MailDomain, p.Port)
+		if _, err := config.Parse("chatmail.toml", text); err == nil {
+			t.Errorf("port %d, %s, can be one of extra_ports", p.Port, p.Job)
+		}
+	}
+	conf.ExtraPorts = []int{2053}
+	if !slices.Contains(OpenPorts(conf), 2053) || slices.Contains(PublicPorts(), 2053) {
+		t.Errorf("got %v open, and %v by default", OpenPorts(conf), PublicPorts())
+	}
+}
+
 func TestReleases(t *testing.T) {
 	for _, tt := range []struct {
 		release           Release

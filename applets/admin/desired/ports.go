@@ -23,7 +23,7 @@ const (
 	supervisor    = "chatmaild" // supervise, in its place
 )
 
-// Ports returns the ports of a relay, in ascending order of the public ones.
+// Ports returns the ports of a relay, the usual public ones first, in ascending order.
 func Ports(conf *config.Config) []Port {
 	postfix := []string{postfixMaster}
 	dovecot := []string{dovecotMaster, "imap-login"}
@@ -43,6 +43,9 @@ func Ports(conf *config.Config) []Port {
 		{conf.PostfixReinjectPortIncoming, "Postfix, for mail from filtermail-in", false, postfix},
 		{conf.FiltermailSMTPPort, "filtermail-out", false, []string{"filtermail-out", systemdInit, supervisor}},
 		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit, supervisor}},
+	}
+	for _, port := range conf.ExtraPorts {
+		ports = append(ports, Port{port, "one of extra_ports, as port 443", true, nginx})
 	}
 	if len(conf.ProxyAddresses) > 0 {
 		for _, p := range ProxiedPorts() {
