@@ -52,16 +52,18 @@ var complete = regexp.MustCompile(`(?m)tot_send_msgs=80, tot_recv_msgs=80$`)
 
 // turnutils has coturn's own client send between relayed addresses, by UDP and by TCP.
 func (c *conversation) turnutils(t *testing.T) {
-	server, _ := iceServers(t, c.alice)
-	host, port, err := net.SplitHostPort(server.ipv4())
-	if err != nil {
-		t.Fatal(err)
-	}
 	station, err := c.lab.AddStation(deadline(t, stepTimeout), "turnutils")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, transport := range []string{"", "-t"} {
+	// Each as another user: it leaves some of its eight allocations to end by themselves,
+	// and a user can have ten.
+	for transport, as := range map[string]*Profile{"": c.alice, "-t": c.bob} {
+		server, _ := iceServers(t, as)
+		host, port, err := net.SplitHostPort(server.ipv4())
+		if err != nil {
+			t.Fatal(err)
+		}
 		args := slices.DeleteFunc([]string{
 			"netns", "exec", station.netns, "turnutils_uclient", transport, "-y", "-n", "20", "-m", "4", "-l", "1200",
 			"-u", server.Username, "-w", server.Credential, "-p", port, host,

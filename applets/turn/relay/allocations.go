@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/turn/v5"
@@ -22,10 +23,12 @@ var (
 // allocations hands out relayed ports: there are no more allocations than these.
 type allocations struct {
 	*Options
-	all budget
+	all     budget
+	clients clients
+	port    atomic.Pointer[link] // of the server; nil before it serves UDP
 
 	mu        sync.Mutex
-	used      map[int]bool
+	used      map[int]*socket // by port
 	users     map[string]*user
 	announced map[netip.Addr]int // by relayed sockets
 }
@@ -41,7 +44,8 @@ var _ turn.RelayAddressGenerator = (*allocations)(nil)
 func newAllocations(o *Options) *allocations {
 	return &allocations{
 		Options: o, all: budget{rate: o.MaxBandwidth},
-		used: map[int]bool{}, users: map[string]*user{}, announced: map[netip.Addr]int{},
+		clients: clients{keys: map[clientKey]*socket{}, ports: map[int]*socket{}},
+		used:    map[int]*socket{}, users: map[string]*user{}, announced: map[netip.Addr]int{},
 	}
 }
 
@@ -83,38 +87,56 @@ func (a *allocations) AllocatePacketConn(c turn.AllocateListenerConfig) (net.Pac
 		a.Events.Refused(Ports)
 		return nil, nil, err
 	}
-	a.used[port], a.users[c.UserID] = true, u
+	s := newSocket(conn, a)
+	s.user, s.port, s.local, s.outside = u, port, local, outside
+	s.release = sync.OnceFunc(func() { a.release(c.UserID, s) })
+	a.used[port], a.users[c.UserID] = s, u
 	a.announced[outside]++
 	u.sockets++
 	a.Events.Allocated(len(a.used))
-	s := &socket{UDPConn: conn, of: a, user: u, port: port, local: local, outside: outside}
-	s.release = sync.OnceFunc(func() { a.release(c.UserID, s) })
 	return s, net.UDPAddrFromAddrPort(netip.AddrPortFrom(outside, uint16(port))), nil
 }
 
-// bind opens the requested port, or, if that is 0, one at random.
+// bind opens the requested port, or, if that is 0, one at random. As long as there is
+// another one, it is not one beside a port in use, which may be reserved: the library
+// reserves no port that it promised (RFC 8656 §14.6, EVEN-PORT), it asks for it later.
 func (a *allocations) bind(network string, requested int) (*net.UDPConn, int, error) {
-	n := a.LastPort - a.FirstPort + 1
-	first, tries := rand.IntN(n), n
 	if requested != 0 {
-		first, tries = requested-a.FirstPort, 1
-		if first < 0 || first >= n {
+		if !a.within(requested) {
 			return nil, 0, errPorts
 		}
+		return a.open(network, requested)
 	}
-	for i := range tries {
-		port := a.FirstPort + (first+i)%n
-		if a.used[port] {
-			continue
-		}
-		if conn, err := net.ListenUDP(network, &net.UDPAddr{Port: port}); err == nil {
-			return conn, port, nil
+	n := a.LastPort - a.FirstPort + 1
+	first := rand.IntN(n)
+	for _, beside := range []bool{false, true} {
+		for i := range n {
+			port := a.FirstPort + (first+i)%n
+			if used := a.used[port^1] != nil; used != beside {
+				continue
+			}
+			if conn, port, err := a.open(network, port); err == nil {
+				return conn, port, nil
+			}
 		}
 	}
 	return nil, 0, errPorts
 }
 
+// open opens a port that is free.
+func (a *allocations) open(network string, port int) (*net.UDPConn, int, error) {
+	if a.used[port] != nil {
+		return nil, 0, errPorts
+	}
+	conn, err := net.ListenUDP(network, &net.UDPAddr{Port: port})
+	if err != nil {
+		return nil, 0, errPorts
+	}
+	return conn, port, nil
+}
+
 func (a *allocations) release(userID string, s *socket) {
+	a.clients.remove(s)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.used, s.port)
@@ -125,6 +147,17 @@ func (a *allocations) release(userID string, s *socket) {
 		delete(a.users, userID)
 	}
 	a.Events.Released(len(a.used))
+}
+
+// socket returns that of a relayed address, or nil.
+func (a *allocations) socket(relayed net.Addr) *socket {
+	at, ok := relayed.(*net.UDPAddr)
+	if !ok {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.used[at.Port]
 }
 
 func (a *allocations) count() int {
@@ -153,9 +186,9 @@ func (a *allocations) announces(addr netip.Addr) bool {
 }
 
 // relayed reports whether a port is one of those.
-func (a *allocations) relayed(port uint16) bool {
-	return a.FirstPort <= int(port) && int(port) <= a.LastPort
-}
+func (a *allocations) relayed(port uint16) bool { return a.within(int(port)) }
+
+func (a *allocations) within(port int) bool { return a.FirstPort <= port && port <= a.LastPort }
 
 // budget bounds bytes a second; a second's worth may come at once.
 type budget struct {

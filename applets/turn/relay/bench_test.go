@@ -6,10 +6,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"github.com/pion/stun/v4"
-
-	"chatmaild/testdata/kit/turnwire"
 )
 
 const benchPayload = 1200 // bytes, as of a video call
@@ -19,28 +15,12 @@ const benchPayload = 1200 // bytes, as of a video call
 func BenchmarkChannel(b *testing.B) {
 	address, _, _ := start(b, func(o *Options) { o.UserBandwidth, o.MaxBandwidth = 1<<40, 1<<40 })
 	from, to := newTalker(b, address), newTalker(b, address)
-	there, here := to.relayed(), from.relayed()
-	for _, end := range []struct {
-		of   *talker
-		peer string
-	}{{from, there}, {to, here}} {
-		if got, _ := end.of.say(line{turnwire.ChannelBind, []stun.Setter{turnwire.Channel(0x4000), peer(end.peer)}, "", success}); got != success {
-			b.Fatalf("channel: %d", got)
-		}
-	}
-	frame := binary.BigEndian.AppendUint16(nil, 0x4000)
+	there, here := to.relayed(1), from.relayed(1)
+	from.bind(there)
+	to.bind(here)
+	frame := binary.BigEndian.AppendUint16(nil, number)
 	frame = binary.BigEndian.AppendUint16(frame, benchPayload)
 	ping(b, from.conn, to.conn, append(frame, make([]byte, benchPayload)...))
-}
-
-// relayed allocates, and returns the relayed address.
-func (c *talker) relayed() string {
-	got, answer := c.say(usual)
-	var at stun.XORMappedAddress
-	if err := at.GetFromAs(answer, turnwire.XORRelayedAddress); got != success || err != nil {
-		c.t.Fatalf("allocation: %d, %v", got, err)
-	}
-	return at.String()
 }
 
 // BenchmarkFloor is what two sockets that hand packets on take.

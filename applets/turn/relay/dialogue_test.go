@@ -104,7 +104,7 @@ type talker struct {
 
 func newTalker(t testing.TB, address string) *talker {
 	t.Helper()
-	conn, err := net.Dial("udp4", address)
+	conn, err := net.Dial("udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -46,19 +45,23 @@ func (r *requests) admit(frame []byte, from netip.Addr) bool {
 	return false
 }
 
-// isRequest looks at the two bits of a STUN message's class (RFC 8489 §5).
-func isRequest(frame []byte) bool { return frame[0]&0xc1 == 0 && frame[1]&0x10 == 0 }
-
 // packets is the UDP port of the server.
 type packets struct {
-	*net.UDPConn
+	inbox
 	requests *requests
+	clients  *clients
+}
+
+func newPackets(conn *net.UDPConn, r *requests, c *clients) *packets {
+	p := &packets{requests: r, clients: c}
+	p.inbox = inbox{link: newLink(conn), relay: p.relay, events: r.events}
+	return p
 }
 
 // ReadFrom implements net.PacketConn.
 func (p *packets) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
-		n, from, err := p.ReadFromUDPAddrPort(b)
+		n, from, err := p.receive(b)
 		if err != nil {
 			return n, nil, err
 		}
@@ -66,6 +69,16 @@ func (p *packets) ReadFrom(b []byte) (int, net.Addr, error) {
 			return n, net.UDPAddrFromAddrPort(from), nil
 		}
 	}
+}
+
+// relay sends what comes in a channel.
+func (p *packets) relay(b *batch, datagram []byte, from netip.AddrPort) bool {
+	number, data, ok := channelData(datagram)
+	if !ok || len(datagram) >= datagramSize {
+		return false
+	}
+	s := p.clients.of(clientKey{addr: unmapped(from)})
+	return s != nil && s.toPeer(b, number, data)
 }
 
 // streams is the TCP port of the server.
@@ -90,12 +103,6 @@ func (s *streams) Accept() (net.Conn, error) {
 	}
 	return &stream{Conn: conn, peer: peer.AddrPort().Addr(), requests: s.requests, wait: firstFrame}, nil
 }
-
-// maxFrame is the largest that the library takes, in bytes.
-const maxFrame = 1500
-
-// errFrame ends a connection whose client sends something else than a frame.
-var errFrame = errors.New("neither STUN nor channel data")
 
 // stream hands on whole frames alone: the library counts their lengths in 16 bits, and
 // takes one that overflows for one of 0 bytes, again and again.
@@ -147,29 +154,6 @@ func (s *stream) next() error {
 		}
 		s.have = s.buf[:len(s.have)+n]
 	}
-}
-
-// frameSize is how long the frame at the begin of b is, with its padding (RFC 8656
-// §12.5); 0 while that cannot be told.
-func frameSize(b []byte) (int, error) {
-	if len(b) < 4 {
-		return 0, nil
-	}
-	size := int(binary.BigEndian.Uint16(b[2:]))
-	switch b[0] >> 6 {
-	case 0:
-		if size += 20; size%4 != 0 {
-			return 0, errFrame
-		}
-	case 1:
-		size = (4 + size + 3) &^ 3
-	default:
-		return 0, errFrame
-	}
-	if size > maxFrame {
-		return 0, errFrame
-	}
-	return size, nil
 }
 
 // Write ends a connection that takes nothing in: half a frame cannot be taken back.

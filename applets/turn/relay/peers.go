@@ -3,7 +3,6 @@ package relay
 import (
 	"net"
 	"net/netip"
-	"sync"
 )
 
 // closed are networks that lead to no peer of the public internet, beside those that
@@ -65,41 +64,4 @@ func route(family string) (netip.Addr, error) {
 	}
 	defer conn.Close()
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
-}
-
-// peers bounds the permissions of each allocation.
-type peers struct {
-	mu sync.Mutex
-	of map[string]map[netip.Addr]bool // by the client
-}
-
-func client(addr net.Addr) string { return addr.Network() + " " + addr.String() }
-
-func (p *peers) room(src net.Addr, peer netip.Addr) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	has := p.of[client(src)]
-	return has[peer] || len(has) < maxPeers
-}
-
-func (p *peers) add(src net.Addr, peer net.IP) {
-	addr, _ := netip.AddrFromSlice(peer)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := client(src)
-	if p.of[key] == nil {
-		p.of[key] = map[netip.Addr]bool{}
-	}
-	p.of[key][addr.Unmap()] = true
-}
-
-func (p *peers) remove(src net.Addr, peer net.IP) {
-	addr, _ := netip.AddrFromSlice(peer)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := client(src)
-	delete(p.of[key], addr.Unmap())
-	if len(p.of[key]) == 0 {
-		delete(p.of, key)
-	}
 }

@@ -6,6 +6,12 @@
 // gets into the operator's network by way of the relay. The one exception are relayed
 // ports of our own, by which two users reach each other who both can talk to nobody
 // else.
+//
+// The library answers the requests, and grants allocations, permissions and channels.
+// What then comes in a channel by UDP does not pass through it: such packets are read and
+// sent several at a time, and those between two of our own clients never leave the
+// process. The permissions and channels for that are the library's, which says when each
+// comes and goes. All other data, as that of clients by TCP, goes through the library.
 package relay
 
 import (
@@ -48,6 +54,7 @@ type Options struct {
 	outgoing                    func(family string) (netip.Addr, error) // tests; nil: route
 	own                         func() []netip.Addr                     // tests; nil: of the interfaces
 	allowPeer                   func(netip.Addr) bool                   // tests; nil: public
+	permission, channel         time.Duration                           // tests; 0: RFC 8656 §9, §12
 }
 
 // Events is told what happens. It is safe for concurrent use.
@@ -81,7 +88,6 @@ func Reasons() []string {
 type Server struct {
 	options     Options
 	allocations *allocations
-	peers       *peers
 	requests    *requests
 }
 
@@ -100,7 +106,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{o, newAllocations(&o), &peers{of: map[string]map[netip.Addr]bool{}}, requests}, nil
+	return &Server{o, newAllocations(&o), requests}, nil
 }
 
 // Allocations is how many there are.
@@ -112,8 +118,10 @@ func (s *Server) ServePackets(ctx context.Context, conn net.PacketConn) error {
 	if !ok {
 		return errors.New("the socket for datagrams is not one of UDP")
 	}
+	port := newPackets(udp, s.requests, &s.allocations.clients)
+	s.allocations.port.Store(&port.link)
 	return s.serve(ctx, turn.ServerConfig{PacketConnConfigs: []turn.PacketConnConfig{{
-		PacketConn:            &packets{UDPConn: udp, requests: s.requests},
+		PacketConn:            port,
 		RelayAddressGenerator: s.allocations,
 		PermissionHandler:     s.permit,
 	}}})
@@ -135,15 +143,15 @@ func (s *Server) serve(ctx context.Context, config turn.ServerConfig) error {
 	config.QuotaHandler = func(user, _ string, _ net.Addr) bool { return s.allocations.admits(user) }
 	// Clients that ask for no family get IPv4 (RFC 8656 §7.2).
 	config.StrictAddressFamily = true
+	config.PermissionTimeout, config.ChannelBindTimeout = s.options.permission, s.options.channel
 	config.EventHandler = turn.EventHandler{
 		OnAuth: func(_, _ net.Addr, _, _, _, _ string, verdict bool) {
 			if !verdict {
 				s.options.Events.Refused(Credentials)
 			}
 		},
-		OnPermissionCreated: func(src, _ net.Addr, _, _, _ string, _ net.Addr, peer net.IP) { s.peers.add(src, peer) },
-		OnPermissionDeleted: func(src, _ net.Addr, _, _, _ string, _ net.Addr, peer net.IP) { s.peers.remove(src, peer) },
 	}
+	s.allocations.follow(&config.EventHandler)
 	server, err := turn.NewServer(config)
 	if err != nil {
 		return err
@@ -164,9 +172,8 @@ func (s *Server) authenticate(a *turn.RequestAttributes) (userID string, key []b
 
 // permit says whether a client may have an address for a peer.
 func (s *Server) permit(client net.Addr, peer net.IP) bool {
-	addr, ok := netip.AddrFromSlice(peer)
-	addr = addr.Unmap()
-	if !ok || !s.reachable(addr) || !s.peers.room(client, addr) {
+	addr, socket := address(peer), s.allocations.clients.of(keyOf(client))
+	if socket == nil || !s.reachable(addr) || !socket.room(addr) {
 		s.options.Events.Refused(Peer)
 		return false
 	}

@@ -3,8 +3,9 @@
 //
 // Each server has core 0 for itself, and this program the others. A packet goes from one
 // client by its channel to the relayed address of another, whose channel brings it back:
-// so it is relayed twice. Rates of two machines, or of two days, are not comparable; the
-// ratios are.
+// so it is relayed twice, as in a call between two users of a relay. Ours hands it over
+// within the process; coturn sends it to itself. Rates of two machines, or of two days,
+// are not comparable; the ratios are.
 //
 // Usage, from the top of the tree, with coturn installed: go run ./testdata/bench/turn
 package main
