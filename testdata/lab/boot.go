@@ -42,9 +42,11 @@ SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_LOCK=0 exec systemd-nspawn "$@
 // A machine is one run of a host, from power on to power off.
 type machine struct {
 	cmd    *exec.Cmd
-	leader int             // a container's process 1, as we see it
-	shell  *ssh.Client     // a virtual machine's
-	ended  <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
+	leader int         // a container's process 1, as we see it
+	shell  *ssh.Client // a virtual machine's
+	// detached says that process 1 outlives what started it: crun does not take it along.
+	detached bool
+	ended    <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
 }
 
 // Boot starts the host and waits until systemd says that all is up.
@@ -216,6 +218,10 @@ func (m *machine) powerOff(ctx context.Context) error {
 }
 
 func (m *machine) kill() {
+	if m.detached {
+		// Its namespace goes with it; and it may have ended already.
+		_ = syscall.Kill(m.leader, syscall.SIGKILL)
+	}
 	m.cmd.Process.Kill()
 	<-m.ended
 }

@@ -156,7 +156,7 @@ func (c *Container) runImage() error {
 	if err != nil {
 		return err
 	}
-	m := &machine{cmd: cmd, ended: ended}
+	m := &machine{cmd: cmd, ended: ended, detached: true}
 	for m.leader == 0 {
 		select {
 		case <-ended:
