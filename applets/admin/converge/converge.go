@@ -3,7 +3,8 @@
 //
 // A Planner looks and changes nothing; the Plan that it returns is shown or applied, and
 // is empty on a machine that is as it should be. So --dry-run cannot show anything else
-// than what a run does, and status can tell whether one is due. Files are kept before
+// than what a run does, and status can tell whether one is due. It also knows which files
+// were edited since run wrote them; an upgrade leaves those alone. Files are kept before
 // they are replaced, every server checks its new configuration before any is restarted,
 // and if one refuses, all files are put back: a mistake in the configuration never stops
 // a relay that works.
@@ -28,7 +29,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"slices"
 	"time"
 
 	"chatmaild/applets/admin/desired"
@@ -74,7 +74,7 @@ configuration before any is restarted.`,
 		fs.BoolVar(&opts.websiteOnly, "website-only", false, "write the web pages and nothing else")
 		fs.BoolVar(&opts.skipDNSCheck, "skip-dns-check", false, "continue although required DNS records are missing")
 		fs.BoolVar(&opts.stateOnly, "state-only", false, "migrate the state directory of an earlier version, and exit")
-		fs.BoolVar(&opts.ifRunning, "if-running", false, "do nothing unless the relay runs: for upgrades")
+		fs.BoolVar(&opts.ifRunning, "if-running", false, "for upgrades: show and apply what changes, if the relay runs and no file was edited by hand")
 		fs.BoolVar(&opts.boot, "boot", false, "start what is not disabled, whatever DNS says: for supervise")
 		fs.BoolVar(&opts.checkConfig, "check-config", false, "check the configuration, and exit")
 		return func(ctx context.Context, env *command.Env, _ []string) error {
@@ -131,17 +131,23 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	if err != nil {
 		return err
 	}
-	if opts.dryRun {
+	if opts.dryRun || opts.ifRunning || todo.Empty() {
 		todo.Show(env.Stdout)
+	}
+	if opts.dryRun {
 		return nil
 	}
-	if todo.Empty() {
-		fmt.Fprintln(env.Stdout, "nothing to do: this machine matches the configuration")
-		return nil
+	if opts.ifRunning {
+		if err := managed(ctx, machine, todo); err != nil {
+			return err
+		}
 	}
 	start := time.Now()
 	if err := todo.Apply(ctx, machine, env.Stderr); err != nil {
 		return err
+	}
+	if todo.Empty() {
+		return nil
 	}
 	if !opts.websiteOnly && !opts.boot && conf.ACME() {
 		err := awaitCertificate(ctx, conf, machine, start, env.Stderr)
@@ -158,18 +164,6 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 		welcome(ctx, env, conf)
 	}
 	return nil
-}
-
-// runs reports whether the machine is a relay whose operator has not stopped it, nor its
-// mail.
-func runs(ctx context.Context, machine host.Host) (bool, error) {
-	units, err := machine.Systemd().Units(ctx, append([]string{desired.Target}, desired.MailUnits()...)...)
-	if err != nil {
-		return false, err
-	}
-	// disableMail disables what it stops, so that mail stays off after a reboot.
-	disabled := slices.ContainsFunc(units, func(u host.Unit) bool { return u.Enabled == "disabled" })
-	return units[0].Active == "active" && !disabled, nil
 }
 
 // bringOver brings the state directory over from an earlier version. It is done if there

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ type Plan struct {
 	Directories []desired.Directory
 	Files       []host.Change
 	Units       []UnitStep
+	Edited      []string // of Files, those that were edited by hand since run wrote them
+	wanted      []desired.File
 	now         time.Time
 }
 
@@ -45,6 +48,9 @@ func (p *Plan) Show(w io.Writer) {
 		fmt.Fprintf(w, "create directory %s (%v %s:%s)\n", f.Path, f.Mode, f.Owner, f.Group)
 	}
 	for _, c := range p.Files {
+		if slices.Contains(p.Edited, c.File.Path) {
+			fmt.Fprintf(w, "%s was edited by hand:\n", c.File.Path)
+		}
 		fmt.Fprint(w, c.Diff())
 	}
 	for _, s := range p.Units {
@@ -72,6 +78,9 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 		if err := p.write(ctx, machine, progress); err != nil {
 			return err
 		}
+	}
+	if err := p.remember(machine); err != nil {
+		return err
 	}
 	for _, s := range p.Units {
 		fmt.Fprintf(progress, "  %s %s (%s)\n", s.Verb, s.Unit, s.Why)

@@ -111,6 +111,9 @@ func TLSServers() []string { return []string{Postfix, Dovecot, Nginx} }
 // Backups is where the files are kept that a command replaces.
 const Backups = "/var/backups/chatmaild"
 
+// Record is where run notes what it has written.
+const Record = Backups + "/written.sha256"
+
 // Backup is where one command keeps those that it replaces at a time.
 func Backup(now time.Time) string {
 	return filepath.Join(Backups, now.UTC().Format("20060102T150405.000Z"))
