@@ -41,6 +41,7 @@ type examiner struct {
 func (e *examiner) examine(ctx context.Context) []finding {
 	e.settled()
 	e.findings = append(e.findings, debian(e.machine))
+	newVersion(ctx, e)
 	e.clock(ctx)
 	e.units(ctx)
 	e.ports()
@@ -258,6 +259,9 @@ func (e *examiner) pending(ctx context.Context) {
 	switch {
 	case err != nil:
 		e.say("configuration", trouble, "fix that, then: chatmaild run", "%v", err)
+	case len(todo.Edited) > 0:
+		e.say("configuration", notice, "chatmaild run --dry-run shows the difference; chatmaild run replaces all files, and keeps the former ones",
+			"edited by hand, so upgrades change no file: %s", strings.Join(todo.Edited, ", "))
 	case !todo.Empty():
 		e.say("configuration", notice, "chatmaild run --dry-run shows the difference; chatmaild run applies it",
 			"this machine differs from the configuration in %d files and %d units", len(todo.Files), len(todo.Units))
