@@ -16,6 +16,14 @@ FUZZTIME = 30s
 # scenarios are about: "make test" runs them there, too. All else is the same program.
 DIFFER   = TestContainer|TestConversation|TestImport|TestPackage|TestParts|TestReload
 
+# What signs (a key that gpg has), the packages in the archive, where it grows, and where
+# it will be on the web. The project has no address yet: it is an example.
+KEY      =
+DEBS     = $(wildcard build/chatmaild_*.deb)
+ARCHIVE  = build/archive
+URL      = https://apt.example.org
+VALID    = 0
+
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
 LONG     = TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestTransport|TestTransports
 
@@ -30,7 +38,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb image rights reproducible arm64 piuparts autopkgtest demo test lab lab-long race lint check fuzz clean
+.PHONY: help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -78,6 +86,14 @@ autopkgtest: deb ## debian/tests in a chroot; "make test" runs them on a whole m
 	mkdir -p $$dir/source && cp -r debian $$dir/source && $(SUDO) unshare --mount sh -ec "mount -t proc proc $$dir/root/proc; \
 	mount -t devpts devpts $$dir/root/dev/pts; autopkgtest --setup-commands='apt-get update' $(DEB) $$dir/source -- chroot $$dir/root" || [ $$? = 2 ]
 
+archive: ## a signed APT repository of the packages in build/: make archive KEY=FINGERPRINT
+	$(call need,apt-utils gpg gpg-agent xz-utils)
+	$(GO) run ./packaging/archive -dir $(ARCHIVE) -url $(URL) -valid $(VALID) -key "$(KEY)" $(DEBS)
+
+release: ## a release of this commit in build/release, and its tag: make release KEY=FINGERPRINT
+	$(call need,build-essential debhelper crossbuild-essential-arm64 git gpg gpg-agent)
+	$(GO) run ./packaging/release -key "$(KEY)"
+
 # First of all, since it would be a pity to hear of it after ten minutes.
 rights:
 	@$(GO) run ./testdata/lab/prepare -check
@@ -105,7 +121,7 @@ lab-long: rights image ## the scenarios that "make test" leaves out: they take m
 	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
 
 race: ## the tests that need no container, with the race detector
-	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables)
+	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables apt-utils git gpg gpg-agent xz-utils)
 	$(call gotest,-race -shuffle=on ./... ./testdata/kit/...)
 
 # gotest shows how each test ends, and last what failed. The whole output is in build/test.log.
