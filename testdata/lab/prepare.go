@@ -35,6 +35,9 @@ var tools = []tool{
 	{"turnutils_uclient", "coturn"},
 	{"linux.uml", "user-mode-linux"},
 	{"gcc", "build-essential"},
+	{"apt-ftparchive", "apt-utils"},
+	{"gpg", "gpg"},
+	{"gpg-agent", "gpg-agent"},
 }
 
 // missing lists the packages of the tools that are not there.
@@ -76,7 +79,7 @@ func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 		return err
 	}
 	for _, suite := range suites {
-		if _, err := Root(ctx, w, suite); err != nil {
+		if _, err := Unattended(ctx, w, suite); err != nil { // and its root
 			return err
 		}
 		if _, err := WebServers(ctx, w, suite); err != nil {

@@ -50,7 +50,10 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := desired.Files(p.Conf, paths, desired.Machine{Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU()})
+	files, err := desired.Files(p.Conf, paths, desired.Machine{
+		Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU(),
+		UnattendedUpgrades: p.Machine.IsFile("/usr/bin/unattended-upgrade"), Needrestart: p.Machine.IsFile("/usr/sbin/needrestart"),
+	})
 	if err != nil {
 		return nil, err
 	}

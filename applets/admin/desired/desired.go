@@ -184,6 +184,6 @@ var generated = []struct {
 	{"postfix/chatmaild-tls-policy.regexp.tmpl", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
 	{"nginx/nginx.conf.tmpl", "/etc/nginx/nginx.conf", Nginx, nil},
 	{"journald/journald.conf.tmpl", "/etc/systemd/journald.conf.d/chatmaild.conf", Journald, nil},
-	{"apt/52chatmaild.tmpl", "/etc/apt/apt.conf.d/52chatmaild", "", nil},
-	{"needrestart/chatmaild.conf.tmpl", "/etc/needrestart/conf.d/chatmaild.conf", "", nil},
+	{"apt/52chatmaild.tmpl", "/etc/apt/apt.conf.d/52chatmaild", "", func(v view) bool { return v.UnattendedUpgrades }},
+	{"needrestart/chatmaild.conf.tmpl", "/etc/needrestart/conf.d/chatmaild.conf", "", func(v view) bool { return v.Needrestart }},
 }

@@ -98,7 +98,7 @@ func TestFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Files(load(t, tt.config), paths, Machine{Bookworm, dovecot.V23, 2})
+			files, err := Files(load(t, tt.config), paths, Machine{Release: Bookworm, Dovecot: dovecot.V23, Processors: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestReleases(t *testing.T) {
 		{Bookworm, "/etc/systemd/system/postfix@-.service.d/chatmaild.conf", "Restart=always", ""},
 		{Trixie, "/etc/systemd/system/postfix.service.d/chatmaild.conf", "Restart=always", ""},
 	} {
-		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{tt.release, dovecot.V24, 2})
+		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Release: tt.release, Dovecot: dovecot.V24, Processors: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestDovecots(t *testing.T) {
 		{Trixie, dovecot.V23, "\nprotocols = imap lmtp\n", "dovecot_config_version"},
 		{Bookworm, dovecot.V24, "\ndovecot_config_version = 2.4.0\n", "%u"},
 	} {
-		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{tt.release, tt.version, 2})
+		files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Release: tt.release, Dovecot: tt.version, Processors: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestDovecots(t *testing.T) {
 }
 
 func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
-	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, dovecot.V23, 2})
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Release: Bookworm, Dovecot: dovecot.V23, Processors: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestEveryFileSaysWhereItComesFrom(t *testing.T) {
 }
 
 func TestDropinsOnlyForWhatIsMoved(t *testing.T) {
-	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Bookworm, dovecot.V23, 2})
+	files, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, Machine{Release: Bookworm, Dovecot: dovecot.V23, Processors: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ filtermail_smtp_port = 11111
 mailboxes_dir = "/srv/mail"
 runtime_dir = "/run/other"
 state_dir = "/srv/state"
-`), paths, Machine{Bookworm, dovecot.V23, 2})
+`), paths, Machine{Release: Bookworm, Dovecot: dovecot.V23, Processors: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,4 +36,6 @@ type Machine struct {
 	Release    Release
 	Dovecot    dovecot.Version // not Debian's own, perhaps
 	Processors int
+
+	UnattendedUpgrades, Needrestart bool // these packages are installed
 }
