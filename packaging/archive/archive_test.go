@@ -128,7 +128,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestTampered has apt refuse an archive in which somebody has changed something.
+// TestTampered has apt refuse an archive in which something was changed.
 func TestTampered(t *testing.T) {
 	gpgtest.Key(t)
 	whole, err := made(t, makeDeb(t, "chatmaild", "1.0", "amd64"))
