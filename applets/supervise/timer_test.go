@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,15 +78,15 @@ func TestChanges(t *testing.T) {
 	u := &unit.Unit{Path: unit.Path{Changed: []string{file}, NotEmpty: []string{full, dir + "/none"}}}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		fired := 0
+		var fired atomic.Int64
 		ended := make(chan error, 1)
-		go func() { ended <- changes(ctx, "", u, func() { fired++ }) }()
-		after := func(what string, want int) {
+		go func() { ended <- changes(ctx, "", u, func() { fired.Add(1) }) }()
+		after := func(what string, want int64) {
 			t.Helper()
 			time.Sleep(pathPoll)
 			synctest.Wait()
-			if fired != want {
-				t.Errorf("%s: fired %d times, want %d", what, fired, want)
+			if got := fired.Load(); got != want {
+				t.Errorf("%s: fired %d times, want %d", what, got, want)
 			}
 		}
 		after("nothing", 0)

@@ -79,7 +79,7 @@ func (r record) file() desired.File {
 	for _, path := range slices.Sorted(maps.Keys(r)) {
 		fmt.Fprintf(&text, "%s  %s\n", r[path], path)
 	}
-	return desired.File{Path: desired.Record, Content: []byte(text.String()), Mode: 0o644, Owner: "root", Group: "root"}
+	return desired.File{Path: desired.Record, Content: []byte(text.String()), Mode: 0o600, Owner: "root", Group: "root"}
 }
 
 func sum(content []byte) string {

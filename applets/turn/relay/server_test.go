@@ -22,8 +22,15 @@ const secret credential.Secret = "0123456789abcdef"
 // counts is what a server said.
 type counts struct {
 	mu      sync.Mutex
+	more    sync.Cond // relayed has grown, or the time is up
 	refused map[Reason]int
 	relayed int
+}
+
+func newCounts() *counts {
+	c := &counts{refused: map[Reason]int{}}
+	c.more.L = &c.mu
+	return c
 }
 
 func (c *counts) Allocated(int) {}
@@ -32,12 +39,22 @@ func (c *counts) Relayed(_ bool, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.relayed += n
+	c.more.Broadcast()
 }
 
-func (c *counts) bytes() int {
+// waitRelayed waits until that many bytes are counted, which is after they are sent.
+func (c *counts) waitRelayed(t *testing.T, want int) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	defer time.AfterFunc(time.Until(deadline), c.more.Broadcast).Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.relayed
+	for c.relayed < want && time.Now().Before(deadline) {
+		c.more.Wait()
+	}
+	if c.relayed != want {
+		t.Errorf("%d bytes were counted, want %d", c.relayed, want)
+	}
 }
 
 func (c *counts) Refused(r Reason) {
@@ -61,7 +78,7 @@ func start(t testing.TB, change func(*Options)) (address string, s *Server, even
 
 func startOn(t testing.TB, conn net.PacketConn, l net.Listener, change func(*Options)) (address string, s *Server, events *counts) {
 	t.Helper()
-	events = &counts{refused: map[Reason]int{}}
+	events = newCounts()
 	self := netip.MustParseAddr("127.0.0.1")
 	o := Options{
 		Realm: "chat.example.org", Secret: secret, Now: time.Now, FirstPort: 61000, LastPort: 61999,
