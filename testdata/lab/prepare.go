@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 )
 
@@ -83,11 +82,6 @@ func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 			return err
 		}
 		if _, err := WebServers(ctx, w, suite); err != nil {
-			return err
-		}
-	}
-	if slices.Contains(suites, Trixie) {
-		if _, err := Dovecots(ctx, w); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,7 @@ func main() {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	root := flag.Bool("root", false, "print the directory of the root of $SUITE, and nothing else")
-	all := flag.Bool("all", false, "prepare for every Debian, and the upgrade from one to the next, as \"make lab-long\" needs it")
+	all := flag.Bool("all", false, "prepare for every Debian, other Dovecots, and the upgrade from one Debian to the next, as \"make lab-long\" needs it")
 	check := flag.Bool("check", false, "only say what the lab needs, and whether this machine allows it")
 	flag.Parse()
 	if *check {
@@ -43,6 +43,9 @@ func main() {
 func run(ctx context.Context, root, all bool) error {
 	if all {
 		if err := lab.Prepare(ctx, os.Stdout, lab.Suites()...); err != nil {
+			return err
+		}
+		if _, err := lab.Dovecots(ctx, os.Stdout); err != nil {
 			return err
 		}
 		_, err := lab.FullUpgrade(ctx, os.Stdout)
