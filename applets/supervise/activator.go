@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// activationPause is how long a service that did not start, whoever connected, is left
+// activationPause is how long a service that did not start, although a client connected, is left
 // alone.
 const activationPause = time.Second
 

@@ -68,7 +68,7 @@ func public(path string) error {
 	return nil
 }
 
-// give gives a file to a user. Whoever is not root, as in a test, keeps it.
+// give changes the owner of a file, as root; another user, as in a test, keeps it.
 func give(path string, uid, gid int) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,19 @@ func (c *conversation) calls(t *testing.T) {
 		t.Error("a peer in the relay's own network was let in")
 	}
 	c.turnutils(t)
-	t.Log(c.relay.Run(deadline(t, stepTimeout), "sh", "-c", "grep Pss: /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup"))
+	const most = 6 << 10
+	var kib int
+	until(deadline(t, restTimeout), t, "the TURN server to rest", func() bool {
+		pss, err := c.relay.Script(deadline(t, stepTimeout), "awk '/^Pss:/ { print $2 }' /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kib, err = strconv.Atoi(strings.TrimSpace(pss)); err != nil {
+			t.Fatal(err)
+		}
+		return kib <= most
+	})
+	t.Logf("the TURN server takes %d KiB at rest", kib)
 }
 
 // allocate gets a relayed address as a user's program that calls would.

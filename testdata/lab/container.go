@@ -53,11 +53,8 @@ type Container struct {
 	pulled int    // how often an image was unpacked
 }
 
-// StartContainer makes a relay of a domain as StartRelay does, but in a container without
-// systemd.
-func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings ...string) (*Container, error) {
-	ctx, cancel := context.WithTimeout(ctx, installTimeout)
-	defer cancel()
+// addUnbooted is a host for a relay of a domain whose systemd is not started.
+func (l *Lab) addUnbooted(ctx context.Context, domain string) (*Host, error) {
 	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
 	s, err := l.AddStation(ctx, label)
 	if err != nil {
@@ -70,6 +67,18 @@ func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings .
 	l.mu.Lock()
 	l.hosts = append(l.hosts, h)
 	l.mu.Unlock()
+	return h, nil
+}
+
+// StartContainer makes a relay of a domain as StartRelay does, but in a container without
+// systemd.
+func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings ...string) (*Container, error) {
+	ctx, cancel := context.WithTimeout(ctx, installTimeout)
+	defer cancel()
+	h, err := l.addUnbooted(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
 	c := &Container{Relay: &Relay{Host: h, Domain: domain}}
 	for _, step := range []struct {
 		what string

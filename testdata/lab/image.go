@@ -46,18 +46,10 @@ func Image() (string, error) {
 // StartImage makes a relay of a domain from the OCI image, as a runtime does: with a root
 // that is read-only, and a volume, in which the lines of settings are the configuration.
 func (l *Lab) StartImage(ctx context.Context, domain, image, volume string, settings ...string) (*Container, error) {
-	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
-	s, err := l.AddStation(ctx, label)
+	h, err := l.addUnbooted(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Station: s, Name: label, lab: l, dir: filepath.Join(l.dir, "hosts", label)}
-	if err := h.furnish(); err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	l.hosts = append(l.hosts, h)
-	l.mu.Unlock()
 	c := &Container{Relay: &Relay{Host: h, Domain: domain}, volume: volume}
 	config := strings.Join(append([]string{fmt.Sprintf("mail_domain = %q", domain), testLoad}, settings...), "\n") + "\n"
 	for _, do := range []func(context.Context) error{

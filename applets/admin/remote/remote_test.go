@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -12,23 +11,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chatmaild/testdata/kit/monologue"
 )
 
-// script is a connection to a server that says all that it has to say at once.
-type script struct {
-	net.Conn
-	says  *strings.Reader
-	heard bytes.Buffer
-}
-
-func says(text string) *script { return &script{says: strings.NewReader(text)} }
-
-func (s *script) Read(p []byte) (int, error)  { return s.says.Read(p) }
-func (s *script) Write(p []byte) (int, error) { return s.heard.Write(p) }
-func (s *script) Close() error                { return nil }
-
 func TestSMTP(t *testing.T) {
-	conn := says("220-chat.test\r\n220 hello\r\n" +
+	conn := monologue.Says("220-chat.test\r\n220 hello\r\n" +
 		"250-chat.test\r\n250-SIZE 1000\r\n250-starttls\r\n250 AUTH PLAIN LOGIN\r\n" +
 		"235 welcome\r\n250 ok\r\n250 ok\r\n354 go\r\n250 2.0.0 queued\r\n250 ok\r\n550-no\r\n550 never\r\n")
 	d, err := NewSMTP(conn)
@@ -51,7 +39,7 @@ func TestSMTP(t *testing.T) {
 	want := "EHLO outside.invalid\r\nAUTH PLAIN AGFAY2hhdC50ZXN0AHNlY3JldA==\r\n" +
 		"MAIL FROM:<a@chat.test>\r\nRCPT TO:<b@chat.test>\r\nDATA\r\none\r\n..two\r\n.\r\n" +
 		"MAIL FROM:<a@chat.test>\r\nRCPT TO:<b@chat.test>\r\n"
-	if got := conn.heard.String(); got != want {
+	if got := conn.Heard.String(); got != want {
 		t.Errorf("the server heard\n%q, want\n%q", got, want)
 	}
 }
@@ -97,7 +85,7 @@ func TestBadSMTP(t *testing.T) {
 		strings.Repeat("220-x", maxLine):  "SMTP greeting: a line of more than 16384 bytes",
 		"220-one\r\n220-two\r\n220-three": "SMTP greeting: EOF",
 	} {
-		if _, err := NewSMTP(says(said)); err == nil || err.Error() != want {
+		if _, err := NewSMTP(monologue.Says(said)); err == nil || err.Error() != want {
 			t.Errorf("%.40q: got %v, want %s", said, err, want)
 		}
 	}
@@ -143,7 +131,7 @@ func FuzzSMTP(f *testing.F) {
 	f.Add("220 hi\r\n250-a\r\n250 SIZE 3\r\n235 in\r\n")
 	f.Add("220-hi\r\n220 hi\r\n250\r\n")
 	f.Fuzz(func(t *testing.T, said string) {
-		d, err := NewSMTP(says(said))
+		d, err := NewSMTP(monologue.Says(said))
 		if err != nil {
 			return
 		}

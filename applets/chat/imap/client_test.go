@@ -2,7 +2,6 @@ package imap
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,25 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chatmaild/testdata/kit/monologue"
 )
-
-// script is a connection to a server that says all that it has to say at once.
-type script struct {
-	net.Conn
-	says  *strings.Reader
-	heard bytes.Buffer
-}
-
-func says(text string) *script { return &script{says: strings.NewReader(text)} }
-
-func (s *script) Read(p []byte) (int, error)  { return s.says.Read(p) }
-func (s *script) Write(p []byte) (int, error) { return s.heard.Write(p) }
-func (s *script) Close() error                { return nil }
 
 // TestClient holds that each response is read whole, and that the client says no more
 // than it has to.
 func TestClient(t *testing.T) {
-	conn := says("* OK ready\r\n" +
+	conn := monologue.Says("* OK ready\r\n" +
 		"t1 OK in\r\n" +
 		"* 2 EXISTS\r\n* 0 RECENT\r\nt2 OK [READ-WRITE] open\r\n" +
 		"* CAPABILITY IMAP4rev1 Idle MOVE\r\nt3 OK done\r\n" +
@@ -71,7 +59,7 @@ func TestClient(t *testing.T) {
 	}
 	want := "t1 LOGIN \"a\\\"b@chat.test\" \"\\\\\"\r\nt2 SELECT INBOX\r\nt3 CAPABILITY\r\nidle IDLE\r\nDONE\r\n" +
 		"t4 FETCH 4 BODY.PEEK[]\r\nt5 GETMETADATA \"\" (/shared/comment)\r\nt6 LOGIN \"\" \"\"\r\n"
-	if got := conn.heard.String(); got != want {
+	if got := conn.Heard.String(); got != want {
 		t.Errorf("the server heard\n%q, want\n%q", got, want)
 	}
 }
@@ -87,7 +75,7 @@ func TestBadResponses(t *testing.T) {
 		"* OK hi\r\n* 1 FETCH (BODY[] {5}\r\nabc":    "FETCH: EOF",
 		"* OK hi\r\n" + strings.Repeat("* OK more\r\n", maxResponses) + "t1 OK x\r\n": "FETCH: endless IMAP responses",
 	} {
-		d, err := New(says(said))
+		d, err := New(monologue.Says(said))
 		if err == nil {
 			_, err = d.Message(1)
 		}
@@ -143,7 +131,7 @@ func FuzzClient(f *testing.F) {
 	f.Add("* OK hi\r\n* 3 EXISTS\r\nt1 OK open\r\n+ idling\r\n* 4 EXISTS\r\nidle OK\r\n* 4 FETCH (BODY[] {3}\r\nabc)\r\nt2 OK\r\n")
 	f.Add("* OK hi\r\nt1 OK\r\n* METADATA \"\" (/a {2}\r\nbc /d \"e\" /f NIL)\r\nt2 OK\r\n")
 	f.Fuzz(func(t *testing.T, said string) {
-		d, err := New(says(said))
+		d, err := New(monologue.Says(said))
 		if err != nil {
 			return
 		}

@@ -92,7 +92,7 @@ const (
 	byRun      = `"chatmaild run" starts units in its own order`
 	byTheImage = "the container's runtime confines all of the relay; what a daemon sees of it, only a mount namespace could narrow"
 	byItsLimit = "the container's runtime has limits, and Go that of GOMEMLIMIT"
-	bySuper    = "a daemon that fails is started again after longer and longer delays, whoever connects"
+	bySuper    = "a daemon that fails is started again after longer and longer delays, whatever connects"
 	byStdout   = "standard output has no rate"
 )
 

@@ -152,8 +152,8 @@ func hear(conn *net.UDPConn, wait time.Duration) string {
 	return string(buf[:n])
 }
 
-// TestStrangers lets a peer's data through, and drops that of others, whoever they say
-// they are, before it counts.
+// TestStrangers lets a peer's data through, and drops what others send before it counts
+// as relayed.
 func TestStrangers(t *testing.T) {
 	address, _, events := start(t, anyPeer)
 	c := newTalker(t, address)

@@ -28,7 +28,7 @@ func startFloor(dir string) (*daemon, error) {
 	return d, d.start(filepath.Join(dir, "floor.log"), "", 10*time.Second)
 }
 
-// greeting is for whoever names a version, and more of it for a client, which names its
+// greeting is for a peer that names a version, and more of it for a client, which names its
 // process.
 const (
 	greeting       = "VERSION\t1\t2\nSPID\t1\n"
