@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// A daemon that has allocated more than busyAlloc bytes within restInterval is at work;
-// when it no longer is, it gives its memory back.
+// A daemon that has allocated more than busyAlloc bytes since it last gave memory back has
+// worked; it gives its memory back when it allocates restAlloc at most within restInterval.
 const (
 	restInterval = 10 * time.Second
 	busyAlloc    = 1 << 20
+	restAlloc    = 256 << 10
 )
 
 // rest calls free after each time of work, until ctx is done. allocated is how many
@@ -25,20 +26,17 @@ const (
 func rest(ctx context.Context, allocated func() uint64, free func()) {
 	tick := time.NewTicker(restInterval)
 	defer tick.Stop()
-	before, worked := allocated(), false
-	for {
+	before := allocated()
+	for freed := before; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 		now := allocated()
-		switch busy := now-before > busyAlloc; {
-		case busy:
-			worked = true
-		case worked:
+		if now-before <= restAlloc && now-freed > busyAlloc {
 			free()
-			worked = false
+			freed = now
 		}
 		before = now
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestRest has a daemon work twice: memory is given back once after each time, and
-// neither while it works nor while it has nothing to do.
+// TestRest has a daemon work, twice all at once and once little by little: memory is given
+// back once after each time, and neither while it works nor while it has nothing to do.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var taken, freed atomic.Uint64
@@ -23,7 +23,8 @@ func TestRest(t *testing.T) {
 			alloc uint64
 			want  uint64 // so often until then
 		}{
-			{0, 0}, {busyAlloc, 0}, {busyAlloc + 1, 0}, {5 * busyAlloc, 0}, {100, 1}, {busyAlloc, 1}, {2 * busyAlloc, 1}, {0, 2}, {0, 2},
+			{0, 0}, {busyAlloc, 0}, {0, 0}, {1, 1}, {5 * busyAlloc, 1}, {restAlloc + 1, 1}, {restAlloc, 2}, {restAlloc, 2},
+			{2 * busyAlloc, 2}, {0, 3}, {0, 3}, {restAlloc, 3}, {restAlloc, 3}, {restAlloc, 3}, {restAlloc, 3}, {1, 4},
 		} {
 			taken.Add(step.alloc)
 			time.Sleep(restInterval)

@@ -99,9 +99,16 @@ func (c *conversation) calls(t *testing.T) {
 	if _, err := a.WriteTo([]byte("hello"), &net.UDPAddr{IP: net.IPv4(10, 77, 0, 200), Port: 9}); err == nil {
 		t.Error("a peer in the relay's own network was let in")
 	}
+	c.turnAtRest(t)
 	c.turnutils(t)
+}
+
+// turnAtRest waits until the server takes no more memory than a relay can spare, with the
+// two allocations of users who say nothing.
+func (c *conversation) turnAtRest(t *testing.T) {
 	const most = 6 << 10
 	var kib int
+	defer func() { t.Logf("the TURN server takes %d KiB at rest, and may take %d", kib, most) }()
 	until(deadline(t, restTimeout), t, "the TURN server to rest", func() bool {
 		pss, err := c.relay.Script(deadline(t, stepTimeout), "awk '/^Pss:/ { print $2 }' /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup")
 		if err != nil {
@@ -112,7 +119,6 @@ func (c *conversation) calls(t *testing.T) {
 		}
 		return kib <= most
 	})
-	t.Logf("the TURN server takes %d KiB at rest", kib)
 }
 
 // allocate gets a relayed address as a user's program that calls would.
