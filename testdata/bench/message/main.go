@@ -1,0 +1,128 @@
+// Command message measures what a text costs on a relay of the lab, and where its time
+// goes: the memory of all services at rest, the processor time of each for a message of
+// some 1.5 KB from submission to mailbox, a burst from many clients, and the way of
+// single texts through SMTP, queue, LMTP, IDLE and FETCH.
+//
+// The clients speak SMTP and IMAP themselves and do no more than that, so that the times
+// are the servers'; testdata/lab/latency has those of the real client.
+//
+// To weigh a change, -with and -without are lines of sh for the relay that make it and take it
+// back, such as 'postconf -e …; postfix reload'. Rounds with and without it take
+// turns, since a machine that others use too is not as fast at all times: ratios count.
+//
+// Usage, from the top of the tree, as root: make deb bench-message, or
+//
+//	go run ./testdata/bench/message [-messages 1000] [-clients 10] [-texts 50] [-rounds 3] [-hold]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"chatmaild/testdata/lab"
+)
+
+const (
+	domain = "_message.test"
+	// timeout bounds all but -hold.
+	timeout = 30 * time.Minute
+)
+
+// unlimited lets one client send what otherwise many would.
+var unlimited = []string{"max_user_send_per_minute = 1000000", "max_user_send_burst_size = 1000000"}
+
+// options are the flags.
+type options struct {
+	messages, clients, texts, rounds int
+	rest                             time.Duration
+	with, without                    string
+	hold                             bool
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.messages, "messages", 1000, "messages of a burst")
+	flag.IntVar(&o.clients, "clients", 10, "who sends them at the same time, each over one connection with TLS")
+	flag.IntVar(&o.texts, "texts", 50, "texts whose way is traced, one after the other")
+	flag.IntVar(&o.rounds, "rounds", 3, "bursts and traces, of each variant; 0: only the memory at rest")
+	flag.DurationVar(&o.rest, "rest", time.Minute, "how long the relay rests before its memory is read")
+	flag.StringVar(&o.with, "with", "", "lines of sh that make a `change` to be weighed")
+	flag.StringVar(&o.without, "without", "", "lines of sh that take the `change` back")
+	flag.BoolVar(&o.hold, "hold", false, "keep the relay running until ^C")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "message:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) (err error) {
+	if (o.with == "") != (o.without == "") {
+		return errors.New("-with and -without go together")
+	}
+	deb, err := lab.Deb()
+	if err != nil {
+		return err
+	}
+	l, err := lab.New(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	relay, err := l.StartRelay(bounded, domain, deb, unlimited...)
+	if err == nil {
+		err = measure(bounded, l, relay, o)
+	}
+	if err != nil && relay != nil && ctx.Err() == nil {
+		relay.Diagnose(os.Stderr)
+	}
+	if o.hold && relay != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, "the relay keeps running until ^C")
+		<-ctx.Done()
+	}
+	return err
+}
+
+// measure prints the memory at rest, then what the rounds of each variant took.
+func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options) error {
+	select {
+	case <-time.After(o.rest):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := printMemory(ctx, os.Stdout, relay); err != nil || o.rounds == 0 {
+		return err
+	}
+	outside, err := l.AddStation(ctx, "outside")
+	if err != nil {
+		return err
+	}
+	c, err := newCrowd(ctx, relay, outside, o.clients)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	variants := []*variant{{name: "as installed"}}
+	if o.with != "" {
+		variants = []*variant{{name: "without the change", script: o.without}, {name: "with the change", script: o.with}}
+	}
+	for round := range o.rounds {
+		for i := range variants {
+			v := variants[(i+round)%len(variants)] // none always comes first
+			if err := v.round(ctx, c, o); err != nil {
+				return fmt.Errorf("%s: %w", v.name, err)
+			}
+		}
+	}
+	return printVariants(os.Stdout, variants)
+}
