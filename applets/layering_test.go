@@ -38,9 +38,13 @@ func (p *listed) name() string {
 	return strings.TrimPrefix(p.ImportPath, "chatmaild/")
 }
 
-func packages(t *testing.T) []listed {
+// packages lists the packages of the program, or those of the patterns.
+func packages(t *testing.T, patterns ...string) []listed {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,GoFiles,XTestGoFiles,Imports", "./...")
+	if patterns == nil {
+		patterns = []string{"./..."}
+	}
+	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Dir,GoFiles,XTestGoFiles,Imports"}, patterns...)...)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {

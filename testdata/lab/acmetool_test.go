@@ -16,6 +16,8 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 
 	"chatmaild/testdata/kit/nameserver"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 // A legacy is what acmetool left on a machine: github.com/hlandau/acmetool,
@@ -34,7 +36,7 @@ func (p *plain) acmetool(t *testing.T) (left legacy) {
 	ctx := deadline(t, stepTimeout)
 	client := acmez.Client{
 		Client: &acme.Client{Directory: p.authority.Directory(), HTTPClient: &http.Client{
-			Transport: &http.Transport{DialContext: p.outside.DialContext, TLSClientConfig: insecure(authorityHost)},
+			Transport: &http.Transport{DialContext: p.outside.DialContext, TLSClientConfig: network.Insecure(peer.AuthorityHost)},
 		}},
 		ChallengeSolvers: map[string]acmez.Solver{acme.ChallengeTypeDNS01: zoneSolver{p.lab.Zone}},
 	}

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 // TestAddress is a relay at a bare address: with a certificate of its own at first, then
@@ -52,7 +55,7 @@ func TestAddress(t *testing.T) {
 			return nil, err
 		}
 		defer conn.Close()
-		secure := tls.Client(conn, insecure(r.Domain))
+		secure := tls.Client(conn, network.Insecure(r.Domain))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, err
 		}
@@ -84,8 +87,8 @@ func TestAddress(t *testing.T) {
 	if !samePublicKey(own, issued) {
 		t.Error("the authority's certificate has another key than clients know")
 	}
-	if life := issued.NotAfter.Sub(issued.NotBefore); life > shortLived+time.Minute || life < shortLived-time.Minute {
-		t.Errorf("the certificate lasts %v, want the short-lived profile's %v", life, shortLived)
+	if life := issued.NotAfter.Sub(issued.NotBefore); life > peer.ShortLived+time.Minute || life < peer.ShortLived-time.Minute {
+		t.Errorf("the certificate lasts %v, want the short-lived profile's %v", life, peer.ShortLived)
 	}
 	until(ctx, t, "links that want the certificate verified", func() bool { return strings.HasSuffix(link(), "&ic=1") })
 	if status, err := r.Run(ctx, "chatmaild", "status"); err != nil || !strings.Contains(status, "renewal on") {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/program"
 )
 
 const (
@@ -20,13 +22,13 @@ const (
 // rules has promtool read the alert rules and try, with made-up series, how long
 // they wait.
 func (p *metricsProof) rules(t *testing.T) {
-	root, err := ModuleDir()
+	root, err := debian.Checkout()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := deadline(t, partTimeout)
 	for _, args := range [][]string{{"check", "rules", root + "/" + rulesFile}, {"test", "rules", root + "/" + rulesTestsFile}} {
-		if _, err := run(ctx, "promtool", args...); err != nil {
+		if _, err := program.Run(ctx, "promtool", args...); err != nil {
 			t.Error(err)
 		}
 	}

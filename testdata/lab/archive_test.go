@@ -12,6 +12,8 @@ import (
 
 	"chatmaild/packaging/gpg"
 	"chatmaild/packaging/gpg/gpgtest"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/program"
 )
 
 // An archived relay was installed from an archive, and is upgraded from it.
@@ -59,7 +61,7 @@ func TestArchive(t *testing.T) {
 // nextProgram builds chatmaild 9.0.0, in which one template is another.
 func nextProgram(t *testing.T) string {
 	t.Helper()
-	root, err := ModuleDir()
+	root, err := debian.Checkout()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,12 +81,12 @@ func nextProgram(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	program := filepath.Join(dir, "chatmaild")
-	if _, err := run(t.Context(), "env", "CGO_ENABLED=0", "go", "build", "-C", root, "-trimpath", "-overlay", filepath.Join(dir, "overlay.json"),
-		"-ldflags", "-s -w -X chatmaild/applets.version=9.0.0", "-o", program, "."); err != nil {
+	binary := filepath.Join(dir, "chatmaild")
+	if _, err := program.Run(t.Context(), "env", "CGO_ENABLED=0", "go", "build", "-C", root, "-trimpath", "-overlay", filepath.Join(dir, "overlay.json"),
+		"-ldflags", "-s -w -X chatmaild/applets.version=9.0.0", "-o", binary, "."); err != nil {
 		t.Fatal(err)
 	}
-	return program
+	return binary
 }
 
 // serve has a web server of files alone hand out the archive.
@@ -97,7 +99,7 @@ func (a *archived) serve(t *testing.T) {
 	if err := a.lab.Zone.Set("archive.test", "A", s.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := s.listen(80)
+	listener, err := s.Listen(80)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func (a *archived) serve(t *testing.T) {
 // publish adds a package to the archive, as "make archive" does.
 func (a *archived) publish(t *testing.T, deb string) {
 	t.Helper()
-	if _, err := run(deadline(t, stepTimeout), "go", "run", "chatmaild/packaging/archive", "-dir", a.dir, "-url", a.url, "-key", a.key[0], deb); err != nil {
+	if _, err := program.Run(deadline(t, stepTimeout), "go", "run", "chatmaild/packaging/archive", "-dir", a.dir, "-url", a.url, "-key", a.key[0], deb); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -118,7 +120,7 @@ func (a *archived) publish(t *testing.T, deb string) {
 // that they name are there before: the lab has no way to the outside.
 func (a *archived) install(t *testing.T) {
 	ctx := deadline(t, installTimeout)
-	packages, err := Unattended(ctx, t.Output(), a.lab.suite)
+	packages, err := debian.Unattended(ctx, t.Output(), a.lab.suite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +130,7 @@ func (a *archived) install(t *testing.T) {
 	}
 	a.relay = &Relay{Host: host, Domain: "_archived.test"}
 	diagnose(t, a.relay)
-	leader, err := a.relay.leader()
+	leader, err := a.relay.Leader()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +144,7 @@ apt-get install --no-install-recommends /srv/debian/*.deb`)
 		t.Fatal(err)
 	}
 	lines := strings.ReplaceAll(readmeInstall(t), "https://apt.example.org", a.url)
-	lines = strings.ReplaceAll(lines, string(Trixie), string(a.lab.suite))
+	lines = strings.ReplaceAll(lines, string(debian.Trixie), string(a.lab.suite))
 	t.Logf("as the README says:\n%s", lines)
 	a.script(t, lines)
 	if err := a.relay.configure(ctx, nil); err != nil {
@@ -159,7 +161,7 @@ apt-get install --no-install-recommends /srv/debian/*.deb`)
 // readmeInstall are the lines of the README that install the package.
 func readmeInstall(t *testing.T) string {
 	t.Helper()
-	root, err := ModuleDir()
+	root, err := debian.Checkout()
 	if err != nil {
 		t.Fatal(err)
 	}

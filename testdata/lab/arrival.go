@@ -26,7 +26,7 @@ type Arrivals struct {
 
 // WatchMail begins to watch the inboxes of some addresses.
 func (r *Relay) WatchMail(addresses ...string) (*Arrivals, error) {
-	leader, err := r.leader()
+	leader, err := r.Leader()
 	if err != nil {
 		return nil, err
 	}

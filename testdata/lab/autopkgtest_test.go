@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/debian"
 )
 
 // TestAutopkgtest runs the tests of debian/tests against the installed package,
@@ -22,7 +24,7 @@ func TestAutopkgtest(t *testing.T) {
 	if err := host.InstallDeb(ctx, deb); err != nil {
 		t.Fatal(err)
 	}
-	root, err := ModuleDir()
+	root, err := debian.Checkout()
 	if err != nil {
 		t.Fatal(err)
 	}

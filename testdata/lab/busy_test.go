@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/peer"
 )
 
 const (
@@ -28,7 +30,7 @@ func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []
 	if err := l.Zone.Set(busyHost, "A", s.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
-	cert, key, err := NewCertificate(time.Now(), busyHost)
+	cert, key, err := peer.NewCertificate(time.Now(), busyHost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []
 		t.Fatal(err)
 	}
 	var listener net.Listener
-	if err := inNetns(s.netns, func() (err error) {
+	if err := s.Do(func() (err error) {
 		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", ":443")
 		return err
 	}); err != nil {

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/pion/turn/v5"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/program"
 )
 
 // iceServer is what core tells the program that calls (chatmail/core, src/calls.rs).
@@ -21,7 +24,7 @@ type iceServer struct {
 
 // iceServers asks a client for the server, of which there has to be one, and returns it
 // as the client tells it, too.
-func iceServers(t *testing.T, p *Profile) (iceServer, string) {
+func iceServers(t *testing.T, p *core.Profile) (iceServer, string) {
 	t.Helper()
 	var text string
 	if err := p.Call(deadline(t, stepTimeout), &text, "ice_servers"); err != nil {
@@ -59,17 +62,17 @@ func (c *conversation) turnutils(t *testing.T) {
 	}
 	// Each as another user: it leaves some of its eight allocations to end by themselves,
 	// and a user can have ten.
-	for transport, as := range map[string]*Profile{"": c.alice, "-t": c.bob} {
+	for transport, as := range map[string]*core.Profile{"": c.alice, "-t": c.bob} {
 		server, _ := iceServers(t, as)
 		host, port, err := net.SplitHostPort(server.ipv4())
 		if err != nil {
 			t.Fatal(err)
 		}
 		args := slices.DeleteFunc([]string{
-			"netns", "exec", station.netns, "turnutils_uclient", transport, "-y", "-n", "20", "-m", "4", "-l", "1200",
+			"netns", "exec", station.Netns, "turnutils_uclient", transport, "-y", "-n", "20", "-m", "4", "-l", "1200",
 			"-u", server.Username, "-w", server.Credential, "-p", port, host,
 		}, func(arg string) bool { return arg == "" })
-		out, err := run(deadline(t, stepTimeout), "ip", args...)
+		out, err := program.Run(deadline(t, stepTimeout), "ip", args...)
 		if err != nil || !complete.MatchString(out) || !strings.Contains(out, "Total lost packets 0 ") {
 			t.Errorf("turnutils_uclient %s: %v\n%s", transport, err, out)
 		}
@@ -122,7 +125,7 @@ func (c *conversation) turnAtRest(t *testing.T) {
 }
 
 // allocate gets a relayed address as a user's program that calls would.
-func (c *conversation) allocate(t *testing.T, p *Profile) net.PacketConn {
+func (c *conversation) allocate(t *testing.T, p *core.Profile) net.PacketConn {
 	t.Helper()
 	server, _ := iceServers(t, p)
 	address := server.ipv4()
@@ -131,7 +134,7 @@ func (c *conversation) allocate(t *testing.T, p *Profile) net.PacketConn {
 		t.Fatal(err)
 	}
 	var conn net.PacketConn
-	err = inNetns(station.netns, func() (err error) {
+	err = station.Do(func() (err error) {
 		conn, err = net.ListenPacket("udp4", "0.0.0.0:0")
 		return err
 	})

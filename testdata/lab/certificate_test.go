@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 const (
@@ -23,8 +27,8 @@ var tlsPorts = []string{"443", "465", "993"}
 type plain struct {
 	lab       *Lab
 	relay     *Relay
-	authority *Authority
-	outside   Station
+	authority *peer.Authority
+	outside   network.Station
 	roots     *x509.CertPool // of what the authority issues
 }
 
@@ -128,7 +132,7 @@ func (p *plain) client(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var profiles []*Profile
+	var profiles []*core.Profile
 	for _, name := range []string{"alice1234", "bob123456"} {
 		qr := fmt.Sprintf("dclogin:%s@%s?p=%s&v=1&ic=3", name, plainDomain, "password-"+name)
 		profile, err := c.SignUp(ctx, name, qr)
@@ -205,7 +209,7 @@ func (p *plain) external(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	put := func(after time.Duration) *x509.Certificate {
 		t.Helper()
-		cert, key, err := NewCertificate(time.Now(), plainDomain, "www."+plainDomain, "mta-sts."+plainDomain)
+		cert, key, err := peer.NewCertificate(time.Now(), plainDomain, "www."+plainDomain, "mta-sts."+plainDomain)
 		if err != nil {
 			t.Fatal(err)
 		}

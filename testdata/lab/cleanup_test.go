@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/network"
 )
 
 // victimEnv makes this test binary a run that is killed.
@@ -51,7 +53,7 @@ func TestCleanup(t *testing.T) {
 	if id == "" {
 		t.Fatal("the victim did not start")
 	}
-	dead := &Lab{id: id, dir: strings.Replace(living.dir, living.id, id, 1)}
+	dead := &Lab{Network: &network.Network{ID: id}, dir: strings.Replace(living.dir, living.ID, id, 1)}
 	if leftovers(dead) == nil {
 		t.Fatal("a killed run left nothing behind: this test sees nothing")
 	}
@@ -75,6 +77,6 @@ func victim(t *testing.T) {
 	if _, err := l.StartHost(t.Context(), "victim"); err != nil {
 		t.Fatal(err)
 	}
-	os.Stdout.WriteString("victim " + l.id + "\n")
+	os.Stdout.WriteString("victim " + l.ID + "\n")
 	<-t.Context().Done()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/lab/network"
 )
 
 // backTimeout is how long a login may take after the clock was set. It is no measure
@@ -20,7 +21,7 @@ const backTimeout = 90 * time.Second
 // of the machine – with real clients that write to each other all the time.
 type clockProof struct {
 	*underway
-	outside Station
+	outside network.Station
 	still   account // nobody is logged in here
 	late    account // made by a login of three days ahead
 }

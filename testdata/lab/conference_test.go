@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/chat/imap"
 	"chatmaild/auth"
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
 )
 
 const (
@@ -147,7 +148,7 @@ func (c *conference) write(t *testing.T) {
 	}
 	start := time.Now()
 	c.each(t, func(n int, p *phone) (err error) {
-		if p.outbox, err = c.outside.SMTP(ctx, c.relay.IPv4.String(), submissionsPort); err != nil {
+		if p.outbox, err = c.outside.SMTP(ctx, c.relay.IPv4.String(), network.SubmissionsPort); err != nil {
 			return err
 		}
 		if reply, err := p.outbox.Command("EHLO phone.test"); err != nil || reply[:3] != "250" {

@@ -6,68 +6,21 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"chatmaild/testdata/lab/machine"
+	"chatmaild/testdata/lab/program"
 )
 
-// containerScript becomes process 1 of a plain container, as a runtime makes one: namespaces
-// of its own, a /dev of a few devices, an empty /run and /tmp, and no capabilities but those
-// that Docker gives. There is no systemd. Arguments: network namespace, host name,
-// capabilities, lower, upper, work, merged, then the program.
-const containerScript = `set -e
-netns=$1; hostname "$2"; caps=$3
-mount -t overlay overlay -o "lowerdir=$4,upperdir=$5,workdir=$6" "$7"
-cd "$7"
-shift 7
-mount -t proc proc proc
-mount -t tmpfs -o mode=755 tmpfs run
-mount -t tmpfs tmpfs tmp
-mount -t tmpfs -o mode=755 tmpfs dev
-for node in null zero full random urandom tty; do : >dev/$node; mount --bind /dev/$node dev/$node; done
-ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr
-mkdir dev/shm
-exec nsenter --net="$netns" -- setpriv --bounding-set "$caps" -- chroot . "$@"`
-
-// dockerCapabilities are those of a container that Docker runs and nobody has given any
-// more (github.com/moby/profiles, capabilities.go), for setpriv(1).
-const dockerCapabilities = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap," +
-	"+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap"
-
-const (
-	containerPoll = 100 * time.Millisecond
-	// containerStop is longer than anything of a relay may take to end.
-	containerStop = 2 * time.Minute
-)
+// containerPoll is how often we look whether a relay without systemd is well.
+const containerPoll = 100 * time.Millisecond
 
 // A Container is a relay under "chatmaild supervise", in a plain container.
 type Container struct {
 	*Relay
-
-	// Of one that was made from an image.
-	volume string
-	bundle string // what crun runs
-	pulled int    // how often an image was unpacked
-}
-
-// addUnbooted is a host for a relay of a domain whose systemd is not started.
-func (l *Lab) addUnbooted(ctx context.Context, domain string) (*Host, error) {
-	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
-	s, err := l.AddStation(ctx, label)
-	if err != nil {
-		return nil, err
-	}
-	h := &Host{Station: s, Name: label, lab: l, dir: filepath.Join(l.dir, "hosts", label)}
-	if err := h.furnish(); err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	l.hosts = append(l.hosts, h)
-	l.mu.Unlock()
-	return h, nil
+	image *machine.Image // that it runs; nil of one in which the package was installed
 }
 
 // StartContainer makes a relay of a domain as StartRelay does, but in a container without
@@ -75,17 +28,17 @@ func (l *Lab) addUnbooted(ctx context.Context, domain string) (*Host, error) {
 func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings ...string) (*Container, error) {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	h, err := l.addUnbooted(ctx, domain)
+	h, err := l.addHost(ctx, label(domain))
 	if err != nil {
 		return nil, err
 	}
-	c := &Container{Relay: &Relay{Host: h, Domain: domain}}
+	c := &Container{Relay: &Relay{Host: h, Domain: domain, lab: l}}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
 		{"adding its addresses to the DNS", c.publishAddresses},
-		{"starting an empty container", func(context.Context) error { return c.run("sleep", "infinity") }},
+		{"starting an empty container", func(context.Context) error { return c.StartPlain("sleep", "infinity") }},
 		{"installing the package", func(ctx context.Context) error { return c.InstallDeb(ctx, deb) }},
 		{"writing its config", func(ctx context.Context) error { return c.configure(ctx, settings) }},
 		{"ending it", func(context.Context) error { return c.Kill() }},
@@ -100,57 +53,37 @@ func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings .
 	return c, nil
 }
 
-// run starts the container with a program as process 1.
-func (c *Container) run(program ...string) error {
-	console, err := os.OpenFile(c.consolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+// StartImage makes a relay of a domain from the OCI image, as a runtime does: with a root
+// that is read-only, and a volume, in which the lines of settings are the configuration.
+func (l *Lab) StartImage(ctx context.Context, domain, image, volume string, settings ...string) (*Container, error) {
+	h, err := l.addHost(ctx, label(domain))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer console.Close()
-	at := func(name string) string { return filepath.Join(c.dir, name) }
-	args := append([]string{
-		"--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private",
-		"sh", "-c", containerScript, "container", netnsPath(c.netns), c.Name, dockerCapabilities,
-		c.lab.root, at("upper"), at("work"), at("merged"),
-	}, program...)
-	cmd := exec.Command("unshare", args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	cmd.Stdout, cmd.Stderr = console, console
-	ended, err := startTethered(cmd)
-	if err != nil {
-		return err
-	}
-	m := &machine{cmd: cmd, ended: ended}
-	c.mu.Lock()
-	c.machine = m
-	c.mu.Unlock()
-	for m.leader == 0 {
-		select {
-		case <-ended:
-			return fmt.Errorf("it ended at once: %s", c.Console())
-		case <-time.After(containerPoll):
-		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-		if err != nil {
-			continue
-		}
-		// It is process 1 once the script has become the program.
-		pid := strings.TrimSpace(string(text))
-		if name, err := os.ReadFile("/proc/" + pid + "/comm"); pid != "" && err == nil && strings.TrimSpace(string(name)) == filepath.Base(program[0]) {
-			m.leader, err = strconv.Atoi(pid)
-			if err != nil {
-				return err
-			}
+	c := &Container{Relay: &Relay{Host: h, Domain: domain, lab: l}, image: &machine.Image{Host: h, Volume: volume}}
+	config := strings.Join(append([]string{fmt.Sprintf("mail_domain = %q", domain), testLoad}, settings...), "\n") + "\n"
+	for _, do := range []func(context.Context) error{
+		c.publishAddresses,
+		func(context.Context) error {
+			dir := filepath.Join(volume, "etc/chatmail")
+			return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "chatmail.toml"), []byte(config), 0o644))
+		},
+		func(ctx context.Context) error { return c.image.Pull(ctx, image) },
+		c.Boot,
+		c.publishKey,
+	} {
+		if err := do(ctx); err != nil {
+			return c, fmt.Errorf("container %s: %w", domain, err)
 		}
 	}
-	return nil
+	return c, nil
 }
 
 // Boot starts the relay and waits until it says that it is well.
 func (c *Container) Boot(ctx context.Context) error {
-	start := func() error { return c.run("/usr/sbin/chatmaild", "supervise") }
-	if c.bundle != "" {
-		start = c.runImage
+	start := c.supervise
+	if c.image != nil {
+		start = c.image.Start
 	}
 	if err := start(); err != nil {
 		return err
@@ -163,34 +96,15 @@ func (c *Container) Boot(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("not well: %w: %s%s\n%s", ctx.Err(), res.Stdout, res.Stderr, c.Console())
-		case <-c.machine.ended:
+		case <-c.Ended():
 			return fmt.Errorf("it has ended:\n%s", c.Console())
 		case <-time.After(containerPoll):
 		}
 	}
 }
 
-// Stop asks the relay to end, and returns the exit status of process 1.
-func (c *Container) Stop(ctx context.Context) (status int, err error) {
-	m, err := c.running()
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, containerStop)
-	defer cancel()
-	if err := syscall.Kill(m.leader, syscall.SIGTERM); err != nil {
-		return 0, err
-	}
-	select {
-	case <-m.ended:
-	case <-ctx.Done():
-		return 0, errors.Join(fmt.Errorf("it does not end: %w:\n%s", ctx.Err(), c.Console()), c.Kill())
-	}
-	c.mu.Lock()
-	c.machine = nil
-	c.mu.Unlock()
-	return m.cmd.ProcessState.ExitCode(), nil
-}
+// supervise starts the relay in the plain container.
+func (c *Container) supervise() error { return c.StartPlain("/usr/sbin/chatmaild", "supervise") }
 
 // Diagnose writes what one wants to see after a failure.
 func (c *Container) Diagnose(w io.Writer) {
@@ -200,6 +114,6 @@ func (c *Container) Diagnose(w io.Writer) {
 		res, err := c.Exec(ctx, nil, command...)
 		fmt.Fprintf(w, "--- %s: %s: %v\n%s%s", c.Domain, strings.Join(command, " "), err, res.Stdout, res.Stderr)
 	}
-	text, err := os.ReadFile(c.consolePath())
-	fmt.Fprintf(w, "--- %s: console %v\n%s", c.Domain, err, tail(string(text), 300))
+	text, err := os.ReadFile(c.ConsolePath())
+	fmt.Fprintf(w, "--- %s: console %v\n%s", c.Domain, err, program.Tail(string(text), 300))
 }

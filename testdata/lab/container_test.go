@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // TestContainer has two real clients write to each other through a relay without systemd
@@ -127,7 +129,7 @@ func (c *Container) restartOff(t *testing.T, u *underway) {
 	if status, err := c.Stop(ctx); err != nil || status != 0 {
 		t.Errorf("stopping: status %d, %v", status, err)
 	}
-	if err := c.run("/usr/sbin/chatmaild", "supervise"); err != nil {
+	if err := c.supervise(); err != nil {
 		t.Fatal(err)
 	}
 	// It listens for admin commands, and answers once it has started what it is to.
@@ -146,12 +148,12 @@ func (c *Container) restartOff(t *testing.T, u *underway) {
 
 // log holds that nothing of who writes is on standard output.
 func (c *Container) log(t *testing.T, u *underway) {
-	text, err := os.ReadFile(c.consolePath())
+	text, err := os.ReadFile(c.ConsolePath())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var secrets []string
-	for _, p := range []*Profile{u.alice, u.bob} {
+	for _, p := range []*core.Profile{u.alice, u.bob} {
 		addresses, err := p.Addresses(deadline(t, stepTimeout))
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // hibernation lets every session fall asleep in Dovecot, and sends then: each
@@ -50,13 +52,13 @@ func (c *conversation) restarts(t *testing.T) {
 			sent = append(sent, text)
 		}
 		// Without this the core may wait up to a minute before it tries again.
-		for _, p := range []*Profile{c.alice, c.bob, c.phone} {
+		for _, p := range []*core.Profile{c.alice, c.bob, c.phone} {
 			if err := p.Client.Call(ctx, nil, "maybe_network"); err != nil {
 				t.Fatal(err)
 			}
 		}
 		start := time.Now()
-		for _, p := range []*Profile{c.alice, c.phone} {
+		for _, p := range []*core.Profile{c.alice, c.phone} {
 			for _, text := range sent[len(sent)-3:] {
 				if _, _, err := p.WaitText(ctx, text); err != nil {
 					t.Fatalf("restarting %s: %v", service, err)
@@ -65,7 +67,7 @@ func (c *conversation) restarts(t *testing.T) {
 		}
 		t.Logf("%s: all there %v after its restart", service, time.Since(start).Round(time.Millisecond))
 	}
-	for _, p := range []*Profile{c.alice, c.phone} {
+	for _, p := range []*core.Profile{c.alice, c.phone} {
 		texts, err := p.Texts(ctx, c.ab)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +88,7 @@ func (c *conversation) reboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("the relay rebooted in %v", time.Since(start).Round(time.Millisecond))
-	for _, p := range []*Profile{c.alice, c.bob, c.carol, c.phone} {
+	for _, p := range []*core.Profile{c.alice, c.bob, c.carol, c.phone} {
 		if err := p.Client.Call(ctx, nil, "maybe_network"); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/network"
 )
 
 const bigFile = 5 << 20
@@ -17,9 +19,9 @@ type conversation struct {
 	lab   *Lab
 	relay *Relay
 
-	alice, bob, carol *Profile
-	phone             *Profile // alice's second device
-	ab, ba            uint32   // alice's chat with bob, and his with her
+	alice, bob, carol *core.Profile
+	phone             *core.Profile // alice's second device
+	ab, ba            uint32        // alice's chat with bob, and his with her
 }
 
 // TestConversation is the proof that a relay made from the package works: real
@@ -115,7 +117,7 @@ func (c *conversation) group(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*Profile{c.bob, c.carol} {
+	for _, p := range []*core.Profile{c.bob, c.carol} {
 		m, _, err := p.WaitText(ctx, "hello friends")
 		if err != nil {
 			t.Fatal(err)
@@ -127,7 +129,7 @@ func (c *conversation) group(t *testing.T) {
 		if _, err := p.SendText(ctx, m.ChatID, text); err != nil {
 			t.Fatal(err)
 		}
-		for _, other := range []*Profile{c.alice, c.bob, c.carol} {
+		for _, other := range []*core.Profile{c.alice, c.bob, c.carol} {
 			if other == p {
 				continue
 			}
@@ -156,7 +158,7 @@ func (c *conversation) receipt(t *testing.T) {
 	if err := c.bob.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.alice.Wait(ctx, from, MsgRead, func(e Event) bool { return e.MsgID == id }); err != nil {
+	if _, err := c.alice.Wait(ctx, from, core.MsgRead, func(e core.Event) bool { return e.MsgID == id }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -284,11 +286,11 @@ func (c *conversation) cleartext(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if tt.port != submissionsPort {
+			if tt.port != network.SubmissionsPort {
 				if _, err := s.Command("EHLO stranger.test"); err != nil {
 					t.Fatal(err)
 				}
-				if err := s.StartTLS(ctx, insecure(c.relay.Domain)); err != nil {
+				if err := s.StartTLS(ctx, network.Insecure(c.relay.Domain)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -318,7 +320,7 @@ func (c *conversation) wrongPassword(t *testing.T) {
 	if err := imap.Login(c.alice.Addr, "not the password"); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
 		t.Errorf("IMAP: got %v, want NO [AUTHENTICATIONFAILED]", err)
 	}
-	smtp, err := c.alice.Client.SMTP(ctx, c.relay.Domain, submissionsPort)
+	smtp, err := c.alice.Client.SMTP(ctx, c.relay.Domain, network.SubmissionsPort)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +334,7 @@ func (c *conversation) wrongPassword(t *testing.T) {
 }
 
 // login opens an IMAP session of a profile beside the core's.
-func (c *conversation) login(t *testing.T, p *Profile) *imap.Client {
+func (c *conversation) login(t *testing.T, p *core.Profile) *imap.Client {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	password, err := p.Password(ctx)
@@ -348,4 +350,13 @@ func (c *conversation) login(t *testing.T, p *Profile) *imap.Client {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// nextMail waits until there are more messages than known, and returns the last one.
+func nextMail(s *imap.Client, known int) (string, error) {
+	n, err := s.Wait(known)
+	if err != nil {
+		return "", err
+	}
+	return s.Message(n)
 }

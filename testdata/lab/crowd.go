@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // crowdClients is over how many machines a crowd is spread: a relay may limit
@@ -13,16 +15,16 @@ const crowdClients = 4
 // A Crowd is a group of an owner and some members, all of the same relay.
 type Crowd struct {
 	Relay   *Relay
-	Owner   *Profile
-	Members []*Profile
+	Owner   *core.Profile
+	Members []*core.Profile
 	Group   uint32 // the owner's chat
 }
 
 // StartCrowd signs up the members of a group. The owner learns their keys from
 // vCards: so many QR codes would take minutes.
-func (r *Relay) StartCrowd(ctx context.Context, owner *Profile, size int) (*Crowd, error) {
-	c := &Crowd{Relay: r, Owner: owner, Members: make([]*Profile, size)}
-	clients := make([]*Client, crowdClients)
+func (r *Relay) StartCrowd(ctx context.Context, owner *core.Profile, size int) (*Crowd, error) {
+	c := &Crowd{Relay: r, Owner: owner, Members: make([]*core.Profile, size)}
+	clients := make([]*core.Client, crowdClients)
 	for i := range clients {
 		var err error
 		if clients[i], err = r.lab.StartClient(ctx, fmt.Sprintf("crowd%d", i)); err != nil {
@@ -86,7 +88,7 @@ func (c *Crowd) Say(ctx context.Context, text string) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := c.Owner.Wait(ctx, position, MsgDelivered, func(e Event) bool { return e.MsgID == id })
+	accepted, err := c.Owner.Wait(ctx, position, core.MsgDelivered, func(e core.Event) bool { return e.MsgID == id })
 	if err != nil {
 		return nil, err
 	}

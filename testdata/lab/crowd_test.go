@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/program"
 )
 
 // TestCrowd sends to a group of 60, each of whom fetches and deletes the
@@ -38,6 +40,6 @@ func TestCrowd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(journal, "status=deferred"); n != 0 {
-		t.Errorf("Postfix deferred %d copies:\n%s", n, tail(journal, 20))
+		t.Errorf("Postfix deferred %d copies:\n%s", n, program.Tail(journal, 20))
 	}
 }

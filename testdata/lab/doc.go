@@ -9,18 +9,27 @@
 //	host "one"    host "two"   client "alice"  client "bob"
 //	systemd-nspawn: Debian     deltachat-rpc-server from npm
 //
-// A [Host] is a Debian root, built once and cached, with an overlay of its own,
-// booted with systemd as process 1 in a private pure cgroup v2 hierarchy. A
-// [Relay] is a host on which our .deb was installed by apt and set up by
-// "chatmaild init" and "chatmaild run". A [Client] is one running core; each of
-// its accounts is a [Profile].
+// Its rooms, from the ground up:
 //
-// A host can be made a virtual machine ([Host.Virtualize]): it has a clock of its
-// own then.
+//	program   runs programs on this machine
+//	cache     what is built or downloaded once
+//	debian    roots and packages of Debian, and our own package
+//	network   the bridge, its name server, stations
+//	machine   Debian machines on stations: containers, virtual machines, images
+//	core      Delta Chat cores on stations, and their profiles
+//	peer      what else a relay meets: a certificate authority, mail servers of others
+//
+// They meet here. A [Relay] is a host on which our .deb was installed by apt and set up by
+// "chatmaild init" and "chatmaild run".
+//
+// The scenarios are the tests of this package, a file for each and for what it is made of.
+// They stay together: most of them begin with the relay, the pair of clients or the mail
+// under way of another one, a helper that Go would make each room of scenarios export, and
+// "make lab T=TestName" finds a scenario by its name alone.
 //
 // Nothing here touches the machine's own network: the lab has no route to the
 // outside, and everything the clients and hosts can resolve is in the lab's
-// [Zone]; all other names are NXDOMAIN at once.
+// [nameserver.Zone]; all other names are NXDOMAIN at once.
 //
 // Everything that a lab makes carries its run id (process id and a counter), so
 // labs can run side by side. [Lab.Close] removes it all; what a killed run left

@@ -4,12 +4,14 @@ import (
 	"context"
 	"slices"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // botContact returns the contact behind an address.
-func botContact(ctx context.Context, t *testing.T, p *Profile, r *Relay) uint32 {
+func botContact(ctx context.Context, t *testing.T, p *core.Profile, r *Relay) uint32 {
 	t.Helper()
-	id, err := p.Contact(ctx, &Profile{Name: "bot", Addr: "echo@" + r.Domain})
+	id, err := p.Contact(ctx, &core.Profile{Name: "bot", Addr: "echo@" + r.Domain})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func (m *botMeeting) inGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The bot answers those who have written themselves.
-	heard := answer(ctx, t, m.bob, "Alice's message", func(got Message) bool { return got.Text == "good morning" })
+	heard := answer(ctx, t, m.bob, "Alice's message", func(got core.Message) bool { return got.Text == "good morning" })
 	from = m.alice.Position()
 	if _, err := m.bob.SendText(ctx, heard.ChatID, "good evening"); err != nil {
 		t.Fatal(err)
@@ -44,15 +46,15 @@ func (m *botMeeting) inGroup(t *testing.T) {
 	if _, err := m.alice.SendText(ctx, m.group, "@echo how are you"); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*Profile{m.alice, m.bob} {
-		answer(ctx, t, p, "the answer in the group", func(got Message) bool { return got.Text == "how are you" })
+	for _, p := range []*core.Profile{m.alice, m.bob} {
+		answer(ctx, t, p, "the answer in the group", func(got core.Message) bool { return got.Text == "how are you" })
 	}
 	m.silent(t, m.alice, m.group, "good morning", 1)
 	m.members(t, 3)
 }
 
 // silent holds that a text stands so often in a chat, by any author.
-func (m *botMeeting) silent(t *testing.T, p *Profile, chat uint32, text string, want int) {
+func (m *botMeeting) silent(t *testing.T, p *core.Profile, chat uint32, text string, want int) {
 	t.Helper()
 	texts, err := p.Texts(deadline(t, stepTimeout), chat)
 	if err != nil {
@@ -66,12 +68,12 @@ func (m *botMeeting) silent(t *testing.T, p *Profile, chat uint32, text string, 
 // members holds that nobody was lost by what a bot wrote.
 func (m *botMeeting) members(t *testing.T, want int) {
 	t.Helper()
-	for _, p := range []*Profile{m.alice, m.bob} {
+	for _, p := range []*core.Profile{m.alice, m.bob} {
 		var group struct {
 			ContactIDs []uint32 `json:"contactIds"`
 		}
 		ctx := deadline(t, stepTimeout)
-		got, _, err := p.waitMessage(ctx, "a message of the group", func(got Message) bool { return got.Text == "how are you" })
+		got, _, err := p.WaitMessage(ctx, "a message of the group", func(got core.Message) bool { return got.Text == "how are you" })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +120,7 @@ func (m *botMeeting) twoBots(t *testing.T) {
 		if _, err := m.alice.SendText(ctx, chat, text); err != nil {
 			t.Fatal(err)
 		}
-		answer(ctx, t, m.alice, text, func(got Message) bool { return got.Text == text })
+		answer(ctx, t, m.alice, text, func(got core.Message) bool { return got.Text == text })
 	}
 	if n, err := count(); n != 2 || err != nil {
 		t.Errorf("the bots have answered %d times, want 2; %v", n, err)

@@ -12,13 +12,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // A botMeeting is two relays, each with its echo bot, and people who talk to both.
 type botMeeting struct {
 	lab        *Lab
 	a, b       *Relay
-	alice, bob *Profile // on a and b
+	alice, bob *core.Profile // on a and b
 
 	invite string // of a's bot
 	chat   uint32 // Alice's with a's bot
@@ -111,9 +113,9 @@ func (m *botMeeting) finding(t *testing.T, part string) finding {
 }
 
 // answer waits for the answer of another, and returns it.
-func answer(ctx context.Context, t *testing.T, p *Profile, what string, match func(Message) bool) Message {
+func answer(ctx context.Context, t *testing.T, p *core.Profile, what string, match func(core.Message) bool) core.Message {
 	t.Helper()
-	got, _, err := p.waitMessage(ctx, what, func(got Message) bool { return got.FromID != self && match(got) })
+	got, _, err := p.WaitMessage(ctx, what, func(got core.Message) bool { return got.FromID != self && match(got) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,21 +125,21 @@ func answer(ctx context.Context, t *testing.T, p *Profile, what string, match fu
 	return got
 }
 
-func answered(ctx context.Context, t *testing.T, p *Profile, begin string) Message {
+func answered(ctx context.Context, t *testing.T, p *core.Profile, begin string) core.Message {
 	t.Helper()
-	return answer(ctx, t, p, fmt.Sprintf("an answer that begins with %q", begin), func(got Message) bool {
+	return answer(ctx, t, p, fmt.Sprintf("an answer that begins with %q", begin), func(got core.Message) bool {
 		return strings.HasPrefix(got.Text, begin)
 	})
 }
 
 // scan has a profile follow a link; it returns the chat.
-func scan(ctx context.Context, t *testing.T, p *Profile, link string) (chat uint32) {
+func scan(ctx context.Context, t *testing.T, p *core.Profile, link string) (chat uint32) {
 	t.Helper()
 	from := p.Position()
 	if err := p.Call(ctx, &chat, "secure_join", link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Wait(ctx, from, JoinerProgress, func(e Event) bool { return e.Progress == Complete }); err != nil {
+	if _, err := p.Wait(ctx, from, core.JoinerProgress, func(e core.Event) bool { return e.Progress == core.Complete }); err != nil {
 		t.Fatal(err)
 	}
 	return chat
@@ -157,7 +159,7 @@ func (m *botMeeting) text(t *testing.T) {
 		if _, err := m.alice.SendText(ctx, m.chat, text); err != nil {
 			t.Fatal(err)
 		}
-		answer(ctx, t, m.alice, text, func(got Message) bool { return got.Text == text })
+		answer(ctx, t, m.alice, text, func(got core.Message) bool { return got.Text == text })
 	}
 	ctx := deadline(t, stepTimeout)
 	for command, want := range map[string]string{"/ping": "pong", "/help": "Hello! I am the echo bot"} {
@@ -170,10 +172,10 @@ func (m *botMeeting) text(t *testing.T) {
 }
 
 // said waits for a message that came after a moment.
-func (m *botMeeting) said(ctx context.Context, t *testing.T, p *Profile, from int, begin string) Message {
+func (m *botMeeting) said(ctx context.Context, t *testing.T, p *core.Profile, from int, begin string) core.Message {
 	t.Helper()
-	var got Message
-	_, err := p.Wait(ctx, from, IncomingMsg, func(e Event) bool {
+	var got core.Message
+	_, err := p.Wait(ctx, from, core.IncomingMsg, func(e core.Event) bool {
 		var err error
 		got, err = p.Message(ctx, e.MsgID)
 		return err == nil && strings.HasPrefix(got.Text, begin)
@@ -200,7 +202,7 @@ func (m *botMeeting) files(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		got := answer(ctx, t, m.alice, name, func(got Message) bool { return got.FileName == name })
+		got := answer(ctx, t, m.alice, name, func(got core.Message) bool { return got.FileName == name })
 		if got.Text != text {
 			t.Errorf("%s came back with %q, want %q", name, got.Text, text)
 		}
@@ -253,7 +255,7 @@ func (m *botMeeting) restart(t *testing.T) {
 	if _, err := m.alice.SendText(ctx, m.chat, "still you?"); err != nil {
 		t.Fatal(err)
 	}
-	answer(ctx, t, m.alice, "the answer after the restart", func(got Message) bool { return got.Text == "still you?" })
+	answer(ctx, t, m.alice, "the answer after the restart", func(got core.Message) bool { return got.Text == "still you?" })
 	// Keys that came as gossip are still known.
 	last, _, err := m.bob.WaitText(ctx, "how are you")
 	if err != nil {
@@ -262,8 +264,8 @@ func (m *botMeeting) restart(t *testing.T) {
 	if _, err := m.bob.SendText(ctx, last.ChatID, "@echo and me?"); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*Profile{m.alice, m.bob} {
-		answer(ctx, t, p, "the answer to Bob", func(got Message) bool { return got.Text == "and me?" })
+	for _, p := range []*core.Profile{m.alice, m.bob} {
+		answer(ctx, t, p, "the answer to Bob", func(got core.Message) bool { return got.Text == "and me?" })
 	}
 	pss, err := m.a.Script(ctx, "awk '/^Pss:/ {print $2}' /proc/$(systemctl show -P MainPID chatmaild-echobot)/smaps_rollup")
 	t.Logf("the bot has %s kB PSS, %v", strings.TrimSpace(pss), err)
@@ -300,7 +302,7 @@ func (m *botMeeting) off(t *testing.T) {
 	if _, err := m.alice.SendText(ctx, m.chat, "back again?"); err != nil {
 		t.Fatal(err)
 	}
-	answer(ctx, t, m.alice, "the answer of a bot that was off", func(got Message) bool { return got.Text == "back again?" })
+	answer(ctx, t, m.alice, "the answer of a bot that was off", func(got core.Message) bool { return got.Text == "back again?" })
 	broken, err := m.a.Broken(ctx)
 	if err != nil || broken != nil {
 		t.Errorf("failed, or started more than once: %q, %v", broken, err)

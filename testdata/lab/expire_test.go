@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // expire is the proof that mail goes when its time has come, beside a real
@@ -150,7 +152,7 @@ func (p *proof) oldMessages(t *testing.T) {
 		t.Errorf("UIDVALIDITY was %q, is %q", was, is)
 	}
 	say(t, alice, chat, bob, "after")
-	if e, _, err := bob.events.next(expired(), from, func(e Event) bool { return e.Kind == "Error" }); err == nil {
+	if e, _, err := bob.Events.Next(expired(), from, func(e core.Event) bool { return e.Kind == "Error" }); err == nil {
 		t.Errorf("the client saw an error: %s", e.Msg)
 	}
 	p.quota(t, bob.Addr)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 const (
@@ -80,7 +82,7 @@ func (u *underway) fill(t *testing.T) (file string) {
 	u.script(t, fillDisk)
 	u.soon(t, "the disk to be full", `[ "$(df --output=avail `+oneDisk+` | tail -n 1)" -eq 0 ]`)
 	u.script(t, "mv "+lmtp+".away "+lmtp)
-	for from, chat := range map[*Profile]uint32{u.alice: u.ab, u.bob: u.ba} {
+	for from, chat := range map[*core.Profile]uint32{u.alice: u.ab, u.bob: u.ba} {
 		if err := u.write(ctx, from, chat, from.Name+" writes onto a full disk"); err != nil {
 			t.Fatal(err)
 		}

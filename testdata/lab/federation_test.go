@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatmaild/mailfilter/mailtest"
+	"chatmaild/testdata/lab/core"
 )
 
 const federatedFile = 5 << 20
@@ -17,7 +18,7 @@ const federatedFile = 5 << 20
 type federation struct {
 	lab        *Lab
 	a, b       *Relay
-	alice, bob *Profile
+	alice, bob *core.Profile
 	pair       pair // Bob and Alice
 }
 

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
 )
 
 const forkDomain = "_fork.test"
@@ -15,7 +18,7 @@ const forkDomain = "_fork.test"
 // A forked is what the steps of TestFork share.
 type forked struct {
 	proof
-	alice, bob *Profile
+	alice, bob *core.Profile
 	ab, ba     uint32
 }
 
@@ -25,7 +28,7 @@ type forked struct {
 func TestFork(t *testing.T) {
 	k := &forked{}
 	var deb string
-	k.lab, deb = newLabOn(t, Trixie)
+	k.lab, deb = newLabOn(t, debian.Trixie)
 	var err error
 	ctx := deadline(t, installTimeout)
 	host, err := k.lab.StartHost(ctx, "fork")
@@ -54,8 +57,8 @@ func TestFork(t *testing.T) {
 }
 
 // installDovecot has apt install the Dovecot of a suite on a machine with trixie.
-func installDovecot(ctx context.Context, r *Relay, suite Suite) error {
-	dir, err := Dovecots(ctx, io.Discard)
+func installDovecot(ctx context.Context, r *Relay, suite debian.Suite) error {
+	dir, err := debian.Dovecots(ctx, io.Discard)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func installFork(ctx context.Context, r *Relay) error {
 	if _, err := r.Script(ctx, `printf 'protocols = imap lmtp\nssl = no\n' >/etc/dovecot/dovecot.conf`); err != nil {
 		return err
 	}
-	return installDovecot(ctx, r, Bookworm)
+	return installDovecot(ctx, r, debian.Bookworm)
 }
 
 // fork has the machine as cmdeploy leaves it.
@@ -148,7 +151,7 @@ func (k *forked) talk(ctx context.Context, t *testing.T) {
 // replace takes the pin away and has Debian's Dovecot: the package's trigger does the rest.
 func (k *forked) replace(ctx context.Context, t *testing.T) {
 	k.script(t, "rm /etc/apt/preferences.d/pin-dovecot")
-	if err := installDovecot(ctx, k.relay, Trixie); err != nil {
+	if err := installDovecot(ctx, k.relay, debian.Trixie); err != nil {
 		t.Fatal(err)
 	}
 	k.wantVersion(t, "2.4.")

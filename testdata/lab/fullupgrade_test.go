@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/debian"
 )
 
 // hibernated is how many sessions sleep in Dovecot when the upgrade begins: fewer than
@@ -32,7 +34,7 @@ type fullUpgrade struct {
 // time. The relay is up again by itself, with all that it had.
 func TestFullUpgrade(t *testing.T) {
 	k := &fullUpgrade{proof: &proof{}, whole: t}
-	k.lab, k.relay = startRelayOn(t, Bookworm, "_relay.test")
+	k.lab, k.relay = startRelayOn(t, debian.Bookworm, "_relay.test")
 	var err error
 	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
 		t.Fatal(err)
@@ -146,11 +148,11 @@ func (k *fullUpgrade) picture(t *testing.T) string {
 // on the relay's disk.
 func (k *fullUpgrade) upgrade(t *testing.T) {
 	ctx := deadline(t, 15*time.Minute)
-	repository, err := FullUpgrade(ctx, t.Output())
+	repository, err := debian.FullUpgrade(ctx, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	leader, err := k.relay.leader()
+	leader, err := k.relay.Leader()
 	if err != nil {
 		t.Fatal(err)
 	}

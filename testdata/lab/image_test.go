@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
 )
 
 // TestImage has crun run the OCI image with a read-only root, and mail come and go between
 // its clients and those of a usual relay while the image is exchanged, and the volume fills.
 func TestImage(t *testing.T) {
-	image, err := Image()
+	image, err := debian.Image()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,7 @@ func TestImage(t *testing.T) {
 	if status, err := c.Stop(ctx); err != nil || status != 0 {
 		t.Errorf("stopping: status %d, %v", status, err)
 	}
-	if err := c.Pull(ctx, image); err != nil {
+	if err := c.image.Pull(ctx, image); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Boot(ctx); err != nil {
@@ -95,7 +98,7 @@ func TestImage(t *testing.T) {
 }
 
 // sentBy are the texts that a profile has sent.
-func (u *underway) sentBy(p *Profile) []string {
+func (u *underway) sentBy(p *core.Profile) []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.sent[p]

@@ -3,6 +3,8 @@ package lab
 import (
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/network"
 )
 
 // copyDir is where the copy of the old machine's files lies on the new one.
@@ -26,7 +28,7 @@ func (k *imported) copied(t *testing.T) {
 	k.relay = k.young
 	res, err := k.relay.Exec(ctx, strings.NewReader(files), "sh", "-euc", "mkdir "+copyDir+"; tar --extract --gzip --directory="+copyDir)
 	if err == nil {
-		err = res.failure("tar", nil)
+		err = res.Failure("tar", nil)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ func (k *imported) copied(t *testing.T) {
 // sameCopy shows that to users it is the same relay, with all that they had.
 func (k *imported) sameCopy(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	for _, port := range []string{imapsPort, submissionsPort, "443"} {
+	for _, port := range []string{network.IMAPSPort, network.SubmissionsPort, "443"} {
 		if string(k.shownKey(ctx, t, port)) != string(k.key) {
 			t.Errorf("port %s shows another key", port)
 		}

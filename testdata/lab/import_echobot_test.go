@@ -6,12 +6,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // An oldBot is the echo bot of the Python relay: the real core's account, where
 // chatmaild/echo.py of chatmail/relay 1.7.0 has it, and alice's chat with it.
 type oldBot struct {
-	*Profile
+	*core.Profile
 	invite  string
 	chat    uint32 // alice's
 	contact string // as alice knows it: the fingerprints
@@ -48,13 +50,13 @@ doveadm pw -s BLF-CRYPT -p password-of-echo | install -o vmail -g vmail -m 600 /
 	k.echo(t, "is anybody there?")
 	k.bot.contact = k.knownBot(ctx, t)
 
-	account, err := exec.CommandContext(ctx, "tar", "--create", "--directory", c.dir, "accounts").Output()
+	account, err := exec.CommandContext(ctx, "tar", "--create", "--directory", c.Dir, "accounts").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	res, err := k.relay.Exec(ctx, bytes.NewReader(account), "sh", "-euc", "mkdir "+oldBotDir+"; tar --extract --directory="+oldBotDir)
 	if err == nil {
-		err = res.failure("tar", nil)
+		err = res.Failure("tar", nil)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +84,7 @@ func (k *imported) echo(t *testing.T, text string) {
 // echoed waits for the bot's answer, in the chat that alice has always had with it.
 func (k *imported) echoed(ctx context.Context, t *testing.T, text string) {
 	t.Helper()
-	got := answer(ctx, t, k.alice, "the echo of "+text, func(m Message) bool { return strings.HasPrefix(m.Text, text) })
+	got := answer(ctx, t, k.alice, "the echo of "+text, func(m core.Message) bool { return strings.HasPrefix(m.Text, text) })
 	if got.ChatID != k.bot.chat {
 		t.Errorf("the echo of %q came in chat %d, want %d", text, got.ChatID, k.bot.chat)
 	}
@@ -103,7 +105,7 @@ func (k *imported) knownBot(ctx context.Context, t *testing.T) (known string) {
 
 // sameBot shows that alice's chat continues, and that the link that people have leads to
 // the same bot.
-func (k *imported) sameBot(t *testing.T, joiner *Profile) {
+func (k *imported) sameBot(t *testing.T, joiner *core.Profile) {
 	ctx := deadline(t, stepTimeout)
 	defer nudging(ctx, k.alice, k.bob)()
 	text := "are you still there, " + joiner.Name + " asks"

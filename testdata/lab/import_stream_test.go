@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
 )
 
 // A stream sends one message after another to an account, whatever happens to the
@@ -75,7 +76,7 @@ func pause(ctx context.Context) {
 func (k *imported) open(ctx context.Context) (*smtp.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
-	s, err := k.outside.SMTP(ctx, oldDomain, submissionsPort)
+	s, err := k.outside.SMTP(ctx, oldDomain, network.SubmissionsPort)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/network"
 )
 
 // importPush is a device token that the old relay knows of alice.
@@ -19,7 +23,7 @@ const importPush = "openpgp:token-of-the-old-relay"
 type imported struct {
 	proof
 	young       *Relay // a machine that never ran the old relay
-	alice, bob  *Profile
+	alice, bob  *core.Profile
 	ab, ba      uint32
 	bot         oldBot
 	listener    account // gets the stream's mail
@@ -36,7 +40,7 @@ type imported struct {
 func TestImport(t *testing.T) {
 	k := &imported{}
 	var deb string
-	k.lab, deb = newLabOn(t, Bookworm) // the old relay is made of Dovecot 2.3
+	k.lab, deb = newLabOn(t, debian.Bookworm) // the old relay is made of Dovecot 2.3
 	var group sync.WaitGroup
 	var err error
 	group.Go(func() { k.young, err = startOther(t.Context(), k.lab, deb, oldDomain) })
@@ -62,7 +66,7 @@ func TestImport(t *testing.T) {
 func TestImportTrixie(t *testing.T) {
 	k := &imported{}
 	var deb string
-	k.lab, deb = newLabOn(t, Trixie)
+	k.lab, deb = newLabOn(t, debian.Trixie)
 	k.relay = startOldRelay(t, k.lab, deb)
 	var err error
 	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
@@ -128,7 +132,7 @@ install -d -o vmail -g vmail -m 700 %[1]s/pending_notifications
 printf 'alice1234@%[2]s\n%[4]d\n%[3]s' | install -o vmail -g vmail -m 600 /dev/stdin %[1]s/pending_notifications/0123456789abcdef
 touch -d 2026-01-02T00:00:00Z %[1]s/%[5]s/password`, oldBoxes, oldDomain, importPush, time.Now().Unix(), k.sleeper.addr)
 	k.block(t)
-	k.key = k.shownKey(ctx, t, imapsPort)
+	k.key = k.shownKey(ctx, t, network.IMAPSPort)
 	k.etc, k.passwords = k.sums(t), k.secrets(t)
 }
 
@@ -155,7 +159,7 @@ func (k *imported) shownKey(ctx context.Context, t *testing.T, port string) []by
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	secure := tls.Client(conn, insecure(oldDomain))
+	secure := tls.Client(conn, network.Insecure(oldDomain))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +245,7 @@ func (k *imported) take(t *testing.T) {
 
 func (k *imported) taken(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	for _, port := range []string{imapsPort, submissionsPort, "443"} {
+	for _, port := range []string{network.IMAPSPort, network.SubmissionsPort, "443"} {
 		if string(k.shownKey(ctx, t, port)) != string(k.key) {
 			t.Errorf("port %s shows another key", port)
 		}
@@ -294,7 +298,7 @@ func (k *imported) back(t *testing.T) {
 	if ours := k.script(t, "systemctl list-units --plain --no-legend --state=active 'chatmaild*'"); ours != "" {
 		t.Errorf("of chatmaild there is still\n%s", ours)
 	}
-	if string(k.shownKey(ctx, t, imapsPort)) != string(k.key) {
+	if string(k.shownKey(ctx, t, network.IMAPSPort)) != string(k.key) {
 		t.Error("the key is another one")
 	}
 	contains(t, "metadata.json", k.script(t, "cat %s/alice1234@%s/metadata.json", oldBoxes, oldDomain), importPush)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"chatmaild/applets/iroh/frame"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/network"
 )
 
 // hopPort is where the core is told that the iroh relay is.
@@ -38,7 +40,7 @@ func TestIroh(t *testing.T) {
 	k := talk{lab: l, relay: relay}
 	k.alice = startProfile(t, l, "alice", login("alice1234", relay.Domain))
 	k.bob = startProfile(t, l, "bob", login("bob123456", relay.Domain))
-	for _, p := range []*Profile{k.alice, k.bob} {
+	for _, p := range []*core.Profile{k.alice, k.bob} {
 		// No path by UDP: neither to each other nor to a server that says where one is.
 		loadRules(t, p.Client.Station, "table inet no_path { chain out { type filter hook output priority 0; udp dport != 53 drop; }; }")
 		if err := p.Call(deadline(t, stepTimeout), nil, "set_config", "webxdc_realtime_enabled", "1"); err != nil {
@@ -64,7 +66,7 @@ func TestIroh(t *testing.T) {
 
 // hop is the machine in between.
 type hop struct {
-	Station
+	network.Station
 	relay *Relay
 	roots *x509.CertPool
 
@@ -83,7 +85,7 @@ func startHop(t *testing.T, l *Lab, relay *Relay, root string) *hop {
 		t.Fatal("the relay's certificate is none")
 	}
 	var listener net.Listener
-	if err := inNetns(s.netns, func() (err error) {
+	if err := s.Do(func() (err error) {
 		listener, err = net.Listen("tcp", h.address())
 		return err
 	}); err != nil {
@@ -221,7 +223,7 @@ func (k *talk) realtime(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	alices, bobs := k.app(t)
 	ends := []struct {
-		p   *Profile
+		p   *core.Profile
 		app uint32
 	}{{k.alice, alices}, {k.bob, bobs}}
 	for i, e := range ends {
@@ -250,7 +252,7 @@ func (k *talk) realtime(t *testing.T) {
 				}
 				soon, cancel := context.WithTimeout(ctx, time.Second)
 				defer cancel()
-				_, err := other.p.Wait(soon, from, "WebxdcRealtimeData", func(got Event) bool {
+				_, err := other.p.Wait(soon, from, "WebxdcRealtimeData", func(got core.Event) bool {
 					return got.MsgID == other.app && bytes.Equal(got.Data, data)
 				})
 				return err == nil
@@ -286,7 +288,7 @@ func (h *hop) frames(t *testing.T) {
 				}
 				t.Logf("a client begins with:\n%s\n%s", head, hex.Dump(rest[:n]))
 				if dir := os.Getenv("IROH_FIXTURE"); dir != "" {
-					if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("core-%s-%d", coreVersion, clients)), said.Bytes()[:len(head)+4+n], 0o644); err != nil {
+					if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("core-%s-%d", core.Version, clients)), said.Bytes()[:len(head)+4+n], 0o644); err != nil {
 						t.Error(err)
 					}
 				}

@@ -9,6 +9,8 @@ import (
 
 	"chatmaild/applets/chat"
 	"chatmaild/applets/chat/mailbox"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/network"
 )
 
 // goClient is an account of our own client.
@@ -19,7 +21,7 @@ type goClient struct {
 	out *mailbox.Outbox
 }
 
-func newGoClient(t *testing.T, from Station, r *Relay) *goClient {
+func newGoClient(t *testing.T, from network.Station, r *Relay) *goClient {
 	t.Helper()
 	addr, password := strings.ToLower(rand.Text()[:9])+"@"+r.Domain, rand.Text()
 	key, err := chat.GenerateKey(addr, time.Now())
@@ -110,7 +112,7 @@ func (m *botMeeting) joinCore(t *testing.T) {
 			}
 			from := m.alice.Position()
 			alice := g.join(link, tt.v2)
-			if _, err := m.alice.Wait(ctx, from, InviterProgress, func(e Event) bool { return e.Progress == Complete }); err != nil {
+			if _, err := m.alice.Wait(ctx, from, core.InviterProgress, func(e core.Event) bool { return e.Progress == core.Complete }); err != nil {
 				t.Fatal(err)
 			}
 			text := "hello from Go, " + tt.name
@@ -119,7 +121,7 @@ func (m *botMeeting) joinCore(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.send(&chat.Sealed{To: []string{m.alice.Addr}, Raw: raw})
-			got := answer(ctx, t, m.alice, text, func(got Message) bool { return got.Text == text })
+			got := answer(ctx, t, m.alice, text, func(got core.Message) bool { return got.Text == text })
 			// Who joins a group is no friend yet.
 			if err := m.alice.Call(ctx, nil, "accept_chat", got.ChatID); err != nil {
 				t.Fatal(err)

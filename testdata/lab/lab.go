@@ -13,7 +13,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/testdata/kit/nameserver"
+	"chatmaild/testdata/lab/cache"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/machine"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 const (
@@ -24,28 +29,22 @@ const (
 	// The kernel counts by user over all containers, and Dovecot polls without
 	// a word when it gets none.
 	inotifyInstances = 4096
-
-	propagateDir = "/run/systemd/nspawn/propagate"
 )
 
 // A Lab is one private network with hosts and clients on it. Its methods may be
 // called from several goroutines.
 type Lab struct {
-	id     string // run id: part of the name of everything that is not ours alone
-	dir    string // run directory: overlays, clients' accounts
-	suite  Suite  // what its hosts run
-	root   string // the cached root of that
+	*network.Network
+
+	dir    string       // run directory: overlays, clients' accounts
+	suite  debian.Suite // what its hosts run
+	root   string       // the cached root of that
 	log    io.Writer
 	unlock func()
 
-	Zone *nameserver.Zone // what the lab's DNS server answers
-
-	dns []*nameserver.Server
-
 	mu    sync.Mutex
-	next  int // last byte of the next address
-	hosts []*Host
-	cores []*Client
+	hosts []*machine.Host
+	cores []*core.Client
 }
 
 // lastRun counts the labs of this process.
@@ -53,7 +52,7 @@ var lastRun atomic.Int64
 
 // New makes an empty lab of hosts that run the chosen Debian; see NewOn.
 func New(ctx context.Context, w io.Writer) (*Lab, error) {
-	suite, err := ChosenSuite()
+	suite, err := debian.ChosenSuite()
 	if err != nil {
 		return nil, err
 	}
@@ -62,19 +61,24 @@ func New(ctx context.Context, w io.Writer) (*Lab, error) {
 
 // NewOn makes an empty lab: directory, bridge and DNS server. It first removes what
 // dead runs left behind. Progress goes to w. Call Close in any case.
-func NewOn(ctx context.Context, w io.Writer, suite Suite) (*Lab, error) {
+func NewOn(ctx context.Context, w io.Writer, suite debian.Suite) (*Lab, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
-	root, err := Root(ctx, w, suite)
+	root, err := debian.Root(ctx, w, suite)
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), suite: suite, root: root, log: w, Zone: nameserver.NewZone(), next: firstAddr}
-	if err := l.makeDir(ctx); err != nil {
+	if err := raiseInotify(); err != nil {
 		return nil, err
 	}
-	if err := l.start(ctx); err != nil {
+	l := &Lab{suite: suite, root: root, log: w}
+	id := fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1))
+	if err := l.makeDir(ctx, id); err != nil {
+		return nil, err
+	}
+	l.Network, err = network.New(ctx, id)
+	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -82,7 +86,7 @@ func NewOn(ctx context.Context, w io.Writer, suite Suite) (*Lab, error) {
 
 // makeDir makes the run directory and locks it for as long as we live. It removes
 // what dead runs left behind.
-func (l *Lab) makeDir(ctx context.Context) error {
+func (l *Lab) makeDir(ctx context.Context, id string) error {
 	runs, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return err
@@ -91,24 +95,62 @@ func (l *Lab) makeDir(ctx context.Context) error {
 	if err := cleanup(ctx, runs); err != nil {
 		return err
 	}
-	l.dir = filepath.Join(runs, l.id)
+	l.dir = filepath.Join(runs, id)
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return err
 	}
-	l.unlock, err = tryLockFile(filepath.Join(l.dir, "lock"))
+	l.unlock, err = cache.TryLock(filepath.Join(l.dir, "lock"))
 	return err
 }
 
-func (l *Lab) start(ctx context.Context) error {
-	if err := raiseInotify(); err != nil {
-		return err
+// addHost adds a host, which is down.
+func (l *Lab) addHost(ctx context.Context, name string) (*machine.Host, error) {
+	h, err := machine.Add(ctx, l.Network, name, filepath.Join(l.dir, "hosts", name), l.root, l.suite)
+	if err != nil {
+		return nil, err
 	}
-	if err := l.addBridge(ctx); err != nil {
-		return fmt.Errorf("making the lab's bridge: %w", err)
+	l.mu.Lock()
+	l.hosts = append(l.hosts, h)
+	l.mu.Unlock()
+	return h, nil
+}
+
+// StartHost adds a host and boots it.
+func (l *Lab) StartHost(ctx context.Context, name string) (*machine.Host, error) {
+	h, err := l.addHost(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	l.dns, err = startDNS(l.bridge(), l.Zone)
-	return err
+	return h, h.Boot(ctx)
+}
+
+// StartClient adds a machine with a Delta Chat core.
+func (l *Lab) StartClient(ctx context.Context, name string) (*core.Client, error) {
+	return l.StartCore(ctx, name, core.Version)
+}
+
+// StartCore is StartClient with a version of the core.
+func (l *Lab) StartCore(ctx context.Context, name, version string) (*core.Client, error) {
+	executable, err := core.Program(ctx, l.log, version)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.AddStation(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := core.Start(ctx, s, name, filepath.Join(l.dir, "clients", name), executable)
+	if c != nil {
+		l.mu.Lock()
+		l.cores = append(l.cores, c)
+		l.mu.Unlock()
+	}
+	return c, err
+}
+
+// AddAuthority adds a station for a certificate authority. It does not run yet.
+func (l *Lab) AddAuthority(ctx context.Context) (*peer.Authority, error) {
+	return peer.AddAuthority(ctx, l.log, l.Network, filepath.Join(l.dir, "authority"))
 }
 
 // Close ends clients and hosts and removes everything that the lab made.
@@ -131,7 +173,9 @@ func (l *Lab) Close() error {
 	}
 	group.Wait()
 	errs = append(errs, hostErrs...)
-	errs = append(errs, stopDNS(l.dns))
+	if l.Network != nil {
+		errs = append(errs, l.Network.Close())
+	}
 	_, unlock, err := lockRuns(ctx)
 	if err != nil {
 		return errors.Join(append(errs, err)...)
@@ -143,8 +187,8 @@ func (l *Lab) Close() error {
 }
 
 func runsDir() (string, error) {
-	cache, err := CacheDir()
-	return filepath.Join(cache, "runs"), err
+	dir, err := cache.Dir()
+	return filepath.Join(dir, "runs"), err
 }
 
 // lockRuns keeps others from making or removing run directories for a moment.
@@ -155,7 +199,7 @@ func lockRuns(ctx context.Context) (runs string, unlock func(), err error) {
 	if err := os.MkdirAll(runs, 0o755); err != nil {
 		return "", nil, err
 	}
-	unlock, err = lockFile(ctx, runs+".lock")
+	unlock, err = cache.Lock(ctx, runs+".lock")
 	return runs, unlock, err
 }
 
@@ -178,7 +222,7 @@ func cleanup(ctx context.Context, runs string) error {
 	var errs []error
 	for _, e := range entries {
 		dir := filepath.Join(runs, e.Name())
-		unlock, err := tryLockFile(filepath.Join(dir, "lock"))
+		unlock, err := cache.TryLock(filepath.Join(dir, "lock"))
 		if err != nil {
 			if !errors.Is(err, unix.EWOULDBLOCK) { // else it lives
 				errs = append(errs, err)
@@ -194,21 +238,10 @@ func cleanup(ctx context.Context, runs string) error {
 // removeRun removes the traces of one run. Its processes are gone: they die
 // with the thread that started them.
 func removeRun(ctx context.Context, dir string) error {
-	id := filepath.Base(dir)
-	if err := errors.Join(removeNetwork(ctx, id), removeCgroups(ctx, id)); err != nil {
+	if err := errors.Join(network.Remove(ctx, filepath.Base(dir)), machine.Remove(ctx, dir)); err != nil {
 		return err // the directory stays, so that the next run tries again
 	}
-	return errors.Join(removePropagation(id), os.RemoveAll(dir))
-}
-
-// removePropagation removes the directories in which systemd-nspawn lets mounts
-// into its machines; it leaves them behind.
-func removePropagation(id string) error {
-	found, err := filepath.Glob(filepath.Join(propagateDir, id+"-*"))
-	for _, dir := range found {
-		err = errors.Join(err, os.Remove(dir))
-	}
-	return err
+	return os.RemoveAll(dir)
 }
 
 func raiseInotify() error {

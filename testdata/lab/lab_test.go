@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/machine"
+	"chatmaild/testdata/lab/network"
 )
 
 // TestLab boots two bare hosts and looks at what everything else stands on:
@@ -70,8 +73,8 @@ func TestLab(t *testing.T) {
 	if err := two.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := two.Run(ctx, "true"); !errors.Is(err, ErrDown) {
-		t.Errorf("on a killed host: got %v, want %v", err, ErrDown)
+	if _, err := two.Run(ctx, "true"); !errors.Is(err, machine.ErrDown) {
+		t.Errorf("on a killed host: got %v, want %v", err, machine.ErrDown)
 	}
 }
 
@@ -79,8 +82,8 @@ func TestLab(t *testing.T) {
 func leftovers(l *Lab) error {
 	var found []string
 	for _, pattern := range []string{
-		netnsPath(l.id + "-*"),
-		filepath.Join(propagateDir, l.id+"-*"),
+		network.Namespaces(l.ID),
+		machine.Propagation(l.ID),
 		l.dir,
 	} {
 		names, err := filepath.Glob(pattern)

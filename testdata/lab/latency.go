@@ -9,6 +9,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // lateAfter is when a message is given up that nothing woke its receiver for.
@@ -29,9 +31,9 @@ type Sample struct {
 // between the arrival of one and the sending of the next. They take turns, as
 // people do: the core sends no more than a message a second from one profile,
 // and holds back the others.
-func (r *Relay) Latency(ctx context.Context, a *Profile, far *Relay, b *Profile, pauses []time.Duration) ([]Sample, error) {
-	chats, mail := map[*Profile]uint32{}, map[*Profile]*Arrivals{}
-	for from, to := range map[*Profile]*Profile{a: b, b: a} {
+func (r *Relay) Latency(ctx context.Context, a *core.Profile, far *Relay, b *core.Profile, pauses []time.Duration) ([]Sample, error) {
+	chats, mail := map[*core.Profile]uint32{}, map[*core.Profile]*Arrivals{}
+	for from, to := range map[*core.Profile]*core.Profile{a: b, b: a} {
 		home := r
 		if from == b {
 			home = far
@@ -64,7 +66,7 @@ func (r *Relay) Latency(ctx context.Context, a *Profile, far *Relay, b *Profile,
 	return samples, nil
 }
 
-func measure(ctx context.Context, mail *Arrivals, from *Profile, chat uint32, to *Profile, text string) (Sample, error) {
+func measure(ctx context.Context, mail *Arrivals, from *core.Profile, chat uint32, to *core.Profile, text string) (Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, lateAfter)
 	defer cancel()
 	position := from.Position()
@@ -73,7 +75,7 @@ func measure(ctx context.Context, mail *Arrivals, from *Profile, chat uint32, to
 	if err != nil {
 		return Sample{}, err
 	}
-	accepted, err := from.Wait(ctx, position, MsgDelivered, func(e Event) bool { return e.MsgID == id })
+	accepted, err := from.Wait(ctx, position, core.MsgDelivered, func(e core.Event) bool { return e.MsgID == id })
 	if err != nil {
 		return Sample{}, err
 	}

@@ -1,6 +1,10 @@
 package lab
 
-import "testing"
+import (
+	"testing"
+
+	"chatmaild/testdata/lab/debian"
+)
 
 // literal adds a relay that has an address and no name, with a client that writes
 // to Bob: neither DNS nor a signature speaks for it.
@@ -12,7 +16,7 @@ func (f *federation) literal(t *testing.T) {
 	}
 	r := &Relay{Host: host, Domain: host.IPv4.String()}
 	diagnose(t, r)
-	deb, err := Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		t.Fatal(err)
 	}

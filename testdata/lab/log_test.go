@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/network"
 )
 
 // A logged is what the steps of TestLog share: two relays, and those who use them.
@@ -64,7 +67,7 @@ func (g *logged) traffic(t *testing.T) {
 	g.pair = join(t, g.bob, g.alice)
 	g.pair.text(t)
 	g.names = []string{"gone@" + g.b.Domain, "carol@carol.example", "nobody@" + g.a.Domain}
-	for _, p := range []*Profile{g.alice, g.bob} {
+	for _, p := range []*core.Profile{g.alice, g.bob} {
 		g.names = append(g.names, p.Addr, p.Client.IPv4.String(), p.Client.IPv6.String())
 	}
 	ctx := deadline(t, stepTimeout)
@@ -72,7 +75,7 @@ func (g *logged) traffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := g.alice.Client.SMTP(ctx, g.a.Domain, submissionsPort)
+	s, err := g.alice.Client.SMTP(ctx, g.a.Domain, network.SubmissionsPort)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +121,7 @@ func (g *logged) traffic(t *testing.T) {
 	}
 	// nginx finds nobody behind it, and says who asked, and what.
 	g.script(t, g.a, "systemctl stop chatmaild-web.socket chatmaild-web.service")
-	client := &http.Client{Transport: &http.Transport{DialContext: g.alice.Client.DialContext, TLSClientConfig: insecure(g.a.Domain)}}
+	client := &http.Client{Transport: &http.Transport{DialContext: g.alice.Client.DialContext, TLSClientConfig: network.Insecure(g.a.Domain)}}
 	resp, err := client.Post("https://"+g.a.Domain+"/new?t=secret-token", "", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/peer"
+	"chatmaild/testdata/lab/program"
 )
 
 // metricsPort is that of metrics_address in these tests.
@@ -20,7 +24,7 @@ const metricsPort = "9180"
 // metricsProof is a relay that a real Prometheus watches.
 type metricsProof struct {
 	*proof
-	prometheus *Prometheus
+	prometheus *peer.Prometheus
 	push       *pushService
 	alice      account
 }
@@ -54,7 +58,7 @@ func TestMetrics(t *testing.T) {
 	p.push.start(t)
 
 	t.Run("rules", p.rules)
-	p.prometheus, err = p.outside.StartPrometheus(t.TempDir(), p.relay.IPv4.String()+":"+metricsPort, hasty(t, repositoryFile(t, rulesFile)))
+	p.prometheus, err = peer.StartPrometheus(p.outside, t.TempDir(), p.relay.IPv4.String()+":"+metricsPort, hasty(t, repositoryFile(t, rulesFile)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +67,7 @@ func TestMetrics(t *testing.T) {
 			t.Error(err)
 		}
 		if t.Failed() {
-			fmt.Fprintln(t.Output(), tail(p.prometheus.Log(), 40))
+			fmt.Fprintln(t.Output(), program.Tail(p.prometheus.Log(), 40))
 		}
 	})
 	p.scraped(t, "the first scrape", `up{job="chatmaild"} == 1`)
@@ -84,7 +88,7 @@ func TestMetrics(t *testing.T) {
 // repositoryFile is the text of a file of this repository.
 func repositoryFile(t *testing.T, name string) string {
 	t.Helper()
-	root, err := ModuleDir()
+	root, err := debian.Checkout()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +153,7 @@ func (p *metricsProof) text(t *testing.T) {
 		t.Fatalf("scraping: %v, %v", resp, err)
 	}
 	t.Logf("a scrape of %d bytes took %v", len(body), time.Since(start).Round(100*time.Microsecond))
-	lint, err := runCommand(ctx, strings.NewReader(body), "promtool", "check", "metrics")
+	lint, err := program.Execute(ctx, strings.NewReader(body), "promtool", "check", "metrics")
 	if err != nil || lint.Code != 0 || strings.TrimSpace(lint.Stdout+lint.Stderr) != "" {
 		t.Errorf("promtool check metrics: %v, status %d\n%s%s", err, lint.Code, lint.Stdout, lint.Stderr)
 	}
@@ -213,7 +217,7 @@ func (p *metricsProof) panels(t *testing.T) {
 			asked++
 			until(ctx, t, panel.Title+": "+expr, func() bool {
 				found, err := p.prometheus.Query(ctx, expr)
-				return err == nil && slices.ContainsFunc(found, func(s Series) bool { return !math.IsNaN(s.Value) })
+				return err == nil && slices.ContainsFunc(found, func(s peer.Series) bool { return !math.IsNaN(s.Value) })
 			})
 		}
 	}

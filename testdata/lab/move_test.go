@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
 )
 
 const (
@@ -30,7 +32,7 @@ type moving struct {
 	plain       *plain          // likewise
 	whole       context.Context // lasts as long as all steps
 	old, young  *Relay
-	alice, bob  *Profile
+	alice, bob  *core.Profile
 	ab, ba      uint32
 	crowd       account // one of the mailboxes beside
 	token       string
@@ -70,7 +72,7 @@ func TestMove(t *testing.T) {
 }
 
 func newMoving(t *testing.T) *moving {
-	deb, err := Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,8 +288,8 @@ func (m *moving) answer(t *testing.T, text string) {
 	if _, err := m.alice.SendText(ctx, m.ab, text); err != nil {
 		t.Fatal(err)
 	}
-	tried := func(e Event) bool { return e.Kind == MsgDelivered || e.Kind == "Warning" }
-	if _, _, err := m.alice.events.next(ctx, from, tried); err != nil {
+	tried := func(e core.Event) bool { return e.Kind == core.MsgDelivered || e.Kind == "Warning" }
+	if _, _, err := m.alice.Events.Next(ctx, from, tried); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.alice.Client.Call(ctx, nil, "maybe_network"); err != nil {

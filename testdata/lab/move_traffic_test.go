@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // traffic is messages from bob to alice, one after the other.
@@ -95,7 +97,7 @@ func (m *moving) flows(t *testing.T) {
 
 // nudging tells clients that the network may be back, as apps do when they come to the
 // foreground, until it is told to end: without it they wait 30 s after a failure.
-func nudging(ctx context.Context, profiles ...*Profile) (end func()) {
+func nudging(ctx context.Context, profiles ...*core.Profile) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"chatmaild/applets/config"
+	"chatmaild/testdata/lab/network"
 )
 
 // delivery is what a relay out there posts to ours.
@@ -148,7 +149,7 @@ func (s *spelt) httpsClient(http2 bool) *http.Client {
 	protocols.SetHTTP1(!http2)
 	protocols.SetHTTP2(http2)
 	return &http.Client{Transport: &http.Transport{
-		Protocols: protocols, TLSClientConfig: insecure(s.relay.Domain),
+		Protocols: protocols, TLSClientConfig: network.Insecure(s.relay.Domain),
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return s.outside.DialContext(ctx, network, address)
 		},

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/peer"
 )
 
 // TestNames has relays of all kinds write to each other: one with a plain name and one that
@@ -31,7 +34,7 @@ func TestNames(t *testing.T) {
 	carol := startProfile(t, l, "carol", three.SignUpQR())
 	for _, pair := range []struct {
 		name         string
-		join, invite *Profile
+		join, invite *core.Profile
 	}{
 		{"two plain names", bob, alice},
 		{"one of each", carol, alice},
@@ -97,7 +100,7 @@ func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...
 		settings = append(settings, fmt.Sprintf("hostname = %q", hostname))
 		other = "autoconfig." + domain
 	}
-	cert, key, err := NewCertificate(time.Now(), hostname, other, "mta-sts."+domain)
+	cert, key, err := peer.NewCertificate(time.Now(), hostname, other, "mta-sts."+domain)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 const (
@@ -93,7 +97,7 @@ func startOldRelay(t *testing.T, l *Lab, deb string) *Relay {
 	if err := r.publishAddresses(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if l.suite == Trixie {
+	if l.suite == debian.Trixie {
 		if err := installFork(ctx, r); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +107,7 @@ func startOldRelay(t *testing.T, l *Lab, deb string) *Relay {
 	}
 	res, err := r.Exec(ctx, oldFiles(t), "tar", "--extract", "--directory=/")
 	if err == nil {
-		err = res.failure("tar", nil)
+		err = res.Failure("tar", nil)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +171,7 @@ func oldFiles(t *testing.T) io.Reader {
 func oldTexts(t *testing.T) map[string]string {
 	t.Helper()
 	cert, key := issued(t, oldDomain, "www."+oldDomain, "mta-sts."+oldDomain)
-	_, account, err := NewCertificate(time.Now(), "account")
+	_, account, err := peer.NewCertificate(time.Now(), "account")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +227,7 @@ func oldTexts(t *testing.T) map[string]string {
 // renewed, with that of the authority behind it, and its key.
 func issued(t *testing.T, names ...string) (chain, key string) {
 	t.Helper()
-	root, rootKey, err := NewCertificate(time.Now(), "authority.test")
+	root, rootKey, err := peer.NewCertificate(time.Now(), "authority.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,10 +259,10 @@ func issued(t *testing.T, names ...string) (chain, key string) {
 }
 
 // awaitOldRelay waits until the old relay serves.
-func awaitOldRelay(ctx context.Context, t *testing.T, r *Relay, s Station) {
+func awaitOldRelay(ctx context.Context, t *testing.T, r *Relay, s network.Station) {
 	t.Helper()
 	until(ctx, t, "the old relay to serve", func() bool {
-		for _, port := range []string{imapsPort, submissionsPort} {
+		for _, port := range []string{network.IMAPSPort, network.SubmissionsPort} {
 			conn, err := s.DialTLS(ctx, r.Domain+":"+port)
 			if err != nil {
 				return false

@@ -10,6 +10,7 @@ import (
 
 	"chatmaild/applets/lookup"
 	"chatmaild/mailfilter/dkim"
+	"chatmaild/testdata/lab/network"
 )
 
 // openDKIM asks the other implementation, the relay's own, what it says of what
@@ -18,7 +19,7 @@ func (f *federation) openDKIM(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	s := f.newSigner(t)
 	good := s.sign(t, encryptedFrom(t, s.author), nil)
-	server, _ := addrs(bridgeAddr) // its own resolver would begin at the root, and knows no name below test
+	server, _ := network.Resolver() // its own resolver would begin at the root, and knows no name below test
 	if err := f.b.WriteFile(ctx, "/tmp/opendkim.conf", 0o644, strings.NewReader("Mode v\nNameservers "+server.String()+"\n")); err != nil {
 		t.Fatal(err)
 	}

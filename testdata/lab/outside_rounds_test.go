@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"chatmaild/applets/admin/selftest"
+	"chatmaild/testdata/lab/debian"
 )
 
 // round is what is broken at one time, and how it is seen.
@@ -33,13 +34,13 @@ type dovecotSpelling struct {
 	capabilities, cleartextLogins, certificate string
 }
 
-var dovecotSpellings = map[Suite]dovecotSpelling{
-	Bookworm: {
+var dovecotSpellings = map[debian.Suite]dovecotSpelling{
+	debian.Bookworm: {
 		capabilities:    `imap_capability = +XDELTAPUSH`,
 		cleartextLogins: `disable_plaintext_auth = no`,
 		certificate:     `ssl_cert = </etc/ssl/elsewhere.pem\nssl_key = </etc/ssl/elsewhere.key`,
 	},
-	Trixie: {
+	debian.Trixie: {
 		capabilities:    `imap_capability {\n  XCHATMAIL = no\n}`,
 		cleartextLogins: `auth_allow_cleartext = yes`,
 		certificate:     `ssl_server_cert_file = /etc/ssl/elsewhere.pem\nssl_server_key_file = /etc/ssl/elsewhere.key`,
@@ -63,7 +64,7 @@ const (
 // rounds break what an operator can break, and whatever else a check is there to see.
 // What shares a round has nothing to do with each other. That each check can fail alone
 // is shown by applets/admin/selftest.
-func rounds(suite Suite) []round {
+func rounds(suite debian.Suite) []round {
 	dovecot := dovecotSpellings[suite]
 	return []round{
 		{

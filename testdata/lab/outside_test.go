@@ -13,6 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/program"
 )
 
 // outsider looks at a relay as "chatmaild test" does: from another machine, with
@@ -20,7 +23,7 @@ import (
 type outsider struct {
 	lab          *Lab
 	relay, other *Relay
-	station      Station
+	station      network.Station
 	roots        string // file with the authority that the relay's certificate is of
 }
 
@@ -64,7 +67,7 @@ func (o *outsider) installWrongAuth(t *testing.T) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	file := filepath.Join(t.TempDir(), "wrongauth")
-	if _, err := run(ctx, "env", "CGO_ENABLED=0", "go", "build", "-o", file, "./wrongauth"); err != nil {
+	if _, err := program.Run(ctx, "env", "CGO_ENABLED=0", "go", "build", "-o", file, "./wrongauth"); err != nil {
 		t.Fatal(err)
 	}
 	program, err := os.Open(file)
@@ -115,7 +118,7 @@ func (o *outsider) wreck(t *testing.T, r round) {
 func (o *outsider) serves(t *testing.T) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	for _, port := range []string{"25", "443", imapsPort} {
+	for _, port := range []string{"25", "443", network.IMAPSPort} {
 		until(ctx, t, "port "+port, func() bool {
 			conn, err := o.station.DialContext(ctx, "tcp", net.JoinHostPort(o.relay.IPv4.String(), port))
 			if err == nil {
@@ -153,15 +156,15 @@ func (o *outsider) mend(t *testing.T, config string) {
 }
 
 // run runs a command of chatmaild against the relay.
-func (o *outsider) run(t *testing.T, command string, args ...string) Result {
+func (o *outsider) run(t *testing.T, command string, args ...string) program.Result {
 	t.Helper()
-	leader, err := o.relay.leader()
+	leader, err := o.relay.Leader()
 	if err != nil {
 		t.Fatal(err)
 	}
-	v4, _ := addrs(bridgeAddr)
-	res, err := runCommand(deadline(t, stepTimeout), nil, "nsenter", slices.Concat([]string{
-		"--net=" + netnsPath(o.station.netns), "--", fmt.Sprintf("/proc/%d/root/usr/sbin/chatmaild", leader),
+	v4, _ := network.Resolver()
+	res, err := program.Execute(deadline(t, stepTimeout), nil, "nsenter", slices.Concat([]string{
+		"--net=" + o.station.Path(), "--", fmt.Sprintf("/proc/%d/root/usr/sbin/chatmaild", leader),
 		command, "--json", "--resolver", v4.String(), "--ca", o.roots, o.relay.Domain,
 	}, args)...)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/debian"
 )
 
 // TestPackage follows the package through its life: installed, it starts nothing
@@ -48,7 +50,7 @@ func TestPackage(t *testing.T) {
 	want("other packages' configurations after installing", run(configs), before)
 	want("our units after installing", run(active), "")
 	want("failed units after installing", run(failed), failedBefore)
-	root, err := ModuleDir()
+	root, err := debian.Checkout()
 	if err != nil {
 		t.Fatal(err)
 	}

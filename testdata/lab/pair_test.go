@@ -2,16 +2,18 @@ package lab
 
 import (
 	"testing"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // A pair is two profiles, on different relays, that know of each other.
 type pair struct {
-	a, b   *Profile
+	a, b   *core.Profile
 	ab, ba uint32 // a's chat with b, and b's with a
 }
 
 // join has a scan the QR code that b shows.
-func join(t *testing.T, a, b *Profile) pair {
+func join(t *testing.T, a, b *core.Profile) pair {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	p := pair{a: a, b: b}
@@ -78,9 +80,9 @@ func (p pair) group(t *testing.T) {
 // receipts has each read what the other wrote, and the other hear of it.
 func (p pair) receipts(t *testing.T) {
 	for _, way := range []struct {
-		from *Profile
+		from *core.Profile
 		chat uint32
-		to   *Profile
+		to   *core.Profile
 	}{{p.a, p.ab, p.b}, {p.b, p.ba, p.a}} {
 		ctx := deadline(t, stepTimeout)
 		position := way.from.Position()
@@ -95,7 +97,7 @@ func (p pair) receipts(t *testing.T) {
 		if err := way.to.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := way.from.Wait(ctx, position, MsgRead, func(e Event) bool { return e.MsgID == id }); err != nil {
+		if _, err := way.from.Wait(ctx, position, core.MsgRead, func(e core.Event) bool { return e.MsgID == id }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"chatmaild/applets/keys"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 // newPlain boots a host with the package and a config, with settings beside, but does
@@ -68,7 +70,7 @@ func newPlain(t *testing.T, settings ...string) *plain {
 // own servers.
 func answerForTest(t *testing.T, l *Lab) {
 	t.Helper()
-	v4, _ := addrs(bridgeAddr)
+	v4, _ := network.Resolver()
 	if err := errors.Join(l.Zone.Set("test", "NS", "ns.test"), l.Zone.Set("ns.test", "A", v4.String())); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,7 @@ func (p *plain) look(ctx context.Context, port, name string) (*x509.Certificate,
 		return nil, err
 	}
 	defer conn.Close()
-	secure := tls.Client(conn, insecure(name))
+	secure := tls.Client(conn, network.Insecure(name))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
@@ -199,7 +201,7 @@ func (p *plain) putDue(t *testing.T) *x509.Certificate {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	authorityCert, authorityKey, err := NewCertificate(now, authorityHost)
+	authorityCert, authorityKey, err := peer.NewCertificate(now, peer.AuthorityHost)
 	if err != nil {
 		t.Fatal(err)
 	}

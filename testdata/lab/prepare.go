@@ -8,6 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/program"
 )
 
 // A tool is a program that the lab needs on the machine.
@@ -64,7 +68,7 @@ func Check() error {
 // Prepare brings a Debian machine to where New can work: it installs the tools
 // that are missing, having said which, and fills the cache with the roots and web servers
 // of these Debians, and the Delta Chat core.
-func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
+func Prepare(ctx context.Context, w io.Writer, suites ...debian.Suite) error {
 	if err := Rights(ctx); err != nil {
 		return err
 	}
@@ -78,15 +82,15 @@ func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 		return err
 	}
 	for _, suite := range suites {
-		if _, err := Unattended(ctx, w, suite); err != nil { // and its root
+		if _, err := debian.Unattended(ctx, w, suite); err != nil { // and its root
 			return err
 		}
-		if _, err := WebServers(ctx, w, suite); err != nil {
+		if _, err := debian.WebServers(ctx, w, suite); err != nil {
 			return err
 		}
 	}
-	for _, version := range append([]string{coreVersion}, oldCores...) {
-		if _, err := coreProgram(ctx, w, version); err != nil {
+	for _, version := range append([]string{core.Version}, core.Old...) {
+		if _, err := core.Program(ctx, w, version); err != nil {
 			return err
 		}
 	}
@@ -94,11 +98,11 @@ func Prepare(ctx context.Context, w io.Writer, suites ...Suite) error {
 }
 
 func aptInstall(ctx context.Context, packages []string) error {
-	if _, err := run(ctx, "apt-get", "update", "--quiet"); err != nil {
+	if _, err := program.Run(ctx, "apt-get", "update", "--quiet"); err != nil {
 		return err
 	}
 	// Another apt-get, such as that of another test, is waited for.
 	args := append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "--option=DPkg::Lock::Timeout=300", "install", "--yes", "--quiet", "--no-install-recommends"}, packages...)
-	_, err := run(ctx, "env", args...)
+	_, err := program.Run(ctx, "env", args...)
 	return err
 }

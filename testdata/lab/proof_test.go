@@ -10,6 +10,7 @@ import (
 
 	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
 )
 
 // A proof is one relay, made for all that is proved on it: a relay of its own
@@ -17,8 +18,8 @@ import (
 type proof struct {
 	lab     *Lab
 	relay   *Relay
-	outside Station // from which the test itself connects
-	sender  account // sends what no real client has to write
+	outside network.Station // from which the test itself connects
+	sender  account         // sends what no real client has to write
 }
 
 // smallMailbox is the quota of the relay's mailboxes, so that few messages fill one.
@@ -99,7 +100,7 @@ func (p *proof) imap(t *testing.T, a account) *imap.Client {
 // submission opens a session for sending.
 func (p *proof) submission(t *testing.T, a account) *smtp.Client {
 	t.Helper()
-	s, err := p.outside.SMTP(deadline(t, partTimeout), p.relay.Domain, submissionsPort)
+	s, err := p.outside.SMTP(deadline(t, partTimeout), p.relay.Domain, network.SubmissionsPort)
 	if err != nil {
 		t.Fatal(err)
 	}

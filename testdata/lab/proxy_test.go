@@ -15,6 +15,8 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/turn/credential"
 	"chatmaild/applets/turn/probe"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/program"
 )
 
 // mailAndWeb are the ports by which the world reaches a relay.
@@ -34,14 +36,14 @@ func (p *proof) proxy(t *testing.T) {
 
 	// Something of the relay's machine that is nobody's business.
 	var private net.Listener
-	if err := inNetns(p.relay.netns, func() (err error) {
+	if err := p.relay.Do(func() (err error) {
 		private, err = net.Listen("tcp", ":9999")
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	defer private.Close()
-	reach := func(from Station, to netip.Addr, port int) error {
+	reach := func(from network.Station, to netip.Addr, port int) error {
 		conn, err := from.DialContext(ctx, "tcp", netip.AddrPortFrom(to, uint16(port)).String())
 		if err == nil {
 			conn.Close()
@@ -53,7 +55,7 @@ func (p *proof) proxy(t *testing.T) {
 	}
 	loadRules(t, p.relay.Station, p.script(t, "chatmaild firewall"))
 	t.Cleanup(func() {
-		run(context.Background(), "ip", "netns", "exec", p.relay.netns, "nft", "delete", "table", "inet", "chatmail_relay")
+		program.Run(context.Background(), "ip", "netns", "exec", p.relay.Netns, "nft", "delete", "table", "inet", "chatmail_relay")
 	})
 	for _, ip := range []netip.Addr{p.relay.IPv4, p.relay.IPv6, front.IPv4, front.IPv6} {
 		for _, port := range mailAndWeb {
@@ -87,10 +89,10 @@ func (p *proof) proxy(t *testing.T) {
 }
 
 // forward has a station forward packets, as a text of proxy-config says.
-func (p *proof) forward(t *testing.T, front Station, text string) {
+func (p *proof) forward(t *testing.T, front network.Station, text string) {
 	t.Helper()
 	for _, m := range regexp.MustCompile(`(?m)^# +(net\.\S+) = (\d)$`).FindAllStringSubmatch(text, -1) {
-		if _, err := run(t.Context(), "ip", "netns", "exec", front.netns, "sysctl", "-q", m[1]+"="+m[2]); err != nil {
+		if _, err := program.Run(t.Context(), "ip", "netns", "exec", front.Netns, "sysctl", "-q", m[1]+"="+m[2]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +108,7 @@ func (p *proof) calls(t *testing.T, addrs ...netip.Addr) {
 	}
 	name, password := secret.Issue("caller", time.Now())
 	for _, addr := range addrs {
-		err := inNetns(p.outside.netns, func() error {
+		err := p.outside.Do(func() error {
 			_, err := probe.Run(deadline(t, stepTimeout), probe.Server{Host: addr.String(), Port: config.TurnPort, Name: name, Password: password}, nil)
 			return err
 		})
@@ -117,9 +119,9 @@ func (p *proof) calls(t *testing.T, addrs ...netip.Addr) {
 }
 
 // moveTo has the relay's name be another station's until the test ends.
-func (p *proof) moveTo(t *testing.T, to Station) {
+func (p *proof) moveTo(t *testing.T, to network.Station) {
 	t.Helper()
-	set := func(s Station) {
+	set := func(s network.Station) {
 		for kind, ip := range map[string]netip.Addr{"A": s.IPv4, "AAAA": s.IPv6} {
 			if err := p.lab.Zone.Set(p.relay.Domain, kind, ip.String()); err != nil {
 				t.Error(err)
@@ -132,13 +134,13 @@ func (p *proof) moveTo(t *testing.T, to Station) {
 
 // loadRules has a station's kernel take a text of nft's. The program is this
 // machine's: the lab's hosts have none.
-func loadRules(t *testing.T, s Station, text string) {
+func loadRules(t *testing.T, s network.Station, text string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "rules.nft")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), "ip", "netns", "exec", s.netns, "nft", "-f", file); err != nil {
+	if _, err := program.Run(t.Context(), "ip", "netns", "exec", s.Netns, "nft", "-f", file); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -146,9 +148,9 @@ func loadRules(t *testing.T, s Station, text string) {
 var packets = regexp.MustCompile(`counter packets (\d+) `)
 
 // handedOn counts the connections that a proxy has handed on.
-func handedOn(t *testing.T, s Station) int {
+func handedOn(t *testing.T, s network.Station) int {
 	t.Helper()
-	out, err := run(t.Context(), "ip", "netns", "exec", s.netns, "nft", "list", "table", "inet", "chatmail_proxy")
+	out, err := program.Run(t.Context(), "ip", "netns", "exec", s.Netns, "nft", "list", "table", "inet", "chatmail_proxy")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/machine"
+	"chatmaild/testdata/lab/network"
 )
 
 const (
@@ -27,7 +30,7 @@ const (
 // A pushService stands for the notification service: HTTPS with a certificate
 // of an authority of its own.
 type pushService struct {
-	station Station
+	station network.Station
 	cert    tls.Certificate
 	ca      []byte // PEM
 
@@ -38,7 +41,7 @@ type pushService struct {
 	protos  map[string]bool
 }
 
-func newPushService(t *testing.T, s Station) *pushService {
+func newPushService(t *testing.T, s network.Station) *pushService {
 	t.Helper()
 	p := &pushService{station: s, posts: map[string][]time.Time{}, answers: map[string]int{}, protos: map[string]bool{}}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -63,7 +66,7 @@ func newPushService(t *testing.T, s Station) *pushService {
 }
 
 // trust makes a host trust the service.
-func (p *pushService) trust(ctx context.Context, h *Host) error {
+func (p *pushService) trust(ctx context.Context, h *machine.Host) error {
 	if err := h.WriteFile(ctx, "/usr/local/share/ca-certificates/lab-push.crt", 0o644, bytes.NewReader(p.ca)); err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func (p *pushService) trust(ctx context.Context, h *Host) error {
 func (p *pushService) start(t *testing.T) {
 	t.Helper()
 	var l net.Listener
-	err := inNetns(p.station.netns, func() (err error) {
+	err := p.station.Do(func() (err error) {
 		l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", ":443")
 		return err
 	})

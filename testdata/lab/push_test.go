@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/lab/program"
 )
 
 // A pushProof is what the steps of the part "push" share.
@@ -269,6 +270,6 @@ func (k *pushProof) journal(t *testing.T) {
 		}
 	}
 	if !strings.Contains(log, "notification service") {
-		t.Errorf("the journal has nothing of the outage:\n%s", tail(log, 20))
+		t.Errorf("the journal has nothing of the outage:\n%s", program.Tail(log, 20))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
 )
 
 // away is Alice's mailbox while her client does not fetch from it.
@@ -41,7 +42,7 @@ func (f *federation) leave(ctx context.Context, t *testing.T) away {
 	if out.before, err = out.imap.Select(); err != nil {
 		t.Fatal(err)
 	}
-	if out.smtp, err = f.alice.Client.SMTP(ctx, f.a.Domain, submissionsPort); err != nil {
+	if out.smtp, err = f.alice.Client.SMTP(ctx, f.a.Domain, network.SubmissionsPort); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { out.smtp.Close() })

@@ -5,13 +5,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/peer"
 )
 
 // dns compares the records with what the lab's server answers: all fine, then
 // each of them missing and different.
 func (p *plain) dns(t *testing.T) {
 	zone := p.run(t, "chatmaild dns --zonefile -")
-	contains(t, "the zone file", zone, "CAA 0 issue \"pebble.letsencrypt.org;accounturi=https://"+authorityHost)
+	contains(t, "the zone file", zone, "CAA 0 issue \"pebble.letsencrypt.org;accounturi=https://"+peer.AuthorityHost)
 	type record struct{ name, kind, data string }
 	var records []record
 	for line := range strings.Lines(zone) {

@@ -10,13 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"chatmaild/testdata/lab/machine"
 )
 
 const (
@@ -32,39 +31,10 @@ const (
 
 // A Relay is a host that our package has made a relay.
 type Relay struct {
-	*Host
+	*machine.Host
 	Domain string
-}
 
-// Deb returns the package to test: $CHATMAILD_DEB, or the newest one for this
-// machine in the checkout's build directory.
-func Deb() (string, error) {
-	if deb := os.Getenv("CHATMAILD_DEB"); deb != "" {
-		return deb, nil
-	}
-	dir, err := ModuleDir()
-	if err != nil {
-		return "", err
-	}
-	found, err := filepath.Glob(filepath.Join(dir, "build", "chatmaild_*_"+runtime.GOARCH+".deb"))
-	if err != nil {
-		return "", err
-	}
-	var newest string
-	var when time.Time
-	for _, f := range found {
-		info, err := os.Stat(f)
-		if err != nil {
-			return "", err
-		}
-		if info.ModTime().After(when) {
-			newest, when = f, info.ModTime()
-		}
-	}
-	if newest == "" {
-		return "", errors.New("no package in build/; run: make deb")
-	}
-	return newest, nil
+	lab *Lab
 }
 
 // StartRelay boots a host, installs the package, and has chatmaild make it the
@@ -73,12 +43,11 @@ func Deb() (string, error) {
 func (l *Lab) StartRelay(ctx context.Context, domain, deb string, settings ...string) (*Relay, error) {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
-	host, err := l.StartHost(ctx, label)
+	host, err := l.StartHost(ctx, label(domain))
 	if err != nil {
 		return nil, err
 	}
-	r := &Relay{Host: host, Domain: domain}
+	r := &Relay{Host: host, Domain: domain, lab: l}
 	steps := []struct {
 		what string
 		do   func(context.Context) error
@@ -98,8 +67,14 @@ func (l *Lab) StartRelay(ctx context.Context, domain, deb string, settings ...st
 	return r, nil
 }
 
+// label is the name of the host of a domain: its first label.
+func label(domain string) string {
+	name, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
+	return name
+}
+
 func (r *Relay) publishAddresses(context.Context) error {
-	z := r.lab.Zone
+	z := r.Zone
 	var errs []error
 	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
 		name, err := dns.ReverseAddr(ip.String())
@@ -133,7 +108,7 @@ func (r *Relay) configure(ctx context.Context, settings []string) error {
 	if err != nil {
 		return err
 	}
-	return res.failure("dd", nil)
+	return res.Failure("dd", nil)
 }
 
 // setKey replaces the line that sets the key of a setting, or adds the setting.
@@ -169,7 +144,7 @@ func (r *Relay) publishKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.lab.Zone.Set(selector+"._domainkey."+r.Domain, "TXT", record)
+	return r.Zone.Set(selector+"._domainkey."+r.Domain, "TXT", record)
 }
 
 func dkimRecord(private []byte) (string, error) {

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
 )
 
 // stepTimeout bounds one step of a conversation. It is no measure of speed: it
@@ -23,7 +26,7 @@ func startRelay(t *testing.T, domain string, settings ...string) (*Lab, *Relay) 
 }
 
 // startRelayOn is startRelay on a Debian that the test is about.
-func startRelayOn(t *testing.T, suite Suite, domain string, settings ...string) (*Lab, *Relay) {
+func startRelayOn(t *testing.T, suite debian.Suite, domain string, settings ...string) (*Lab, *Relay) {
 	t.Helper()
 	l, deb := newLabOn(t, suite)
 	r, err := l.StartRelay(t.Context(), domain, deb, settings...)
@@ -35,9 +38,9 @@ func startRelayOn(t *testing.T, suite Suite, domain string, settings ...string) 
 }
 
 // chosen is the Debian that was asked for.
-func chosen(t *testing.T) Suite {
+func chosen(t *testing.T) debian.Suite {
 	t.Helper()
-	suite, err := ChosenSuite()
+	suite, err := debian.ChosenSuite()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +54,9 @@ func newLab(t *testing.T) (*Lab, string) {
 }
 
 // newLabOn is newLab with a Debian that the test is about.
-func newLabOn(t *testing.T, suite Suite) (*Lab, string) {
+func newLabOn(t *testing.T, suite debian.Suite) (*Lab, string) {
 	t.Helper()
-	deb, err := Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,7 @@ func diagnose(t *testing.T, r *Relay) {
 }
 
 // startProfile starts a client of its own and signs it up.
-func startProfile(t *testing.T, l *Lab, name, qr string) *Profile {
+func startProfile(t *testing.T, l *Lab, name, qr string) *core.Profile {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	c, err := l.StartClient(ctx, name)
@@ -108,7 +111,7 @@ func deadline(t *testing.T, d time.Duration) context.Context {
 }
 
 // say sends a text and waits until it is there.
-func say(t *testing.T, from *Profile, chat uint32, to *Profile, text string) Message {
+func say(t *testing.T, from *core.Profile, chat uint32, to *core.Profile, text string) core.Message {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	if _, err := from.SendText(ctx, chat, text); err != nil {
@@ -125,7 +128,7 @@ func say(t *testing.T, from *Profile, chat uint32, to *Profile, text string) Mes
 }
 
 // transfer sends a file of random bytes and waits until it is there, unchanged.
-func transfer(t *testing.T, from *Profile, chat uint32, to *Profile, size int) {
+func transfer(t *testing.T, from *core.Profile, chat uint32, to *core.Profile, size int) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	content := make([]byte, size)

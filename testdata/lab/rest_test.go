@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // keptFields are those that may lie in a mailbox: packaging/postfix, and Return-Path,
@@ -17,7 +19,7 @@ var keptFields = strings.Fields(`return-path from sender reply-to to cc date sub
 // relays, that leave their mail on the server.
 type rest struct {
 	federation
-	carol, dave *Profile
+	carol, dave *core.Profile
 	far, near   talk // Alice's with Bob, on the other relay, and with Dave, on hers
 }
 
@@ -55,11 +57,11 @@ func TestAtRest(t *testing.T) {
 }
 
 func (r *rest) signUp(t *testing.T) {
-	r.alice = r.keeper(t, "alice", coreVersion, r.a.SignUpQR())
-	r.carol = r.keeper(t, "carol", coreVersion, r.b.SignUpQR())
-	r.bob = r.keeper(t, "bob", oldCores[1], r.b.SignUpQR())
+	r.alice = r.keeper(t, "alice", core.Version, r.a.SignUpQR())
+	r.carol = r.keeper(t, "carol", core.Version, r.b.SignUpQR())
+	r.bob = r.keeper(t, "bob", core.Old[1], r.b.SignUpQR())
 	// This version wants to see a certificate that proves even a name with "_".
-	r.dave = r.keeper(t, "dave", oldCores[0], loginQR("daveisold@"+r.a.Domain, davePassword))
+	r.dave = r.keeper(t, "dave", core.Old[0], loginQR("daveisold@"+r.a.Domain, davePassword))
 	r.far = talk{lab: r.lab, relay: r.a, alice: r.alice, bob: r.bob}
 	r.near = talk{lab: r.lab, relay: r.a, alice: r.alice, bob: r.dave}
 }
@@ -73,12 +75,12 @@ func loginQR(addr, password string) string {
 }
 
 // keeper starts a profile of a version of the core, which leaves its mail on the server.
-func (r *rest) keeper(t *testing.T, name, version, qr string) *Profile {
+func (r *rest) keeper(t *testing.T, name, version, qr string) *core.Profile {
 	t.Helper()
 	return r.client(t, name, version, qr, "1")
 }
 
-func (r *rest) client(t *testing.T, name, version, qr, bccSelf string) *Profile {
+func (r *rest) client(t *testing.T, name, version, qr, bccSelf string) *core.Profile {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	c, err := r.lab.StartCore(ctx, name, version)
@@ -99,7 +101,7 @@ func (r *rest) client(t *testing.T, name, version, qr, bccSelf string) *Profile 
 		t.Fatal(err)
 	}
 	// An old version connects as soon as it has a transport.
-	if _, err := p.Wait(ctx, from, ImapInboxIdle, nil); err != nil {
+	if _, err := p.Wait(ctx, from, core.ImapInboxIdle, nil); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -128,7 +130,7 @@ func (k *talk) everything(t *testing.T) {
 // device has Bob's second device, of his old version, show what the first sends and gets.
 func (r *rest) device(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	c, err := r.lab.StartCore(ctx, "tablet", oldCores[1])
+	c, err := r.lab.StartCore(ctx, "tablet", core.Old[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,13 +145,13 @@ func (r *rest) device(t *testing.T) {
 // handover has Dave hand his keys to another device as the cores up to 2.45 do. It may
 // have none of its own, which it makes as soon as it tells other devices something.
 func (r *rest) handover(t *testing.T) {
-	laptop := r.client(t, "laptop", oldCores[0], loginQR(r.dave.Addr, davePassword), "0")
+	laptop := r.client(t, "laptop", core.Old[0], loginQR(r.dave.Addr, davePassword), "0")
 	ctx := deadline(t, stepTimeout)
 	var code string
 	if err := r.dave.Call(ctx, &code, "initiate_autocrypt_key_transfer"); err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := laptop.waitMessage(ctx, "the Autocrypt Setup Message", func(m Message) bool { return m.IsSetup })
+	m, _, err := laptop.WaitMessage(ctx, "the Autocrypt Setup Message", func(m core.Message) bool { return m.IsSetup })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"chatmaild/testdata/lab/program"
 )
 
 // rights are the capabilities that booting a machine takes (capabilities(7)).
@@ -32,7 +34,7 @@ func Rights(ctx context.Context) error {
 			strings.Join(lacking, " and "))
 	}
 	// A filter of system calls may forbid it all the same.
-	if _, err := run(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"); err != nil {
+	if _, err := program.Run(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"); err != nil {
 		return fmt.Errorf("the lab boots machines, and may not here: %w. The tests that boot none: make check", err)
 	}
 	return nil

@@ -38,7 +38,7 @@ func (r *Relay) WaitHibernated(ctx context.Context) error {
 		case res.Code == 1:
 			return nil
 		case res.Code != 0:
-			return res.failure("pgrep", nil)
+			return res.Failure("pgrep", nil)
 		}
 		select {
 		case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 
 	"chatmaild/mailfilter"
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/smuggle"
 )
 
@@ -18,7 +19,7 @@ type smuggling struct {
 	federation
 	proof  *proof
 	sender account
-	users  []*Profile // the oldest client first
+	users  []*core.Profile // the oldest client first
 }
 
 // TestSmuggle sends a text in the clear in more than a hundred spellings through an
@@ -30,7 +31,7 @@ func TestSmuggle(t *testing.T) {
 	var relay *Relay
 	s.lab, relay = startRelay(t, "_smuggle.test", `max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)
 	s.a, s.b = relay, relay
-	for _, version := range append(slices.Clone(oldCores), coreVersion) {
+	for _, version := range append(slices.Clone(core.Old), core.Version) {
 		ctx := deadline(t, stepTimeout)
 		c, err := s.lab.StartCore(ctx, "core-"+version, version)
 		if err != nil {
@@ -238,7 +239,7 @@ func (s *smuggling) shown(t *testing.T) {
 
 // shows has a client fetch its mail, and returns how many messages it shows with a
 // text.
-func shows(ctx context.Context, t *testing.T, p *Profile, text string) int {
+func shows(ctx context.Context, t *testing.T, p *core.Profile, text string) int {
 	t.Helper()
 	if err := p.StartIO(ctx); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/peer"
 )
 
 // What a message gets whose recipient is spelled in one of the ways below: the replies
@@ -133,7 +135,7 @@ var spellings = []struct{ addr, in, out, fate string }{
 type spelt struct {
 	proof
 	carol  signer
-	mx     *MX
+	mx     *peer.MX
 	victim account
 }
 
@@ -167,7 +169,7 @@ func newSpelt(t *testing.T, domain string, settings ...string) spelt {
 	if s.outside, err = s.lab.AddStation(t.Context(), "outside"); err != nil {
 		t.Fatal(err)
 	}
-	if s.mx, err = s.outside.StartMX("carol.example"); err != nil {
+	if s.mx, err = peer.StartMX(s.outside, "carol.example"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.mx.Close() })

@@ -54,7 +54,7 @@ func (s *stall) slowMailbox(t *testing.T) {
 	unlock()
 	ctx := deadline(t, partTimeout)
 	for waiting() > 0 {
-		restFor(ctx, lockPoll)
+		restFor(ctx, stallPoll)
 		if ctx.Err() != nil {
 			t.Fatalf("%d messages still wait for a mailbox that can be written to", waiting())
 		}
@@ -65,7 +65,7 @@ func (s *stall) slowMailbox(t *testing.T) {
 // for it up to three minutes (MAIL_TRANSACTION_LOG_LOCK_TIMEOUT of lib-index).
 func (s *stall) lockIndex(t *testing.T, addr string) (unlock func()) {
 	t.Helper()
-	leader, err := s.b.leader()
+	leader, err := s.b.Leader()
 	if err != nil {
 		t.Fatal(err)
 	}

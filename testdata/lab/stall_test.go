@@ -14,9 +14,12 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
 )
 
 const (
+	// stallPoll is how often a scenario looks whether something goes on.
+	stallPoll      = 200 * time.Millisecond
 	honestMessages = 60
 	hostileClients = 100
 	tarpit         = "tarpit.test"
@@ -25,7 +28,7 @@ const (
 // A stall is a relay that one hostile machine wants for itself, and an honest one.
 type stall struct {
 	*federation
-	honest, hostile Station
+	honest, hostile network.Station
 	signer          signer
 }
 
@@ -41,7 +44,7 @@ func TestStall(t *testing.T) {
 	s := &stall{federation: &federation{lab: l, b: relay}}
 	s.bob = startProfile(t, l, "bob", relay.SignUpQR())
 	s.signer = s.newSigner(t)
-	for name, station := range map[string]*Station{"honest": &s.honest, "hostile": &s.hostile} {
+	for name, station := range map[string]*network.Station{"honest": &s.honest, "hostile": &s.hostile} {
 		if *station, err = l.AddStation(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
@@ -83,13 +86,13 @@ func (s *stall) deliver(ctx context.Context, t *testing.T) []time.Duration {
 }
 
 // connect opens a dialogue from a station, as far as the second EHLO.
-func (s *stall) connect(ctx context.Context, from Station) (*smtp.Client, error) {
+func (s *stall) connect(ctx context.Context, from network.Station) (*smtp.Client, error) {
 	c, err := from.SMTP(ctx, s.b.Domain, "25")
 	if err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{
-		func() error { return ehlo(c) }, func() error { return c.StartTLS(ctx, insecure(s.b.Domain)) }, func() error { return ehlo(c) },
+		func() error { return ehlo(c) }, func() error { return c.StartTLS(ctx, network.Insecure(s.b.Domain)) }, func() error { return ehlo(c) },
 	} {
 		if err := step(); err != nil {
 			c.Close()
@@ -124,7 +127,7 @@ func (s *stall) beside(t *testing.T, what string, honest func(context.Context, *
 			}
 		})
 	}
-	tick := time.NewTicker(lockPoll)
+	tick := time.NewTicker(stallPoll)
 	defer tick.Stop()
 	for !started() {
 		select {
@@ -150,7 +153,7 @@ func (s *stall) connections(t *testing.T) {
 		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
 		_, _ = io.Copy(io.Discard, conn) // until it is closed
-		restFor(ctx, lockPoll)
+		restFor(ctx, stallPoll)
 	})
 }
 

@@ -9,9 +9,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/program"
 )
 
-func (s *stall) browser(t *testing.T, from Station) *http.Client {
+func (s *stall) browser(t *testing.T, from network.Station) *http.Client {
 	return (&proof{outside: from}).browser(t)
 }
 
@@ -43,7 +46,7 @@ func (s *stall) invites(t *testing.T) {
 	}
 	resp, page, err := browse(ctx, person, http.MethodPost, invite.URL+"&page")
 	if err != nil || resp.StatusCode != 200 || !strings.Contains(page, `href="dclogin:`) || !strings.Contains(page, "<svg") {
-		t.Errorf("the person got %v, %v\n%s", resp, err, tail(page, 20))
+		t.Errorf("the person got %v, %v\n%s", resp, err, program.Tail(page, 20))
 	}
 	if resp, _, err := browse(ctx, person, http.MethodPost, invite.URL); err != nil || resp.StatusCode != 403 {
 		t.Errorf("the invite's second use: %v, %v; want 403", resp, err)
@@ -81,6 +84,6 @@ func (s *stall) profiles(t *testing.T) {
 		if err == nil && resp.StatusCode == 429 && got.Reason != "" {
 			refused.Store(true)
 		}
-		restFor(ctx, lockPoll)
+		restFor(ctx, stallPoll)
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"chatmaild/testdata/kit/nameserver"
 	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
 )
 
 // A signer is a domain out there, with keys in the lab's DNS.
@@ -79,7 +80,7 @@ func (f *federation) outside(ctx context.Context, t *testing.T) *smtp.Client {
 }
 
 // outside opens an SMTP dialogue with a relay, as far as the TLS handshake.
-func outside(ctx context.Context, t *testing.T, from Station, domain string) *smtp.Client {
+func outside(ctx context.Context, t *testing.T, from network.Station, domain string) *smtp.Client {
 	t.Helper()
 	s, err := from.SMTP(ctx, domain, "25")
 	if err != nil {
@@ -89,7 +90,7 @@ func outside(ctx context.Context, t *testing.T, from Station, domain string) *sm
 	if _, err := s.Command("EHLO carol.example"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.StartTLS(ctx, insecure(domain)); err != nil {
+	if err := s.StartTLS(ctx, network.Insecure(domain)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Command("EHLO carol.example"); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/network"
 )
 
 const (
@@ -65,7 +67,7 @@ func (p *takeover) updateKey(t *testing.T, secret string) {
 // takeOver has the relay serve acmetool's certificate from its first run on.
 func (p *takeover) takeOver(t *testing.T) {
 	p.updateKey(t, "another secret")
-	server, _ := addrs(bridgeAddr)
+	server, _ := network.Resolver()
 	p.run(t, fmt.Sprintf("sed -i 's|^#*acme_dns_server = .*|acme_dns_server = \"%v\"|; s|^#*acme_dns_key = .*|acme_dns_key = \"%s\"|' %s",
 		server, updateKeyFile, configFile)+"\nchatmaild run --skip-dns-check")
 	p.trust(t)

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/network"
 )
 
 // trafficPace is a little more than a second: a core that is to send faster holds
@@ -20,13 +24,13 @@ type underway struct {
 	lab        *Lab
 	relay      *Relay
 	deb        string
-	alice, bob *Profile
+	alice, bob *core.Profile
 	ab, ba     uint32 // alice's chat with bob, and his with her
 
 	quiet sync.Mutex // held while one writes
 
 	mu   sync.Mutex
-	sent map[*Profile][]string // by the sender
+	sent map[*core.Profile][]string // by the sender
 	stop context.CancelFunc
 	over sync.WaitGroup
 }
@@ -41,9 +45,9 @@ func startUnderway(t *testing.T, domain string, settings ...string) *underway {
 // startUnderwayOn lets the clients begin on a relay that runs.
 func startUnderwayOn(t *testing.T, l *Lab, r *Relay) *underway {
 	t.Helper()
-	u := &underway{lab: l, relay: r, sent: map[*Profile][]string{}}
+	u := &underway{lab: l, relay: r, sent: map[*core.Profile][]string{}}
 	var err error
-	if u.deb, err = Deb(); err != nil {
+	if u.deb, err = debian.Deb(); err != nil {
 		t.Fatal(err)
 	}
 	u.alice = startProfile(t, u.lab, "alice", u.relay.SignUpQR())
@@ -58,7 +62,7 @@ func startUnderwayOn(t *testing.T, l *Lab, r *Relay) *underway {
 	say(t, u.alice, u.ab, u.bob, "hello Bob")
 	ctx, u.stop = context.WithCancel(t.Context())
 	for _, s := range []struct {
-		from *Profile
+		from *core.Profile
 		chat uint32
 	}{{u.alice, u.ab}, {u.bob, u.ba}} {
 		u.over.Go(func() { u.chatter(ctx, t, s.from, s.chat) })
@@ -67,7 +71,7 @@ func startUnderwayOn(t *testing.T, l *Lab, r *Relay) *underway {
 	return u
 }
 
-func (u *underway) chatter(ctx context.Context, t *testing.T, from *Profile, chat uint32) {
+func (u *underway) chatter(ctx context.Context, t *testing.T, from *core.Profile, chat uint32) {
 	tick := time.NewTicker(trafficPace)
 	defer tick.Stop()
 	for n := 1; ; n++ {
@@ -87,7 +91,7 @@ func (u *underway) chatter(ctx context.Context, t *testing.T, from *Profile, cha
 	}
 }
 
-func (u *underway) write(ctx context.Context, from *Profile, chat uint32, text string) error {
+func (u *underway) write(ctx context.Context, from *core.Profile, chat uint32, text string) error {
 	_, err := from.SendText(ctx, chat, text)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -103,7 +107,7 @@ func (u *underway) flows(t *testing.T, since time.Time) time.Duration {
 	ctx := deadline(t, stepTimeout)
 	u.nudge(t)
 	for _, s := range []struct {
-		from, to *Profile
+		from, to *core.Profile
 		chat     uint32
 	}{{u.alice, u.bob, u.ab}, {u.bob, u.alice, u.ba}} {
 		text := fmt.Sprintf("%s writes at %s", s.from.Name, time.Now().Format(time.StampMicro))
@@ -119,7 +123,7 @@ func (u *underway) flows(t *testing.T, since time.Time) time.Duration {
 
 func (u *underway) nudge(t *testing.T) {
 	t.Helper()
-	for _, p := range []*Profile{u.alice, u.bob} {
+	for _, p := range []*core.Profile{u.alice, u.bob} {
 		if err := p.Client.Call(deadline(t, stepTimeout), nil, "maybe_network"); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +136,7 @@ func (u *underway) settle(t *testing.T) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	for _, s := range []struct {
-		from, to *Profile
+		from, to *core.Profile
 		chat     uint32
 	}{{u.alice, u.bob, u.ba}, {u.bob, u.alice, u.ab}} {
 		u.mu.Lock()
@@ -185,7 +189,7 @@ type knocker struct {
 	refused []string
 }
 
-func startKnocking(t *testing.T, from Station, domain string, ports ...string) *knocker {
+func startKnocking(t *testing.T, from network.Station, domain string, ports ...string) *knocker {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	k := &knocker{stop: cancel}

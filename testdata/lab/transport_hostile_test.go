@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"chatmaild/testdata/lab/peer"
 )
 
 // hostile has hosts that fail in all ways. A good one gets its mail meanwhile; each gets
@@ -16,36 +18,36 @@ import (
 func (r *roads) hostile(t *testing.T) {
 	r.fresh(t)
 	release := make(chan struct{})
-	yes := func(Received) *smtp.SMTPError { return nil }
-	says := func(code int, status smtp.EnhancedCode) func(Received) *smtp.SMTPError {
-		return func(Received) *smtp.SMTPError {
+	yes := func(peer.Received) *smtp.SMTPError { return nil }
+	says := func(code int, status smtp.EnhancedCode) func(peer.Received) *smtp.SMTPError {
+		return func(peer.Received) *smtp.SMTPError {
 			return &smtp.SMTPError{Code: code, EnhancedCode: status, Message: "says the host"}
 		}
 	}
-	good, httpsAlone := &PeerHost{SMTP: yes}, &PeerHost{Mute: []int{25}}
+	good, httpsAlone := &peer.Host{SMTP: yes}, &peer.Host{Mute: []int{25}}
 	httpsAlone.HTTPS = httpsAlone.TakeHTTPS
 	hosts := []struct {
 		domain string
-		host   *PeerHost
+		host   *peer.Host
 		fate   string // "taken", "deferred" or "bounced"
 	}{
 		{"_good.test", good, "taken"},
 		{"_https.test", httpsAlone, "taken"},
-		{"_mute443.test", &PeerHost{SMTP: yes, Mute: []int{443}}, "taken"},
-		{"_web.test", &PeerHost{SMTP: yes, HTTPS: http.NotFound}, "taken"},
-		{"_small.test", &PeerHost{SMTP: yes, HTTPS: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }}, "taken"},
-		{"_hang.test", &PeerHost{SMTP: func(Received) *smtp.SMTPError { <-release; return nil }}, "taken"},
-		{"_421.test", &PeerHost{SMTP: says(421, smtp.EnhancedCode{4, 3, 2})}, "deferred"},
-		{"_451.test", &PeerHost{SMTP: says(451, smtp.EnhancedCode{4, 7, 1})}, "deferred"},
-		{"_552.test", &PeerHost{SMTP: says(552, smtp.EnhancedCode{5, 2, 2})}, "bounced"},
-		{"_mute.test", &PeerHost{Mute: []int{25, 443}}, "deferred"},
-		{"_closed.test", &PeerHost{}, "deferred"},
-		{"wrong.test", &PeerHost{SMTP: yes, HTTPS: http.NotFound, Wrong: "other.test"}, "deferred"},
+		{"_mute443.test", &peer.Host{SMTP: yes, Mute: []int{443}}, "taken"},
+		{"_web.test", &peer.Host{SMTP: yes, HTTPS: http.NotFound}, "taken"},
+		{"_small.test", &peer.Host{SMTP: yes, HTTPS: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }}, "taken"},
+		{"_hang.test", &peer.Host{SMTP: func(peer.Received) *smtp.SMTPError { <-release; return nil }}, "taken"},
+		{"_421.test", &peer.Host{SMTP: says(421, smtp.EnhancedCode{4, 3, 2})}, "deferred"},
+		{"_451.test", &peer.Host{SMTP: says(451, smtp.EnhancedCode{4, 7, 1})}, "deferred"},
+		{"_552.test", &peer.Host{SMTP: says(552, smtp.EnhancedCode{5, 2, 2})}, "bounced"},
+		{"_mute.test", &peer.Host{Mute: []int{25, 443}}, "deferred"},
+		{"_closed.test", &peer.Host{}, "deferred"},
+		{"wrong.test", &peer.Host{SMTP: yes, HTTPS: http.NotFound, Wrong: "other.test"}, "deferred"},
 	}
 	had := r.messages(t, r.sender)
 	var to []string
 	for _, h := range hosts {
-		if _, err := h.host.Start(deadline(t, partTimeout), r.lab, h.domain); err != nil {
+		if _, err := h.host.Start(deadline(t, partTimeout), r.lab.Network, h.domain); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(h.host.Close)
@@ -107,8 +109,8 @@ func (r *roads) dead(t *testing.T) {
 		t.Fatal(err)
 	}
 	drop(t, void, "tcp dport { 25, 443 }")
-	good := &PeerHost{SMTP: func(Received) *smtp.SMTPError { return nil }}
-	if _, err := good.Start(deadline(t, partTimeout), r.lab, "_alive.test"); err != nil {
+	good := &peer.Host{SMTP: func(peer.Received) *smtp.SMTPError { return nil }}
+	if _, err := good.Start(deadline(t, partTimeout), r.lab.Network, "_alive.test"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(good.Close)

@@ -11,6 +11,10 @@ import (
 
 	"chatmaild/applets/lookup"
 	"chatmaild/mailfilter/dkim"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/program"
 )
 
 // roads is two relays whose own transport delivers, with a client on each. The proof is
@@ -18,14 +22,14 @@ import (
 type roads struct {
 	spelt
 	b          *Relay
-	alice, bob *Profile
+	alice, bob *core.Profile
 	pair       pair // Alice and Bob
 }
 
 // TestTransport has the transport find a way to all kinds of relays.
 func TestTransport(t *testing.T) {
 	r := &roads{spelt: newSpelt(t, "_a.test", `transport = "chatmaild"`)}
-	deb, err := Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,11 +170,11 @@ func (r *roads) record(name string) (text string) {
 }
 
 // drop has a station drop what comes in that matches, until the end of the test.
-func drop(t *testing.T, s Station, match string) {
+func drop(t *testing.T, s network.Station, match string) {
 	t.Helper()
 	loadRules(t, s, "table inet lab {\n chain input {\n type filter hook input priority 0;\n "+match+" drop\n }\n}\n")
 	t.Cleanup(func() {
-		if _, err := run(context.WithoutCancel(t.Context()), "ip", "netns", "exec", s.netns, "nft", "delete", "table", "inet", "lab"); err != nil {
+		if _, err := program.Run(context.WithoutCancel(t.Context()), "ip", "netns", "exec", s.Netns, "nft", "delete", "table", "inet", "lab"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/program"
 )
 
 // manyTransports is how many relays the core wants a profile to have.
@@ -15,7 +18,7 @@ const manyTransports = 3
 type transports struct {
 	lab        *Lab
 	relays     []*Relay
-	bob, carol *Profile
+	bob, carol *core.Profile
 	pair       pair // Carol and Bob
 }
 
@@ -99,7 +102,7 @@ func (s *transports) onboard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.carol.startIO(ctx, from); err != nil {
+	if err := s.carol.StartIOFrom(ctx, from); err != nil {
 		t.Fatal(err)
 	}
 	if all := s.addresses(t, s.carol); len(all) != manyTransports {
@@ -202,7 +205,7 @@ func (s *transports) only443(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(ctx, "ip", "netns", "exec", client.netns, "nft",
+	if _, err := program.Run(ctx, "ip", "netns", "exec", client.Netns, "nft",
 		"table inet hotel { chain out { type filter hook output priority 0; tcp dport { 25, 143, 465, 587, 993 } counter reject with tcp reset; }; }"); err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +222,7 @@ func (s *transports) once(t *testing.T, text string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	s.queuesEmpty(ctx, t)
-	for _, p := range []*Profile{s.bob, s.carol} {
+	for _, p := range []*core.Profile{s.bob, s.carol} {
 		for _, addr := range s.addresses(t, p) {
 			user, domain, _ := strings.Cut(addr, "@")
 			i := slices.IndexFunc(s.relays, func(r *Relay) bool { return r.Domain == domain })
@@ -230,7 +233,7 @@ func (s *transports) once(t *testing.T, text string) {
 		}
 	}
 	for _, side := range []struct {
-		who  *Profile
+		who  *core.Profile
 		chat uint32
 	}{{s.carol, s.pair.ab}, {s.bob, s.pair.ba}} {
 		texts, err := side.who.Texts(ctx, side.chat)
@@ -256,7 +259,7 @@ func (s *transports) queuesEmpty(ctx context.Context, t *testing.T) {
 	})
 }
 
-func (s *transports) addresses(t *testing.T, p *Profile) []string {
+func (s *transports) addresses(t *testing.T, p *core.Profile) []string {
 	t.Helper()
 	addrs, err := p.Addresses(deadline(t, stepTimeout))
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"chatmaild/testdata/lab/program"
 )
 
 // publicPorts are those that a relay opens to the world.
@@ -51,7 +53,7 @@ func (u *underway) repack(t *testing.T, version, lines string) string {
 sed -i "s/^Version: .*/Version: $3/" "$1/DEBIAN/control"
 ` + lines + `
 dpkg-deb --build --root-owner-group -Znone "$1" "$4" >/dev/null`
-	if _, err := run(ctx, "sh", "-euc", script, "repack", tree, u.deb, version, deb); err != nil {
+	if _, err := program.Run(ctx, "sh", "-euc", script, "repack", tree, u.deb, version, deb); err != nil {
 		t.Fatal(err)
 	}
 	return deb
@@ -123,7 +125,7 @@ func (u *underway) refused(t *testing.T, deb, words string) {
 	t.Helper()
 	const state = installed + "; echo; md5sum /usr/sbin/chatmaild; systemctl is-active " + ourDaemons
 	before := u.script(t, state)
-	res, err := u.relay.apt(deadline(t, installTimeout), deb)
+	res, err := u.relay.TryInstall(deadline(t, installTimeout), deb)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"chatmaild/testdata/lab/program"
 )
 
 // maxPage bounds what is read of a page.
@@ -97,7 +99,7 @@ func (p *proof) pages(t *testing.T) {
 		}
 		if resp.StatusCode != tt.status || !strings.HasPrefix(resp.Header.Get("Location"), tt.location) ||
 			tt.kind != "" && !strings.HasPrefix(resp.Header.Get("Content-Type"), tt.kind) || !strings.Contains(body, tt.contains) {
-			t.Errorf("%s: %s, %v\n%s", tt.url, resp.Status, resp.Header, tail(body, 20))
+			t.Errorf("%s: %s, %v\n%s", tt.url, resp.Status, resp.Header, program.Tail(body, 20))
 		}
 		if strings.HasPrefix(tt.url, "https://"+domain) {
 			secured(t, tt.url, resp.Header)
@@ -208,7 +210,7 @@ func (p *proof) scanned(t *testing.T) string {
 	if err := os.WriteFile(name, []byte(picture), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	link, err := run(deadline(t, partTimeout), "zbarimg", "--quiet", "--raw", "--oneshot", name)
+	link, err := program.Run(deadline(t, partTimeout), "zbarimg", "--quiet", "--raw", "--oneshot", name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/program"
 )
 
 // The kinds of events of a call (EventType of the core's JSON-RPC).
@@ -21,9 +25,9 @@ const (
 // webRTC has alice call bob, by the messages of their clients and the data channel that
 // these agree on. Neither of the programs that call reaches the other but by the relay.
 func (c *conversation) webRTC(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "webrtc")
+	binary := filepath.Join(t.TempDir(), "webrtc")
 	ctx := deadline(t, 2*stepTimeout)
-	if _, err := run(ctx, "env", "-C", "../webrtc", "CGO_ENABLED=0", "go", "build", "-o", program, "."); err != nil {
+	if _, err := program.Run(ctx, "env", "-C", "../webrtc", "CGO_ENABLED=0", "go", "build", "-o", binary, "."); err != nil {
 		t.Fatal(err)
 	}
 	alice, bob := c.caller(ctx, t, c.alice), c.caller(ctx, t, c.bob)
@@ -32,8 +36,8 @@ func (c *conversation) webRTC(t *testing.T) {
 			"\t\tip saddr %v counter drop\n\t\tip6 saddr %v counter drop\n\t}\n}\n", ends[1].IPv4, ends[1].IPv6)
 		loadRules(t, ends[0].Station, text)
 	}
-	alice.start(ctx, t, program, "offer")
-	bob.start(ctx, t, program, "answer")
+	alice.start(ctx, t, binary, "offer")
+	bob.start(ctx, t, binary, "answer")
 
 	fromBob, fromAlice := c.bob.Position(), c.alice.Position()
 	var call uint32
@@ -75,14 +79,14 @@ func (c *conversation) webRTC(t *testing.T) {
 
 // caller is the program that calls, on a station of its own.
 type caller struct {
-	Station
+	network.Station
 	servers string
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
 }
 
-func (c *conversation) caller(ctx context.Context, t *testing.T, p *Profile) *caller {
+func (c *conversation) caller(ctx context.Context, t *testing.T, p *core.Profile) *caller {
 	t.Helper()
 	station, err := c.lab.AddStation(ctx, "webrtc-"+p.Name)
 	if err != nil {
@@ -94,7 +98,7 @@ func (c *conversation) caller(ctx context.Context, t *testing.T, p *Profile) *ca
 
 func (c *caller) start(ctx context.Context, t *testing.T, program, role string) {
 	t.Helper()
-	c.cmd = exec.CommandContext(ctx, "ip", "netns", "exec", c.netns, program, role, c.servers)
+	c.cmd = exec.CommandContext(ctx, "ip", "netns", "exec", c.Netns, program, role, c.servers)
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {

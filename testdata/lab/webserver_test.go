@@ -12,6 +12,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/machine"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 // ownSite is a web site that the machine in front of the relay has for itself. It says
@@ -76,9 +81,9 @@ frontend own
 // webFronts puts Debian's web servers in front of the relay, one after the other, as
 // "chatmaild proxy-config --web" says. The relay trusts the machine already, and has its
 // name.
-func (p *proof) webFronts(t *testing.T, entry *Host) {
+func (p *proof) webFronts(t *testing.T, entry *machine.Host) {
 	ctx := deadline(t, installTimeout)
-	cert, key, err := NewCertificate(time.Now(), ownSite)
+	cert, key, err := peer.NewCertificate(time.Now(), ownSite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,9 +100,9 @@ func (p *proof) webFronts(t *testing.T, entry *Host) {
 }
 
 // installWebServers installs what the lab's root has not, and starts none of it.
-func installWebServers(ctx context.Context, t *testing.T, h *Host) {
+func installWebServers(ctx context.Context, t *testing.T, h *machine.Host) {
 	t.Helper()
-	dir, err := WebServers(ctx, t.Output(), h.lab.suite)
+	dir, err := debian.WebServers(ctx, t.Output(), h.Suite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +128,7 @@ func installWebServers(ctx context.Context, t *testing.T, h *Host) {
 	}
 }
 
-func (p *proof) webFront(t *testing.T, entry *Host, front webFront) {
+func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 	ctx := deadline(t, stepTimeout)
 	text := p.script(t, "chatmaild proxy-config --web %s --target %v", front.name, p.relay.IPv4)
 	for name, content := range front.files(text + "\n") {
@@ -233,7 +238,7 @@ func (p *proof) alpn(t *testing.T, at netip.Addr) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secure := tls.Client(conn, insecure(p.relay.Domain, protocol))
+		secure := tls.Client(conn, network.Insecure(p.relay.Domain, protocol))
 		err = secure.HandshakeContext(ctx)
 		line := ""
 		if err == nil {

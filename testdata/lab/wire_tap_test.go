@@ -41,7 +41,7 @@ type capture struct {
 func (r *Relay) tap(t *testing.T) *wire {
 	t.Helper()
 	w := &wire{relay: r}
-	err := inNetns(r.netns, func() (err error) {
+	err := r.Do(func() (err error) {
 		w.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", wirePort)
 		return err
 	})

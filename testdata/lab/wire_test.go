@@ -9,13 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/lab/core"
 )
 
 // A talk is what the steps of the part "wire" share.
 type talk struct {
 	lab        *Lab
 	relay      *Relay
-	alice, bob *Profile
+	alice, bob *core.Profile
 	ab, ba     uint32
 	group      uint32
 }
@@ -101,7 +103,7 @@ func (k *talk) oldSecureJoin(t *testing.T) {
 	if err := carol.Call(ctx, nil, "secure_join", old); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := carol.Wait(ctx, from, JoinerProgress, func(e Event) bool { return e.Progress == Complete }); err != nil {
+	if _, err := carol.Wait(ctx, from, core.JoinerProgress, func(e core.Event) bool { return e.Progress == core.Complete }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -201,7 +203,7 @@ func (k *talk) receipt(t *testing.T) {
 	if err := k.bob.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.alice.Wait(ctx, from, MsgRead, func(e Event) bool { return e.MsgID == id }); err != nil {
+	if _, err := k.alice.Wait(ctx, from, core.MsgRead, func(e core.Event) bool { return e.MsgID == id }); err != nil {
 		t.Fatal(err)
 	}
 }

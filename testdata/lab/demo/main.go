@@ -19,6 +19,8 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/packaging/www/qrcode"
 	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
 )
 
 const (
@@ -42,13 +44,13 @@ func main() {
 
 func run(ctx context.Context) (err error) {
 	begin := time.Now()
-	deb, err := lab.Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		return err
 	}
 	prepare, cancel := context.WithTimeout(ctx, prepareTimeout)
 	defer cancel()
-	suite, err := lab.ChosenSuite()
+	suite, err := debian.ChosenSuite()
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func run(ctx context.Context) (err error) {
 type demo struct {
 	lab        *lab.Lab
 	relay      *lab.Relay
-	alice, bob *lab.Profile
+	alice, bob *core.Profile
 	chat       uint32 // bob's with alice
 	laps       []lap
 }
@@ -145,7 +147,7 @@ func (d *demo) talk(ctx context.Context, deb string) error {
 func (d *demo) clients(ctx context.Context) error {
 	for _, u := range []struct {
 		name    string
-		profile **lab.Profile
+		profile **core.Profile
 	}{{"Alice", &d.alice}, {"Bob", &d.bob}} {
 		client, err := d.lab.StartClient(ctx, u.name)
 		if err != nil {
@@ -158,11 +160,11 @@ func (d *demo) clients(ctx context.Context) error {
 	return nil
 }
 
-func signUp(ctx context.Context, p *lab.Profile, r *lab.Relay) error {
+func signUp(ctx context.Context, p *core.Profile, r *lab.Relay) error {
 	return p.SignUp(ctx, r.SignUpQR())
 }
 
-func (d *demo) say(ctx context.Context, from *lab.Profile, chat uint32, to *lab.Profile, text string) error {
+func (d *demo) say(ctx context.Context, from *core.Profile, chat uint32, to *core.Profile, text string) error {
 	if _, err := from.SendText(ctx, chat, text); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
 )
 
 // timeout bounds the whole.
@@ -55,7 +57,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	deb, err := lab.Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func run(ctx context.Context, args []string) (err error) {
 }
 
 func measure(ctx context.Context, l *lab.Lab, relay, second *lab.Relay, count int, pause, low, high time.Duration, group int) error {
-	var profiles [2]*lab.Profile
+	var profiles [2]*core.Profile
 	for i, user := range []struct {
 		name  string
 		relay *lab.Relay

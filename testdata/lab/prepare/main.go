@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/debian"
 )
 
 // timeout is for a slow line: tools, a Debian root, npm packages.
@@ -42,16 +43,16 @@ func main() {
 // gets itself.
 func run(ctx context.Context, root, all bool) error {
 	if all {
-		if err := lab.Prepare(ctx, os.Stdout, lab.Suites()...); err != nil {
+		if err := lab.Prepare(ctx, os.Stdout, debian.Suites()...); err != nil {
 			return err
 		}
-		if _, err := lab.Dovecots(ctx, os.Stdout); err != nil {
+		if _, err := debian.Dovecots(ctx, os.Stdout); err != nil {
 			return err
 		}
-		_, err := lab.FullUpgrade(ctx, os.Stdout)
+		_, err := debian.FullUpgrade(ctx, os.Stdout)
 		return err
 	}
-	suite, err := lab.ChosenSuite()
+	suite, err := debian.ChosenSuite()
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func run(ctx context.Context, root, all bool) error {
 	if err := lab.Prepare(ctx, os.Stderr, suite); err != nil {
 		return err
 	}
-	dir, err := lab.Root(ctx, os.Stderr, suite)
+	dir, err := debian.Root(ctx, os.Stderr, suite)
 	if err == nil {
 		fmt.Println(dir)
 	}

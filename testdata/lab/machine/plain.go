@@ -1,0 +1,124 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"chatmaild/testdata/lab/program"
+)
+
+// containerScript becomes process 1 of a plain container, as a runtime makes one: namespaces
+// of its own, a /dev of a few devices, an empty /run and /tmp, and no capabilities but those
+// that Docker gives. There is no systemd. Arguments: network namespace, host name,
+// capabilities, lower, upper, work, merged, then the program.
+const containerScript = `set -e
+netns=$1; hostname "$2"; caps=$3
+mount -t overlay overlay -o "lowerdir=$4,upperdir=$5,workdir=$6" "$7"
+cd "$7"
+shift 7
+mount -t proc proc proc
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs tmpfs tmp
+mount -t tmpfs -o mode=755 tmpfs dev
+for node in null zero full random urandom tty; do : >dev/$node; mount --bind /dev/$node dev/$node; done
+ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr
+mkdir dev/shm
+exec nsenter --net="$netns" -- setpriv --bounding-set "$caps" -- chroot . "$@"`
+
+// dockerCapabilities are those of a container that Docker runs and nobody has given any
+// more (github.com/moby/profiles, capabilities.go), for setpriv(1).
+const dockerCapabilities = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap," +
+	"+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap"
+
+const (
+	// poll is how often we look whether process 1 is there.
+	poll = 100 * time.Millisecond
+	// stopTimeout is longer than anything of a relay may take to end.
+	stopTimeout = 2 * time.Minute
+)
+
+// StartPlain starts the host as a plain container, with a program as process 1.
+func (h *Host) StartPlain(words ...string) error {
+	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer console.Close()
+	at := func(name string) string { return filepath.Join(h.dir, name) }
+	args := append([]string{
+		"--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private",
+		"sh", "-c", containerScript, "container", h.Path(), h.Name, dockerCapabilities,
+		h.root, at("upper"), at("work"), at("merged"),
+	}, words...)
+	cmd := exec.Command("unshare", args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Stdout, cmd.Stderr = console, console
+	ended, err := program.Start(cmd)
+	if err != nil {
+		return err
+	}
+	m := &life{cmd: cmd, ended: ended}
+	h.mu.Lock()
+	h.life = m
+	h.mu.Unlock()
+	for m.leader == 0 {
+		select {
+		case <-ended:
+			return fmt.Errorf("it ended at once: %s", h.Console())
+		case <-time.After(poll):
+		}
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
+		if err != nil {
+			continue
+		}
+		// It is process 1 once the script has become the program.
+		pid := strings.TrimSpace(string(text))
+		if name, err := os.ReadFile("/proc/" + pid + "/comm"); pid != "" && err == nil && strings.TrimSpace(string(name)) == filepath.Base(words[0]) {
+			m.leader, err = strconv.Atoi(pid)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Stop asks process 1 of a plain container to end, and returns its exit status.
+func (h *Host) Stop(ctx context.Context) (status int, err error) {
+	m, err := h.running()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	if err := syscall.Kill(m.leader, syscall.SIGTERM); err != nil {
+		return 0, err
+	}
+	select {
+	case <-m.ended:
+	case <-ctx.Done():
+		return 0, errors.Join(fmt.Errorf("it does not end: %w:\n%s", ctx.Err(), h.Console()), h.Kill())
+	}
+	h.mu.Lock()
+	h.life = nil
+	h.mu.Unlock()
+	return m.cmd.ProcessState.ExitCode(), nil
+}
+
+// Ended is closed once the host is down; of one that is down it is nil.
+func (h *Host) Ended() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.life == nil {
+		return nil
+	}
+	return h.life.ended
+}
