@@ -13,6 +13,7 @@ import (
 	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
 	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/network"
 )
 
 const (
@@ -29,7 +30,7 @@ const words = "Shall we meet at the bridge at six? I'll bring the bread, and som
 // A crowd is some accounts of a relay, each of which writes to the next one.
 type crowd struct {
 	relay   *lab.Relay
-	outside lab.Station
+	outside network.Station
 	people  []*person
 	mail    *lab.Arrivals
 }
@@ -42,7 +43,7 @@ type person struct {
 	id       string // the one in letter
 }
 
-func newCrowd(ctx context.Context, relay *lab.Relay, outside lab.Station, size int) (*crowd, error) {
+func newCrowd(ctx context.Context, relay *lab.Relay, outside network.Station, size int) (*crowd, error) {
 	c := &crowd{relay: relay, outside: outside}
 	var addrs []string
 	for i := range size {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/debian"
 )
 
 const (
@@ -68,7 +69,7 @@ func run(ctx context.Context, o options) (err error) {
 	if (o.with == "") != (o.without == "") {
 		return errors.New("-with and -without go together")
 	}
-	deb, err := lab.Deb()
+	deb, err := debian.Deb()
 	if err != nil {
 		return err
 	}
