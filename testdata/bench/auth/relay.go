@@ -202,3 +202,12 @@ func (d *daemon) cpu() time.Duration {
 	}
 	return used
 }
+
+// switches is how often its threads have given up a processor to wait.
+func (d *daemon) switches() int {
+	n, err := process.Switches(d.cmd.Process.Pid)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -18,6 +18,13 @@ const (
 // throughDovecot measures logins of clients with TLS, from the first byte to the OK of
 // LOGIN, which a new imap process sends; and what they take of the floor in doveauth's
 // place.
+//
+// A login is five events for the daemon, each of which wakes it from rest: the login, and of
+// the new imap process connection, greeting, request and end. So this is above all the
+// price of waking a process of Go's: through the authentication socket, where requests come
+// faster than it can rest, the same login takes a tenth. The wanted 0.03 ms is less than the
+// five events take of the kernel: a server in C with one thread that answers from nothing took
+// 0.24 ms where doveauth took 1.33 and the floor 1.02, and 0.46 where these took 2.28 and 1.99.
 func (r *relay) throughDovecot(bare *daemon, length time.Duration) error {
 	fmt.Println()
 	if !canDovecot() {
@@ -28,30 +35,32 @@ func (r *relay) throughDovecot(bare *daemon, length time.Duration) error {
 		name   string
 		daemon *daemon
 	}{{"doveauth (wanted: 0.03)", r.doveauth}, {"the floor", bare}} {
-		rate, cpu, err := r.through(d.daemon, length)
+		rate, cpu, switches, err := r.through(d.daemon, length)
 		if err != nil {
 			return fmt.Errorf("logins through imap-login and %s: %w", d.name, err)
 		}
-		fmt.Printf("logins through imap-login with TLS, %d clients: %.0f a second, CPU of %s %.3f ms each\n", imapConns, rate, d.name, ms(cpu))
+		fmt.Printf("logins through imap-login with TLS, %d clients: %.0f a second, CPU of %s %.3f ms each, %.1f switches\n",
+			imapConns, rate, d.name, ms(cpu), switches)
 	}
 	return nil
 }
 
-// through measures logins, remembered ones, that a daemon is asked about.
-func (r *relay) through(d *daemon, length time.Duration) (rate float64, cpu time.Duration, err error) {
+// through measures logins, remembered ones, that a daemon is asked about: how many a second,
+// and for each the daemon's processor time, and how often it gave up a processor to wait.
+func (r *relay) through(d *daemon, length time.Duration) (rate float64, cpu time.Duration, switches float64, err error) {
 	stop, err := r.startDovecot(d)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	defer stop()
 	for i := range seen { // all are to be remembered, and to have their directories
 		if err := imapLogin(userName("seen", i)); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 	}
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
-	before, start := d.cpu(), time.Now()
+	woken, before, start := d.switches(), d.cpu(), time.Now()
 	var clients sync.WaitGroup
 	for range imapConns {
 		clients.Go(func() {
@@ -65,10 +74,11 @@ func (r *relay) through(d *daemon, length time.Duration) (rate float64, cpu time
 	}
 	clients.Wait()
 	if err := failed.Load(); err != nil {
-		return 0, 0, *err
+		return 0, 0, 0, *err
 	}
 	n := done.Load()
-	return float64(n) / time.Since(start).Seconds(), (d.cpu() - before) / time.Duration(n), nil
+	rate = float64(n) / time.Since(start).Seconds()
+	return rate, (d.cpu() - before) / time.Duration(n), float64(d.switches()-woken) / float64(n), nil
 }
 
 // imapLogin logs in once.

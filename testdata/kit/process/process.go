@@ -48,3 +48,30 @@ func CPU(pid int) (time.Duration, error) {
 	system, err := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond, err // USER_HZ is 100
 }
+
+// Switches is how often threads of a process that still run have given up a processor by
+// themselves, to wait. Each time, they have been woken before, or are woken later.
+func Switches(pid int) (int, error) {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, thread := range threads {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, thread.Name()))
+		if err != nil {
+			continue // it has just ended
+		}
+		_, rest, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		fields := strings.Fields(rest)
+		if len(fields) == 0 {
+			return 0, fmt.Errorf("/proc/%d/task/%s/status has no voluntary_ctxt_switches", pid, thread.Name())
+		}
+		n, err := strconv.Atoi(fields[0])
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}

@@ -23,6 +23,10 @@ func TestSelf(t *testing.T) {
 	if err1 != nil || err2 != nil || pss <= 0 || peak < pss {
 		t.Errorf("PSS %v, %v; peak %v, %v", pss, err1, peak, err2)
 	}
+	switches, err := Switches(pid)
+	if err != nil || switches == 0 {
+		t.Errorf("%d switches, %v: want some, the test has waited for others", switches, err)
+	}
 	if _, err := PSS(-1); err == nil {
 		t.Error("no error for no process")
 	}
