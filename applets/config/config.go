@@ -343,31 +343,6 @@ func (c *Config) InvitesDir() string {
 	return filepath.Join(c.StateDir, "invites")
 }
 
-// EchobotDir is the directory that the echobot daemon owns.
-func (c *Config) EchobotDir() string {
-	return filepath.Join(c.StateDir, "echobot")
-}
-
-// EchobotIdentity is the file that makes the echo bot the one that its contacts
-// know. "chatmaild run" makes it, the daemon reads it.
-func (c *Config) EchobotIdentity() string {
-	return filepath.Join(c.EchobotDir(), "identity.json")
-}
-
-// EchobotAddress is the echo bot's address. Package auth reserves the name.
-func (c *Config) EchobotAddress() string { return "echo@" + c.AddressDomain() }
-
-// EchobotMailbox is the directory of the echo bot's mail.
-func (c *Config) EchobotMailbox() string {
-	return filepath.Join(c.MailboxesDir, c.EchobotAddress())
-}
-
-// ProbeResult is the file in which the echobot daemon keeps what the last probe
-// said.
-func (c *Config) ProbeResult() string {
-	return filepath.Join(c.EchobotDir(), "probe.json")
-}
-
 // MetadataDir is the directory that the metadata daemon owns.
 func (c *Config) MetadataDir() string {
 	return filepath.Join(c.StateDir, "metadata")

@@ -79,7 +79,7 @@ func noEchobot(env *command.Env, invite bool) error {
 // readIdentity reads who the bot is. "chatmaild run" has made that, and its
 // account.
 func readIdentity(cfg *config.Config) (*bot.Identity, error) {
-	text, err := os.ReadFile(cfg.EchobotIdentity())
+	text, err := os.ReadFile(config.EchoBot(cfg).Identity())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, command.WithHint(fmt.Errorf("the echo bot does not exist yet: %w", err), "chatmaild run")
@@ -90,7 +90,7 @@ func readIdentity(cfg *config.Config) (*bot.Identity, error) {
 	}
 	id, err := bot.ParseIdentity(text)
 	if err != nil {
-		return nil, command.WithHint(fmt.Errorf("%s: %w", cfg.EchobotIdentity(), err),
+		return nil, command.WithHint(fmt.Errorf("%s: %w", config.EchoBot(cfg).Identity(), err),
 			"restore it from a backup; or move it away, and chatmaild run creates a new bot, which nobody knows yet")
 	}
 	return id, nil
@@ -99,12 +99,12 @@ func readIdentity(cfg *config.Config) (*bot.Identity, error) {
 func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, identity *bot.Identity) error {
 	log := env.Log()
 	domain := cfg.AddressDomain()
-	contacts, err := session.OpenContacts(filepath.Join(cfg.EchobotDir(), "contacts"), time.Now)
+	contacts, err := session.OpenContacts(filepath.Join(config.EchoBot(cfg).Dir(), "contacts"), time.Now)
 	if err != nil {
 		return err
 	}
 	// Where versions before this one kept keys, of strangers too.
-	if err := os.RemoveAll(filepath.Join(cfg.EchobotDir(), "keys")); err != nil {
+	if err := os.RemoveAll(filepath.Join(config.EchoBot(cfg).Dir(), "keys")); err != nil {
 		return fmt.Errorf("removing keys of people who have not written: %w", err)
 	}
 	start := time.Now()
@@ -130,7 +130,7 @@ func runEchobot(ctx context.Context, env *command.Env, cfg *config.Config, ident
 		Password: identity.Password,
 		Send:     all,
 		Probe:    cfg.ProbeInterval.Duration(),
-		Events:   NewEvents(metrics, cfg.ProbeResult(), log),
+		Events:   NewEvents(metrics, config.EchoBot(cfg).ProbeResult(), log),
 		Now:      time.Now,
 		Log:      log,
 	})

@@ -72,7 +72,7 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 	plan := expire.NewPlan(start, expire.NewLimits(conf.DeleteMailsAfter, conf.DeleteLargeAfter,
 		conf.DeleteInactiveUsersAfter, int64(conf.MaxMailboxSize)))
 	if conf.Echobot {
-		plan = plan.Sparing(conf.EchobotAddress())
+		plan = plan.Sparing(config.EchoBot(conf).Address())
 	}
 	var faults maildir.Faults
 	remover := mail.DryRun()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -25,10 +24,8 @@ type daemon struct {
 	super    *Supervisor
 	requests chan request
 
-	mu        sync.Mutex
-	unit      *unit.Unit
-	now       status
-	interrupt context.CancelFunc // of the start in progress
+	record
+	interrupt context.CancelFunc // of the start in progress; guarded by record.mu
 
 	// Of the goroutine alone.
 	life     *life // nil while it does not run
@@ -44,7 +41,7 @@ type request struct {
 }
 
 func newDaemon(super *Supervisor, u *unit.Unit) *daemon {
-	s := &daemon{super: super, unit: u, now: status{state: inactive}, requests: make(chan request)}
+	s := &daemon{super: super, record: record{unit: u, now: status{state: inactive}}, requests: make(chan request)}
 	go s.loop()
 	return s
 }
@@ -72,7 +69,7 @@ func (s *daemon) loop() {
 	}
 }
 
-// interruptible does something that stop may break off.
+// interruptible does something that stop may interrupt.
 func (s *daemon) interruptible(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -141,24 +138,6 @@ func (s *daemon) reload(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	})
-}
-
-func (s *daemon) look() status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-func (s *daemon) renew(u *unit.Unit) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unit = u
-}
-
-func (s *daemon) current() *unit.Unit {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.unit
 }
 
 func (s *daemon) set(to state) {

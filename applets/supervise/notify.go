@@ -30,7 +30,9 @@ func listenNotify(dir, name string, id process.Identity) (*notify, error) {
 		return nil, err
 	}
 	n := &notify{path: filepath.Join(dir, name), ready: make(chan struct{})}
-	_ = os.Remove(n.path)
+	if err := removeSocket(n.path); err != nil {
+		return nil, err
+	}
 	var err error
 	if n.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: n.path, Net: "unixgram"}); err != nil {
 		return nil, fmt.Errorf("listening for notifications: %w", err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,7 +32,7 @@ func (o *output) Write(p []byte) (int, error) {
 
 func (o *output) line(name string, text []byte) {
 	name = strings.TrimPrefix(strings.TrimSuffix(name, ".service"), "chatmaild-")
-	// Nobody is left to tell that the log is gone.
+	// There is nowhere else to report that the log is gone.
 	_, _ = o.Write(fmt.Appendf(nil, "%s: %s\n", name, text))
 }
 
@@ -66,14 +65,14 @@ func (o *output) journal(ctx context.Context, path string) error {
 	if err := errors.Join(public(filepath.Dir(dir)), public(dir)); err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing a socket of before: %w", err)
+	if err := removeSocket(path); err != nil {
+		return err
 	}
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return fmt.Errorf("listening in the journal's place: %w", err)
 	}
-	// As journald's: anybody may log.
+	// As journald's: every user may log.
 	if err := os.Chmod(path, 0o666); err != nil {
 		conn.Close()
 		return err

@@ -11,7 +11,7 @@ import (
 )
 
 // pathPoll is how often paths are looked at. What they start has minutes (a certificate) or
-// waits itself (deferred mail), so nothing is kept open to hear of it at once.
+// waits anyway (deferred mail), so polling is soon enough.
 const pathPoll = 2 * time.Second
 
 // changes fires as a path unit says.

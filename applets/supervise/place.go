@@ -60,7 +60,15 @@ func credentials(dir string, list []unit.Credential, id process.Identity) error 
 	return nil
 }
 
-// public makes a directory of root's that everybody may enter, whatever our mask of files.
+// removeSocket removes a socket that a supervisor which was killed has left behind.
+func removeSocket(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing an old socket: %w", err)
+	}
+	return nil
+}
+
+// public makes a directory of root's that every user may enter, whatever our mask of files.
 func public(path string) error {
 	if err := errors.Join(os.MkdirAll(path, 0o755), os.Chmod(path, 0o755)); err != nil {
 		return fmt.Errorf("creating a runtime directory: %w", err)

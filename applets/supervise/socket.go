@@ -7,13 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 
+	"chatmaild/applets/supervise/process"
 	"chatmaild/applets/supervise/unit"
 )
 
@@ -21,10 +19,8 @@ import (
 type socket struct {
 	super *Supervisor
 
-	mu   sync.Mutex
-	unit *unit.Unit
-	now  status
-	file *os.File // nil unless active
+	record
+	file *os.File // nil unless active; guarded by record.mu
 }
 
 // socketsOf are the units of the sockets that a service gets, in order.
@@ -101,18 +97,6 @@ func (so *socket) stop(context.Context) error {
 	return err
 }
 
-func (so *socket) look() status {
-	so.mu.Lock()
-	defer so.mu.Unlock()
-	return so.now
-}
-
-func (so *socket) renew(u *unit.Unit) {
-	so.mu.Lock()
-	defer so.mu.Unlock()
-	so.unit = u
-}
-
 // open listens as a unit says.
 func open(u *unit.Unit) (*os.File, error) {
 	if !filepath.IsAbs(u.Listen) {
@@ -121,8 +105,8 @@ func open(u *unit.Unit) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(u.Listen), 0o755); err != nil {
 		return nil, fmt.Errorf("creating a socket's directory: %w", err)
 	}
-	if err := os.Remove(u.Listen); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("removing a socket of before: %w", err)
+	if err := removeSocket(u.Listen); err != nil {
+		return nil, err
 	}
 	file, err := openPath(u)
 	if err != nil {
@@ -196,21 +180,14 @@ func openPort(u *unit.Unit) (*os.File, error) {
 // hand gives a socket in the file system to those who may connect.
 func hand(u *unit.Unit) error {
 	uid, gid := 0, 0
+	var err error
 	if u.Owner != "" {
-		known, err := user.Lookup(u.Owner)
-		if err != nil {
-			return err
-		}
-		if uid, err = strconv.Atoi(known.Uid); err != nil {
+		if uid, _, err = process.User(u.Owner); err != nil {
 			return err
 		}
 	}
 	if u.Group != "" {
-		known, err := user.LookupGroup(u.Group)
-		if err != nil {
-			return err
-		}
-		if gid, err = strconv.Atoi(known.Gid); err != nil {
+		if gid, err = process.Group(u.Group); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,10 @@ package supervise
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
+
+	"chatmaild/applets/supervise/unit"
 )
 
 // state is what systemd calls ActiveState.
@@ -40,7 +43,33 @@ func (s *status) set(to state) {
 	}
 }
 
-// property writes an assignment of "systemctl show", and whether there is such a property.
+// record is the unit of a part, and its state. Each part has one.
+type record struct {
+	mu   sync.Mutex
+	unit *unit.Unit
+	now  status
+}
+
+func (r *record) look() status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+func (r *record) renew(u *unit.Unit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unit = u
+}
+
+func (r *record) current() *unit.Unit {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unit
+}
+
+// property returns the value of a property of "systemctl show", and whether there is such a
+// property.
 func (s *status) property(name string) (value string, ok bool) {
 	base, monotonic := strings.CutSuffix(name, "Monotonic")
 	switch base {

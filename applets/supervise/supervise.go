@@ -111,7 +111,9 @@ func newSupervisor(h helpers, dirs []string, run, stateDir string) (s *Superviso
 		log:   service.NewLogger(h.out, slog.LevelInfo, false),
 		units: map[string]*unit.Unit{}, parts: map[string]part{},
 	}
-	s.parts[journald] = &target{super: s, unit: &unit.Unit{Name: journald}, now: status{state: active, entered: s.began, changed: s.began}}
+	s.parts[journald] = &target{super: s, record: record{
+		unit: &unit.Unit{Name: journald}, now: status{state: active, entered: s.began, changed: s.began},
+	}}
 	if err := os.MkdirAll(stateDir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the directory of the supervisor's state: %w", err)
 	}
@@ -152,8 +154,8 @@ func furnish(ctx context.Context, env *command.Env, h helpers) (*config.Config, 
 
 // listen has admin commands be answered until ctx is done.
 func (s *Supervisor) listen(ctx context.Context) error {
-	if err := os.Remove(control.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing a socket of before: %w", err)
+	if err := removeSocket(control.Socket); err != nil {
+		return err
 	}
 	l, err := net.Listen("unix", control.Socket)
 	if err != nil {

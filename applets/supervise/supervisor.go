@@ -82,13 +82,13 @@ func newPart(s *Supervisor, u *unit.Unit) (part, error) {
 	case ".service":
 		return newDaemon(s, u), nil
 	case ".socket":
-		return &socket{super: s, unit: u}, nil
+		return &socket{super: s, record: record{unit: u}}, nil
 	case ".timer":
-		return &waiter{super: s, unit: u, wait: timer}, nil
+		return &waiter{super: s, record: record{unit: u}, wait: timer}, nil
 	case ".path":
-		return &waiter{super: s, unit: u, wait: changes}, nil
+		return &waiter{super: s, record: record{unit: u}, wait: changes}, nil
 	case ".target":
-		return &target{super: s, unit: u}, nil
+		return &target{super: s, record: record{unit: u}}, nil
 	default:
 		return nil, fmt.Errorf("%s: units of kind %q are not supported without systemd", u.Name, kind)
 	}

@@ -3,27 +3,18 @@ package supervise
 import (
 	"context"
 	"errors"
-	"sync"
-
-	"chatmaild/applets/supervise/unit"
 )
 
 // target is a unit that stands for others.
 type target struct {
 	super *Supervisor
-
-	mu   sync.Mutex
-	unit *unit.Unit
-	now  status
+	record
 }
 
 // start starts what the target wants; as with systemd, it is active all the same if one of
 // them fails.
 func (t *target) start(ctx context.Context) error {
-	t.mu.Lock()
-	wants := t.unit.Wants
-	t.mu.Unlock()
-	for _, name := range wants {
+	for _, name := range t.current().Wants {
 		if err := t.super.start(ctx, name); errors.Is(err, errStopping) {
 			return err
 		} else if err != nil {
@@ -41,16 +32,4 @@ func (t *target) stop(context.Context) error {
 	defer t.mu.Unlock()
 	t.now.set(inactive)
 	return nil
-}
-
-func (t *target) look() status {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.now
-}
-
-func (t *target) renew(u *unit.Unit) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.unit = u
 }

@@ -31,7 +31,7 @@ func timer(ctx context.Context, stateDir string, u *unit.Unit, fire func()) erro
 	stamp := filepath.Join(stateDir, "stamp-"+u.Name)
 	delay, last, err := readStamp(stamp)
 	if errors.Is(err, fs.ErrNotExist) {
-		// The first time is the next one; and the delay stays.
+		// It fires first at the next midnight, and keeps its delay.
 		delay, last = rand.N(max(u.MaxDelay, 1)), time.Now()
 		err = writeStamp(stamp, delay)
 	}
@@ -46,7 +46,7 @@ func timer(ctx context.Context, stateDir string, u *unit.Unit, fire func()) erro
 			continue
 		}
 		last = time.Now()
-		// Before, not after: one that is broken off is not begun again and again.
+		// Before, not after: a job that never ends well is not started over and over.
 		if err = writeStamp(stamp, delay); err == nil {
 			fire()
 		}

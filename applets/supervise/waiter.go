@@ -3,7 +3,6 @@ package supervise
 import (
 	"context"
 	"strings"
-	"sync"
 
 	"chatmaild/applets/supervise/unit"
 )
@@ -14,10 +13,8 @@ type waiter struct {
 	// wait calls fire whenever that has happened, until ctx is done.
 	wait func(ctx context.Context, stateDir string, u *unit.Unit, fire func()) error
 
-	mu     sync.Mutex
-	unit   *unit.Unit
-	now    status
-	cancel context.CancelFunc
+	record
+	cancel context.CancelFunc // guarded by record.mu
 }
 
 func (w *waiter) start(context.Context) error {
@@ -64,16 +61,4 @@ func (w *waiter) stop(context.Context) error {
 		w.cancel = nil
 	}
 	return nil
-}
-
-func (w *waiter) look() status {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *waiter) renew(u *unit.Unit) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.unit = u
 }

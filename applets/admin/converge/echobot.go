@@ -7,6 +7,7 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/bot"
 	"chatmaild/auth"
 	"chatmaild/store/maildir"
@@ -34,7 +35,7 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]desired.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	home := p.Conf.EchobotMailbox()
+	home := config.EchoBot(p.Conf).Mailbox()
 	password, err := p.echoBotPassword(filepath.Join(home, maildir.PasswordFile), id.Password)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]desired.File, error) {
 	password.Path = filepath.Join(home, maildir.PasswordFile)
 	return []desired.File{
 		{
-			Path: p.Conf.EchobotIdentity(), Content: text, Mode: 0o600, Owner: desired.EchobotUser, Group: desired.EchobotUser,
+			Path: config.EchoBot(p.Conf).Identity(), Content: text, Mode: 0o600, Owner: desired.EchobotUser, Group: desired.EchobotUser,
 			Unit: desired.Echobot, Secret: true,
 		},
 		{Path: filepath.Join(home, maildir.EnforceFile), Mode: 0o600, Owner: "vmail", Group: "vmail"},

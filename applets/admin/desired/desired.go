@@ -151,8 +151,8 @@ func Directories(conf *config.Config) []Directory {
 	}
 	if conf.Echobot {
 		dirs = append(dirs,
-			Directory{conf.EchobotDir(), 0o700, EchobotUser, EchobotUser},
-			Directory{conf.EchobotMailbox(), 0o700, "vmail", "vmail"})
+			Directory{config.EchoBot(conf).Dir(), 0o700, EchobotUser, EchobotUser},
+			Directory{config.EchoBot(conf).Mailbox(), 0o700, "vmail", "vmail"})
 	}
 	if (view{Config: conf}).SignsDKIM() {
 		// Postfix reaches the milter from inside of its chroot.

@@ -72,7 +72,7 @@ func signingDropin(conf *config.Config) File {
 // echobotDropin has systemd look for the bot where it is; where there is to be no
 // bot, the condition is one that cannot hold.
 func echobotDropin(conf *config.Config) File {
-	condition := conf.EchobotIdentity()
+	condition := config.EchoBot(conf).Identity()
 	if !conf.Echobot {
 		condition = "!" + config.DefaultPath
 	}
@@ -153,7 +153,7 @@ func directoryDropins(conf *config.Config) []File {
 		{"metadata", "BindReadOnlyPaths", conf.MetadataDir()},
 		{"expire", "BindPaths", conf.ExpireDir()},
 		{"web", "", conf.InvitesDir()},
-		{"echobot", "", conf.EchobotDir()},
+		{"echobot", "", config.EchoBot(conf).Dir()},
 		{"acme", "", conf.ACMEDir()},
 	}
 	var files []File

@@ -70,7 +70,7 @@ func EchoBot(conf *config.Config, machine host.Host) (*bot.Identity, error) {
 	if !conf.Echobot {
 		return nil, nil
 	}
-	path := conf.EchobotIdentity()
+	path := config.EchoBot(conf).Identity()
 	text, err := machine.ReadFile(path)
 	if err != nil {
 		return nil, err

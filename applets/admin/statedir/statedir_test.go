@@ -42,7 +42,7 @@ func TestBringOver(t *testing.T) {
 		}
 		for path, want := range map[string]string{
 			conf.MetadataDB(): "tokens", conf.ExpireDir() + "/expire.json": "last run", conf.ExpireDir() + "/expired.json": "record",
-			conf.StateDir + "/report.json": "report", conf.InvitesDir() + "/key": "key", conf.EchobotDir() + "/keys/a": "contact",
+			conf.StateDir + "/report.json": "report", conf.InvitesDir() + "/key": "key", config.EchoBot(conf).Dir() + "/keys/a": "contact",
 		} {
 			if text, err := machine.ReadFile(path); string(text) != want || err != nil {
 				t.Errorf("%s: got %q, %v", path, text, err)

@@ -7,6 +7,7 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/session"
 )
 
@@ -26,7 +27,7 @@ func (e *examiner) echoBot() {
 		return
 	}
 	const look = "journalctl -u " + desired.Echobot + " -n 50; chatmaild test " // and the domain
-	text, err := e.machine.ReadFile(e.conf.ProbeResult())
+	text, err := e.machine.ReadFile(config.EchoBot(e.conf).ProbeResult())
 	if errors.Is(err, fs.ErrNotExist) {
 		e.say("probe", notice, "", "none yet: the first follows the echo bot's first connection")
 		return

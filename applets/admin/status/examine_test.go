@@ -122,10 +122,10 @@ func TestEchoBotStatus(t *testing.T) {
 			e := newExaminer(m, underscore+tt.config)
 			e.now = now
 			if e.conf.Echobot {
-				settle(t, e, e.conf.EchobotIdentity())
+				settle(t, e, config.EchoBot(e.conf).Identity())
 			}
 			if tt.probe != "" {
-				m.Write(e.conf.ProbeResult(), tt.probe)
+				m.Write(config.EchoBot(e.conf).ProbeResult(), tt.probe)
 			}
 			e.echoBot()
 			var got finding

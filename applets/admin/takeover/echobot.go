@@ -12,6 +12,7 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/takeover/pythonrelay"
 	"chatmaild/applets/chat"
+	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/bot"
 )
 
@@ -28,7 +29,7 @@ func (im data) takeEchobot(ctx context.Context) error {
 	if !im.conf.Echobot {
 		return nil
 	}
-	name := im.conf.EchobotIdentity()
+	name := config.EchoBot(im.conf).Identity()
 	if there, err := im.machine.Exists(name); err != nil || there {
 		return err // a bot that is there has contacts too
 	}

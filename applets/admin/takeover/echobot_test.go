@@ -82,7 +82,7 @@ func TestImportEchobot(t *testing.T) {
 			if err := im.run(t.Context()); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			id, err := bot.ParseIdentity([]byte(m.read(config.Defaults().EchobotIdentity())))
+			id, err := bot.ParseIdentity([]byte(m.read(config.EchoBot(config.Defaults()).Identity())))
 			if err != nil {
 				t.Fatal(err)
 			}

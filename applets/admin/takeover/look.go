@@ -66,7 +66,7 @@ func surveyAccounts(source host.Tree, conf *config.Config) (oldAccounts, error) 
 		stored, err := source.ReadFile(path.Join(box, "password"))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			if name != conf.EchobotAddress() { // its password was elsewhere
+			if name != config.EchoBot(conf).Address() { // its password was elsewhere
 				a.bare++
 			}
 			continue

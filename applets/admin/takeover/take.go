@@ -149,7 +149,7 @@ func (im *importer) writeJournal() error {
 // keep copies what will be replaced.
 func (im taking) keep(context.Context) error {
 	im.say("keep replaced files in %s", importKept)
-	replaced := append(slices.Clone(pythonrelay.Configured), im.ini, path.Join(im.conf.EchobotMailbox(), "password"))
+	replaced := append(slices.Clone(pythonrelay.Configured), im.ini, path.Join(config.EchoBot(im.conf).Mailbox(), "password"))
 	for _, name := range replaced {
 		there, err := im.machine.Exists(name)
 		if err != nil {

@@ -111,7 +111,7 @@ func (im undo) clearAway(context.Context) error {
 		}
 		// What is kept is put back; pages are in nobody's way, and the bot has contacts
 		// who will want it again.
-		if kept || strings.HasPrefix(name, desired.WebRoot+"/") || strings.HasPrefix(name, conf.EchobotDir()+"/") {
+		if kept || strings.HasPrefix(name, desired.WebRoot+"/") || strings.HasPrefix(name, config.EchoBot(conf).Dir()+"/") {
 			continue
 		}
 		if err := im.machine.Move(name, path.Join(importDir, "made", name)); err != nil {

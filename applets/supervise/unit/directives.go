@@ -79,8 +79,9 @@ var directives = map[string]setter{
 	"[Timer] RandomizedDelaySec": span(func(u *Unit) *duration { return &u.MaxDelay }),
 	// A delay is chosen once, and kept.
 	"[Timer] FixedRandomDelay": func(_ *Unit, value string) error { return want(value, "true") },
-	"[Timer] Persistent":       yes(func(u *Unit) *bool { return &u.Persistent }),
-	"[Timer] OnClockChange":    yes(func(u *Unit) *bool { return &u.OnClockChange }),
+	// A turn that has passed while the relay was down is made up for.
+	"[Timer] Persistent":    func(_ *Unit, value string) error { return want(value, "true") },
+	"[Timer] OnClockChange": yes(func(u *Unit) *bool { return &u.OnClockChange }),
 
 	"[Path] PathChanged":       list(func(u *Unit) *[]string { return &u.Changed }),
 	"[Path] DirectoryNotEmpty": list(func(u *Unit) *[]string { return &u.NotEmpty }),

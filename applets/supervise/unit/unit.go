@@ -100,7 +100,6 @@ type Socket struct {
 type Timer struct {
 	Daily         bool // at midnight, and MaxDelay later at most
 	MaxDelay      time.Duration
-	Persistent    bool
 	OnClockChange bool
 }
 
