@@ -20,6 +20,7 @@ import (
 	"chatmaild/applets/transport"
 	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
+	"chatmaild/applets/websocket"
 )
 
 // All returns every name that chatmaild answers to, in the order of the help
@@ -39,6 +40,7 @@ func All() []command.Command {
 		transport.Command,
 		turn.Command,
 		iroh.Command,
+		websocket.Command,
 		expire.Command,
 		expire.QuotaCommand,
 		certificate.Command,

@@ -19,7 +19,7 @@ var layers = []layer{
 	{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
-			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/supervise applets/transport applets/turn applets/web
+			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/supervise applets/transport applets/turn applets/web applets/websocket
 			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
@@ -33,7 +33,7 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
 	},
 	{
@@ -67,6 +67,7 @@ const administering = "applets applets/certificate applets/clock"
 var modules = map[string]string{
 	"github.com/BurntSushi/toml":      "applets/config",
 	"github.com/ProtonMail/go-crypto": "applets/admin/transfer/seal applets/chat mailfilter/mailtest mailfilter/pgp/pgptest",
+	"github.com/coder/websocket":      "applets/websocket/bridge",
 	"github.com/coreos/go-systemd":    "applets/service",
 	"github.com/emersion/go-imap":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-message":  "applets/chat",

@@ -24,6 +24,7 @@ import (
 	"chatmaild/applets/transport"
 	"chatmaild/applets/turn"
 	"chatmaild/applets/web"
+	"chatmaild/applets/websocket"
 )
 
 var updateManual = flag.Bool("update", false, "write packaging/man/chatmaild-metrics.7 again")
@@ -57,6 +58,7 @@ func describeAll() []struct {
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
 		{"transport", set(func(s *metric.Set) { transport.NewMetrics(s) })},
 		{"turn, while it runs", set(func(s *metric.Set) { turn.NewMetrics(s) })},
+		{"websocket, while it runs", set(func(s *metric.Set) { websocket.NewMetrics(s) })},
 		{"iroh, while it runs", set(func(s *metric.Set) { iroh.NewMetrics(s) })},
 		{"web", set(func(s *metric.Set) { web.NewMetrics(s) })},
 		{"acme", set(func(s *metric.Set) { acme.NewMetrics(s, conf) })},

@@ -59,6 +59,8 @@ type Config struct {
 
 	ExtraPorts []int `toml:"extra_ports"` // that serve all that port 443 does
 
+	OtherSites []string `toml:"other_sites"` // see Site
+
 	FiltermailSMTPPort          int `toml:"filtermail_smtp_port"`
 	FiltermailSMTPPortIncoming  int `toml:"filtermail_smtp_port_incoming"`
 	FiltermailMaxInFlight       int `toml:"filtermail_max_in_flight"` // messages at once, for each direction
@@ -98,6 +100,9 @@ type Config struct {
 	MaxIrohClients         int    `toml:"max_iroh_clients"` // at once
 	MaxIrohBandwidth       Size   `toml:"max_iroh_bandwidth"`
 	MaxIrohClientBandwidth Size   `toml:"max_iroh_client_bandwidth"` // bytes a second
+
+	Websocket           bool `toml:"websocket"`
+	MaxWebsocketClients int  `toml:"max_websocket_clients"` // at once
 
 	AppVersionsFile string `toml:"appversions_file"` // path
 
@@ -156,6 +161,7 @@ func Defaults() *Config {
 		MaxSMTPRecipients:  1000,
 
 		ExtraPorts: []int{},
+		OtherSites: []string{},
 
 		FiltermailSMTPPort:          10080,
 		FiltermailSMTPPortIncoming:  10081,
@@ -185,6 +191,8 @@ func Defaults() *Config {
 		MaxIrohClients:         5000,
 		MaxIrohBandwidth:       25 << 20,
 		MaxIrohClientBandwidth: 1 << 20,
+
+		MaxWebsocketClients: 2000,
 
 		ProxyAddresses: []string{},
 

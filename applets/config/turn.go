@@ -76,6 +76,9 @@ func OnDemandDaemons(c *Config) []string {
 	if Iroh(c).Own() {
 		names = append(names, "iroh")
 	}
+	if c.Websocket {
+		names = append(names, "websocket")
+	}
 	return names
 }
 

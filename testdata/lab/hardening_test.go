@@ -27,6 +27,7 @@ var mayWrite = map[string]string{
 	"transport":      "",
 	"turn":           "",
 	"iroh":           "",
+	"websocket":      "",
 	"maillog":        "",
 	"queuewatch":     "",
 	"echobot":        "/var/lib/chatmaild/echobot",
@@ -203,6 +204,7 @@ var ours = []owned{
 	{"/run/chatmaild", "root:root 755 d"},
 	{"/run/chatmaild/web.socket", "chatmaild:www-data 660 s"},
 	{"/run/chatmaild/iroh.socket", "chatmaild:www-data 660 s"},
+	{"/run/chatmaild/websocket.socket", "chatmaild:www-data 660 s"},
 	{"/run/chatmaild/mxdeliv.socket", "vmail:www-data 660 s"},
 	{"/run/credentials/chatmaild-*.service", "[cr]*:root 5[05]0 d"}, // root's in Debian 13, and an ACL lets the daemon in
 	{"/run/chatmaild/metrics.socket", "chatmaild:www-data 660 s"},

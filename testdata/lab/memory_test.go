@@ -50,7 +50,7 @@ func (p *proof) memory(t *testing.T) {
 		}
 		return total <= idleMemory || t.Failed()
 	})
-	if daemons < len(mayWrite)-5 {
-		t.Errorf("%d daemons run, want all but acme, queuewatch, transport, turn and iroh at least", daemons)
+	if daemons < len(mayWrite)-6 {
+		t.Errorf("%d daemons run, want all but acme, queuewatch, transport, turn, iroh and websocket at least", daemons)
 	}
 }

@@ -139,6 +139,11 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 			why[name] = "the configuration has no iroh relay here"
 		}
 	}
+	if !p.Conf.Websocket {
+		for _, name := range []string{desired.WebsocketSocket, desired.Websocket} {
+			why[name] = "websocket = false"
+		}
+	}
 	if !config.OwnTransport(p.Conf) {
 		for _, name := range []string{desired.TransportSocket, desired.Transport} {
 			why[name] = `transport = "postfix"`

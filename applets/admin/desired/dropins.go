@@ -129,6 +129,7 @@ func socketDropins(conf *config.Config) []File {
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},
 		{"web", conf.Socket("web"), def.Socket("web")},
 		{"iroh", conf.Socket("iroh"), def.Socket("iroh")},
+		{"websocket", conf.Socket("websocket"), def.Socket("websocket")},
 		{"metrics", conf.Socket("metrics"), def.Socket("metrics")},
 	}
 	var files []File

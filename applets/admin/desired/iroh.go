@@ -14,6 +14,9 @@ func OnDemandSockets(conf *config.Config) []string {
 	if config.Iroh(conf).Own() {
 		sockets = append(sockets, IrohSocket)
 	}
+	if conf.Websocket {
+		sockets = append(sockets, WebsocketSocket)
+	}
 	return sockets
 }
 

@@ -47,6 +47,7 @@ func Ports(conf *config.Config) []Port {
 	for _, port := range conf.ExtraPorts {
 		ports = append(ports, Port{port, "one of extra_ports, as port 443", true, nginx})
 	}
+	ports = append(append(ports, sitePorts(conf)...), websocketPorts(conf)...)
 	if len(conf.ProxyAddresses) > 0 {
 		for _, p := range ProxiedPorts() {
 			ports = append(ports, Port{p.Port, fmt.Sprintf("port %d of a machine in front", p.Public), false, nginx})

@@ -1,5 +1,7 @@
 package desired
 
+import "chatmaild/applets/config"
+
 // Proxied is a port that a machine in front of the relay hands on by the PROXY
 // protocol (haproxy.org/download/2.9/doc/proxy-protocol.txt). The servers cannot
 // tell who may speak it to them, so they listen for it on the loopback interface
@@ -12,7 +14,7 @@ type Proxied struct {
 
 // Ports of servers on the loopback interface that are there for proxies alone.
 const (
-	imapProxyPort       = 10143
+	imapProxyPort       = config.WebsocketIMAPPort
 	submissionProxyPort = 10587
 	smtpProxyPort       = 10225
 )
@@ -30,12 +32,19 @@ func ProxiedPorts() []Proxied {
 	}
 }
 
-// Proxied returns the ports if there is a machine in front.
+// Proxied returns the ports if there is a machine in front. Where nginx serves other sites,
+// it looks at what comes to port 443 there, too.
 func (v view) Proxied() []Proxied {
 	if len(v.ProxyAddresses) == 0 {
 		return nil
 	}
-	return ProxiedPorts()
+	ports := ProxiedPorts()
+	for i := range ports {
+		if ports[i].Public == 443 && len(v.OtherSites) > 0 {
+			ports[i].Local = proxiedSitesPort
+		}
+	}
+	return ports
 }
 
 // incoming is a listener in Postfix's master.cf for other relays.
@@ -52,5 +61,3 @@ func (v view) Incoming() []incoming {
 	}
 	return list
 }
-
-func (v view) IMAPProxyPort() int { return imapProxyPort }

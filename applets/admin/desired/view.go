@@ -21,11 +21,16 @@ type view struct {
 	Paths
 	Machine
 	constants
+
+	Sites []config.Site // of other servers, which nginx hands on
 }
 
 // constants are what the templates see of values that no configuration changes.
 type constants struct {
 	HTTPSProxyPort, IMAPSProxyPort, SubmissionsProxyPort int
+	IMAPProxyPort, PlainSitesPort, ProxiedSitesPort      int
+
+	WebsocketIMAP, WebsocketSMTP string // paths
 
 	ACMEPort              int
 	WebRoot               string
@@ -45,10 +50,12 @@ type constants struct {
 func newView(conf *config.Config, paths Paths, machine Machine) view {
 	return view{conf, paths, machine, constants{
 		HTTPSProxyPort: httpsProxyPort, IMAPSProxyPort: imapsProxyPort, SubmissionsProxyPort: submissionsProxyPort,
+		IMAPProxyPort: imapProxyPort, PlainSitesPort: plainSitesPort, ProxiedSitesPort: proxiedSitesPort,
+		WebsocketIMAP: config.WebsocketIMAP, WebsocketSMTP: config.WebsocketSMTP,
 		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
 		ContentSecurityPolicy: www.ContentSecurityPolicy,
 		MaxHeader:             mailfilter.MaxHeader, MaxSignedHeader: mailfilter.MaxHeader + traceHeaderSize, MaxLine: mailfilter.MaxLine,
-	}}
+	}, config.Sites(conf)}
 }
 
 // notice stands on top of each generated file.
@@ -126,6 +133,8 @@ type submission struct {
 	Name    string // in the log
 	Wrapped bool   // TLS from the first byte (RFC 8314 §3.3)
 	Proxied bool   // behind nginx, with the PROXY protocol
+
+	Cleartext bool // TLS has ended before
 }
 
 func (v view) Submission() []submission {
@@ -136,6 +145,11 @@ func (v view) Submission() []submission {
 			Service: fmt.Sprintf("127.0.0.1:%d", submissionsProxyPort),
 			Name:    "submissions-443", Wrapped: true, Proxied: true,
 		},
+	}
+	if v.Websocket {
+		list = append(list, submission{
+			Service: loopback(config.WebsocketSMTPPort), Name: "submission-websocket", Proxied: true, Cleartext: true,
+		})
 	}
 	if v.Proxied() != nil {
 		list = append(list, submission{Service: loopback(submissionProxyPort), Name: "submission-proxy", Proxied: true})
@@ -183,6 +197,9 @@ func (v view) NginxConnections() int {
 	n := 2 * (v.MaxIMAPConnections + v.MaxSMTPConnections)
 	if v.OwnIroh() {
 		n += 4 * v.MaxIrohClients
+	}
+	if v.Websocket {
+		n += 4 * v.MaxWebsocketClients
 	}
 	return 1024 + n/v.Processors
 }

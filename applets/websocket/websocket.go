@@ -1,0 +1,58 @@
+// Package websocket is the wiring of the daemon by which clients reach IMAP and submission
+// in a WebSocket on port 443. systemd starts it with the first client; it ends when there
+// has been none for a while.
+package websocket
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/applets/service"
+	"chatmaild/applets/websocket/bridge"
+)
+
+// Command is the bridge from WebSockets to the mail servers.
+var Command = command.Command{
+	Name: "websocket", Kind: command.Daemon,
+	Synopsis: "serves IMAP and SMTP in WebSockets",
+	Description: `nginx hands it what asks for wss://HOST/imap and wss://HOST/smtp. It passes the client's
+address on to Dovecot and Postfix. chatmaild-websocket.socket starts it with the first
+client, and it ends when there has been none for five minutes.`,
+	Bind: func(*flag.FlagSet) command.Run { return run },
+}
+
+func run(ctx context.Context, env *command.Env, _ []string) error {
+	conf, err := env.Config()
+	if err != nil {
+		return err
+	}
+	if !conf.Websocket {
+		return command.WithHint(fmt.Errorf("the configuration wants no WebSockets"), "chatmaild run stops this daemon")
+	}
+	metrics := service.NewMetrics("websocket", time.Now())
+	server := bridge.New(bridge.Options{
+		Servers: map[string]string{
+			config.WebsocketIMAP: fmt.Sprintf("127.0.0.1:%d", config.WebsocketIMAPPort),
+			config.WebsocketSMTP: fmt.Sprintf("127.0.0.1:%d", config.WebsocketSMTPPort),
+		},
+		Clients: conf.MaxWebsocketClients,
+		Events:  NewMetrics(metrics), Log: env.Log(),
+	})
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	daemon := service.Service{
+		Name: "websocket", Address: service.Unix(conf.Socket("websocket")), Serve: server.Serve,
+		Background: func(ctx context.Context) error {
+			service.Idle(ctx, server.Clients)
+			stop()
+			return nil
+		},
+		Log:     env.Log(),
+		Metrics: metrics, MetricsSocket: conf.MetricsSocket("websocket"),
+	}
+	return daemon.Run(ctx)
+}
