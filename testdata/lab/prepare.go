@@ -66,8 +66,8 @@ func Check() error {
 }
 
 // Prepare brings a Debian machine to where New can work: it installs the tools
-// that are missing, having said which, and fills the cache with the roots and web servers
-// of these Debians, and the Delta Chat core.
+// that are missing, having said which, and fills the cache with the roots, web servers
+// and WireGuard of these Debians, and the Delta Chat core.
 func Prepare(ctx context.Context, w io.Writer, suites ...debian.Suite) error {
 	if err := Rights(ctx); err != nil {
 		return err
@@ -86,6 +86,9 @@ func Prepare(ctx context.Context, w io.Writer, suites ...debian.Suite) error {
 			return err
 		}
 		if _, err := debian.WebServers(ctx, w, suite); err != nil {
+			return err
+		}
+		if _, err := debian.TunnelPrograms(ctx, w, suite); err != nil {
 			return err
 		}
 	}

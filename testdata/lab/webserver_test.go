@@ -102,13 +102,19 @@ func (p *proof) webFronts(t *testing.T, entry *machine.Host) {
 // installWebServers installs what the lab's root has not, and starts none of it.
 func installWebServers(ctx context.Context, t *testing.T, h *machine.Host) {
 	t.Helper()
-	dir, err := debian.WebServers(ctx, t.Output(), h.Suite)
+	installPackages(ctx, t, h, debian.WebServers)
+}
+
+// installPackages installs packages of Debian's on a host without a way to a mirror.
+func installPackages(ctx context.Context, t *testing.T, h *machine.Host, get func(context.Context, io.Writer, debian.Suite) (string, error)) {
+	t.Helper()
+	dir, err := get(ctx, t.Output(), h.Suite)
 	if err != nil {
 		t.Fatal(err)
 	}
 	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
 	if err != nil || debs == nil {
-		t.Fatalf("no packages of web servers in %s: %v", dir, err)
+		t.Fatalf("no packages in %s: %v", dir, err)
 	}
 	for _, deb := range debs {
 		f, err := os.Open(deb)
@@ -144,28 +150,8 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 		p.forward(t, entry.Station, text)
 	}
 
-	browser := &http.Client{
-		Transport: &http.Transport{
-			DialContext: p.outside.DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	fetch := func(r *http.Request, err error) (int, string) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := browser.Do(r.WithContext(ctx))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(body)
-	}
+	browser := visitor(p.outside)
+	fetch := p.fetch(ctx, t)
 	// Caddy is up before it has issued its own certificate.
 	until(ctx, t, "the certificate of the machine's own site", func() bool {
 		resp, err := browser.Get("https://" + ownSite + "/")
@@ -201,6 +187,36 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 		t.Fatal(err)
 	}
 	say(t, bob, chat, alice, "through "+front.name)
+}
+
+// visitor is the browser of a machine out there.
+func visitor(from network.Station) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: from.DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// fetch returns a function that sends a request from outside, and returns status and body.
+func (p *proof) fetch(ctx context.Context, t *testing.T) func(*http.Request, error) (int, string) {
+	return func(r *http.Request, err error) (int, string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := visitor(p.outside).Do(r.WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
 }
 
 // literalAuthors posts mail of relays that have an address and no name: it is taken from

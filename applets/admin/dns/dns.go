@@ -17,6 +17,7 @@ import (
 	"os"
 	"strings"
 
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/dns/zone"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
@@ -112,6 +113,10 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 	// The record must then be absent: peers would try IPv6 first, and wait.
 	if relay.NoIPv6 = conf.DisableIPv6; relay.NoIPv6 {
 		relay.IPv6 = nil
+	}
+	// What leaves by a tunnel comes from the machines in front.
+	if _, err := net.InterfaceByName(desired.TunnelInterface); err == nil && len(conf.ProxyAddresses) > 0 {
+		relay.IPv4, relay.IPv6 = nil, nil
 	}
 	behindProxies(&relay, conf.Proxies())
 	// Who renews an operator's own certificate is not known, so no CAA record is asked for.

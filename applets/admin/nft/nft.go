@@ -23,15 +23,22 @@ const (
 // Proxy is a machine that hands ports on to a relay.
 type Proxy struct {
 	IPv4, IPv6 netip.Addr // the relay's; at least one is valid
-	Ports, UDP []int
+	Ports      []int
+
+	UDP string // ports as well, as an expression of a set; "" for none
+
+	// Tunnel is the interface of a tunnel that all of the relay's packets take, or "". Then
+	// its answers come back in any case, and it sees the clients' addresses; what it sends to
+	// others leaves by the proxy's.
+	Tunnel string
 }
 
 // ErrNoAddress is the error of a proxy that does not know where the relay is.
 var ErrNoAddress = errors.New("want an address of the relay")
 
 // Text returns the proxy's rules. Connections of a family are handed on within
-// it. The relay's answers come back through the proxy because they go to it: the
-// relay sees the proxy's address in place of the client's.
+// it. Without a tunnel the relay's answers come back through the proxy because they go to
+// it: the relay sees the proxy's address in place of the client's.
 func (p Proxy) Text() (string, error) {
 	if !p.IPv4.IsValid() && !p.IPv6.IsValid() {
 		return "", ErrNoAddress
@@ -44,18 +51,22 @@ func (p Proxy) Text() (string, error) {
 		if !f.relay.IsValid() {
 			continue
 		}
-		for _, of := range []struct {
-			protocol string
-			ports    []int
-		}{{"tcp", p.Ports}, {"udp", p.UDP}} {
-			if len(of.ports) == 0 {
+		for _, of := range []struct{ protocol, ports string }{{"tcp", set(p.Ports)}, {"udp", p.UDP}} {
+			if of.ports == "" {
 				continue
 			}
-			match := of.protocol + " dport " + set(of.ports)
+			match := of.protocol + " dport " + of.ports
 			fmt.Fprintf(&nat, "\t\tmeta nfproto %s fib daddr type local %s counter dnat %s to %v\n", f.name, match, f.family, f.relay)
-			fmt.Fprintf(&masquerade, "\t\t%s daddr %v %s ct status dnat masquerade\n", f.family, f.relay, match)
+			if p.Tunnel == "" {
+				fmt.Fprintf(&masquerade, "\t\t%s daddr %v %s ct status dnat masquerade\n", f.family, f.relay, match)
+			}
 			fmt.Fprintf(&forward, "\t\t%s daddr %v %s ct status dnat accept\n", f.family, f.relay, match)
 		}
+	}
+	if p.Tunnel != "" {
+		// To itself, too, by its public name.
+		fmt.Fprintf(&masquerade, "\t\tiifname %q masquerade\n", p.Tunnel)
+		fmt.Fprintf(&forward, "\t\tiifname %q accept\n", p.Tunnel)
 	}
 	return table(ProxyTable, fmt.Sprintf(`	chain handed_on {
 		type nat hook prerouting priority dstnat; policy accept;

@@ -24,7 +24,7 @@ func TestProxy(t *testing.T) {
 		proxy       Proxy
 		has, hasNot []string
 	}{
-		{"both", Proxy{relay4, relay6, ports, []int{3478}}, []string{
+		{"both", Proxy{IPv4: relay4, IPv6: relay6, Ports: ports, UDP: "{ 3478 }"}, []string{
 			"meta nfproto ipv6 fib daddr type local udp dport { 3478 } counter dnat ip6 to 2001:db8::7\n",
 			"ip daddr 192.0.2.7 udp dport { 3478 } ct status dnat masquerade\n",
 			"meta nfproto ipv4 fib daddr type local tcp dport " + set + " counter dnat ip to 192.0.2.7\n",
@@ -33,6 +33,10 @@ func TestProxy(t *testing.T) {
 			"ip6 daddr 2001:db8::7 tcp dport " + set + " ct status dnat accept\n",
 			"hook forward priority filter; policy drop;",
 		}, nil},
+		{"a tunnel", Proxy{IPv4: relay4, Ports: ports, UDP: "{ 3478, 61000-61999 }", Tunnel: "chatmail"}, []string{
+			"udp dport { 3478, 61000-61999 } counter dnat ip to 192.0.2.7\n",
+			"\t\tiifname \"chatmail\" masquerade\n", "\t\tiifname \"chatmail\" accept\n",
+		}, []string{"ct status dnat masquerade"}},
 		{"IPv4", Proxy{IPv4: relay4, Ports: ports}, []string{"dnat ip to 192.0.2.7"}, []string{"ip6", "ipv6", "udp"}},
 		{"IPv6", Proxy{IPv6: relay6, Ports: ports}, []string{"dnat ip6 to 2001:db8::7"}, []string{"ip daddr", "ipv4"}},
 	}

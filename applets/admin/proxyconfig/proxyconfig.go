@@ -5,10 +5,13 @@ package proxyconfig
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -18,6 +21,9 @@ import (
 	"chatmaild/applets/config"
 )
 
+// tunnelKeys is where the keys of both ends of a tunnel are.
+const tunnelKeys = "/etc/chatmail/wireguard"
+
 // Command is chatmaild proxy-config.
 var Command = command.Command{
 	Name: "proxy-config", Kind: command.Admin,
@@ -25,17 +31,23 @@ var Command = command.Command{
 	Description: `That machine passes all connections for mail, web and calls on. The output begins
 with the steps to set it up. With --proxy-protocol the relay learns the address of each
 client; see proxy_addresses in chatmail.toml(5). With --web that machine keeps ports 80
-and 443, for other sites as well: caddy, haproxy, nginx or traefik.`,
+and 443, for other sites as well: caddy, haproxy, nginx or traefik. With --wireguard
+the relay needs no public address: that machine, which proxy_addresses names, reaches it
+by a tunnel, and its mail leaves through it. The keys are made at first, and kept in
+/etc/chatmail/wireguard.`,
 	Examples: command.Examples{
 		{"proxy-config --target 192.0.2.7 --target 2001:db8::7", "packet filter rules, for IPv4 and IPv6"},
 		{"proxy-config --proxy-protocol --target 192.0.2.7", "an nginx configuration"},
 		{"proxy-config --web haproxy --target 192.0.2.7", "for a HAProxy that has other web sites"},
+		{"proxy-config --wireguard proxy | ssh root@192.0.2.1 sh", "set up the far end of a tunnel"},
+		{"proxy-config --wireguard relay | sh", "set up the end here"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		var target targets
 		fs.Var(&target, "target", "pass connections on to the relay at `ADDRESS`; give it twice for IPv4 and IPv6")
 		protocol := fs.Bool("proxy-protocol", false, "print an nginx configuration instead of packet filter rules")
 		web := fs.String("web", "", "print the configuration of a web server that has other sites, too; `SERVER` is caddy, haproxy, nginx or traefik")
+		wireguard := fs.String("wireguard", "", "print a shell script for one `END` of a tunnel to a relay without a public address: proxy or relay")
 		withoutWeb := fs.Bool("without-web", false, "leave ports 80 and 443 out of the packet filter rules")
 		return func(_ context.Context, env *command.Env, args []string) error {
 			switch {
@@ -43,18 +55,40 @@ and 443, for other sites as well: caddy, haproxy, nginx or traefik.`,
 				return command.Usagef("unexpected argument %q: the relay's address follows --target", args[0])
 			case *web != "" && (*protocol || *withoutWeb), *protocol && *withoutWeb:
 				return command.Usagef("want one of --web, --proxy-protocol and --without-web")
+			case *wireguard != "" && (*web != "" || *protocol || *withoutWeb || target != targets{}):
+				return command.Usagef("--wireguard takes no other flag: proxy_addresses in the configuration has the addresses")
+			case *wireguard != "":
+				conf, err := env.Config()
+				if err != nil {
+					return err
+				}
+				return tunnelConfig(env.Stdout, *wireguard, conf, tunnelKeys)
 			case *web != "":
 				conf, err := env.Config()
 				if err != nil {
 					return err
 				}
 				return webConfig(env.Stdout, *web, conf, target)
-			case *protocol:
-				return proxyProtocolConfig(env.Stdout, target)
 			}
-			return proxyConfig(env.Stdout, target, *withoutWeb)
+			conf, err := relayConfig(env)
+			switch {
+			case err != nil:
+				return err
+			case *protocol:
+				return proxyProtocolConfig(env.Stdout, conf, target)
+			}
+			return proxyConfig(env.Stdout, conf, target, *withoutWeb)
 		}
 	},
+}
+
+// relayConfig is the relay's configuration, or the default one: on the machine in front
+// there is none.
+func relayConfig(env *command.Env) (*config.Config, error) {
+	if _, err := os.Stat(env.ConfigPath); errors.Is(err, fs.ErrNotExist) {
+		return config.Defaults(), nil
+	}
+	return env.Config()
 }
 
 // targets is the value of --target: an address of each family at most.
@@ -136,14 +170,18 @@ To undo it: nft delete table inet ` + nft.ProxyTable + `, and remove the line fr
 
 // proxyConfig prints the rules for packets: they need no program on that machine, but
 // hide the clients' addresses.
-func proxyConfig(w io.Writer, t targets, withoutWeb bool) error {
-	ports, what, flags := desired.PublicPorts(), "mail, web and call", ""
+func proxyConfig(w io.Writer, conf *config.Config, t targets, withoutWeb bool) error {
+	ports, what, flags := desired.OpenPorts(conf), "mail, web and call", ""
 	if withoutWeb {
 		ports = slices.DeleteFunc(ports, func(p int) bool { return p == 80 || p == 443 })
 		what, flags = "mail and call", " --without-web"
 	}
+	udp := ""
+	if config.Turn(conf).Own() {
+		udp = fmt.Sprintf("{ %d }", config.TurnPort)
+	}
 	// The ports are those that run opens, so that a new one cannot be missing here.
-	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: ports, UDP: []int{config.TurnPort}}.Text()
+	rules, err := nft.Proxy{IPv4: t.ipv4, IPv6: t.ipv6, Ports: ports, UDP: udp}.Text()
 	if err != nil {
 		return command.Usagef("missing --target ADDRESS, the relay's address")
 	}

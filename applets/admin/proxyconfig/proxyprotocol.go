@@ -46,7 +46,7 @@ const proxyConnections = 40000
 
 // proxyProtocolConfig writes the whole configuration of nginx on a machine in
 // front of the relay.
-func proxyProtocolConfig(w io.Writer, t targets) error {
+func proxyProtocolConfig(w io.Writer, conf *config.Config, t targets) error {
 	relay, err := t.one("--proxy-protocol")
 	if err != nil {
 		return err
@@ -56,19 +56,17 @@ func proxyProtocolConfig(w io.Writer, t targets) error {
 	var servers strings.Builder
 	for _, p := range desired.ProxiedPorts() {
 		ports[p.Public] = at(p.Port)
-		to, preread := at(p.Port), ""
+		to, preread, listen := at(p.Port), "", []int{p.Public}
 		// 443 is the only port where the protocol is not known by its number: nginx reads it from
 		// the ClientHello, without opening it.
 		if p.Public == 443 {
-			to, preread = "$chatmail_server", "\n        ssl_preread on;"
+			to, preread, listen = "$chatmail_server", "        ssl_preread on;\n", append(listen, conf.ExtraPorts...)
 		}
-		fmt.Fprintf(&servers, `    server {
-        listen %[1]d;
-        listen [::]:%[1]d;%[2]s
-        proxy_protocol on;
-        proxy_pass %[3]s;
-    }
-`, p.Public, preread, to)
+		servers.WriteString("    server {\n")
+		for _, port := range listen {
+			fmt.Fprintf(&servers, "        listen %[1]d;\n        listen [::]:%[1]d;\n", port)
+		}
+		fmt.Fprintf(&servers, "%s        proxy_protocol on;\n        proxy_pass %s;\n    }\n", preread, to)
 	}
 	// proxy_timeout is above that of IDLE, which clients renew within 29 minutes (RFC 2177);
 	// that of UDP is the lifetime of a TURN allocation, 10 minutes (RFC 8656).

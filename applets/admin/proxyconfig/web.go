@@ -30,6 +30,7 @@ var webServers = []string{"caddy", "haproxy", "nginx", "traefik"}
 type webServer struct {
 	Names      []string // of the relay; whatever asks for others is not for it
 	SelfSigned bool     // the relay's certificate cannot be verified
+	ExtraPorts []int    // that serve what port 443 does
 
 	relay netip.Addr
 }
@@ -51,7 +52,7 @@ func webConfig(w io.Writer, server string, conf *config.Config, t targets) error
 	if err != nil {
 		return err
 	}
-	return parsed.ExecuteTemplate(w, server+".tmpl", webServer{conf.CertificateNames(), conf.SelfSigned(), relay})
+	return parsed.ExecuteTemplate(w, server+".tmpl", webServer{conf.CertificateNames(), conf.SelfSigned(), conf.ExtraPorts, relay})
 }
 
 // Name is the relay's own name, the first of its names.

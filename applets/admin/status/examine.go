@@ -46,6 +46,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.units(ctx)
 	e.ports()
 	e.nameServers(ctx)
+	tunnel(e)
 	otherSites(ctx, e)
 	e.certificate()
 	e.dkim()

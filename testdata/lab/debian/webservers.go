@@ -12,21 +12,36 @@ import (
 // webServers are Debian's web servers beside nginx that can share their ports with a relay.
 var webServers = []string{"caddy", "haproxy"}
 
+// tunnelPrograms are what "chatmaild proxy-config --wireguard" installs, and WireGuard as a
+// program: the kernel here has none, and wg-quick(8) then takes that.
+var tunnelPrograms = []string{"wireguard-tools", "wireguard-go", "nftables"}
+
 // WebServers returns the cached directory of the packages of caddy and haproxy for a
 // Debian's root, with what they depend on (15 MB). Progress goes to w.
 func WebServers(ctx context.Context, w io.Writer, suite Suite) (string, error) {
+	return packages(ctx, w, suite, "web servers", webServers)
+}
+
+// TunnelPrograms is WebServers for the programs of a tunnel.
+func TunnelPrograms(ctx context.Context, w io.Writer, suite Suite) (string, error) {
+	return packages(ctx, w, suite, "WireGuard", tunnelPrograms)
+}
+
+// packages returns the cached directory of packages for a Debian's root, with what they
+// depend on.
+func packages(ctx context.Context, w io.Writer, suite Suite, what string, names []string) (string, error) {
 	root, err := Root(ctx, w, suite)
 	if err != nil {
 		return "", err
 	}
-	return cache.Get(ctx, "webservers-"+cache.Fingerprint(filepath.Base(root)), func(ctx context.Context, dir string) error {
-		fmt.Fprintf(w, "downloading web servers of %s, once (15 MB)\n", suite)
+	return cache.Get(ctx, "packages-"+cache.Fingerprint(filepath.Base(root), fmt.Sprint(names)), func(ctx context.Context, dir string) error {
+		fmt.Fprintf(w, "downloading %s of %s, once\n", what, suite)
 		sources, err := mirror(root)
 		if err != nil {
 			return err
 		}
-		if err := download(ctx, root, dir, sources, append([]string{"install"}, webServers...)...); err != nil {
-			return fmt.Errorf("downloading the web servers of %s: %w", suite, err)
+		if err := download(ctx, root, dir, sources, append([]string{"install"}, names...)...); err != nil {
+			return fmt.Errorf("downloading the %s of %s: %w", what, suite, err)
 		}
 		return nil
 	})

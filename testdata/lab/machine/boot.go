@@ -79,6 +79,9 @@ func (h *Host) Boot(ctx context.Context) error {
 		"--directory="+merged, "--boot", "--machine="+name, "--hostname="+h.Name, "--register=no", "--keep-unit",
 		"--network-namespace-path="+h.Path(), "--resolv-conf=off", "--timezone=off",
 		"--link-journal=no", "--console=pipe", "--notify-ready=yes")
+	if h.MayTunnel {
+		cmd.Args = append(cmd.Args, "--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun")
+	}
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify.LocalAddr().String())
 	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -30,6 +30,9 @@ type Host struct {
 	life  *life // nil while the host is down
 	disk  *disk // of a virtual machine; nil of a container
 	boots int
+
+	// MayTunnel has it make network interfaces of its own, from its next boot on.
+	MayTunnel bool
 }
 
 // ErrDown is the error of everything that needs a running host.
