@@ -10,7 +10,11 @@ import (
 // Keys of METADATA entries, behind the mailbox's GUID.
 const (
 	deviceToken = "devicetoken"
-	messageNew  = "messagenew"
+
+	// Entries that only our Lua script sets, in a delivery: messageNew wakes the user's
+	// devices; messageOwn is for a copy of what one of them sent, and wakes none.
+	messageNew = "messagenew"
+	messageOwn = "messageown"
 
 	// serverEntries is where Dovecot keeps the entries of the server, as opposed
 	// to those of a mailbox (imap-metadata, mailbox-attribute.h).
@@ -97,8 +101,14 @@ func (s *Metadata) tokens(user string) (value string, found bool, err error) {
 	return strings.Join(texts, " "), len(texts) > 0, nil
 }
 
-// Set stores a push token, or, for the entry messagenew that only our Lua script
-// sets, notifies the user's devices.
+// Delivery reports whether a key says that a message was delivered: then Dovecot waits
+// with its reply for ours.
+func Delivery(key string) bool {
+	space, entry := splitKey(key)
+	return space == "priv" && (entry == messageNew || entry == messageOwn)
+}
+
+// Set stores a push token, or notifies the user's devices of a delivery.
 func (s *Metadata) Set(key, user, value string) error {
 	space, entry := splitKey(key)
 	switch {
@@ -118,6 +128,8 @@ func (s *Metadata) Set(key, user, value string) error {
 			return err
 		}
 		s.Fresh(fresh)
+		return nil
+	case space == "priv" && entry == messageOwn:
 		return nil
 	default:
 		return ErrUnknownKey

@@ -73,6 +73,8 @@ func TestServiceSetAndUnset(t *testing.T) {
 		{key: "priv/0123/devicetoken", user: "busy@x", value: "three", err: ErrManyTokens},
 		{key: "priv/0123/devicetoken", value: "one", err: errNoUser},
 		{key: "priv/0123/messagenew", user: "a@x", want: "notify a@x, 1 fresh"},
+		{key: "priv/0123/messageown", user: "a@x"},
+		{key: "shared/0123/messageown", user: "a@x", err: ErrUnknownKey},
 		{key: "shared/0123/devicetoken", user: "a@x", value: "one", err: ErrUnknownKey},
 		{key: "priv/0123/other", user: "a@x", value: "one", err: ErrUnknownKey},
 		{key: "priv/0123/devicetoken", user: "a@x", unset: true, want: "forget a@x"},

@@ -15,6 +15,9 @@ type handler struct {
 	service  *push.Metadata
 	notifier *push.Notifier
 	copy     func() (path string, err error) // of the database
+	mail     interface {                     // makes durable what was delivered so far
+		Sync(context.Context) error
+	}
 }
 
 var _ dict.Handler = handler{}
@@ -49,8 +52,11 @@ func (h handler) Iterate(context.Context, string, string, func(key, value string
 	return nil
 }
 
-// Commit implements dict.Handler.
-func (h handler) Commit(_ context.Context, user string, changes []dict.Change) error {
+// Commit implements dict.Handler. Of a delivery it returns once the message is on the disk:
+// Dovecot writes without waiting for that, and replies to Postfix, which keeps the message
+// until then, only after us. Meanwhile the user's clients have it, and have been notified.
+func (h handler) Commit(ctx context.Context, user string, changes []dict.Change) error {
+	delivery := false
 	for _, c := range changes {
 		var err error
 		if c.Unset {
@@ -61,6 +67,10 @@ func (h handler) Commit(_ context.Context, user string, changes []dict.Change) e
 		if err != nil {
 			return err
 		}
+		delivery = delivery || push.Delivery(c.Key)
+	}
+	if delivery {
+		return h.mail.Sync(ctx)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
 	"chatmaild/push/gateway"
+	"chatmaild/store/disk"
 	"chatmaild/store/tokens"
 )
 
@@ -71,6 +72,7 @@ var Command = command.Command{
 			server := dict.Server{Log: log, Handler: handler{
 				notifier: notifier,
 				copy:     db.Copy,
+				mail:     &disk.Syncer{Dir: conf.MailboxesDir, Pause: syncPause, Done: notifications.deliveries.synced(log)},
 				service: &push.Metadata{
 					Registry:    db,
 					Values:      serverMetadata(conf),
@@ -90,6 +92,10 @@ var Command = command.Command{
 		}
 	},
 }
+
+// syncPause is the least time between two syncs of the mailboxes: deliveries at the same
+// time share one, which costs less and holds each of them for no longer than this.
+const syncPause = 20 * time.Millisecond
 
 // newTokenSenders is how many accounts may register new tokens at the same time without
 // sharing an allowance: 256 KiB.

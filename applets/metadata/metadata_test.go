@@ -177,8 +177,15 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		r.must(account(i), "devicetoken", token(i))
 	}
 	deliver := func(from, to int) {
+		// At once: they share the syncs of the disk, which others use, too.
+		var all sync.WaitGroup
+		defer all.Wait()
 		for i := from; i < to; i++ {
-			r.must(account(i), "messagenew", "")
+			all.Go(func() {
+				if !r.set(account(i), "messagenew", "") {
+					t.Errorf("a delivery was not acknowledged\n%s", r.log.String())
+				}
+			})
 		}
 	}
 	deliver(0, 30)

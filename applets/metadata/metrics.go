@@ -7,8 +7,9 @@ import (
 	"chatmaild/push"
 )
 
-// Metrics is what the metadata daemon tells of notifications.
+// Metrics is what the metadata daemon tells of deliveries and notifications.
 type Metrics struct {
+	deliveries  deliveries
 	post, total *metric.Histogram
 
 	outcomes         *metric.Values
@@ -27,10 +28,11 @@ const (
 	pushEvicted   = "evicted"
 )
 
-// NewMetrics adds to set what the daemon tells of notifications.
+// NewMetrics adds to set what the daemon tells of both.
 func NewMetrics(set *metric.Set) *Metrics {
 	outcome := metric.Label{Name: "outcome", Values: []string{pushDelivered, pushFailed, pushGone, pushExpired, pushEvicted}}
 	return &Metrics{
+		deliveries: newDeliveries(set),
 		outcomes: set.Counter("chatmaild_push_notifications_total",
 			"Notifications by outcome; after a failed try, the notification is sent again until it expires", outcome),
 		post: set.Histogram("chatmaild_push_post_seconds", "Response time of the notification service", metric.Latency()).At(),

@@ -1,14 +1,15 @@
 -- Tells the metadata daemon of each delivered message, so that it wakes the user's
--- devices. Dovecot's push_notification_lua plugin runs this, in LMTP alone: a
--- message that a client itself appends over IMAP wakes nobody.
+-- devices and has the message written to the disk. Dovecot's push_notification_lua plugin
+-- runs this, in LMTP alone: a message that a client itself appends over IMAP wakes nobody.
 --
--- What happens: the entry /private/messagenew is set on the user's INBOX, and Dovecot's
--- mail_attribute_dict carries that to the daemon. It says no more than that there is
--- news. If it fails, Dovecot logs it, and the message is delivered all the same.
+-- What happens: an entry is set on the user's INBOX, and Dovecot's mail_attribute_dict
+-- carries that to the daemon. It says no more than that there is a message, and, by its
+-- name, whether that is news. The daemon answers when the message is on the disk, and so
+-- does Dovecot to Postfix. The user's clients do not wait: the message is there already.
 
 -- The state of one delivery.
 function dovecot_lua_notify_begin_txn(user)
-  return { user = user, news = false }
+  return { user = user, entry = nil }
 end
 
 -- A copy of what the user's own device sent is not news. That is known only if it was
@@ -19,15 +20,22 @@ end
 -- it for nothing, and shows nothing.
 function dovecot_lua_notify_event_message_new(delivery, event)
   if string.lower(event.from_address) ~= string.lower(delivery.user.username) then
-    delivery.news = true
+    delivery.entry = "/private/messagenew"
+  elseif delivery.entry == nil then
+    delivery.entry = "/private/messageown"
   end
 end
 
+-- Without the daemon nobody is woken, but the message is delivered all the same. It gets
+-- to the disk in the slow way then; Dovecot has logged the reason.
 function dovecot_lua_notify_end_txn(delivery, success)
-  if success and delivery.news then
+  if success and delivery.entry ~= nil then
     local inbox = delivery.user:mailbox("INBOX")
     inbox:open() -- or Dovecot 2.3.19 aborts
-    inbox:metadata_set("/private/messagenew", "")
+    local stored = pcall(inbox.metadata_set, inbox, delivery.entry, "")
     inbox:free()
+    if not stored then
+      os.execute("sync")
+    end
   end
 end

@@ -1,4 +1,4 @@
-// Package disk tells how full a file system is.
+// Package disk tells how full a file system is, and makes durable what is on it.
 package disk
 
 import (
