@@ -27,7 +27,7 @@ const section = "main/c/chatmaild"
 type archive struct {
 	dir, url string
 	keys     gpg.Keys
-	valid    int // days; 0: for ever
+	valid    int // days; 0: forever
 }
 
 // add puts a package in the pool, and its changelog where apt looks for it. One that is

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// check has this machine's apt read a suite of the archive as a machine does that has
-// nothing but the archive's key, and download the newest package. It returns the versions
+// check has this machine's apt read a suite of the archive as a machine does that trusts
+// the archive's key alone, and download the newest package. It returns the versions
 // that apt sees.
 func check(ctx context.Context, dir, suite string) ([]string, error) {
 	tmp, err := os.MkdirTemp("", "archive")

@@ -9,15 +9,15 @@
 //
 // apt-ftparchive makes the indices: of Debian's tools for this it is the one that writes
 // by-hash files and Acquire-By-Hash, keeps the by-hash files of three updates, so that
-// none meets an index that is half old, and has no database beside the files. (reprepro
+// no client reads an index that is half old, and has no database beside the files. (reprepro
 // has no by-hash in Debian 12 and one version of a package for each suite; aptly serves
 // from a database of its own.) The key is named by the caller, and stays in gpg.
 //
 // There is no Valid-Until, unless -valid sets one: the archive is signed when there is a
 // release, by a person, with a key that is on no server. A time limit that is longer than
-// the time between two releases protects from little, and a shorter one would break every
-// "apt update" whenever nobody is there to sign. What it would protect from, a server that
-// hides new versions, HTTPS leaves to the server itself.
+// the time between two releases protects against little, and a shorter one would break every
+// "apt update" while there is no one to sign. What it would protect against is a server that
+// hides new versions; with HTTPS only the archive's own server could do that.
 package main
 
 import (
@@ -45,9 +45,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("archive", flag.ContinueOnError)
 	dir := flags.String("dir", "", "directory of the repository")
-	url := flags.String("url", "", "where it will be on the web")
-	names := flags.String("key", "", "who signs, as gpg knows the key; spaces between two")
-	valid := flags.Int("valid", 0, "after how many days apt refuses the signature; 0: never")
+	url := flags.String("url", "", "URL of the repository on the web")
+	names := flags.String("key", "", "keys that sign, as gpg names them, with spaces between")
+	valid := flags.Int("valid", 0, "days after which apt refuses the signature; 0: never")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 	for _, suite := range suites {
 		versions, err := check(ctx, a.dir, suite)
 		if err != nil {
-			return fmt.Errorf("apt does not accept what was made for %s: %w", suite, err)
+			return fmt.Errorf("apt does not accept the repository for %s: %w", suite, err)
 		}
 		fmt.Printf("%s: chatmaild %s\n", suite, strings.Join(versions, ", "))
 	}

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// Keys are fingerprints of the keys that sign. More than one: while a new key takes the
-// place of an old one, either is enough for who checks.
+// Keys are fingerprints of the keys that sign. More than one: while a new key replaces an
+// old one, a signature by either is enough.
 type Keys []string
 
-// Find looks the keys up that a user names by anything that gpg accepts, with spaces
-// between two. Their secret halves have to be there.
+// Find looks up the keys that a user names by anything that gpg accepts, with spaces
+// between. Their secret halves must be there.
 func Find(ctx context.Context, names string) (Keys, error) {
 	if strings.TrimSpace(names) == "" {
 		return nil, errors.New("missing key: KEY=FINGERPRINT of a key that gpg has (gpg --list-secret-keys)")

@@ -54,11 +54,11 @@ func (r *release) write(ctx context.Context, tree checkout, out string, keys gpg
 	return keys.Detach(ctx, sumsFile, sumsFile+".asc")
 }
 
-// notes are for operators: what they have to know comes first.
+// notes are for operators: what they must know comes first.
 func (r *release) notes() []byte {
 	news := r.news
 	if news == "" {
-		news = "  Nothing that you have to do something about."
+		news = "  Nothing that needs action."
 	}
 	return fmt.Appendf(nil, "chatmaild %s\n\nWhat changes on your machine\n\n%s\n\nAll changes\n\n%s\n", r.version, news, r.changes)
 }

@@ -7,7 +7,7 @@
 //	SHA256SUMS, SHA256SUMS.asc   of all of these, and the signature
 //	chatmaild.asc                the public key
 //
-// Last it tags the commit. It sends nothing anywhere: what is to be done then it says.
+// Finally it tags the commit. It publishes nothing: it prints the commands that do.
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	dir := flags.String("C", ".", "directory of the checkout")
-	names := flags.String("key", "", "who signs, as gpg knows the key; spaces between two")
+	names := flags.String("key", "", "keys that sign, as gpg names them, with spaces between")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("make reproducible ARCH=%s: %w", architecture, err)
 		}
 	}
-	// A build that changes the sources has built something else than the commit.
+	// A build that changed the sources did not build the commit.
 	if err := tree.clean(ctx); err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func TestRelease(t *testing.T) {
 	if got := out.must(t, "gpg", "--show-keys", "--with-colons", "chatmaild.asc"); !strings.Contains(got, key) {
 		t.Errorf("chatmaild.asc has not %s:\n%s", key, got)
 	}
-	if got, want := out.must(t, "cat", "NOTES"), "chatmaild 1.1\n\nWhat changes on your machine\n\n  Nothing that you have to do something about.\n\nAll changes\n\n  * Second.\n\n  * Third."; got != want {
+	if got, want := out.must(t, "cat", "NOTES"), "chatmaild 1.1\n\nWhat changes on your machine\n\n  Nothing that needs action.\n\nAll changes\n\n  * Second.\n\n  * Third."; got != want {
 		t.Errorf("NOTES: got %q, want %q", got, want)
 	}
 	var s statement

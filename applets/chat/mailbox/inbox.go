@@ -60,9 +60,6 @@ func (s *Server) OpenInbox(ctx context.Context, addr, password string) (*Inbox, 
 	return in, nil
 }
 
-// Client is the session itself, for what this package has no method for.
-func (in *Inbox) Client() *imapclient.Client { return in.client }
-
 // Close ends the session.
 func (in *Inbox) Close() error { return in.client.Close() }
 

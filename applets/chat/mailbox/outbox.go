@@ -45,8 +45,5 @@ func (out *Outbox) Send(ctx context.Context, to []string, raw []byte) error {
 	return because(ctx, "sending", err)
 }
 
-// Client is the session itself, for what this package has no method for.
-func (out *Outbox) Client() *smtp.Client { return out.client }
-
 // Close ends the session.
 func (out *Outbox) Close() error { return out.client.Close() }

@@ -1,5 +1,7 @@
 // Package smtp is the raw dialogue of tests with an SMTP or LMTP server (RFC 5321, RFC
-// 2033).
+// 2033). It sends what no client would, and shows replies as they came. What admin commands
+// say to a server of others is applets/admin/remote: that bounds each reply, and takes it
+// apart.
 package smtp
 
 import (
