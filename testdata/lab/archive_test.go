@@ -41,18 +41,11 @@ func TestArchive(t *testing.T) {
 	contains(t, "status", a.script(t, "chatmaild status || :"), "\nok     version")
 	u := startUnderwayOn(t, l, a.relay)
 	a.underway = u
-	for _, step := range []struct {
-		name string
-		do   func(*archived, *testing.T)
-	}{
+	inTurn(t, a, []step[*archived]{
 		{"a new version", (*archived).newVersion},
 		{"needrestart", (*archived).needrestart},
 		{"a configuration edited by hand", (*archived).editedByHand},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(a, t) }) {
-			break
-		}
-	}
+	})
 	u.stop()
 	u.over.Wait()
 	u.settle(t)

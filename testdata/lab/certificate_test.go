@@ -36,10 +36,7 @@ type plain struct {
 // world can verify, from its first run on.
 func TestPlainName(t *testing.T) {
 	p := newPlain(t)
-	for _, step := range []struct {
-		name string
-		do   func(*plain, *testing.T)
-	}{
+	inTurn(t, p, []step[*plain]{
 		{"run refuses without DNS", (*plain).refusesWithoutDNS},
 		{"the authority refuses", (*plain).authorityRefuses},
 		{"issue", (*plain).issue},
@@ -53,11 +50,7 @@ func TestPlainName(t *testing.T) {
 		{"outage", (*plain).outage},
 		{"mail off and on", (*plain).mailOff},
 		{"external pair", (*plain).external},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(p, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (p *plain) refusesWithoutDNS(t *testing.T) {

@@ -48,20 +48,13 @@ func TestClock(t *testing.T) {
 	}
 	c := &clockProof{underway: startUnderwayOn(t, l, r), outside: outside}
 	c.still = c.newAccount(t)
-	for _, step := range []struct {
-		name string
-		do   func(*clockProof, *testing.T)
-	}{
+	inTurn(t, c, []step[*clockProof]{
 		{"right", (*clockProof).right},
 		{"an hour ahead", func(c *clockProof, t *testing.T) { c.set(t, 61*time.Minute, "note   clock", "set 1h0") }},
 		{"back from that", func(c *clockProof, t *testing.T) { c.set(t, 0, "ok     clock") }},
 		{"three days ahead", (*clockProof).daysAhead},
 		{"back from that, too", (*clockProof).daysBack},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(c, t) }) {
-			break
-		}
-	}
+	})
 	c.stop()
 	c.over.Wait()
 	c.settle(t)

@@ -56,20 +56,13 @@ func TestConference(t *testing.T) {
 	if c.outside, err = c.lab.AddStation(t.Context(), "hall"); err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*conference, *testing.T)
-	}{
+	inTurn(t, c, []step[*conference]{
 		{"all sign up", (*conference).signUp},
 		{"all write to each other", (*conference).write},
 		{"key updates", (*conference).keyUpdates},
 		{"a script is stopped", (*conference).flood},
 		{"a phone says why", (*conference).phoneSaysWhy},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(c, t) }) {
-			break
-		}
-	}
+	})
 }
 
 // each has all phones do the same, some of them at once.

@@ -29,10 +29,7 @@ type conversation struct {
 func TestConversation(t *testing.T) {
 	c := &conversation{}
 	c.lab, c.relay = startRelay(t, "_relay.test")
-	for _, step := range []struct {
-		name string
-		do   func(*conversation, *testing.T)
-	}{
+	inTurn(t, c, []step[*conversation]{
 		{"no unit is broken", (*conversation).units},
 		{"sign up", (*conversation).signUp},
 		{"scan a QR code", (*conversation).scan},
@@ -51,11 +48,7 @@ func TestConversation(t *testing.T) {
 		{"hibernation", (*conversation).hibernation},
 		{"services restart", (*conversation).restarts},
 		{"reboot", (*conversation).reboot},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(c, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (c *conversation) units(t *testing.T) {

@@ -46,10 +46,7 @@ func TestEchobot(t *testing.T) {
 	}
 	m.alice = startProfile(t, m.lab, "alice", m.a.SignUpQR())
 	m.bob = startProfile(t, m.lab, "bob", m.b.SignUpQR())
-	for _, step := range []struct {
-		name string
-		do   func(*botMeeting, *testing.T)
-	}{
+	inTurn(t, m, []step[*botMeeting]{
 		{"invite link", (*botMeeting).link},
 		{"join by the link", (*botMeeting).join},
 		{"text", (*botMeeting).text},
@@ -61,11 +58,7 @@ func TestEchobot(t *testing.T) {
 		{"the name is nobody else's", (*botMeeting).name},
 		{"restart", (*botMeeting).restart},
 		{"off and on", (*botMeeting).off},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(m, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func inviteOf(t *testing.T, r *Relay) string {

@@ -13,19 +13,14 @@ import (
 // expire is the proof that mail goes when its time has come, beside a real
 // client and a live Dovecot.
 func (p *proof) expire(t *testing.T) {
-	for _, step := range []struct {
-		name string
-		do   func(*proof, *testing.T)
-	}{
+	eachStep(t, p, []step[*proof]{
 		{"timer", (*proof).timer},
 		{"last login", (*proof).lastLogin},
 		{"old messages", (*proof).oldMessages},
 		{"full mailbox", (*proof).fullMailbox},
 		{"full of today's mail", (*proof).fullOfToday},
 		{"inactive user", (*proof).inactiveUser},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(p, t) })
-	}
+	})
 }
 
 func (p *proof) timer(t *testing.T) {

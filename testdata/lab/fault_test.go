@@ -17,21 +17,14 @@ import (
 // containers. TestClock has a relay with one of its own.
 func TestFaults(t *testing.T) {
 	u := startUnderway(t, "_relay.test", `min_free_disk_space = "10M"`, `max_message_size = 1048576`)
-	for _, step := range []struct {
-		name string
-		do   func(*underway, *testing.T)
-	}{
+	inTurn(t, u, []step[*underway]{
 		{"daemons are killed", (*underway).kills},
 		{"servers are killed", (*underway).killsServers},
 		{"servers restart", (*underway).restartsServers},
 		{"no DNS", (*underway).noDNS},
 		{"reboot", (*underway).rebootsUnderway},
 		{"full disk", (*underway).fullDisk},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(u, t) }) {
-			break
-		}
-	}
+	})
 	u.stop()
 	u.over.Wait()
 	u.settle(t)

@@ -38,10 +38,7 @@ func TestFederation(t *testing.T) {
 	}
 	f.alice = startProfile(t, f.lab, "alice", f.a.SignUpQR())
 	f.bob = startProfile(t, f.lab, "bob", f.b.SignUpQR())
-	for _, step := range []struct {
-		name string
-		do   func(*federation, *testing.T)
-	}{
+	inTurn(t, f, []step[*federation]{
 		{"scan a QR code", (*federation).scan},
 		{"conversation", (*federation).converse},
 		{"nobody there", (*federation).nobody},
@@ -55,11 +52,7 @@ func TestFederation(t *testing.T) {
 		{"DNS out of order", (*federation).withoutDNS},
 		{"an address for a name", (*federation).literal},
 		{"an open connection breaks, after all that", (*federation).breaks},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(f, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (f *federation) scan(t *testing.T) { f.pair = join(t, f.bob, f.alice) }

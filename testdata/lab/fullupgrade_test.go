@@ -39,10 +39,7 @@ func TestFullUpgrade(t *testing.T) {
 	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*fullUpgrade, *testing.T)
-	}{
+	inTurn(t, k, []step[*fullUpgrade]{
 		{"Debian 12", (*fullUpgrade).old},
 		{"full upgrade", (*fullUpgrade).upgrade},
 		{"Debian 13", (*fullUpgrade).now},
@@ -50,11 +47,7 @@ func TestFullUpgrade(t *testing.T) {
 		{"what was there is there", (*fullUpgrade).same},
 		{"what was waiting arrives", (*fullUpgrade).arrives},
 		{"what is gone", (*fullUpgrade).gone},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(k, t) }) {
-			break
-		}
-	}
+	})
 }
 
 // old fills a relay with all that an upgrade could lose.

@@ -34,21 +34,14 @@ func TestLog(t *testing.T) {
 		// As on a server that keeps its journal.
 		g.script(t, *relay, "mkdir -p /var/log/journal && journalctl --flush")
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*logged, *testing.T)
-	}{
+	inTurn(t, g, []step[*logged]{
 		{"traffic", (*logged).traffic},
 		{"the daemon is killed", (*logged).killed},
 		{"the daemon is away", (*logged).away},
 		{"a message is followed", (*logged).follow},
 		{"an operator watches", (*logged).watch},
 		{"what reached the disk", (*logged).look},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(g, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (g *logged) script(t *testing.T, on *Relay, format string, args ...any) string {

@@ -71,18 +71,13 @@ func TestMetrics(t *testing.T) {
 		}
 	})
 	p.scraped(t, "the first scrape", `up{job="chatmaild"} == 1`)
-	for _, step := range []struct {
-		name string
-		do   func(*metricsProof, *testing.T)
-	}{
+	eachStep(t, p, []step[*metricsProof]{
 		{"traffic", (*metricsProof).traffic},
 		{"text", (*metricsProof).text},
 		{"public", (*metricsProof).public},
 		{"panels", (*metricsProof).panels},
 		{"alerts", (*metricsProof).alerts},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(p, t) })
-	}
+	})
 }
 
 // repositoryFile is the text of a file of this repository.

@@ -47,10 +47,7 @@ type moving struct {
 // that breaks off, and that a backup of it can be put in place elsewhere.
 func TestMove(t *testing.T) {
 	m := newMoving(t)
-	for _, step := range []struct {
-		name string
-		do   func(*moving, *testing.T)
-	}{
+	inTurn(t, m, []step[*moving]{
 		{"people write", (*moving).begin},
 		{"it refuses what cannot be", (*moving).refusals},
 		{"going back while it copies", (*moving).backFromCopy},
@@ -63,11 +60,7 @@ func TestMove(t *testing.T) {
 		{"renewal on the new machine", (*moving).renew},
 		{"the old one stays off", (*moving).oldStaysOff},
 		{"backup and restore", (*moving).backAndForth},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(m, t) }) {
-			break
-		}
-	}
+	})
 	m.traffic.stop()
 }
 

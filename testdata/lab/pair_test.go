@@ -29,19 +29,12 @@ func join(t *testing.T, a, b *core.Profile) pair {
 
 // converse does with two people's relays what people do.
 func (p pair) converse(t *testing.T) {
-	for _, step := range []struct {
-		name string
-		do   func(pair, *testing.T)
-	}{
+	inTurn(t, p, []step[pair]{
 		{"text both ways", pair.text},
 		{"file", pair.file},
 		{"group", pair.group},
 		{"read receipts", pair.receipts},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(p, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (p pair) text(t *testing.T) {

@@ -43,10 +43,7 @@ func TestParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.sender = p.newAccount(t)
-	for _, part := range []struct {
-		name string
-		do   func(*proof, *testing.T)
-	}{
+	eachStep(t, p, []step[*proof]{
 		{"memory", (*proof).memory}, // first: nothing has happened yet
 		{"web", (*proof).web},
 		{"wire", (*proof).wire},
@@ -57,9 +54,7 @@ func TestParts(t *testing.T) {
 		{"hardening", (*proof).hardening},
 		{"proxy", (*proof).proxy},
 		{"PROXY protocol", (*proof).proxyProtocol},
-	} {
-		t.Run(part.name, func(t *testing.T) { part.do(p, t) })
-	}
+	})
 	broken, err := p.relay.Broken(deadline(t, partTimeout))
 	if err != nil {
 		t.Fatal(err)

@@ -37,10 +37,7 @@ func (p *proof) pushes(t *testing.T) {
 	p.script(t, "systemctl restart chatmaild-metadata.service")
 	k.service.start(t)
 	k.alice = p.newAccount(t)
-	for _, step := range []struct {
-		name string
-		do   func(*pushProof, *testing.T)
-	}{
+	eachStep(t, k, []step[*pushProof]{
 		{"one message", (*pushProof).oneMessage},
 		{"own mail", (*pushProof).ownMail},
 		{"a device that is gone", (*pushProof).gone},
@@ -48,9 +45,7 @@ func (p *proof) pushes(t *testing.T) {
 		{"no daemon", (*pushProof).noDaemon},
 		{"full disk", (*pushProof).fullDisk},
 		{"journal", (*pushProof).journal},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(k, t) })
-	}
+	})
 }
 
 // store stores a new token of an account, in the words of the core.

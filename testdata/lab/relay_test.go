@@ -47,6 +47,28 @@ func chosen(t *testing.T) debian.Suite {
 	return suite
 }
 
+// A step is a part of a scenario with the state S.
+type step[S any] struct {
+	name string
+	do   func(S, *testing.T)
+}
+
+// inTurn runs steps that rest on each other: none after one that fails.
+func inTurn[S any](t *testing.T, state S, steps []step[S]) {
+	for _, s := range steps {
+		if !t.Run(s.name, func(t *testing.T) { s.do(state, t) }) {
+			return
+		}
+	}
+}
+
+// eachStep runs steps that stand alone: all of them.
+func eachStep[S any](t *testing.T, state S, steps []step[S]) {
+	for _, s := range steps {
+		t.Run(s.name, func(t *testing.T) { s.do(state, t) })
+	}
+}
+
 // newLab is an empty lab that the test closes, and the package to test in it.
 func newLab(t *testing.T) (*Lab, string) {
 	t.Helper()

@@ -37,10 +37,7 @@ func TestAtRest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*rest, *testing.T)
-	}{
+	inTurn(t, r, []step[*rest]{
 		{"sign up", (*rest).signUp},
 		{"on one relay", func(r *rest, t *testing.T) { r.near.everything(t) }},
 		{"to the other relay", func(r *rest, t *testing.T) { r.far.everything(t) }},
@@ -49,11 +46,7 @@ func TestAtRest(t *testing.T) {
 		{"Autocrypt Setup Message", (*rest).handover},
 		{"strangers", (*rest).strangers},
 		{"what is there", (*rest).look},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(r, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (r *rest) signUp(t *testing.T) {
@@ -109,10 +102,7 @@ func (r *rest) client(t *testing.T, name, version, qr, bccSelf string) *core.Pro
 
 // everything has two people do what clients of all versions can.
 func (k *talk) everything(t *testing.T) {
-	for _, step := range []struct {
-		name string
-		do   func(*talk, *testing.T)
-	}{
+	inTurn(t, k, []step[*talk]{
 		{"SecureJoin", (*talk).secureJoin},
 		{"texts", (*talk).texts},
 		{"files", (*talk).files},
@@ -120,11 +110,7 @@ func (k *talk) everything(t *testing.T) {
 		{"read receipt", (*talk).receipt},
 		{"reaction, edit, deletion", (*talk).changes},
 		{"webxdc", (*talk).webxdc},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(k, t) }) {
-			break
-		}
-	}
+	})
 }
 
 // device has Bob's second device, of his old version, show what the first sends and gets.

@@ -50,20 +50,13 @@ func TestSmuggle(t *testing.T) {
 	s.alice = s.users[0]
 	s.proof = &proof{lab: s.lab, relay: relay, outside: s.alice.Client.Station}
 	s.sender = s.proof.newAccount(t)
-	for _, step := range []struct {
-		name string
-		do   func(*smuggling, *testing.T)
-	}{
+	inTurn(t, s, []step[*smuggling]{
 		{"inward", (*smuggling).inward},
 		{"outward", (*smuggling).outward},
 		{"nothing is anywhere", (*smuggling).nowhere},
 		{"large header", (*smuggling).header},
 		{"what clients would show", (*smuggling).shown},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(s, t) }) {
-			break
-		}
-	}
+	})
 }
 
 // perConnection is how many refusals Postfix takes calmly on one connection.

@@ -144,19 +144,14 @@ type spelt struct {
 // is encrypted and comes to where its address says, or comes back; all else is refused.
 func TestSpellings(t *testing.T) {
 	s := newSpelt(t, "_spell.test")
-	for _, step := range []struct {
-		name string
-		do   func(*spelt, *testing.T)
-	}{
+	eachStep(t, &s, []step[*spelt]{
 		{"Postfix's parameters", (*spelt).parameters},
 		{"recipients in the clear", (*spelt).inClear},
 		{"senders", (*spelt).senders},
 		{"authors", (*spelt).authors},
 		{"nothing readable", (*spelt).nothingReadable},
 		{"recipients, encrypted", (*spelt).encrypted},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(&s, t) })
-	}
+	})
 }
 
 // newSpelt starts a relay and Carol's server.

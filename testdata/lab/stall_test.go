@@ -49,18 +49,13 @@ func TestStall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*stall, *testing.T)
-	}{
+	eachStep(t, s, []step[*stall]{
 		{"connections", (*stall).connections},
 		{"tarpit", (*stall).tarpit},
 		{"invites", (*stall).invites},
 		{"profiles", (*stall).profiles},
 		{"a slow mailbox", (*stall).slowMailbox},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(s, t) })
-	}
+	})
 }
 
 // deliver hands over messages of the honest machine, each on a connection of its own,

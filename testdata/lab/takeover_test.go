@@ -31,20 +31,13 @@ type takeover struct {
 func TestTakeover(t *testing.T) {
 	t.Setenv("PEBBLE_AUTHZREUSE", "0") // each order has its challenges
 	p := &takeover{plain: newPlain(t), secret: "a secret that the name server shares"}
-	for _, step := range []struct {
-		name string
-		do   func(*takeover, *testing.T)
-	}{
+	inTurn(t, p, []step[*takeover]{
 		{"what acmetool left", (*takeover).leave},
 		{"is taken over", (*takeover).takeOver},
 		{"a key that the name server does not know", (*takeover).wrongKey},
 		{"renewal by DNS", (*takeover).renewal},
 		{"rate limit", (*takeover).rateLimit},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(p, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (p *takeover) leave(t *testing.T) {

@@ -39,10 +39,7 @@ func TestTransport(t *testing.T) {
 	diagnose(t, r.b)
 	r.alice = startProfile(t, r.lab, "alice", r.relay.SignUpQR())
 	r.bob = startProfile(t, r.lab, "bob", r.b.SignUpQR())
-	for _, step := range []struct {
-		name string
-		do   func(*roads, *testing.T)
-	}{
+	eachStep(t, r, []step[*roads]{
 		{"by HTTPS", (*roads).byHTTPS},
 		{"signed", (*roads).signed},
 		{"without port 25", (*roads).withoutSMTP},
@@ -51,9 +48,7 @@ func TestTransport(t *testing.T) {
 		{"slow and hostile hosts", (*roads).hostile},
 		{"dead hosts", (*roads).dead},
 		{"killed", (*roads).killed},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(r, t) })
-	}
+	})
 }
 
 // ways is how many messages a relay's transport has delivered by a way.

@@ -36,10 +36,7 @@ func TestTransports(t *testing.T) {
 		}
 		s.relays = append(s.relays, r)
 	}
-	for _, step := range []struct {
-		name string
-		do   func(*transports, *testing.T)
-	}{
+	inTurn(t, s, []step[*transports]{
 		{"three accounts in a profile", (*transports).signUp},
 		{"onboarding by an invitation", (*transports).onboard},
 		{"conversation", (*transports).converse},
@@ -47,11 +44,7 @@ func TestTransports(t *testing.T) {
 		{"second device", (*transports).secondDevice},
 		{"a relay is left", (*transports).leave},
 		{"only port 443", (*transports).only443},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(s, t) }) {
-			break
-		}
-	}
+	})
 }
 
 func (s *transports) signUp(t *testing.T) {

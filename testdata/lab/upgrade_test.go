@@ -24,19 +24,12 @@ var publicPorts = []string{"25", "80", "143", "443", "465", "587", "993"}
 // the old one in place, and data that a newer one wrote is refused with words.
 func TestUpgrade(t *testing.T) {
 	u := startUnderway(t, "_relay.test")
-	for _, step := range []struct {
-		name string
-		do   func(*underway, *testing.T)
-	}{
+	inTurn(t, u, []step[*underway]{
 		{"next version", (*underway).nextVersion},
 		{"a version that does not start", (*underway).brokenVersion},
 		{"a version that refuses the configuration", (*underway).strictVersion},
 		{"data of a newer version", (*underway).newerData},
-	} {
-		if !t.Run(step.name, func(t *testing.T) { step.do(u, t) }) {
-			break
-		}
-	}
+	})
 	u.stop()
 	u.over.Wait()
 	u.settle(t)

@@ -21,19 +21,14 @@ const maxPage = 1 << 20
 
 // web is the proof of the pages and of /new, as nginx serves them.
 func (p *proof) web(t *testing.T) {
-	for _, step := range []struct {
-		name string
-		do   func(*proof, *testing.T)
-	}{
+	eachStep(t, p, []step[*proof]{
 		{"pages", (*proof).pages},
 		{"protocols", (*proof).protocols},
 		{"a profile", (*proof).newProfile},
 		{"200 at once", (*proof).manyNew},
 		{"nocreate", (*proof).nocreate},
 		{"logs", (*proof).webLogs},
-	} {
-		t.Run(step.name, func(t *testing.T) { step.do(p, t) })
-	}
+	})
 }
 
 // browser is an HTTP client in the lab that follows no redirect.
