@@ -2,7 +2,6 @@ package dovecot_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/dovecottest"
 )
 
 type instance struct {
@@ -24,50 +25,24 @@ type instance struct {
 // start runs Dovecot in a directory of its own, with library preloaded into imap.
 func start(t *testing.T, library string) *instance {
 	t.Helper()
-	dovecot, err := exec.LookPath("dovecot")
-	if err != nil || os.Getuid() != 0 {
-		t.Skip("SKIPPED: it needs root and Debian's dovecot-imapd")
-	}
+	dir := dovecottest.Dir(t)
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir: a socket's path may have 107 bytes, and nobody must get in.
-	dir, err := os.MkdirTemp("", "dovecot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	mail := filepath.Join(dir, "mail")
 	uid, _ := strconv.Atoi(nobody.Uid)
-	for _, err := range []error{os.Chmod(dir, 0o755), os.Mkdir(mail, 0o755), os.Chown(mail, uid, -1)} {
+	for _, err := range []error{os.Mkdir(mail, 0o755), os.Chown(mail, uid, -1)} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	d := &instance{dir: dir, port: freePort(t)}
+	d := &instance{dir: dir, port: dovecottest.Port(t)}
 	imap := "imap"
 	if library != "" {
 		imap = "/usr/bin/env LD_PRELOAD=" + library + " /usr/lib/dovecot/imap"
 	}
-	conf := filepath.Join(dir, "dovecot.conf")
-	text := fmt.Sprintf(config, dir, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(dovecot, "-F", "-c", conf)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.master = cmd.Process.Pid
-	t.Cleanup(func() {
-		signal(t, d.master, syscall.SIGTERM)
-		cmd.Wait()
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Logf("Dovecot's log:\n%s", log)
-		}
-	})
+	d.master = dovecottest.Start(t, dir, fmt.Sprintf(config, dir, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap))
 	return d
 }
 
@@ -250,14 +225,4 @@ func signal(t *testing.T, pid int, s syscall.Signal) {
 	if err := syscall.Kill(pid, s); err != nil {
 		t.Fatalf("signal %v to %d: %v", s, pid, err)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

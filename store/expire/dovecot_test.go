@@ -11,12 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"text/template"
 	"time"
 
 	"chatmaild/store/maildir"
+	"chatmaild/testdata/kit/dovecottest"
 )
 
 // dovecotConf is a Dovecot that any password opens. Its mailboxes are a store.
@@ -84,36 +84,13 @@ const vmail = 65534
 
 func startDovecot(t *testing.T) *dovecot {
 	t.Helper()
-	if _, err := exec.LookPath("dovecot"); err != nil || os.Geteuid() != 0 {
-		t.Skip("SKIPPED, needs root and Debian's dovecot-imapd and dovecot-lmtpd")
-	}
-	// Not t.TempDir: the path of a unix socket is short.
-	base, err := os.MkdirTemp("", "expire")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(base) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	d := &dovecot{testStore{t, filepath.Join(base, "mail"), ""}, base, l.Addr().String()}
-	d.must(os.Chmod(base, 0o755))
+	base, port := dovecottest.Dir(t), dovecottest.Port(t)
+	d := &dovecot{testStore{t, filepath.Join(base, "mail"), ""}, base, fmt.Sprintf("127.0.0.1:%d", port)}
 	d.must(os.Mkdir(d.dir, 0o755))
 	d.must(os.Chown(d.dir, vmail, vmail))
-	conf, err := os.Create(filepath.Join(base, "dovecot.conf"))
-	d.must(err)
-	d.must(dovecotConf.Execute(conf, map[string]any{"Base": base, "User": vmail, "Group": vmail, "Port": port}))
-	d.must(conf.Close())
-	cmd := exec.Command("dovecot", "-F", "-c", conf.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	d.must(cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
+	var conf strings.Builder
+	d.must(dovecotConf.Execute(&conf, map[string]any{"Base": base, "User": vmail, "Group": vmail, "Port": port}))
+	dovecottest.Start(t, base, conf.String())
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if c, err := net.Dial("tcp", d.addr); err == nil {
 			c.Close()

@@ -12,9 +12,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/dovecottest"
 )
 
 // record makes the dialogues of testdata again: -args -record DIRECTORY.
@@ -29,22 +30,13 @@ type dovecot struct {
 // startDovecot runs the server's sockets and Dovecot in a directory of their own.
 func startDovecot(t *testing.T) *dovecot {
 	t.Helper()
-	program, err := exec.LookPath("dovecot")
-	if err != nil || os.Getuid() != 0 {
-		t.Skip("SKIPPED: it needs root and Debian's dovecot-imapd")
-	}
-	version, err := exec.Command(program, "--version").Output()
+	dir := dovecottest.Dir(t)
+	version, err := exec.Command("dovecot", "--version").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir: a socket's path may have 107 bytes, and imap-login must get in.
-	dir, err := os.MkdirTemp("", "auth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	d := &dovecot{dir: dir, conf: filepath.Join(dir, "dovecot.conf"), port: freePort(t)}
-	for _, err := range []error{os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "mail"), 0o777), os.Chmod(filepath.Join(dir, "mail"), 0o777)} {
+	d := &dovecot{dir: dir, conf: filepath.Join(dir, "dovecot.conf"), port: dovecottest.Port(t)}
+	for _, err := range []error{os.Mkdir(filepath.Join(dir, "mail"), 0o777), os.Chmod(filepath.Join(dir, "mail"), 0o777)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,22 +46,7 @@ func startDovecot(t *testing.T) *dovecot {
 	if strings.HasPrefix(string(version), "2.3.") {
 		conf = config23
 	}
-	conf = strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(d.port)).Replace(conf)
-	if err := os.WriteFile(d.conf, []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-F", "-c", d.conf)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Logf("Dovecot's log:\n%s", log)
-		}
-	})
+	dovecottest.Start(t, dir, strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(d.port)).Replace(conf))
 	return d
 }
 
@@ -147,16 +124,6 @@ func (d *dovecot) dial(t *testing.T) net.Conn {
 			t.Fatal(err)
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // TestDovecot has the machine's Dovecot, 2.3 or 2.4, ask for everything it can.
