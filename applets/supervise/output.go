@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"chatmaild/applets/metrics/journal"
 )
 
 // maxLine bounds a line of the log, in bytes; what is beyond is a line of its own.
@@ -83,13 +85,13 @@ func (o *output) journal(ctx context.Context, path string) error {
 	context.AfterFunc(ctx, func() { conn.Close() })
 	go func() {
 		buf := make([]byte, maxLine)
-		metrics := passOn{path: metricsLog}
+		metrics := journal.Sender{Path: metricsLog}
 		for {
 			n, err := conn.Read(buf)
 			if err != nil {
 				return
 			}
-			metrics.line(buf[:n])
+			metrics.Line(buf[:n])
 			o.line("log", afterPriority(bytes.TrimRight(buf[:n], "\n\x00")))
 		}
 	}()

@@ -20,6 +20,7 @@ import (
 	"chatmaild/applets/service"
 	"chatmaild/applets/supervise/control"
 	"chatmaild/applets/supervise/process"
+	"chatmaild/applets/supervise/tmpfiles"
 	"chatmaild/applets/supervise/unit"
 )
 
@@ -158,10 +159,38 @@ func ask(ctx context.Context, args []string) error {
 	return command.NeedsRoot(err)
 }
 
+// configurations of tmpfiles.d(5) that count here, as far as they are there: the first is an
+// image's (packaging/container).
+var configurations = []string{"chatmaild-image.conf", "chatmaild.conf", "opendkim.conf"}
+
+// directoriesOf makes what these configurations list.
+func directoriesOf(ctx context.Context, h helpers) error {
+	for _, name := range configurations {
+		path := filepath.Join("/usr/lib/tmpfiles.d", name)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("creating runtime directories: %w", err)
+		}
+		entries, err := tmpfiles.Parse(string(text))
+		for _, e := range entries {
+			err = errors.Join(err, e.Create(func(from, to string) error {
+				return h.helper(ctx, "tmpfiles", "/bin/cp", "--archive", "--no-target-directory", from, to)
+			}))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
 // furnish makes what is on every machine before its services start, and returns the
 // configuration: in a volume that is new, that of $CHATMAIL_DOMAIN.
 func furnish(ctx context.Context, env *command.Env, h helpers) (*config.Config, error) {
-	if err := createAll(ctx, h); err != nil {
+	if err := directoriesOf(ctx, h); err != nil {
 		return nil, err
 	}
 	_, err := os.Stat(config.DefaultPath)

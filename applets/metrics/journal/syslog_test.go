@@ -41,18 +41,12 @@ func TestFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := net.DialUnix("unixgram", nil, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
+	out := Sender{Path: address.Name}
 	ctx, cancel := context.WithCancel(t.Context())
 	entries, ended := make(chan Entry, 1), make(chan error, 1)
 	go func() { ended <- Follow(ctx, in, func(e Entry) { entries <- e }) }()
 	for _, line := range []string{"nonsense", "<22>Nov 28 22:00:05 postfix/qmgr[5]: 4c1: removed"} {
-		if _, err := out.Write([]byte(line)); err != nil {
-			t.Fatal(err)
-		}
+		out.Line([]byte(line))
 	}
 	if e := <-entries; e.Message != "4c1: removed" {
 		t.Errorf("got %q", e)

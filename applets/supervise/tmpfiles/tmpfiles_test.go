@@ -1,4 +1,4 @@
-package supervise
+package tmpfiles
 
 import (
 	"io/fs"
@@ -17,14 +17,14 @@ d /D/run/own   2750 - - -
 L /D/run/log   -    - - - dev-log
 C /D/data/etc  -    - - - /D/factory
 `, "/D/", dir+"/")
-	entries, err := parseTmpfiles(conf)
+	entries, err := Parse(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var copies int
 	for range 2 {
 		for _, e := range entries {
-			err := e.create(func(from, to string) error {
+			err := e.Create(func(from, to string) error {
 				copies++
 				if from != dir+"/factory" {
 					t.Errorf("it copies %s", from)
@@ -42,7 +42,7 @@ C /D/data/etc  -    - - - /D/factory
 	if copies != 1 {
 		t.Errorf("it copies %d times", copies)
 	}
-	if err := entries[1].create(nil); err != nil {
+	if err := entries[1].Create(nil); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(dir, "run/own"))
@@ -53,23 +53,23 @@ C /D/data/etc  -    - - - /D/factory
 		t.Errorf("the link leads to %q, %v", to, err)
 	}
 	for _, bad := range []string{"f /x", "d x", "d /x 0999", "z"} {
-		if _, err := parseTmpfiles(bad + "\n"); err == nil {
+		if _, err := Parse(bad + "\n"); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
-	e := tmpfile{kind: "d", path: dir + "/other", user: "no-such-user", group: "-"}
-	if err := e.create(nil); err == nil || !strings.Contains(err.Error(), "no-such-user") {
+	e := Entry{kind: "d", path: dir + "/other", user: "no-such-user", group: "-"}
+	if err := e.Create(nil); err == nil || !strings.Contains(err.Error(), "no-such-user") {
 		t.Errorf("a user that does not exist: %v", err)
 	}
 }
 
 // TestShipped holds that the package's configuration is one of these.
 func TestShipped(t *testing.T) {
-	text, err := os.ReadFile("../../packaging/tmpfiles.d/chatmaild.conf")
+	text, err := os.ReadFile("../../../packaging/tmpfiles.d/chatmaild.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if entries, err := parseTmpfiles(string(text)); err != nil || len(entries) == 0 {
+	if entries, err := Parse(string(text)); err != nil || len(entries) == 0 {
 		t.Errorf("got %d entries, %v", len(entries), err)
 	}
 }

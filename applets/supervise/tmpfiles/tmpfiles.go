@@ -1,7 +1,12 @@
-package supervise
+// Package tmpfiles creates what tmpfiles.d(5) lists, as far as a relay uses it: directories
+// with an owner and a mode, links, and copies of a tree. systemd-tmpfiles(8) does nothing
+// where /proc is not mounted, as in a plain chroot.
+//
+// A container does this at each start, as root, and in directories that belong to daemons: see
+// package safefs.
+package tmpfiles
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,37 +19,8 @@ import (
 	"chatmaild/store/safefs"
 )
 
-// tmpfiles are the configurations of tmpfiles.d(5) that count here, as far as they are there:
-// the first is an image's (packaging/container).
-var tmpfiles = []string{"chatmaild-image.conf", "chatmaild.conf", "opendkim.conf"}
-
-// createAll makes what these configurations list. systemd-tmpfiles(8) makes nothing where
-// /proc is not mounted, as in a plain chroot.
-func createAll(ctx context.Context, h helpers) error {
-	for _, name := range tmpfiles {
-		path := filepath.Join("/usr/lib/tmpfiles.d", name)
-		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("creating runtime directories: %w", err)
-		}
-		entries, err := parseTmpfiles(string(text))
-		for _, e := range entries {
-			err = errors.Join(err, e.create(func(from, to string) error {
-				return h.helper(ctx, "tmpfiles", "/bin/cp", "--archive", "--no-target-directory", from, to)
-			}))
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return nil
-}
-
-// tmpfile is a line of tmpfiles.d(5).
-type tmpfile struct {
+// An Entry is a line of tmpfiles.d(5).
+type Entry struct {
 	kind        string // d, D: a directory; L: a link; C: a copy of a tree, where nothing is
 	path        string
 	mode        fs.FileMode
@@ -52,7 +28,8 @@ type tmpfile struct {
 	argument    string // where a link leads, and what is copied
 }
 
-func parseTmpfiles(text string) (entries []tmpfile, err error) {
+// Parse parses a configuration. What is not supported is an error.
+func Parse(text string) (entries []Entry, err error) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
@@ -64,7 +41,7 @@ func parseTmpfiles(text string) (entries []tmpfile, err error) {
 		for len(fields) < 7 { // all after the path are optional
 			fields = append(fields, "-")
 		}
-		e := tmpfile{kind: fields[0], path: fields[1], mode: 0o755, user: fields[3], group: fields[4], argument: fields[6]}
+		e := Entry{kind: fields[0], path: fields[1], mode: 0o755, user: fields[3], group: fields[4], argument: fields[6]}
 		if m := fields[2]; m != "-" {
 			bits, err := strconv.ParseUint(m, 8, 12)
 			if err != nil {
@@ -88,8 +65,9 @@ func modeOf(bits uint32) fs.FileMode {
 	return mode
 }
 
-// create makes it, and what is above it. It is called again at each start.
-func (e tmpfile) create(copyTree func(from, to string) error) error {
+// Create makes it, and what is above it, unless it is there: then it is given its owner and
+// mode again. copyTree copies with owners, modes and links.
+func (e Entry) Create(copyTree func(from, to string) error) error {
 	parent, err := safefs.MkdirAll(filepath.Dir(e.path))
 	if err != nil {
 		return err
@@ -134,7 +112,7 @@ func (e tmpfile) create(copyTree func(from, to string) error) error {
 }
 
 // owner looks the owner up.
-func (e tmpfile) owner() (uid, gid int, err error) {
+func (e Entry) owner() (uid, gid int, err error) {
 	uid, gid = os.Geteuid(), os.Getegid()
 	if e.user != "-" {
 		u, err := user.Lookup(e.user)

@@ -1,4 +1,4 @@
-package supervise
+package journal
 
 import (
 	"net"
@@ -12,17 +12,19 @@ const (
 	impatience = time.Millisecond
 )
 
-// passOn passes the servers' lines on to the metrics daemon, which counts what happens
-// (applets/metrics/journal). A line that it does not take is not counted.
-type passOn struct {
-	path string
+// Sender is the other end of Follow, in "chatmaild supervise": it passes the servers' lines on
+// to the metrics daemon, which counts what happens. A line that the daemon does not take is
+// not counted.
+type Sender struct {
+	Path string // of the socket
 	conn *net.UnixConn
 	lost bool // the last line was
 }
 
-func (p *passOn) line(datagram []byte) {
+// Line passes on a datagram of syslog(3)'s.
+func (p *Sender) Line(datagram []byte) {
 	if p.conn == nil {
-		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: p.path, Net: "unixgram"})
+		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: p.Path, Net: "unixgram"})
 		if err != nil {
 			return // the socket is not there yet
 		}
