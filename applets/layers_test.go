@@ -33,14 +33,14 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
-		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry",
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
+		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest",
 	},
 	{
 		name: "stores, servers and protocols",
 		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
 			packaging/postfix/queue store/invites store/maildir`,
-		pure: "packaging/dovecot/authproto",
+		pure: "packaging/dovecot/authproto store/directory",
 	},
 	{
 		name:   "domains",

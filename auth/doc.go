@@ -1,5 +1,5 @@
 // Package auth decides who may log in, and whose first login creates an account.
-// It is pure: mailboxes, the machine's state and time come in through Service's
+// It is pure: accounts, the machine's state and time come in through Service's
 // fields, and what happened is returned, not logged.
 //
 // # Accounts
@@ -7,9 +7,8 @@
 // An account is a mailbox with a stored password, "{SCHEME}hash" as Dovecot
 // writes it (doc.dovecot.org, "Password schemes"). New ones are {BLF-CRYPT},
 // bcrypt. Its first login creates it, if the Policy allows: each refusal has a
-// Reason. When the same new address logs in from several places at once, the
-// mailbox store lets one win; all others are checked against the winner's
-// password.
+// Reason. When the same new address logs in from several places at once, Accounts
+// lets one win; all others are checked against the winner's password.
 //
 // # Who checks a password
 //
@@ -41,10 +40,10 @@
 //	    its lines and fields             packaging/dovecot/authproto, tabline
 //	  timed and counted                  applets/doveauth
 //	    name and password                Service.Login; mailaddr
-//	      the stored hash                store/maildir
+//	      the stored hash                store/directory/files
 //	      seen before, or hashed now     here
 //	    nobody has the name              Policy; machine: load, memory, disk
-//	      the mailbox is made            store/maildir
+//	      the account is made            store/directory/files
 //	  yes or no, and the home            packaging/dovecot/authserver
 //	the day is noted                     applets/lastlogin
 package auth

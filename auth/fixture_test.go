@@ -15,29 +15,29 @@ const testDomain = "chat.example"
 // noon is the time of these tests.
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// fakeMailboxes keeps accounts in a map.
-type fakeMailboxes struct {
+// fakeAccounts keeps accounts in a map.
+type fakeAccounts struct {
 	mu      sync.Mutex
 	stored  map[mailaddr.Address]string
-	fault   error // of Password
+	fault   error // of Account
 	full    error // of Create
 	created int
 }
 
-func (m *fakeMailboxes) Password(addr mailaddr.Address) (string, error) {
+func (m *fakeAccounts) Account(_ context.Context, addr mailaddr.Address) (Account, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fault != nil {
-		return "", m.fault
+		return Account{}, m.fault
 	}
 	stored, ok := m.stored[addr]
 	if !ok {
-		return "", ErrNoMailbox
+		return Account{}, ErrNoMailbox
 	}
-	return stored, nil
+	return Account{Stored: stored}, nil
 }
 
-func (m *fakeMailboxes) Create(addr mailaddr.Address, stored string, _ time.Time) error {
+func (m *fakeAccounts) Create(_ context.Context, addr mailaddr.Address, a Account) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.full != nil {
@@ -46,12 +46,12 @@ func (m *fakeMailboxes) Create(addr mailaddr.Address, stored string, _ time.Time
 	if _, ok := m.stored[addr]; ok {
 		return ErrExists
 	}
-	m.stored[addr] = stored
+	m.stored[addr] = a.Stored
 	m.created++
 	return nil
 }
 
-func (m *fakeMailboxes) set(addr mailaddr.Address, stored string) {
+func (m *fakeAccounts) set(addr mailaddr.Address, stored string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stored[addr] = stored
@@ -67,16 +67,16 @@ func (m *fakeMachine) State() (State, error) { return m.state, m.err }
 // fixture is a service whose surroundings a test can change.
 type fixture struct {
 	*Service
-	mailboxes *fakeMailboxes
-	machine   *fakeMachine
-	policy    *Policy
-	now       time.Time
+	accounts *fakeAccounts
+	machine  *fakeMachine
+	policy   *Policy
+	now      time.Time
 }
 
 func newFixture() *fixture {
 	f := &fixture{
-		mailboxes: &fakeMailboxes{stored: map[mailaddr.Address]string{}},
-		machine:   &fakeMachine{state: State{Load: 1, Memory: 1 << 30, Disk: 1 << 40}},
+		accounts: &fakeAccounts{stored: map[mailaddr.Address]string{}},
+		machine:  &fakeMachine{state: State{Load: 1, Memory: 1 << 30, Disk: 1 << 40}},
 		policy: &Policy{
 			Registration: Open, MinLocal: 3, MaxLocal: 9, MinPassword: 9, Reserved: []string{"owner"},
 			PerMinute: 300, PerNetworkPerHour: 10, PerNetworkPerDay: 100, MaxLoad: 5, MinMemory: 1 << 20, MinDisk: 1 << 30,
@@ -85,7 +85,7 @@ func newFixture() *fixture {
 		now: noon,
 	}
 	f.Service = New(Options{
-		Domain: testDomain, Mailboxes: f.mailboxes, Machine: f.machine,
+		Domain: testDomain, Accounts: f.accounts, Machine: f.machine,
 		Policy: func() *Policy { return f.policy }, Now: func() time.Time { return f.now },
 		Key: []byte("a key of a test"), Remember: 100, Workers: 2,
 	})

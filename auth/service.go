@@ -10,35 +10,16 @@ import (
 	"chatmaild/auth/mailaddr"
 )
 
-// Errors of Mailboxes.
-var (
-	ErrNoMailbox = errors.New("no such mailbox")
-	ErrExists    = errors.New("the mailbox exists")
-	// ErrNoPassword says that there is a mailbox, but no password in it: an
-	// operator took it away, or another program made the directory.
-	ErrNoPassword = errors.New("the mailbox has no password file")
-)
-
-// Mailboxes keeps the accounts.
-type Mailboxes interface {
-	// Password returns what is stored for addr now. It fails with ErrNoMailbox,
-	// ErrNoPassword, or for a reason that may pass.
-	Password(addr mailaddr.Address) (stored string, err error)
-	// Create makes a mailbox, durably, wholly or not at all. It fails with
-	// ErrExists if there is one.
-	Create(addr mailaddr.Address, stored string, now time.Time) error
-}
-
 // Options are what a Service is made of. All fields are required.
 type Options struct {
-	Domain    string // what stands behind the "@"
-	Mailboxes Mailboxes
-	Machine   Machine
-	Policy    func() *Policy // the one in force
-	Now       func() time.Time
-	Key       []byte // 32 random bytes
-	Remember  int    // verified logins to remember, at most
-	Workers   int    // passwords to hash at once: the number of cores
+	Domain   string // what stands behind the "@"
+	Accounts Accounts
+	Machine  Machine
+	Policy   func() *Policy // the one in force
+	Now      func() time.Time
+	Key      []byte // 32 random bytes
+	Remember int    // verified logins to remember, at most
+	Workers  int    // passwords to hash at once: the number of cores
 }
 
 // Service answers logins. Its methods may be called concurrently.
@@ -72,7 +53,7 @@ func (s *Service) Remembered(address, password string) (r Result, ok bool) {
 	if err != nil {
 		return Result{}, false
 	}
-	t, err := s.try(addr, password)
+	t, err := s.try(context.Background(), addr, password)
 	if err != nil || t.Outcome != Remembered {
 		return Result{}, false
 	}
@@ -94,19 +75,19 @@ func (s *Service) login(ctx context.Context, address, password string, client ne
 
 // User returns whose mailbox address is, and whether there is one that has a
 // password, right or wrong.
-func (s *Service) User(address string) (mailaddr.Address, bool, error) {
+func (s *Service) User(ctx context.Context, address string) (mailaddr.Address, bool, error) {
 	addr, err := mailaddr.Parse(address, s.Domain)
 	if err != nil {
 		return mailaddr.Address{}, false, nil
 	}
-	stored, err := s.Mailboxes.Password(addr)
+	a, err := s.Accounts.Account(ctx, addr)
 	switch {
 	case errors.Is(err, ErrNoMailbox), errors.Is(err, ErrNoPassword):
 		return addr, false, nil
 	case err != nil:
 		return addr, false, fmt.Errorf("looking up a user: %w", err)
 	}
-	return addr, stored != "", nil
+	return addr, a.Stored != "", nil
 }
 
 // A trial is a password held against what is stored, as far as that costs nothing. If
@@ -118,25 +99,25 @@ type trial struct {
 }
 
 // try begins a trial. It fails with ErrNoMailbox if there is no such account.
-func (s *Service) try(addr mailaddr.Address, password string) (t trial, err error) {
+func (s *Service) try(ctx context.Context, addr mailaddr.Address, password string) (t trial, err error) {
 	t.Address = addr
-	stored, err := s.Mailboxes.Password(addr)
+	a, err := s.Accounts.Account(ctx, addr)
 	switch {
 	case errors.Is(err, ErrNoPassword):
 		t.Outcome, t.Damage = Damaged, err
 		return t, nil
 	case err != nil:
 		return trial{}, fmt.Errorf("reading a password: %w", err)
-	case IsBlocked(stored):
+	case IsBlocked(a.Stored):
 		t.Outcome = BlockedUser
 		return t, nil
 	}
-	t.digest = s.verified.digest(addr, stored, password)
+	t.digest = s.verified.digest(addr, a.Stored, password)
 	if s.verified.knows(t.digest) {
 		t.Outcome = Remembered
 		return t, nil
 	}
-	if t.verifier, err = parseStored(stored); err != nil {
+	if t.verifier, err = parseStored(a.Stored); err != nil {
 		t.Outcome, t.Damage = Damaged, fmt.Errorf("the stored password cannot be used: %w", err)
 	}
 	return t, nil
@@ -145,7 +126,7 @@ func (s *Service) try(addr mailaddr.Address, password string) (t trial, err erro
 // verify checks the password of an account. It fails with ErrNoMailbox if there
 // is none.
 func (s *Service) verify(ctx context.Context, addr mailaddr.Address, password string) (Result, error) {
-	t, err := s.try(addr, password)
+	t, err := s.try(ctx, addr, password)
 	if err != nil || t.verifier == nil {
 		return t.Result, err
 	}
@@ -189,7 +170,7 @@ func (s *Service) register(ctx context.Context, addr mailaddr.Address, password 
 	if err != nil {
 		return Result{}, err
 	}
-	err = s.Mailboxes.Create(addr, stored, s.Now())
+	err = s.Accounts.Create(ctx, addr, Account{Stored: stored, EncryptedOnly: true})
 	if errors.Is(err, ErrExists) { // another process was faster
 		return s.verify(ctx, addr, password)
 	}

@@ -35,25 +35,25 @@ func TestLifeOfAnAccount(t *testing.T) {
 		t.Errorf("a wrong password is answered with %+v", r)
 	}
 	addr := mustParse(t, alice)
-	first := f.mailboxes.stored[addr]
+	first := f.accounts.stored[addr]
 	if !strings.HasPrefix(first, "{BLF-CRYPT}$2y$04$") || strings.Contains(first, right) {
 		t.Errorf("stored is %q", first)
 	}
 	login("")
-	f.mailboxes.set(addr, Block(first))
+	f.accounts.set(addr, Block(first))
 	login(right)
-	f.mailboxes.set(addr, Unblock(Block(first)))
+	f.accounts.set(addr, Unblock(Block(first)))
 	login(right)
 	other, err := Hash("another password", MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.mailboxes.set(addr, other)
+	f.accounts.set(addr, other)
 	login(right)
 	login("another password")
 	f.verified = newMemory([]byte("the process was restarted"), 100)
 	login("another password")
-	delete(f.mailboxes.stored, addr)
+	delete(f.accounts.stored, addr)
 	login("a third password")
 	want := []Outcome{
 		Created, Remembered, Wrong, Wrong, BlockedUser, Remembered, // a blocked account is not forgotten
@@ -84,7 +84,7 @@ func TestRemembered(t *testing.T) {
 		}
 	}
 	want("before the first login", alice, right, false)
-	if f.mailboxes.created != 0 {
+	if f.accounts.created != 0 {
 		t.Error("an account was made")
 	}
 	f.login(t, alice, right)
@@ -92,13 +92,13 @@ func TestRemembered(t *testing.T) {
 	want("in capitals", strings.ToUpper(alice), right, true)
 	want("another password", alice, right+"x", false)
 	want("no address", "x", right, false)
-	stored := f.mailboxes.stored[addr]
-	f.mailboxes.set(addr, Block(stored))
+	stored := f.accounts.stored[addr]
+	f.accounts.set(addr, Block(stored))
 	want("blocked", alice, right, false)
-	f.mailboxes.set(addr, "{BLF-CRYPT}changed")
+	f.accounts.set(addr, "{BLF-CRYPT}changed")
 	want("changed", alice, right, false)
-	f.mailboxes.set(addr, stored)
-	f.mailboxes.fault = errors.New("a disk that cannot be read")
+	f.accounts.set(addr, stored)
+	f.accounts.fault = errors.New("a disk that cannot be read")
 	want("a fault", alice, right, false)
 }
 
@@ -138,7 +138,7 @@ func TestStoredPasswords(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture()
-			f.mailboxes.set(mustParse(t, alice), tt.stored)
+			f.accounts.set(mustParse(t, alice), tt.stored)
 			r := f.login(t, alice, tt.password)
 			if r.Outcome != tt.want {
 				t.Fatalf("got %s (%v), want %s", r.Outcome, r.Damage, tt.want)
@@ -186,7 +186,7 @@ func TestRefusals(t *testing.T) {
 			if r.Outcome != Refused || r.Reason != tt.want || r.OK() {
 				t.Errorf("got %s, %q; want refused, %q", r.Outcome, r.Reason, tt.want)
 			}
-			if f.mailboxes.created != 0 {
+			if f.accounts.created != 0 {
 				t.Error("an account was made")
 			}
 			if f.Refusals(tt.want) != 1 || f.Count(Refused) != 1 || f.Count(Created) != 0 {
@@ -210,7 +210,7 @@ func TestExistingUsersKeepWorking(t *testing.T) {
 	if r := f.login(t, alice, right); r.Outcome != Remembered {
 		t.Errorf("got %s", r.Outcome)
 	}
-	if _, found, err := f.User(alice); !found || err != nil {
+	if _, found, err := f.User(t.Context(), alice); !found || err != nil {
 		t.Errorf("User: %t, %v", found, err)
 	}
 }
@@ -224,12 +224,12 @@ func TestNobody(t *testing.T) {
 		t.Errorf("without a password: %+v", r)
 	}
 	for _, address := range []string{alice, "alice@other.example"} {
-		if _, found, err := f.User(address); found || err != nil {
+		if _, found, err := f.User(t.Context(), address); found || err != nil {
 			t.Errorf("User(%q) = %t, %v", address, found, err)
 		}
 	}
-	f.mailboxes.set(mustParse(t, alice), "")
-	if _, found, err := f.User(alice); found || err != nil {
+	f.accounts.set(mustParse(t, alice), "")
+	if _, found, err := f.User(t.Context(), alice); found || err != nil {
 		t.Errorf("User with an empty password file = %t, %v", found, err)
 	}
 }
@@ -238,8 +238,8 @@ func TestNobody(t *testing.T) {
 func TestFaults(t *testing.T) {
 	fault := errors.New("input/output error")
 	for name, change := range map[string]func(f *fixture){
-		"reading": func(f *fixture) { f.mailboxes.fault = fault },
-		"writing": func(f *fixture) { f.mailboxes.full = fault },
+		"reading": func(f *fixture) { f.accounts.fault = fault },
+		"writing": func(f *fixture) { f.accounts.full = fault },
 		"machine": func(f *fixture) { f.machine.err = fault },
 	} {
 		f := newFixture()
@@ -247,13 +247,13 @@ func TestFaults(t *testing.T) {
 		if r, err := f.Login(context.Background(), alice, right, netip.Addr{}); !errors.Is(err, fault) || r != (Result{}) {
 			t.Errorf("%s: got %+v, %v", name, r, err)
 		}
-		if f.mailboxes.created != 0 || f.Faults() != 1 {
-			t.Errorf("%s: %d accounts were made, %d faults counted", name, f.mailboxes.created, f.Faults())
+		if f.accounts.created != 0 || f.Faults() != 1 {
+			t.Errorf("%s: %d accounts were made, %d faults counted", name, f.accounts.created, f.Faults())
 		}
 	}
 	f := newFixture()
-	f.mailboxes.fault = fault
-	if _, _, err := f.User(alice); !errors.Is(err, fault) {
+	f.accounts.fault = fault
+	if _, _, err := f.User(t.Context(), alice); !errors.Is(err, fault) {
 		t.Errorf("User: %v", err)
 	}
 }
@@ -283,8 +283,8 @@ func TestOneWinner(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if len(let) != 1 || f.mailboxes.created != 1 {
-			t.Fatalf("let in: %v, accounts made: %d", let, f.mailboxes.created)
+		if len(let) != 1 || f.accounts.created != 1 {
+			t.Fatalf("let in: %v, accounts made: %d", let, f.accounts.created)
 		}
 		for password, n := range let {
 			if n != 5 {
@@ -301,7 +301,7 @@ func TestAnotherProcessWins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Mailboxes = &overtaken{f.mailboxes, other}
+	f.Accounts = &overtaken{f.accounts, other}
 	if r := f.login(t, alice, right); r.Outcome != Wrong {
 		t.Errorf("got %s, want wrong", r.Outcome)
 	}
@@ -311,13 +311,13 @@ func TestAnotherProcessWins(t *testing.T) {
 }
 
 type overtaken struct {
-	*fakeMailboxes
+	*fakeAccounts
 	other string
 }
 
-func (m *overtaken) Create(addr mailaddr.Address, stored string, now time.Time) error {
+func (m *overtaken) Create(ctx context.Context, addr mailaddr.Address, a Account) error {
 	m.set(addr, m.other)
-	return m.fakeMailboxes.Create(addr, stored, now)
+	return m.fakeAccounts.Create(ctx, addr, a)
 }
 
 // When all cores hash, a login that does not need one passes; one that does gives

@@ -19,6 +19,7 @@ import (
 	"chatmaild/auth/machine"
 	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/store/census"
+	"chatmaild/store/directory/files"
 	"chatmaild/store/maildir"
 )
 
@@ -53,21 +54,22 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	rules := policy.New(env.ConfigPath, cfg, log)
 	key := make([]byte, 32)
 	rand.Read(key)
+	rows := files.New(mailboxes, time.Now)
 	accounts := auth.New(auth.Options{
-		Domain:    cfg.AddressDomain(),
-		Mailboxes: mailboxes,
-		Machine:   &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
-		Policy:    rules.Current,
-		Now:       time.Now,
-		Key:       key,
-		Remember:  rememberLogins,
-		Workers:   runtime.GOMAXPROCS(0),
+		Domain:   cfg.AddressDomain(),
+		Accounts: rows,
+		Machine:  &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
+		Policy:   rules.Current,
+		Now:      time.Now,
+		Key:      key,
+		Remember: rememberLogins,
+		Workers:  runtime.GOMAXPROCS(0),
 	})
 	metrics := service.NewMetrics("doveauth", time.Now())
 	numbers, count := NewMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
 	numbers.follow(metrics, cfg, rules, accounts, count)
 	dovecot := &authserver.Server{
-		Handler: &handler{accounts: accounts, mailboxes: mailboxes, log: log, took: numbers.login},
+		Handler: &handler{accounts: accounts, rows: rows, log: log, took: numbers.login},
 		Log:     log, PID: os.Getpid(),
 	}
 	daemon := service.Service{

@@ -24,6 +24,7 @@ import (
 	"chatmaild/packaging/dovecot/authproto"
 	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/store/census"
+	"chatmaild/store/directory/files"
 	"chatmaild/store/invites"
 	"chatmaild/store/maildir"
 )
@@ -53,13 +54,14 @@ func newAccountFixture(t *testing.T, more ...string) *accountFixture {
 	if err := mailboxes.Make(); err != nil {
 		t.Fatal(err)
 	}
+	rows := files.New(mailboxes, time.Now)
 	f.handler = &handler{
 		accounts: auth.New(auth.Options{
-			Domain: cfg.AddressDomain(), Mailboxes: mailboxes,
+			Domain: cfg.AddressDomain(), Accounts: rows,
 			Machine: &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
 			Policy:  f.policy.Current, Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
 		}),
-		mailboxes: mailboxes, log: log, took: NewMetrics(&metric.Set{}).login,
+		rows: rows, log: log, took: NewMetrics(&metric.Set{}).login,
 	}
 	return f
 }

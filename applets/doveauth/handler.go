@@ -3,7 +3,6 @@ package doveauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -13,16 +12,16 @@ import (
 	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/authproto"
 	"chatmaild/packaging/dovecot/authserver"
-	"chatmaild/store/maildir"
+	"chatmaild/store/directory"
 )
 
 // handler answers for the accounts. All that Dovecot needs of a user is the name:
 // mail_home, mail_uid and mail_gid are in its configuration.
 type handler struct {
-	accounts  *auth.Service
-	mailboxes *maildir.Store
-	log       *slog.Logger
-	took      *metric.Histogram // by a login
+	accounts *auth.Service
+	rows     directory.Accounts
+	log      *slog.Logger
+	took     *metric.Histogram // by a login
 }
 
 var _ authserver.Handler = (*handler)(nil)
@@ -53,8 +52,8 @@ func (h *handler) Login(ctx context.Context, c authproto.Credentials, client net
 }
 
 // User implements authserver.Handler.
-func (h *handler) User(_ context.Context, name string) (user string, found bool, err error) {
-	addr, found, err := h.accounts.User(name)
+func (h *handler) User(ctx context.Context, name string) (user string, found bool, err error) {
+	addr, found, err := h.accounts.User(ctx, name)
 	if err != nil {
 		return "", false, fault(h.log, "look-up", name, err)
 	}
@@ -63,12 +62,7 @@ func (h *handler) User(_ context.Context, name string) (user string, found bool,
 
 // Users implements authserver.Handler.
 func (h *handler) Users(ctx context.Context, yield func(user string) error) error {
-	return h.mailboxes.Each(func(addr mailaddr.Address) error {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("listing all users: %w", err)
-		}
-		return yield(addr.String())
-	})
+	return h.rows.Each(ctx, func(addr mailaddr.Address) error { return yield(addr.String()) })
 }
 
 // note logs what an operator should know of: one line for each, without the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatmaild/applets/service/metric"
+	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/store/maildir"
@@ -19,7 +20,7 @@ func TestLastlogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	if err := mailboxes.Create(alice, "{PLAIN}x", day); err != nil {
+	if err := mailboxes.Create(alice, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, day); err != nil {
 		t.Fatal(err)
 	}
 	h := &handler{mailboxes, "chat.example", slog.New(slog.DiscardHandler), NewMetrics(&metric.Set{})}

@@ -33,8 +33,6 @@ type Store struct {
 	domain string
 }
 
-var _ auth.Mailboxes = (*Store)(nil)
-
 // New returns the store of domain's mailboxes in dir.
 func New(dir, domain string) *Store { return &Store{dir: dir, domain: domain} }
 
@@ -55,8 +53,9 @@ func (s *Store) passwordPath(addr mailaddr.Address) string {
 	return s.dir + "/" + addr.String() + "/" + PasswordFile
 }
 
-// Password implements auth.Mailboxes. An empty, overlong or unreadable file has
-// an error or no content; the caller decides what a content is good for.
+// Password returns what is stored for addr now. An empty, overlong or unreadable file
+// has an error or no content; the caller decides what a content is good for. It fails with
+// auth.ErrNoMailbox or auth.ErrNoPassword.
 func (s *Store) Password(addr mailaddr.Address) (string, error) {
 	stored, err := readPassword(unix.AT_FDCWD, s.passwordPath(addr))
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -105,9 +104,10 @@ func ignoringEINTR(call func() (int, error)) (int, error) {
 	}
 }
 
-// Create implements auth.Mailboxes. The mailbox is created beside its place, written
-// to disk, and put there by one rename that replaces nothing.
-func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err error) {
+// Create makes a mailbox, durably, wholly or not at all. It is created beside its place,
+// written to disk, and put there by one rename that replaces nothing. It fails with
+// auth.ErrExists if there is one.
+func (s *Store) Create(addr mailaddr.Address, account auth.Account, now time.Time) (err error) {
 	temp, err := os.MkdirTemp(s.dir, newPrefix)
 	if err != nil {
 		return fmt.Errorf("creating a mailbox: %w", err)
@@ -117,10 +117,12 @@ func (s *Store) Create(addr mailaddr.Address, stored string, now time.Time) (err
 			os.RemoveAll(temp)
 		}
 	}()
-	if err := write(filepath.Join(temp, EnforceFile), "", now); err != nil {
-		return err
+	if account.EncryptedOnly {
+		if err := write(filepath.Join(temp, EnforceFile), "", now); err != nil {
+			return err
+		}
 	}
-	if err := write(filepath.Join(temp, PasswordFile), stored, now); err != nil {
+	if err := write(filepath.Join(temp, PasswordFile), account.Stored, now); err != nil {
 		return err
 	}
 	if err := atomicfile.SyncDir(temp); err != nil {

@@ -53,10 +53,10 @@ func TestCreate(t *testing.T) {
 	if _, err := s.Password(alice); !errors.Is(err, auth.ErrNoMailbox) {
 		t.Errorf("before: %v", err)
 	}
-	if err := s.Create(alice, "{PLAIN}first", noon); err != nil {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}first", EncryptedOnly: true}, noon); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Create(alice, "{PLAIN}second", noon); !errors.Is(err, auth.ErrExists) {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}second", EncryptedOnly: true}, noon); !errors.Is(err, auth.ErrExists) {
 		t.Errorf("again: %v", err)
 	}
 	if got, err := s.Password(alice); got != "{PLAIN}first" || err != nil {
@@ -92,7 +92,7 @@ func TestCreateReplacesNothing(t *testing.T) {
 			if err := make(s.Home(alice)); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Create(alice, "{PLAIN}x", noon); !errors.Is(err, auth.ErrExists) {
+			if err := s.Create(alice, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); !errors.Is(err, auth.ErrExists) {
 				t.Errorf("got %v, want %v", err, auth.ErrExists)
 			}
 			if _, err := s.Password(alice); err == nil || errors.Is(err, auth.ErrNoMailbox) {
@@ -110,7 +110,7 @@ func TestCreateFails(t *testing.T) {
 	s := newStore(t)
 	alice := address(t, "alice")
 	s.dir = filepath.Join(s.dir, "missing")
-	if err := s.Create(alice, "{PLAIN}x", noon); err == nil {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); err == nil {
 		t.Error("an account was made in a missing directory")
 	}
 	if _, err := s.Password(alice); !errors.Is(err, auth.ErrNoMailbox) {
@@ -148,7 +148,7 @@ func TestDamagedPasswordFiles(t *testing.T) {
 		})
 	}
 	s := newStore(t)
-	if err := s.Create(alice, string(make([]byte, 10*maxPassword)), noon); err != nil {
+	if err := s.Create(alice, auth.Account{Stored: string(make([]byte, 10*maxPassword)), EncryptedOnly: true}, noon); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Password(alice); len(got) != maxPassword+1 || err != nil {
@@ -182,7 +182,7 @@ func TestCreateIsAtomic(t *testing.T) {
 		})
 		for range 8 {
 			all.Go(func() {
-				err := s.Create(addr, "{PLAIN}x", noon)
+				err := s.Create(addr, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon)
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -207,7 +207,7 @@ func TestLastLogin(t *testing.T) {
 	if err := s.SetLastLogin(alice, noon); !errors.Is(err, auth.ErrNoMailbox) {
 		t.Errorf("without a mailbox: %v", err)
 	}
-	if err := s.Create(alice, "{PLAIN}x", noon); err != nil {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); err != nil {
 		t.Fatal(err)
 	}
 	path := s.Home(alice) + "/password"
@@ -264,7 +264,7 @@ func TestRemove(t *testing.T) {
 	if err := s.Remove(alice); !errors.Is(err, auth.ErrNoMailbox) {
 		t.Errorf("nobody: %v", err)
 	}
-	if err := s.Create(alice, "{PLAIN}x", noon); err != nil {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(s.Home(alice)+"/cur/deep", 0o700); err != nil {
@@ -276,7 +276,7 @@ func TestRemove(t *testing.T) {
 	if got := names(t, s.dir); len(got) != 0 {
 		t.Errorf("left: %q", got)
 	}
-	if err := s.Create(alice, "{PLAIN}y", noon); err != nil {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}y", EncryptedOnly: true}, noon); err != nil {
 		t.Errorf("the address is not free: %v", err)
 	}
 }
@@ -309,7 +309,7 @@ func TestEach(t *testing.T) {
 	want := map[string]bool{}
 	for i := range 50 {
 		addr := address(t, fmt.Sprint("user", i))
-		if err := s.Create(addr, "{PLAIN}x", noon); err != nil {
+		if err := s.Create(addr, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); err != nil {
 			t.Fatal(err)
 		}
 		want[addr.String()] = true
@@ -341,7 +341,7 @@ func TestEach(t *testing.T) {
 func BenchmarkPassword(b *testing.B) {
 	s := New(b.TempDir(), domain)
 	alice := address(b, "alice")
-	if err := s.Create(alice, "{PLAIN}x", noon); err != nil {
+	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
@@ -363,7 +363,7 @@ func BenchmarkCreate(b *testing.B) {
 	b.SetParallelism(5)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := s.Create(address(b, fmt.Sprint("user", n.Add(1))), "{PLAIN}x", noon); err != nil {
+			if err := s.Create(address(b, fmt.Sprint("user", n.Add(1))), auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}, noon); err != nil {
 				b.Error(err)
 			}
 		}

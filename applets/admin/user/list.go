@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,10 +25,10 @@ type state struct {
 }
 
 // list prints all accounts, in order. An account that goes meanwhile is left out.
-func (u *users) list() error {
+func (u *users) list(ctx context.Context) error {
 	all := []state{}
-	err := u.mailboxes.Each(func(addr mailaddr.Address) error {
-		state, err := u.state(addr)
+	err := u.accounts.Each(ctx, func(addr mailaddr.Address) error {
+		state, err := u.state(ctx, addr)
 		if errors.Is(err, auth.ErrNoMailbox) || errors.Is(err, auth.ErrNoPassword) {
 			return nil
 		}
@@ -54,22 +52,22 @@ func (u *users) list() error {
 }
 
 // state reads what list shows of an account: two small files, and no message.
-func (u *users) state(addr mailaddr.Address) (state, error) {
+func (u *users) state(ctx context.Context, addr mailaddr.Address) (state, error) {
 	s := state{Address: addr.String(), State: "ok"}
 	last, err := u.mailboxes.LastLogin(addr)
 	if err != nil {
 		return s, err
 	}
 	s.LastLogin = last.Format(time.DateOnly)
-	stored, err := u.mailboxes.Password(addr)
+	a, err := u.accounts.Account(ctx, addr)
 	switch {
 	case errors.Is(err, syscall.ELOOP): // a link in the place of the password
 		s.State = "damaged"
 	case err != nil:
 		return s, err
-	case auth.IsBlocked(stored):
+	case auth.IsBlocked(a.Stored):
 		s.State = "blocked"
-	case auth.CheckStored(stored) != nil:
+	case auth.CheckStored(a.Stored) != nil:
 		s.State = "damaged"
 	}
 	return s, nil
@@ -102,18 +100,16 @@ func (u *users) show(ctx context.Context, addr mailaddr.Address) (d any, err err
 
 // details walks the whole mailbox, which takes a moment for a large one.
 func (u *users) details(ctx context.Context, addr mailaddr.Address) (any, error) {
-	state, err := u.state(addr)
+	state, err := u.state(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
 	d := details{state: state, Home: u.mailboxes.Home(addr)}
-	stored, err := u.mailboxes.Password(addr)
+	a, err := u.accounts.Account(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	d.Scheme = auth.Scheme(stored)
-	_, err = os.Lstat(filepath.Join(d.Home, maildir.EnforceFile))
-	d.EncryptedOnly = err == nil
+	d.Scheme, d.EncryptedOnly = auth.Scheme(a.Stored), a.EncryptedOnly
 	usage, err := maildir.UsageOf(ctx, d.Home)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,8 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
+	"chatmaild/store/directory"
+	"chatmaild/store/directory/files"
 	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
@@ -48,6 +50,7 @@ nobody can log in. Deleting cannot be undone.`,
 				env: env, cfg: cfg, json: *asJSON, stdin: *stdin, now: time.Now, sessions: dovecotSessions{},
 				mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
 			}
+			u.accounts = files.New(u.mailboxes, u.now)
 			return u.run(ctx, args)
 		}
 	},
@@ -58,6 +61,7 @@ type users struct {
 	env       *command.Env
 	cfg       *config.Config
 	mailboxes *maildir.Store
+	accounts  directory.Accounts
 	sessions  sessions
 	now       func() time.Time
 	json      bool
@@ -74,7 +78,7 @@ func (u *users) run(ctx context.Context, args []string) error {
 		if len(args) > 0 {
 			return command.Usagef("unexpected argument %q", args[0])
 		}
-		return u.asOwner(u.list)
+		return u.asOwner(func() error { return u.list(ctx) })
 	}
 	// All that change one account have the same shape: they return what is printed.
 	each := map[string]func(context.Context, mailaddr.Address) (any, error){
@@ -126,6 +130,9 @@ func explain(err error) error {
 	if errors.Is(err, auth.ErrNoMailbox) {
 		return command.WithHint(err, "chatmaild user list shows all of them")
 	}
+	if errors.Is(err, directory.ErrChanged) {
+		return command.WithHint(err, "run the same command again")
+	}
 	return command.NeedsRoot(err)
 }
 
@@ -156,7 +163,7 @@ func (c changed) String() string {
 // block edits the stored password so that nothing matches it, and ends open sessions,
 // which would continue otherwise.
 func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
-	if err := u.edit(addr, block); err != nil {
+	if err := u.edit(ctx, addr, block); err != nil {
 		return nil, err
 	}
 	u.endSessions(ctx, addr)
@@ -165,9 +172,9 @@ func (u *users) block(ctx context.Context, addr mailaddr.Address) (any, error) {
 
 // unblock restores the password that the account had. One that an import found blocked
 // may have none behind the block, and would be damaged without it.
-func (u *users) unblock(_ context.Context, addr mailaddr.Address) (any, error) {
+func (u *users) unblock(ctx context.Context, addr mailaddr.Address) (any, error) {
 	done := changed{addr.String(), "unblocked", "chatmaild user block " + addr.String()}
-	return done, u.edit(addr, func(stored string) (string, error) {
+	return done, u.edit(ctx, addr, func(stored string) (string, error) {
 		password := auth.Unblock(stored)
 		if auth.IsBlocked(stored) && auth.CheckStored(password) != nil {
 			return "", command.WithHint(errors.New("the account has no password"),
@@ -182,16 +189,17 @@ func block(stored string) (string, error) { return auth.Block(stored), nil }
 
 // edit changes the stored password; its file's time stays, which is the day of the last
 // login.
-func (u *users) edit(addr mailaddr.Address, change func(string) (string, error)) error {
+func (u *users) edit(ctx context.Context, addr mailaddr.Address, change func(string) (string, error)) error {
 	return u.asOwner(func() error {
-		stored, err := u.mailboxes.Password(addr)
+		old, err := u.accounts.Account(ctx, addr)
 		if err != nil {
 			return err
 		}
-		if stored, err = change(stored); err != nil {
+		changed := old
+		if changed.Stored, err = change(old.Stored); err != nil {
 			return err
 		}
-		return u.mailboxes.SetPassword(addr, stored, u.now())
+		return u.accounts.Change(ctx, addr, old, changed)
 	})
 }
 
@@ -202,12 +210,12 @@ func (u *users) asOwner(do func() error) error { return safefs.As(u.cfg.Mailboxe
 // the mailbox goes. A session or delivery that ends too late may leave a directory
 // behind; expire takes a directory without a password for what it is.
 func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) {
-	err := u.edit(addr, block)
+	err := u.edit(ctx, addr, block)
 	if err != nil && !errors.Is(err, auth.ErrNoPassword) {
 		return nil, err
 	}
 	u.endSessions(ctx, addr)
-	if err := u.asOwner(func() error { return u.mailboxes.Remove(addr) }); err != nil {
+	if err := u.asOwner(func() error { return u.accounts.Remove(ctx, addr) }); err != nil {
 		return nil, err
 	}
 	if err := u.forgetTokens(ctx, addr); err != nil {
@@ -234,12 +242,14 @@ func (c credentials) String() string { return c.Email + "  " + c.Password }
 
 // create makes an account outside the rules for names and limits: an operator may have a
 // postmaster.
-func (u *users) create(_ context.Context, addr mailaddr.Address) (any, error) {
+func (u *users) create(ctx context.Context, addr mailaddr.Address) (any, error) {
 	password, stored, err := u.newPassword()
 	if err != nil {
 		return nil, err
 	}
-	err = u.asOwner(func() error { return u.mailboxes.Create(addr, stored, u.now()) })
+	err = u.asOwner(func() error {
+		return u.accounts.Create(ctx, addr, auth.Account{Stored: stored, EncryptedOnly: true})
+	})
 	return credentials{addr.String(), password}, err
 }
 
@@ -250,14 +260,16 @@ func (u *users) password(ctx context.Context, addr mailaddr.Address) (any, error
 		return nil, err
 	}
 	err = u.asOwner(func() error {
-		old, err := u.mailboxes.Password(addr)
+		old, err := u.accounts.Account(ctx, addr)
 		if err != nil && !errors.Is(err, auth.ErrNoPassword) {
 			return err
 		}
-		if auth.IsBlocked(old) {
-			stored = auth.Block(stored)
+		changed := old
+		changed.Stored = stored
+		if auth.IsBlocked(old.Stored) {
+			changed.Stored = auth.Block(stored)
 		}
-		return u.mailboxes.SetPassword(addr, stored, u.now())
+		return u.accounts.Change(ctx, addr, old, changed)
 	})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/auth/mailaddr"
+	"chatmaild/store/directory/files"
 	"chatmaild/store/maildir"
 )
 
@@ -71,6 +72,7 @@ func (r *relay) user(args ...string) (string, error) {
 		now:       func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) },
 		mailboxes: maildir.New(r.cfg.MailboxesDir, r.cfg.AddressDomain()),
 	}
+	u.accounts = files.New(u.mailboxes, u.now)
 	var positional []string
 	for _, a := range args {
 		switch a {

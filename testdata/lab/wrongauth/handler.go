@@ -7,14 +7,14 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/authproto"
-	"chatmaild/store/maildir"
+	"chatmaild/store/directory"
 )
 
 // handler answers as doveauth does, but for what the fault makes of a login.
 type handler struct {
-	accounts  *auth.Service
-	mailboxes *maildir.Store
-	fault     func(user string, ok bool) bool
+	accounts *auth.Service
+	rows     directory.Accounts
+	fault    func(user string, ok bool) bool
 }
 
 // Remembered implements authserver.Handler: the fault is Login's.
@@ -27,12 +27,12 @@ func (h *handler) Login(ctx context.Context, c authproto.Credentials, client net
 }
 
 // User implements authserver.Handler.
-func (h *handler) User(_ context.Context, name string) (user string, found bool, err error) {
-	addr, found, err := h.accounts.User(name)
+func (h *handler) User(ctx context.Context, name string) (user string, found bool, err error) {
+	addr, found, err := h.accounts.User(ctx, name)
 	return addr.String(), found, err
 }
 
 // Users implements authserver.Handler.
-func (h *handler) Users(_ context.Context, yield func(user string) error) error {
-	return h.mailboxes.Each(func(addr mailaddr.Address) error { return yield(addr.String()) })
+func (h *handler) Users(ctx context.Context, yield func(user string) error) error {
+	return h.rows.Each(ctx, func(addr mailaddr.Address) error { return yield(addr.String()) })
 }

@@ -23,6 +23,7 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging/dovecot/authserver"
+	"chatmaild/store/directory/files"
 	"chatmaild/store/maildir"
 )
 
@@ -64,18 +65,18 @@ func run(ctx context.Context, fault func(user string, ok bool) bool) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	key := make([]byte, 32)
 	rand.Read(key)
-	mailboxes := maildir.New(cfg.MailboxesDir, cfg.AddressDomain())
+	rows := files.New(maildir.New(cfg.MailboxesDir, cfg.AddressDomain()), time.Now)
 	accounts := auth.New(auth.Options{
-		Domain:    cfg.AddressDomain(),
-		Mailboxes: mailboxes,
-		Machine:   &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
-		Policy:    policy.New(config.DefaultPath, cfg, log).Current,
-		Now:       time.Now,
-		Key:       key,
-		Remember:  1,
-		Workers:   runtime.GOMAXPROCS(0),
+		Domain:   cfg.AddressDomain(),
+		Accounts: rows,
+		Machine:  &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
+		Policy:   policy.New(config.DefaultPath, cfg, log).Current,
+		Now:      time.Now,
+		Key:      key,
+		Remember: 1,
+		Workers:  runtime.GOMAXPROCS(0),
 	})
-	dovecot := &authserver.Server{Handler: &handler{accounts, mailboxes, fault}, Log: log, PID: os.Getpid()}
+	dovecot := &authserver.Server{Handler: &handler{accounts, rows, fault}, Log: log, PID: os.Getpid()}
 	daemon := service.Service{Name: "wrongauth", Log: log, More: []service.Endpoint{
 		{Name: "auth-login", Serve: dovecot.ServeLogin},
 		{Name: "auth-master", Serve: dovecot.ServeMaster},
