@@ -123,7 +123,7 @@ lab-long: rights image ## the scenarios that "make test" leaves out: they take m
 	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
 
 race: ## the tests that need no container, with the race detector
-	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables apt-utils git gpg gpg-agent xz-utils)
+	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables postgresql apt-utils git gpg gpg-agent xz-utils)
 	$(call gotest,-race -shuffle=on ./... ./testdata/kit/...)
 
 # gotest shows how each test ends, and last what failed. The whole output is in build/test.log.

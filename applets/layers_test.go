@@ -33,8 +33,8 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
-		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest",
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files store/directory/postgres applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
+		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest store/directory/move",
 	},
 	{
 		name: "stores, servers and protocols",
@@ -51,7 +51,7 @@ var layers = []layer{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
 			packaging packaging/archive packaging/gpg/gpgtest packaging/peer packaging/release packaging/sbom store/atomicfile store/disk`,
-		pure: `applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
+		pure: `store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
@@ -75,6 +75,7 @@ var modules = map[string]string{
 	"github.com/emersion/go-sasl":     "applets/chat/chattest applets/chat/mailbox",
 	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session applets/transport/lmtp applets/transport/smtpout",
 	"github.com/go-crypt/x":           "auth",
+	"github.com/jackc/pgx":            "store/directory/postgres",
 	"github.com/mholt/acmez":          "applets/acme/renewal",
 	"github.com/miekg/dns":            "applets/acme/renewal applets/lookup applets/lookup/authoritative",
 	"github.com/pion/logging":         "applets/turn/quiet",

@@ -1,6 +1,35 @@
 // Package directory is what the relay knows of its accounts beside their mail: one row
-// for each, which says whether the address exists, and what its password is.
+// for each, which says whether the address exists, what its password is, and on which
+// machine the mailbox lies.
 //
-// [Accounts] is its contract, and directorytest holds every implementation to it. There
-// is files: what lies in the mailboxes of the machine.
+// [Accounts] is its contract, and directorytest holds every implementation to it.
+//
+//	files       what lies in the mailboxes of the one machine: this is what runs
+//	Replicated  a copy on each of several machines, and one writer; on PostgreSQL: postgres
+//	placement   which machine a new account is placed on
+//	move        how a mailbox gets another home
+//
+// No daemon uses Replicated yet: a relay is one machine.
+//
+// # Several machines
+//
+// Mail is on one disk, that of its account's home: it is gone from a relay a moment after
+// it was delivered. What must outlive a machine is the row; for where an address could be
+// made again by whoever logs in first, a lost row is a stolen account. Hence:
+//
+//   - An insertion of the writer decides who has an address, and nothing else does.
+//   - What was answered is on two machines. A writer that was cut off while it committed
+//     shows rows of which that is not known: they are not answered (Row).
+//   - That an address does not exist is only said by a writer that can still commit.
+//     Anything less is a temporary failure, for IMAP, SMTP and HTTP alike.
+//   - Those who confirm a commit, with the writer, are a majority of the machines that may
+//     become the writer; and one becomes it only by a majority of them. So there are few
+//     of those, three or five, however many machines have a copy.
+//   - A machine opens a mailbox only if its own copy says that the home is here, and that
+//     it is not moving (WhoseIs). A copy never goes back in time; a move waits until the
+//     old home's copy knows of it.
+//   - Without a writer, who has an account is served. New accounts, changed passwords,
+//     blocks and moves wait.
+//   - A machine that lost its disk joins under another name. Its accounts get another home
+//     when they are next asked for, and keep their passwords (move.Rescue).
 package directory

@@ -1,0 +1,198 @@
+// Package move gives a mailbox another home. The one who moves is the old home: nobody
+// else can say that the mailbox is closed there.
+//
+//	row says           the old home does               next
+//	home               begin: row says moving          closed to new sessions everywhere
+//	moving             settle: until its own copy of the directory says so, too; then it
+//	                   ends the sessions and deliveries that are open
+//	moving, settled    copy: to the new home, under another name; synced; renamed
+//	moving, copied     switch: row says the new home   open there
+//	elsewhere          remove its own mailbox
+//
+// What was done is known from the row alone, by the writer's word: a move that was cut
+// off at any place goes on by the same call. What the row does not tell is done again:
+// a copy that was not seen to be complete is made anew, which is the same one, since the
+// mailbox is closed. Until the switch, the old home has all mail; after it, the new one.
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+	"chatmaild/store/directory"
+)
+
+// ErrLagging says that this machine's copy of the directory does not know of the move
+// yet: a session may still be opened here. To be tried again in a moment.
+var ErrLagging = errors.New("this machine's copy of the directory lags behind the move")
+
+// Mailboxes are those of the old home.
+type Mailboxes interface {
+	// Close ends the sessions of a mailbox and the deliveries to it, and returns when
+	// there are none.
+	Close(ctx context.Context, addr mailaddr.Address) error
+	// Copy makes the mailbox that another machine has the same as ours, durably. A copy
+	// that was begun before and may still be at work is ended first.
+	Copy(ctx context.Context, addr mailaddr.Address, to string) error
+	// Remove deletes the mailbox here, if there is one.
+	Remove(ctx context.Context, addr mailaddr.Address) error
+}
+
+// Mover moves mailboxes away from a machine. The caller locks the address on this
+// machine, and who receives a mailbox does the same there: nobody moves a mailbox twice
+// at once, or takes back one that is still being removed.
+type Mover struct {
+	Here      string
+	Copy      directory.Copy
+	Writer    directory.Writer
+	Mailboxes Mailboxes
+}
+
+// step is what comes next.
+type step string
+
+const (
+	begin    step = "begin"
+	settle   step = "settle"
+	transfer step = "copy"
+	turn     step = "switch"
+	remove   step = "remove"
+	wait     step = "wait"
+)
+
+// errComing says that there is nothing to move yet.
+var errComing = errors.New("the mailbox is being moved here")
+
+// progress is what one call has done for a move to a machine, and no other can know.
+type progress struct {
+	to              string
+	settled, copied bool
+}
+
+// next says what comes next for a mailbox, by its row.
+func next(row auth.Account, here string, p progress) step {
+	switch {
+	case row.Home != here && row.MovingTo == here:
+		return wait
+	case row.Home != here:
+		return remove
+	case row.MovingTo == "":
+		return begin
+	case !p.settled:
+		return settle
+	case !p.copied:
+		return transfer
+	}
+	return turn
+}
+
+// Move gives addr the home to. If a move to another machine has begun, it ends that one
+// instead. An error leaves everything so that the same call goes on.
+func (m *Mover) Move(ctx context.Context, addr mailaddr.Address, to string) error {
+	var p progress
+	for {
+		word, err := m.Writer.Word(ctx, addr)
+		row := word.Account
+		if errors.Is(err, auth.ErrNoMailbox) { // deleted: the mail goes, too
+			return m.Mailboxes.Remove(ctx, addr)
+		}
+		if err != nil {
+			return fmt.Errorf("moving a mailbox: %w", err)
+		}
+		if p.to != row.MovingTo {
+			p = progress{to: row.MovingTo}
+		}
+		what := next(row, m.Here, p)
+		if err := m.do(ctx, what, addr, row, to, &p); err != nil {
+			return fmt.Errorf("moving a mailbox, at %s: %w", what, err)
+		}
+		if what == remove {
+			return nil
+		}
+	}
+}
+
+// Cancel leaves addr at home, as when the other machine is lost. It reports whether
+// there was a move that had not been switched.
+func (m *Mover) Cancel(ctx context.Context, addr mailaddr.Address) (bool, error) {
+	word, err := m.Writer.Word(ctx, addr)
+	row := word.Account
+	if err != nil || row.Home != m.Here || row.MovingTo == "" {
+		return false, err
+	}
+	back := row
+	back.MovingTo = ""
+	return m.Writer.Replace(ctx, addr, row, back)
+}
+
+func (m *Mover) do(ctx context.Context, what step, addr mailaddr.Address, row auth.Account, to string, p *progress) error {
+	switch what {
+	case wait:
+		return errComing
+	case begin:
+		if to == m.Here {
+			return errors.New("the mailbox is there")
+		}
+		moving := row
+		moving.MovingTo = to
+		return m.replace(ctx, addr, row, moving)
+	case settle:
+		seen, err := m.Copy.Read(ctx, addr)
+		if err != nil {
+			return err
+		}
+		if seen.Home != m.Here || seen.MovingTo != row.MovingTo {
+			return ErrLagging
+		}
+		if err := m.Mailboxes.Close(ctx, addr); err != nil {
+			return err
+		}
+		p.settled = true
+		return nil
+	case transfer:
+		if err := m.Mailboxes.Copy(ctx, addr, row.MovingTo); err != nil {
+			return err
+		}
+		p.copied = true
+		return nil
+	case turn:
+		moved := row
+		moved.Home, moved.MovingTo = row.MovingTo, ""
+		return m.replace(ctx, addr, row, moved)
+	}
+	return m.Mailboxes.Remove(ctx, addr)
+}
+
+// replace changes the row. If it was changed meanwhile, what comes next is looked up
+// again, so that this is no error.
+func (m *Mover) replace(ctx context.Context, addr mailaddr.Address, from, to auth.Account) error {
+	_, err := m.Writer.Replace(ctx, addr, from, to)
+	return err
+}
+
+// Rescue gives addr, whose row is given, a home again if its own is lost for good, or if
+// it was being moved to a machine that is. Its password stays; what was on the lost
+// machine is gone, and the mailbox is an empty one. It returns the row as it is then.
+func Rescue(ctx context.Context, w directory.Writer, addr mailaddr.Address, row auth.Account, lost func(machine string) bool, place func() (string, error)) (auth.Account, error) {
+	saved := row
+	switch {
+	case lost(row.Home):
+		home, err := place()
+		if err != nil {
+			return row, err
+		}
+		saved.Home, saved.MovingTo = home, ""
+	case row.MovingTo != "" && lost(row.MovingTo):
+		saved.MovingTo = ""
+	default:
+		return row, nil
+	}
+	if done, err := w.Replace(ctx, addr, row, saved); err != nil || done {
+		return saved, err
+	}
+	word, err := w.Word(ctx, addr) // another machine was faster
+	return word.Account, err
+}

@@ -1,0 +1,98 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// schema has the migrations, each in a file whose name begins with its number. Each only
+// adds: a program that knows fewer of them works on, so that the machines of a relay can
+// be upgraded one after the other.
+//
+//go:embed schema
+var schema embed.FS
+
+// migration is one step of the schema.
+type migration struct {
+	number int
+	sql    string
+}
+
+// migrations returns all steps, in order.
+func migrations() ([]migration, error) {
+	names, err := fs.Glob(schema, "schema/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var all []migration
+	for _, name := range names {
+		text, err := schema.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		first, _, _ := strings.Cut(strings.TrimPrefix(name, "schema/"), "-")
+		number, err := strconv.Atoi(first)
+		if err != nil {
+			return nil, fmt.Errorf("%s has no number: %w", name, err)
+		}
+		all = append(all, migration{number, string(text)})
+	}
+	slices.SortFunc(all, func(a, b migration) int { return a.number - b.number })
+	return all, nil
+}
+
+// uniqueViolation is the code of an insertion that another one overtook.
+const uniqueViolation = "23505"
+
+// Migrate brings the schema of the writer at address up to date, as the owner of its
+// tables. Several may do that at once. It does nothing to a schema that is newer.
+func Migrate(ctx context.Context, address string) error {
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	conn, err := pgconn.Connect(ctx, address)
+	if err != nil {
+		return fmt.Errorf("connecting to the directory: %w", err)
+	}
+	defer conn.Close(ctx)
+	const table = "CREATE TABLE IF NOT EXISTS directory_schema (version integer PRIMARY KEY)"
+	if err := execute(ctx, conn, table); err != nil && !overtaken(err) {
+		return fmt.Errorf("preparing the directory's schema: %w", err)
+	}
+	for _, m := range all {
+		done := conn.ExecParams(ctx, "SELECT FROM directory_schema WHERE version = $1", [][]byte{strconv.AppendInt(nil, int64(m.number), 10)}, nil, nil, nil).Read()
+		if done.Err != nil {
+			return fmt.Errorf("reading the directory's schema: %w", done.Err)
+		}
+		if len(done.Rows) > 0 {
+			continue
+		}
+		// Several statements at once are one transaction. Who comes second waits at the
+		// insertion for the first to end.
+		step := fmt.Sprintf("INSERT INTO directory_schema VALUES (%d);\n%s", m.number, m.sql)
+		if err := execute(ctx, conn, step); err != nil && !overtaken(err) {
+			return fmt.Errorf("changing the directory's schema to version %d: %w", m.number, err)
+		}
+	}
+	return nil
+}
+
+func execute(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+	_, err := conn.Exec(ctx, sql).ReadAll()
+	return err
+}
+
+// overtaken reports whether another one has just done the same.
+func overtaken(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == uniqueViolation
+}

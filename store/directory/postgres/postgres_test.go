@@ -1,0 +1,270 @@
+package postgres
+
+import (
+	"errors"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+	"chatmaild/store/directory"
+	"chatmaild/store/directory/directorytest"
+)
+
+var account = auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true, Home: "a"}
+
+// TestServers has a writer and its standby, for all that follows: they take a while to be
+// made. First, one server is both copy and writer, and its commits wait for the other one.
+func TestServers(t *testing.T) {
+	writer, standby := servers(t)
+	directorytest.Accounts(t, func(t *testing.T) directory.Accounts {
+		writer.must("TRUNCATE accounts")
+		return writer.open(writer)
+	})
+	t.Run("homes", func(t *testing.T) { testHomes(t, writer.open(writer)) })
+	t.Run("migrate", func(t *testing.T) { testMigrate(t, writer) })
+	t.Run("rights", func(t *testing.T) { testRights(t, writer) })
+	writer.must("TRUNCATE accounts")
+	t.Run("slow", func(t *testing.T) { testSlow(t, writer) })
+	writer.must("TRUNCATE accounts")
+	t.Run("failures", func(t *testing.T) { testFailures(t, writer, standby) })
+}
+
+func testHomes(t *testing.T, d directory.Accounts) {
+	carol := directorytest.Address(t, "carol")
+	if err := d.Create(t.Context(), carol, account); err != nil {
+		t.Fatal(err)
+	}
+	now := account
+	for _, next := range []auth.Account{
+		{Stored: now.Stored, EncryptedOnly: true, Home: "a", MovingTo: "b"}, {Stored: now.Stored, EncryptedOnly: true, Home: "b"},
+	} {
+		if err := d.Change(t.Context(), carol, now, next); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Account(t.Context(), carol); got != next || err != nil {
+			t.Errorf("got %+v, %v; want %+v", got, err, next)
+		}
+		now = next
+	}
+}
+
+// testMigrate migrates again, many at once, and then what a later program has changed.
+func testMigrate(t *testing.T, writer *instance) {
+	writer.must("DROP TABLE accounts, directory_schema")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := Migrate(t.Context(), writer.address("owner")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	writer.must("INSERT INTO directory_schema VALUES (1000); ALTER TABLE accounts ADD COLUMN later text NOT NULL DEFAULT ''")
+	if err := Migrate(t.Context(), writer.address("owner")); err != nil {
+		t.Error(err)
+	}
+	d := writer.open(writer)
+	if err := d.Create(t.Context(), directorytest.Address(t, "dora"), account); err != nil {
+		t.Errorf("with a newer schema: %v", err)
+	}
+}
+
+// testRights holds that no role of ours can do more than it has to.
+func testRights(t *testing.T, writer *instance) {
+	for role, statements := range map[string][]string{
+		"reading": {
+			"INSERT INTO accounts (address, stored, encrypted_only) VALUES ('x', '', true)", "UPDATE accounts SET home = 'b'",
+			"DELETE FROM accounts", "SELECT * FROM directory_schema", "CREATE TABLE x ()",
+		},
+		"writing": {"TRUNCATE accounts", "DROP TABLE accounts", "ALTER TABLE accounts DROP COLUMN home", "CREATE TABLE x ()", "CREATE ROLE x", "SELECT * FROM directory_schema"},
+	} {
+		s, err := newServer(writer.address(role), patience, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range statements {
+			if _, _, err := s.query(t.Context(), statement); err == nil {
+				t.Errorf("%s may: %s", role, statement)
+			} else if !strings.Contains(err.Error(), "42501") { // insufficient_privilege
+				t.Errorf("%s: %s: %v", role, statement, err)
+			}
+		}
+		s.close()
+	}
+}
+
+// create makes an account that must be answered.
+func create(t *testing.T, d *Directory, local string) mailaddr.Address {
+	t.Helper()
+	addr := directorytest.Address(t, local)
+	if err := d.Create(t.Context(), addr, account); err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+// cannotTell fails unless the directory says that it does not know.
+func cannotTell(t *testing.T, d *Directory, addr mailaddr.Address) {
+	t.Helper()
+	d.writer.breaker.until = time.Time{} // as if the last fault were long ago
+	if a, err := d.Account(t.Context(), addr); !errors.Is(err, directory.ErrUnavailable) {
+		t.Errorf("got %+v, %v; want an error that may pass", a, err)
+	}
+}
+
+// testFailures has the writer and its standby fail, one after the other.
+func testFailures(t *testing.T, writer, standby *instance) {
+	d := standby.open(writer, standby)
+	alice, nobody := create(t, d, "alice"), directorytest.Address(t, "nobody")
+	standby.await("SELECT FROM accounts WHERE answered")
+
+	// The copy of this machine lags: the writer has the last word.
+	standby.must("SELECT pg_wal_replay_pause()")
+	bob := create(t, d, "bob")
+	for addr, want := range map[mailaddr.Address]error{alice: nil, bob: nil, nobody: auth.ErrNoMailbox} {
+		if _, err := d.Account(t.Context(), addr); !errors.Is(err, want) {
+			t.Errorf("while the copy lags, %s: got %v, want %v", addr.Local(), err, want)
+		}
+	}
+	standby.must("SELECT pg_wal_replay_resume()")
+
+	// Nobody confirms what the writer commits: it says nothing, neither to itself.
+	alone := writer.open(writer)
+	for addr, want := range map[mailaddr.Address]error{alice: nil, nobody: auth.ErrNoMailbox} {
+		if _, err := alone.Account(t.Context(), addr); !errors.Is(err, want) {
+			t.Errorf("before, %s: got %v, want %v", addr.Local(), err, want)
+		}
+	}
+	standby.stop()
+	alone.writer.waits(5 * time.Second)
+	carol := directorytest.Address(t, "carol")
+	if err := alone.Create(t.Context(), carol, account); !errors.Is(err, directory.ErrUnavailable) {
+		t.Errorf("an account on one machine: %v", err)
+	}
+	writer.await("SELECT FROM accounts WHERE address LIKE 'carol@%'") // PostgreSQL shows it nevertheless
+	cannotTell(t, alone, carol)
+	cannotTell(t, alone, nobody)
+
+	// The writer crashes and comes back alone: its row is no more on two machines than before.
+	writer.stop()
+	writer.start()
+	alone = writer.open(writer)
+	alone.writer.waits(5 * time.Second)
+	cannotTell(t, alone, carol)
+	standby.start()
+	writer.await("SELECT FROM pg_stat_replication WHERE sync_state = 'quorum'")
+	if a, err := writer.open(writer).Account(t.Context(), carol); a != account || err != nil {
+		t.Errorf("with the standby: got %+v, %v", a, err)
+	}
+	standby.await("SELECT FROM accounts WHERE address LIKE 'carol@%' AND answered")
+
+	// No writer: nothing that exists stops.
+	writer.stop()
+	d = standby.open(writer, standby)
+	for _, addr := range []mailaddr.Address{alice, bob, carol} {
+		if a, err := d.Account(t.Context(), addr); a != account || err != nil {
+			t.Errorf("without a writer, %s: got %+v, %v", addr.Local(), a, err)
+		}
+	}
+	cannotTell(t, d, nobody)
+	if err := d.Create(t.Context(), nobody, account); !errors.Is(err, directory.ErrUnavailable) {
+		t.Errorf("a new account without a writer: %v", err)
+	}
+
+	// The standby becomes the writer; ours finds it by itself.
+	standby.run("pg_ctl", "promote", "-w", "-D", standby.dir)
+	d = standby.open(writer, standby)
+	if _, err := d.Account(t.Context(), nobody); !errors.Is(err, auth.ErrNoMailbox) {
+		t.Errorf("with the new writer: %v", err)
+	}
+	create(t, d, "dora")
+}
+
+// testSlow has a copy that takes questions and does not answer: the first look-up waits
+// for its deadline, those after it for nothing.
+func testSlow(t *testing.T, writer *instance) {
+	l, err := net.Listen("unix", filepath.Join(writer.sockets, ".s.PGSQL.5433"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	now := time.Now()
+	d := writer.open(writer)
+	alice := create(t, d, "alice")
+	slow := *writer
+	slow.port = 5433
+	d, err = Open(Options{Domain: directorytest.Domain, Copy: slow.address("reading"), Writer: writer.address("writing"), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	d.writer.waits(patience)
+	if a, err := d.Account(t.Context(), alice); a != account || err != nil {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	l.Close() // what asks it now is refused, not kept waiting
+	if _, err := d.Copy.Read(t.Context(), alice); err == nil || !strings.Contains(err.Error(), "a moment ago") {
+		t.Errorf("the breaker is closed: %v", err)
+	}
+	now = now.Add(openFor)
+	if _, err := d.Copy.Read(t.Context(), alice); err == nil || strings.Contains(err.Error(), "a moment ago") {
+		t.Errorf("the breaker stays open: %v", err)
+	}
+}
+
+func TestBreaker(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	b := breaker{now: func() time.Time { return now }}
+	if err := b.closed(); err != nil {
+		t.Error(err)
+	}
+	fault := errors.New("fault")
+	for _, wait := range []time.Duration{openFor, -time.Hour} {
+		b.failed(fault)
+		if err := b.closed(); !errors.Is(err, fault) {
+			t.Errorf("after a fault: %v", err)
+		}
+		now = now.Add(wait)
+		if err := b.closed(); err != nil {
+			t.Errorf("%v later: %v", wait, err)
+		}
+	}
+}
+
+// TestBadAddress holds that an error does not quote a password.
+func TestBadAddress(t *testing.T) {
+	_, err := Open(Options{Copy: "postgres://user:secret@[::1/x"})
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("{PLAIN}x"), []byte("t"), []byte("a"), []byte(""), []byte("f"), 5)
+	f.Add([]byte(""), []byte("true"), []byte("a"), []byte("b"), []byte(""), 4)
+	f.Fuzz(func(t *testing.T, stored, only, home, moving, answered []byte, n int) {
+		values := [][]byte{stored, only, home, moving, answered}
+		if n >= 0 && n < len(values) {
+			values = values[:n]
+		}
+		row, err := decode(values)
+		if err != nil {
+			if (row != directory.Row{}) && row.Answered {
+				t.Errorf("a row that makes no sense is answered: %+v", row)
+			}
+			return
+		}
+		want := []string{string(stored), map[string]string{"t": "true", "f": "false"}[string(only)], string(home), string(moving)}
+		for i, got := range encode(row.Account) {
+			if got != want[i] {
+				t.Errorf("field %d is %q, want %q", i, got, want[i])
+			}
+		}
+	})
+}
