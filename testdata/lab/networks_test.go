@@ -201,7 +201,7 @@ func (n *networks) websocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	capabilities, err := session.Capabilities()
-	if err != nil || strings.Contains(strings.Join(capabilities, " "), "LOGINDISABLED") || strings.Contains(strings.Join(capabilities, " "), "STARTTLS") {
+	if err != nil || strings.Contains(strings.Join(capabilities, " "), "LOGINDISABLED") {
 		t.Errorf("capabilities: %q, %v", capabilities, err)
 	}
 	who := account{"websocket@" + n.relay.Domain, "password-of-websocket"}
