@@ -199,3 +199,22 @@ func configKeys() []string {
 	}
 	return keys
 }
+
+// TestPurge shows that what the package has systemd-tmpfiles make on the disk goes with it.
+func TestPurge(t *testing.T) {
+	removed := strings.FieldsFunc(read(t, "debian", "chatmaild.postrm"), func(r rune) bool { return strings.ContainsRune(" \t\n;", r) })
+	found := 0
+	for line := range strings.Lines(read(t, "packaging", "tmpfiles.d", "chatmaild.conf")) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "d" || strings.HasPrefix(fields[1], "/run/") { // that is memory
+			continue
+		}
+		found++
+		if !slices.Contains(removed, fields[1]) {
+			t.Errorf("debian/chatmaild.postrm does not remove %s", fields[1])
+		}
+	}
+	if found == 0 {
+		t.Error("the package makes no directories")
+	}
+}
