@@ -1,0 +1,368 @@
+package simulation
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"testing"
+
+	"chatmaild/auth"
+	"chatmaild/store/directory"
+	"chatmaild/store/directory/move"
+)
+
+var (
+	seed    = flag.Uint64("seed", 1, "the `number` of one world")
+	initial = flag.Uint64("users", 5000, "how `many` accounts there are at first")
+)
+
+const (
+	hour = 60 // minutes
+	end  = days * 24 * hour
+
+	firstMachines = 40
+	lastMachines  = 100
+	newAccounts   = 20 // tried each minute
+	logins        = 20
+	messages      = 20
+	movesAtOnce   = 50     // from one machine, each minute
+	looksAtOnce   = 20_000 // at rows, for those
+)
+
+func TestDays(t *testing.T) {
+	t.Logf("to see the same again: go test ./store/directory/simulation -seed %d -users %d", *seed, *initial)
+	w := newWorld(t, *seed, firstMachines, user(*initial), user(*initial)+newAccounts*end)
+	for w.clock = range end {
+		w.minute()
+	}
+	t.Logf("%d machines, %d accounts at last: %v", len(w.machines), w.count(), w.done)
+	for _, what := range []string{"created", "logins", "messages", "moves", "promotions", "drained", "lost", "rescued", "partitions"} {
+		if w.done[what] == 0 {
+			t.Errorf("nothing was %s in all the time", what)
+		}
+	}
+	w.everything()
+}
+
+// count returns how many accounts there are.
+func (w *world) count() (n int) {
+	for u := range w.users {
+		if w.rows.home[u] != noHome {
+			n++
+		}
+	}
+	return n
+}
+
+// anyMachine returns one that is up.
+func (w *world) anyMachine() *machine {
+	for {
+		if m := w.machines[w.random.IntN(len(w.machines))]; m.up {
+			return m
+		}
+	}
+}
+
+func (w *world) minute() {
+	w.trouble()
+	w.operator()
+	for range newAccounts {
+		w.signUp()
+	}
+	for range logins {
+		w.login(user(w.random.IntN(int(w.users))))
+	}
+	for range messages {
+		w.deliver(user(w.random.IntN(int(w.users))))
+	}
+	w.drain()
+	w.replicate()
+}
+
+// signIn is a first login, or a later one, as auth.Service has them.
+func (w *world) signIn(m *machine, u user, password string) (a auth.Account, ok bool, err error) {
+	a, err = m.directory.Account(w.t.Context(), address(u))
+	if errors.Is(err, auth.ErrNoMailbox) {
+		a = auth.Account{Stored: password, EncryptedOnly: true, Home: w.place(u)}
+		err = m.directory.Create(w.t.Context(), address(u), a)
+		if errors.Is(err, auth.ErrExists) {
+			a, err = m.directory.Account(w.t.Context(), address(u))
+		} else if err == nil {
+			w.done["created"]++
+		}
+	}
+	if err != nil {
+		return a, false, err
+	}
+	ok = a.Stored == password
+	first, known := w.answered[u]
+	switch {
+	case !ok:
+	case !known && u >= w.initial:
+		w.answered[u] = password
+	case known && first != password, !known && password != owner:
+		w.fail("%s lets in %q, who has not made the account of user %d", m.name, password, u)
+	}
+	return a, ok, nil
+}
+
+// signUp makes an account, or two people do, each on a machine of their own; they come
+// again when it was in doubt.
+func (w *world) signUp() {
+	u := w.users
+	w.users++
+	m := w.anyMachine()
+	for range 1 + w.random.IntN(3) {
+		password := owner
+		if w.chance(3) {
+			password = "{PLAIN}rival"
+		}
+		_, _, _ = w.signIn(m, u, password)
+		if w.chance(2) {
+			m = w.anyMachine()
+		}
+	}
+}
+
+// passwordOf returns the right password, if an account was ever answered.
+func (w *world) passwordOf(u user) (string, bool) {
+	if u < w.initial {
+		return owner, true
+	}
+	p, ok := w.answered[u]
+	return p, ok
+}
+
+// route finds where the mailbox of an account that exists is opened, as the entry m and
+// then the home see it: nil if that has to wait.
+func (w *world) route(m *machine, u user) *machine {
+	a, err := m.directory.Account(w.t.Context(), address(u))
+	if errors.Is(err, auth.ErrNoMailbox) {
+		w.fail("%s says that user %d is not there", m.name, u)
+	}
+	if err != nil {
+		w.done["deferred"]++
+		return nil
+	}
+	lost := func(name string) bool { return w.machines[w.number(name)].lost }
+	saved, err := move.Rescue(w.t.Context(), writerFor{m}, address(u), a, lost, func() (string, error) { return w.place(u), nil })
+	if err != nil {
+		return nil
+	}
+	if saved != a {
+		w.done["rescued"]++
+		a = saved
+	}
+	switch directory.WhoseIs(a, m.name) {
+	case directory.Moving:
+		return nil
+	case directory.Elsewhere:
+		home := w.machines[w.number(a.Home)]
+		if !reaches(m, home) {
+			return nil
+		}
+		// The home goes by its own copy, not by what it is told.
+		a, err = home.directory.Account(w.t.Context(), address(u))
+		if errors.Is(err, auth.ErrNoMailbox) {
+			w.fail("%s, at home, says that user %d is not there", home.name, u)
+		}
+		if err != nil || directory.WhoseIs(a, home.name) != directory.Ours {
+			return nil
+		}
+		m = home
+	}
+	if other := w.open[u]; other != nil && other != m && other.up {
+		w.fail("%s opens the mailbox of user %d, which is open on %s", m.name, u, other.name)
+	}
+	return m
+}
+
+// login has somebody log in, and stay.
+func (w *world) login(u user) {
+	password, exists := w.passwordOf(u)
+	if !exists {
+		return
+	}
+	m := w.anyMachine()
+	if w.chance(5) { // a stranger tries
+		_, _, _ = w.signIn(m, u, "{PLAIN}stranger")
+		return
+	}
+	_, ok, err := w.signIn(m, u, password)
+	if err == nil && !ok {
+		w.fail("%s refuses user %d, who has the right password", m.name, u)
+	}
+	row, known := w.rows.at(u, m.known)
+	if err != nil && known && row.Answered && !errors.Is(err, errAway) {
+		w.fail("%s has the account of user %d, and says: %v", m.name, u, err)
+	}
+	if home := w.route(m, u); home != nil {
+		w.open[u] = home
+		w.done["logins"]++
+	}
+}
+
+// deliver has a message come, and be accepted if there is a disk to put it on.
+func (w *world) deliver(u user) {
+	if _, exists := w.passwordOf(u); !exists {
+		return
+	}
+	if home := w.route(w.anyMachine(), u); home != nil {
+		w.box(u)[home.number]++
+		w.accepted[u]++
+		w.done["messages"]++
+	}
+}
+
+// drain moves accounts away from machines that are to go, and from full ones.
+func (w *world) drain() {
+	for _, m := range w.machines {
+		if !m.up || !m.drained {
+			continue
+		}
+		for moved, looked := 0, 0; moved < movesAtOnce && looked < min(looksAtOnce, int(w.users)); looked++ {
+			if w.rows.home[m.next] == uint8(m.number) {
+				moved++
+				w.move(m, m.next)
+			}
+			m.next = (m.next + 1) % w.users
+		}
+	}
+	// Any machine may be told to give up one of its mailboxes.
+	w.move(w.anyMachine(), user(w.random.IntN(int(w.users))))
+}
+
+// move has m move a mailbox, if it is there; and on, until it is done or has to wait.
+func (w *world) move(m *machine, u user) {
+	row, ok := w.rows.now(u)
+	if !ok || row.Home != m.name {
+		return
+	}
+	to := w.place(u)
+	if to == m.name {
+		to = w.anyMachine().name
+	}
+	if to == m.name || w.machines[w.number(to)].drained {
+		return
+	}
+	for range 3 {
+		if err := m.mover.Move(w.t.Context(), address(u), to); err == nil {
+			w.done["moves"]++
+			w.kept(u)
+			return
+		} else if errors.Is(err, move.ErrLagging) && reaches(m, w.writer) {
+			m.received, m.known = w.rows.tip(), w.rows.tip() // it waits for that
+		}
+	}
+	w.done["moves cut off"]++
+}
+
+// kept holds that the mail of an account is at its home.
+func (w *world) kept(u user) {
+	row, ok := w.rows.now(u)
+	if !ok {
+		w.fail("the account of user %d is gone", u)
+	}
+	if got := w.mail[u][w.number(row.Home)]; got != w.accepted[u] {
+		w.fail("user %d has %d messages of %d, at %s", u, got, w.accepted[u], row.Home)
+	}
+}
+
+// everything holds at the end what was only looked at where something happened.
+func (w *world) everything() {
+	for u := range w.accepted {
+		if row, _ := w.rows.now(u); !w.machines[w.number(row.Home)].lost {
+			w.kept(u)
+		}
+	}
+	for u, password := range w.answered {
+		if row, ok := w.rows.now(u); !ok || row.Stored != password {
+			w.fail("the account of user %d is %+v, and %q has made it", u, row, password)
+		}
+	}
+}
+
+// trouble has machines fail, and come back.
+func (w *world) trouble() {
+	changed := false
+	for _, m := range w.machines {
+		switch {
+		case m.up && w.chance(3*24*hour*10): // once a month each
+			m.up, m.back, changed = false, w.clock+1+w.random.IntN(6*hour), true
+			w.crash(m)
+		case !m.up && !m.lost && m.back != 0 && m.back <= w.clock:
+			m.up, changed = true, true
+		}
+	}
+	switch {
+	case w.chance(12 * hour): // some are cut off from the others
+		for _, m := range w.machines {
+			m.side = 0
+			if w.chance(4) {
+				m.side = 1
+			}
+		}
+		w.done["partitions"]++
+	case w.chance(hour):
+		for _, m := range w.machines {
+			m.side = 0
+		}
+	}
+	if changed {
+		w.list()
+	}
+}
+
+// crash ends what is open on a machine. Its disk stays, and what it has committed, too.
+func (w *world) crash(m *machine) {
+	for u, where := range w.open {
+		if where == m {
+			delete(w.open, u)
+		}
+	}
+}
+
+// operator does what the commands will do: promotes, adds, drains, and gives up what does
+// not come back.
+func (w *world) operator() {
+	if m := w.anyMachine(); !reaches(m, w.writer) && w.chance(30) {
+		w.promote(m)
+	}
+	if w.clock%(12*hour) == 0 && len(w.machines) < lastMachines {
+		w.add()
+	}
+	if w.clock%(5*24*hour) == hour {
+		if m := w.machines[3+w.random.IntN(len(w.machines)-3)]; m.up && !m.drained {
+			m.drained = true
+			w.done["drained"]++
+			w.list()
+		}
+	}
+	if w.clock%(10*24*hour) == 2*hour { // a disk burns
+		m := w.machines[3+w.random.IntN(len(w.machines)-3)]
+		if m.lost {
+			return
+		}
+		w.crash(m)
+		m.up, m.lost = false, true
+		for u, boxes := range w.mail {
+			if row, ok := w.rows.now(u); ok && row.Home == m.name {
+				delete(w.accepted, u)
+			}
+			delete(boxes, m.number)
+		}
+		w.done["lost"]++
+		w.list()
+	}
+}
+
+// TestQuorum holds that those who confirm a commit and those who follow a new writer
+// always have a machine in common, for any number of voters.
+func TestQuorum(t *testing.T) {
+	for voters := 1; voters < 20; voters++ {
+		committed, promoted := 1+voters/2, voters/2+1
+		if committed+promoted <= voters {
+			t.Error(fmt.Sprint(voters, " voters: two writers can commit"))
+		}
+	}
+}
