@@ -26,8 +26,11 @@ ARCHIVE  = build/archive
 URL      = https://apt.example.org
 VALID    = 0
 
+# How often "make plug" has a relay's power fail; "make lab-long" does it a few times.
+MOMENTS  = 200
+
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestClock|TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestTransport|TestTransports
+LONG     = TestClock|TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestPlug|TestTransport|TestTransports
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -40,7 +43,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long race lint check fuzz clean
+.PHONY: help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -121,6 +124,10 @@ lab-long: rights image ## the scenarios that "make test" leaves out: they take m
 	$(call need,crun umoci)
 	$(GO) run ./testdata/lab/prepare -all
 	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
+
+plug: rights deb ## has a relay's power fail at 200 random moments: make plug MOMENTS=20
+	$(GO) run ./testdata/lab/prepare
+	$(call gotest,-timeout 6h -run '^TestPlug$$' ./testdata/lab/ -plug.moments=$(MOMENTS))
 
 race: ## the tests that need no container, with the race detector
 	$(call need,gcc libc6-dev dovecot-imapd dovecot-lmtpd nftables postgresql apt-utils git gpg gpg-agent xz-utils)

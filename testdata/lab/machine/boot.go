@@ -74,11 +74,12 @@ func (h *Host) Boot(ctx context.Context) error {
 	defer stop()
 
 	merged := filepath.Join(h.dir, "merged")
-	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", bootScript, "boot",
-		name, h.root, filepath.Join(h.dir, "upper"), filepath.Join(h.dir, "work"), merged,
+	boot, writable := h.own("sh", "-c", bootScript, "boot")
+	cmd := exec.Command("unshare", append(append([]string{"-m", "--propagation", "private"}, boot...),
+		name, h.root, filepath.Join(writable, "upper"), filepath.Join(writable, "work"), merged,
 		"--directory="+merged, "--boot", "--machine="+name, "--hostname="+h.Name, "--register=no", "--keep-unit",
 		"--network-namespace-path="+h.Path(), "--resolv-conf=off", "--timezone=off",
-		"--link-journal=no", "--console=pipe", "--notify-ready=yes")
+		"--link-journal=no", "--console=pipe", "--notify-ready=yes")...)
 	if h.MayTunnel {
 		cmd.Args = append(cmd.Args, "--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun")
 	}

@@ -31,6 +31,8 @@ type Host struct {
 	disk  *disk // of a virtual machine; nil of a container
 	boots int
 
+	ownDisk bool // what a container writes is on a disk whose power can fail
+
 	// MayTunnel has it make network interfaces of its own, from its next boot on.
 	MayTunnel bool
 }

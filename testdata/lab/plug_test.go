@@ -1,0 +1,338 @@
+package lab
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/json"
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatmaild/push"
+	"chatmaild/testdata/lab/network"
+)
+
+var (
+	plugMoments = flag.Int("plug.moments", 6, "how often TestPlug pulls the plug")
+	plugSeed    = flag.Uint64("plug.seed", 0, "the seed of an earlier run of TestPlug, for the same moments; 0 takes a new one")
+)
+
+const (
+	// plugPeople write to each other, plugWriters of them all the time.
+	plugPeople  = 8
+	plugWriters = 4
+
+	// The plug is pulled after a time between these, from when each client has been
+	// served. Linux by itself writes what is dirty for 30 s (vm.dirty_expire_centisecs),
+	// and ext4 names without the content of their files every 5 s: so nothing but what is
+	// synced on purpose is on the disk, and part of it is.
+	plugSoonest = 100 * time.Millisecond
+	plugLatest  = 5 * time.Second
+)
+
+// A plug is a relay whose power fails now and then: what was not written to its disk is gone.
+type plug struct {
+	*proof
+	random *rand.Rand
+	people []account
+
+	mu   sync.Mutex
+	told told
+	off  bool // the power is failing: what is told now may or may not be on the disk
+}
+
+// told is what clients and the operator were told.
+type told struct {
+	mail     map[string]string  // a Message-ID that got 250, and its recipient
+	woken    map[string]bool    // those to whom others wrote
+	accounts map[string]account // by address: those who could log in
+	tokens   map[string]string  // by address: a push token that was stored
+	invites  map[string]bool    // by ID
+}
+
+func newTold() told {
+	return told{map[string]string{}, map[string]bool{}, map[string]account{}, map[string]string{}, map[string]bool{}}
+}
+
+// size counts what was told, each kind for itself.
+func (t told) size() [4]int {
+	return [4]int{len(t.mail), len(t.accounts), len(t.tokens), len(t.invites)}
+}
+
+// TestPlug pulls a relay's plug at random moments while it has much to do. After each
+// boot, all is there that anybody was told is there: messages, accounts, push tokens,
+// queued notifications, invites.
+func TestPlug(t *testing.T) {
+	seed := *plugSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("the moments again: -plug.seed=%d -plug.moments=%d", seed, *plugMoments)
+	p := &plug{proof: &proof{}, random: rand.New(rand.NewPCG(seed, 0)), told: newTold()}
+	// Nothing answers there: notifications stay in the queue.
+	p.lab, p.relay = startRelay(t, "_plug.test", `notify_url = "https://notify.test/notify"`,
+		`max_user_send_per_minute = 60000`, `max_user_send_burst_size = 1000`,
+		`max_network_registrations_per_hour = 100000`, `max_registrations_per_minute = 10000`)
+	ctx := deadline(t, stepTimeout)
+	for _, step := range []func(context.Context) error{p.relay.Shutdown, p.relay.OwnDisk, p.relay.Boot} {
+		if err := step(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if p.outside, err = p.lab.AddStation(ctx, "outside"); err != nil {
+		t.Fatal(err)
+	}
+	for range plugPeople {
+		a, err := p.register(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.people = append(p.people, a)
+	}
+	for moment := range *plugMoments {
+		p.pull(t, moment)
+		p.look(t)
+		if t.Failed() {
+			break
+		}
+	}
+}
+
+// pull has clients use the relay until it is killed, and boots it again.
+func (p *plug) pull(t *testing.T, moment int) {
+	ctx, unplugged := context.WithCancel(t.Context())
+	defer unplugged()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for _, from := range p.people[:plugWriters] {
+		clients.Go(func() { p.write(ctx, t, from) })
+	}
+	clients.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = p.register(ctx) // what is not told does not count
+		}
+	})
+	clients.Go(func() {
+		for ctx.Err() == nil {
+			p.invite(ctx)
+		}
+	})
+	p.mu.Lock()
+	before := p.told.size()
+	p.mu.Unlock()
+	until(deadline(t, stepTimeout), t, "each client to be served", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		now := p.told.size()
+		for i := range now {
+			if now[i] == before[i] {
+				return false
+			}
+		}
+		return true
+	})
+	wait := plugSoonest + time.Duration(p.random.Int64N(int64(plugLatest-plugSoonest)))
+	restFor(ctx, wait)
+	p.power(false)
+	if err := p.relay.PullPlug(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	unplugged()
+	clients.Wait()
+	p.power(true)
+	start := time.Now()
+	if err := p.relay.Boot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := p.told.size()
+	t.Logf("moment %d, %v after each client was served: told of %d messages, %d accounts, %d tokens, %d invites; up again after %v", moment,
+		wait.Round(time.Millisecond), now[0]-before[0], now[1]-before[1], now[2]-before[2], now[3]-before[3], time.Since(start).Round(time.Second))
+}
+
+// power says whether what is told counts.
+func (p *plug) power(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.off = !on
+}
+
+// note writes down what was told.
+func (p *plug) note(f func(*told)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.off {
+		f(&p.told)
+	}
+}
+
+// write sends messages, one after the other, to all people, oneself as well: the copies for
+// one's other devices are stored in another way.
+func (p *plug) write(ctx context.Context, t *testing.T, from account) {
+	c, err := p.outside.SMTP(ctx, p.relay.Domain, network.SubmissionsPort)
+	if err != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	defer c.Close()
+	if _, err := c.Command("EHLO station.test"); err != nil {
+		return
+	}
+	if _, err := c.Login(from.addr, from.password); err != nil {
+		return
+	}
+	for n := 0; ; n++ {
+		to, mail := p.people[n%len(p.people)], sealed(t, from.addr)
+		reply, err := c.Send(from.addr, to.addr, mail)
+		if err != nil {
+			return
+		}
+		if !strings.HasPrefix(reply, "250 ") {
+			p.note(func(*told) { t.Errorf("a message got %q", reply) })
+			return
+		}
+		p.note(func(t *told) {
+			t.mail[messageID(mail)] = to.addr
+			if to != from {
+				t.woken[to.addr] = true
+			}
+		})
+	}
+}
+
+// messageID returns what stands in the field, between the angle brackets.
+func messageID(header string) string {
+	_, rest, _ := strings.Cut(strings.ToLower(header), "message-id: <")
+	id, _, _ := strings.Cut(rest, ">")
+	return id
+}
+
+// register creates an account and stores a push token of it.
+func (p *plug) register(ctx context.Context) (account, error) {
+	a := account{addr: strings.ToLower(crand.Text()[:9]) + "@" + p.relay.Domain, password: crand.Text()[:22]}
+	s, err := p.outside.IMAP(ctx, p.relay.Domain)
+	if err != nil {
+		return a, err
+	}
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	defer s.Close()
+	if err := s.Login(a.addr, a.password); err != nil {
+		return a, err
+	}
+	p.note(func(t *told) { t.accounts[a.addr] = a })
+	if _, err := s.Select(); err != nil {
+		return a, err
+	}
+	token := crand.Text()
+	if _, err := s.OK(`SETMETADATA INBOX (/private/devicetoken "%s")`, token); err != nil {
+		return a, err
+	}
+	p.note(func(t *told) { t.tokens[a.addr] = token })
+	return a, nil
+}
+
+// invite creates an invite.
+func (p *plug) invite(ctx context.Context) {
+	note := crand.Text()
+	if _, err := p.relay.Run(ctx, "chatmaild", "invite", "create", "--json", "--note", note); err == nil {
+		p.note(func(t *told) { t.invites[note] = true })
+	}
+}
+
+// look compares what was told with what is there, once Postfix has delivered what it kept.
+func (p *plug) look(t *testing.T) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	until(ctx, t, "Postfix to deliver what it has", func() bool { return p.script(t, "postqueue -f; postqueue -j") == "" })
+	p.lookAtAccounts(t)
+	p.lookAtMail(ctx, t)
+	p.lookAtNotifications(t)
+	invites := p.script(t, "chatmaild invite list --json")
+	for note := range p.told.invites {
+		if !strings.Contains(invites, note) {
+			t.Errorf("an invite is lost")
+		}
+	}
+	if broken, err := p.relay.Broken(ctx); err != nil || len(broken) > 0 {
+		t.Errorf("units that failed: %v %v", broken, err)
+	}
+	// They are there; the next moments have others.
+	for addr := range p.told.tokens {
+		if !slices.ContainsFunc(p.people, func(a account) bool { return a.addr == addr }) {
+			delete(p.told.tokens, addr)
+		}
+	}
+}
+
+// lookAtAccounts wants a password on the disk for each, before a login creates one again, and
+// each token that was stored.
+func (p *plug) lookAtAccounts(t *testing.T) {
+	t.Helper()
+	passwords := p.script(t, "find /home/vmail/mail/%s -mindepth 2 -maxdepth 2 -name password -size +0 -printf '%%h\n'", p.relay.Domain)
+	for addr := range p.told.accounts {
+		if !strings.Contains(passwords, addr) {
+			t.Errorf("an account is lost: %s", addr)
+		}
+	}
+	for addr, token := range p.told.tokens {
+		s := p.imap(t, p.told.accounts[addr])
+		if got := stored(t, s); !strings.Contains(got, token) {
+			t.Errorf("a token is lost: %s", addr)
+		}
+		s.Close()
+	}
+}
+
+// lookAtMail wants each message in its recipient's mailbox. One may be there twice: Postfix
+// delivers again what it does not know to be on the disk, and the client drops what it has.
+func (p *plug) lookAtMail(ctx context.Context, t *testing.T) {
+	t.Helper()
+	there := map[string]int{} // by Message-ID and recipient
+	for _, a := range p.people {
+		s := p.imap(t, a)
+		n, err := s.Select()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			fields, err := s.Fetch("1:*", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, field := range fields {
+				there[messageID(field)+" "+a.addr]++
+			}
+		}
+		s.Close()
+	}
+	lost, twice := 0, 0
+	for id, addr := range p.told.mail {
+		switch n := there[id+" "+addr]; {
+		case n == 0:
+			lost++
+		case n > 1:
+			twice++
+		}
+	}
+	t.Logf("of %d messages with 250 so far: %d lost, %d twice", len(p.told.mail), lost, twice)
+	if lost > 0 {
+		t.Errorf("%d messages are lost", lost)
+	}
+}
+
+// lookAtNotifications wants one in the queue for each who has got a message: of several to
+// the same device, one waits.
+func (p *plug) lookAtNotifications(t *testing.T) {
+	t.Helper()
+	var report push.Report
+	if err := json.Unmarshal([]byte(p.script(t, "chatmaild push status --json")), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Queue.Entries < len(p.told.woken) {
+		t.Errorf("%d notifications are queued for %d people: %+v", report.Queue.Entries, len(p.told.woken), report.Services)
+	}
+}
