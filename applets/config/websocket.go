@@ -1,6 +1,6 @@
 package config
 
-// maxWebsocketClients fits into the memory that the daemon may have: 30 KiB for each.
+// maxWebsocketClients fits into the memory that the daemon may have: an estimate of 30 KiB for each.
 const maxWebsocketClients = 6000
 
 // Ports on the loopback interface of the servers that WebSockets lead to. They expect the
