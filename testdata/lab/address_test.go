@@ -33,7 +33,7 @@ func TestAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Host: host, Domain: host.IPv4.String()}
+	r := &Relay{Host: host, Domain: host.IPv4.String(), lab: l}
 	diagnose(t, r)
 	for _, step := range []func() error{
 		func() error { return r.InstallDeb(ctx, deb) },

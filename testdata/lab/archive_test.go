@@ -121,7 +121,7 @@ func (a *archived) install(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.relay = &Relay{Host: host, Domain: "_archived.test"}
+	a.relay = &Relay{Host: host, Domain: "_archived.test", lab: a.lab}
 	diagnose(t, a.relay)
 	leader, err := a.relay.Leader()
 	if err != nil {

@@ -20,7 +20,7 @@ func TestAutopkgtest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	diagnose(t, &Relay{Host: host, Domain: "_relay.test"})
+	diagnose(t, &Relay{Host: host, Domain: "_relay.test", lab: l})
 	if err := host.InstallDeb(ctx, deb); err != nil {
 		t.Fatal(err)
 	}

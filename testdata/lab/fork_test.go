@@ -35,7 +35,7 @@ func TestFork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.relay = &Relay{Host: host, Domain: forkDomain}
+	k.relay = &Relay{Host: host, Domain: forkDomain, lab: k.lab}
 	diagnose(t, k.relay)
 	if k.outside, err = k.lab.AddStation(ctx, "outside"); err != nil {
 		t.Fatal(err)

@@ -106,7 +106,7 @@ func startOther(ctx context.Context, l *Lab, deb, domain string) (*Relay, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &Relay{Host: host, Domain: domain}
+	r := &Relay{Host: host, Domain: domain, lab: l}
 	if _, err := r.Script(ctx, "for n in 1 2 3 4 5; do useradd --system someone$n; done"); err != nil {
 		return r, err
 	}

@@ -91,7 +91,7 @@ func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = &Relay{Host: host, Domain: domain}
+	r = &Relay{Host: host, Domain: domain, lab: l}
 	diagnose(t, r)
 	publish, other := r.publishAddresses, "www."+domain
 	settings = append(settings, `tls_external_cert_and_key = "/etc/ssl/relay.pem /etc/ssl/relay.key"`)

@@ -92,7 +92,7 @@ func startOldRelay(t *testing.T, l *Lab, deb string) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Host: host, Domain: oldDomain}
+	r := &Relay{Host: host, Domain: oldDomain, lab: l}
 	diagnose(t, r)
 	if err := r.publishAddresses(ctx); err != nil {
 		t.Fatal(err)

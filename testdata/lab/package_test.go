@@ -19,7 +19,7 @@ func TestPackage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Host: host, Domain: "_package.test"}
+	r := &Relay{Host: host, Domain: "_package.test", lab: l}
 	run := func(lines string) string {
 		t.Helper()
 		out, err := r.Script(ctx, lines)

@@ -46,7 +46,7 @@ func newPlain(t *testing.T, settings ...string) *plain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.relay = &Relay{Host: host, Domain: plainDomain}
+	p.relay = &Relay{Host: host, Domain: plainDomain, lab: l}
 	t.Cleanup(func() {
 		if t.Failed() {
 			p.relay.Diagnose(t.Output())

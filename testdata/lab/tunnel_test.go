@@ -40,7 +40,7 @@ func TestTunnel(t *testing.T) {
 	}
 	// Nothing out there knows another address of it.
 	host.IPv4, host.IPv6 = vps.IPv4, vps.IPv6
-	home := &Relay{Host: host, Domain: "_home.test"}
+	home := &Relay{Host: host, Domain: "_home.test", lab: l}
 	diagnose(t, home)
 	addresses := fmt.Sprintf(`["%v", "%v"]`, vps.IPv4, vps.IPv6)
 	for _, step := range []func() error{
