@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
+		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
 			packaging/postfix/queue store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto store/directory",
 	},
@@ -73,7 +73,7 @@ var modules = map[string]string{
 	"github.com/emersion/go-message":  "applets/chat",
 	"github.com/emersion/go-msgauth":  "applets/admin/selftest applets/transport/signer",
 	"github.com/emersion/go-sasl":     "applets/chat/chattest applets/chat/mailbox",
-	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session applets/transport/lmtp applets/transport/smtpout",
+	"github.com/emersion/go-smtp":     "applets/chat/chattest applets/chat/mailbox applets/echobot/session applets/transport/handback applets/transport/lmtp applets/transport/smtpout",
 	"github.com/go-crypt/x":           "auth",
 	"github.com/jackc/pgx":            "store/directory/postgres",
 	"github.com/mholt/acmez":          "applets/acme/renewal",

@@ -176,7 +176,7 @@ func Defaults() *Config {
 
 		NotifyURL: URLs{"https://notifications.delta.chat/notify"},
 
-		Transport:    "postfix",
+		Transport:    "chatmaild",
 		DKIMSelector: "opendkim",
 		DKIMVerify:   true,
 
@@ -253,8 +253,19 @@ func Hostname(c *Config) string {
 	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", b[3], b[2], b[1], b[0])
 }
 
-// OwnTransport reports whether the transport daemon delivers to other relays, and signs.
+// OwnTransport reports whether the transport daemon delivers to other relays; else Postfix does.
 func OwnTransport(c *Config) bool { return c.Transport == "chatmaild" }
+
+// Outward reports whether what leaves passes through the transport daemon: to be delivered,
+// or at least to be signed.
+func Outward(c *Config) bool { return OwnTransport(c) || c.Signs() }
+
+// Signs reports whether the relay signs with DKIM what leaves: it has a name that a DNS
+// record can belong to.
+func (c *Config) Signs() bool {
+	_, literal := c.IPv4()
+	return !literal
+}
 
 // SelfSigned reports whether clients and other relays take a certificate that the relay
 // makes itself, and it needs no DNS. At a public address it may get a better one: see ACME.
@@ -333,7 +344,7 @@ func (c *Config) MetricsSocket(name string) string {
 // TellingDaemons are the daemons that tell their metrics there as long as the relay runs.
 func (c *Config) TellingDaemons() []string {
 	names := []string{"filtermail-out", "filtermail-in", "doveauth", "metadata", "lastlogin", "web"}
-	if OwnTransport(c) {
+	if Outward(c) {
 		names = append(names, "transport")
 	}
 	if c.Echobot {

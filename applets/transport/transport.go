@@ -30,8 +30,10 @@
 //   - A host that does not answer costs one attempt at a time, at growing intervals. All
 //     other mail for it is deferred at once, so that it holds up nobody.
 //   - Signing happens here, where what leaves is known: local mail needs no signature. Key,
-//     selector and fields are those that OpenDKIM had. What is in Postfix's queue with our
+//     selector and fields are those that OpenDKIM had on earlier relays. What has our
 //     signature already is not signed again.
+//   - With transport = "postfix", a switch for one release, all that is signed here goes back
+//     to Postfix (handback), which finds the way itself.
 //   - Logs and metrics name hosts at most; never addresses, nor who writes to whom.
 package transport
 
@@ -52,7 +54,9 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 	"chatmaild/applets/transport/courier"
+	"chatmaild/applets/transport/handback"
 	"chatmaild/applets/transport/health"
 	"chatmaild/applets/transport/lmtp"
 	"chatmaild/applets/transport/signer"
@@ -87,18 +91,10 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	metrics := service.NewMetrics("transport", time.Now())
-	hosts := &health.Tracker{Now: time.Now}
 	numbers := NewMetrics(metrics)
-	numbers.follow(metrics, hosts)
-	_, literal := conf.IPv4()
-	deliver := courier.New(courier.Options{
-		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Observer: numbers,
-		// Others accept a literal that is the client's address.
-		IPv4Only: conf.DisableIPv6 || literal,
-	})
 	server := lmtp.New(lmtp.Options{
 		Name: config.Hostname(conf), MaxMessageSize: int64(conf.MaxMessageSize) + room, MaxRecipients: conf.MaxSMTPRecipients,
-		SpoolDir: spoolDir, Sign: sign, Deliver: deliver.Deliver, Log: log,
+		SpoolDir: spoolDir, Sign: numbers.signs(sign), Deliver: delivery(conf, metrics, numbers), Log: log,
 	})
 	daemon := service.Service{
 		Name: "transport", Address: service.Unix(conf.Socket("transport")), Serve: server.Serve, Log: log,
@@ -107,13 +103,27 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	return daemon.Run(ctx)
 }
 
+// delivery returns what delivers a message that has been signed.
+func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) lmtp.Deliver {
+	if !config.OwnTransport(conf) {
+		return (&handback.Client{Name: config.Hostname(conf), Socket: handback.Socket}).Deliver
+	}
+	hosts := &health.Tracker{Now: time.Now}
+	numbers.follow(metrics, hosts)
+	return courier.New(courier.Options{
+		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Observer: numbers,
+		// Others accept a literal that is the client's address.
+		IPv4Only: conf.DisableIPv6 || !conf.Signs(),
+	}).Deliver
+}
+
 // credential is the DKIM key, as systemd passes it on (LoadCredential=).
 const credential = "dkim"
 
 // signing returns what signs. A relay without a name, which has no DNS, signs nothing. One
 // whose key is missing defers all mail, and says so.
-func signing(conf *config.Config, log *slog.Logger) (func(func() io.Reader) (string, error), error) {
-	if _, literal := conf.IPv4(); literal {
+func signing(conf *config.Config, log *slog.Logger) (lmtp.Sign, error) {
+	if !conf.Signs() {
 		return func(func() io.Reader) (string, error) { return "", nil }, nil
 	}
 	path := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), credential)

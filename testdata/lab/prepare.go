@@ -85,8 +85,10 @@ func Prepare(ctx context.Context, w io.Writer, suites ...debian.Suite) error {
 		if _, err := debian.Unattended(ctx, w, suite); err != nil { // and its root
 			return err
 		}
-		if _, err := debian.WebServers(ctx, w, suite); err != nil {
-			return err
+		for _, packages := range []func(context.Context, io.Writer, debian.Suite) (string, error){debian.WebServers, debian.OpenDKIM} {
+			if _, err := packages(ctx, w, suite); err != nil {
+				return err
+			}
 		}
 		if _, err := debian.TunnelPrograms(ctx, w, suite); err != nil {
 			return err

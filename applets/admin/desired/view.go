@@ -38,11 +38,9 @@ type constants struct {
 	ContentSecurityPolicy string
 
 	// MaxHeader is the largest header that the filters take, in bytes. Postfix keeps no
-	// more of a single field than its limit says and drops the rest without a word, and
-	// OpenDKIM refuses what is beyond its own: so both have this one.
+	// more of a single field than its limit says and drops the rest without a word: so its
+	// limit is this one.
 	MaxHeader int
-	// MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
-	MaxSignedHeader int
 	// MaxLine is the longest line that the filters take, in bytes.
 	MaxLine int
 }
@@ -54,13 +52,19 @@ func newView(conf *config.Config, paths Paths, machine Machine) view {
 		WebsocketIMAP: config.WebsocketIMAP, WebsocketSMTP: config.WebsocketSMTP,
 		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
 		ContentSecurityPolicy: www.ContentSecurityPolicy,
-		MaxHeader:             mailfilter.MaxHeader, MaxSignedHeader: mailfilter.MaxHeader + traceHeaderSize, MaxLine: mailfilter.MaxLine,
+		MaxHeader:             mailfilter.MaxHeader, MaxLine: mailfilter.MaxLine,
 	}, config.Sites(conf)}
 }
 
 // notice stands on top of each generated file.
 const notice = `%s Written by "chatmaild run" from %s; the next run overwrites changes made here.
 `
+
+// Written reports whether a file is one that run wrote.
+func Written(text []byte) bool {
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	return bytes.Contains(first, []byte(` Written by "chatmaild run" from `))
+}
 
 func (v view) render(name string) ([]byte, error) {
 	text, err := packaging.Templates.ReadFile(name)
@@ -108,12 +112,6 @@ func QueueRoom(conf *config.Config) int64 {
 	return view{Config: conf}.QueueMessageSize() * 3 / 2
 }
 
-// SignsDKIM reports whether the relay has a name that a DNS record can belong to.
-func (v view) SignsDKIM() bool {
-	_, literal := v.IPv4()
-	return !literal
-}
-
 // Hostname is what the mail server calls itself.
 func (v view) Hostname() string { return config.Hostname(v.Config) }
 
@@ -123,9 +121,11 @@ func (v view) Host() string { return config.Host(v.Config) }
 // OwnTransport reports whether the transport delivers to other relays.
 func (v view) OwnTransport() bool { return config.OwnTransport(v.Config) }
 
-// PostfixSigns reports whether OpenDKIM signs what leaves, for Postfix; else the transport
-// does.
-func (v view) PostfixSigns() bool { return v.SignsDKIM() && !v.OwnTransport() }
+// Outward reports whether what leaves passes through the transport.
+func (v view) Outward() bool { return config.Outward(v.Config) }
+
+// HandsBack reports whether the transport signs, and hands back to Postfix what it signed.
+func (v view) HandsBack() bool { return v.Outward() && !v.OwnTransport() }
 
 // submission is a listener in Postfix's master.cf for our own users.
 type submission struct {
