@@ -49,7 +49,7 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
+		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/routes applets/transport/signer applets/transport/smtpout applets/transport/spool
 			packaging packaging/archive packaging/gpg/gpgtest packaging/peer packaging/release packaging/sbom store/atomicfile store/disk`,
 		pure: `store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
@@ -85,7 +85,7 @@ var modules = map[string]string{
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
-	"golang.org/x/net":                "applets/service applets/transport/lmtp applets/turn/relay",
+	"golang.org/x/net":                "applets/service applets/transport/lmtp applets/transport/routes applets/turn/relay",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command applets/supervise applets/supervise/process
 		applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens`,
 	"golang.org/x/time": "applets/iroh/relay applets/web/signup",

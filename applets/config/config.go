@@ -258,11 +258,11 @@ func OwnTransport(c *Config) bool { return c.Transport == "chatmaild" }
 
 // Outward reports whether what leaves passes through the transport daemon: to be delivered,
 // or at least to be signed.
-func Outward(c *Config) bool { return OwnTransport(c) || c.Signs() }
+func Outward(c *Config) bool { return OwnTransport(c) || Signs(c) }
 
 // Signs reports whether the relay signs with DKIM what leaves: it has a name that a DNS
 // record can belong to.
-func (c *Config) Signs() bool {
+func Signs(c *Config) bool {
 	_, literal := c.IPv4()
 	return !literal
 }
@@ -340,6 +340,9 @@ func (c *Config) Socket(name string) string {
 func (c *Config) MetricsSocket(name string) string {
 	return filepath.Join(c.RuntimeDir, name, "metrics.socket")
 }
+
+// RoutesSocket is where the transport tells what it knows of the ways to other relays.
+func RoutesSocket(c *Config) string { return filepath.Join(c.RuntimeDir, "transport", "routes.socket") }
 
 // TellingDaemons are the daemons that tell their metrics there as long as the relay runs.
 func (c *Config) TellingDaemons() []string {

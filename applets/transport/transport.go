@@ -59,6 +59,7 @@ import (
 	"chatmaild/applets/transport/handback"
 	"chatmaild/applets/transport/health"
 	"chatmaild/applets/transport/lmtp"
+	"chatmaild/applets/transport/routes"
 	"chatmaild/applets/transport/signer"
 )
 
@@ -92,29 +93,50 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	}
 	metrics := service.NewMetrics("transport", time.Now())
 	numbers := NewMetrics(metrics)
+	deliver, known := delivery(conf, metrics, numbers)
 	server := lmtp.New(lmtp.Options{
 		Name: config.Hostname(conf), MaxMessageSize: int64(conf.MaxMessageSize) + room, MaxRecipients: conf.MaxSMTPRecipients,
-		SpoolDir: spoolDir, Sign: numbers.signs(sign), Deliver: delivery(conf, metrics, numbers), Log: log,
+		SpoolDir: spoolDir, Sign: numbers.signs(sign), Deliver: deliver, Log: log,
 	})
 	daemon := service.Service{
 		Name: "transport", Address: service.Unix(conf.Socket("transport")), Serve: server.Serve, Log: log,
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("transport"),
+		More: []service.Endpoint{{
+			Name: "routes", Address: service.Unix(config.RoutesSocket(conf)),
+			Serve: func(ctx context.Context, l net.Listener) error { return routes.Serve(ctx, l, known) },
+		}},
 	}
 	return daemon.Run(ctx)
 }
 
-// delivery returns what delivers a message that has been signed.
-func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) lmtp.Deliver {
+// delivery returns what delivers a message that has been signed, and what is known of routes.
+func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) (lmtp.Deliver, func() []routes.Route) {
+	table := &routes.Table{Now: time.Now}
 	if !config.OwnTransport(conf) {
-		return (&handback.Client{Name: config.Hostname(conf), Socket: handback.Socket}).Deliver
+		return (&handback.Client{Name: config.Hostname(conf), Socket: handback.Socket}).Deliver, table.List
 	}
 	hosts := &health.Tracker{Now: time.Now}
 	numbers.follow(metrics, hosts)
-	return courier.New(courier.Options{
-		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Observer: numbers,
+	deliver := courier.New(courier.Options{
+		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Routes: table, Observer: numbers,
 		// Others accept a literal that is the client's address.
-		IPv4Only: conf.DisableIPv6 || !conf.Signs(),
-	}).Deliver
+		IPv4Only: conf.DisableIPv6 || !config.Signs(conf),
+	})
+	return deliver.Deliver, func() []routes.Route { return withRests(table.List(), hosts.Resting()) }
+}
+
+// withRests adds to routes which hosts do not answer.
+func withRests(list []routes.Route, resting []health.State) []routes.Route {
+	by := map[string]health.State{}
+	for _, s := range resting {
+		by[s.Host] = s
+	}
+	for i, r := range list {
+		if s, ok := by[r.Host]; ok {
+			list[i].Resting, list[i].Next = &s.Since, &s.Next
+		}
+	}
+	return list
 }
 
 // credential is the DKIM key, as systemd passes it on (LoadCredential=).
@@ -123,7 +145,7 @@ const credential = "dkim"
 // signing returns what signs. A relay without a name, which has no DNS, signs nothing. One
 // whose key is missing defers all mail, and says so.
 func signing(conf *config.Config, log *slog.Logger) (lmtp.Sign, error) {
-	if !conf.Signs() {
+	if !config.Signs(conf) {
 		return func(func() io.Reader) (string, error) { return "", nil }, nil
 	}
 	path := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), credential)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"chatmaild/testdata/lab/debian"
 )
 
 // formerSigning makes a relay one of before, whose mail OpenDKIM signs: as a milter of smtpd
@@ -49,7 +47,6 @@ systemctl stop chatmaild-transport.socket chatmaild-transport.service`
 // bounces: all is signed, once, and nothing is refused.
 func (r *roads) handover(t *testing.T) {
 	ctx := deadline(t, 2*stepTimeout)
-	installPackages(ctx, t, r.relay.Host, debian.OpenDKIM)
 	r.script(t, "%s", strings.NewReplacer("OVERSIGNED", oversigned, "KEY", selector+"._domainkey."+r.relay.Domain,
 		"DOMAIN", r.relay.Domain, "SELECTOR", selector).Replace(formerSigning))
 	before, sent := len(r.mx.Received()), 0
@@ -104,7 +101,7 @@ func (r *roads) handover(t *testing.T) {
 		}
 	}
 	t.Logf("%d messages were signed", len(mails))
-	if out := r.script(t, "systemctl is-active opendkim; systemctl is-enabled opendkim; stat -c %%U /etc/dkimkeys /etc/dkimkeys/*.private; ls /etc/opendkim.conf 2>&1 || true"); !strings.HasPrefix(out, "inactive\ndisabled\nroot\nroot\n") || !strings.Contains(out, "No such file") {
+	if out := r.script(t, "systemctl is-active opendkim || true; systemctl is-enabled opendkim || true; stat -c %%U /etc/dkimkeys /etc/dkimkeys/*.private; ls /etc/opendkim.conf 2>&1 || true"); !strings.HasPrefix(out, "inactive\ndisabled\nroot\nroot\n") || !strings.Contains(out, "No such file") {
 		t.Errorf("OpenDKIM is not gone: %s", out)
 	}
 	if out := r.script(t, "chatmaild run --skip-dns-check"); !strings.Contains(out, "nothing to do") {

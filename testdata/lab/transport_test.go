@@ -37,6 +37,9 @@ func TestTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	diagnose(t, r.b)
+	for _, relay := range []*Relay{r.relay, r.b} {
+		installPackages(deadline(t, installTimeout), t, relay.Host, debian.OpenDKIM)
+	}
 	r.alice = startProfile(t, r.lab, "alice", r.relay.SignUpQR())
 	r.bob = startProfile(t, r.lab, "bob", r.b.SignUpQR())
 	eachStep(t, r, []step[*roads]{
@@ -108,7 +111,6 @@ func (r *roads) signed(t *testing.T) {
 		t.Fatalf("Carol got %d messages, want one and a bounce", len(mails))
 	}
 	ctx := deadline(t, stepTimeout)
-	installPackages(ctx, t, r.b.Host, debian.OpenDKIM)
 	// OpenDKIM's own resolver knows no name below test.
 	key := selector + "._domainkey." + r.relay.Domain
 	for name, text := range map[string]string{"keys": key + " " + r.record(key) + "\n", "conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n"} {

@@ -11,6 +11,7 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/config"
 	"chatmaild/packaging/postfix"
 )
 
@@ -34,7 +35,7 @@ type handover struct {
 
 // plannedHandover returns nil where OpenDKIM does not sign, and else takes out of the plan
 // what must not change before OpenDKIM has stopped.
-func (p *Planner) plannedHandover(ctx context.Context, todo *Plan) (*handover, error) {
+func plannedHandover(ctx context.Context, p *Planner, todo *Plan) (*handover, error) {
 	change := func(path string) host.Change {
 		i := slices.IndexFunc(todo.Files, func(c host.Change) bool { return c.File.Path == path })
 		if i < 0 {
@@ -48,7 +49,7 @@ func (p *Planner) plannedHandover(ctx context.Context, todo *Plan) (*handover, e
 		return nil, err
 	}
 	running := units[0].Active == "active" && units[1].Active == "active"
-	if !running || !postfix.Milter(h.main.Former) || !p.Conf.Signs() {
+	if !running || !postfix.Milter(h.main.Former) || !config.Signs(p.Conf) {
 		return nil, nil
 	}
 	todo.Files = slices.DeleteFunc(todo.Files, func(c host.Change) bool {
@@ -127,7 +128,7 @@ func (h *handover) show(w io.Writer) {
 
 // retirement is what ends an OpenDKIM that run configured, where it need not hand over: mail
 // is off, or a run was interrupted.
-func (p *Planner) retirement(ctx context.Context, files []desired.File) ([]UnitStep, error) {
+func retirement(ctx context.Context, p *Planner, files []desired.File) ([]UnitStep, error) {
 	there, err := p.Machine.Exists(openDKIMConf)
 	if err != nil || there && len(files) == 0 {
 		return nil, err
@@ -152,7 +153,7 @@ const openDKIMConf = "/etc/opendkim.conf"
 
 // formerSigner are the files of an OpenDKIM that run configured. Another one, or one that the
 // operator configured since, is none of ours.
-func (p *Planner) formerSigner() ([]desired.File, error) {
+func formerSigner(p *Planner) ([]desired.File, error) {
 	text, err := p.Machine.ReadFile(openDKIMConf)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading OpenDKIM's configuration: %w", err)

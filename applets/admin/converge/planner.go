@@ -57,7 +57,7 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	former, err := p.formerSigner()
+	former, err := formerSigner(p)
 	if err != nil {
 		return nil, err
 	}
@@ -106,14 +106,14 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	todo.Edited = written.edited(todo.Files)
-	if todo.handover, err = p.plannedHandover(ctx, todo); err != nil {
+	if todo.handover, err = plannedHandover(ctx, p, todo); err != nil {
 		return nil, err
 	}
 	if todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, turn, botFiles), todo.Files, paths); err != nil {
 		return nil, err
 	}
 	if todo.handover == nil {
-		ends, err := p.retirement(ctx, former)
+		ends, err := retirement(ctx, p, former)
 		todo.Units = append(todo.Units, ends...)
 		return todo, err
 	}

@@ -156,7 +156,7 @@ func Directories(conf *config.Config) []Directory {
 			Directory{config.EchoBot(conf).Dir(), 0o700, EchobotUser, EchobotUser},
 			Directory{config.EchoBot(conf).Mailbox(), 0o700, "vmail", "vmail"})
 	}
-	if conf.Signs() {
+	if config.Signs(conf) {
 		dirs = append(dirs, Directory{DKIMDir, 0o700, "root", "root"})
 	}
 	return dirs

@@ -58,7 +58,7 @@ func certificateDropins(conf *config.Config) []File {
 // signingDropin has systemd pass on to the transport the DKIM key of another selector, or
 // none, where the relay has no name.
 func signingDropin(conf *config.Config) File {
-	lines, signs := "[Service]\nLoadCredential=", conf.Signs()
+	lines, signs := "[Service]\nLoadCredential=", config.Signs(conf)
 	if signs {
 		lines += "\nLoadCredential=dkim:" + path.Join(DKIMDir, conf.DKIMSelector+".private")
 	}

@@ -124,8 +124,8 @@ func (v view) OwnTransport() bool { return config.OwnTransport(v.Config) }
 // Outward reports whether what leaves passes through the transport.
 func (v view) Outward() bool { return config.Outward(v.Config) }
 
-// HandsBack reports whether the transport signs, and hands back to Postfix what it signed.
-func (v view) HandsBack() bool { return v.Outward() && !v.OwnTransport() }
+// Signs reports whether the relay signs what leaves.
+func (v view) Signs() bool { return config.Signs(v.Config) }
 
 // submission is a listener in Postfix's master.cf for our own users.
 type submission struct {
