@@ -52,7 +52,7 @@ func (f *federation) signs(t *testing.T) {
 	mail := "Autocrypt: addr=" + f.alice.Addr + "; keydata=AAAA\r\n" + encryptedFrom(t, f.alice.Addr)
 	installPackages(ctx, t, f.a.Host, debian.OpenDKIM)
 	conf := "Mode s\nCanonicalization relaxed/simple\nSignatureAlgorithm rsa-sha256\nDomain " + f.a.Domain + "\nSelector " + selector +
-		"\nKeyFile /etc/dkimkeys/" + selector + ".private\nSignHeaders *,+autocrypt,+content-type\nOversignHeaders " + oversigned + "\n"
+		"\nRequireSafeKeys no\nKeyFile /etc/dkimkeys/" + selector + ".private\nSignHeaders *,+autocrypt,+content-type\nOversignHeaders " + oversigned + "\n"
 	for name, text := range map[string]string{"mail.eml": mail, "sign.conf": conf} {
 		if err := f.a.WriteFile(ctx, "/tmp/"+name, 0o644, strings.NewReader(text)); err != nil {
 			t.Fatal(err)
