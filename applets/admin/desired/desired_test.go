@@ -50,6 +50,7 @@ func TestFiles(t *testing.T) {
 		{"and signs", name, "/etc/postfix/master.cf", "\noutward    unix ", "handback"},
 		{"Postfix delivers", name + `transport = "postfix"`, "/etc/postfix/main.cf", "\ndefault_transport = outward:unix:private/transport\n", "milter"},
 		{"what was signed before", name + `transport = "postfix"`, "/etc/postfix/master.cf", "\nhandback   unix ", "milter"},
+		{"nothing passes through the transport", `mail_domain = "192.0.2.7"` + "\ntransport = \"postfix\"", "/etc/systemd/system/chatmaild-transport.service.d/condition.conf", "ConditionPathExists=!", ""},
 		{"nothing is signed, and Postfix delivers", `mail_domain = "192.0.2.7"` + "\ntransport = \"postfix\"", "/etc/postfix/main.cf", "", "default_transport"},
 		{"with the key of its selector", name + "dkim_selector = \"other\"", "/etc/systemd/system/chatmaild-transport.service.d/dkim.conf",
 			"LoadCredential=\nLoadCredential=dkim:/etc/dkimkeys/other.private\n", ""},

@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, serverDropins(release), logDropins(release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, transportDropins(conf), serverDropins(release), logDropins(release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -65,6 +65,18 @@ func signingDropin(conf *config.Config) File {
 	f := dropin(Transport, "dkim", lines)
 	f.Absent = signs && conf.DKIMSelector == config.Defaults().DKIMSelector
 	return f
+}
+
+// transportDropins keep the transport from starting where nothing passes through it, by a
+// condition that cannot hold.
+func transportDropins(conf *config.Config) []File {
+	var files []File
+	for _, unit := range []string{TransportSocket, Transport} {
+		f := dropin(unit, "condition", "[Unit]\nConditionPathExists=!"+config.DefaultPath)
+		f.Absent = config.Outward(conf)
+		files = append(files, f)
+	}
+	return files
 }
 
 // echobotDropin has systemd look for the bot where it is; where there is to be no
