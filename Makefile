@@ -27,7 +27,7 @@ URL      = https://apt.example.org
 VALID    = 0
 
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestClock|TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestTransport|TestTransports
+LONG     = TestAddresses|TestClock|TestConference|TestFork|TestFullUpgrade|TestGuestCertificate|TestHidden|TestImage|TestImportTrixie|TestTransport|TestTransports
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 

@@ -47,7 +47,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 			Directory: cmp.Or(cfg.ACMEDirectory, renewal.LetsEncrypt), Email: cfg.ACMEEmail,
 			UserAgent: "chatmaild/" + env.Version, Solver: responder, Challenge: "http-01",
 		}
-		if _, literal := cfg.IPv4(); literal {
+		if _, literal := cfg.Literal(); literal {
 			authority.Profile = renewal.ShortLived
 		}
 		if cfg.ACMEDNSServer != "" {
