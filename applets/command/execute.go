@@ -51,7 +51,7 @@ func Report(env *Env, name string, err error) (status int) {
 	var usage *UsageError
 	switch {
 	case errors.As(err, &hint):
-		fmt.Fprintf(env.Stderr, "  hint: %s\n", hint.Hint)
+		fmt.Fprintf(env.Stderr, "  hint: %s\n", Hint(hint.Hint))
 	case errors.As(err, &usage) && name != "":
 		fmt.Fprintf(env.Stderr, "  hint: chatmaild help %s\n", name)
 	}

@@ -139,7 +139,7 @@ func resetStore(env *command.Env, conf *config.Config) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.Stdout, "the old database is now %s\nstart the daemon: systemctl start chatmaild-metadata\n", aside)
+	_, err = fmt.Fprintf(env.Stdout, "the old database is now %s\nstart the daemon: %s\n", aside, command.Hint("systemctl start chatmaild-metadata"))
 	return err
 }
 

@@ -12,8 +12,10 @@ import (
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/metrics/journal"
 	"chatmaild/applets/service"
 	"chatmaild/applets/service/metric"
+	"chatmaild/applets/supervise/control"
 )
 
 // Command tells OpenMetrics of the whole relay.
@@ -65,6 +67,11 @@ func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 		daemon.More = []service.Endpoint{{
 			Name: "metrics-address", Address: service.Address{Network: "tcp", Addr: conf.MetricsAddress}, Serve: serve,
 		}}
+	}
+	if control.Present(control.Socket) {
+		daemon.More = append(daemon.More, service.Endpoint{
+			Name: "maillog", Datagrams: func(ctx context.Context, in *net.UnixConn) error { return journal.Follow(ctx, in, relay.logged) },
+		})
 	}
 	return daemon.Run(ctx)
 }

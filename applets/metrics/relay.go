@@ -13,6 +13,7 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/metrics/journal"
 	"chatmaild/applets/service/metric"
+	"chatmaild/applets/supervise/control"
 	"chatmaild/packaging/dovecot"
 	"chatmaild/packaging/peer"
 	"chatmaild/packaging/postfix"
@@ -101,12 +102,14 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 
 // watch looks at everything, again and again, until ctx is done.
 func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog.Logger) error {
-	lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}
 	looks := []*lookout{
 		{at: lookingAtQueues, look: m.queues},
-		{at: lookingAtLog, look: func(ctx context.Context) error { return lines.Read(ctx, m.logged) }},
 		{at: lookingAtDovecot, look: m.dovecot},
 		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, config.Host(conf)) }},
+	}
+	if !control.Present(control.Socket) { // else they come to us: run
+		lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}
+		looks = append(looks, &lookout{at: lookingAtLog, look: func(ctx context.Context) error { return lines.Read(ctx, m.logged) }})
 	}
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()

@@ -36,6 +36,5 @@
 //
 // Standard output has a line for each event, with the unit in front. What servers log comes
 // by way of the maillog daemon, without addresses; for that it has journald's socket here.
-// There is no journal to read back: the metrics that are counted from the mail log stay at
-// zero.
+// There is no journal to read back, so the metrics daemon gets the same lines at a socket.
 package supervise

@@ -18,6 +18,9 @@ import (
 // maxLine bounds a line of the log, in bytes; what is beyond is a line of its own.
 const maxLine = 8 << 10
 
+// metricsLog is the socket of packaging/supervise/chatmaild-metrics-log.socket.
+const metricsLog = "/run/chatmaild/metrics-log"
+
 // output is the log of all: lines, each of one unit.
 type output struct {
 	mu sync.Mutex
@@ -81,11 +84,13 @@ func (o *output) journal(ctx context.Context, path string) error {
 	context.AfterFunc(ctx, func() { conn.Close() })
 	go func() {
 		buf := make([]byte, maxLine)
+		metrics := passOn{path: metricsLog}
 		for {
 			n, err := conn.Read(buf)
 			if err != nil {
 				return
 			}
+			metrics.line(buf[:n])
 			o.line("log", afterPriority(bytes.TrimRight(buf[:n], "\n\x00")))
 		}
 	}()

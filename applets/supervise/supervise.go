@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -27,21 +28,29 @@ const program = "/usr/sbin/chatmaild"
 
 // Command is chatmaild supervise.
 var Command = command.Command{
-	Name: "supervise", Kind: command.Admin,
+	Name: "supervise", Kind: command.Admin, Args: "[start|stop|restart|reload UNIT ...]",
 	Synopsis: "runs a whole relay in the foreground, without systemd",
 	Description: `For containers. If there is no configuration, it writes one for the domain in
 $CHATMAIL_DOMAIN, as init does. It does what run does, and keeps the relay's programs running
 until SIGTERM: then mail in progress is delivered, and all of them end. It logs to
 standard output; all other commands work beside it.
 
+With a verb and units it has the running one do what systemctl does elsewhere.
+
 Exit status: 0 after SIGTERM; 1 if the relay could not be started; 2 if the
 configuration is not valid; 3 after SIGTERM if a program had to be killed.`,
-	Examples: command.Examples{{"supervise", "the relay of this container"}},
+	Examples: command.Examples{
+		{"supervise", "the relay of this container"},
+		{"supervise restart postfix", "in a container that runs"},
+	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		draining := fs.Bool("drain", false, "have Postfix deliver what it has and accept no more; its unit uses this")
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			if *draining {
+		return func(ctx context.Context, env *command.Env, args []string) error {
+			switch {
+			case *draining:
 				return drain(ctx)
+			case len(args) > 0:
+				return ask(ctx, args)
 			}
 			return supervise(ctx, env)
 		}
@@ -125,20 +134,32 @@ func newSupervisor(h helpers, dirs []string, run, stateDir string) (s *Superviso
 	return s, err
 }
 
-// tmpfiles are the configurations of tmpfiles.d(5) that count here, as far as they are there:
-// the first is an image's (packaging/container).
-var tmpfiles = []string{"chatmaild-image.conf", "chatmaild.conf", "opendkim.conf"}
+// ask has the supervisor that runs do something with units. As with systemctl(1), a name
+// without a suffix is a service.
+func ask(ctx context.Context, args []string) error {
+	verb, units := args[0], slices.Clone(args[1:])
+	if !slices.Contains([]string{"start", "stop", "restart", "reload"}, verb) {
+		return command.Usagef("%s: want start, stop, restart or reload", verb)
+	}
+	if len(units) == 0 {
+		return command.Usagef("missing UNIT")
+	}
+	for i, name := range units {
+		if filepath.Ext(name) == "" {
+			units[i] = name + ".service"
+		}
+	}
+	_, err := control.Call(ctx, control.Socket, append([]string{verb}, units...))
+	if errors.Is(err, fs.ErrNotExist) {
+		return command.WithHint(err, "does systemd run here? Then: systemctl %s", strings.Join(args, " "))
+	}
+	return command.NeedsRoot(err)
+}
 
 // furnish makes what is on every machine before its services start, and returns the
 // configuration: in a volume that is new, that of $CHATMAIL_DOMAIN.
 func furnish(ctx context.Context, env *command.Env, h helpers) (*config.Config, error) {
-	create := []string{"/usr/bin/systemd-tmpfiles", "--create"}
-	for _, name := range tmpfiles {
-		if _, err := os.Stat("/usr/lib/tmpfiles.d/" + name); err == nil {
-			create = append(create, name)
-		}
-	}
-	if err := h.helper(ctx, "tmpfiles", create...); err != nil {
+	if err := createAll(ctx, h); err != nil {
 		return nil, err
 	}
 	_, err := os.Stat(config.DefaultPath)

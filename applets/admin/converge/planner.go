@@ -145,6 +145,9 @@ func (p *Planner) pages(echoInvite string) ([]desired.File, error) {
 // program's.
 func (p *Planner) requirePorts() error {
 	listeners, err := p.Machine.Listeners()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a server that finds its port in use says so
+	}
 	if err != nil {
 		return err
 	}

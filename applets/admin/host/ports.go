@@ -27,8 +27,12 @@ type Listener struct {
 
 // Listeners returns who listens on TCP ports, sorted by port. As another user
 // than root it cannot tell the programs of others.
-// From /proc and not from ss(8): a minimal Debian has no iproute2.
+// From /proc and not from ss(8): a minimal Debian has no iproute2. Without /proc, as in a
+// plain chroot, the error is fs.ErrNotExist.
 func (h Host) Listeners() ([]Listener, error) {
+	if _, err := os.Stat(h.path("/proc/net")); err != nil {
+		return nil, fmt.Errorf("listing listening ports: %w", err)
+	}
 	inodes := map[string]int{} // of the socket → port
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(h.path(table))

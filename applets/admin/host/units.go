@@ -33,7 +33,7 @@ type Unit struct {
 	Reloaded time.Time // when it was last started or reloaded
 }
 
-// Units asks systemd for the state of units.
+// Units asks systemd for the state of units, one for each name.
 func (s Systemd) Units(ctx context.Context, names ...string) ([]Unit, error) {
 	args := append([]string{
 		"show", "--timestamp=us+utc",
@@ -44,7 +44,12 @@ func (s Systemd) Units(ctx context.Context, names ...string) ([]Unit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking systemd: %w", err)
 	}
-	return parseUnits(out), nil
+	units := parseUnits(out)
+	if len(units) != len(names) {
+		// As in a chroot, where systemctl does nothing and reports success.
+		return nil, errors.New("asking systemd: it does not answer, and chatmaild supervise does not run")
+	}
+	return units, nil
 }
 
 // parseUnits parses the output of systemctl show: blocks of assignments with an

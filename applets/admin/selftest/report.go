@@ -61,7 +61,7 @@ func newReport(relays []*remote.Relay, version string, start time.Time, took tim
 			r.Counts.Skipped++
 		}
 		r.Checks = append(r.Checks, reported{
-			c.Name, c.Group, c.State, c.Took.Milliseconds(), printableText(c.Seen), c.Wanted, c.Advice,
+			c.Name, c.Group, c.State, c.Took.Milliseconds(), printableText(c.Seen), c.Wanted, command.Hint(c.Advice),
 		})
 	}
 	r.OK = r.Counts.Failed == 0

@@ -110,6 +110,10 @@ func (e *examiner) units(ctx context.Context) {
 // it.
 func (e *examiner) ports() {
 	listeners, err := e.machine.Listeners()
+	if errors.Is(err, fs.ErrNotExist) {
+		e.say("ports", notice, "", "not checked: %v", err)
+		return
+	}
 	if err != nil {
 		e.say("ports", trouble, "", "%v", err)
 		return

@@ -81,8 +81,9 @@ func show(ctx context.Context, env *command.Env, machine host.Host, as form) err
 		e.examine(ctx)
 	}
 	found := report{MailDomain: conf.MailDomain, Version: env.Version, OK: true, Findings: e.findings}
-	for _, f := range found.Findings {
+	for i, f := range found.Findings {
 		found.OK = found.OK && f.Level != trouble
+		found.Findings[i].Hint = command.Hint(f.Hint)
 	}
 	switch {
 	case as.json:
