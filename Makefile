@@ -27,7 +27,7 @@ URL      = https://apt.example.org
 VALID    = 0
 
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestClock|TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestTransport|TestTransports
+LONG     = TestClock|TestConference|TestFork|TestFullUpgrade|TestImage|TestImportTrixie|TestPodman|TestRehouse|TestTransport|TestTransports
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -100,7 +100,9 @@ release: ## a release of this commit in build/release, and its tag: make release
 rights:
 	@$(GO) run ./testdata/lab/prepare -check
 
-demo: rights deb ## a throw-away relay, and two real clients that talk through it
+demo: ## a throw-away relay, and two real clients that talk through it
+	@$(GO) run ./testdata/lab/demo -check
+	@$(MAKE) --no-print-directory deb
 	$(GO) run ./testdata/lab/demo
 
 test: rights check deb reproducible ## everything: check, the package, real clients on the installed relay, on Debian 13 and 12
@@ -118,7 +120,7 @@ lab: rights deb ## one scenario on real relays: make lab T=TestConversation
 	$(call gotest,-timeout 20m -run '^$(T)$$' ./testdata/lab/)
 
 lab-long: rights image ## the scenarios that "make test" leaves out: they take minutes each
-	$(call need,crun umoci)
+	$(call need,crun runc umoci)
 	$(GO) run ./testdata/lab/prepare -all
 	$(call gotest,-timeout 60m -p 1 -run '^($(LONG))$$' ./testdata/lab/)
 
@@ -138,8 +140,9 @@ endef
 lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	$(call need,shellcheck mandoc systemd)
 	@mkdir -p build; files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt:" $$files; exit 1; }
-	$(GO) mod tidy -diff && $(GO) -C testdata/webrtc mod tidy -diff
-	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle && $(GO) -C testdata/webrtc vet .
+	for m in webrtc schemas; do $(GO) -C testdata/$$m mod tidy -diff && $(GO) -C testdata/$$m vet . || exit 1; done
+	$(GO) mod tidy -diff && $(GO) -C testdata/schemas run .
+	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
 	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning packaging/man/*

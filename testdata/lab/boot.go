@@ -46,6 +46,7 @@ type machine struct {
 	shell  *ssh.Client // a virtual machine's
 	// detached says that process 1 outlives what started it: crun does not take it along.
 	detached bool
+	root     string          // of one that is a directory
 	ended    <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
 }
 
@@ -218,6 +219,15 @@ func (m *machine) powerOff(ctx context.Context) error {
 }
 
 func (m *machine) kill() {
+	if m.root != "" {
+		// All that runs in the directory is supervise's, which ends it.
+		_ = m.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-m.ended:
+			return
+		case <-time.After(containerStop):
+		}
+	}
 	if m.detached {
 		// Its namespace goes with it; and it may have ended already.
 		_ = syscall.Kill(m.leader, syscall.SIGKILL)
@@ -231,7 +241,12 @@ func (m *machine) kill() {
 // program. It is in a session of its own, so a ^C at our terminal is for us
 // alone to act on. The channel is closed when the program has ended.
 func startTethered(cmd *exec.Cmd) (<-chan struct{}, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	return startBound(cmd, syscall.SIGKILL)
+}
+
+// startBound is startTethered with the signal that the program gets at our end.
+func startBound(cmd *exec.Cmd, death syscall.Signal) (<-chan struct{}, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death, Setsid: true}
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		runtime.LockOSThread()

@@ -20,7 +20,8 @@ import (
 // capabilities, lower, upper, work, merged, then the program.
 const containerScript = `set -e
 netns=$1; hostname "$2"; caps=$3
-mount -t overlay overlay -o "lowerdir=$4,upperdir=$5,workdir=$6" "$7"
+grep -q '^ *0 *0 *4294967295$' /proc/self/uid_map || userxattr=,userxattr # those of a user namespace
+mount -t overlay overlay -o "lowerdir=$4,upperdir=$5,workdir=$6$userxattr" "$7"
 cd "$7"
 shift 7
 mount -t proc proc proc
@@ -31,6 +32,18 @@ for node in null zero full random urandom tty; do : >dev/$node; mount --bind /de
 ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr
 mkdir dev/shm
 exec nsenter --net="$netns" -- setpriv --bounding-set "$caps" -- chroot . "$@"`
+
+// directoryScript becomes process 1 of a relay in a directory: a copy of the root, with what
+// makes it different from others. Arguments: lower, upper, directory, then the program.
+const directoryScript = `set -e
+[ -e "$3/etc/machine-id" ] || cp --archive --reflink=auto --no-target-directory "$1" "$3"
+cp -r "$2/." "$3"
+rm -rf "$3/run"
+mkdir "$3/run"
+mkdir -p "$3/dev/shm"
+root=$3
+shift 3
+exec chroot "$root" "$@"`
 
 // dockerCapabilities are those of a container that Docker runs and nobody has given any
 // more (github.com/moby/profiles, capabilities.go), for setpriv(1).
@@ -48,14 +61,24 @@ type Container struct {
 	*Relay
 
 	// Of one that was made from an image.
-	volume string
-	bundle string // what crun runs
-	pulled int    // how often an image was unpacked
+	volume  string
+	runtime Runtime
+	bundle  string // what it runs
+	pulled  int    // how often an image was unpacked
+
+	// Of one that Podman runs.
+	podmanRoot string
+	podmanRun  []string // the command
 }
 
-// addUnbooted is a host for a relay of a domain whose systemd is not started.
-func (l *Lab) addUnbooted(ctx context.Context, domain string) (*Host, error) {
+// hostLabel is the name of the host of a domain's relay.
+func hostLabel(domain string) string {
 	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
+	return label
+}
+
+// addUnbooted is a host whose systemd is not started.
+func (l *Lab) addUnbooted(ctx context.Context, label string) (*Host, error) {
 	s, err := l.AddStation(ctx, label)
 	if err != nil {
 		return nil, err
@@ -75,7 +98,7 @@ func (l *Lab) addUnbooted(ctx context.Context, domain string) (*Host, error) {
 func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings ...string) (*Container, error) {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	h, err := l.addUnbooted(ctx, domain)
+	h, err := l.addUnbooted(ctx, hostLabel(domain))
 	if err != nil {
 		return nil, err
 	}
@@ -113,14 +136,19 @@ func (c *Container) run(program ...string) error {
 		"sh", "-c", containerScript, "container", netnsPath(c.netns), c.Name, dockerCapabilities,
 		c.lab.root, at("upper"), at("work"), at("merged"),
 	}, program...)
-	cmd := exec.Command("unshare", args...)
+	cmd, death, root := exec.Command("unshare", args...), syscall.SIGKILL, ""
+	if c.lab.way == Directory {
+		root = at("merged")
+		cmd = exec.Command("sh", append([]string{"-c", directoryScript, "directory", c.lab.root, at("upper"), root}, program...)...)
+		death = syscall.SIGTERM // supervise ends what it has started
+	}
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.Stdout, cmd.Stderr = console, console
-	ended, err := startTethered(cmd)
+	ended, err := startBound(cmd, death)
 	if err != nil {
 		return err
 	}
-	m := &machine{cmd: cmd, ended: ended}
+	m := &machine{cmd: cmd, ended: ended, root: root}
 	c.mu.Lock()
 	c.machine = m
 	c.mu.Unlock()
@@ -130,12 +158,15 @@ func (c *Container) run(program ...string) error {
 			return fmt.Errorf("it ended at once: %s", c.Console())
 		case <-time.After(containerPoll):
 		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-		if err != nil {
-			continue
+		pid := strconv.Itoa(cmd.Process.Pid)
+		if root == "" {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%[1]s/children", pid))
+			if err != nil {
+				continue
+			}
+			pid = strings.TrimSpace(string(text))
 		}
 		// It is process 1 once the script has become the program.
-		pid := strings.TrimSpace(string(text))
 		if name, err := os.ReadFile("/proc/" + pid + "/comm"); pid != "" && err == nil && strings.TrimSpace(string(name)) == filepath.Base(program[0]) {
 			m.leader, err = strconv.Atoi(pid)
 			if err != nil {
@@ -149,7 +180,7 @@ func (c *Container) run(program ...string) error {
 // Boot starts the relay and waits until it says that it is well.
 func (c *Container) Boot(ctx context.Context) error {
 	start := func() error { return c.run("/usr/sbin/chatmaild", "supervise") }
-	if c.bundle != "" {
+	if c.volume != "" {
 		start = c.runImage
 	}
 	if err := start(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
 
 	"chatmaild/testdata/kit/nameserver"
@@ -11,12 +12,15 @@ import (
 
 const dnsPort = 53
 
-// startDNS answers for a zone on the bridge's addresses, in its namespace.
-func startDNS(netns string, zone *nameserver.Zone) (servers []*nameserver.Server, err error) {
-	err = inNetns(netns, func() error {
-		v4, v6 := addrs(bridgeAddr)
-		for _, ip := range []string{v4.String(), v6.String()} {
-			address := net.JoinHostPort(ip, strconv.Itoa(dnsPort))
+// startDNS answers for the lab's zone on the bridge's addresses, in its namespace.
+func (l *Lab) startDNS() (servers []*nameserver.Server, err error) {
+	err = inNetns(l.bridge(), func() error {
+		v4, v6 := l.addrs(bridgeAddr)
+		for _, ip := range []netip.Addr{v4, v6} {
+			if !ip.IsValid() {
+				continue
+			}
+			address := net.JoinHostPort(ip.String(), strconv.Itoa(dnsPort))
 			udp, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", address)
 			if err != nil {
 				return err
@@ -26,7 +30,7 @@ func startDNS(netns string, zone *nameserver.Zone) (servers []*nameserver.Server
 				udp.Close()
 				return err
 			}
-			servers = append(servers, nameserver.Serve(udp, tcp, zone))
+			servers = append(servers, nameserver.Serve(udp, tcp, l.Zone))
 		}
 		return nil
 	})

@@ -53,12 +53,16 @@ func (l *Lab) StartHost(ctx context.Context, name string) (*Host, error) {
 func (h *Host) furnish() error {
 	id := make([]byte, 16)
 	rand.Read(id)
-	v4, v6 := addrs(bridgeAddr)
+	v4, v6 := h.lab.addrs(bridgeAddr)
+	servers := fmt.Sprintf("nameserver %v\n", v4)
+	if v6.IsValid() {
+		servers += fmt.Sprintf("nameserver %v\n", v6)
+	}
 	files := map[string]string{
 		"machine-id":  hex.EncodeToString(id) + "\n",
 		"hostname":    h.Name + "\n",
 		"hosts":       fmt.Sprintf("127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n", h.Name),
-		"resolv.conf": fmt.Sprintf("nameserver %v\nnameserver %v\noptions timeout:2 attempts:2\n", v4, v6),
+		"resolv.conf": servers + "options timeout:2 attempts:2\n",
 	}
 	for _, sub := range []string{"upper/etc", "work", "merged"} {
 		if err := os.MkdirAll(filepath.Join(h.dir, sub), 0o755); err != nil {
@@ -90,6 +94,8 @@ func (h *Host) Exec(ctx context.Context, stdin io.Reader, command ...string) (Re
 	var res Result
 	if m.shell != nil {
 		res, err = m.remote(ctx, stdin, args...)
+	} else if m.root != "" {
+		res, err = runCommand(ctx, stdin, "chroot", append([]string{m.root}, args...)...)
 	} else {
 		enter := []string{"-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--"}
 		res, err = runCommand(ctx, stdin, "nsenter", append(enter, args...)...)
@@ -122,13 +128,16 @@ func (h *Host) ReadFile(ctx context.Context, name string) (string, error) {
 	return h.Run(ctx, "cat", "--", name)
 }
 
+// writeScript makes a file of standard input, without /dev/stdin, which takes /proc.
+const writeScript = `mkdir -p "$(dirname "$1")"; rm -f "$1"; cat >"$1"; chmod "$2" "$1"`
+
 // WriteFile writes a file on the host, and its directory if need be.
 func (h *Host) WriteFile(ctx context.Context, name string, mode os.FileMode, content io.Reader) error {
-	res, err := h.Exec(ctx, content, "install", "-D", "-m", fmt.Sprintf("%o", mode.Perm()), "/dev/stdin", name)
+	res, err := h.Exec(ctx, content, "sh", "-ec", writeScript, "write", name, fmt.Sprintf("%o", mode.Perm()))
 	if err != nil {
 		return err
 	}
-	return res.failure("install", []string{name})
+	return res.failure("write", []string{name})
 }
 
 // InstallDeb installs a package file with apt. The lab has no way to the

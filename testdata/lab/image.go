@@ -14,14 +14,25 @@ import (
 	"time"
 )
 
-// runtimeScript becomes crun, which wants a pure cgroup v2 tree, whatever the machine has.
-// Arguments: the bundle, the file for the process ID, the container's name, and where crun
-// keeps its state.
+// A Runtime starts containers by the OCI's runtime specification.
+type Runtime string
+
+// Those of Debian.
+const (
+	Crun Runtime = "crun"
+	Runc Runtime = "runc"
+)
+
+// runtimeScript becomes crun or runc, in a pure cgroup v2 tree, whatever the machine has.
+// Arguments: the bundle, the file for the process ID, the container's name, where the
+// runtime keeps its state, then the runtime with its flags.
 const runtimeScript = `set -e
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 cd "$1"
-exec crun --root "$4" --cgroup-manager=disabled run --pid-file "$2" "$3"`
+pid=$2 name=$3 state=$4
+shift 4
+exec "$@" --root "$state" run --pid-file "$pid" "$name"`
 
 // imageCapabilities are those that packaging/container gives, and no more.
 var imageCapabilities = strings.Fields(`CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL
@@ -43,21 +54,17 @@ func Image() (string, error) {
 	return found[0], nil
 }
 
-// StartImage makes a relay of a domain from the OCI image, as a runtime does: with a root
-// that is read-only, and a volume, in which the lines of settings are the configuration.
-func (l *Lab) StartImage(ctx context.Context, domain, image, volume string, settings ...string) (*Container, error) {
-	h, err := l.addUnbooted(ctx, domain)
+// StartImage makes a relay of a domain from the OCI image by a runtime: with a root that is
+// read-only, and a volume, in which the lines of settings are the configuration.
+func (l *Lab) StartImage(ctx context.Context, runtime Runtime, domain, image, volume string, settings ...string) (*Container, error) {
+	h, err := l.addUnbooted(ctx, string(runtime)+"-"+hostLabel(domain))
 	if err != nil {
 		return nil, err
 	}
-	c := &Container{Relay: &Relay{Host: h, Domain: domain}, volume: volume}
-	config := strings.Join(append([]string{fmt.Sprintf("mail_domain = %q", domain), testLoad}, settings...), "\n") + "\n"
+	c := &Container{Relay: &Relay{Host: h, Domain: domain}, volume: volume, runtime: runtime}
 	for _, do := range []func(context.Context) error{
 		c.publishAddresses,
-		func(context.Context) error {
-			dir := filepath.Join(volume, "etc/chatmail")
-			return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "chatmail.toml"), []byte(config), 0o644))
-		},
+		func(context.Context) error { return c.writeConfig(settings) },
 		func(ctx context.Context) error { return c.Pull(ctx, image) },
 		c.Boot,
 		c.publishKey,
@@ -132,7 +139,7 @@ func (c *Container) configureRuntime() error {
 	return os.WriteFile(path, text, 0o644)
 }
 
-// runImage has crun start the image.
+// runImage has the runtime, or Podman, start the image.
 func (c *Container) runImage() error {
 	console, err := os.OpenFile(c.consolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -140,9 +147,19 @@ func (c *Container) runImage() error {
 	}
 	defer console.Close()
 	pidFile := c.bundle + ".pid"
-	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", runtimeScript, "runtime",
+	program := []string{string(c.runtime)}
+	if c.runtime == Crun {
+		program = append(program, "--cgroup-manager=disabled")
+	}
+	cmd := exec.Command("unshare", append([]string{
+		"-m", "--propagation", "private", "sh", "-c", runtimeScript, "runtime",
 		c.bundle, pidFile, fmt.Sprintf("%s-%s-%d-%d", c.lab.id, c.Name, c.pulled, time.Now().UnixNano()),
-		filepath.Join(c.dir, "crun"))
+		filepath.Join(c.dir, string(c.runtime)),
+	}, program...)...)
+	if c.podmanRoot != "" {
+		pidFile = c.shared("pid")
+		cmd = c.podman(c.podmanRun...)
+	}
 	cmd.Stdout, cmd.Stderr = console, console
 	ended, err := startTethered(cmd)
 	if err != nil {

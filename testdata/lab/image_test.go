@@ -19,7 +19,7 @@ func TestImage(t *testing.T) {
 	}
 	l, r := startRelay(t, "_relay.test")
 	volume := smallVolume(t)
-	c, err := l.StartImage(deadline(t, stepTimeout), "_box.test", image, volume, `min_free_disk_space = "10M"`, `max_message_size = 1048576`)
+	c, err := l.StartImage(deadline(t, stepTimeout), Crun, "_box.test", image, volume, `min_free_disk_space = "10M"`, `max_message_size = 1048576`)
 	t.Cleanup(func() {
 		if t.Failed() && c != nil {
 			c.Diagnose(t.Output())

@@ -33,6 +33,7 @@ const (
 type Lab struct {
 	id     string // run id: part of the name of everything that is not ours alone
 	dir    string // run directory: overlays, clients' accounts
+	way    Way    // how they run
 	suite  Suite  // what its hosts run
 	root   string // the cached root of that
 	log    io.Writer
@@ -63,14 +64,20 @@ func New(ctx context.Context, w io.Writer) (*Lab, error) {
 // NewOn makes an empty lab: directory, bridge and DNS server. It first removes what
 // dead runs left behind. Progress goes to w. Call Close in any case.
 func NewOn(ctx context.Context, w io.Writer, suite Suite) (*Lab, error) {
-	if err := Check(); err != nil {
+	return NewBy(ctx, w, suite, Machine)
+}
+
+// NewBy makes an empty lab whose relays run in a way. Only that of Machine boots hosts; the
+// others have containers (StartContainer).
+func NewBy(ctx context.Context, w io.Writer, suite Suite, way Way) (*Lab, error) {
+	if err := check(way); err != nil {
 		return nil, err
 	}
 	root, err := Root(ctx, w, suite)
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), suite: suite, root: root, log: w, Zone: nameserver.NewZone(), next: firstAddr}
+	l := &Lab{id: fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1)), way: way, suite: suite, root: root, log: w, Zone: nameserver.NewZone(), next: firstAddr}
 	if err := l.makeDir(ctx); err != nil {
 		return nil, err
 	}
@@ -99,15 +106,20 @@ func (l *Lab) makeDir(ctx context.Context) error {
 	return err
 }
 
-func (l *Lab) start(ctx context.Context) error {
-	if err := raiseInotify(); err != nil {
+func (l *Lab) start(ctx context.Context) (err error) {
+	switch l.way {
+	case Machine:
+		err = raiseInotify()
+	case Namespaces:
+		err = isolateRuns()
+	}
+	if err != nil {
 		return err
 	}
 	if err := l.addBridge(ctx); err != nil {
 		return fmt.Errorf("making the lab's bridge: %w", err)
 	}
-	var err error
-	l.dns, err = startDNS(l.bridge(), l.Zone)
+	l.dns, err = l.startDNS()
 	return err
 }
 

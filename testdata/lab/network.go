@@ -35,9 +35,30 @@ func addrs(n int) (v4, v6 netip.Addr) {
 
 func netnsPath(name string) string { return filepath.Join(netnsDir, name) }
 
-func (l *Lab) bridge() string { return l.id + "-br" }
+// localNet is the network of a lab that has none of its own: all of 127.0.0.0/8 is this
+// machine. There is only ::1 of IPv6.
+const localNet = "127.77.0.%d"
+
+// addrs are a station's addresses; the second is not valid where there is no IPv6.
+func (l *Lab) addrs(n int) (v4, v6 netip.Addr) {
+	if l.way == Directory {
+		return netip.MustParseAddr(fmt.Sprintf(localNet, n)), netip.Addr{}
+	}
+	return addrs(n)
+}
+
+// bridge is the namespace of the bridge, "" for this machine's own.
+func (l *Lab) bridge() string {
+	if l.way == Directory {
+		return ""
+	}
+	return l.id + "-br"
+}
 
 func (l *Lab) addBridge(ctx context.Context) error {
+	if l.way == Directory {
+		return nil
+	}
 	v4, v6 := addrs(bridgeAddr)
 	return ipBatch(ctx,
 		"netns add "+l.bridge(),

@@ -73,8 +73,7 @@ func Deb() (string, error) {
 func (l *Lab) StartRelay(ctx context.Context, domain, deb string, settings ...string) (*Relay, error) {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	label, _, _ := strings.Cut(strings.Trim(domain, "_[]"), ".")
-	host, err := l.StartHost(ctx, label)
+	host, err := l.StartHost(ctx, hostLabel(domain))
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +100,18 @@ func (l *Lab) StartRelay(ctx context.Context, domain, deb string, settings ...st
 func (r *Relay) publishAddresses(context.Context) error {
 	z := r.lab.Zone
 	var errs []error
+	if r.IPv6.IsValid() {
+		errs = append(errs, z.Set(r.Domain, "AAAA", r.IPv6.String()))
+	}
 	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
+		if !ip.IsValid() {
+			continue
+		}
 		name, err := dns.ReverseAddr(ip.String())
 		errs = append(errs, err, z.Set(name, "PTR", r.Domain))
 	}
 	return errors.Join(append(errs,
 		z.Set(r.Domain, "A", r.IPv4.String()),
-		z.Set(r.Domain, "AAAA", r.IPv6.String()),
 		z.Set(r.Domain, "MX", "10 "+r.Domain),
 		z.Set("www."+r.Domain, "CNAME", r.Domain),
 		z.Set("mta-sts."+r.Domain, "CNAME", r.Domain),

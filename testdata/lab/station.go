@@ -30,8 +30,12 @@ func (l *Lab) AddStation(ctx context.Context, name string) (Station, error) {
 	if number > lastAddr {
 		return Station{}, fmt.Errorf("adding %s: the lab's network has no address left", name)
 	}
-	s := Station{netns: l.id + "-" + name, zone: l.Zone}
-	s.IPv4, s.IPv6 = addrs(number)
+	s := Station{zone: l.Zone}
+	s.IPv4, s.IPv6 = l.addrs(number)
+	if l.way == Directory {
+		return s, nil
+	}
+	s.netns = l.id + "-" + name
 	err := ipBatch(ctx,
 		"netns add "+s.netns,
 		fmt.Sprintf("-n %s link add v%d type veth peer name eth0 netns %s", l.bridge(), number, s.netns),
@@ -94,6 +98,9 @@ func insecure(host string, protocols ...string) *tls.Config {
 // LetMachineIn gives this machine itself a leg in the lab, so that a browser
 // here reaches the hosts. Only one lab at a time can have that.
 func (l *Lab) LetMachineIn(ctx context.Context) error {
+	if l.way != Machine {
+		return nil // it is in already, or may not make an interface
+	}
 	v4, v6 := addrs(machineEnd)
 	name := "labveth" // in the machine's namespace; goes with its peer
 	return ipBatch(ctx,
