@@ -15,7 +15,7 @@
 //
 // Mail is on one disk, that of its account's home: it is gone from a relay a moment after
 // it was delivered. What must outlive a machine is the row; for where an address could be
-// made again by whoever logs in first, a lost row is a stolen account. Hence:
+// made again by the first login, a lost row is a stolen account. Hence:
 //
 //   - An insertion of the writer decides who has an address, and nothing else does.
 //   - What was answered is on two machines. A writer that was cut off while it committed

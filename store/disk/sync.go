@@ -61,7 +61,7 @@ func (s *Syncer) join() *syncing {
 	return s.next
 }
 
-// run syncs for as long as there is somebody to wait for it.
+// run syncs for as long as a delivery waits for it.
 func (s *Syncer) run() {
 	for n := s.begin(); n != nil; n = s.begin() {
 		start := time.Now()

@@ -177,7 +177,7 @@ func (w *world) route(m *machine, u user) *machine {
 	return m
 }
 
-// login has somebody log in, and stay.
+// login signs a user in, who stays.
 func (w *world) login(u user) {
 	password, exists := w.passwordOf(u)
 	if !exists {
