@@ -22,7 +22,7 @@ var layers = []layer{
 			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/supervise applets/transport applets/turn applets/web applets/websocket
 			applets/admin/backup applets/admin/bench applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
-			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev`,
+			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev packaging/grafana/print`,
 	},
 	{
 		name: "what commands share",
@@ -51,7 +51,7 @@ var layers = []layer{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
 			packaging packaging/archive packaging/gpg/gpgtest packaging/peer packaging/release packaging/sbom store/atomicfile store/disk`,
-		pure: `store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
+		pure: `packaging/grafana store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},

@@ -2,13 +2,13 @@ package applets
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"chatmaild/applets/service/metric"
+	"chatmaild/packaging/grafana"
 )
 
 // told returns the names of all samples that a relay tells.
@@ -39,7 +39,11 @@ func TestShippedQueries(t *testing.T) {
 			Targets                  []struct{ Expr string }
 		}
 	}
-	if err := json.Unmarshal([]byte(read(t, filepath.Join("packaging", "grafana", "chatmaild.json"))), &dashboard); err != nil {
+	shipped, err := grafana.Dashboard()
+	if err == nil {
+		err = json.Unmarshal(shipped, &dashboard)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	var queries []string

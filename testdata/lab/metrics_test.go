@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/packaging/grafana"
 	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/peer"
 	"chatmaild/testdata/lab/program"
@@ -197,7 +198,11 @@ func (p *metricsProof) panels(t *testing.T) {
 			Targets []struct{ Expr string }
 		}
 	}
-	if err := json.Unmarshal([]byte(repositoryFile(t, "packaging/grafana/chatmaild.json")), &dashboard); err != nil {
+	shipped, err := grafana.Dashboard()
+	if err == nil {
+		err = json.Unmarshal(shipped, &dashboard)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	fill := strings.NewReplacer("$__rate_interval", "10m", "$job", "chatmaild", "$instance", ".*")
