@@ -162,7 +162,8 @@ func tunnel(ctx context.Context, home *Relay, vps *machine.Host) error {
 		return err
 	}
 	if _, err := vps.Script(ctx, script); err != nil {
-		return fmt.Errorf("the end of the tunnel in front: %w", err)
+		journal, _ := vps.Script(ctx, "journalctl --no-pager --output=cat --unit=wg-quick@chatmail | tail -n 40")
+		return fmt.Errorf("the end of the tunnel in front: %w\n%s", err, journal)
 	}
 	if _, err := home.Script(ctx, "chatmaild proxy-config --wireguard relay | sh"); err != nil {
 		return fmt.Errorf("the relay's end of the tunnel: %w", err)

@@ -84,6 +84,10 @@ func (h *Host) Boot(ctx context.Context) error {
 		cmd.Args = append(cmd.Args, "--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun")
 	}
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify.LocalAddr().String())
+	if h.MayTunnel {
+		// It forwards, which its own /proc/sys/net has to say; read-only otherwise.
+		cmd.Env = append(cmd.Env, "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
+	}
 	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
