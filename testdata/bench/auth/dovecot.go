@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"chatmaild/applets/keys"
+	"chatmaild/testdata/kit/measure"
 )
 
 // dovecotConf is a Dovecot 2.3 that lets users in, and no more. Values: directory, port, and the
@@ -47,10 +47,7 @@ service imap {
 }
 `
 
-const (
-	imapsPort    = 19993
-	dovecotStart = 10 * time.Second // until it lets users in, at most
-)
+const imapsPort = 19993
 
 // canDovecot reports whether there is a Dovecot that can be measured.
 func canDovecot() bool {
@@ -59,7 +56,7 @@ func canDovecot() bool {
 }
 
 // startDovecot starts a Dovecot that asks the daemon, and returns once it lets users in.
-func (r *relay) startDovecot(auth *daemon) (stop func(), err error) {
+func (r *relay) startDovecot(auth *daemon) (*measure.Process, error) {
 	if err := writeCertificate(r.dir); err != nil {
 		return nil, err
 	}
@@ -72,24 +69,7 @@ func (r *relay) startDovecot(auth *daemon) (stop func(), err error) {
 	if err := os.WriteFile(conf, text, 0o644); err != nil {
 		return nil, err
 	}
-	dovecot := exec.Command("dovecot", "-F", "-c", conf)
-	if err := dovecot.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() {
-		_ = dovecot.Process.Signal(syscall.SIGTERM)
-		_ = dovecot.Wait()
-	}
-	for end := time.Now().Add(dovecotStart); ; time.Sleep(50 * time.Millisecond) {
-		err := imapLogin(userName("seen", 0))
-		switch {
-		case err == nil:
-			return stop, nil
-		case time.Now().After(end):
-			stop()
-			return nil, fmt.Errorf("the Dovecot lets nobody in: %w", err)
-		}
-	}
+	return measure.Start(exec.Command("dovecot", "-F", "-c", conf), func() error { return imapLogin(userName("seen", 0)) })
 }
 
 func writeCertificate(dir string) error {

@@ -6,12 +6,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
+
+	"chatmaild/testdata/kit/measure"
 )
 
 // A server that knows nothing and looks nothing up is the floor: what the same
@@ -19,13 +18,13 @@ import (
 
 // startFloor runs this program as a floor, in a process of its own.
 func startFloor(dir string) (*daemon, error) {
-	self, err := os.Executable()
+	socket := filepath.Join(dir, "floor.socket")
+	cmd, err := measure.Self("-floor", socket)
 	if err != nil {
 		return nil, err
 	}
-	socket := filepath.Join(dir, "floor.socket")
-	d := &daemon{cmd: exec.Command(self, "-floor", socket), all: socket}
-	return d, d.start(filepath.Join(dir, "floor.log"), "", 10*time.Second)
+	d := &daemon{all: socket}
+	return d, d.start(cmd, socket)
 }
 
 // greeting is for a peer that names a version, and more of it for a client, which names its

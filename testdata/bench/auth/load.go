@@ -81,7 +81,7 @@ func (l load) measure(d *daemon, length time.Duration) (r result, err error) {
 	if !l.oneCore {
 		return l.run(d, length)
 	}
-	err = onOneCore(d.cmd.Process.Pid, func() error {
+	err = onOneCore(d.PID(), func() error {
 		r, err = l.run(d, length)
 		return err
 	})
@@ -93,7 +93,11 @@ func (l load) run(d *daemon, length time.Duration) (result, error) {
 	var all []time.Duration
 	var failure error
 	var clients sync.WaitGroup
-	cpu, start := d.cpu(), time.Now()
+	before, err := d.CPU()
+	if err != nil {
+		return result{}, err
+	}
+	start := time.Now()
 	for range l.conns {
 		clients.Go(func() {
 			took, err := l.client(d.at(l.socket), start.Add(length))
@@ -107,6 +111,10 @@ func (l load) run(d *daemon, length time.Duration) (result, error) {
 	}
 	clients.Wait()
 	seconds := time.Since(start).Seconds()
+	after, err := d.CPU()
+	if err != nil {
+		return result{}, err
+	}
 	if failure != nil || len(all) == 0 {
 		return result{}, fmt.Errorf("%d requests were answered, then: %w", len(all), failure)
 	}
@@ -114,7 +122,7 @@ func (l load) run(d *daemon, length time.Duration) (result, error) {
 	return result{
 		rate: float64(len(all)) / seconds,
 		p50:  all[len(all)/2], p99: all[len(all)*99/100],
-		cpu: (d.cpu() - cpu).Seconds() / float64(len(all)),
+		cpu: (after - before).Seconds() / float64(len(all)),
 	}, nil
 }
 

@@ -17,6 +17,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -78,8 +79,11 @@ func bench(binary string, rounds, conns int, length time.Duration, remember bool
 	if err != nil {
 		return err
 	}
-	defer bare.stop()
-	idle := r.memory()
+	defer bare.Stop()
+	idle, err := r.doveauth.PSS()
+	if err != nil {
+		return err
+	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(out, "load\tconnections\ta second\twanted\tfloor\tof it\tp50 ms\tp99 ms\tCPU µs each\t")
 	for _, w := range table {
@@ -113,8 +117,12 @@ func bench(binary string, rounds, conns int, length time.Duration, remember bool
 	if err != nil {
 		return err
 	}
+	now, err := r.doveauth.PSS()
+	if err != nil {
+		return err
+	}
 	fmt.Printf("\niteration over %d users: %v (wanted: 1s for 100,000)\nmemory of doveauth (PSS): idle %.1f MiB (wanted: 8), now %.1f MiB\n",
-		n, took.Round(time.Millisecond), idle, r.memory())
+		n, took.Round(time.Millisecond), idle, now)
 	if err := r.throughDovecot(bare, length); err != nil {
 		return err
 	}
@@ -125,12 +133,7 @@ func bench(binary string, rounds, conns int, length time.Duration, remember bool
 }
 
 func median(runs []result) result {
-	slices.SortFunc(runs, func(a, b result) int {
-		if a.rate < b.rate {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(runs, func(a, b result) int { return cmp.Compare(a.rate, b.rate) })
 	return runs[len(runs)/2]
 }
 

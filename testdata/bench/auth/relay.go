@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"chatmaild/auth"
-	"chatmaild/testdata/kit/process"
+	"chatmaild/testdata/kit/measure"
 )
 
 const (
@@ -110,8 +109,8 @@ func (r *relay) giveToDovecot(mail string) error {
 }
 
 func (r *relay) stop() {
-	r.doveauth.stop()
-	r.lastlogin.stop()
+	r.doveauth.Stop()
+	r.lastlogin.Stop()
 	os.RemoveAll(r.dir)
 }
 
@@ -133,18 +132,9 @@ func (r *relay) iterate() (n int, took time.Duration, err error) {
 	}
 }
 
-// memory is doveauth's share of the machine's memory, in MiB.
-func (r *relay) memory() float64 {
-	mib, err := process.PSS(r.doveauth.cmd.Process.Pid)
-	if err != nil {
-		return 0
-	}
-	return mib
-}
-
 // daemon is a running applet.
 type daemon struct {
-	cmd *exec.Cmd
+	*measure.Process
 	dir string // of its sockets
 	all string // one socket instead, for whatever is asked
 }
@@ -158,56 +148,11 @@ func (d *daemon) at(name string) string {
 }
 
 func startDaemon(binary, name, dir, socket string) (*daemon, error) {
-	d := &daemon{
-		cmd: exec.Command(binary, name, "--config", filepath.Join(dir, "chatmail.toml")),
-		dir: filepath.Join(dir, "run"),
-	}
-	return d, d.start(filepath.Join(dir, name+".log"), socket, 30*time.Second)
+	d := &daemon{dir: filepath.Join(dir, "run")}
+	return d, d.start(exec.Command(binary, name, "--config", filepath.Join(dir, "chatmail.toml")), d.at(socket))
 }
 
-// start returns once the daemon answers.
-func (d *daemon) start(logFile, socket string, atMost time.Duration) error {
-	log, err := os.Create(logFile)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	d.cmd.Stderr = log
-	if err := d.cmd.Start(); err != nil {
-		return err
-	}
-	for end := time.Now().Add(atMost); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("unix", d.at(socket))
-		if err == nil {
-			c.Close()
-			return nil
-		}
-		if time.Now().After(end) {
-			d.stop()
-			return fmt.Errorf("%s does not answer: %w", d.cmd.Path, err)
-		}
-	}
-}
-
-func (d *daemon) stop() {
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	_ = d.cmd.Wait()
-}
-
-// cpu is the processor time that the daemon has used, to 10 ms (proc(5)).
-func (d *daemon) cpu() time.Duration {
-	used, err := process.CPU(d.cmd.Process.Pid)
-	if err != nil {
-		return 0
-	}
-	return used
-}
-
-// switches is how often its threads have given up a processor to wait.
-func (d *daemon) switches() int {
-	n, err := process.Switches(d.cmd.Process.Pid)
-	if err != nil {
-		return 0
-	}
-	return n
+func (d *daemon) start(cmd *exec.Cmd, socket string) (err error) {
+	d.Process, err = measure.Start(cmd, measure.Listening("unix", socket))
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -48,11 +49,11 @@ func (r *relay) throughDovecot(bare *daemon, length time.Duration) error {
 // through measures logins, remembered ones, that a daemon is asked about: how many a second,
 // and for each the daemon's processor time, and how often it gave up a processor to wait.
 func (r *relay) through(d *daemon, length time.Duration) (rate float64, cpu time.Duration, switches float64, err error) {
-	stop, err := r.startDovecot(d)
+	dovecot, err := r.startDovecot(d)
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	defer stop()
+	defer dovecot.Stop()
 	for i := range seen { // all are to be remembered, and to have their directories
 		if err := imapLogin(userName("seen", i)); err != nil {
 			return 0, 0, 0, err
@@ -60,7 +61,11 @@ func (r *relay) through(d *daemon, length time.Duration) (rate float64, cpu time
 	}
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
-	woken, before, start := d.switches(), d.cpu(), time.Now()
+	woken, before, err := d.took()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	start := time.Now()
 	var clients sync.WaitGroup
 	for range imapConns {
 		clients.Go(func() {
@@ -78,7 +83,15 @@ func (r *relay) through(d *daemon, length time.Duration) (rate float64, cpu time
 	}
 	n := done.Load()
 	rate = float64(n) / time.Since(start).Seconds()
-	return rate, (d.cpu() - before) / time.Duration(n), float64(d.switches()-woken) / float64(n), nil
+	wokenAfter, after, err := d.took()
+	return rate, (after - before) / time.Duration(n), float64(wokenAfter-woken) / float64(n), err
+}
+
+// took is how often the daemon has given up a processor to wait, and its processor time.
+func (d *daemon) took() (switches int, cpu time.Duration, err error) {
+	switches, err1 := d.Switches()
+	cpu, err2 := d.CPU()
+	return switches, cpu, errors.Join(err1, err2)
 }
 
 // imapLogin logs in once.

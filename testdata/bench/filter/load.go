@@ -47,7 +47,7 @@ type result struct {
 	lasted    time.Duration
 	latencies []time.Duration // sorted
 	cpu       time.Duration
-	peak      int64 // bytes of memory
+	peak      float64 // MiB of memory
 }
 
 // quantile returns a latency in milliseconds.
@@ -59,7 +59,7 @@ func (r result) quantile(q float64) float64 {
 }
 
 // measure starts a process, loads it, and stops it.
-func (l load) measure(start func() (*process, error), queue *sink, length time.Duration) (result, error) {
+func (l load) measure(start func() (*target, error), queue *sink, length time.Duration) (result, error) {
 	p, err := start()
 	if err != nil {
 		return result{}, err
@@ -74,9 +74,12 @@ func (l load) measure(start func() (*process, error), queue *sink, length time.D
 
 // run loads p for at least the given time. A message that is not taken is an
 // error.
-func (l load) run(p *process, queue *sink, length time.Duration) (result, error) {
+func (l load) run(p *target, queue *sink, length time.Duration) (result, error) {
 	queue.delay.Store(int64(l.queueTakes))
-	before := p.cpu()
+	before, _, err := p.took()
+	if err != nil {
+		return result{}, err
+	}
 	start := time.Now()
 
 	var stop atomic.Bool
@@ -94,7 +97,8 @@ func (l load) run(p *process, queue *sink, length time.Duration) (result, error)
 	}
 	latencies, err := l.sendCounting(p.addr, enough, &sent)
 	r := result{messages: len(latencies), lasted: time.Since(start), latencies: latencies}
-	r.cpu, r.peak = p.cpu()-before, p.peak()
+	after, peak, err1 := p.took()
+	r.cpu, r.peak, err = after-before, peak, errors.Join(err, err1)
 	stop.Store(true)
 	beside.Wait()
 	if l.beside != nil {

@@ -63,12 +63,12 @@ func bench(binary string, rounds int, length time.Duration, only string) error {
 				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s\r", round+1, rounds, l.name)
 			}
 			for _, side := range []struct {
-				start func() (*process, error)
+				start func() (*target, error)
 				runs  *[]result
 			}{
-				{func() (*process, error) { return startFilter(binary, dir, queue.port()) }, &p.filter},
-				{func() (*process, error) { return startRelay(queue.addr()) }, &p.relay},
-				{func() (*process, error) { return queue.process(), nil }, &p.direct},
+				{func() (*target, error) { return startFilter(binary, dir, queue.port()) }, &p.filter},
+				{func() (*target, error) { return startRelay(queue.addr()) }, &p.relay},
+				{func() (*target, error) { return queue.target(), nil }, &p.direct},
 			} {
 				if side.runs == &p.direct && !l.direct {
 					continue

@@ -36,8 +36,8 @@ func newSink() (*sink, error) {
 
 func (s *sink) addr() string { return s.listener.Addr().String() }
 
-// process is the sink as what is measured.
-func (s *sink) process() *process { return &process{name: "queue", addr: s.addr()} }
+// target is the sink as what messages are sent to.
+func (s *sink) target() *target { return &target{name: "queue", addr: s.addr()} }
 
 func (s *sink) port() string { return strconv.Itoa(s.listener.Addr().(*net.TCPAddr).Port) }
 

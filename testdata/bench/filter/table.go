@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
+
+	"chatmaild/testdata/kit/measure"
 )
 
 // sides is what came of one load, one result for each round: with the filter,
@@ -43,7 +44,7 @@ func cpu(r result) float64    { return r.cpu.Seconds() * 1000 / float64(max(r.me
 func rate(r result) float64   { return float64(r.messages) / r.lasted.Seconds() }
 func median(r result) float64 { return r.quantile(0.5) }
 func p99(r result) float64    { return r.quantile(0.99) }
-func memory(r result) float64 { return float64(r.peak) / (1 << 20) }
+func memory(r result) float64 { return r.peak }
 
 func printTable(w io.Writer, results map[string]*sides) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -53,7 +54,7 @@ func printTable(w io.Writer, results map[string]*sides) {
 		if p == nil {
 			continue // not measured
 		}
-		filter, relay, direct := middle(p.filter, f.of), middle(p.relay, f.of), middle(p.direct, f.of)
+		filter, relay, direct := measure.Median(p.filter, f.of), measure.Median(p.relay, f.of), measure.Median(p.direct, f.of)
 		verdict := "missed"
 		if f.met(filter, relay, direct) {
 			verdict = "met"
@@ -66,17 +67,4 @@ func printTable(w io.Writer, results map[string]*sides) {
 			f.what, filter, f.unit, relay, filter/relay, without, f.want, verdict)
 	}
 	t.Flush()
-}
-
-// middle returns the median of one number over the rounds.
-func middle(rounds []result, of func(result) float64) float64 {
-	var all []float64
-	for _, r := range rounds {
-		all = append(all, of(r))
-	}
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }

@@ -4,16 +4,15 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"time"
 
 	"chatmaild/applets/keys"
+	"chatmaild/testdata/kit/measure"
 )
 
 // bare is the floor, in a process of its own.
 type bare struct {
-	program
+	*measure.Process
 	address string
 }
 
@@ -26,13 +25,12 @@ func startFloor() (*bare, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
+	cmd, err := measure.Self("-floor", address)
 	if err != nil {
 		return nil, err
 	}
-	b := &bare{program{exec.Command(self, "-floor", address)}, address}
-	b.cmd.Stderr = os.Stderr
-	return b, b.start("tcp", address)
+	process, err := measure.Start(cmd, measure.Listening("tcp", address))
+	return &bare{process, address}, err
 }
 
 // relayed is what daemon.relayed is, without frames.

@@ -12,17 +12,18 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"chatmaild/applets/iroh/frame"
 	"chatmaild/applets/iroh/peer"
+	"chatmaild/testdata/kit/measure"
 )
 
 func main() {
@@ -53,7 +54,7 @@ func bench(binary string, clients, rounds int, length time.Duration) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	defer out.Flush()
 	fmt.Fprintf(out, "what\tmeasured\twanted\n")
-	idle, err := d.pss()
+	idle, err := d.idle()
 	if err != nil {
 		return err
 	}
@@ -65,16 +66,17 @@ func bench(binary string, clients, rounds int, length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer f.stop()
+	defer f.Stop()
 	for _, size := range []int{1200, 16 << 10, 60 << 10} {
 		var ours, bare, cpu []float64
 		for range rounds {
-			before := d.cpu()
-			rate, err := d.relayed(size, length)
-			if err != nil {
+			before, err1 := d.CPU()
+			rate, err2 := d.relayed(size, length)
+			after, err3 := d.CPU()
+			if err := errors.Join(err1, err2, err3); err != nil {
 				return err
 			}
-			ours, cpu = append(ours, rate), append(cpu, (d.cpu()-before).Seconds()/rate/length.Seconds()*1e3)
+			ours, cpu = append(ours, rate), append(cpu, (after-before).Seconds()/rate/length.Seconds()*1e3)
 			if rate, err = f.relayed(size, length); err != nil {
 				return err
 			}
@@ -89,8 +91,7 @@ func bench(binary string, clients, rounds int, length time.Duration) error {
 }
 
 func median(list []float64) float64 {
-	slices.Sort(list)
-	return list[len(list)/2]
+	return measure.Median(list, func(f float64) float64 { return f })
 }
 
 // benchClients connects many, and looks at the daemon when they have said nothing for
@@ -117,13 +118,14 @@ func benchClients(out *tabwriter.Writer, d *daemon, n int) error {
 			}
 		}()
 	}
-	before := d.cpu()
+	before, err1 := d.CPU()
 	time.Sleep(silence)
-	memory, err := d.pss()
+	memory, err2 := d.idle()
+	after, err3 := d.CPU()
 	fmt.Fprintf(out, "memory (PSS) with %d idle clients\t%.1f MiB (%.2f %% of a core, in %v)\t60 MiB at most\n",
-		n, memory, 100*(d.cpu()-before).Seconds()/silence.Seconds(), silence)
+		n, memory, 100*(after-before).Seconds()/silence.Seconds(), silence)
 	fmt.Fprintf(out, "new clients a second\t%.0f\t\n", float64(n)/took.Seconds())
-	return err
+	return errors.Join(err1, err2, err3)
 }
 
 // relayed returns how many megabytes a second one client gets of another.

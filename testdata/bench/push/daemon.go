@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,15 +11,14 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"chatmaild/testdata/kit/process"
+	"chatmaild/testdata/kit/measure"
 )
 
 // daemon is a metadata daemon of the bench's own.
 type daemon struct {
-	cmd    *exec.Cmd
+	*measure.Process
 	socket string
 	ready  time.Duration // from its start until it answered
 }
@@ -38,54 +36,29 @@ func startDaemon(binary, dir string, s *service) (*daemon, error) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	d := &daemon{
-		cmd:    exec.Command(binary, "metadata", "--config", conf),
-		socket: filepath.Join(dir, "run", "metadata.socket"),
-	}
-	d.cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+s.certFile)
-	d.cmd.Stderr = os.Stderr
+	cmd := exec.Command(binary, "metadata", "--config", conf)
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+s.certFile)
+	socket := filepath.Join(dir, "run", "metadata.socket")
 	start := time.Now()
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
-	}
-	for {
-		answered, err := d.answers()
-		if answered {
-			d.ready = time.Since(start)
-			return d, nil
-		}
-		if time.Since(start) > time.Minute {
-			return nil, errors.Join(fmt.Errorf("the daemon does not answer: %w", err), d.kill())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	process, err := measure.Start(cmd, func() error { return answers(socket) })
+	return &daemon{process, socket, time.Since(start)}, err
 }
 
-// answers reports whether the daemon answers a look-up.
-func (d *daemon) answers() (bool, error) {
-	c, err := net.Dial("unix", d.socket)
+// answers asks for a value.
+func answers(socket string) error {
+	c, err := net.Dial("unix", socket)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer c.Close()
 	if _, err := fmt.Fprintf(c, hello+"Lpriv/0/devicetoken\tnobody@bench.test\n"); err != nil {
-		return false, err
-	}
-	line, err := bufio.NewReader(c).ReadString('\n')
-	return strings.HasPrefix(line, "N"), err
-}
-
-func (d *daemon) stop() {
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	_ = d.cmd.Wait()
-}
-
-func (d *daemon) kill() error {
-	if err := d.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	_ = d.cmd.Wait() // it says that it was killed
-	return nil
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, "N") {
+		err = fmt.Errorf("it answers %q", line)
+	}
+	return err
 }
 
 // What Dovecot says.
@@ -141,28 +114,10 @@ func (d *daemon) feedFrom(conns, first, count int, changes func(int) string) (ti
 	return time.Since(start), <-faults
 }
 
-// pss is the daemon's share of memory, in MiB, once it is idle.
-func (d *daemon) pss() (float64, error) {
-	time.Sleep(12 * time.Second) // it gives memory back now and then
-	return process.PSS(d.cmd.Process.Pid)
-}
-
-// peak is the most memory that was resident, in MiB; -1 if that cannot be told.
-func (d *daemon) peak() float64 {
-	m, err := process.Peak(d.cmd.Process.Pid)
-	if err != nil {
-		return -1
-	}
-	return m
-}
-
-// cpu is the CPU time that the daemon has used.
-func (d *daemon) cpu() time.Duration {
-	used, err := process.CPU(d.cmd.Process.Pid)
-	if err != nil {
-		return 0
-	}
-	return used
+// idle is the daemon's memory (PSS) in MiB, once it has given back what it took.
+func (d *daemon) idle() (float64, error) {
+	time.Sleep(12 * time.Second)
+	return d.PSS()
 }
 
 func percentile(times []time.Duration, percent int) time.Duration {

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chatmaild/testdata/kit/measure"
 )
 
 // posters is how many POSTs of the floor are in progress at once: those of one
@@ -52,11 +53,10 @@ func post(url string, body []byte) error {
 
 // floorRate runs the floor in a process of its own and returns its POSTs a second.
 func floorRate(s *service, count int) (float64, error) {
-	self, err := os.Executable()
+	cmd, err := measure.Self("-post", s.url, strconv.Itoa(count))
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.Command(self, "-post", s.url, strconv.Itoa(count))
 	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+s.certFile)
 	cmd.Stderr = os.Stderr
 	s.reset()

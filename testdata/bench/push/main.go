@@ -11,6 +11,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -76,8 +77,8 @@ func benchIdle(out *tabwriter.Writer, binary, dir string, s *service) error {
 	if err != nil {
 		return err
 	}
-	defer d.stop()
-	memory, err := d.pss()
+	defer d.Stop()
+	memory, err := d.idle()
 	fmt.Fprintf(out, "idle memory (PSS), the only chatmaild here\t%.1f MiB\t10 MiB at most\n", memory)
 	return err
 }
@@ -87,7 +88,7 @@ func benchRates(out *tabwriter.Writer, binary, dir string, s *service, clients, 
 	if err != nil {
 		return err
 	}
-	defer d.stop()
+	defer d.Stop()
 	for _, n := range []int{clients, 5 * clients} {
 		took, err := d.feed(n, devices, func(i int) string { return setToken(fmt.Sprintf("token-%d-%08d", n, i)) })
 		if err != nil {
@@ -102,7 +103,11 @@ func benchRates(out *tabwriter.Writer, binary, dir string, s *service, clients, 
 		want  string
 	}{{0, "4000 at least"}, {50 * time.Millisecond, "1200 at least"}, {100 * time.Millisecond, "1150 at least"}} {
 		s.answerAfter(load.delay)
-		start, cpu := time.Now(), d.cpu()
+		before, err := d.CPU()
+		if err != nil {
+			return err
+		}
+		start := time.Now()
 		s.reset()
 		if _, err := d.feed(clients, accounts, func(int) string { return newMessage }); err != nil {
 			return err
@@ -111,7 +116,11 @@ func benchRates(out *tabwriter.Writer, binary, dir string, s *service, clients, 
 		if err != nil {
 			return err
 		}
-		perPost := (d.cpu() - cpu).Seconds() * 1e6 / float64(2*accounts)
+		after, err := d.CPU()
+		if err != nil {
+			return err
+		}
+		perPost := (after - before).Seconds() * 1e6 / float64(2*accounts)
 		rate := float64(2*accounts) / last.Sub(start).Seconds()
 		bare, err := floorRate(s, 2*accounts)
 		if err != nil {
@@ -129,7 +138,7 @@ func benchLatency(out *tabwriter.Writer, binary, dir string, s *service) error {
 	if err != nil {
 		return err
 	}
-	defer d.stop()
+	defer d.Stop()
 	const devices = 300
 	if _, err := d.feed(1, devices, func(i int) string { return setToken(fmt.Sprintf("token-%08d", i)) }); err != nil {
 		return err
@@ -169,26 +178,28 @@ func benchOutage(out *tabwriter.Writer, binary, dir string, s *service, queued i
 	if err != nil {
 		return err
 	}
-	during, err := d.pss()
+	during, err := d.idle()
 	if err != nil {
 		return err
 	}
-	peak := d.peak()
-	if err := d.kill(); err != nil {
+	peak, err := d.Peak()
+	if err != nil {
 		return err
 	}
+	d.Kill()
 	again, err := startDaemon(binary, filepath.Join(dir, "outage"), s)
 	if err != nil {
 		return err
 	}
-	defer again.stop()
-	memory, err := again.pss()
-	if err != nil {
+	defer again.Stop()
+	memory, err1 := again.idle()
+	peakAgain, err2 := again.Peak()
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d queued in an outage, in %v\tPSS %.0f MiB, peak RSS %.0f MiB\t200 MiB at most\n",
 		queued, took.Round(time.Second), during, peak)
-	fmt.Fprintf(out, "after a restart\tPSS %.0f MiB, peak RSS %.0f MiB\t200 MiB at most\n", memory, again.peak())
+	fmt.Fprintf(out, "after a restart\tPSS %.0f MiB, peak RSS %.0f MiB\t200 MiB at most\n", memory, peakAgain)
 	fmt.Fprintf(out, "ready after kill -9\t%v\t3s at most\n", again.ready.Round(time.Millisecond))
 	return nil
 }

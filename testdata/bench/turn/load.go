@@ -33,7 +33,7 @@ func load(s *server, length time.Duration) (rate, cpu float64, err error) {
 	frame = binary.BigEndian.AppendUint16(frame, payload)
 	frame = append(frame, make([]byte, payload)...)
 	buf := make([]byte, 1500)
-	before, err := s.cpu()
+	before, err := s.CPU()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -55,7 +55,7 @@ func load(s *server, length time.Duration) (rate, cpu float64, err error) {
 		relayed += 2
 	}
 	took := time.Since(start)
-	after, err := s.cpu()
+	after, err := s.CPU()
 	if err != nil {
 		return 0, 0, err
 	}

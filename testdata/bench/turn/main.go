@@ -14,9 +14,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"text/tabwriter"
 	"time"
+
+	"chatmaild/testdata/kit/measure"
 )
 
 func main() {
@@ -51,7 +52,7 @@ func bench(binary string, rounds int, length time.Duration) error {
 	}
 	for range rounds {
 		for i, k := range kinds {
-			r, err := measure(k.start, length)
+			r, err := run(k.start, length)
 			if err != nil {
 				return fmt.Errorf("%s: %w", k.name, err)
 			}
@@ -69,22 +70,13 @@ func bench(binary string, rounds int, length time.Duration) error {
 		{"PSS idle, MiB", func(r result) float64 { return r.idle }},
 		{fmt.Sprintf("PSS with %d allocations, MiB", allocations), func(r result) float64 { return r.whole }},
 	} {
-		ours, theirs := middle(kinds[0].all, f.of), middle(kinds[1].all, f.of)
+		ours, theirs := measure.Median(kinds[0].all, f.of), measure.Median(kinds[1].all, f.of)
 		fmt.Fprintf(t, "%s\t%.4g\t%.4g\t%.2f\t\n", f.what, ours, theirs, ours/theirs)
 	}
 	return t.Flush()
 }
 
-func middle(all []result, of func(result) float64) float64 {
-	var figures []float64
-	for _, r := range all {
-		figures = append(figures, of(r))
-	}
-	slices.Sort(figures)
-	return figures[len(figures)/2]
-}
-
-func measure(start func(dir string) (*server, error), length time.Duration) (r result, err error) {
+func run(start func(dir string) (*server, error), length time.Duration) (r result, err error) {
 	dir, err := os.MkdirTemp("", "bench-turn")
 	if err != nil {
 		return r, err
@@ -94,8 +86,8 @@ func measure(start func(dir string) (*server, error), length time.Duration) (r r
 	if err != nil {
 		return r, err
 	}
-	defer s.stop()
-	if r.idle, err = s.pss(); err != nil {
+	defer s.Stop()
+	if r.idle, err = s.PSS(); err != nil {
 		return r, err
 	}
 	if r.rate, r.cpu, err = load(s, length); err != nil {
@@ -108,6 +100,6 @@ func measure(start func(dir string) (*server, error), length time.Duration) (r r
 		}
 		defer c.close()
 	}
-	r.whole, err = s.pss()
+	r.whole, err = s.PSS()
 	return r, err
 }

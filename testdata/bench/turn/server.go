@@ -7,12 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"chatmaild/applets/turn/credential"
-	"chatmaild/testdata/kit/process"
+	"chatmaild/testdata/kit/measure"
 
 	"github.com/pion/stun/v4"
 )
@@ -22,7 +20,7 @@ const secret credential.Secret = "a-secret-of-the-bench"
 
 // server is a TURN server on core 0.
 type server struct {
-	cmd     *exec.Cmd
+	*measure.Process
 	address netip.AddrPort
 }
 
@@ -58,45 +56,22 @@ func startCoturn(dir string) (*server, error) {
 }
 
 func startServer(cmd *exec.Cmd, port uint16) (*server, error) {
-	var said strings.Builder
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	s := &server{cmd, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)}
-	for end := time.Now().Add(10 * time.Second); ; {
-		if s.answers() {
-			return s, nil
-		}
-		if time.Now().After(end) {
-			s.stop()
-			return nil, fmt.Errorf("it does not answer: %s", said.String())
-		}
-	}
+	address := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+	process, err := measure.Start(cmd, func() error { return answers(address) })
+	return &server{process, address}, err
 }
 
 // answers asks for a binding, and waits for a moment.
-func (s *server) answers() bool {
-	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.address))
+func answers(address netip.AddrPort) error {
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(address))
 	if err != nil {
-		return false
+		return err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
 	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw); err != nil {
-		return false
+		return err
 	}
 	_, err = conn.Read(make([]byte, 1500))
-	return err == nil
+	return err
 }
-
-func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait()
-}
-
-// pss is the share of memory, in MiB.
-func (s *server) pss() (float64, error) { return process.PSS(s.cmd.Process.Pid) }
-
-// cpu is the time that the server has used.
-func (s *server) cpu() (time.Duration, error) { return process.CPU(s.cmd.Process.Pid) }

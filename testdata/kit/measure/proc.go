@@ -1,5 +1,4 @@
-// Package process reads what another process takes, for the benches (proc(5)).
-package process
+package measure
 
 import (
 	"fmt"
@@ -9,12 +8,9 @@ import (
 	"time"
 )
 
-// PSS is the proportional set size of a process, in MiB.
-func PSS(pid int) (float64, error) { return memory(pid, "smaps_rollup", "Pss:") }
+// What follows reads what a process takes, in proc(5).
 
-// Peak is the most memory of it that was resident, in MiB.
-func Peak(pid int) (float64, error) { return memory(pid, "status", "VmHWM:") }
-
+// memory is a figure in KiB, in MiB.
 func memory(pid int, file, key string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
@@ -29,8 +25,8 @@ func memory(pid int, file, key string) (float64, error) {
 	return 0, fmt.Errorf("/proc/%d/%s has no %s", pid, file, key)
 }
 
-// CPU is the processor time that all threads of a process have used, to 10 ms.
-func CPU(pid int) (time.Duration, error) {
+// cpu is the processor time that all threads of a process have used, to 10 ms.
+func cpu(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -49,9 +45,9 @@ func CPU(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err // USER_HZ is 100
 }
 
-// Switches is how often threads of a process that still run have given up a processor by
+// switches is how often threads of a process that still run have given up a processor by
 // themselves, to wait. Each time, they have been woken before, or are woken later.
-func Switches(pid int) (int, error) {
+func switches(pid int) (int, error) {
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
 		return 0, err
