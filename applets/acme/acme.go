@@ -22,14 +22,10 @@ var Command = command.Command{
 	Synopsis: "gets and renews the certificate",
 	Description: `It answers HTTP-01 challenges on port 80. It has nothing to do where the certificate
 comes from elsewhere. The key stays the same: clients know it.`,
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	cfg, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	log := env.Log()
 	responder := renewal.NewResponder()
 	s := &service.Service{
@@ -51,10 +47,11 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 			authority.Profile = renewal.ShortLived
 		}
 		if cfg.ACMEDNSServer != "" {
-			if authority.Solver, err = nameServer(cfg); err != nil {
+			server, err := nameServer(cfg)
+			if err != nil {
 				return err
 			}
-			authority.Challenge = "dns-01"
+			authority.Solver, authority.Challenge = server, "dns-01"
 		}
 		keeper := &renewal.Keeper{
 			Files: renewal.Files(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,

@@ -30,13 +30,9 @@ var Command = command.Command{
 	Synopsis:    "reloads the servers with a new certificate",
 	Description: "It waits until the certificate and its key are usable. chatmaild-certificate.path starts it.",
 	Bind: func(*flag.FlagSet) command.Run {
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			cfg, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, cfg *config.Config) error {
 			return reload(ctx, cfg, env.Log())
-		}
+		})
 	},
 }
 

@@ -12,6 +12,7 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // setBack is how far the clock may go back before Dovecot 2.3 cannot stand it. Up to five
@@ -26,12 +27,9 @@ var Command = command.Command{
 	Description: `Otherwise Dovecot and Postfix would wait until the clock has caught up. chatmaild-clock.timer
 starts it.`,
 	Bind: func(*flag.FlagSet) command.Run {
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			if _, err := env.Config(); err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, _ *config.Config) error {
 			return restart(ctx, host.Host{}, env.Log())
-		}
+		})
 	},
 }
 

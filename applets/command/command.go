@@ -70,6 +70,17 @@ func (e *Env) Config() (*config.Config, error) {
 	return config.Load(e.ConfigPath)
 }
 
+// Configured is the Run of a command that takes no arguments and needs the configuration.
+func Configured(run func(context.Context, *Env, *config.Config) error) Run {
+	return func(ctx context.Context, env *Env, _ []string) error {
+		conf, err := env.Config()
+		if err != nil {
+			return err
+		}
+		return run(ctx, env, conf)
+	}
+}
+
 // Log returns the operator's log. Under journald lines carry no time of their
 // own, and their priority is marked as sd-daemon(3) has it.
 func (e *Env) Log() *slog.Logger {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
@@ -33,14 +34,10 @@ var Command = command.Command{
 	Synopsis: "checks logins for Dovecot and Postfix, and creates accounts",
 	Description: `An account is created by its first login. Dovecot's own auth service never runs. When a
 message is delivered, it says which recipients exist; mail to the others bounces.`,
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	cfg, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	log := env.Log()
 	mailboxes := maildir.New(cfg.MailboxesDir, cfg.AddressDomain())
 	if err := mailboxes.Make(); err != nil {

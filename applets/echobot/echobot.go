@@ -46,11 +46,7 @@ minute, and another relay up to twenty-four times. Every few minutes it sends it
 message, to verify that the relay works.`,
 	Bind: func(flags *flag.FlagSet) command.Run {
 		invite := flags.Bool("invite", false, "print the bot's invite link, and exit")
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			cfg, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, cfg *config.Config) error {
 			if !cfg.Echobot {
 				return noEchobot(env, *invite)
 			}
@@ -63,7 +59,7 @@ message, to verify that the relay works.`,
 				return err
 			}
 			return runEchobot(ctx, env, cfg, identity)
-		}
+		})
 	},
 }
 

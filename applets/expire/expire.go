@@ -36,7 +36,7 @@ than a day since then.`,
 		flags.BoolVar(&job.dryRun, "dry-run", false, "show what would be deleted, and delete nothing")
 		flags.BoolVar(&job.json, "json", false, "print JSON, for programs")
 		flags.BoolVar(&job.trustClock, "clock-is-right", false, "continue although the clock has jumped ahead")
-		return job.run
+		return command.Configured(job.run)
 	},
 }
 
@@ -44,11 +44,7 @@ than a day since then.`,
 type expiry struct{ dryRun, json, trustClock bool }
 
 // run works with the rights of whom the mailboxes belong to, also if root starts it.
-func (job *expiry) run(ctx context.Context, env *command.Env, _ []string) error {
-	conf, err := env.Config()
-	if err != nil {
-		return err
-	}
+func (job *expiry) run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	if _, err := safefs.Stat(conf.MailboxesDir); errors.Is(err, fs.ErrNotExist) {
 		env.Log().Warn("there are no mailboxes yet", "mailboxes_dir", conf.MailboxesDir)
 		return nil

@@ -28,17 +28,13 @@ var Outgoing = command.Command{
 	Synopsis:    "passes on encrypted mail of the relay's users",
 	Description: "It takes mail from Postfix and returns it to Postfix. What is not encrypted is refused.",
 	Bind: func(*flag.FlagSet) command.Run {
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			conf, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
 			policy, err := outgoing(conf)
 			if err != nil {
 				return err
 			}
 			return filter(ctx, env, conf, direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, nil})
-		}
+		})
 	},
 }
 
@@ -48,11 +44,7 @@ var Incoming = command.Command{
 	Synopsis:    "passes on encrypted mail from outside",
 	Description: "It takes mail from Postfix, and from other relays by HTTPS, and passes it on to Postfix. It verifies DKIM signatures.",
 	Bind: func(*flag.FlagSet) command.Run {
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			conf, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
 			keys := verifier(conf, env.Log())
 			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
 				Mailboxes: maildir.New(conf.MailboxesDir, conf.AddressDomain()),
@@ -60,7 +52,7 @@ var Incoming = command.Command{
 				DKIM:      keys,
 			})
 			return filter(ctx, env, conf, direction{"filtermail-in", "in", policy, conf.FiltermailSMTPPortIncoming, conf.PostfixReinjectPortIncoming, keys, https})
-		}
+		})
 	},
 }
 

@@ -25,14 +25,10 @@ var Command = command.Command{
 	Synopsis: "relays apps' data between users whose devices find no direct path",
 	Description: `It is a relay of iroh 0.35, behind nginx. chatmaild-iroh.socket starts it with the
 first client, and it ends when there has been none for five minutes.`,
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	conf, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	if !config.Iroh(conf).Own() {
 		return command.WithHint(fmt.Errorf("the configuration wants no iroh relay here"), "chatmaild run stops this daemon")
 	}
@@ -42,15 +38,9 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		ClientBandwidth: int64(conf.MaxIrohClientBandwidth), Bandwidth: int64(conf.MaxIrohBandwidth),
 		Events: NewMetrics(metrics), Log: env.Log(),
 	})
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	daemon := service.Service{
 		Name: "iroh", Address: service.Unix(conf.Socket("iroh")), Serve: server.Serve,
-		Background: func(ctx context.Context) error {
-			service.Idle(ctx, server.Clients)
-			stop()
-			return nil
-		},
+		InUse:   server.Clients,
 		Log:     env.Log(),
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("iroh"),
 	}

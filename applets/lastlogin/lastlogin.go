@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
@@ -22,14 +23,10 @@ import (
 var Command = command.Command{
 	Name: "lastlogin", Kind: command.Daemon,
 	Synopsis: "records the day of the last login",
-	Bind:     func(*flag.FlagSet) command.Run { return run },
+	Bind:     func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	cfg, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	log := env.Log()
 	metrics := service.NewMetrics("lastlogin", time.Now())
 	server := dict.Server{Log: log, Handler: &handler{

@@ -26,16 +26,12 @@ var Command = command.Command{
 one.`,
 	Bind: func(flags *flag.FlagSet) command.Run {
 		once := flags.Bool("print", false, "print the running daemon's metrics, and exit")
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			conf, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
 			if *once {
 				return printOnce(ctx, conf, env.Stdout)
 			}
 			return run(ctx, env, conf)
-		}
+		})
 	},
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/applets/queuewatch/retry"
 	"chatmaild/packaging/postfix/queue"
 )
@@ -47,14 +48,10 @@ var Command = command.Command{
 	Description: `It watches Dovecot, free disk space and name servers. Postfix alone would wait for up
 to an hour. chatmaild-queuewatch.path starts it when mail is deferred, and it ends when
 none is.`,
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	conf, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	debug.SetGCPercent(gcPercent)
 	w := &watch{
 		retry: retry.New(conf.AddressDomain(), rand.IntN), log: env.Log(),

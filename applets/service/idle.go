@@ -12,8 +12,8 @@ const (
 	idleInterval = 30 * time.Second
 )
 
-// Idle returns when nothing has been in use for a while, or ctx is done.
-func Idle(ctx context.Context, inUse func() int) {
+// untilIdle returns when nothing has been in use for a while, or ctx is done.
+func untilIdle(ctx context.Context, inUse func() int) {
 	tick := time.NewTicker(idleInterval)
 	defer tick.Stop()
 	for since := time.Now(); time.Since(since) < idleTime; {

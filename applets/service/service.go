@@ -60,6 +60,9 @@ type Service struct {
 	// Background, if set, runs beside Serve and ends when ctx is done. If it
 	// fails, the daemon fails.
 	Background func(ctx context.Context) error
+	// InUse, if set, says how many use the daemon: one that its sockets start ends when
+	// there has been none for five minutes.
+	InUse func() int
 	// Drain bounds the time between SIGTERM and the end; 0 means DefaultDrain.
 	Drain time.Duration
 	Log   *slog.Logger
@@ -95,6 +98,12 @@ func (s *Service) Run(ctx context.Context) error {
 	done := make(chan error, len(tasks))
 	for _, task := range tasks {
 		go func() { done <- task(ctx) }()
+	}
+	if s.InUse != nil {
+		go func() {
+			untilIdle(ctx, s.InUse)
+			cancel()
+		}()
 	}
 	if s.Metrics != nil {
 		s.tellMetrics(ctx)

@@ -30,19 +30,15 @@ var Command = command.Command{
 	Synopsis: "relays calls between users whose networks let nothing in",
 	Description: `It is a TURN server. chatmaild-turn.socket starts it with the first packet, and it
 ends when there has been no allocation for five minutes.`,
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
 // gcPercent is the GC percentage. An allocation's memory is in use for minutes; by
 // default there would be as much again for what is not.
 const gcPercent = 10
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
+func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	debug.SetGCPercent(gcPercent)
-	conf, err := env.Config()
-	if err != nil {
-		return err
-	}
 	if !config.Turn(conf).Own() {
 		return command.WithHint(fmt.Errorf("the configuration wants no TURN server here"), "chatmaild run stops this daemon")
 	}
@@ -62,18 +58,12 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	daemon := service.Service{
 		Name: "turn", Address: service.Address{Network: "tcp", Addr: listenAddress(conf)}, Serve: server.Serve,
 		More: []service.Endpoint{{
 			Name: "turn-udp", Address: service.Address{Network: "udp", Addr: listenAddress(conf)}, Packets: server.ServePackets,
 		}},
-		Background: func(ctx context.Context) error {
-			service.Idle(ctx, server.Allocations)
-			stop()
-			return nil
-		},
+		InUse:   server.Allocations,
 		Log:     env.Log(),
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("turn"),
 	}

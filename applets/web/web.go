@@ -22,14 +22,10 @@ import (
 var Command = command.Command{
 	Name: "web", Kind: command.Daemon,
 	Synopsis: "creates accounts over HTTP",
-	Bind:     func(*flag.FlagSet) command.Run { return run },
+	Bind:     func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	cfg, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	log := env.Log()
 	rules := policy.New(env.ConfigPath, cfg, log)
 	metrics := service.NewMetrics("web", time.Now())

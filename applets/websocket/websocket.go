@@ -22,14 +22,10 @@ var Command = command.Command{
 	Description: `nginx hands it what asks for wss://HOST/imap and wss://HOST/smtp. It passes the client's
 address on to Dovecot and Postfix. chatmaild-websocket.socket starts it with the first
 client, and it ends when there has been none for five minutes.`,
-	Bind: func(*flag.FlagSet) command.Run { return run },
+	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-func run(ctx context.Context, env *command.Env, _ []string) error {
-	conf, err := env.Config()
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	if !conf.Websocket {
 		return command.WithHint(fmt.Errorf("the configuration wants no WebSockets"), "chatmaild run stops this daemon")
 	}
@@ -42,15 +38,9 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		Clients: conf.MaxWebsocketClients,
 		Events:  NewMetrics(metrics), Log: env.Log(),
 	})
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	daemon := service.Service{
 		Name: "websocket", Address: service.Unix(conf.Socket("websocket")), Serve: server.Serve,
-		Background: func(ctx context.Context) error {
-			service.Idle(ctx, server.Clients)
-			stop()
-			return nil
-		},
+		InUse:   server.Clients,
 		Log:     env.Log(),
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("websocket"),
 	}

@@ -53,13 +53,9 @@ may forward to the relay.`,
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "print JSON, for programs")
 		zoneFile := fs.String("zonefile", "", "write all needed records to `FILE` (- for standard output), and exit")
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			conf, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
 			return compare(ctx, env, conf, host.Host{}, *asJSON, *zoneFile)
-		}
+		})
 	},
 }
 

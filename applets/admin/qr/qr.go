@@ -37,11 +37,7 @@ var Command = command.Command{
 		invite := fs.String("invite", "", "include the invite `TOKEN`")
 		svg := fs.String("svg", "", "write the code to `FILE` as SVG, and print nothing")
 		png := fs.String("png", "", "write the code to `FILE` as PNG, and print nothing")
-		return func(ctx context.Context, env *command.Env, _ []string) error {
-			cfg, err := env.Config()
-			if err != nil {
-				return err
-			}
+		return command.Configured(func(ctx context.Context, env *command.Env, cfg *config.Config) error {
 			if *svg == "" && *png == "" {
 				return Show(ctx, env, cfg, *invite)
 			}
@@ -50,7 +46,7 @@ var Command = command.Command{
 				return err
 			}
 			return writeCode(code, *svg, *png)
-		}
+		})
 	},
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
 	"chatmaild/store/maildir"
@@ -36,7 +37,7 @@ var Command = command.Command{
 		var r report
 		flags.BoolVar(&r.json, "json", false, "print JSON, for programs")
 		flags.StringVar(&r.prometheus, "prometheus", "", "also write the figures to `FILE`, for the textfile collector of node_exporter")
-		return r.run
+		return command.Configured(r.run)
 	},
 }
 
@@ -92,17 +93,13 @@ type growth struct {
 }
 
 // run prints before it keeps the figures: a disk that is full still has a report.
-func (r *report) run(ctx context.Context, env *command.Env, _ []string) error {
-	conf, err := env.Config()
-	if err != nil {
-		return err
-	}
+func (r *report) run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	// Whole seconds, as the last logins and the kept report have them.
 	now := time.Now().UTC().Truncate(time.Second)
 	var faults maildir.Faults
 	var survey expire.Survey
 	// As the mailboxes' owner: a link that a daemon's user left leads root nowhere.
-	err = safefs.As(conf.MailboxesDir, func() error {
+	err := safefs.As(conf.MailboxesDir, func() error {
 		mail, err := expire.Open(conf.MailboxesDir)
 		if err != nil {
 			return err
