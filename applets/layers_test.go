@@ -38,8 +38,8 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/dovecot/dict
-			packaging/postfix/queue store/invites store/maildir`,
+		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
+			packaging/postfix/queue packaging/release store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto store/directory",
 	},
 	{
@@ -50,12 +50,12 @@ var layers = []layer{
 	{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
-			packaging packaging/archive packaging/gpg/gpgtest packaging/peer packaging/release packaging/sbom store/atomicfile store/disk`,
+			packaging packaging/gpg packaging/peer packaging/sbom store/atomicfile store/disk`,
 		pure: `packaging/grafana store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
-	{name: "system calls and programs", impure: "packaging/gpg store/safefs"},
+	{name: "system calls and programs", impure: "packaging/program store/safefs"},
 }
 
 // administering are the packages outside applets/admin that may import from there: the

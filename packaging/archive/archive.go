@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"chatmaild/packaging/gpg"
+	"chatmaild/packaging/program"
 )
 
 // suites are the releases of Debian that the packages are for. Each has the same ones: an
@@ -33,7 +33,7 @@ type archive struct {
 // add puts a package in the pool, and its changelog where apt looks for it. One that is
 // there stays as it is: machines may have it.
 func (a *archive) add(ctx context.Context, deb string) error {
-	out, err := command(ctx, "", "dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}", deb)
+	out, err := program.Output(ctx, "", "dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}", deb)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (a *archive) add(ctx context.Context, deb string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	changelog, err := command(ctx, "", "sh", "-euc", `dpkg-deb --fsys-tarfile "$1" | tar -xO ./usr/share/doc/chatmaild/changelog.gz | gzip -dc`, "changelog", deb)
+	changelog, err := program.Output(ctx, "", "sh", "-euc", `dpkg-deb --fsys-tarfile "$1" | tar -xO ./usr/share/doc/chatmaild/changelog.gz | gzip -dc`, "changelog", deb)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (a *archive) publish(ctx context.Context, suite string) error {
 		if err := write(name, packages); err != nil {
 			return err
 		}
-		if _, err := command(ctx, "", "xz", "--force", "--keep", name); err != nil {
+		if _, err := program.Output(ctx, "", "xz", "--force", "--keep", name); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (a *archive) sign(ctx context.Context, dist string, release []byte) error {
 }
 
 func (a *archive) ftparchive(ctx context.Context, args ...string) ([]byte, error) {
-	return command(ctx, a.dir, "apt-ftparchive", append([]string{"--quiet"}, args...)...)
+	return program.Output(ctx, a.dir, "apt-ftparchive", append([]string{"--quiet"}, args...)...)
 }
 
 // keyring is where a machine keeps the key: sources.list(5) says so of keys that no
@@ -158,17 +158,4 @@ func write(name string, content []byte) error {
 		return err
 	}
 	return os.Rename(name+".new", name)
-}
-
-// command runs a program in a directory, and returns what it prints.
-func command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(said.String()+out.String()))
-	}
-	return out.Bytes(), nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"chatmaild/packaging/gpg/gpgtest"
+	"chatmaild/packaging/program"
 )
 
 // makeDeb makes a package that has nothing but a changelog.
@@ -21,7 +22,7 @@ func makeDeb(t *testing.T, name, version, architecture string) string {
 printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: m <m@example.org>\nDescription: test\n' "$1" "$2" "$3" >tree/DEBIAN/control
 echo "$1 ($2) unstable; urgency=medium" | gzip -n >tree/usr/share/doc/chatmaild/changelog.gz
 dpkg-deb --build --root-owner-group tree "$4" >/dev/null`
-	if _, err := command(t.Context(), dir, "sh", "-euc", script, "deb", name, version, architecture, deb); err != nil {
+	if _, err := program.Output(t.Context(), dir, "sh", "-euc", script, "deb", name, version, architecture, deb); err != nil {
 		t.Fatal(err)
 	}
 	return deb

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"chatmaild/packaging/program"
 )
 
 // check has this machine's apt read a suite of the archive as a machine does that trusts
@@ -86,5 +88,5 @@ Acquire::Languages "none";
 }
 
 func (m *aptMachine) run(ctx context.Context, args ...string) ([]byte, error) {
-	return command(ctx, m.dir, "env", append([]string{"APT_CONFIG=" + m.config}, args...)...)
+	return program.Output(ctx, m.dir, "env", append([]string{"APT_CONFIG=" + m.config}, args...)...)
 }

@@ -3,12 +3,12 @@
 package gpg
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
+
+	"chatmaild/packaging/program"
 )
 
 // Keys are fingerprints of the keys that sign. More than one: while a new key replaces an
@@ -69,11 +69,5 @@ func (k Keys) Export(ctx context.Context) ([]byte, error) {
 }
 
 func run(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "gpg", append([]string{"--batch", "--no-tty"}, args...)...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("gpg: %w: %s", err, strings.TrimSpace(said.String()))
-	}
-	return out.Bytes(), nil
+	return program.Output(ctx, "", "gpg", append([]string{"--batch", "--no-tty"}, args...)...)
 }

@@ -12,17 +12,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"chatmaild/packaging/gpg"
+	"chatmaild/packaging/program"
 )
 
 // architectures are those that a release has packages for.
@@ -88,11 +87,6 @@ type checkout string
 
 // run runs a program there, and returns what it prints.
 func (c checkout) run(ctx context.Context, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = string(c), append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return "", fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(exit.Stderr)+string(out)))
-	}
+	out, err := program.Output(ctx, string(c), name, args...)
 	return string(out), err
 }
