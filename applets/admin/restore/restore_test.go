@@ -35,11 +35,7 @@ func restoreTo(m *hosttest.Machine, name string, l transfer.Locks, overwrite boo
 }
 
 func TestRestore(t *testing.T) {
-	passphrase := filepath.Join(t.TempDir(), "passphrase")
-	if err := os.WriteFile(passphrase, []byte("correct horse\nnot this\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range []transfer.Locks{{}, {Passphrase: passphrase}} {
+	for _, l := range []transfer.Locks{{}, {Passphrase: hosttest.Passphrase(t)}} {
 		old := hosttest.Relay(t)
 		name := filepath.Join(t.TempDir(), "backup")
 		keys, err := l.ToSeal()

@@ -83,3 +83,13 @@ func (m *Machine) MustRead(path, want string) {
 		m.T.Errorf("%s: got %q, %v, want %q", path, got, err, want)
 	}
 }
+
+// Passphrase is a file with a passphrase, and a line that is not part of it.
+func Passphrase(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(name, []byte("correct horse\nnot this\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
