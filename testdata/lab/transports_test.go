@@ -29,7 +29,7 @@ func TestTransports(t *testing.T) {
 	var deb string
 	s.lab, deb = newLab(t)
 	for _, domain := range []string{"_a.test", "_b.test", "_c.test"} {
-		r, err := s.lab.StartRelay(t.Context(), domain, deb)
+		r, err := s.lab.StartRelay(t.Context(), domain, deb, `notify_url = "https://`+pushHost+`/notify"`)
 		diagnose(t, r)
 		if err != nil {
 			t.Fatal(err)
@@ -42,6 +42,7 @@ func TestTransports(t *testing.T) {
 		{"conversation", (*transports).converse},
 		{"a relay is down", (*transports).down},
 		{"second device", (*transports).secondDevice},
+		{"own messages", (*transports).wake},
 		{"a relay is left", (*transports).leave},
 		{"only port 443", (*transports).only443},
 	})

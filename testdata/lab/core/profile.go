@@ -89,24 +89,32 @@ func (p *Profile) StartIOFrom(ctx context.Context, from int) error {
 	return err
 }
 
-// Password is what the profile logs in with.
+// A Transport is one of a profile's accounts on relays.
+type Transport struct{ Addr, Password string }
+
+// Transports are all accounts of the profile.
+func (p *Profile) Transports(ctx context.Context) (accounts []Transport, err error) {
+	err = p.Call(ctx, &accounts, "list_transports")
+	return accounts, err
+}
+
+// Password is what a profile with a single account logs in with.
 func (p *Profile) Password(ctx context.Context) (string, error) {
-	var transports []struct{ Password string }
-	if err := p.Call(ctx, &transports, "list_transports"); err != nil {
+	accounts, err := p.Transports(ctx)
+	if err != nil {
 		return "", err
 	}
-	if len(transports) != 1 {
-		return "", fmt.Errorf("%s has %d transports", p.Name, len(transports))
+	if len(accounts) != 1 {
+		return "", fmt.Errorf("%s has %d transports", p.Name, len(accounts))
 	}
-	return transports[0].Password, nil
+	return accounts[0].Password, nil
 }
 
 // Addresses are those of all relays that the profile has an account on.
 func (p *Profile) Addresses(ctx context.Context) (addrs []string, err error) {
-	var transports []struct{ Addr string }
-	err = p.Call(ctx, &transports, "list_transports")
-	for _, t := range transports {
-		addrs = append(addrs, t.Addr)
+	accounts, err := p.Transports(ctx)
+	for _, a := range accounts {
+		addrs = append(addrs, a.Addr)
 	}
 	return addrs, err
 }
