@@ -1,7 +1,6 @@
 package proxyconfig
 
 import (
-	"embed"
 	"fmt"
 	"io"
 	"net"
@@ -9,30 +8,34 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 )
 
-// The templates are named as --web names the servers. Each begins with the steps to
-// set the server up, as comments.
-//
-//go:embed web/*.tmpl
-var webTemplates embed.FS
-
 // webServers are those that --web knows.
 var webServers = []string{"caddy", "haproxy", "nginx", "traefik"}
 
-// webServer is a web server that keeps ports 80 and 443 of its machine, for its own
-// sites and for the relay: what its template sees.
-type webServer struct {
+// front is a server that hands connections on to the relay, and for web servers, which keep
+// ports 80 and 443 of their machine for their own sites as well, the relay's names: what the
+// templates see.
+type front struct {
 	Names      []string // of the relay; whatever asks for others is not for it
 	SelfSigned bool     // the relay's certificate cannot be verified
 	ExtraPorts []int    // that serve what port 443 does
 
 	relay netip.Addr
+}
+
+// proxyProtocolConfig writes the whole configuration of nginx on a machine in front of the
+// relay.
+func proxyProtocolConfig(w io.Writer, conf *config.Config, t targets) error {
+	relay, err := t.one("--proxy-protocol")
+	if err != nil {
+		return err
+	}
+	return fill(w, "proxyprotocol", front{ExtraPorts: conf.ExtraPorts, relay: relay})
 }
 
 // webConfig writes the configuration of a web server that has ports 80 and 443 for
@@ -48,36 +51,32 @@ func webConfig(w io.Writer, server string, conf *config.Config, t targets) error
 	if err != nil {
 		return err
 	}
-	parsed, err := template.New("").Funcs(template.FuncMap{"join": strings.Join}).ParseFS(webTemplates, "web/*.tmpl")
-	if err != nil {
-		return err
-	}
-	return parsed.ExecuteTemplate(w, server+".tmpl", webServer{conf.CertificateNames(), conf.SelfSigned(), conf.ExtraPorts, relay})
+	return fill(w, server, front{conf.CertificateNames(), conf.SelfSigned(), conf.ExtraPorts, relay})
 }
 
 // Name is the relay's own name, the first of its names.
-func (s webServer) Name() string { return s.Names[0] }
+func (f front) Name() string { return f.Names[0] }
 
 // Address is the relay's address.
-func (s webServer) Address() string { return s.relay.String() }
+func (f front) Address() string { return f.relay.String() }
 
 // At is a port of the relay, as "host:port".
-func (s webServer) At(port int) string {
-	return net.JoinHostPort(s.relay.String(), strconv.Itoa(port))
+func (f front) At(port int) string {
+	return net.JoinHostPort(f.relay.String(), strconv.Itoa(port))
 }
 
 // Proxied is where the relay expects the PROXY protocol for what comes to a public port.
-func (s webServer) Proxied(public int) (string, error) {
+func (f front) Proxied(public int) (string, error) {
 	for _, p := range desired.ProxiedPorts() {
 		if p.Public == public {
-			return s.At(p.Port), nil
+			return f.At(p.Port), nil
 		}
 	}
 	return "", fmt.Errorf("port %d is not handed on by the PROXY protocol", public)
 }
 
 // MailPorts are the public ports that are for mail alone.
-func (s webServer) MailPorts() []int {
+func (f front) MailPorts() []int {
 	var ports []int
 	for _, p := range desired.ProxiedPorts() {
 		if p.Public != 443 {
@@ -88,7 +87,7 @@ func (s webServer) MailPorts() []int {
 }
 
 // ProxyPorts are the relay's ports for the PROXY protocol, as a text.
-func (s webServer) ProxyPorts() string {
+func (f front) ProxyPorts() string {
 	var ports []string
 	for _, p := range desired.ProxiedPorts() {
 		ports = append(ports, strconv.Itoa(p.Port))
@@ -98,18 +97,18 @@ func (s webServer) ProxyPorts() string {
 }
 
 // TurnPort is the port for calls.
-func (s webServer) TurnPort() int { return config.TurnPort }
+func (f front) TurnPort() int { return config.TurnPort }
 
 // Rule is a rule of Traefik's that is true for each of the relay's names.
-func (s webServer) Rule(matcher string) string {
+func (f front) Rule(matcher string) string {
 	var alternatives []string
-	for _, name := range s.Names {
+	for _, name := range f.Names {
 		alternatives = append(alternatives, fmt.Sprintf("%s(`%s`)", matcher, name))
 	}
 	return strings.Join(alternatives, " || ")
 }
 
 // Sites are Caddy's names of the relay's sites, each with this prefix.
-func (s webServer) Sites(prefix string) string {
-	return prefix + strings.Join(s.Names, ", "+prefix)
+func (f front) Sites(prefix string) string {
+	return prefix + strings.Join(f.Names, ", "+prefix)
 }

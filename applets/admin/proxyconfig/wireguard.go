@@ -3,7 +3,6 @@ package proxyconfig
 import (
 	"crypto/ecdh"
 	"crypto/rand"
-	"embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
@@ -22,10 +20,8 @@ import (
 	"chatmaild/store/atomicfile"
 )
 
-// Each template is a shell script that sets one end of the tunnel up.
-//
-//go:embed wireguard/*.tmpl
-var tunnelTemplates embed.FS
+// tunnelKeys is where the keys of both ends of a tunnel are.
+const tunnelKeys = "/etc/chatmail/wireguard"
 
 // The ends of the tunnel, as --wireguard names them.
 const (
@@ -94,12 +90,23 @@ func tunnelConfig(w io.Writer, end string, conf *config.Config, dir string) erro
 			return err
 		}
 	}
-	parsed, err := template.ParseFS(tunnelTemplates, "wireguard/*.tmpl")
-	if err != nil {
-		return err
-	}
-	return parsed.ExecuteTemplate(w, end+".sh.tmpl", t)
+	return fill(w, end+".sh", t)
 }
+
+// Hosts are an end's addresses, of the families that the proxy has, as networks of one host.
+func (t tunnel) Hosts(of tunnelAddresses) string {
+	var hosts []string
+	if t.HasIPv4 {
+		hosts = append(hosts, of.IPv4.String()+"/32")
+	}
+	if t.HasIPv6 {
+		hosts = append(hosts, of.IPv6.String()+"/128")
+	}
+	return strings.Join(hosts, ", ")
+}
+
+// Table is that of the proxy's packet filter.
+func (t tunnel) Table() string { return nft.ProxyTable }
 
 // filter is the proxy's: the relay's ports, and those of calls, go into the tunnel.
 func (t tunnel) filter() (string, error) {
@@ -138,10 +145,10 @@ func loadTunnelKey(path string) (tunnelKey, error) {
 		return tunnelKey{}, fmt.Errorf("reading a key of the tunnel: %w", err)
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		return tunnelKey{}, command.WithHint(fmt.Errorf("%s: %w", path, err), "remove it, and set up both ends again")
+	var private *ecdh.PrivateKey
+	if err == nil {
+		private, err = ecdh.X25519().NewPrivateKey(raw)
 	}
-	private, err := ecdh.X25519().NewPrivateKey(raw)
 	if err != nil {
 		return tunnelKey{}, command.WithHint(fmt.Errorf("%s: %w", path, err), "remove it, and set up both ends again")
 	}
