@@ -103,7 +103,9 @@ release: ## a release of this commit in build/release, and its tag: make release
 rights:
 	@$(GO) run ./testdata/lab/prepare -check
 
-demo: rights deb ## a throw-away relay, and two real clients that talk through it
+demo: ## a throw-away relay, and two real clients that talk through it
+	@$(GO) run ./testdata/lab/demo -check
+	@$(MAKE) --no-print-directory deb
 	$(GO) run ./testdata/lab/demo
 
 test: rights check deb reproducible ## everything: check, the package, real clients on the installed relay, on Debian 13 and 12
@@ -145,8 +147,9 @@ endef
 lint: ## format, vet, staticcheck, shell scripts, man pages, units
 	$(call need,shellcheck mandoc systemd)
 	@mkdir -p build; files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt:" $$files; exit 1; }
-	$(GO) mod tidy -diff && $(GO) -C testdata/webrtc mod tidy -diff
-	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle && $(GO) -C testdata/webrtc vet .
+	for m in webrtc schemas; do $(GO) -C testdata/$$m mod tidy -diff && $(GO) -C testdata/$$m vet . || exit 1; done
+	$(GO) mod tidy -diff && $(GO) -C testdata/schemas run .
+	$(GO) vet ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
 	$(GO) run $(STATICCHECK) ./... ./testdata/lab/... ./testdata/kit/... ./testdata/bench/... ./testdata/smuggle
 	shellcheck $(SCRIPTS)
 	mandoc -T lint -W warning packaging/man/*

@@ -1,6 +1,7 @@
 // Package machine tells how the machine is doing, as far as new accounts are
-// concerned: Linux's /proc/loadavg and /proc/meminfo (proc(5)), the free space of
-// a file system (statfs(2)), and whether a file forbids new accounts.
+// concerned: Linux's /proc/loadavg and /proc/meminfo (proc(5)), or sysinfo(2) where there
+// is no /proc; the free space of a file system (statfs(2)); and whether a file forbids new
+// accounts.
 package machine
 
 import (
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"chatmaild/auth"
 	"chatmaild/store/disk"
@@ -63,24 +66,48 @@ func exists(path string) (bool, error) {
 }
 
 func measure(dir string) (s auth.State, err error) {
-	load, err := os.ReadFile("/proc/loadavg")
+	s.Load, s.Memory, err = readProc()
+	if errors.Is(err, fs.ErrNotExist) {
+		// A plain chroot has no /proc.
+		s.Load, s.Memory, err = sysinfo()
+	}
 	if err != nil {
-		return s, fmt.Errorf("reading the load: %w", err)
-	}
-	if s.Load, err = parseLoad(string(load)); err != nil {
-		return s, err
-	}
-	memory, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return s, fmt.Errorf("reading the memory in use: %w", err)
-	}
-	if s.Memory, err = parseMemory(string(memory)); err != nil {
-		return s, err
+		return s, fmt.Errorf("measuring the machine: %w", err)
 	}
 	usage, err := disk.Of(dir)
 	s.Disk = usage.Free
 	return s, err
 }
+
+// readProc returns the load average of one minute, and the bytes of memory available.
+func readProc() (load float64, memory int64, err error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, 0, err
+	}
+	if load, err = parseLoad(string(text)); err != nil {
+		return 0, 0, err
+	}
+	if text, err = os.ReadFile("/proc/meminfo"); err != nil {
+		return 0, 0, err
+	}
+	memory, err = parseMemory(string(text))
+	return load, memory, err
+}
+
+// sysinfo is readProc by sysinfo(2), which does not know how much of the page cache could
+// be given back: what it says is available is the least that can be.
+func sysinfo() (load float64, memory int64, err error) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0, 0, fmt.Errorf("sysinfo: %w", err)
+	}
+	free := (info.Freeram + info.Bufferram) * uint64(info.Unit)
+	return float64(info.Loads[0]) / loadUnit, int64(free), nil
+}
+
+// loadUnit is what a load of 1 is in sysinfo(2): 1 << SI_LOAD_SHIFT of linux/sysinfo.h.
+const loadUnit = 1 << 16
 
 // parseLoad returns the load average of one minute from /proc/loadavg.
 func parseLoad(text string) (float64, error) {

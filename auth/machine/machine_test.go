@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,5 +79,24 @@ func TestState(t *testing.T) {
 	now = now.Add(time.Hour)
 	if _, err := m.State(); err == nil {
 		t.Error("a missing directory has no error")
+	}
+}
+
+// TestSysinfo compares the two ways. Between them a load of 1 can come or go, and memory that
+// sysinfo(2) does not count is that of the page cache.
+func TestSysinfo(t *testing.T) {
+	load, memory, err := sysinfo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, available, err := readProc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(load-want) > 1 {
+		t.Errorf("the load is %v, and by /proc %v", load, want)
+	}
+	if memory <= 0 || memory > available+available/10 {
+		t.Errorf("%d bytes are free, and by /proc %d available", memory, available)
 	}
 }

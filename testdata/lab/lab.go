@@ -39,6 +39,7 @@ type Lab struct {
 	dir    string       // run directory: overlays, clients' accounts
 	suite  debian.Suite // what its hosts run
 	root   string       // the cached root of that
+	way    Way          // how they run
 	log    io.Writer
 	unlock func()
 
@@ -62,22 +63,38 @@ func New(ctx context.Context, w io.Writer) (*Lab, error) {
 // NewOn makes an empty lab: directory, bridge and DNS server. It first removes what
 // dead runs left behind. Progress goes to w. Call Close in any case.
 func NewOn(ctx context.Context, w io.Writer, suite debian.Suite) (*Lab, error) {
-	if err := Check(); err != nil {
+	return NewBy(ctx, w, suite, Machine)
+}
+
+// NewBy makes an empty lab whose relays run in a way. Only that of Machine boots hosts; the
+// others have containers (StartContainer).
+func NewBy(ctx context.Context, w io.Writer, suite debian.Suite, way Way) (*Lab, error) {
+	if err := check(way); err != nil {
 		return nil, err
 	}
 	root, err := debian.Root(ctx, w, suite)
 	if err != nil {
 		return nil, err
 	}
-	if err := raiseInotify(); err != nil {
+	switch way {
+	case Machine:
+		err = raiseInotify()
+	case Namespaces:
+		err = isolateRuns()
+	}
+	if err != nil {
 		return nil, err
 	}
-	l := &Lab{suite: suite, root: root, log: w}
+	l := &Lab{suite: suite, root: root, way: way, log: w}
 	id := fmt.Sprintf("lab%d-%d", os.Getpid(), lastRun.Add(1))
 	if err := l.makeDir(ctx, id); err != nil {
 		return nil, err
 	}
-	l.Network, err = network.New(ctx, id)
+	if way == Directory {
+		l.Network, err = network.NewLocal(id)
+	} else {
+		l.Network, err = network.New(ctx, id)
+	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

@@ -43,14 +43,51 @@ var tools = []tool{
 	{"gpg-agent", "gpg-agent"},
 }
 
+// relayTools are those that a relay without systemd takes, and its clients.
+var relayTools = []tool{
+	{"mmdebstrap", "mmdebstrap"}, {"ip", "iproute2"}, {"npm", "npm"}, {"node", "nodejs"},
+	{"nsenter", "util-linux"}, {"setpriv", "util-linux"}, {"mount", "mount"},
+}
+
 // missing lists the packages of the tools that are not there.
-func missing() (packages []string) {
+func missing() (packages []string) { return missingOf(tools) }
+
+func missingOf(tools []tool) (packages []string) {
 	for _, t := range tools {
 		if _, err := exec.LookPath(t.program); err != nil {
 			packages = append(packages, t.pkg)
 		}
 	}
 	return packages
+}
+
+// check is Check for a way: only a machine is booted.
+func check(way Way) error {
+	if way == Machine {
+		return Check()
+	}
+	if packages := missingOf(relayTools); packages != nil {
+		return fmt.Errorf("packages that are not installed are needed: %s; as root: apt-get install them", strings.Join(packages, " "))
+	}
+	return nil
+}
+
+// PrepareRelay is Prepare for a relay in a container or a directory, and real clients.
+func PrepareRelay(ctx context.Context, w io.Writer, suite debian.Suite) error {
+	if packages := missingOf(relayTools); packages != nil && os.Geteuid() == 0 && !Inside() {
+		fmt.Fprintf(w, "installing with apt-get what the demo needs: %s\n", strings.Join(packages, " "))
+		if err := aptInstall(ctx, packages); err != nil {
+			return err
+		}
+	}
+	if err := check(Directory); err != nil {
+		return err
+	}
+	if _, err := debian.Root(ctx, w, suite); err != nil {
+		return err
+	}
+	_, err := core.Program(ctx, w, core.Version)
+	return err
 }
 
 // Check tells whether the lab can work on this machine, and if not, what to do.

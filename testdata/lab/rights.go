@@ -13,11 +13,14 @@ import (
 	"chatmaild/testdata/lab/program"
 )
 
-// rights are the capabilities that booting a machine takes (capabilities(7)).
-var rights = []struct {
+// A right is a capability.
+type right struct {
 	name string
 	bit  uint
-}{{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN}, {"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}}
+}
+
+// rights are the capabilities that booting a machine takes (capabilities(7)).
+var rights = []right{{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN}, {"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}}
 
 // Rights tells whether the lab may do on this machine what it has to, and if not, what
 // lacks. It needs no program but unshare(1) and mount(8), and takes no time.
@@ -25,7 +28,7 @@ func Rights(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the lab needs root: it makes network namespaces and boots containers")
 	}
-	lacking, err := lacks()
+	lacking, err := lacks(rights)
 	if err != nil {
 		return err
 	}
@@ -40,8 +43,8 @@ func Rights(ctx context.Context) error {
 	return nil
 }
 
-// lacks are the names of the capabilities that we do not have.
-func lacks() (names []string, err error) {
+// lacks are the names of those capabilities that we do not have.
+func lacks(rights []right) (names []string, err error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {

@@ -21,6 +21,27 @@ const clientScript = `set -e
 mount --bind "$1" /etc/resolv.conf
 exec nsenter --net="$2" -- "$3"`
 
+// clientDirectoryScript is the same where no namespace can be made: the core, which needs
+// no library, has a directory for its root, and so a resolv.conf. Arguments: directory,
+// program.
+const clientDirectoryScript = `set -e
+mkdir -p "$1/tmp"
+cp "$2" "$1/core"
+exec chroot "$1" /core`
+
+// inside is the path of a file in the client's directory as the core sees it.
+func (c *Client) inside(name string) string {
+	if c.Netns == "" {
+		return "/" + name
+	}
+	return filepath.Join(c.Dir, name)
+}
+
+// Share makes a file that the core can send, and returns its path.
+func (c *Client) Share(name string, content []byte) (path string, err error) {
+	return c.inside(name), os.WriteFile(filepath.Join(c.Dir, name), content, 0o644)
+}
+
 // quitTimeout is how long a core may take to end after its input did.
 const quitTimeout = 10 * time.Second
 
@@ -59,8 +80,11 @@ func (c *Client) start(executable string) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	v4, _ := network.Resolver()
-	resolv := filepath.Join(c.Dir, "resolv.conf")
+	v4, _ := c.Resolver()
+	resolv := filepath.Join(c.Dir, "etc/resolv.conf")
+	if err := os.MkdirAll(filepath.Dir(resolv), 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(resolv, fmt.Appendf(nil, "nameserver %v\n", v4), 0o644); err != nil {
 		return err
 	}
@@ -71,7 +95,10 @@ func (c *Client) start(executable string) error {
 	defer stderr.Close()
 	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", clientScript, "client",
 		resolv, c.Path(), executable)
-	cmd.Env = append(os.Environ(), "DC_ACCOUNTS_PATH="+filepath.Join(c.Dir, "accounts"), "RUST_LOG=warn")
+	if c.Netns == "" {
+		cmd = exec.Command("sh", "-c", clientDirectoryScript, "client", c.Dir, executable)
+	}
+	cmd.Env = append(os.Environ(), "DC_ACCOUNTS_PATH="+c.inside("accounts"), "RUST_LOG=warn")
 	cmd.Stderr = stderr
 	// Pipes of our own: those of exec.Cmd are closed by Wait, before all of
 	// the output is read.

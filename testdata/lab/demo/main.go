@@ -1,12 +1,15 @@
-// Command demo boots a throw-away relay from the package in build/, lets two
+// Command demo starts a throw-away relay from the package in build/, lets two
 // real Delta Chat clients talk through it, says how long each step took, and
 // leaves it running until ^C. With DEMO_EXIT=1 it ends automatically.
+//
+// It takes the best way that the machine allows (lab.Way), or that in $DEMO.
 package main
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -36,28 +39,73 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	check := flag.Bool("check", false, "only say which way the demo takes on this machine")
+	prepare := flag.Bool("prepare", false, "only fill the cache, in a user namespace; the demo uses this")
+	flag.Parse()
+	status, err := run(ctx, *check, *prepare)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
+		status = 1
 	}
+	os.Exit(status)
 }
 
-func run(ctx context.Context) (err error) {
-	begin := time.Now()
-	deb, err := debian.Deb()
+// run chooses the way, and shows the demo in it.
+func run(ctx context.Context, check, prepare bool) (status int, err error) {
+	way, err := lab.ChooseWay(ctx)
 	if err != nil {
-		return err
+		return 1, err
 	}
-	prepare, cancel := context.WithTimeout(ctx, prepareTimeout)
+	if check {
+		fmt.Printf("The demo needs 2 GB of disk, and a network for Debian's and npm's packages, once. Here it runs so: %v.\n", way)
+		return 0, nil
+	}
+	if way == lab.Namespaces && !lab.Inside() {
+		// The user who owns the cached root is root in there.
+		if os.Geteuid() == 0 {
+			err = get(ctx, way)
+		} else {
+			status, err = lab.Enter(ctx, true, "-prepare")
+		}
+		if err != nil || status != 0 {
+			return status, err
+		}
+		return lab.Enter(ctx, false, os.Args[1:]...)
+	}
+	if prepare {
+		return 0, get(ctx, way)
+	}
+	return 0, show(ctx, way)
+}
+
+// get installs what is missing and fills the cache.
+func get(ctx context.Context, way lab.Way) error {
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
 	defer cancel()
 	suite, err := debian.ChosenSuite()
 	if err != nil {
 		return err
 	}
-	if err := lab.Prepare(prepare, os.Stdout, suite); err != nil {
+	if way == lab.Machine {
+		return lab.Prepare(ctx, os.Stdout, suite)
+	}
+	return lab.PrepareRelay(ctx, os.Stdout, suite)
+}
+
+func show(ctx context.Context, way lab.Way) (err error) {
+	begin := time.Now()
+	deb, err := debian.Deb()
+	if err != nil {
 		return err
 	}
-	l, err := lab.NewOn(prepare, os.Stdout, suite)
+	if err := get(ctx, way); err != nil {
+		return err
+	}
+	suite, err := debian.ChosenSuite()
+	if err != nil {
+		return err
+	}
+	l, err := lab.NewBy(ctx, os.Stdout, suite, way)
 	if err != nil {
 		return err
 	}
@@ -65,7 +113,7 @@ func run(ctx context.Context) (err error) {
 		fmt.Println("taking it down")
 		err = errors.Join(err, l.Close())
 	}()
-	d := &demo{lab: l}
+	d := &demo{lab: l, way: way}
 	show, cancel := context.WithTimeout(ctx, showTimeout)
 	defer cancel()
 	if err := d.talk(show, deb); err != nil {
@@ -89,6 +137,7 @@ func run(ctx context.Context) (err error) {
 // A demo is a relay, two users, and how long each step took.
 type demo struct {
 	lab        *lab.Lab
+	way        lab.Way
 	relay      *lab.Relay
 	alice, bob *core.Profile
 	chat       uint32 // bob's with alice
@@ -116,10 +165,7 @@ func (d *demo) talk(ctx context.Context, deb string) error {
 		what string
 		do   func() error
 	}{
-		{"a Debian boots, installs " + filepath.Base(deb) + ", and becomes " + domain, func() (err error) {
-			d.relay, err = d.lab.StartRelay(ctx, domain, deb)
-			return err
-		}},
+		{d.beginning() + ", installs " + filepath.Base(deb) + ", and becomes " + domain, func() error { return d.start(ctx, deb) }},
 		{"two Delta Chat clients start", func() error { return d.clients(ctx) }},
 		{"Alice signs up: her first login makes the account", func() error { return signUp(ctx, d.alice, d.relay) }},
 		{"Bob signs up", func() error { return signUp(ctx, d.bob, d.relay) }},
@@ -142,6 +188,26 @@ func (d *demo) talk(ctx context.Context, deb string) error {
 		}
 	}
 	return nil
+}
+
+// beginning says how the relay starts.
+func (d *demo) beginning() string {
+	if d.way == lab.Machine {
+		return "a Debian boots"
+	}
+	return "a Debian without systemd, in a " + map[lab.Way]string{lab.Namespaces: "container", lab.Directory: "directory"}[d.way]
+}
+
+func (d *demo) start(ctx context.Context, deb string) (err error) {
+	if d.way == lab.Machine {
+		d.relay, err = d.lab.StartRelay(ctx, domain, deb)
+		return err
+	}
+	c, err := d.lab.StartContainer(ctx, domain, deb)
+	if c != nil {
+		d.relay = c.Relay
+	}
+	return err
 }
 
 func (d *demo) clients(ctx context.Context) error {
@@ -173,15 +239,10 @@ func (d *demo) say(ctx context.Context, from *core.Profile, chat uint32, to *cor
 }
 
 func (d *demo) file(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "demo")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	content := make([]byte, fileSize)
 	rand.Read(content)
-	name := filepath.Join(dir, "holiday.bin")
-	if err := os.WriteFile(name, content, 0o644); err != nil {
+	name, err := d.bob.Client.Share("holiday.bin", content)
+	if err != nil {
 		return err
 	}
 	if _, err := d.bob.SendFile(ctx, d.chat, name); err != nil {
@@ -208,11 +269,15 @@ func (d *demo) tell(ctx context.Context, w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	page := "The web page, from this machine (its certificate is self-signed):"
+	if d.way == lab.Namespaces {
+		page = "The web page, from within the namespace alone (its certificate is self-signed):"
+	}
 	_, err = fmt.Fprintf(w, `
-The web page, from this machine (its certificate is self-signed):
+%s
   https://%v/
 A profile on this relay, for a Delta Chat that can reach %v as %s:
   %s
-%s`, d.relay.IPv4, d.relay.IPv4, domain, d.relay.SignUpQR(), code.Text(command.IsTerminal(os.Stdout)))
+%s`, page, d.relay.IPv4, d.relay.IPv4, domain, d.relay.SignUpQR(), code.Text(command.IsTerminal(os.Stdout)))
 	return err
 }

@@ -47,6 +47,7 @@ type life struct {
 	shell  *ssh.Client // a virtual machine's
 	// detached says that process 1 outlives what started it: crun does not take it along.
 	detached bool
+	root     string          // of one that is a directory
 	ended    <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
 }
 
@@ -229,6 +230,15 @@ func (m *life) powerOff(ctx context.Context) error {
 }
 
 func (m *life) kill() {
+	if m.root != "" {
+		// All that runs in the directory is supervise's, which ends it.
+		_ = m.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-m.ended:
+			return
+		case <-time.After(stopTimeout):
+		}
+	}
 	if m.detached {
 		// Its namespace goes with it; and it may have ended already.
 		_ = syscall.Kill(m.leader, syscall.SIGKILL)

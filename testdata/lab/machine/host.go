@@ -56,12 +56,16 @@ func Add(ctx context.Context, n *network.Network, name, dir, root string, suite 
 func (h *Host) furnish() error {
 	id := make([]byte, 16)
 	rand.Read(id)
-	v4, v6 := network.Resolver()
+	v4, v6 := h.Resolver()
+	servers := fmt.Sprintf("nameserver %v\n", v4)
+	if v6.IsValid() {
+		servers += fmt.Sprintf("nameserver %v\n", v6)
+	}
 	files := map[string]string{
 		"machine-id":  hex.EncodeToString(id) + "\n",
 		"hostname":    h.Name + "\n",
 		"hosts":       fmt.Sprintf("127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n", h.Name),
-		"resolv.conf": fmt.Sprintf("nameserver %v\nnameserver %v\noptions timeout:2 attempts:2\n", v4, v6),
+		"resolv.conf": servers + "options timeout:2 attempts:2\n",
 	}
 	for _, sub := range []string{"upper/etc", "work", "merged"} {
 		if err := os.MkdirAll(filepath.Join(h.dir, sub), 0o755); err != nil {

@@ -21,7 +21,8 @@ import (
 // capabilities, lower, upper, work, merged, then the program.
 const containerScript = `set -e
 netns=$1; hostname "$2"; caps=$3
-mount -t overlay overlay -o "lowerdir=$4,upperdir=$5,workdir=$6" "$7"
+grep -q '^ *0 *0 *4294967295$' /proc/self/uid_map || userxattr=,userxattr # those of a user namespace
+mount -t overlay overlay -o "lowerdir=$4,upperdir=$5,workdir=$6$userxattr" "$7"
 cd "$7"
 shift 7
 mount -t proc proc proc
@@ -33,9 +34,21 @@ ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s f
 mkdir dev/shm
 exec nsenter --net="$netns" -- setpriv --bounding-set "$caps" -- chroot . "$@"`
 
-// dockerCapabilities are those of a container that Docker runs and nobody has given any
+// directoryScript becomes process 1 of a host that is a directory: a copy of the root, with what
+// makes it different from others. Arguments: lower, upper, directory, then the program.
+const directoryScript = `set -e
+[ -e "$3/etc/machine-id" ] || cp --archive --reflink=auto --no-target-directory "$1" "$3"
+cp -r "$2/." "$3"
+rm -rf "$3/run"
+mkdir "$3/run"
+mkdir -p "$3/dev/shm"
+root=$3
+shift 3
+exec chroot "$root" "$@"`
+
+// DockerCapabilities are those of a container that Docker runs and nobody has given any
 // more (github.com/moby/profiles, capabilities.go), for setpriv(1).
-const dockerCapabilities = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap," +
+const DockerCapabilities = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap," +
 	"+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap"
 
 const (
@@ -45,7 +58,8 @@ const (
 	stopTimeout = 2 * time.Minute
 )
 
-// StartPlain starts the host as a plain container, with a program as process 1.
+// StartPlain starts the host as a plain container, with a program as process 1; where it has
+// no network namespace, as a directory, in which the program has to end what it starts.
 func (h *Host) StartPlain(words ...string) error {
 	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -55,17 +69,22 @@ func (h *Host) StartPlain(words ...string) error {
 	at := func(name string) string { return filepath.Join(h.dir, name) }
 	args := append([]string{
 		"--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private",
-		"sh", "-c", containerScript, "container", h.Path(), h.Name, dockerCapabilities,
+		"sh", "-c", containerScript, "container", h.Path(), h.Name, DockerCapabilities,
 		h.root, at("upper"), at("work"), at("merged"),
 	}, words...)
-	cmd := exec.Command("unshare", args...)
+	cmd, death, root := exec.Command("unshare", args...), syscall.SIGKILL, ""
+	if h.Netns == "" {
+		root = at("merged")
+		cmd = exec.Command("sh", append([]string{"-c", directoryScript, "directory", h.root, at("upper"), root}, words...)...)
+		death = syscall.SIGTERM
+	}
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.Stdout, cmd.Stderr = console, console
-	ended, err := program.Start(cmd)
+	ended, err := program.StartBound(cmd, death)
 	if err != nil {
 		return err
 	}
-	m := &life{cmd: cmd, ended: ended}
+	m := &life{cmd: cmd, ended: ended, root: root}
 	h.mu.Lock()
 	h.life = m
 	h.mu.Unlock()
@@ -75,12 +94,15 @@ func (h *Host) StartPlain(words ...string) error {
 			return fmt.Errorf("it ended at once: %s", h.Console())
 		case <-time.After(poll):
 		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-		if err != nil {
-			continue
+		pid := strconv.Itoa(cmd.Process.Pid)
+		if root == "" {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%[1]s/children", pid))
+			if err != nil {
+				continue
+			}
+			pid = strings.TrimSpace(string(text))
 		}
 		// It is process 1 once the script has become the program.
-		pid := strings.TrimSpace(string(text))
 		if name, err := os.ReadFile("/proc/" + pid + "/comm"); pid != "" && err == nil && strings.TrimSpace(string(name)) == filepath.Base(words[0]) {
 			m.leader, err = strconv.Atoi(pid)
 			if err != nil {

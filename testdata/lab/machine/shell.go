@@ -30,6 +30,8 @@ func (s Shell) Exec(ctx context.Context, stdin io.Reader, command ...string) (pr
 	var res program.Result
 	if m.shell != nil {
 		res, err = m.remote(ctx, stdin, args...)
+	} else if m.root != "" {
+		res, err = program.Execute(ctx, stdin, "chroot", append([]string{m.root}, args...)...)
 	} else {
 		enter := []string{"-t", strconv.Itoa(m.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--"}
 		res, err = program.Execute(ctx, stdin, "nsenter", append(enter, args...)...)
@@ -62,9 +64,12 @@ func (s Shell) ReadFile(ctx context.Context, name string) (string, error) {
 	return s.Run(ctx, "cat", "--", name)
 }
 
+// writeScript makes a file of standard input, without /dev/stdin, which takes /proc.
+const writeScript = `mkdir -p "$(dirname "$1")"; rm -f "$1"; cat >"$1"; chmod "$2" "$1"`
+
 // WriteFile writes a file on the host, and its directory if need be.
 func (s Shell) WriteFile(ctx context.Context, name string, mode os.FileMode, content io.Reader) error {
-	res, err := s.Exec(ctx, content, "install", "-D", "-m", fmt.Sprintf("%o", mode.Perm()), "/dev/stdin", name)
+	res, err := s.Exec(ctx, content, "sh", "-ec", writeScript, "write", name, fmt.Sprintf("%o", mode.Perm()))
 	if err != nil {
 		return err
 	}

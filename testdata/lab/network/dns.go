@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 
 	"chatmaild/testdata/kit/nameserver"
@@ -13,9 +14,12 @@ const dnsPort = 53
 // startDNS answers for the zone on the bridge's addresses, in its namespace.
 func (n *Network) startDNS() error {
 	return n.Bridge().Do(func() error {
-		v4, v6 := Resolver()
-		for _, ip := range []string{v4.String(), v6.String()} {
-			address := net.JoinHostPort(ip, strconv.Itoa(dnsPort))
+		v4, v6 := n.addresses(bridgeAddr)
+		for _, ip := range []netip.Addr{v4, v6} {
+			if !ip.IsValid() {
+				continue
+			}
+			address := net.JoinHostPort(ip.String(), strconv.Itoa(dnsPort))
 			udp, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", address)
 			if err != nil {
 				return err

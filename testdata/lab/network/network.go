@@ -47,7 +47,8 @@ type Network struct {
 	// Zone is what the name server answers; all other names are NXDOMAIN at once.
 	Zone *nameserver.Zone
 
-	dns []*nameserver.Server
+	local bool // without a bridge and namespaces
+	dns   []*nameserver.Server
 
 	mu   sync.Mutex
 	next int // last byte of the next address
@@ -74,6 +75,27 @@ func New(ctx context.Context, id string) (*Network, error) {
 	return n, nil
 }
 
+// localNet is the network of stations without namespaces: all of 127.0.0.0/8 is this
+// machine. There is only ::1 of IPv6.
+const localNet = "127.77.0.%d"
+
+// NewLocal is New where no namespaces can be made: its stations are addresses of this machine.
+func NewLocal(id string) (*Network, error) {
+	n := &Network{ID: id, Zone: nameserver.NewZone(), next: firstAddr, local: true}
+	if err := n.startDNS(); err != nil {
+		return nil, fmt.Errorf("starting the lab's name server: %w", errors.Join(err, n.Close()))
+	}
+	return n, nil
+}
+
+// addresses are a station's; the second is not valid where there is no IPv6.
+func (n *Network) addresses(number int) (v4, v6 netip.Addr) {
+	if n.local {
+		return netip.MustParseAddr(fmt.Sprintf(localNet, number)), netip.Addr{}
+	}
+	return addresses(number)
+}
+
 // Resolver is the addresses of the bridge, where a network's name server answers.
 func Resolver() (v4, v6 netip.Addr) { return addresses(bridgeAddr) }
 
@@ -86,8 +108,12 @@ func (n *Network) bridge() string { return n.ID + "-br" }
 
 // Bridge is the bridge itself as a station: what is done in its namespace.
 func (n *Network) Bridge() Station {
-	v4, v6 := Resolver()
-	return Station{IPv4: v4, IPv6: v6, Netns: n.bridge(), Zone: n.Zone}
+	v4, v6 := n.addresses(bridgeAddr)
+	s := Station{IPv4: v4, IPv6: v6, Zone: n.Zone}
+	if !n.local {
+		s.Netns = n.bridge()
+	}
+	return s
 }
 
 // Namespaces is the pattern of the paths of all namespaces of a network.
@@ -106,6 +132,9 @@ func Remove(ctx context.Context, id string) error {
 // LetMachineIn gives this machine itself a leg in the network, so that a browser
 // here reaches the hosts. Only one network at a time can have that.
 func (n *Network) LetMachineIn(ctx context.Context) error {
+	if n.local {
+		return nil // the stations are this machine
+	}
 	v4, v6 := addresses(machineEnd)
 	name := "labveth" // in the machine's namespace; goes with its peer
 	return ipBatch(ctx,

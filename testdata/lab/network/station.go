@@ -17,7 +17,7 @@ import (
 type Station struct {
 	IPv4, IPv6 netip.Addr
 
-	Netns string           // as ip-netns(8) names it
+	Netns string           // as ip-netns(8) names it; "" is this machine's own
 	Zone  *nameserver.Zone // the network's
 }
 
@@ -30,8 +30,12 @@ func (n *Network) AddStation(ctx context.Context, name string) (Station, error) 
 	if number > lastAddr {
 		return Station{}, fmt.Errorf("adding %s: the lab's network has no address left", name)
 	}
-	s := Station{Netns: n.ID + "-" + name, Zone: n.Zone}
-	s.IPv4, s.IPv6 = addresses(number)
+	s := Station{Zone: n.Zone}
+	s.IPv4, s.IPv6 = n.addresses(number)
+	if n.local {
+		return s, nil
+	}
+	s.Netns = n.ID + "-" + name
 	err := ipBatch(ctx,
 		"netns add "+s.Netns,
 		fmt.Sprintf("-n %s link add v%d type veth peer name eth0 netns %s", n.bridge(), number, s.Netns),
@@ -45,6 +49,14 @@ func (n *Network) AddStation(ctx context.Context, name string) (Station, error) 
 		return Station{}, fmt.Errorf("adding %s to the lab's network: %w", name, err)
 	}
 	return s, nil
+}
+
+// Resolver is the addresses of the name server that the station asks.
+func (s Station) Resolver() (v4, v6 netip.Addr) {
+	if s.Netns == "" {
+		return netip.MustParseAddr(fmt.Sprintf(localNet, bridgeAddr)), netip.Addr{}
+	}
+	return Resolver()
 }
 
 // Path is where the station's namespace is mounted.
