@@ -23,22 +23,25 @@ import (
 // record is what a bridge has told.
 type record struct {
 	mu      sync.Mutex
-	now     int
 	refused []Reason
-	left    chan struct{}
+
+	connected, left chan int // how many clients there are then
 }
 
-func (r *record) Connected(now int) { r.mu.Lock(); defer r.mu.Unlock(); r.now = now }
-func (r *record) Left(now int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = now
-	r.left <- struct{}{}
-}
+func (r *record) Connected(now int) { r.connected <- now }
+func (r *record) Left(now int)      { r.left <- now }
 func (r *record) Refused(why Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refused = append(r.refused, why)
+}
+
+// wentBy holds that one client more came and went, beside others.
+func (r *record) wentBy(t *testing.T, others int) {
+	t.Helper()
+	if came, left := <-r.connected, <-r.left; came != others+1 || left != others {
+		t.Errorf("there were %d clients, then %d; want %d, then %d", came, left, others+1, others)
+	}
 }
 
 func (r *record) has(t *testing.T, want ...Reason) {
@@ -57,16 +60,16 @@ type front struct {
 	client *http.Client
 }
 
-// start serves a bridge to the server at path /imap until the test ends.
-func start(t *testing.T, server string, clients int) front {
+// start serves a bridge for one client to the server at path /imap until the test ends.
+func start(t *testing.T, server string) front {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &record{left: make(chan struct{}, 100)}
-	b := New(Options{Servers: map[string]string{"/imap": server}, Clients: clients, Events: r, Log: slog.New(slog.DiscardHandler)})
+	r := &record{connected: make(chan int, 100), left: make(chan int, 100)}
+	b := New(Options{Servers: map[string]string{"/imap": server}, Clients: 1, Events: r, Log: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Serve(ctx, l) }()
@@ -160,7 +163,7 @@ func TestDialogue(t *testing.T) {
 		{"another protocol", "192.0.2.1", websocket.MessageBinary, []string{"base64"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, address, 1)
+			f := start(t, address)
 			c, _, err := f.dial(t, "/imap", from(tt.client), tt.protocols...)
 			if err != nil {
 				t.Fatal(err)
@@ -192,7 +195,7 @@ func TestDialogue(t *testing.T) {
 			if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 				t.Errorf("the end: got %v, want a normal closure", err)
 			}
-			<-f.left
+			f.wentBy(t, 0)
 			f.has(t)
 		})
 	}
@@ -201,7 +204,7 @@ func TestDialogue(t *testing.T) {
 // TestGoodbye holds that the server is told when the client goes, and how it goes does not matter.
 func TestGoodbye(t *testing.T) {
 	address, headers := mailServer(t)
-	f := start(t, address, 1)
+	f := start(t, address)
 	for _, leave := range []func(*websocket.Conn){
 		func(c *websocket.Conn) { c.Close(websocket.StatusNormalClosure, "") },
 		func(c *websocket.Conn) { c.CloseNow() },
@@ -213,14 +216,14 @@ func TestGoodbye(t *testing.T) {
 		<-headers
 		read(t, c, "* OK\r\n")
 		leave(c)
-		<-f.left
+		f.wentBy(t, 0)
 	}
 	f.has(t)
 }
 
 func TestRefusals(t *testing.T) {
 	address, headers := mailServer(t)
-	f := start(t, address, 1)
+	f := start(t, address)
 	for _, tt := range []struct {
 		name, path string
 		header     http.Header
@@ -236,7 +239,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want status %d", tt.name, response, err, tt.status)
 		}
 	}
-	<-f.left // the page
+	f.wentBy(t, 0) // the page
 
 	c, _, err := f.dial(t, "/imap", from("192.0.2.1"))
 	if err != nil {
@@ -244,10 +247,11 @@ func TestRefusals(t *testing.T) {
 	}
 	defer c.CloseNow()
 	<-headers
+	<-f.connected
 	if _, response, err := f.dial(t, "/imap", from("192.0.2.2")); err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one client too many: got %+v, %v", response, err)
 	}
-	<-f.left
+	f.wentBy(t, 1)
 	f.has(t, Handshake, Handshake, Handshake, Handshake, Full)
 }
 
@@ -258,7 +262,7 @@ func TestNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	f := start(t, l.Addr().String(), 1)
+	f := start(t, l.Addr().String())
 	c, _, err := f.dial(t, "/imap", from("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
@@ -267,14 +271,14 @@ func TestNoServer(t *testing.T) {
 	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
 		t.Errorf("got %v", err)
 	}
-	<-f.left
+	f.wentBy(t, 0)
 	f.has(t, Server)
 }
 
 // TestIdle holds that a client about which nothing is heard does not stay.
 func TestIdle(t *testing.T) {
 	address, headers := mailServer(t)
-	f := start(t, address, 1)
+	f := start(t, address)
 	f.bridge.idle = 50 * time.Millisecond
 	c, _, err := f.dial(t, "/imap", from("192.0.2.1"))
 	if err != nil {
@@ -286,7 +290,7 @@ func TestIdle(t *testing.T) {
 	if _, _, err := c.Read(t.Context()); err == nil {
 		t.Error("the client stays")
 	}
-	<-f.left
+	f.wentBy(t, 0)
 	f.has(t, Idle)
 }
 
