@@ -55,7 +55,7 @@ var layers = []layer{
 			applets/admin/wait applets/chat applets/service/metric auth/mailaddr mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
-	{name: "system calls and programs", impure: "packaging/program store/safefs"},
+	{name: "system calls and programs", impure: "packaging/program store/ids store/safefs"},
 }
 
 // administering are the packages outside applets/admin that may import from there: the

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/supervise/process"
 	"chatmaild/applets/supervise/unit"
+	"chatmaild/store/ids"
 )
 
 // socket is held open for a service, whether that runs or not.
@@ -182,12 +182,12 @@ func hand(u *unit.Unit) error {
 	uid, gid := 0, 0
 	var err error
 	if u.Owner != "" {
-		if uid, _, err = process.User(u.Owner); err != nil {
+		if uid, err = ids.UID(u.Owner); err != nil {
 			return err
 		}
 	}
 	if u.Group != "" {
-		if gid, err = process.Group(u.Group); err != nil {
+		if gid, err = ids.GID(u.Group); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"chatmaild/store/ids"
 	"chatmaild/store/safefs"
 )
 
@@ -120,7 +121,7 @@ func dirMode(info fs.FileInfo) fs.FileMode { return info.Mode().Perm() | info.Mo
 func (c *copier) link(from *safefs.Dir, name string, info fs.FileInfo, to *safefs.Dir, newName string) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return &safefs.UnsafeError{Path: filepath.Join(from.Path(), name), Why: "is a symbolic link that belongs to " + userName(stat.Uid)}
+		return &safefs.UnsafeError{Path: filepath.Join(from.Path(), name), Why: "is a symbolic link that belongs to " + ids.User(stat.Uid)}
 	}
 	target, err := from.Readlink(name)
 	if err != nil || target == "" { // it went in this moment

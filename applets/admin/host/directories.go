@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"chatmaild/applets/admin/desired"
+	"chatmaild/store/ids"
 	"chatmaild/store/safefs"
 )
 
@@ -27,7 +28,7 @@ func (h Host) DirectoryChanges(dirs []desired.Directory) ([]desired.Directory, e
 		if !info.IsDir() || !ok {
 			return nil, fmt.Errorf("%s is not a directory: move it away, then try again", f.Path)
 		}
-		if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != f.Mode || userName(stat.Uid) != f.Owner || groupName(stat.Gid) != f.Group {
+		if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != f.Mode || ids.User(stat.Uid) != f.Owner || ids.Group(stat.Gid) != f.Group {
 			changes = append(changes, f)
 		}
 	}

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/diff"
 
 	"chatmaild/applets/admin/desired"
+	"chatmaild/store/ids"
 	"chatmaild/store/safefs"
 )
 
@@ -64,7 +63,7 @@ func look(t Tree, f desired.File) (Change, error) {
 	}
 	c.Exists, c.Mode = true, info.Mode().Perm()
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		c.Owner, c.Group = userName(stat.Uid), groupName(stat.Gid)
+		c.Owner, c.Group = ids.User(stat.Uid), ids.Group(stat.Gid)
 	}
 	c.Former, err = safefs.ReadFile(t.path(path))
 	if err != nil {
@@ -169,43 +168,15 @@ func (h Host) Undo(changes []Change) error {
 }
 
 // IDs looks the names up; below a Root of its own, files belong to the user we run as.
-func (t Tree) IDs(owner, group string) (uid, gid int, err error) {
+func (t Tree) IDs(user, group string) (uid, gid int, err error) {
 	if t.Root != "" {
 		return os.Getuid(), os.Getgid(), nil
 	}
-	uid, err = strconv.Atoi(owner)
-	// A number is taken, too: kept files may belong to a user that is gone.
-	if u, lookup := user.Lookup(owner); lookup == nil {
-		uid, err = strconv.Atoi(u.Uid)
+	if uid, err = ids.UID(user); err != nil {
+		return 0, 0, err
 	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("there is no user %s", owner)
-	}
-	gid, err = strconv.Atoi(group)
-	if g, lookup := user.LookupGroup(group); lookup == nil {
-		gid, err = strconv.Atoi(g.Gid)
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("there is no group %s", group)
-	}
-	return uid, gid, nil
-}
-
-// userName is the number itself for a user that has gone.
-func userName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return id
-}
-
-func groupName(gid uint32) string {
-	id := strconv.FormatUint(uint64(gid), 10)
-	if g, err := user.LookupGroupId(id); err == nil {
-		return g.Name
-	}
-	return id
+	gid, err = ids.GID(group)
+	return uid, gid, err
 }
 
 // ReadFile reads a whole file of the machine.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/desired"
+	"chatmaild/store/ids"
 )
 
 // machine is a host in a temporary directory, with files as given.
@@ -37,7 +38,7 @@ func read(t *testing.T, h Host, path string) string {
 func file(path, text string) desired.File {
 	return desired.File{
 		Path: path, Content: []byte(text), Mode: 0o644,
-		Owner: userName(uint32(os.Getuid())), Group: groupName(uint32(os.Getgid())),
+		Owner: ids.User(uint32(os.Getuid())), Group: ids.Group(uint32(os.Getgid())),
 	}
 }
 

@@ -21,20 +21,30 @@ func otherSites(ctx context.Context, e *examiner) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, siteTimeout)
 	defer cancel()
-	var names []string
+	var answer []string
 	for _, site := range sites {
-		for _, server := range []string{site.HTTPS, site.HTTP} {
-			if server == "" {
-				continue
-			}
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
-			if err != nil {
-				e.say("other sites", notice, "start that server, or correct other_sites", "the server of %s does not answer: %v", site.Name, err)
-				continue
-			}
-			conn.Close()
+		if err := reach(ctx, site.HTTPS, site.HTTP); err != nil {
+			e.say("other sites", notice, "start that server, or correct other_sites", "the server of %s does not answer: %v", site.Name, err)
+			continue
 		}
-		names = append(names, site.Name)
+		answer = append(answer, site.Name)
 	}
-	e.say("other sites", fine, "", "%s", strings.Join(names, ", "))
+	if answer != nil {
+		e.say("other sites", fine, "", "%s", strings.Join(answer, ", "))
+	}
+}
+
+// reach connects to servers; "" is none.
+func reach(ctx context.Context, servers ...string) error {
+	for _, server := range servers {
+		if server == "" {
+			continue
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
+		if err != nil {
+			return err
+		}
+		conn.Close()
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/supervise/unit"
+	"chatmaild/store/ids"
 )
 
 // Identity is who a service runs as.
@@ -34,42 +35,26 @@ func IdentityOf(u *unit.Unit) (Identity, error) {
 		id.UID = firstDynamicUser + int(h.Sum32()%dynamicUsers)
 		id.Name, id.GID = "", id.UID
 	} else if u.User != "" {
-		var err error
-		if id.UID, id.GID, err = User(u.User); err != nil {
+		known, err := user.Lookup(u.User)
+		if err != nil {
 			return id, fmt.Errorf("%s: %w", u.Name, err)
 		}
 		id.Name = u.User
+		if id.UID, err = strconv.Atoi(known.Uid); err != nil {
+			return id, err
+		}
+		if id.GID, err = strconv.Atoi(known.Gid); err != nil {
+			return id, err
+		}
 	}
 	for _, name := range u.Groups {
-		gid, err := Group(name)
+		gid, err := ids.GID(name)
 		if err != nil {
 			return id, fmt.Errorf("%s: %w", u.Name, err)
 		}
 		id.Groups = append(id.Groups, gid)
 	}
 	return id, nil
-}
-
-// User looks up the numbers of a user and of its primary group.
-func User(name string) (uid, gid int, err error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, 0, err
-	}
-	if uid, err = strconv.Atoi(u.Uid); err != nil {
-		return 0, 0, err
-	}
-	gid, err = strconv.Atoi(u.Gid)
-	return uid, gid, err
-}
-
-// Group looks up the number of a group.
-func Group(name string) (int, error) {
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(g.Gid)
 }
 
 // Arguments are the command line that runs one of a service's commands as the unit says.

@@ -11,11 +11,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"chatmaild/store/ids"
 	"chatmaild/store/safefs"
 )
 
@@ -111,26 +111,18 @@ func (e Entry) Create(copyTree func(from, to string) error) error {
 	return safefs.Chown(dir, uid, gid, e.mode)
 }
 
-// owner looks the owner up.
+// owner looks up whom it is to belong to.
 func (e Entry) owner() (uid, gid int, err error) {
 	uid, gid = os.Geteuid(), os.Getegid()
+	var err1, err2 error
 	if e.user != "-" {
-		u, err := user.Lookup(e.user)
-		if err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", e.path, err)
-		}
-		if uid, err = strconv.Atoi(u.Uid); err != nil {
-			return 0, 0, err
-		}
+		uid, err1 = ids.UID(e.user)
 	}
 	if e.group != "-" {
-		g, err := user.LookupGroup(e.group)
-		if err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", e.path, err)
-		}
-		if gid, err = strconv.Atoi(g.Gid); err != nil {
-			return 0, 0, err
-		}
+		gid, err2 = ids.GID(e.group)
+	}
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", e.path, err)
 	}
 	return uid, gid, nil
 }
