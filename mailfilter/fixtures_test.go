@@ -76,8 +76,7 @@ func verdict(p mailfilter.Policy, env mailfilter.Envelope, message []byte) (stri
 }
 
 func reason(err error) string {
-	var no *mailfilter.Refusal
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*mailfilter.Refusal](err); ok {
 		return no.Reason.String()
 	}
 	return "error"

@@ -180,8 +180,7 @@ func (rs *readers) copy(h *Header, r *bufio.Reader) error {
 
 // unencrypted makes a refusal of err, if it is about the message at all.
 func unencrypted(err error) error {
-	var no *Refusal
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*Refusal](err); ok {
 		return refuse(Unencrypted, no.Err)
 	}
 	if err == errReturned {

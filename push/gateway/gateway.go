@@ -117,8 +117,7 @@ func (g *Gateway) Ask(ctx context.Context) push.Result {
 }
 
 func (g *Gateway) unanswered(ctx context.Context, err error) push.Result {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 	r := push.Result{Outcome: push.Unreached, Err: fmt.Errorf("asking %s: %w", g.url, err)}

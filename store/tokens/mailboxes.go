@@ -82,8 +82,7 @@ func (f MailDir) path(account string) (string, error) {
 
 // reason takes the path, which names the account, out of a file error.
 func reason(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
 	return err

@@ -201,7 +201,7 @@ func (c *conversation) secondDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.phone, err = c.alice.AddDevice(ctx, client, "alice's phone"); err != nil {
+	if c.phone, err = client.AddDevice(ctx, c.alice, "alice's phone"); err != nil {
 		t.Fatal(err)
 	}
 	say(t, c.bob, c.ba, c.alice, "to all your devices")

@@ -120,7 +120,7 @@ func (r *rest) device(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tablet, err := r.bob.AddDevice(ctx, c, "bob's tablet")
+	tablet, err := c.AddDevice(ctx, r.bob, "bob's tablet")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,7 @@ func (s *transports) secondDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phone, err := s.bob.AddDevice(ctx, client, "bob's phone")
+	phone, err := client.AddDevice(ctx, s.bob, "bob's phone")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,8 +156,7 @@ func (a *Authority) suggest(ctx context.Context, cert *x509.Certificate, now tim
 
 // describe takes from an error what the authority said.
 func describe(err error) (kind, detail string) {
-	var update updateError
-	if errors.As(err, &update) {
+	if update, ok := errors.AsType[updateError](err); ok {
 		return nameServerKind, update.Error()
 	}
 	var p acme.Problem

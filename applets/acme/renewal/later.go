@@ -22,8 +22,7 @@ func (e *laterError) Unwrap() error { return e.error }
 // laterThan returns when to ask again after a failure, given when we would: the
 // authority may want us to wait for longer.
 func laterThan(next time.Time, failure error, now time.Time) time.Time {
-	var later *laterError
-	if errors.As(failure, &later) && later.until.After(next) {
+	if later, ok := errors.AsType[*laterError](failure); ok && later.until.After(next) {
 		return clamp(later.until, next, now.Add(maxLater))
 	}
 	return next

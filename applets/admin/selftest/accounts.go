@@ -71,8 +71,7 @@ func foreignDomain(ctx context.Context, s *session) (string, error) {
 // refusedLogin wants the relay's own no, not a lost connection.
 func (s *session) refusedLogin(ctx context.Context, a remote.Account) (string, error) {
 	d, err := s.relay.IMAP(ctx, remote.IMAPS, a)
-	var refused *imap.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*imap.Refused](err); ok {
 		return refused.Status, nil
 	}
 	if err != nil {

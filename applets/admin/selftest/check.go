@@ -150,8 +150,7 @@ func (c *Check) result(seen string, err error, took time.Duration) Result {
 	}
 	r.State, r.Seen, r.Advice = Failed, err.Error(), c.Advice
 	var note *noteError
-	var better *refined
-	if errors.As(err, &better) {
+	if better, ok := errors.AsType[*refined](err); ok {
 		r.Advice = better.advice
 	}
 	if errors.As(err, &note) {

@@ -64,8 +64,7 @@ func (s *session) signUp(ctx context.Context, r *remote.Relay) (remote.Account, 
 
 // adviseInvite says what to do if the relay gives out no account.
 func adviseInvite(err error) error {
-	var refused *remote.NoAccount
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*remote.NoAccount](err); ok {
 		return advise(err, "give the token of an invite if the relay asks for one: --invite TOKEN")
 	}
 	return err

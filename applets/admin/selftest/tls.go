@@ -54,8 +54,7 @@ func tlsVersion(service remote.Service) func(context.Context, *session) (string,
 			return "", fmt.Errorf("only %s", tls.VersionName(version))
 		}
 		old, err := s.relay.Secure(ctx, service, config(tls.VersionTLS11))
-		var refused *remote.HandshakeError
-		if errors.As(err, &refused) {
+		if _, ok := errors.AsType[*remote.HandshakeError](err); ok {
 			return tls.VersionName(version), nil
 		}
 		if err != nil {

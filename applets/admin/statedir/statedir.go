@@ -141,8 +141,7 @@ func (m *move) belongs(name, owner string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	var refused *safefs.UnsafeError
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*safefs.UnsafeError](err); ok {
 		return false, nil
 	}
 	if err != nil {

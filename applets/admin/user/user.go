@@ -312,8 +312,7 @@ const notFound = 68
 // end uses doveadm kick: Dovecot's processes check a password once, at the login.
 func (dovecotSessions) end(ctx context.Context, addr mailaddr.Address) error {
 	out, err := exec.CommandContext(ctx, "doveadm", "kick", addr.String()).CombinedOutput()
-	var status *exec.ExitError
-	if errors.As(err, &status) && status.ExitCode() == notFound {
+	if status, ok := errors.AsType[*exec.ExitError](err); ok && status.ExitCode() == notFound {
 		return nil
 	}
 	if err != nil {

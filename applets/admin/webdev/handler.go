@@ -154,7 +154,7 @@ func (p *Preview) fail(w http.ResponseWriter, now state) {
 		Lines       []excerpt
 		Version     int
 	}{Text: now.err.Error(), Version: now.version}
-	if where := (*www.Error)(nil); errors.As(now.err, &where) {
+	if where, ok := errors.AsType[*www.Error](now.err); ok {
 		data.Place, data.Text = where.Place(), where.Text
 		data.Lines = p.excerpt(where)
 	}

@@ -188,8 +188,7 @@ func (c *client) write() {
 		if cap(b) <= 2*maxQueue {
 			writeBuffers.Put(&b)
 		}
-		var slow net.Error
-		if errors.As(err, &slow) && slow.Timeout() {
+		if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
 			c.server.options.Events.Refused(Silent)
 		}
 		if err != nil {

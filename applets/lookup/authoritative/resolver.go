@@ -75,8 +75,7 @@ func (r *Resolver) authorities(ctx context.Context, name string) ([]string, erro
 			return known, nil
 		}
 		addrs, err := r.nameServers(ctx, cut)
-		var dns *net.DNSError
-		if errors.As(err, &dns) && dns.IsNotFound {
+		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 			continue
 		}
 		if err != nil {

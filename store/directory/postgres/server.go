@@ -72,11 +72,8 @@ func (s *server) query(ctx context.Context, statement string, args ...string) (r
 	defer cancel()
 	rows, changed, err = s.ask(within, statement, args)
 	// That the caller has gone says nothing about the server.
-	if err != nil && ctx.Err() == nil {
-		var refused *pgconn.PgError
-		if !errors.As(err, &refused) || isDown(refused.Code) {
-			s.breaker.failed(err)
-		}
+	if ctx.Err() == nil && isDown(err) {
+		s.breaker.failed(err)
 	}
 	return rows, changed, err
 }
@@ -93,8 +90,7 @@ func (s *server) ask(ctx context.Context, statement string, args []string) ([][]
 		return nil, 0, err
 	}
 	result, err := c.run(ctx, statement, args)
-	var refused *pgconn.PgError
-	if err != nil && (!errors.As(err, &refused) || isDown(refused.Code)) || c.IsClosed() {
+	if isDown(err) || c.IsClosed() {
 		_ = c.Close(ctx)
 	} else {
 		s.idle <- c // which has room for all slots
@@ -141,10 +137,15 @@ func (c *connection) run(ctx context.Context, statement string, args []string) (
 	return result, result.Err
 }
 
-// isDown reports whether an error of PostgreSQL says that another server, or a later try,
-// is better: it is going down, has no resources, or is not the writer any more
+// isDown reports whether an error is not PostgreSQL's, or says that another server, or a later
+// try, is better: it is going down, has no resources, or is not the writer any more
 // (appendix A of its documentation).
-func isDown(code string) bool {
+func isDown(err error) bool {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err != nil
+	}
 	const readOnly = "25006"
+	code := refused.Code
 	return code == readOnly || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57") || strings.HasPrefix(code, "58")
 }

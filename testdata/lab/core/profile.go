@@ -291,9 +291,9 @@ func (p *Profile) Texts(ctx context.Context, chat uint32) ([]string, error) {
 	return texts, nil
 }
 
-// AddDevice makes a second device of a profile on another client, by a backup
-// file as the apps do, and connects it.
-func (p *Profile) AddDevice(ctx context.Context, c *Client, name string) (*Profile, error) {
+// AddDevice makes this client a second device of another one's profile, by a backup file as
+// the apps do, and connects it.
+func (c *Client) AddDevice(ctx context.Context, p *Profile, name string) (*Profile, error) {
 	dir, err := os.MkdirTemp(p.Client.Dir, "backup")
 	if err != nil {
 		return nil, err
@@ -310,11 +310,10 @@ func (p *Profile) AddDevice(ctx context.Context, c *Client, name string) (*Profi
 	if err != nil || len(files) != 1 {
 		return nil, errors.Join(errors.New("the core made no backup"), err)
 	}
-	second := &Profile{Client: c, Name: name}
-	if err := c.Call(ctx, &second.ID, "add_account"); err != nil {
+	second, err := c.NewProfile(ctx, name)
+	if err != nil {
 		return nil, err
 	}
-	second.Events = c.history(second.ID)
 	if err := second.Call(ctx, nil, "import_backup", files[0], nil); err != nil {
 		return nil, err
 	}

@@ -223,7 +223,7 @@ func (m *life) powerOff(ctx context.Context) error {
 	}
 	// It may be off before ssh has said how the command ended.
 	_, err := m.remote(ctx, nil, "systemctl", "--no-block", "poweroff")
-	if lost := (*ssh.ExitMissingError)(nil); errors.As(err, &lost) {
+	if _, ok := errors.AsType[*ssh.ExitMissingError](err); ok {
 		return nil
 	}
 	return err

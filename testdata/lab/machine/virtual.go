@@ -203,7 +203,7 @@ func (m *life) remote(ctx context.Context, stdin io.Reader, command ...string) (
 	}
 	err = session.Run(strings.Join(quoted, " "))
 	res := program.Result{Stdout: stdout.String(), Stderr: stderr.String()}
-	if exit := (*ssh.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
+	if exit, ok := errors.AsType[*ssh.ExitError](err); ok && ctx.Err() == nil {
 		res.Code = exit.ExitStatus()
 		if exit.Signal() != "" {
 			res.Code = -1

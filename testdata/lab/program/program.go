@@ -34,7 +34,7 @@ func Execute(ctx context.Context, stdin io.Reader, name string, args ...string) 
 	cmd.WaitDelay = killDelay
 	err := cmd.Run()
 	res := Result{Stdout: stdout.String(), Stderr: stderr.String()}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
 		res.Code = exit.ExitCode()
 		return res, nil
 	}
