@@ -12,9 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"chatmaild/auth"
 	"chatmaild/store/disk"
@@ -98,8 +97,8 @@ func readProc() (load float64, memory int64, err error) {
 // sysinfo is readProc by sysinfo(2), which does not know how much of the page cache could
 // be given back: what it says is available is the least that can be.
 func sysinfo() (load float64, memory int64, err error) {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
+	var info syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&info); err != nil {
 		return 0, 0, fmt.Errorf("sysinfo: %w", err)
 	}
 	free := (info.Freeram + info.Bufferram) * uint64(info.Unit)
