@@ -55,8 +55,9 @@ func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings .
 
 // StartImage makes a relay of a domain from the OCI image, as a runtime does: with a root
 // that is read-only, and a volume, in which the lines of settings are the configuration.
+// Its host is not called as that of StartRelay: a relay may go on in a container.
 func (l *Lab) StartImage(ctx context.Context, domain, image, volume string, settings ...string) (*Container, error) {
-	h, err := l.addHost(ctx, label(domain))
+	h, err := l.addHost(ctx, "image-"+label(domain))
 	if err != nil {
 		return nil, err
 	}
