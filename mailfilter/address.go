@@ -100,8 +100,8 @@ func parseAddress(s string) (address, error) {
 // spelling.
 func parseDomain(s string) (domain string, ok bool) {
 	if strings.HasPrefix(s, "[") {
-		ip, ok := parseLiteral(s)
-		return literalDomain(ip), ok
+		ip, ok := mailaddr.ParseLiteral(s)
+		return mailaddr.Literal(ip), ok
 	}
 	return lowerString(s), len(s) <= maxDomain && dotted(s, isDomainChar)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"chatmaild/auth/mailaddr"
 	"chatmaild/mailfilter/dkim"
 )
 
@@ -98,7 +99,7 @@ func (in *Incoming) recipients(paths []string) ([]address, error) {
 
 // proven adds to a rule that the author is who he says to be.
 func (in *Incoming) proven(from address, h *Header, body rule) rule {
-	ip, ok := parseLiteral(from.domain)
+	ip, ok := mailaddr.ParseLiteral(from.domain)
 	if !ok {
 		return signed(in.dkim, h, from.domain, body)
 	}

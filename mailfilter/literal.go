@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
-	"strings"
+
+	"chatmaild/auth/mailaddr"
 )
 
 var (
@@ -14,36 +15,6 @@ var (
 
 // An address literal instead of a domain (RFC 5321, section 4.1.3) has neither DNS nor a
 // DKIM key. What proves it is that the client has that very address.
-
-// parseLiteral reads "[192.0.2.1]" and "[IPv6:2001:db8::1]".
-func parseLiteral(s string) (ip netip.Addr, ok bool) {
-	s, opened := strings.CutPrefix(s, "[")
-	s, closed := strings.CutSuffix(s, "]")
-	if !opened || !closed {
-		return netip.Addr{}, false
-	}
-	return parseClient(s)
-}
-
-// parseClient reads an address as it stands between the brackets of a literal, and of
-// the Received fields that Postfix writes.
-func parseClient(s string) (ip netip.Addr, ok bool) {
-	const tag = "IPv6:"
-	six := len(s) > len(tag) && equalFold(s[:len(tag)], tag)
-	if six {
-		s = s[len(tag):]
-	}
-	ip, err := netip.ParseAddr(s)
-	return ip, err == nil && ip.Is6() == six && !ip.Is4In6() && ip.Zone() == ""
-}
-
-// literalDomain is the one spelling of a literal that we compare.
-func literalDomain(ip netip.Addr) string {
-	if ip.Is6() {
-		return "[ipv6:" + ip.String() + "]"
-	}
-	return "[" + ip.String() + "]"
-}
 
 // provenLiteral says whether the client has the address that ip, the author's, is.
 func (h *Header) provenLiteral(ip netip.Addr) error {
@@ -59,7 +30,8 @@ func (h *Header) provenLiteral(ip netip.Addr) error {
 }
 
 // client returns the address of the SMTP client, from the topmost field, which is the
-// trace that our own smtpd adds to each message before it hands it over:
+// trace that our own smtpd adds to each message before it hands it over, with the address
+// as between the brackets of a literal:
 //
 //	Received: from HELO (NAME [ADDRESS])
 //		by …
@@ -77,5 +49,5 @@ func (h *Header) client() (ip netip.Addr, ok bool) {
 	if !folded || !ok || !named || !opened || !closed {
 		return netip.Addr{}, false
 	}
-	return parseClient(string(from))
+	return mailaddr.ParseLiteral("[" + string(from) + "]")
 }

@@ -43,7 +43,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 			Directory: cmp.Or(cfg.ACMEDirectory, renewal.LetsEncrypt), Email: cfg.ACMEEmail,
 			UserAgent: "chatmaild/" + env.Version, Solver: responder, Challenge: "http-01",
 		}
-		if _, literal := cfg.IPv4(); literal {
+		if _, literal := cfg.Literal(); literal {
 			authority.Profile = renewal.ShortLived
 		}
 		if cfg.ACMEDNSServer != "" {

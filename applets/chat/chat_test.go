@@ -13,6 +13,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/emersion/go-message"
 
 	"chatmaild/mailfilter"
 	"chatmaild/mailfilter/mailtest"
@@ -31,7 +32,7 @@ func self(t testing.TB, addr string) *Self {
 
 // messages are what one can write to another.
 func messages() map[string]*Message {
-	grouped := &Message{Date: now, To: []mail.Address{{Name: "Bob", Address: "bob@[192.0.2.1]"}, {Address: "carol@two.example"}}, Text: "to all"}
+	grouped := &Message{Date: now, To: []mail.Address{{Name: "Bob", Address: "bob@[192.0.2.1]"}, {Address: "carol@[ipv6:2001:db8::1]"}}, Text: "to all"}
 	grouped.Set(fieldGroupID, "abcDEF123")
 	grouped.Set("Chat-Group-Name", "Überraschung für "+strings.Repeat("viele ", 30))
 	grouped.SetAutomatic()
@@ -358,6 +359,29 @@ func BenchmarkOpen(b *testing.B) {
 	for b.Loop() {
 		if _, err := bob.Open(raw, nil, nil); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestLiterals has addresses at the literals of an IPv6 address in one spelling.
+func TestLiterals(t *testing.T) {
+	for text, want := range map[string]string{
+		"<x@[IPv6:2001:DB8::1]>":             "x@[ipv6:2001:db8::1]",
+		"Bob <x@[ipv6:2001:db8::1]>":         "x@[ipv6:2001:db8::1]",
+		"x@[192.0.2.1]":                      "x@[192.0.2.1]",
+		`"@[ipv6:" <x@chat.example>`:         "x@chat.example",
+		"a@one.example, x@[IPv6:2001:db8::]": "a@one.example",
+	} {
+		var h message.Header
+		h.Set("To", text)
+		got, err := addresses(&h, "To")
+		if err != nil || got[0].Address != want || !ValidAddress(got[0].Address) {
+			t.Errorf("%s: got %v, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, addr := range []string{"x@a:b", "x@[ipv6:2001:db8::1", "x:y@[ipv6:2001:db8::1]", "x@[ipv6:2001:db8::1]>"} {
+		if ValidAddress(addr) {
+			t.Errorf("%s is valid", addr)
 		}
 	}
 }

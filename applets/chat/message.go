@@ -5,6 +5,8 @@ import (
 	"net/textproto"
 	"strings"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // A Message is what one writes to others, or got from them: the decrypted text
@@ -88,9 +90,13 @@ func (m *Message) Set(name, value string) {
 }
 
 // ValidAddress tells whether the text can be an address: one @, something on
-// both sides, nothing that would end an SMTP command or a header field.
+// both sides, nothing that would end an SMTP command or a header field. A colon is for
+// the literal of an IPv6 address.
 func ValidAddress(addr string) bool {
 	local, domain, ok := strings.Cut(addr, "@")
+	if ip, literal := mailaddr.ParseLiteral(domain); literal && ip.Is6() {
+		addr, domain = local+"@literal", "literal"
+	}
 	return ok && local != "" && domain != "" && len(addr) <= 254 && !strings.ContainsFunc(addr, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`<>(),;:\"`, r)
 	}) && !strings.Contains(domain, "@")

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-message"
+
+	"chatmaild/auth/mailaddr"
 )
 
 const (
@@ -165,15 +167,30 @@ func addresses(h *message.Header, name string) ([]mail.Address, error) {
 	if value == "" {
 		return nil, nil
 	}
-	list, err := mail.ParseAddressList(value)
+	// Package mail takes the literal of an IPv6 address without its tag alone.
+	list, err := mail.ParseAddressList(untagged.Replace(value))
 	if err != nil {
 		return nil, fmt.Errorf("the field %s: %w", name, err)
 	}
 	all := make([]mail.Address, len(list))
 	for i, a := range list {
-		all[i] = *a
+		all[i] = mail.Address{Name: a.Name, Address: tagged(a.Address)}
 	}
 	return all, nil
+}
+
+// untagged removes the tag of literals, in the spellings that programs write.
+var untagged = strings.NewReplacer("@[IPv6:", "@[", "@[ipv6:", "@[", "@[IPV6:", "@[")
+
+// tagged returns an address with the tag that the literal of an IPv6 address has.
+func tagged(addr string) string {
+	at := strings.LastIndexByte(addr, '@')
+	inner, opened := strings.CutPrefix(addr[at+1:], "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	if !opened || !closed {
+		return addr
+	}
+	return addr[:at+1] + mailaddr.Domain(inner)
 }
 
 func messageID(value string) string {

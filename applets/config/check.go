@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // Bounds that come from elsewhere.
@@ -31,6 +34,7 @@ func check(c *Config) (key string, err error) {
 	}{
 		{"mail_domain", CheckDomain(c.MailDomain)},
 		{"hostname", checkHostname(c)},
+		{"hidden", checkHidden(c)},
 		{"max_user_send_per_minute", atLeast(c.MaxUserSendPerMinute, 1)},
 		{"max_user_send_burst_size", atLeast(c.MaxUserSendBurstSize, 1)},
 		{"max_mailbox_size", atLeast(c.MaxMailboxSize, 1<<20)},
@@ -90,6 +94,7 @@ func check(c *Config) (key string, err error) {
 		{"max_iroh_bandwidth", atLeast(c.MaxIrohBandwidth, minIrohBandwidth)},
 		{"max_iroh_client_bandwidth", between(c.MaxIrohClientBandwidth, minIrohBandwidth, c.MaxIrohBandwidth)},
 		{"max_websocket_clients", between(c.MaxWebsocketClients, 1, maxWebsocketClients)},
+		{"disable_ipv6", checkDisableIPv6(c)},
 		{"appversions_file", optional(c.AppVersionsFile, checkPublic)},
 		{"probe_interval", c.ProbeInterval.check()},
 		{"proxy_addresses", checkAddresses(c.ProxyAddresses)},
@@ -177,16 +182,34 @@ func isLabel(text string) bool {
 		strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// CheckDomain says why name cannot be a mail_domain. It accepts an IPv4 literal and a fully qualified host name in lower
-// case, whose first label may begin with "_".
+// Domain returns what an operator typed as a domain in the spelling of mail_domain. It may
+// be an address, in any spelling, or a literal (RFC 5321 §4.1.3).
+func Domain(typed string) string {
+	if addr, ok := mailaddr.ParseLiteral(typed); ok {
+		return addr.String()
+	}
+	if addr, err := netip.ParseAddr(typed); err == nil {
+		return addr.String()
+	}
+	return strings.ToLower(typed)
+}
+
+// CheckDomain says why name cannot be a mail_domain. It accepts an IP address in its
+// canonical spelling (RFC 5952), and a fully qualified host name in lower case, whose first
+// label may begin with "_".
 func CheckDomain(name string) error {
-	if _, ok := (&Config{MailDomain: name}).IPv4(); ok {
-		if strings.Contains(name, ":") {
-			return fmt.Errorf("%q is an IPv6 address: want a domain name or an IPv4 address", name)
+	if addr, ok := (&Config{MailDomain: name}).Literal(); ok {
+		switch {
+		case addr.Zone() != "" || addr.IsLinkLocalUnicast() && addr.Is6():
+			return fmt.Errorf("%q is an address of one network link: want one that others reach", name)
+		case addr.Is4In6():
+			return fmt.Errorf("%q is an IPv4 address: want %s", name, addr.Unmap())
+		case addr.String() != name:
+			return fmt.Errorf("%q has another spelling of that address: want %s", name, addr)
 		}
 		return nil
 	}
-	bad := fmt.Errorf("%q is not a valid domain: want a name such as chat.example.org, in lower case, or an IPv4 address", name)
+	bad := fmt.Errorf("%q is not a valid domain: want a name such as chat.example.org, in lower case, or an IP address", name)
 	labels := strings.Split(strings.TrimPrefix(name, "_"), ".")
 	if len(labels) < 2 || len(name) > maxDomain {
 		return bad
@@ -214,6 +237,24 @@ func checkHostname(c *Config) error {
 		return fmt.Errorf("%q: want a name such as chat.example.org, for which an authority issues certificates", c.Hostname)
 	}
 	return CheckDomain(c.Hostname)
+}
+
+// checkHidden refuses what shows anyone who tries that this is a relay.
+func checkHidden(c *Config) error {
+	switch {
+	case c.Hidden && c.Registration == "open":
+		return errors.New(`registration = "open" lets anyone in who logs in with any password, which shows what this is: want "invite" or "closed"`)
+	case c.Hidden && c.MetricsAddress != "" && !onlyHere(c.MetricsAddress):
+		return fmt.Errorf("metrics_address %q shows others the metrics of a relay: want 127.0.0.1, or none", c.MetricsAddress)
+	}
+	return nil
+}
+
+// onlyHere reports whether nobody else reaches an address with a port.
+func onlyHere(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	addr, notAddr := netip.ParseAddr(host)
+	return err == nil && notAddr == nil && addr.IsLoopback()
 }
 
 func checkAddress(addr string) error {
@@ -288,10 +329,18 @@ func checkListen(address string) error {
 	return nil
 }
 
+// checkDisableIPv6 wants a protocol left for a relay at an IPv6 address.
+func checkDisableIPv6(c *Config) error {
+	if addr, literal := c.Literal(); c.DisableIPv6 && literal && addr.Is6() {
+		return fmt.Errorf("mail_domain %s is an IPv6 address: want false", addr)
+	}
+	return nil
+}
+
 // checkDNSServer wants none for an address: an authority does not take a challenge by DNS
 // for it (RFC 8738 §7).
 func checkDNSServer(c *Config) error {
-	if _, literal := c.IPv4(); literal && c.ACMEDNSServer != "" {
+	if _, literal := c.Literal(); literal && c.ACMEDNSServer != "" {
 		return fmt.Errorf("%q: a certificate for an address needs port 80, DNS cannot prove it: want none", c.ACMEDNSServer)
 	}
 	return optional(c.ACMEDNSServer, checkServer)

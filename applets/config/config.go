@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // DefaultPath is where the configuration is unless --config or $CHATMAIL_CONFIG
@@ -23,6 +26,7 @@ const DefaultPath = "/etc/chatmail/chatmail.toml"
 type Config struct {
 	MailDomain string `toml:"mail_domain"`
 	Hostname   string `toml:"hostname"` // "": mail_domain
+	Hidden     bool   `toml:"hidden"`   // nothing says to strangers what this is
 
 	MaxUserSendPerMinute int  `toml:"max_user_send_per_minute"`
 	MaxUserSendBurstSize int  `toml:"max_user_send_burst_size"`
@@ -203,8 +207,8 @@ func Defaults() *Config {
 	}
 }
 
-// IPv4 returns the address of a relay whose mail_domain is an IPv4 literal.
-func (c *Config) IPv4() (addr netip.Addr, ok bool) {
+// Literal returns the address of a relay that has one in place of a name.
+func (c *Config) Literal() (addr netip.Addr, ok bool) {
 	addr, err := netip.ParseAddr(c.MailDomain)
 	return addr, err == nil
 }
@@ -232,25 +236,30 @@ func (c *Config) Proxies() []netip.Addr {
 	return proxies
 }
 
-// AddressDomain is what stands behind the @ of an address on this relay:
-// mail_domain, or "[a.b.c.d]" for an IPv4 literal (RFC 5321 §4.1.3).
-func (c *Config) AddressDomain() string {
-	if _, ok := c.IPv4(); ok {
-		return "[" + c.MailDomain + "]"
-	}
-	return c.MailDomain
-}
+// AddressDomain is what stands behind the @ of an address on this relay: mail_domain, or a
+// literal.
+func (c *Config) AddressDomain() string { return mailaddr.Domain(c.MailDomain) }
 
 // Hostname is what the relay calls itself to others. Postfix takes no address for a
 // name, so a relay at one has the name under which the DNS files it (RFC 1035
-// §3.5), as with the Python relay.
+// §3.5, RFC 3596 §2.5), as with the Python relay.
 func Hostname(c *Config) string {
-	ip, literal := c.IPv4()
+	ip, literal := c.Literal()
 	if !literal {
 		return Host(c)
 	}
-	b := ip.As4()
-	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", b[3], b[2], b[1], b[0])
+	var b strings.Builder
+	for _, octet := range slices.Backward(ip.AsSlice()) {
+		if ip.Is4() {
+			fmt.Fprintf(&b, "%d.", octet)
+		} else {
+			fmt.Fprintf(&b, "%x.%x.", octet&0xf, octet>>4)
+		}
+	}
+	if ip.Is4() {
+		return b.String() + "in-addr.arpa"
+	}
+	return b.String() + "ip6.arpa"
 }
 
 // OwnTransport reports whether the transport daemon delivers to other relays, and signs.
@@ -289,7 +298,7 @@ func (c *Config) ACME() bool {
 	if external || strings.HasPrefix(c.MailDomain, "_") {
 		return false
 	}
-	addr, literal := c.IPv4()
+	addr, literal := c.Literal()
 	return !literal || c.ACMEDirectory != "" || public(addr)
 }
 
@@ -310,7 +319,7 @@ func (c *Config) ACMEDir() string {
 // of mail_domain is not the relay's, apps find its servers by the name autoconfig
 // (draft-ietf-mailmaint-autoconfig §4.1). An address has no other names.
 func (c *Config) CertificateNames() []string {
-	if _, literal := c.IPv4(); literal {
+	if _, literal := c.Literal(); literal {
 		return []string{c.MailDomain}
 	}
 	if Guest(c) {

@@ -113,6 +113,8 @@ func TestDomains(t *testing.T) {
 		{"10.0.0.1", "[10.0.0.1]", "", true, false},
 		{"100.64.0.1", "[100.64.0.1]", "", true, false},
 		{"10.0.0.1", "[10.0.0.1]", "https://ca.test/dir", true, true},
+		{"2001:db8::5", "[ipv6:2001:db8::5]", "", true, true},
+		{"fd00::5", "[ipv6:fd00::5]", "", true, false},
 	} {
 		c := Config{MailDomain: test.domain, ACMEDirectory: test.directory}
 		if got := c.ACME(); got != test.acme {
@@ -139,6 +141,10 @@ func TestHostname(t *testing.T) {
 		{Config{MailDomain: "example.org", Hostname: "chat.example.org"}, "chat.example.org", "chat.example.org", "chat.example.org autoconfig.example.org mta-sts.example.org"},
 		{Config{MailDomain: "example.org", Hostname: "example.org"}, "example.org", "example.org", "example.org www.example.org mta-sts.example.org"},
 		{Config{MailDomain: "192.0.2.7"}, "192.0.2.7", "7.2.0.192.in-addr.arpa", "192.0.2.7"},
+		{
+			Config{MailDomain: "2001:db8::57"}, "2001:db8::57",
+			"7.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "2001:db8::57",
+		},
 	} {
 		names := strings.Join(test.conf.CertificateNames(), " ")
 		if host, hello := Host(&test.conf), Hostname(&test.conf); host != test.host || hello != test.hello || names != test.names {

@@ -3,6 +3,8 @@ package config
 import (
 	"net/url"
 	"strings"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // minIrohBandwidth is as much as iroh puts into one packet, in bytes a second.
@@ -18,18 +20,18 @@ type IROH struct{ conf *Config }
 func Iroh(c *Config) IROH { return IROH{c} }
 
 // Own reports whether the relay has an iroh relay of its own. Clients connect to none
-// whose certificate is self-signed.
+// whose certificate is self-signed, and a hidden relay shows none.
 func (i IROH) Own() bool {
 	_, _, external := i.conf.ExternalTLS()
 	verified := i.conf.ACME() || external && !i.conf.SelfSigned()
-	return i.conf.Iroh == "on" && verified && (i.conf.IrohRelay == "" || i.namesUs())
+	return i.conf.Iroh == "on" && !i.conf.Hidden && verified && (i.conf.IrohRelay == "" || i.namesUs())
 }
 
 // URL is what is announced to clients; "" is nothing.
 func (i IROH) URL() string {
 	switch {
 	case i.Own():
-		return "https://" + Host(i.conf)
+		return "https://" + mailaddr.InURL(Host(i.conf))
 	case i.conf.Iroh == "on":
 		return i.conf.IrohRelay
 	}

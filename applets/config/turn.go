@@ -22,8 +22,13 @@ type TURN struct{ conf *Config }
 // Turn is what follows from those of c.
 func Turn(c *Config) TURN { return TURN{c} }
 
-// Announced reports whether clients are informed of a TURN server.
-func (t TURN) Announced() bool { return t.conf.Turn == "on" }
+// Announced reports whether clients are informed of a TURN server. A relay at an IPv6
+// address has none of its own: clients take what follows the first colon for the port
+// (chatmail/core, src/calls.rs). A hidden one shows none.
+func (t TURN) Announced() bool {
+	addr, literal := t.conf.Literal()
+	return t.conf.Turn == "on" && (t.conf.TurnServer != "" || !t.conf.Hidden && (!literal || addr.Is4()))
+}
 
 // Own reports whether that is the relay's own.
 func (t TURN) Own() bool { return t.Announced() && t.conf.TurnServer == "" }

@@ -84,6 +84,7 @@ func filter(ctx context.Context, env *command.Env, conf *config.Config, d direct
 	server := proxy.New(proxy.Options{
 		Name:           conf.AddressDomain(),
 		Policy:         d.policy,
+		Hidden:         conf.Hidden && d.way == "in",
 		Queue:          net.JoinHostPort("127.0.0.1", strconv.Itoa(d.queue)),
 		MaxMessageSize: int64(conf.MaxMessageSize),
 		MaxRecipients:  conf.MaxSMTPRecipients,

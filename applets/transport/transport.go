@@ -90,11 +90,11 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	hosts := &health.Tracker{Now: time.Now}
 	numbers := NewMetrics(metrics)
 	numbers.follow(metrics, hosts)
-	_, literal := conf.IPv4()
+	// Others accept a literal that is the client's address.
+	source, _ := conf.Literal()
 	deliver := courier.New(courier.Options{
 		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Observer: numbers,
-		// Others accept a literal that is the client's address.
-		IPv4Only: conf.DisableIPv6 || literal,
+		IPv4Only: conf.DisableIPv6, Source: source,
 	})
 	server := lmtp.New(lmtp.Options{
 		Name: config.Hostname(conf), MaxMessageSize: int64(conf.MaxMessageSize) + room, MaxRecipients: conf.MaxSMTPRecipients,
@@ -113,7 +113,7 @@ const credential = "dkim"
 // signing returns what signs. A relay without a name, which has no DNS, signs nothing. One
 // whose key is missing defers all mail, and says so.
 func signing(conf *config.Config, log *slog.Logger) (func(func() io.Reader) (string, error), error) {
-	if _, literal := conf.IPv4(); literal {
+	if _, literal := conf.Literal(); literal {
 		return func(func() io.Reader) (string, error) { return "", nil }, nil
 	}
 	path := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), credential)

@@ -34,6 +34,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		Host:         config.Host(cfg),
 		SelfSigned:   cfg.SelfSigned(),
 		Verified:     verified(env, cfg),
+		Hidden:       cfg.Hidden,
 		Registration: &Registrar{rules, cfg},
 		Log:          log,
 		Shown:        func() { counts.shown.Add(1) },

@@ -171,7 +171,7 @@ func (s *Server) verdict(err error) (string, Event) {
 	}
 	switch {
 	case errors.As(err, &no):
-		return refusal(no), Event{Result: Refused, Reason: no.Reason}
+		return refusal(no, s.opts.Hidden), Event{Result: Refused, Reason: no.Reason}
 	default:
 		s.opts.Log.Error("cannot check a message", "error", err)
 		return sayFault, Event{Result: Deferred}

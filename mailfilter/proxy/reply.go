@@ -38,11 +38,18 @@ const (
 // heart.
 const sayEncrypt = "523 Encryption Needed: Invalid Unencrypted Mail"
 
+// sayRefused is the reply without a reason.
+const sayRefused = "554 5.7.1 Message refused\r\n"
+
 // refusal is the reply to a message that the policy refuses. Users of other
-// programs than Delta Chat are told what is wrong with their encrypted message.
-func refusal(r *mailfilter.Refusal) string {
+// programs than Delta Chat are told what is wrong with their encrypted message, unless
+// nobody is to be told that it should be encrypted.
+func refusal(r *mailfilter.Refusal, hidden bool) string {
 	switch r.Reason {
 	case mailfilter.Unencrypted:
+		if hidden {
+			return sayRefused
+		}
 		if r.Err == nil || errors.Is(r.Err, mailfilter.ErrCleartext) {
 			return sayEncrypt + "\r\n"
 		}
@@ -72,7 +79,7 @@ func refusal(r *mailfilter.Refusal) string {
 	case mailfilter.LiteralFamily:
 		return "451 4.7.1 The author's address literal is of another protocol than the client's address\r\n"
 	default:
-		return "554 5.7.1 Message refused\r\n"
+		return sayRefused
 	}
 }
 

@@ -20,7 +20,7 @@ func TestRefusal(t *testing.T) {
 		if temporary[reason] {
 			want = "4"
 		}
-		if got := refusal(&mailfilter.Refusal{Reason: reason}); got[:1] != want || !strings.HasSuffix(got, "\r\n") {
+		if got := refusal(&mailfilter.Refusal{Reason: reason}, false); got[:1] != want || !strings.HasSuffix(got, "\r\n") {
 			t.Errorf("%v: got %q, want %sxx", reason, got, want)
 		}
 	}
@@ -37,8 +37,15 @@ func TestUnencrypted(t *testing.T) {
 		{mailfilter.ErrCleartext, "523 Encryption Needed: Invalid Unencrypted Mail\r\n"},
 		{errors.New("no boundary"), "523 Encryption Needed: Invalid Unencrypted Mail (no boundary)\r\n"},
 	} {
-		if got := refusal(&mailfilter.Refusal{Reason: mailfilter.Unencrypted, Err: tt.err}); got != tt.want {
+		if got := refusal(&mailfilter.Refusal{Reason: mailfilter.Unencrypted, Err: tt.err}, false); got != tt.want {
 			t.Errorf("%v: got %q, want %q", tt.err, got, tt.want)
 		}
+	}
+}
+
+// TestHiddenRefusal wants no word of encryption for strangers to a hidden relay.
+func TestHiddenRefusal(t *testing.T) {
+	if got := refusal(&mailfilter.Refusal{Reason: mailfilter.Unencrypted}, true); got != sayRefused {
+		t.Errorf("got %q", got)
 	}
 }

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Name   string // what to call oneself in SMTP: the mail domain
 	Policy mailfilter.Policy
+	Hidden bool   // no reply says that mail has to be encrypted
 	Queue  string // TCP address of the SMTP server that takes what passes
 
 	// MaxMessageSize is the greatest message in bytes, as EHLO says it. The

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"chatmaild/packaging/www/qrcode"
@@ -13,6 +14,12 @@ import (
 
 //go:embed en theme
 var shipped embed.FS
+
+// What others than people read.
+const (
+	autoconfigFile = ".well-known/autoconfig/mail/config-v1.1.xml"
+	policyFile     = ".well-known/mta-sts.txt"
+)
 
 // qrScale is the width of a module of qr.png, in pixels: printed at 300 dpi it is
 // about 4 cm wide.
@@ -24,6 +31,9 @@ const qrScale = 12
 func Render(site Site, override fs.FS) (map[string][]byte, error) {
 	if site.Registration == "" {
 		site.Registration = Open
+	}
+	if site.Hidden {
+		return plain(site, override)
 	}
 	src, err := open(override)
 	if err != nil {
@@ -52,9 +62,30 @@ func Render(site Site, override fs.FS) (map[string][]byte, error) {
 			}
 		}
 	}
-	out[".well-known/autoconfig/mail/config-v1.1.xml"] = autoconfig(site)
-	out[".well-known/mta-sts.txt"] = mtaSTS(site)
+	out[autoconfigFile] = autoconfig(site)
+	out[policyFile] = mtaSTS(site)
 	return out, pictures(site, out)
+}
+
+// plain is the site of a hidden relay: the operator's files as they are, and what mail
+// programs and other servers look for at any mail provider's.
+func plain(site Site, override fs.FS) (map[string][]byte, error) {
+	out := make(map[string][]byte)
+	if override != nil {
+		src := &source{layers: []fs.FS{override}}
+		if err := fs.WalkDir(override, ".", src.add); err != nil {
+			return nil, fmt.Errorf("reading the pages' directory: %w", err)
+		}
+		for _, name := range src.names {
+			var err error
+			if out[name], err = src.read(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out[autoconfigFile] = autoconfig(site)
+	out[policyFile] = mtaSTS(site)
+	return out, nil
 }
 
 // pictures adds the QR codes. A self-signed relay's is drawn for each visitor, by the
@@ -81,16 +112,20 @@ func pictures(site Site, out map[string][]byte) error {
 
 // autoconfig tells mail programs the servers (draft-ietf-mailmaint-autoconfig). Port 443
 // and the extra ones are for networks that let nothing else through: nginx tells the
-// protocols apart by ALPN.
+// protocols apart by ALPN. Port 443 of a hidden relay is for HTTPS alone.
 func autoconfig(site Site) []byte {
 	var b bytes.Buffer
+	kind := " chatmail relay"
+	if site.Hidden {
+		kind = ""
+	}
 	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
 <clientConfig version="1.1">
   <emailProvider id="%[1]s">
     <domain>%[1]s</domain>
-    <displayName>%[1]s chatmail relay</displayName>
+    <displayName>%[1]s%[2]s</displayName>
     <displayShortName>%[1]s</displayShortName>
-`, site.MailDomain)
+`, site.MailDomain, kind)
 	type server struct {
 		tag, protocol string
 		port          int
@@ -103,6 +138,9 @@ func autoconfig(site Site) []byte {
 		{"outgoingServer", "smtp", 465, "SSL"},
 		{"outgoingServer", "smtp", 587, "STARTTLS"},
 		{"outgoingServer", "smtp", 443, "SSL"},
+	}
+	if site.Hidden {
+		servers = slices.DeleteFunc(servers, func(s server) bool { return s.port == 443 })
 	}
 	for _, port := range site.ExtraPorts {
 		servers = append(servers, server{"incomingServer", "imap", port, "SSL"}, server{"outgoingServer", "smtp", port, "SSL"})

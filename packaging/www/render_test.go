@@ -233,3 +233,24 @@ func BenchmarkRender(b *testing.B) {
 		render(b, example(), override)
 	}
 }
+
+// TestHidden has a relay that says nothing of itself: its operator's pages as they are, and
+// what any mail provider has.
+func TestHidden(t *testing.T) {
+	site := example()
+	site.Hidden, site.ExtraPorts = true, []int{2053}
+	files := render(t, site, fstest.MapFS{"index.html": {Data: []byte("<p>roses</p>")}, "a/b.md": {Data: []byte("# {{ raw }}")}})
+	if got := strings.Join(slices.Sorted(maps.Keys(files)), " "); got != autoconfigFile+" "+policyFile+" a/b.md index.html" {
+		t.Errorf("got %s", got)
+	}
+	if files["index.html"] != "<p>roses</p>" || files["a/b.md"] != "# {{ raw }}" {
+		t.Errorf("got other pages than the operator's: %q", files)
+	}
+	config := files[autoconfigFile]
+	if strings.Contains(config, "chatmail") || strings.Contains(config, "<port>443</port>") || !strings.Contains(config, "<port>2053</port>") {
+		t.Errorf("autoconfig: %s", config)
+	}
+	if got := len(render(t, site, nil)); got != 2 {
+		t.Errorf("without pages of the operator: %d files", got)
+	}
+}

@@ -1,9 +1,10 @@
 package www
 
 import (
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // Registration is who may have a profile.
@@ -18,9 +19,10 @@ const (
 
 // Site is what the pages say about a relay. Sizes are bytes, times are days.
 type Site struct {
-	MailDomain   string // a name, or an IPv4 address without brackets
+	MailDomain   string // a name, or an IP address without brackets
 	Host         string // what apps and other relays connect to; often the same
 	ExtraPorts   []int  // that serve all that port 443 does
+	Hidden       bool   // no page of ours, and no word of what this is
 	SelfSigned   bool   // profiles come by dclogin:, since apps do not trust the certificate
 	Registration Registration
 	EchoInvite   string // the echo bot's invite link; "": not known, or no bot
@@ -45,7 +47,7 @@ type Site struct {
 // NewURL is where apps ask for a profile, and the address of an invite: a browser that
 // opens it is sent on to the app, or, on a self-signed relay, shown a button. token is the invite's, or "".
 func NewURL(host, token string) string {
-	u := "https://" + host + "/new"
+	u := "https://" + mailaddr.InURL(host) + "/new"
 	if token != "" {
 		u += "?t=" + url.QueryEscape(token)
 	}
@@ -59,13 +61,8 @@ func AccountLink(host, token string) string {
 	return "DCACCOUNT:" + NewURL(host, token)
 }
 
-// AddressDomain is what stands behind the @: the domain, or "[a.b.c.d]".
-func (s Site) AddressDomain() string {
-	if _, err := netip.ParseAddr(s.MailDomain); err == nil {
-		return "[" + s.MailDomain + "]"
-	}
-	return s.MailDomain
-}
+// AddressDomain is what stands behind the @: the domain, or a literal.
+func (s Site) AddressDomain() string { return mailaddr.Domain(s.MailDomain) }
 
 // PrivacyMissing lists the privacy_* keys that are empty and should not be.
 // privacy_pdo may be: not everybody needs a data protection officer.

@@ -8,16 +8,21 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"chatmaild/auth/mailaddr"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/machine"
 	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/peer"
 )
 
-// TestAddress is a relay at a bare address: with a certificate of its own at first, then
+// TestAddress has relays at bare addresses: each with a certificate of its own at first, then
 // with one that an authority signs for the address (RFC 8738) and renews. The key stays.
+// Their users talk with one of a usual relay.
 func TestAddress(t *testing.T) {
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
@@ -29,23 +34,74 @@ func TestAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(authority.Stop)
-	host, err := l.StartHost(ctx, "address")
+	usual, err := l.StartRelay(t.Context(), "_usual.test", deb)
+	diagnose(t, usual)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Host: host, Domain: host.IPv4.String(), lab: l}
-	diagnose(t, r)
+	bob := startProfile(t, l, "bob", usual.SignUpQR())
+	for _, tt := range []struct {
+		name    string
+		address func(*machine.Host) netip.Addr
+		literal string
+	}{
+		{"four", func(h *machine.Host) netip.Addr { return h.IPv4 }, "[%s]"},
+		{"six", func(h *machine.Host) netip.Addr { return h.IPv6 }, "[ipv6:%s]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			host, err := l.StartHost(deadline(t, installTimeout), tt.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &atAddress{&Relay{Host: host, Domain: tt.address(host).String(), lab: l}, authority, usual, bob}
+			a.install(t, deb)
+			a.certificate(t, fmt.Sprintf("@"+tt.literal+"?", a.Domain))
+		})
+	}
+}
+
+// atAddress is a relay that has an address and no name.
+type atAddress struct {
+	*Relay
+	authority *peer.Authority
+	usual     *Relay
+	bob       *core.Profile // there
+}
+
+// install sets the relay up. It has a further address of each protocol from which the
+// system would rather connect, as if that were a temporary one (RFC 8981).
+func (a *atAddress) install(t *testing.T, deb string) {
+	ctx := deadline(t, installTimeout)
+	diagnose(t, a.Relay)
+	other := fmt.Sprintf("ip addr change %[1]s/64 dev eth0 preferred_lft 0 && ip addr add %[1]s:1/64 dev eth0 nodad", a.IPv6)
 	for _, step := range []func() error{
-		func() error { return r.InstallDeb(ctx, deb) },
-		func() error { return r.TrustRoot(ctx, "lab", authority.Root) },
-		func() error { return r.configure(ctx, nil) },
-		func() error { return r.setUp(ctx) },
+		func() error { _, err := a.Script(ctx, other); return err },
+		func() error { return a.InstallDeb(ctx, deb) },
+		func() error { return a.TrustRoot(ctx, "lab", a.authority.Root) },
+		func() error { return a.configure(ctx, nil) },
+		func() error { return a.setUp(ctx) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	outside, err := l.AddStation(ctx, "outside")
+}
+
+// link is the sign-up link that qr prints.
+func (a *atAddress) link(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	out, err := a.Run(ctx, "chatmaild", "qr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lastLine(strings.TrimSuffix(out, "\n"))
+}
+
+// certificate has the relay get one. The links are of addresses with this text in them.
+func (a *atAddress) certificate(t *testing.T, literal string) {
+	ctx := deadline(t, installTimeout)
+	l, r, authority := a.lab, a.Relay, a.authority
+	outside, err := l.AddStation(ctx, "outside-"+a.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,14 +121,7 @@ func TestAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := func() string {
-		out, err := r.Run(ctx, "chatmaild", "qr")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return lastLine(strings.TrimSuffix(out, "\n"))
-	}
-	if got := link(); !strings.HasSuffix(got, "&ic=3") {
+	if got := a.link(ctx, t); !strings.HasSuffix(got, "&ic=3") || !strings.Contains(got, literal) {
 		t.Errorf("with a certificate of its own the link is %s", got)
 	}
 
@@ -90,14 +139,14 @@ func TestAddress(t *testing.T) {
 	if life := issued.NotAfter.Sub(issued.NotBefore); life > peer.ShortLived+time.Minute || life < peer.ShortLived-time.Minute {
 		t.Errorf("the certificate lasts %v, want the short-lived profile's %v", life, peer.ShortLived)
 	}
-	until(ctx, t, "links that want the certificate verified", func() bool { return strings.HasSuffix(link(), "&ic=1") })
+	until(ctx, t, "links that want the certificate verified", func() bool { return strings.HasSuffix(a.link(ctx, t), "&ic=1") })
 	if status, err := r.Run(ctx, "chatmaild", "status"); err != nil || !strings.Contains(status, "renewal on") {
 		t.Errorf("status: %v\n%s", err, status)
 	}
 
 	// As an app asks for an account, and verifies whom it asks.
 	dial := &http.Client{Transport: &http.Transport{DialContext: outside.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	resp, err := dial.Post("https://"+r.Domain+"/new", "", nil)
+	resp, err := dial.Post("https://"+mailaddr.InURL(r.Domain)+"/new", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +158,11 @@ func TestAddress(t *testing.T) {
 		t.Errorf("/new: %v, %+v", err, account)
 	}
 	// Core trusts the public authorities alone, of which the lab's is none.
-	alice := startProfile(t, l, "alice", strings.Replace(link(), "&ic=1", "&ic=3", 1))
-	bob := startProfile(t, l, "bob", strings.Replace(link(), "&ic=1", "&ic=3", 1))
-	join(t, alice, bob).converse(t)
+	alice := startProfile(t, l, "alice-"+a.Name, strings.Replace(a.link(ctx, t), "&ic=1", "&ic=3", 1))
+	join(t, alice, a.bob).converse(t)
+	a.commands(t)
 
+	ctx = deadline(t, installTimeout)
 	if err := authority.WantRenewal(ctx, issued); err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +178,32 @@ func TestAddress(t *testing.T) {
 	}
 	if broken != nil {
 		t.Errorf("failed, or started more than once: %s", strings.Join(broken, " "))
+	}
+}
+
+// commands holds that none of them finds fault with the relay.
+func (a *atAddress) commands(t *testing.T) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	for _, c := range []struct{ command, says string }{
+		{"run", "nothing to do"},
+		{"dns", a.Domain + " needs no DNS records"},
+		{"status", "renewal on"},
+	} {
+		if said, err := a.Run(ctx, "chatmaild", c.command); err != nil || !strings.Contains(said, c.says) {
+			t.Errorf("%s: %v\n%s", c.command, err, said)
+		}
+	}
+	// Apps verify the certificate of the iroh relay, whatever they do with others.
+	root, err := a.authority.IssuerPEM(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.usual.TrustRoot(ctx, "issuer", root); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := a.usual.Exec(ctx, nil, "chatmaild", "test", a.Domain); err != nil || res.Code != 0 {
+		t.Errorf("test: %v, exit status %d\n%s%s", err, res.Code, res.Stdout, res.Stderr)
 	}
 }
 

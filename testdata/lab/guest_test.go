@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,18 +34,8 @@ func (r *Relay) publishGuest(ctx context.Context, hostname string) error {
 func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 	ctx := deadline(t, stepTimeout)
 	answerForTest(t, l)
-	zone, err := r.Run(ctx, "chatmaild", "dns", "--zonefile", "-")
-	if err != nil {
+	if err := publishZone(ctx, r); err != nil {
 		t.Fatal(err)
-	}
-	for line := range strings.Lines(zone) {
-		fields := strings.SplitN(strings.TrimSpace(line), " ", 5) // name, TTL, IN, type, data
-		if strings.HasPrefix(line, ";") || len(fields) != 5 {
-			continue
-		}
-		if err := l.Zone.Set(fields[0], fields[3], fields[4]); err != nil {
-			t.Fatal(err)
-		}
 	}
 	said, err := r.Run(ctx, "chatmaild", "dns")
 	if err != nil || strings.Contains(said, "missing") || strings.Contains(said, "different") {
@@ -87,5 +79,76 @@ func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 	res, err := peer.Exec(ctx, nil, "chatmaild", "test", r.Domain)
 	if err != nil || res.Code != 0 {
 		t.Errorf("test: %v, exit status %d\n%s%s", err, res.Code, res.Stdout, res.Stderr)
+	}
+}
+
+// TestGuestCertificate has an authority sign for a relay whose domain is that of a web site
+// on another machine: for its host and for the names that lead there, by HTTP-01, and not
+// for the domain, which it cannot prove.
+func TestGuestCertificate(t *testing.T) {
+	l, deb := newLab(t)
+	ctx := deadline(t, installTimeout)
+	authority, err := l.AddAuthority(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := authority.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(authority.Stop)
+	host, err := l.StartHost(ctx, "guest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Relay{Host: host, Domain: "site.test", lab: l}
+	diagnose(t, r)
+	const hostname = "chat.site.test"
+	names := []string{"autoconfig.site.test", "mta-sts.site.test"}
+	for _, step := range []func() error{
+		func() error { return r.publishGuest(ctx, hostname) },
+		func() error {
+			return errors.Join(l.Zone.Set(names[0], "CNAME", hostname), l.Zone.Set(names[1], "CNAME", hostname))
+		},
+		func() error { return r.InstallDeb(ctx, deb) },
+		func() error { return r.TrustRoot(ctx, "lab", authority.Root) },
+		func() error {
+			return r.configure(ctx, []string{fmt.Sprintf("hostname = %q", hostname), fmt.Sprintf("acme_directory = %q", authority.Directory())})
+		},
+		func() error { return r.setUp(ctx) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots, err := authority.Issuer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside, err := l.AddStation(ctx, "outside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range tlsPorts {
+		for _, name := range append(names, hostname) {
+			until(ctx, t, "port "+port+" to show a certificate for "+name, func() bool {
+				conn, err := outside.DialContext(ctx, "tcp", net.JoinHostPort(hostname, port))
+				if err != nil {
+					return false
+				}
+				defer conn.Close()
+				return tls.Client(conn, &tls.Config{ServerName: name, RootCAs: roots}).HandshakeContext(ctx) == nil
+			})
+		}
+		conn, err := outside.DialTLS(ctx, net.JoinHostPort(hostname, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert := conn.ConnectionState().PeerCertificates[0]; cert.VerifyHostname(r.Domain) == nil {
+			t.Errorf("port %s has a certificate for the domain: %v", port, cert.DNSNames)
+		}
+		conn.Close()
+	}
+	if status, err := r.Run(ctx, "chatmaild", "status"); err != nil || !strings.Contains(status, "renewal on") {
+		t.Errorf("status: %v\n%s", err, status)
 	}
 }

@@ -40,6 +40,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/lookup/authoritative"
+	"chatmaild/auth/mailaddr"
 )
 
 // options are the flags of run.
@@ -189,7 +190,7 @@ func bringOver(ctx context.Context, env *command.Env, conf *config.Config, machi
 // run: status shows what is wrong with the relay.
 func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 	fmt.Fprintf(env.Stdout, "\n%s is a chatmail relay now: https://%s/\nScan this with Delta Chat to get a profile:\n\n",
-		conf.MailDomain, conf.MailDomain)
+		conf.MailDomain, mailaddr.InURL(config.Host(conf)))
 	if err := qr.Show(ctx, env, conf, ""); err != nil {
 		fmt.Fprintf(env.Stderr, "no QR code yet: %v\n", err)
 	}

@@ -18,7 +18,7 @@ import (
 // and DNS names the one of DKIM.
 func (p *Planner) keyFiles() (paths desired.Paths, make []desired.File, err error) {
 	paths.DKIMKey = keyfiles.DKIM(p.Conf)
-	if _, literal := p.Conf.IPv4(); !literal {
+	if _, literal := p.Conf.Literal(); !literal {
 		dkim, err := p.dkimKey(paths.DKIMKey)
 		if err != nil {
 			return paths, nil, err

@@ -50,8 +50,12 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	addresses, err := host.Addresses()
+	if err != nil {
+		return nil, err
+	}
 	files, err := desired.Files(p.Conf, paths, desired.Machine{
-		Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU(),
+		Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU(), Addresses: addresses,
 		UnattendedUpgrades: p.Machine.IsFile("/usr/bin/unattended-upgrade"), Needrestart: p.Machine.IsFile("/usr/sbin/needrestart"),
 	})
 	if err != nil {

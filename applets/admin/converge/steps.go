@@ -21,7 +21,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	// rest is logged as it should be, and the target last, since it wants all of ours.
 	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
 		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
-	_, literal := p.Conf.IPv4()
+	_, literal := p.Conf.Literal()
 	if !literal {
 		names = slices.Insert(names, 0, desired.OpenDKIM)
 	}

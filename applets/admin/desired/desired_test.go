@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,8 @@ func find(t *testing.T, files []File, path string) (content string, wanted bool)
 
 func TestFiles(t *testing.T) {
 	const name = "mail_domain = \"chat.example.org\"\n"
+	const literal, literal6 = `mail_domain = "192.0.2.7"`, `mail_domain = "2001:db8::7"`
+	const hidden = name + "hidden = true\nregistration = \"invite\"\n"
 	const guest = "mail_domain = \"example.org\"\nhostname = \"chat.example.org\"\n"
 	tests := []struct {
 		name, config, path string
@@ -55,7 +58,13 @@ func TestFiles(t *testing.T) {
 		{"a literal has no key", `mail_domain = "192.0.2.7"`, "/etc/systemd/system/chatmaild-transport.service.d/dkim.conf", "LoadCredential=\n", "dkim:"},
 		{"mail by HTTPS", name + "max_message_size = 1000000", "/etc/nginx/nginx.conf", "client_max_body_size 1000000;", ""},
 		{"a client of HTTPS", name + "filtermail_max_in_flight = 50", "/etc/nginx/nginx.conf", "limit_conn mxdelivs 10;", ""},
-		{"literal is where it sends from", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "-o inet_protocols=ipv4", ""},
+		{"literal is where it sends from", literal, "/etc/postfix/master.cf", "-o inet_protocols=ipv4\n  -o smtp_bind_address=192.0.2.7\n", "address6"},
+		{"a router puts it there", `mail_domain = "198.51.100.1"`, "/etc/postfix/master.cf", "-o inet_protocols=ipv4\n", "bind_address"},
+		{"IPv6 literal is where it sends from", literal6, "/etc/postfix/master.cf", "-o inet_protocols=ipv6\n  -o smtp_bind_address6=2001:db8::7\n", ""},
+		{"IPv6 literal", literal6, "/etc/postfix/main.cf", "\nmydestination = [ipv6:2001:db8::7]\n", "milter"},
+		{"IPv6 literal's host name", literal6, "/etc/postfix/main.cf", "\nmyhostname = 7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa\n", ""},
+		{"IPv6 literal's web server", literal6, "/etc/nginx/nginx.conf", "return 301 https://[2001:db8::7]$request_uri;", "server_name www"},
+		{"IPv6 literal's TURN server, of which clients cannot be told", literal6, "/etc/systemd/system/chatmaild-turn.socket.d/condition.conf", "ConditionPathExists=!", ""},
 		{"a name sends from anywhere", name, "/etc/postfix/master.cf", "", "inet_protocols"},
 		{"literal does not sign", `mail_domain = "192.0.2.7"`, "/etc/postfix/master.cf", "", "milter"},
 		{"IPv6", name, "/etc/dovecot/dovecot.conf", "listen = *, ::\n", ""},
@@ -104,11 +113,22 @@ func TestFiles(t *testing.T) {
 		{"proxy, Dovecot", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/dovecot/dovecot.conf", "port = 10143\n", ""},
 		{"proxy, nginx", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "allow 192.0.2.1;\n        deny all;\n        proxy_pass 127.0.0.1:10225;", ""},
 		{"no notes to the postmaster", name, "/etc/postfix/main.cf", "\nnotify_classes =\n", ""},
+		{"hidden, before a login", hidden, "/etc/dovecot/dovecot.conf", "executable = imap-login -o imap_capability= chatmaild/login\n", "mail_server_comment"},
+		{"hidden, port 443", hidden, "/etc/nginx/nginx.conf", "        proxy_pass 127.0.0.1:8443;\n        proxy_timeout 40m;\n    }\n}\n", "proxy_pass $chatmail_server"},
+		{"hidden, other ports", hidden + "extra_ports = [2053]", "/etc/nginx/nginx.conf", "        listen 2053;\n        listen [::]:2053;\n        ssl_preread on;", "listen 443;\n        listen [::]:443;\n        listen 2053"},
+		{"hidden, pages", hidden, "/etc/nginx/nginx.conf", "        root /usr/share/nginx/html;\n", "add_header"},
+		{"hidden, the operator's pages", hidden + "www_folder = \"/srv/www\"", "/etc/nginx/nginx.conf", "        root /var/www/chatmaild;\n", "/usr/share"},
+		{"hidden, paths of other relays", hidden, "/etc/nginx/nginx.conf", "location = /new {", "mxdeliv {"},
+		{"hidden, no iroh relay and no metrics", hidden, "/etc/nginx/nginx.conf", "", "proxy_pass http://metrics"},
+		{"hidden, no TURN server", hidden, "/etc/systemd/system/chatmaild-turn.socket.d/condition.conf", "ConditionPathExists=!", ""},
 		{"queue limit", name + "max_message_size = 1048576", "/etc/postfix/main.cf", "message_size_limit = 1114112\n", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			files, err := Files(load(t, tt.config), paths, Machine{Release: Bookworm, Dovecot: dovecot.V23, Processors: 2})
+			files, err := Files(load(t, tt.config), paths, Machine{
+				Release: Bookworm, Dovecot: dovecot.V23, Processors: 2,
+				Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,7 +25,7 @@ func (v view) OwnIroh() bool { return config.Iroh(v.Config).Own() }
 
 // IrohPerNetwork is how many connections to it one network may have: behind some there
 // are many users.
-func (v view) IrohPerNetwork() int { return max(v.MaxIrohClients/10, 10) }
+func (s site) IrohPerNetwork() int { return max(s.conf.MaxIrohClients/10, 10) }
 
 // irohDropin has the socket listen nowhere without a server: the condition is one that
 // cannot hold.

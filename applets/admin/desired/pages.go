@@ -33,7 +33,7 @@ func Pages(site www.Site, override fs.FS) ([]File, error) {
 // Site maps the configuration to what the pages say.
 func Site(conf *config.Config, version string) www.Site {
 	return www.Site{
-		MailDomain: conf.MailDomain, Host: config.Host(conf), ExtraPorts: conf.ExtraPorts, SelfSigned: conf.SelfSigned(), Registration: www.Registration(conf.Registration), Version: version,
+		MailDomain: conf.MailDomain, Host: config.Host(conf), ExtraPorts: conf.ExtraPorts, SelfSigned: conf.SelfSigned(), Hidden: conf.Hidden, Registration: www.Registration(conf.Registration), Version: version,
 		MaxUserSendPerMinute: conf.MaxUserSendPerMinute,
 		MaxMailboxSize:       int64(conf.MaxMailboxSize), MaxMessageSize: int64(conf.MaxMessageSize),
 		DeleteMailsAfter: conf.DeleteMailsAfter, DeleteLargeAfter: conf.DeleteLargeAfter,

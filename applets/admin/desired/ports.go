@@ -25,6 +25,10 @@ const (
 
 // Ports returns the ports of a relay, the usual public ones first, in ascending order.
 func Ports(conf *config.Config) []Port {
+	https := "HTTPS, IMAP and SMTP by ALPN"
+	if conf.Hidden {
+		https = "HTTPS"
+	}
 	postfix := []string{postfixMaster}
 	dovecot := []string{dovecotMaster, "imap-login"}
 	nginx := []string{nginxMaster}
@@ -32,7 +36,7 @@ func Ports(conf *config.Config) []Port {
 		{25, "SMTP from other relays", true, postfix},
 		{80, "HTTP", true, nginx},
 		{143, "IMAP with STARTTLS", true, dovecot},
-		{443, "HTTPS, IMAP and SMTP by ALPN", true, nginx},
+		{443, https, true, nginx},
 		{465, "submission with TLS", true, postfix},
 		{587, "submission with STARTTLS", true, postfix},
 		{993, "IMAP with TLS", true, dovecot},
@@ -45,7 +49,7 @@ func Ports(conf *config.Config) []Port {
 		{conf.FiltermailSMTPPortIncoming, "filtermail-in", false, []string{"filtermail-in", systemdInit, supervisor}},
 	}
 	for _, port := range conf.ExtraPorts {
-		ports = append(ports, Port{port, "one of extra_ports, as port 443", true, nginx})
+		ports = append(ports, Port{port, "one of extra_ports: HTTPS, IMAP and SMTP by ALPN", true, nginx})
 	}
 	ports = append(append(ports, sitePorts(conf)...), websocketPorts(conf)...)
 	if len(conf.ProxyAddresses) > 0 {

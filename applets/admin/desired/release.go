@@ -1,6 +1,10 @@
 package desired
 
-import "chatmaild/packaging/dovecot"
+import (
+	"net/netip"
+
+	"chatmaild/packaging/dovecot"
+)
 
 // Release is a version of Debian (VERSION_ID of os-release(5)), by which the packages
 // around us differ.
@@ -36,6 +40,7 @@ type Machine struct {
 	Release    Release
 	Dovecot    dovecot.Version // not Debian's own, perhaps
 	Processors int
+	Addresses  []netip.Addr // of its interfaces
 
 	UnattendedUpgrades, Needrestart bool // these packages are installed
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"text/template"
 
 	"chatmaild/applets/config"
-	"chatmaild/applets/transport/mxdeliv"
 	"chatmaild/mailfilter"
 	"chatmaild/packaging"
 	"chatmaild/packaging/www"
@@ -21,6 +21,7 @@ type view struct {
 	Paths
 	Machine
 	constants
+	site
 
 	Sites []config.Site // of other servers, which nginx hands on
 }
@@ -55,7 +56,7 @@ func newView(conf *config.Config, paths Paths, machine Machine) view {
 		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
 		ContentSecurityPolicy: www.ContentSecurityPolicy,
 		MaxHeader:             mailfilter.MaxHeader, MaxSignedHeader: mailfilter.MaxHeader + traceHeaderSize, MaxLine: mailfilter.MaxLine,
-	}, config.Sites(conf)}
+	}, site{conf}, config.Sites(conf)}
 }
 
 // notice stands on top of each generated file.
@@ -108,10 +109,38 @@ func QueueRoom(conf *config.Config) int64 {
 	return view{Config: conf}.QueueMessageSize() * 3 / 2
 }
 
-// SignsDKIM reports whether the relay has a name that a DNS record can belong to.
-func (v view) SignsDKIM() bool {
-	_, literal := v.IPv4()
+// Named reports whether the relay has a name; else an address stands for it.
+func (v view) Named() bool {
+	_, literal := v.Literal()
 	return !literal
+}
+
+// SignsDKIM reports whether the relay has a name that a DNS record can belong to.
+func (v view) SignsDKIM() bool { return v.Named() }
+
+// source is the address from which mail leaves, of a relay that has no name. Others accept
+// a literal that is the client's address, and a machine may have several: a temporary one
+// (RFC 8981), for one.
+type source struct {
+	Protocol  string // as in inet_protocols
+	Parameter string // that binds to an address
+	Address   string // "": it is on no interface; a router puts it there
+}
+
+// Source is nil where the relay has a name.
+func (v view) Source() *source {
+	addr, literal := v.Literal()
+	if !literal {
+		return nil
+	}
+	s := &source{Protocol: "ipv4", Parameter: "smtp_bind_address"}
+	if addr.Is6() {
+		s.Protocol, s.Parameter = "ipv6", "smtp_bind_address6"
+	}
+	if slices.Contains(v.Addresses, addr) {
+		s.Address = addr.String()
+	}
+	return s
 }
 
 // Hostname is what the mail server calls itself.
@@ -203,10 +232,6 @@ func (v view) NginxConnections() int {
 	}
 	return 1024 + n/v.Processors
 }
-
-// MxdelivHeaders is how many buffers of 8 KiB the header of a request may take: the
-// recipients of a message are there.
-func (v view) MxdelivHeaders() int { return mxdeliv.MaxHeader / (8 << 10) }
 
 // NginxFiles is how many files a worker may have open.
 func (v view) NginxFiles() int { return v.NginxConnections() + 512 }

@@ -31,7 +31,7 @@ var Command = command.Command{
 	Bind: func(*flag.FlagSet) command.Run {
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			if len(args) != 1 {
-				return command.Usagef("missing DOMAIN, the relay's domain or its IPv4 address")
+				return command.Usagef("missing DOMAIN, the relay's domain or its IP address")
 			}
 			return initConfig(ctx, env, args[0])
 		}
@@ -42,7 +42,7 @@ var Command = command.Command{
 // that is there. The QR code of a relay that makes its own certificate holds
 // credentials that only a running relay gives out: run shows that one.
 func initConfig(ctx context.Context, env *command.Env, domain string) error {
-	domain = strings.ToLower(domain)
+	domain = config.Domain(domain)
 	if err := config.CheckDomain(domain); err != nil {
 		return command.Usagef("%v", err)
 	}

@@ -104,6 +104,10 @@ func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, da
 	}
 	invite.Digest = "" // by which the store knows the token; of no use to people
 	made := newInvite{invite, token, www.NewURL(config.Host(cfg), token)}
+	// A hidden relay shows no page, even to those who are invited.
+	if cfg.Hidden {
+		made.URL = www.AccountLink(config.Host(cfg), token)
+	}
 	// It may be made in advance, but until then it is ignored, or anyone gets in without.
 	if cfg.Registration != "invite" {
 		fmt.Fprintf(env.Stderr, "chatmaild invite: note that registration = %q in %s\n", cfg.Registration, env.ConfigPath)

@@ -44,7 +44,7 @@ func webConfig(w io.Writer, server string, conf *config.Config, t targets) error
 	if !slices.Contains(webServers, server) {
 		return command.Usagef("--web %s: want one of %s", server, strings.Join(webServers, ", "))
 	}
-	if _, literal := conf.IPv4(); literal {
+	if _, literal := conf.Literal(); literal {
 		return command.Usagef("--web: %s is an address, and a web server tells its sites apart by name", conf.MailDomain)
 	}
 	relay, err := t.one("--web")

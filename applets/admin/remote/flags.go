@@ -64,7 +64,7 @@ func Relays(ctx context.Context, domains []string, network func() (Network, erro
 	}
 	var relays []*Relay
 	for _, domain := range domains {
-		domain = strings.ToLower(strings.Trim(domain, "[]"))
+		domain = config.Domain(domain)
 		if err := config.CheckDomain(domain); err != nil {
 			return nil, command.Usagef("%v", err)
 		}

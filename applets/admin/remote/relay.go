@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
+	"chatmaild/auth/mailaddr"
 )
 
 // connectTimeout bounds a TCP handshake: a host that does not answer by then is
@@ -34,7 +35,7 @@ type Network struct {
 
 // Relay is a relay as others see it. It is safe for concurrent use.
 type Relay struct {
-	Domain string // that of its addresses: a name, or an IPv4 address without brackets
+	Domain string // that of its addresses: a name, or an IP address without brackets
 	Host   string // what clients connect to: mostly the same
 	Network
 	family Family // "": either
@@ -46,14 +47,11 @@ func (r *Relay) Literal() bool {
 	return err == nil
 }
 
-// MailDomain is what stands behind the @: the name, or "[a.b.c.d]" (RFC 5321
-// §4.1.3).
-func (r *Relay) MailDomain() string {
-	if r.Literal() {
-		return "[" + r.Host + "]"
-	}
-	return r.Domain
-}
+// URL is that of one of a relay's pages, such as "/new".
+func URL(r *Relay, path string) string { return "https://" + mailaddr.InURL(r.Host) + path }
+
+// MailDomain is what stands behind the @: the name, or a literal.
+func (r *Relay) MailDomain() string { return mailaddr.Domain(r.Domain) }
 
 // SelfSigned reports whether the relay makes its own certificate.
 func (r *Relay) SelfSigned() bool { return config.SelfSigned(r.Domain) }

@@ -29,7 +29,7 @@ func (r *Relay) SignUp(ctx context.Context, invite string) (Account, error) {
 // Credentials asks POST /new for an account; the token of an invite may be "". A
 // *NoAccount is the relay's no.
 func (r *Relay) Credentials(ctx context.Context, invite string) (Account, error) {
-	address := "https://" + r.Host + "/new"
+	address := URL(r, "/new")
 	if invite != "" {
 		address += "?t=" + url.QueryEscape(invite)
 	}

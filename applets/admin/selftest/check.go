@@ -51,6 +51,8 @@ const (
 	Slow          // only when asked for: it sends a lot, or waits
 	Paired        // only with another relay
 	WithIPv6      // only where the domain has an AAAA record
+	Shown         // not for a hidden relay
+	Hidden        // only for a hidden relay
 )
 
 // State is how a check ended.
@@ -87,6 +89,7 @@ type Options struct {
 	DKIMSelector string
 	Slow         bool
 	Skip         []string // names of checks and groups
+	Hidden       bool     // nothing may say to strangers what the relay is
 	Invite       string   // token for a relay that asks for one; may be ""
 
 	Now     time.Time

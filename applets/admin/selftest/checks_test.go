@@ -153,7 +153,7 @@ func TestChecks(t *testing.T) {
 		seen = append(seen, strings.Fields(b.want+" "+b.noted)...)
 	}
 	for _, c := range Checks() {
-		if !slices.Contains(seen, c.Name) {
+		if c.When != Hidden && !slices.Contains(seen, c.Name) { // those are TestHidden's
 			t.Errorf("nothing here makes %s fail", c.Name)
 		}
 	}

@@ -37,6 +37,7 @@ get there and back. The accounts that it creates are not used again.`,
 		fs.DurationVar(&f.timeout, "timeout", 15*time.Second, "abort a check after `DURATION`; a slow one after twelve times that")
 		fs.StringVar(&f.skip, "skip", "", "skip checks or groups, a comma-separated `LIST`")
 		fs.StringVar(&f.invite, "invite", "", "create accounts with the invite `TOKEN`, which needs four uses, or five with --slow")
+		fs.BoolVar(&f.hidden, "hidden", false, "expect that nothing says to strangers what the relay is")
 		fs.StringVar(&f.selector, "selector", "opendkim", "expect the DKIM selector `NAME`")
 		fs.BoolVar(&f.list, "list", false, "list the checks, and exit")
 		return f.run
@@ -47,6 +48,7 @@ get there and back. The accounts that it creates are not used again.`,
 type flags struct {
 	network          func() (remote.Network, error)
 	json, slow, list bool
+	hidden           bool
 	timeout          time.Duration
 	junit, skip      string
 	invite, selector string
@@ -79,7 +81,7 @@ func (f *flags) run(ctx context.Context, env *command.Env, args []string) error 
 		return err
 	}
 	o := Options{
-		Relay: relays[0], DKIMSelector: f.selector, Slow: f.slow, Skip: skip, Invite: f.invite,
+		Relay: relays[0], DKIMSelector: f.selector, Slow: f.slow, Skip: skip, Hidden: f.hidden, Invite: f.invite,
 		Now: time.Now(), Timeout: f.timeout,
 	}
 	if len(relays) == 2 {
@@ -140,7 +142,7 @@ func printChecks(w io.Writer) error {
 	for _, c := range Checks() {
 		when := map[When]string{
 			Named: "with a certificate of an authority", Slow: "with --slow", Paired: "with another relay",
-			WithIPv6: "with an AAAA record",
+			WithIPv6: "with an AAAA record", Shown: "without --hidden", Hidden: "with --hidden",
 		}[c.When]
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Group, c.Name, c.Wanted, when)
 	}

@@ -89,6 +89,10 @@ func (r *runner) wants(c Check) bool {
 		return r.options.Slow
 	case Paired:
 		return r.options.Other != nil
+	case Shown:
+		return !r.options.Hidden
+	case Hidden:
+		return r.options.Hidden
 	}
 	return true
 }

@@ -202,3 +202,16 @@ func TestResult(t *testing.T) {
 		}
 	}
 }
+
+// TestHidden holds that an ordinary relay is not a hidden one, in any way.
+func TestHidden(t *testing.T) {
+	results := alone(t, away, "", Options{Hidden: true})
+	if got := byState(results, Failed); got != "hidden-web hidden-443 hidden-imap hidden-mail" {
+		t.Errorf("failed: %q", got)
+	}
+	for _, r := range results {
+		if slices.Contains([]string{"mxdeliv", "alpn-imap", "cleartext-from-outside"}, r.Name) {
+			t.Errorf("%s is not for a hidden relay", r.Name)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // Checks returns all checks, in the order in which their results are shown. A
 // check stands below those that it needs.
 func Checks() []Check {
-	return slices.Concat(dnsChecks(), serviceChecks(), webChecks(), accountChecks(), mailChecks(), refusalChecks(), callChecks(), pairChecks())
+	return slices.Concat(dnsChecks(), serviceChecks(), webChecks(), accountChecks(), mailChecks(), refusalChecks(), hiddenChecks(), callChecks(), pairChecks())
 }
 
 // dnsChecks are first: without an address there is nothing to connect to.
@@ -74,7 +74,7 @@ func webChecks() []Check {
 		{"http", Web, []string{"address"}, Always, "port 80 redirects to https://", "clients do not need it; certificates by HTTP-01 do", toHTTPS},
 		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new returns credentials that work", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
 		{"autoconfig", Web, page, Always, "the servers for IMAP and SMTP, all of them the domain", nginx, autoconfiguration},
-		{"mxdeliv", Web, page, Always, "other relays can deliver by HTTPS", "journalctl -u chatmaild-filtermail-in -n 50; they deliver by SMTP meanwhile", mxdeliv},
+		{"mxdeliv", Web, page, Shown, "other relays can deliver by HTTPS", "journalctl -u chatmaild-filtermail-in -n 50; they deliver by SMTP meanwhile", mxdeliv},
 		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that has other servers verify the domain's certificate", nginx, mtaSTS},
 	}
 }
@@ -99,7 +99,11 @@ func accountChecks() []Check {
 		{"alpn-imap", remote.IMAPByALPN, "certificate-443"},
 		{"alpn-smtp", remote.SMTPByALPN, "certificate-443"},
 	} {
-		checks = append(checks, Check{l.name, Accounts, []string{"create", l.needs}, Always, "login works: " + l.service.What,
+		when := Always
+		if l.service.ALPN != "" {
+			when = Shown
+		}
+		checks = append(checks, Check{l.name, Accounts, []string{"create", l.needs}, when, "login works: " + l.service.What,
 			doveauth + "; for port 443 nginx, too", login(l.service)})
 	}
 	alice := []string{"login-993"}
@@ -148,7 +152,7 @@ func refusalChecks() []Check {
 		{"too-large", Refusals, user, Always, "a size limit, and a refusal of what exceeds it", postfix, tooLarge},
 		{"unsigned", Refusals, stranger, Always, "no unsigned mail: 554, No DKIM signature found", signed, unsignedMail},
 		{"bad-signature", Refusals, stranger, Always, "no mail with a forged signature: 554, No valid DKIM signature found", signed, badSignature},
-		{"cleartext-from-outside", Refusals, stranger, Always, unencrypted, incoming, clearFromOutside},
+		{"cleartext-from-outside", Refusals, stranger, Shown, unencrypted, incoming, clearFromOutside},
 		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
 		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, temporarily", outgoing, rateLimit},
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/remote"
+	"chatmaild/auth/mailaddr"
 )
 
 // get fetches a page that has to be there.
@@ -26,7 +27,7 @@ func (s *session) get(ctx context.Context, url string) (*remote.Page, error) {
 
 // homePage only looks that there is one.
 func homePage(ctx context.Context, s *session) (string, error) {
-	page, err := s.get(ctx, "https://"+s.relay.Host+"/")
+	page, err := s.get(ctx, remote.URL(s.relay, "/"))
 	if err != nil {
 		return "", err
 	}
@@ -39,7 +40,7 @@ func homePage(ctx context.Context, s *session) (string, error) {
 
 // toHTTPS follows no redirect: where it leads is what counts.
 func toHTTPS(ctx context.Context, s *session) (string, error) {
-	page, err := s.relay.Web(ctx, http.MethodGet, "http://"+s.relay.Host+"/")
+	page, err := s.relay.Web(ctx, http.MethodGet, "http://"+mailaddr.InURL(s.relay.Host)+"/")
 	if err != nil {
 		// Most networks let port 80 through, and no client uses it: not worth a failure.
 		return "", notef("%v", err)
@@ -82,7 +83,7 @@ type server struct {
 
 // autoconfiguration is what apps read that do not know chatmail.
 func autoconfiguration(ctx context.Context, s *session) (string, error) {
-	page, err := s.get(ctx, "https://"+s.relay.Host+"/.well-known/autoconfig/mail/config-v1.1.xml")
+	page, err := s.get(ctx, remote.URL(s.relay, "/.well-known/autoconfig/mail/config-v1.1.xml"))
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +119,7 @@ func (s *session) ports(kind string, servers []server) (string, error) {
 
 // mxdeliv asks in a way that sends nothing: only POST delivers.
 func mxdeliv(ctx context.Context, s *session) (string, error) {
-	page, err := s.relay.Web(ctx, http.MethodGet, "https://"+s.relay.Host+"/mxdeliv")
+	page, err := s.relay.Web(ctx, http.MethodGet, remote.URL(s.relay, "/mxdeliv"))
 	if err != nil {
 		return "", err
 	}

@@ -81,7 +81,7 @@ func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(desired.ServiceUnits(), desired.TransportUnits(e.conf), desired.BotUnits(e.conf), desired.CertificateUnits(e.conf), desired.OnDemandSockets(e.conf), []string{
 		desired.ExpireTimer, desired.ClockTimer, desired.QueueWatchPath, desired.Dovecot, e.machine.PostfixInstance(), desired.Nginx,
 	})
-	if _, literal := e.conf.IPv4(); !literal {
+	if _, literal := e.conf.Literal(); !literal {
 		names = append(names, desired.OpenDKIM)
 	}
 	units, err := e.machine.Systemd().Units(ctx, names...)
@@ -202,7 +202,7 @@ func (e *examiner) authority(pair *keys.Certificate) {
 // dkim checks the key that OpenDKIM signs with; whether DNS has its public half is for
 // the command dns.
 func (e *examiner) dkim() {
-	if _, literal := e.conf.IPv4(); literal {
+	if _, literal := e.conf.Literal(); literal {
 		e.say("DKIM key", fine, "", "not needed: a relay at an IP address does not sign")
 		return
 	}

@@ -128,7 +128,7 @@ func (im *importer) oldPages(params []pythonrelay.Param) ([]string, error) {
 // requireKeys wants the DKIM key, without which nobody would take our mail, and says
 // what it found of the others.
 func (im *importer) requireKeys() error {
-	if _, literal := im.conf.IPv4(); !literal {
+	if _, literal := im.conf.Literal(); !literal {
 		name := keyfiles.DKIM(im.conf)
 		text, err := im.source.ReadFile(name)
 		if err == nil {

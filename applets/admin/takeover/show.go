@@ -101,7 +101,7 @@ func (im display) showData(out io.Writer) {
 			fmt.Fprintf(out, "  %d %s\n", note.n, note.what)
 		}
 	}
-	if _, literal := im.conf.IPv4(); !literal {
+	if _, literal := im.conf.Literal(); !literal {
 		fmt.Fprintf(out, "DKIM key: %s, selector %s\n", keyfiles.DKIM(im.conf), im.conf.DKIMSelector)
 	}
 	if _, _, err := im.oldPair(); err == nil {

@@ -68,6 +68,7 @@ type Options struct {
 	Name     string // what to call oneself
 	Resolver Resolver
 	IPv4Only bool
+	Source   netip.Addr // from which to connect, if it is this machine's; the zero value is any
 	Health   *health.Tracker
 	Observer Observer
 
@@ -91,7 +92,7 @@ type Courier struct {
 func New(o Options) *Courier {
 	c := &Courier{
 		router: &route.Router{Resolver: o.Resolver, Self: o.Name},
-		dialer: &dial.Dialer{IPv4Only: o.IPv4Only, Connect: o.Connect},
+		dialer: &dial.Dialer{IPv4Only: o.IPv4Only, Source: o.Source, Connect: o.Connect},
 		health: o.Health, observer: o.Observer,
 	}
 	c.https = mxdeliv.NewClient(c.connect(httpsPort, httpsConnect), o.Roots)

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -31,6 +32,9 @@ var ErrNoAddress = errors.New("no address that can be reached from here")
 // Dialer connects. It is safe for concurrent use.
 type Dialer struct {
 	IPv4Only bool
+	// Source, if valid, is the address to connect from, and its protocol the only one. Behind
+	// a router that has it, or puts it there, this machine's own will do.
+	Source netip.Addr
 
 	// Connect, if set, takes the place of a net.Dialer.
 	Connect func(ctx context.Context, network, address string) (net.Conn, error)
@@ -110,7 +114,14 @@ func (d *Dialer) connect(ctx context.Context, address string) (net.Conn, error) 
 	if d.Connect != nil {
 		return d.Connect(ctx, "tcp", address)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	var dialer net.Dialer
+	if d.Source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(d.Source, 0))
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) && dialer.LocalAddr != nil {
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
@@ -122,6 +133,7 @@ func (d *Dialer) order(host string, addrs []netip.Addr) []netip.Addr {
 	var four, six []netip.Addr
 	for _, addr := range addrs {
 		switch addr = addr.Unmap(); {
+		case d.Source.IsValid() && d.Source.Is4() != addr.Is4():
 		case addr.Is4():
 			four = append(four, addr)
 		case !d.IPv4Only:

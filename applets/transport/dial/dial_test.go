@@ -120,3 +120,32 @@ func TestIPv4Only(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestSource(t *testing.T) {
+	n := &network{answers: "2001:db8::1"}
+	d := &Dialer{Connect: n.connect, Source: netip.MustParseAddr("192.0.2.7")}
+	if _, err := d.Dial(t.Context(), "host", []netip.Addr{six}, 25); !errors.Is(err, ErrNoAddress) {
+		t.Errorf("from IPv4 to IPv6: got %v", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	there := l.Addr().(*net.TCPAddr).AddrPort()
+	for source, want := range map[string]string{
+		"127.0.0.9": "127.0.0.9", // this machine's
+		"192.0.2.7": "127.0.0.1", // a router's
+	} {
+		d := &Dialer{Source: netip.MustParseAddr(source)}
+		conn, err := d.Dial(t.Context(), "host", []netip.Addr{there.Addr()}, int(there.Port()))
+		if err != nil {
+			t.Errorf("from %s: %v", source, err)
+			continue
+		}
+		if got := conn.LocalAddr().(*net.TCPAddr).IP.String(); got != want {
+			t.Errorf("from %s: got %s, want %s", source, got, want)
+		}
+		conn.Close()
+	}
+}

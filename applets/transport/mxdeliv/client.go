@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/auth/mailaddr"
 	"chatmaild/mailfilter"
 )
 
@@ -100,10 +101,7 @@ func (c *Client) Deliver(ctx context.Context, host string, selfSigned bool, m Me
 
 func send(ctx context.Context, transport *http.Transport, host string, m Message) (a Answer, reused bool, err error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+Path, m.Open())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+mailaddr.InURL(host)+Path, m.Open())
 	if err != nil {
 		return Answer{}, false, fmt.Errorf("HTTPS: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"chatmaild/auth/mailaddr"
 )
 
 // Bounds.
@@ -101,10 +103,8 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 }
 
 func literal(domain string) ([]Host, error) {
-	text := strings.TrimSuffix(domain[1:], "]")
-	six := strings.HasPrefix(text, "ipv6:")
-	addr, err := netip.ParseAddr(strings.TrimPrefix(text, "ipv6:"))
-	if err != nil || !strings.HasSuffix(domain, "]") || addr.Is6() != six || addr.Zone() != "" {
+	addr, ok := mailaddr.ParseLiteral(domain)
+	if !ok {
 		return nil, &Failure{true, "1.3", "malformed address literal"}
 	}
 	return []Host{{addr.String(), []netip.Addr{addr}}}, nil

@@ -42,6 +42,7 @@ type Options struct {
 	SelfSigned   bool   // apps do not verify the certificate, unless their link wants it
 	Verified     bool   // which it does: an authority has signed it
 	Registration Registration
+	Hidden       bool // only those with an invite are told that there is anything
 	Log          *slog.Logger
 
 	// Shown, if set, is called for each invite that was looked at, not used.
@@ -66,6 +67,10 @@ func New(o Options) http.Handler {
 
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
+	if h.Hidden {
+		mux.HandleFunc("POST "+newPath, h.post)
+		return bounded(mux)
+	}
 	for _, path := range []string{newPath, oldPath} {
 		mux.HandleFunc("POST "+path, h.post)
 		mux.HandleFunc("GET "+path, h.get)
@@ -193,6 +198,9 @@ func (h *handler) refuse(w http.ResponseWriter, err error) {
 	refusal := &Refusal{http.StatusServiceUnavailable, "The relay cannot create a profile at the moment. Please try again later."}
 	if !errors.As(err, &refusal) {
 		h.Log.Error("cannot answer", "error", err)
+	}
+	if h.Hidden {
+		refusal = &Refusal{http.StatusNotFound, ""}
 	}
 	if refusal.Status == http.StatusTooManyRequests || refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))

@@ -246,3 +246,29 @@ func BenchmarkPost(b *testing.B) {
 		resp.Body.Close()
 	}
 }
+
+// TestHidden has only an invite get an answer.
+func TestHidden(t *testing.T) {
+	c := Credentials{"abc@chat.example.org", "Secret1"}
+	for _, tt := range []struct {
+		request string
+		err     error
+		status  int
+	}{
+		{"POST /new?t=Ab1", nil, 200},
+		{"POST /new?t=Ab1", &Refusal{http.StatusForbidden, "Not invited."}, 404},
+		{"POST /new?t=Ab1", errors.New("the disk is broken"), 404},
+		{"POST /new?t=a%0d", nil, 404},
+		{"GET /new?t=Ab1", nil, 405},
+		{"POST /cgi-bin/newemail.py", nil, 404},
+		{"GET /new.svg", nil, 404},
+	} {
+		h := New(Options{Host: "chat.example.org", Hidden: true, Registration: &fixed{c: c, err: tt.err}, Log: slog.New(slog.DiscardHandler)})
+		method, target, _ := strings.Cut(tt.request, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+		if body := w.Body.String(); w.Code != tt.status || tt.status == 404 && strings.Contains(body, "nvite") {
+			t.Errorf("%s, %v: got %d, %s; want %d", tt.request, tt.err, w.Code, body, tt.status)
+		}
+	}
+}

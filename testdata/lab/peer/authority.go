@@ -163,7 +163,7 @@ func (a *Authority) Log() string {
 
 // Issuer returns the root of what this run of the authority issues.
 func (a *Authority) Issuer(ctx context.Context) (*x509.CertPool, error) {
-	text, err := a.management(ctx, http.MethodGet, "/roots/0", nil)
+	text, err := a.IssuerPEM(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +172,11 @@ func (a *Authority) Issuer(ctx context.Context) (*x509.CertPool, error) {
 		return nil, errors.New("the authority's root is not a certificate")
 	}
 	return pool, nil
+}
+
+// IssuerPEM is Issuer as a file.
+func (a *Authority) IssuerPEM(ctx context.Context) ([]byte, error) {
+	return a.management(ctx, http.MethodGet, "/roots/0", nil)
 }
 
 // WantRenewal makes the authority say that a certificate is to be renewed at

@@ -1,0 +1,130 @@
+package lab
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/program"
+)
+
+// The networks of a machine with many addresses. They are public ones, as far as the
+// commands know, and nowhere but in this lab.
+const (
+	publicNet = "2001:db8:77::/64"
+	named     = "2001:db8:77::7"
+)
+
+// TestAddresses has a machine with as many kinds of addresses as there are: the DNS names
+// its IPv6 address alone, at first; mail leaves from a temporary one (RFC 8981), as systems
+// prefer; there are two public IPv4 addresses, one shared by a carrier or Tailscale
+// (100.64.0.0/10), and one behind a router. Nobody finds fault with that.
+func TestAddresses(t *testing.T) {
+	l, deb := newLab(t)
+	usual, err := l.StartRelay(t.Context(), "_usual.test", deb)
+	diagnose(t, usual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, root := startPlain(t, l, "odd.test", "odd.test", deb)
+	trust(t, usual, "odd", root)
+	answerForTest(t, l)
+	ctx := deadline(t, stepTimeout)
+	for _, line := range []string{
+		"addr add " + named + "/64 dev eth0 nodad preferred_lft 0",
+		"addr add 2001:db8:77::aaaa:bbbb/64 dev eth0 nodad",
+		"addr add 203.0.113.7/32 dev eth0",
+		"addr add 203.0.113.8/32 dev eth0",
+		"addr add 100.64.0.9/10 dev eth0",
+	} {
+		if _, err := program.Run(ctx, "ip", append([]string{"-n", r.Netns}, strings.Fields(line)...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reachable(t, usual.Station)
+
+	l.Zone.Remove(r.Domain, "A")
+	if err := l.Zone.Set(r.Domain, "AAAA", named); err != nil {
+		t.Fatal(err)
+	}
+	if err := publishZone(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("IPv6 alone", func(t *testing.T) {
+		content(t, r, "without it, IPv4-only clients and servers cannot reach the relay")
+		if res, err := usual.Exec(ctx, nil, "chatmaild", "test", r.Domain); err != nil || res.Code != 0 {
+			t.Errorf("test: %v, exit status %d\n%s%s", err, res.Code, res.Stdout, res.Stderr)
+		}
+		bob := startProfile(t, l, "bob", usual.SignUpQR())
+		c, err := l.StartClient(ctx, "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		reachable(t, c.Station)
+		alice, err := c.SignUp(ctx, "alice", login("alice1234", r.Domain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		join(t, alice, bob).text(t)
+	})
+	for _, tt := range []struct{ name, address, says string }{
+		{"the second of two", "203.0.113.8", ""},
+		{"a floating address", "198.51.100.9", "is on no interface of this machine: that is right if a router or the provider"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := l.Zone.Set(r.Domain, "A", tt.address); err != nil {
+				t.Fatal(err)
+			}
+			if err := publishZone(deadline(t, stepTimeout), r); err != nil {
+				t.Fatal(err)
+			}
+			content(t, r, tt.says)
+		})
+	}
+}
+
+// reachable gives a machine the way to the public network.
+func reachable(t *testing.T, s network.Station) {
+	t.Helper()
+	if _, err := program.Run(deadline(t, stepTimeout), "ip", "-n", s.Netns, "route", "add", publicNet, "dev", "eth0"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// publishZone publishes what "chatmaild dns" wants, but for addresses.
+func publishZone(ctx context.Context, r *Relay) error {
+	zone, err := r.Run(ctx, "chatmaild", "dns", "--zonefile", "-")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(zone) {
+		fields := strings.SplitN(strings.TrimSpace(line), " ", 5) // name, TTL, IN, type, data
+		if strings.HasPrefix(line, ";") || len(fields) != 5 || fields[3] == "A" || fields[3] == "AAAA" {
+			continue
+		}
+		if err := r.lab.Zone.Set(fields[0], fields[3], fields[4]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// content holds that the commands on the relay find nothing that is wrong. What dns says
+// beside has these words in it.
+func content(t *testing.T, r *Relay, words string) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	said, err := r.Run(ctx, "chatmaild", "dns")
+	if err != nil || !strings.Contains(said, words) {
+		t.Errorf("dns: %v\n%s\nwant it to say %q", err, said, words)
+	}
+	if words == "" && (strings.Contains(said, "missing") || strings.Contains(said, "different") || strings.Contains(said, "elsewhere")) {
+		t.Errorf("dns finds fault:\n%s", said)
+	}
+	for _, command := range []string{"run", "status"} {
+		if said, err := r.Run(ctx, "chatmaild", command); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, said)
+		}
+	}
+}
