@@ -19,7 +19,8 @@ const (
 // TestAddresses has a machine with as many kinds of addresses as there are: the DNS names
 // its IPv6 address alone, at first; mail leaves from a temporary one (RFC 8981), as systems
 // prefer; there are two public IPv4 addresses, one shared by a carrier or Tailscale
-// (100.64.0.0/10), and one behind a router. Nobody finds fault with that.
+// (100.64.0.0/10), and one behind a router. Nobody finds fault with that, and a TURN server
+// answers at each.
 func TestAddresses(t *testing.T) {
 	l, deb := newLab(t)
 	usual, err := l.StartRelay(t.Context(), "_usual.test", deb)
@@ -31,17 +32,24 @@ func TestAddresses(t *testing.T) {
 	trust(t, usual, "odd", root)
 	answerForTest(t, l)
 	ctx := deadline(t, stepTimeout)
+	if _, err := program.Run(ctx, "ip", "netns", "exec", r.Netns, "sysctl", "-q", "net.ipv6.conf.eth0.use_tempaddr=2"); err != nil {
+		t.Fatal(err)
+	}
 	for _, line := range []string{
-		"addr add " + named + "/64 dev eth0 nodad preferred_lft 0",
-		"addr add 2001:db8:77::aaaa:bbbb/64 dev eth0 nodad",
+		"addr add " + named + "/64 dev eth0 nodad mngtmpaddr", // from which the kernel makes a temporary one
 		"addr add 203.0.113.7/32 dev eth0",
 		"addr add 203.0.113.8/32 dev eth0",
 		"addr add 100.64.0.9/10 dev eth0",
+		"route add default dev eth0 src 203.0.113.7",
 	} {
 		if _, err := program.Run(ctx, "ip", append([]string{"-n", r.Netns}, strings.Fields(line)...)...); err != nil {
 			t.Fatal(err)
 		}
 	}
+	until(ctx, t, "a temporary address", func() bool {
+		said, err := program.Run(ctx, "ip", "-n", r.Netns, "-6", "addr", "show", "dev", "eth0", "temporary", "-tentative")
+		return err == nil && strings.Contains(said, "inet6 2001:db8:77:")
+	})
 	reachable(t, usual.Station)
 
 	l.Zone.Remove(r.Domain, "A")

@@ -106,13 +106,17 @@ func zoneOf(conf *config.Config, machine host.Host) (zone.Relay, error) {
 		return relay, fmt.Errorf("asking for this machine's addresses: %w", err)
 	}
 	relay.IPv4, relay.IPv6 = publicAddresses(interfaces)
+	if relay.Temporary, err = readTemporary(); err != nil {
+		return relay, err
+	}
+	relay.IPv6 = lasting(relay.IPv6, relay.Temporary)
 	// The record must then be absent: peers would try IPv6 first, and wait.
 	if relay.NoIPv6 = conf.DisableIPv6; relay.NoIPv6 {
-		relay.IPv6 = nil
+		relay.IPv6, relay.Temporary = nil, nil
 	}
 	// What leaves by a tunnel comes from the machines in front.
 	if _, err := net.InterfaceByName(desired.TunnelInterface); err == nil && len(conf.ProxyAddresses) > 0 {
-		relay.IPv4, relay.IPv6 = nil, nil
+		relay.IPv4, relay.IPv6, relay.Temporary = nil, nil, nil
 	}
 	behindProxies(&relay, conf.Proxies())
 	// Who renews an operator's own certificate is not known, so no CAA record is asked for.

@@ -48,6 +48,24 @@ func TestPublicAddresses(t *testing.T) {
 	}
 }
 
+// TestTemporary reads what /proc/net/if_inet6 has.
+func TestTemporary(t *testing.T) {
+	const text = `20010db8007700000000000000000007 02 40 00 80     eth0
+20010db8007700009d1fa35b6c1e0b42 02 40 00 01     eth0
+fd770000000000009d1fa35b6c1e0b42 02 40 00 01     eth0
+fe80000000000000000000000000beef 02 40 20 80     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+`
+	temporary := parseTemporary(text)
+	if got, want := strings.Join(texts(temporary), " "), "2001:db8:77:0:9d1f:a35b:6c1e:b42"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	_, v6 := publicAddresses(interfaces(t, "2001:db8:77::7/64", "2001:db8:77:0:9d1f:a35b:6c1e:b42/64"))
+	if got, want := strings.Join(texts(lasting(v6, temporary)), " "), "2001:db8:77::7"; got != want {
+		t.Errorf("lasting: got %s, want %s", got, want)
+	}
+}
+
 func texts[T interface{ String() string }](values []T) (all []string) {
 	for _, v := range values {
 		all = append(all, v.String())

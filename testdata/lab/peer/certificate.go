@@ -20,7 +20,7 @@ func NewCertificate(now time.Time, names ...string) (cert, key []byte, err error
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: names[0]},
-		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(90 * 24 * time.Hour), // as authorities do
 		DNSNames: names, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

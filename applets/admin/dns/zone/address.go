@@ -13,6 +13,9 @@ func (r Relay) addresses() []Wanted {
 	v4.Value, v4.Also = values(r.IPv4)
 	v6 := recommended(host, AAAA, "", "the relay's IPv6 address")
 	v6.Value, v6.Also = values(r.IPv6)
+	for _, a := range r.Temporary {
+		v6.Not = append(v6.Not, a.String())
+	}
 	switch {
 	case r.NoIPv6:
 		v6.Value, v6.Also = "", nil
@@ -37,13 +40,14 @@ func values(addrs []netip.Addr) (first string, also []string) {
 
 // compareAddress says how a record of the relay's own address stands. One that is not
 // this machine's can be right: a floating address, or that of a router, is on no
-// interface.
+// interface. One that the system replaces tomorrow is not.
 func compareAddress(w Wanted, found []string) State {
 	ours := func(value string) bool {
 		return w.Value == "" || value == w.Value || slices.Contains(w.Also, value)
 	}
+	passing := func(value string) bool { return slices.Contains(w.Not, value) }
 	switch {
-	case w.Absent && len(found) > 0:
+	case w.Absent && len(found) > 0, slices.ContainsFunc(found, passing):
 		return Different
 	case w.Absent, slices.ContainsFunc(found, ours):
 		return Fine

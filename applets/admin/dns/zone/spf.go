@@ -16,17 +16,48 @@ type spf struct {
 
 // spfRecord is the record for mail that comes from these addresses beside the host's,
 // which has a term of its own.
-func spfRecord(host string, others []netip.Addr) string {
+func spfRecord(host string, others []netip.Prefix) string {
 	terms := []string{"v=spf1", host}
-	for _, addr := range others {
-		addr = addr.Unmap()
-		if addr.Is4() {
-			terms = append(terms, "ip4:"+addr.String())
+	for _, p := range others {
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		if p.Addr().Is4() {
+			terms = append(terms, "ip4:"+text)
 		} else {
-			terms = append(terms, "ip6:"+addr.String())
+			terms = append(terms, "ip6:"+text)
 		}
 	}
 	return strings.Join(append(terms, "~all"), " ")
+}
+
+// single are the prefixes of one address each.
+func single(addrs []netip.Addr) (all []netip.Prefix) {
+	for _, a := range addrs {
+		a = a.Unmap()
+		all = append(all, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return all
+}
+
+// networks are where temporary addresses come from: the next one is in the same /64
+// (RFC 8981 §3.3.1, RFC 4291 §2.5.1).
+func networks(temporary []netip.Addr) (all []netip.Prefix) {
+	for _, a := range temporary {
+		if p := netip.PrefixFrom(a, 64).Masked(); !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// merge is both, without what is part of another one.
+func merge(addrs, networks []netip.Prefix) []netip.Prefix {
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a netip.Prefix) bool {
+		return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a.Addr()) })
+	})
+	return append(addrs, networks...)
 }
 
 // isSPF reports whether a text is meant to be such a record.
@@ -78,13 +109,13 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return addr.Prefix(addr.BitLen())
 }
 
-// permits reports whether mail may come from addr, given the host's own addresses.
-func (r spf) permits(addr netip.Addr, host []string) bool {
-	addr = addr.Unmap()
-	if r.host && slices.Contains(host, addr.String()) {
+// permits reports whether mail may come from anywhere in a network, given the host's own
+// addresses.
+func (r spf) permits(from netip.Prefix, host []string) bool {
+	if r.host && from.IsSingleIP() && slices.Contains(host, from.Addr().String()) {
 		return true
 	}
-	return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Bits() <= from.Bits() && p.Contains(from.Addr()) })
 }
 
 // settleSPF judges the SPF record by the addresses that the host has in the DNS, and
@@ -107,8 +138,8 @@ func settleSPF(findings []Finding) {
 		if f.Type != TXT || !isSPF(f.Value) || f.State == Unknown {
 			continue
 		}
-		needs := slices.DeleteFunc(slices.Clone(f.Senders), func(a netip.Addr) bool {
-			return slices.Contains(host, a.Unmap().String())
+		needs := slices.DeleteFunc(slices.Clone(f.Senders), func(p netip.Prefix) bool {
+			return p.IsSingleIP() && slices.Contains(host, p.Addr().String())
 		})
 		term := spfHost(f.Value)
 		f.Value = spfRecord(term, needs)
@@ -116,7 +147,7 @@ func settleSPF(findings []Finding) {
 			continue
 		}
 		found, _ := parseSPF(f.Found[0], term)
-		if slices.ContainsFunc(f.Senders, func(a netip.Addr) bool { return !found.permits(a, host) }) {
+		if slices.ContainsFunc(f.Senders, func(p netip.Prefix) bool { return !found.permits(p, host) }) {
 			f.State = Different
 		}
 	}

@@ -7,32 +7,40 @@ import (
 
 // TestSPF has machines with several addresses, and what the DNS may say of them.
 func TestSPF(t *testing.T) {
-	const first, second, floating, six = "192.0.2.7", "192.0.2.8", "198.51.100.1", "2001:db8::7"
+	const first, second, floating, six, passing = "192.0.2.7", "192.0.2.8", "198.51.100.1", "2001:db8::7", "2001:db8::a:b:c:d"
 	tests := []struct {
 		name      string
 		own       []string // of the machine
+		temporary string   // one more of those, or ""
 		a, aaaa   []string // of the domain
 		spf       string
 		want      State
 		otherwise string // what is proposed
 	}{
-		{"one address", []string{first}, []string{first}, nil, "v=spf1 a ~all", Fine, ""},
-		{"one of two in the DNS", []string{first, second}, []string{second}, nil, "v=spf1 a ~all", Different, "v=spf1 a ip4:192.0.2.7 ~all"},
-		{"and the other by its number", []string{first, second}, []string{second}, nil, "v=spf1 a ip4:192.0.2.7 ~all", Fine, ""},
-		{"by a prefix", []string{first, second}, []string{second}, nil, "v=spf1 ip4:192.0.2.0/24 -all", Fine, ""},
-		{"both in the DNS", []string{first, second}, []string{first, second}, nil, "v=spf1 mx ~all", Fine, ""},
-		{"a floating address", []string{first}, []string{floating}, nil, "v=spf1 a ~all", Different, "v=spf1 a ip4:192.0.2.7 ~all"},
-		{"a floating address and the machine's", []string{first}, []string{floating}, nil, "v=spf1 a ip4:192.0.2.7 ~all", Fine, ""},
-		{"numbers alone", []string{first}, []string{first}, nil, "v=spf1 ip4:192.0.2.8 ~all", Different, "v=spf1 a ~all"},
-		{"IPv6 without a record", []string{first, six}, []string{first}, nil, "v=spf1 a ~all", Different, "v=spf1 a ip6:2001:db8::7 ~all"},
-		{"IPv6 with one", []string{first, six}, []string{first}, []string{six}, "v=spf1 a ~all", Fine, ""},
-		{"behind a router", nil, []string{floating}, nil, "v=spf1 a ~all", Fine, ""},
-		{"none", []string{first, second}, []string{first}, nil, "", Missing, "v=spf1 a ip4:192.0.2.8 ~all"},
-		{"not in the DNS yet", []string{first, second}, nil, nil, "", Missing, "v=spf1 a ip4:192.0.2.8 ~all"},
+		{"one address", []string{first}, "", []string{first}, nil, "v=spf1 a ~all", Fine, ""},
+		{"one of two in the DNS", []string{first, second}, "", []string{second}, nil, "v=spf1 a ~all", Different, "v=spf1 a ip4:192.0.2.7 ~all"},
+		{"and the other by its number", []string{first, second}, "", []string{second}, nil, "v=spf1 a ip4:192.0.2.7 ~all", Fine, ""},
+		{"by a prefix", []string{first, second}, "", []string{second}, nil, "v=spf1 ip4:192.0.2.0/24 -all", Fine, ""},
+		{"both in the DNS", []string{first, second}, "", []string{first, second}, nil, "v=spf1 mx ~all", Fine, ""},
+		{"a floating address", []string{first}, "", []string{floating}, nil, "v=spf1 a ~all", Different, "v=spf1 a ip4:192.0.2.7 ~all"},
+		{"a floating address and the machine's", []string{first}, "", []string{floating}, nil, "v=spf1 a ip4:192.0.2.7 ~all", Fine, ""},
+		{"numbers alone", []string{first}, "", []string{first}, nil, "v=spf1 ip4:192.0.2.8 ~all", Different, "v=spf1 a ~all"},
+		{"IPv6 without a record", []string{first, six}, "", []string{first}, nil, "v=spf1 a ~all", Different, "v=spf1 a ip6:2001:db8::7 ~all"},
+		{"IPv6 with one", []string{first, six}, "", []string{first}, []string{six}, "v=spf1 a ~all", Fine, ""},
+		{"behind a router", nil, "", []string{floating}, nil, "v=spf1 a ~all", Fine, ""},
+		{"none", []string{first, second}, "", []string{first}, nil, "", Missing, "v=spf1 a ip4:192.0.2.8 ~all"},
+		{"not in the DNS yet", []string{first, second}, "", nil, nil, "", Missing, "v=spf1 a ip4:192.0.2.7 ip4:192.0.2.8 ~all"},
+		{"a temporary address", []string{six}, passing, nil, []string{six}, "v=spf1 a ~all", Different, "v=spf1 a ip6:2001:db8::/64 ~all"},
+		{"that by its number", []string{six}, passing, nil, []string{six}, "v=spf1 a ip6:" + passing + " ~all", Different, "v=spf1 a ip6:2001:db8::/64 ~all"},
+		{"its network", []string{first, six}, passing, []string{first}, []string{six}, "v=spf1 a ip6:2001:db8::/48 ~all", Fine, ""},
+		{"its network, not in the DNS yet", []string{first, six}, passing, nil, nil, "", Missing, "v=spf1 a ip6:2001:db8::/64 ~all"},
 	}
 	for _, tt := range tests {
 		r := relay()
 		r.IPv4, r.IPv6 = nil, nil
+		if tt.temporary != "" {
+			r.Temporary = []netip.Addr{netip.MustParseAddr(tt.temporary)}
+		}
 		for _, text := range tt.own {
 			if addr := netip.MustParseAddr(text); addr.Is4() {
 				r.IPv4 = append(r.IPv4, addr)

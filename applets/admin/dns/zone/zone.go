@@ -35,11 +35,12 @@ type Record struct {
 // Wanted is a record that a relay wants.
 type Wanted struct {
 	Record
-	Required bool         // without it the relay does not work
-	Why      string       // what it is for
-	Also     []string     // other values that will do: a machine can have several addresses
-	Absent   bool         // there must be no such record
-	Senders  []netip.Addr // that an SPF record must permit, as far as they are known
+	Required bool           // without it the relay does not work
+	Why      string         // what it is for
+	Also     []string       // other values that will do: a machine can have several addresses
+	Not      []string       // the machine's addresses that a record must not have: they change
+	Absent   bool           // there must be no such record
+	Senders  []netip.Prefix // that an SPF record must permit, as far as they are known
 }
 
 // Relay is what the records depend on.
@@ -48,6 +49,7 @@ type Relay struct {
 	Host         string       // what others connect to
 	IPv4, IPv6   []netip.Addr // this machine's public addresses; none if unknown
 	NoIPv6       bool         // it does not listen there, whatever addresses it has
+	Temporary    []netip.Addr // addresses that the system replaces daily (RFC 8981)
 	Senders      []netip.Addr // that its mail comes from, if not from these
 	DKIMSelector string
 	DKIMRecord   string // text of the TXT record
@@ -98,15 +100,20 @@ func recommended(name string, t Type, value, why string) Wanted {
 }
 
 // spf wants a record that permits the machine's own addresses. As long as nobody has
-// asked which of them the domain has, that is taken to be the first of each family.
+// asked which of them the domain has, that is not taken to be any one of several.
 func (r Relay) spf() Wanted {
 	senders, others := r.Senders, r.Senders
 	if senders == nil {
 		senders = slices.Concat(r.IPv4, r.IPv6)
-		others = slices.Concat(r.IPv4[min(1, len(r.IPv4)):], r.IPv6[min(1, len(r.IPv6)):])
+		for _, family := range [][]netip.Addr{r.IPv4, r.IPv6} {
+			if len(family) > 1 {
+				others = append(others, family...)
+			}
+		}
 	}
-	w := recommended(r.Domain+".", TXT, spfRecord(r.spfTerm(), others), "only this machine sends the relay's mail")
-	w.Senders = senders
+	temporary := networks(r.Temporary)
+	w := recommended(r.Domain+".", TXT, spfRecord(r.spfTerm(), merge(single(others), temporary)), "only this machine sends the relay's mail")
+	w.Senders = merge(single(senders), temporary)
 	return w
 }
 
