@@ -25,7 +25,7 @@ type allocations struct {
 	*Options
 	all     budget
 	clients clients
-	port    atomic.Pointer[link] // of the server; nil before it serves UDP
+	port    atomic.Pointer[packets] // of the server; nil before it serves UDP
 
 	mu        sync.Mutex
 	used      map[int]*socket // by port

@@ -46,9 +46,10 @@ type batch struct {
 // batches are buffers that are not in use: an idle socket has none.
 var batches = sync.Pool{New: func() any {
 	b := &batch{}
-	space := make([]byte, batchSize*datagramSize)
+	space, control := make([]byte, batchSize*datagramSize), make([]byte, batchSize*controlSize)
 	for i := range b.readers {
 		b.readers[i].Buffers = [][]byte{space[i*datagramSize : (i+1)*datagramSize : (i+1)*datagramSize]}
+		b.readers[i].OOB = control[i*controlSize : (i+1)*controlSize : (i+1)*controlSize]
 	}
 	return b
 }}
@@ -74,19 +75,20 @@ func (b *batch) read(l link) {
 	b.in, b.next = b.readers[:n], 0
 }
 
-// take returns the next datagram, while there is one.
-func (b *batch) take() (datagram []byte, from netip.AddrPort, ok bool) {
+// take returns the next datagram, and what the kernel says of it, while there is one.
+func (b *batch) take() (datagram, control []byte, from netip.AddrPort, ok bool) {
 	if b.next == len(b.in) {
-		return nil, from, false
+		return nil, nil, from, false
 	}
 	m := &b.in[b.next]
 	b.next++
 	peer, _ := m.Addr.(*net.UDPAddr) // of nil, the address is none that anything leads to
-	return m.Buffers[0][:m.N], peer.AddrPort(), true
+	return m.Buffers[0][:m.N], m.OOB[:m.NN], peer.AddrPort(), true
 }
 
-// add is to send data to addr: in the channel of that number, if it is not 0.
-func (b *batch) add(to *link, number uint16, data []byte, addr *net.UDPAddr) {
+// add is to send data to addr: in the channel of that number, if it is not 0, and by that
+// way, if it is not nil.
+func (b *batch) add(to *link, number uint16, data []byte, addr *net.UDPAddr, way []byte) {
 	if to != b.to {
 		b.flush()
 		b.to = to
@@ -98,7 +100,7 @@ func (b *batch) add(to *link, number uint16, data []byte, addr *net.UDPAddr) {
 		parts = append(parts, b.headers[i][:])
 	}
 	b.out = b.slots[:i+1]
-	b.out[i].Buffers, b.out[i].Addr = append(parts, data), addr
+	b.out[i].Buffers, b.out[i].Addr, b.out[i].OOB = append(parts, data), addr, way
 }
 
 // flush sends what is to be sent. What a socket does not take is lost, as on any network:

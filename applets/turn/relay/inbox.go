@@ -8,6 +8,9 @@ type inbox struct {
 	relay  func(b *batch, datagram []byte, from netip.AddrPort) (done bool)
 	events Events
 	rest   *batch // has datagrams left
+	// control is what the kernel said of the datagram that receive returned last.
+	control []byte
+	space   [controlSize]byte
 }
 
 // receive returns what relay leaves to the library. It is for one goroutine.
@@ -16,10 +19,11 @@ func (i *inbox) receive(buf []byte) (int, netip.AddrPort, error) {
 		b := i.rest
 		i.rest = nil
 		if b == nil {
-			n, from, err := i.ReadFromUDPAddrPort(buf)
+			n, said, _, from, err := i.ReadMsgUDPAddrPort(buf, i.space[:])
 			if err != nil {
 				return n, from, err
 			}
+			i.control = i.space[:said]
 			b = newBatch()
 			if !i.relay(b, buf[:n], from) {
 				i.send(b)
@@ -28,11 +32,12 @@ func (i *inbox) receive(buf []byte) (int, netip.AddrPort, error) {
 			b.read(i.link)
 		}
 		for {
-			datagram, from, ok := b.take()
+			datagram, control, from, ok := b.take()
 			if !ok {
 				break
 			}
 			if !i.relay(b, datagram, from) {
+				i.control = i.space[:copy(i.space[:], control)]
 				b.flush() // before the library sends, and what is to be sent may lie in buf
 				i.rest = b
 				return copy(buf, datagram), from, nil

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -50,12 +51,16 @@ type packets struct {
 	inbox
 	requests *requests
 	clients  *clients
+	asked    asked
 }
 
-func newPackets(conn *net.UDPConn, r *requests, c *clients) *packets {
+func newPackets(conn *net.UDPConn, r *requests, c *clients) (*packets, error) {
+	if err := tellOrigins(conn); err != nil {
+		return nil, fmt.Errorf("asking for the addresses that datagrams come to: %w", err)
+	}
 	p := &packets{requests: r, clients: c}
 	p.inbox = inbox{link: newLink(conn), relay: p.relay, events: r.events}
-	return p
+	return p, nil
 }
 
 // ReadFrom implements net.PacketConn.
@@ -66,9 +71,29 @@ func (p *packets) ReadFrom(b []byte) (int, net.Addr, error) {
 			return n, nil, err
 		}
 		if p.requests.admit(b[:n], from.Addr()) {
+			p.asked.note(unmapped(from), wayBack(p.control))
 			return n, net.UDPAddrFromAddrPort(from), nil
 		}
 	}
+}
+
+// WriteTo implements net.PacketConn.
+func (p *packets) WriteTo(b []byte, to net.Addr) (int, error) {
+	client, ok := to.(*net.UDPAddr)
+	if !ok {
+		return 0, net.InvalidAddrError("not of UDP")
+	}
+	n, _, err := p.WriteMsgUDP(b, p.way(client), client)
+	return n, err
+}
+
+// way is how what is sent to a client leaves: from the address that it asked.
+func (p *packets) way(client *net.UDPAddr) []byte {
+	key := keyOf(client)
+	if s := p.clients.of(key); s != nil {
+		return s.way
+	}
+	return p.asked.back(key.addr)
 }
 
 // relay sends what comes in a channel.

@@ -118,8 +118,11 @@ func (s *Server) ServePackets(ctx context.Context, conn net.PacketConn) error {
 	if !ok {
 		return errors.New("the socket for datagrams is not one of UDP")
 	}
-	port := newPackets(udp, s.requests, &s.allocations.clients)
-	s.allocations.port.Store(&port.link)
+	port, err := newPackets(udp, s.requests, &s.allocations.clients)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	s.allocations.port.Store(port)
 	return s.serve(ctx, turn.ServerConfig{PacketConnConfigs: []turn.PacketConnConfig{{
 		PacketConn:            port,
 		RelayAddressGenerator: s.allocations,

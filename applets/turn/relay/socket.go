@@ -20,6 +20,7 @@ type socket struct {
 	key    clientKey
 	client *net.UDPAddr // nil: it is not there by UDP
 	back   *link        // to the client
+	way    []byte       // that back takes
 }
 
 func newSocket(conn *net.UDPConn, a *allocations) *socket {
@@ -31,7 +32,8 @@ func newSocket(conn *net.UDPConn, a *allocations) *socket {
 // open says whose the port is, before the library relays by it.
 func (s *socket) open(client net.Addr) {
 	if at, ok := client.(*net.UDPAddr); ok {
-		s.client, s.back = at, s.of.port.Load()
+		port := s.of.port.Load()
+		s.client, s.back, s.way = at, &port.link, port.asked.back(keyOf(at).addr)
 	}
 }
 
@@ -72,7 +74,7 @@ func (s *socket) fromPeer(b *batch, data []byte, from netip.AddrPort) bool {
 	}
 	if s.admits(len(data), b.now) {
 		b.fromPeers += len(data)
-		b.add(s.back, c.number, data, s.client)
+		b.add(s.back, c.number, data, s.client, s.way)
 	}
 	return true
 }
@@ -92,7 +94,7 @@ func (s *socket) toPeer(b *batch, number uint16, data []byte) bool {
 	}
 	b.toPeers += len(data)
 	if other := s.neighbour(c); other == nil || !other.fromPeer(b, data, netip.AddrPortFrom(s.local, uint16(s.port))) {
-		b.add(&s.link, 0, data, c.to)
+		b.add(&s.link, 0, data, c.to, nil)
 	}
 	return true
 }
