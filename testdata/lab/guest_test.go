@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -23,8 +22,7 @@ func (r *Relay) publishGuest(ctx context.Context, hostname string) error {
 	z := r.lab.Zone
 	return errors.Join(
 		z.Set(r.Domain, "A", site.IPv4.String()),
-		z.Set(hostname, "A", r.IPv4.String()),
-		z.Set(hostname, "AAAA", r.IPv6.String()),
+		r.TakeName(hostname),
 		z.Set(r.Domain, "MX", "10 "+hostname),
 	)
 }
@@ -63,15 +61,9 @@ func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 		"https://chat.two.test:2053/": "two.test",
 		"https://chat.two.test/.well-known/autoconfig/mail/config-v1.1.xml": "<port>2053</port>",
 	} {
-		resp, err := client.Get(url)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
-			t.Errorf("%s: %v, %s, %.300q", url, err, resp.Status, body)
+		resp, body, err := browse(ctx, client, http.MethodGet, url)
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %v, %.300q, want status 200 and %q", url, err, body, want)
 		}
 	}
 

@@ -175,16 +175,11 @@ func (s *spelt) tryPost(ctx context.Context, client *http.Client, d delivery) (s
 		r.Header.Set("X-MAIL-FROM", d.from)
 	}
 	r.Header["X-Mail-To"] = d.to
-	resp, err := client.Do(r)
+	resp, body, err := do(client, r)
 	if err != nil {
 		return 0, err.Error()
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return 0, err.Error()
-	}
-	return resp.StatusCode, string(text)
+	return resp.StatusCode, body
 }
 
 // sealedLarge is an encrypted message with size bytes that nobody can decrypt.

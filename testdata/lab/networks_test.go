@@ -6,9 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +17,6 @@ import (
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/peer"
-	"chatmaild/testdata/lab/program"
 )
 
 // Sites of other servers on the relay's machine: one that gets its certificate from an
@@ -79,10 +75,8 @@ func (n *networks) sites(t *testing.T) {
 	}
 	t.Cleanup(authority.Stop)
 	for _, name := range []string{plainSite, proxiedSite} {
-		for kind, ip := range map[string]netip.Addr{"A": n.relay.IPv4, "AAAA": n.relay.IPv6} {
-			if err := n.lab.Zone.Set(name, kind, ip.String()); err != nil {
-				t.Fatal(err)
-			}
+		if err := n.relay.TakeName(name); err != nil {
+			t.Fatal(err)
 		}
 	}
 	// Before its servers are there, status says so, and no more than that.
@@ -132,19 +126,14 @@ frontend own
 	}
 	browser := visitor(n.outside)
 	get := func(url string) (status int, body, issuer string) {
-		resp, err := browser.Get(url)
-		if err != nil {
-			return 0, err.Error(), ""
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		resp, body, err := browse(ctx, browser, http.MethodGet, url)
 		if err != nil {
 			return 0, err.Error(), ""
 		}
 		if resp.TLS != nil {
 			issuer = resp.TLS.PeerCertificates[0].Issuer.CommonName
 		}
-		return resp.StatusCode, string(text), issuer
+		return resp.StatusCode, body, issuer
 	}
 	// Its authority has to reach it by port 80, through the relay's nginx.
 	until(ctx, t, "the site's own certificate", func() bool {
@@ -240,16 +229,11 @@ func (n *networks) websocket(t *testing.T) {
 	// What is no WebSocket gets the page that it gets anywhere.
 	browser := visitor(n.outside)
 	page := func(path string) string {
-		resp, err := browser.Get("https://" + n.relay.Domain + path)
+		resp, body, err := browse(ctx, browser, http.MethodGet, "https://"+n.relay.Domain+path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.Status + string(text)
+		return resp.Status + body
 	}
 	if got, want := page("/imap"), page("/no-such-page"); got != want {
 		t.Errorf("a page at /imap: got %.300q, want %.300q", got, want)
@@ -309,14 +293,7 @@ func (n *networks) bridge(t *testing.T, on network.Station, path string, port in
 // block drops what a station sends to others and an expression of nft's matches.
 func block(t *testing.T, s network.Station, what string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "block.nft")
-	rules := fmt.Sprintf("table inet block {\nchain out {\ntype filter hook output priority filter; policy accept;\noif lo accept\n%s drop\n}\n}\n", what)
-	if err := os.WriteFile(file, []byte(rules), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := program.Run(t.Context(), "ip", "netns", "exec", s.Netns, "nft", "-f", file); err != nil {
-		t.Fatal(err)
-	}
+	loadRules(t, s, fmt.Sprintf("table inet block {\nchain out {\ntype filter hook output priority filter; policy accept;\noif lo accept\n%s drop\n}\n}\n", what))
 }
 
 // extraPorts has a client whose network blocks all usual ports reach the relay through a
@@ -332,10 +309,8 @@ func (n *networks) extraPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	(&proof{lab: n.lab, relay: n.relay}).forward(t, front, text)
-	for kind, ip := range map[string]netip.Addr{"A": front.IPv4, "AAAA": front.IPv6} {
-		if err := n.lab.Zone.Set(n.relay.Domain, kind, ip.String()); err != nil {
-			t.Fatal(err)
-		}
+	if err := front.TakeName(n.relay.Domain); err != nil {
+		t.Fatal(err)
 	}
 	client, err := n.lab.StartClient(ctx, "port-alice")
 	if err != nil {

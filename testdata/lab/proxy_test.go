@@ -16,7 +16,6 @@ import (
 	"chatmaild/applets/turn/credential"
 	"chatmaild/applets/turn/probe"
 	"chatmaild/testdata/lab/network"
-	"chatmaild/testdata/lab/program"
 )
 
 // mailAndWeb are the ports by which the world reaches a relay.
@@ -55,7 +54,7 @@ func (p *proof) proxy(t *testing.T) {
 	}
 	loadRules(t, p.relay.Station, p.script(t, "chatmaild firewall"))
 	t.Cleanup(func() {
-		program.Run(context.Background(), "ip", "netns", "exec", p.relay.Netns, "nft", "delete", "table", "inet", "chatmail_relay")
+		p.relay.InNetns(context.Background(), "nft", "delete", "table", "inet", "chatmail_relay")
 	})
 	for _, ip := range []netip.Addr{p.relay.IPv4, p.relay.IPv6, front.IPv4, front.IPv6} {
 		for _, port := range mailAndWeb {
@@ -92,7 +91,7 @@ func (p *proof) proxy(t *testing.T) {
 func (p *proof) forward(t *testing.T, front network.Station, text string) {
 	t.Helper()
 	for _, m := range regexp.MustCompile(`(?m)^# +(net\.\S+) = (\d)$`).FindAllStringSubmatch(text, -1) {
-		if _, err := program.Run(t.Context(), "ip", "netns", "exec", front.Netns, "sysctl", "-q", m[1]+"="+m[2]); err != nil {
+		if _, err := front.InNetns(t.Context(), "sysctl", "-q", m[1]+"="+m[2]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,10 +121,8 @@ func (p *proof) calls(t *testing.T, addrs ...netip.Addr) {
 func (p *proof) moveTo(t *testing.T, to network.Station) {
 	t.Helper()
 	set := func(s network.Station) {
-		for kind, ip := range map[string]netip.Addr{"A": s.IPv4, "AAAA": s.IPv6} {
-			if err := p.lab.Zone.Set(p.relay.Domain, kind, ip.String()); err != nil {
-				t.Error(err)
-			}
+		if err := s.TakeName(p.relay.Domain); err != nil {
+			t.Error(err)
 		}
 	}
 	set(to)
@@ -140,7 +137,7 @@ func loadRules(t *testing.T, s network.Station, text string) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := program.Run(t.Context(), "ip", "netns", "exec", s.Netns, "nft", "-f", file); err != nil {
+	if _, err := s.InNetns(t.Context(), "nft", "-f", file); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -150,7 +147,7 @@ var packets = regexp.MustCompile(`counter packets (\d+) `)
 // handedOn counts the connections that a proxy has handed on.
 func handedOn(t *testing.T, s network.Station) int {
 	t.Helper()
-	out, err := program.Run(t.Context(), "ip", "netns", "exec", s.Netns, "nft", "list", "table", "inet", "chatmail_proxy")
+	out, err := s.InNetns(t.Context(), "nft", "list", "table", "inet", "chatmail_proxy")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,10 +75,7 @@ func label(domain string) string {
 
 func (r *Relay) publishAddresses(context.Context) error {
 	z := r.Zone
-	var errs []error
-	if r.IPv6.IsValid() {
-		errs = append(errs, z.Set(r.Domain, "AAAA", r.IPv6.String()))
-	}
+	errs := []error{r.TakeName(r.Domain)}
 	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
 		if !ip.IsValid() {
 			continue
@@ -87,7 +84,6 @@ func (r *Relay) publishAddresses(context.Context) error {
 		errs = append(errs, err, z.Set(name, "PTR", r.Domain))
 	}
 	return errors.Join(append(errs,
-		z.Set(r.Domain, "A", r.IPv4.String()),
 		z.Set(r.Domain, "MX", "10 "+r.Domain),
 		z.Set("www."+r.Domain, "CNAME", r.Domain),
 		z.Set("mta-sts."+r.Domain, "CNAME", r.Domain),

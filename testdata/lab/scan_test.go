@@ -213,20 +213,14 @@ func (p *plain) web(t *testing.T) {
 	}}
 	get := func(url string) (string, string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		resp, text, err := browse(ctx, client, http.MethodGet, url)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %s", url, resp.Status)
 		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Errorf("%s: got %s, %v", url, resp.Status, err)
-		}
-		return string(text), resp.Header.Get("Content-Type")
+		return text, resp.Header.Get("Content-Type")
 	}
 	// RFC 8461 §3.3: the host mta-sts, this path, text/plain, no redirect.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -14,7 +14,6 @@ import (
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/network"
-	"chatmaild/testdata/lab/program"
 )
 
 // roads is two relays whose own transport delivers, with a client on each. The proof is
@@ -169,7 +168,7 @@ func drop(t *testing.T, s network.Station, match string) {
 	t.Helper()
 	loadRules(t, s, "table inet lab {\n chain input {\n type filter hook input priority 0;\n "+match+" drop\n }\n}\n")
 	t.Cleanup(func() {
-		if _, err := program.Run(context.WithoutCancel(t.Context()), "ip", "netns", "exec", s.Netns, "nft", "delete", "table", "inet", "lab"); err != nil {
+		if _, err := s.InNetns(context.WithoutCancel(t.Context()), "nft", "delete", "table", "inet", "lab"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"chatmaild/testdata/lab/core"
-	"chatmaild/testdata/lab/program"
 )
 
 // manyTransports is how many relays the core wants a profile to have.
@@ -199,7 +198,7 @@ func (s *transports) only443(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := program.Run(ctx, "ip", "netns", "exec", client.Netns, "nft",
+	if _, err := client.InNetns(ctx, "nft",
 		"table inet hotel { chain out { type filter hook output priority 0; tcp dport { 25, 143, 465, 587, 993 } counter reject with tcp reset; }; }"); err != nil {
 		t.Fatal(err)
 	}

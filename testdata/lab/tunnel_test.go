@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -132,14 +130,9 @@ func moveHome(ctx context.Context, t *testing.T, l *Lab, h *machine.Host) error 
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(t.TempDir(), "router.nft")
-	const rules = "table ip router {\nchain out {\ntype nat hook postrouting priority srcnat; policy accept;\noifname eth0 masquerade\n}\n}\n"
-	if err := os.WriteFile(file, []byte(rules), 0o644); err != nil {
-		return err
-	}
-	_, err1 := program.Run(ctx, "ip", "netns", "exec", router.Netns, "nft", "-f", file)
-	_, err2 := program.Run(ctx, "ip", "netns", "exec", router.Netns, "sysctl", "-q", "net.ipv4.ip_forward=1")
-	errs := []error{err1, err2}
+	loadRules(t, router, "table ip router {\nchain out {\ntype nat hook postrouting priority srcnat; policy accept;\noifname eth0 masquerade\n}\n}\n")
+	_, err = router.InNetns(ctx, "sysctl", "-q", "net.ipv4.ip_forward=1")
+	errs := []error{err}
 	for _, line := range []string{
 		"-n " + h.Netns + " link del eth0",
 		"-n " + router.Netns + " link add lan0 type veth peer name lan0 netns " + h.Netns,

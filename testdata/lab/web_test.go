@@ -52,6 +52,11 @@ func browse(ctx context.Context, c *http.Client, method, url string) (*http.Resp
 	if err != nil {
 		return nil, "", err
 	}
+	return do(c, req)
+}
+
+// do sends a request, and returns the answer and its body.
+func do(c *http.Client, req *http.Request) (*http.Response, string, error) {
 	resp, err := c.Do(req)
 	if err != nil {
 		return nil, "", err

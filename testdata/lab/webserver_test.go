@@ -206,16 +206,11 @@ func (p *proof) fetch(ctx context.Context, t *testing.T) func(*http.Request, err
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := visitor(p.outside).Do(r.WithContext(ctx))
+		resp, body, err := do(visitor(p.outside), r.WithContext(ctx))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(body)
+		return resp.StatusCode, body
 	}
 }
 

@@ -3,12 +3,14 @@ package network
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
 
 	"chatmaild/testdata/kit/nameserver"
+	"chatmaild/testdata/lab/program"
 )
 
 // A Station is a network namespace with one leg on the lab's bridge. Hosts and
@@ -49,6 +51,20 @@ func (n *Network) AddStation(ctx context.Context, name string) (Station, error) 
 		return Station{}, fmt.Errorf("adding %s to the lab's network: %w", name, err)
 	}
 	return s, nil
+}
+
+// TakeName has a name lead to the station, in the lab's zone.
+func (s Station) TakeName(name string) error {
+	err := s.Zone.Set(name, "A", s.IPv4.String())
+	if s.IPv6.IsValid() {
+		err = errors.Join(err, s.Zone.Set(name, "AAAA", s.IPv6.String()))
+	}
+	return err
+}
+
+// InNetns runs one of this machine's programs in the station's namespace.
+func (s Station) InNetns(ctx context.Context, words ...string) (string, error) {
+	return program.Run(ctx, "ip", append([]string{"netns", "exec", s.Netns}, words...)...)
 }
 
 // Resolver is the addresses of the name server that the station asks.
