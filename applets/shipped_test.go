@@ -86,14 +86,15 @@ func TestLinks(t *testing.T) {
 func TestServices(t *testing.T) {
 	for _, name := range names(command.Daemon) {
 		unit := read(t, "packaging", "systemd", "chatmaild-"+name+".service")
-		for _, line := range []string{
-			"Type=notify", "ExecStart=/usr/libexec/chatmaild/" + name,
-			fmt.Sprintf("RestartPreventExitStatus=%d", command.StatusUsage),
-		} {
+		for _, line := range []string{"Type=notify", "ExecStart=/usr/libexec/chatmaild/" + name} {
 			if !strings.Contains(unit, "\n"+line+"\n") {
 				t.Errorf("chatmaild-%s.service: want the line %s", name, line)
 			}
 		}
+	}
+	common := read(t, "packaging", "systemd", "chatmaild-.service.d", "10-common.conf")
+	if line := fmt.Sprintf("\nRestartPreventExitStatus=%d\n", command.StatusUsage); !strings.Contains(common, line) {
+		t.Errorf("10-common.conf: want the line %s", line)
 	}
 	paths, err := filepath.Glob(filepath.Join(root, "packaging", "systemd", "*.service"))
 	if err != nil {
