@@ -82,7 +82,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer cancel()
 	relay, err := l.StartRelay(bounded, domain, deb, unlimited...)
 	if err == nil {
-		err = measure(bounded, l, relay, o)
+		err = weigh(bounded, l, relay, o)
 	}
 	if err != nil && relay != nil && ctx.Err() == nil {
 		relay.Diagnose(os.Stderr)
@@ -94,8 +94,8 @@ func run(ctx context.Context, o options) (err error) {
 	return err
 }
 
-// measure prints the memory at rest, then what the rounds of each variant took.
-func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options) error {
+// weigh prints the memory at rest, then what the rounds of each variant took.
+func weigh(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options) error {
 	select {
 	case <-time.After(o.rest):
 	case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"chatmaild/testdata/kit/measure"
 	"chatmaild/testdata/lab"
 )
 
@@ -48,17 +49,7 @@ func (v *variant) round(ctx context.Context, c *crowd, o options) error {
 }
 
 // of is the median of a figure of the bursts.
-func (v *variant) of(figure func(burst) float64) float64 {
-	if len(v.bursts) == 0 {
-		return 0
-	}
-	var all []float64
-	for _, b := range v.bursts {
-		all = append(all, figure(b))
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
-}
+func (v *variant) of(figure func(burst) float64) float64 { return measure.Median(v.bursts, figure) }
 
 // worth is the processor time for a message below which a service has no line, in ms.
 const worth = 0.05

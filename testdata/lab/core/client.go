@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"chatmaild/testdata/lab/network"
@@ -113,7 +114,7 @@ func (c *Client) start(executable string) error {
 	}
 	defer outWrite.Close()
 	cmd.Stdin, cmd.Stdout = inRead, outWrite
-	ended, err := program.Start(cmd)
+	ended, err := program.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		return errors.Join(err, inWrite.Close(), outRead.Close())
 	}

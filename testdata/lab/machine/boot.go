@@ -89,19 +89,12 @@ func (h *Host) Boot(ctx context.Context) error {
 		// It forwards, which its own /proc/sys/net has to say; read-only otherwise.
 		cmd.Env = append(cmd.Env, "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
 	}
-	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer console.Close()
-	cmd.Stdout, cmd.Stderr = console, console
-	ended, err := program.Start(cmd)
+	m, err := launch(h, cmd, syscall.SIGKILL)
 	if err != nil {
 		return fmt.Errorf("booting %s: %w", h.Name, err)
 	}
-	m := &life{cmd: cmd, ended: ended}
 	go func() {
-		<-ended
+		<-m.ended
 		notify.Close() // wakes the wait below when the boot was interrupted
 	}()
 	if m.leader, err = awaitReady(notify); err != nil {
@@ -112,6 +105,35 @@ func (h *Host) Boot(ctx context.Context) error {
 		return fmt.Errorf("booting %s: %w; its console:\n%s", h.Name, err, h.Console())
 	}
 	h.life = m
+	return nil
+}
+
+// launch starts what the host consists of, with what it says on the console. It gets a signal
+// at our end.
+func launch(h *Host, cmd *exec.Cmd, death syscall.Signal) (*life, error) {
+	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer console.Close()
+	cmd.Stdout, cmd.Stderr = console, console
+	ended, err := program.Start(cmd, death)
+	return &life{cmd: cmd, ended: ended}, err
+}
+
+// awaitLeader looks for process 1 until it is there: leader returns 0 before. The host can be
+// killed meanwhile.
+func awaitLeader(h *Host, m *life, leader func() int) error {
+	h.mu.Lock()
+	h.life = m
+	h.mu.Unlock()
+	for m.leader = leader(); m.leader == 0; m.leader = leader() {
+		select {
+		case <-m.ended:
+			return fmt.Errorf("it ended at once: %s", h.Console())
+		case <-time.After(poll):
+		}
+	}
 	return nil
 }
 
@@ -239,7 +261,7 @@ func (m *life) kill() {
 		case <-time.After(stopTimeout):
 		}
 	}
-	if m.detached {
+	if m.detached && m.leader != 0 {
 		// Its namespace goes with it; and it may have ended already.
 		_ = syscall.Kill(m.leader, syscall.SIGKILL)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"chatmaild/testdata/lab/program"
@@ -104,36 +105,19 @@ func (m *Image) configureRuntime() error {
 
 // Start has crun start the image.
 func (m *Image) Start() error {
-	console, err := os.OpenFile(m.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer console.Close()
 	pidFile := m.bundle + ".pid"
 	cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", runtimeScript, "runtime",
 		m.bundle, pidFile, fmt.Sprintf("%s-%s-%d-%d", m.network.ID, m.Name, m.pulled, time.Now().UnixNano()),
 		filepath.Join(m.dir, "crun"))
-	cmd.Stdout, cmd.Stderr = console, console
-	ended, err := program.Start(cmd)
+	l, err := launch(m.Host, cmd, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}
-	l := &life{cmd: cmd, ended: ended, detached: true}
-	for l.leader == 0 {
-		select {
-		case <-ended:
-			return fmt.Errorf("it ended at once: %s", m.Console())
-		case <-time.After(poll):
-		}
-		if text, err := os.ReadFile(pidFile); err == nil {
-			l.leader, _ = strconv.Atoi(strings.TrimSpace(string(text)))
-		}
-	}
-	if err := os.Remove(pidFile); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	m.life = l
-	m.mu.Unlock()
-	return nil
+	l.detached = true
+	err = awaitLeader(m.Host, l, func() int {
+		text, _ := os.ReadFile(pidFile)
+		leader, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		return leader
+	})
+	return errors.Join(err, os.Remove(pidFile))
 }

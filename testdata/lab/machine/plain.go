@@ -11,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"chatmaild/testdata/lab/program"
 )
 
 // containerScript becomes process 1 of a plain container, as a runtime makes one: namespaces
@@ -61,11 +59,6 @@ const (
 // StartPlain starts the host as a plain container, with a program as process 1; where it has
 // no network namespace, as a directory, in which the program has to end what it starts.
 func (h *Host) StartPlain(words ...string) error {
-	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer console.Close()
 	at := func(name string) string { return filepath.Join(h.dir, name) }
 	args := append([]string{
 		"--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private",
@@ -79,38 +72,25 @@ func (h *Host) StartPlain(words ...string) error {
 		death = syscall.SIGTERM
 	}
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	cmd.Stdout, cmd.Stderr = console, console
-	ended, err := program.StartBound(cmd, death)
+	m, err := launch(h, cmd, death)
 	if err != nil {
 		return err
 	}
-	m := &life{cmd: cmd, ended: ended, root: root}
-	h.mu.Lock()
-	h.life = m
-	h.mu.Unlock()
-	for m.leader == 0 {
-		select {
-		case <-ended:
-			return fmt.Errorf("it ended at once: %s", h.Console())
-		case <-time.After(poll):
-		}
+	m.root = root
+	return awaitLeader(h, m, func() int {
 		pid := strconv.Itoa(cmd.Process.Pid)
 		if root == "" {
-			text, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%[1]s/children", pid))
-			if err != nil {
-				continue
-			}
-			pid = strings.TrimSpace(string(text))
+			children, _ := os.ReadFile(fmt.Sprintf("/proc/%s/task/%[1]s/children", pid))
+			pid = strings.TrimSpace(string(children))
 		}
 		// It is process 1 once the script has become the program.
-		if name, err := os.ReadFile("/proc/" + pid + "/comm"); pid != "" && err == nil && strings.TrimSpace(string(name)) == filepath.Base(words[0]) {
-			m.leader, err = strconv.Atoi(pid)
-			if err != nil {
-				return err
-			}
+		name, err := os.ReadFile("/proc/" + pid + "/comm")
+		if err != nil || strings.TrimSpace(string(name)) != filepath.Base(words[0]) {
+			return 0
 		}
-	}
-	return nil
+		leader, _ := strconv.Atoi(pid)
+		return leader
+	})
 }
 
 // Stop asks process 1 of a plain container to end, and returns its exit status.

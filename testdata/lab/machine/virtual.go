@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -131,14 +132,8 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 		"umid="+h.Name, "mem="+vmMemory, "ubd0="+h.disk.image, "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1",
 		fmt.Sprintf("vec0:transport=tap,ifname=%s,depth=128,gro=1,mac=02:00:00:00:01:%02x", h.Tap(), h.IPv4.As4()[3]),
 		"quiet", "systemd.wants=lab-virtual.service", "systemd.mask=kmod-static-nodes.service")
-	console, err := os.OpenFile(h.ConsolePath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	m, err := launch(h, cmd, syscall.SIGKILL)
 	if err != nil {
-		return err
-	}
-	defer console.Close()
-	cmd.Stdout, cmd.Stderr = console, console
-	m := &life{cmd: cmd}
-	if m.ended, err = program.Start(cmd); err != nil {
 		return fmt.Errorf("booting %s: %w", h.Name, err)
 	}
 	if err = h.awaitShell(ctx, m); err == nil {

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"chatmaild/testdata/lab/cache"
@@ -124,7 +125,7 @@ func (a *Authority) Start(ctx context.Context) error {
 		"-config", file, "-dnsserver", net.JoinHostPort(v4.String(), "53"))
 	a.cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20")
 	a.cmd.Stdout, a.cmd.Stderr = output, output
-	if a.ended, err = program.Start(a.cmd); err != nil {
+	if a.ended, err = program.Start(a.cmd, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("starting the authority: %w", err)
 	}
 	for {

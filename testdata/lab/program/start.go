@@ -6,14 +6,11 @@ import (
 	"syscall"
 )
 
-// Start starts a program that must not outlive us: the kernel kills it
+// Start starts a program that must not outlive us: the kernel sends it a signal
 // when the thread that started it ends, and that one ends with us, or with the
 // program. It is in a session of its own, so a ^C at our terminal is for us
 // alone to act on. The channel is closed when the program has ended.
-func Start(cmd *exec.Cmd) (<-chan struct{}, error) { return StartBound(cmd, syscall.SIGKILL) }
-
-// StartBound is Start with the signal that the program gets at our end.
-func StartBound(cmd *exec.Cmd, death syscall.Signal) (<-chan struct{}, error) {
+func Start(cmd *exec.Cmd, death syscall.Signal) (<-chan struct{}, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death, Setsid: true}
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
