@@ -21,7 +21,7 @@ var Command = command.Command{
 	Name: "acme", Kind: command.Daemon,
 	Synopsis: "gets and renews the certificate",
 	Description: `It answers HTTP-01 challenges on port 80. It has nothing to do where the certificate
-comes from elsewhere. The key stays the same: clients know it.`,
+comes from elsewhere. The key stays the same: clients remember it.`,
 	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 

@@ -36,13 +36,13 @@ $CHATMAIL_DOMAIN, as init does. It does what run does, and keeps the relay's pro
 until SIGTERM: then mail in progress is delivered, and all of them end. It logs to
 standard output; all other commands work beside it.
 
-With a verb and units it has the running one do what systemctl does elsewhere.
+With a verb and units it asks the running one to do what systemctl would.
 
 Exit status: 0 after SIGTERM; 1 if the relay could not be started; 2 if the
 configuration is not valid; 3 after SIGTERM if a program had to be killed.`,
 	Examples: command.Examples{
 		{"supervise", "the relay of this container"},
-		{"supervise restart postfix", "in a container that runs"},
+		{"supervise restart postfix", "restart Postfix in a running container"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		draining := fs.Bool("drain", false, "have Postfix deliver what it has and accept no more; its unit uses this")

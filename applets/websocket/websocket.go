@@ -19,8 +19,8 @@ import (
 var Command = command.Command{
 	Name: "websocket", Kind: command.Daemon,
 	Synopsis: "serves IMAP and SMTP in WebSockets",
-	Description: `nginx hands it what asks for wss://HOST/imap and wss://HOST/smtp. It passes the client's
-address on to Dovecot and Postfix. chatmaild-websocket.socket starts it with the first
+	Description: `nginx passes requests for wss://HOST/imap and wss://HOST/smtp to it. It tells Dovecot
+and Postfix the client's address. chatmaild-websocket.socket starts it with the first
 client, and it ends when there has been none for five minutes.`,
 	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }

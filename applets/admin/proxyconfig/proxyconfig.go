@@ -41,10 +41,10 @@ var Command = command.Command{
 	Synopsis: "prints the configuration of a machine in front of this relay",
 	Description: `That machine passes all connections for mail, web and calls on. The output begins
 with the steps to set it up. With --proxy-protocol the relay learns the address of each
-client; see proxy_addresses in chatmail.toml(5). With --web that machine keeps ports 80
-and 443, for other sites as well: caddy, haproxy, nginx or traefik. With --wireguard
-the relay needs no public address: that machine, which proxy_addresses names, reaches it
-by a tunnel, and its mail leaves through it. The keys are made at first, and kept in
+client; see proxy_addresses in chatmail.toml(5). With --web a web server of that
+machine keeps ports 80 and 443, and serves other sites too. With --wireguard the relay
+needs no public address: that machine, which proxy_addresses names, reaches it by a
+tunnel, and its mail leaves through it. The keys are generated once, and kept in
 /etc/chatmail/wireguard.`,
 	Examples: command.Examples{
 		{"proxy-config --target 192.0.2.7 --target 2001:db8::7", "packet filter rules, for IPv4 and IPv6"},
