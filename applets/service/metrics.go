@@ -98,13 +98,13 @@ func openFiles() float64 {
 func (s *Service) tellMetrics(ctx context.Context) {
 	l, err := listenUnix(Unix(s.MetricsSocket))
 	if err != nil {
-		s.Log.Warn("nobody can read this daemon's metrics", "error", err)
+		s.Log.Warn("this daemon's metrics cannot be read", "error", err)
 		return
 	}
 	go func() {
 		defer context.AfterFunc(ctx, func() { l.Close() })()
 		if err := serveMetrics(netutil.LimitListener(l, metricsReaders), s.Metrics); ctx.Err() == nil {
-			s.Log.Warn("nobody can read this daemon's metrics any more", "error", err)
+			s.Log.Warn("this daemon's metrics cannot be read any more", "error", err)
 		}
 	}()
 }

@@ -65,7 +65,7 @@ func hiddenWeb(ctx context.Context, s *session) (string, error) {
 				return "", err
 			}
 			if page.Status != nothing.Status || string(page.Body) != string(nothing.Body) {
-				return "", fmt.Errorf("%s %s: %d, another answer than that of a page that nobody has", method, path, page.Status)
+				return "", fmt.Errorf("%s %s: %d, not the answer for a page that does not exist", method, path, page.Status)
 			}
 		}
 	}

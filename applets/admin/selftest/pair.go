@@ -20,7 +20,7 @@ func pairChecks() []Check {
 	return []Check{
 		{"other", Relays, nil, Paired, "the other relay creates an account, too", second, other},
 		{"to-other", Relays, []string{"login-465", "other"}, Paired, "an encrypted message arrives at the other relay", there, toOther},
-		{"from-other", Relays, []string{"login-993", "other"}, Paired, "one from there arrives", back, fromOther},
+		{"from-other", Relays, []string{"login-993", "other"}, Paired, "an encrypted message from there arrives", back, fromOther},
 		{"securejoin-here", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "a user there follows the invite link of a user here", meet, secureJoinHere},
 		{"securejoin-there", Relays, []string{"delivery", "to-other", "from-other"}, Paired, "a user here follows the invite link of a user there", meet, secureJoinThere},
 	}

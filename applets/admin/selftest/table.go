@@ -75,7 +75,7 @@ func webChecks() []Check {
 		{"new", Web, []string{"certificate-443", "certificate-993"}, Always, "POST /new returns credentials that work", "journalctl -u chatmaild-web -u chatmaild-doveauth -n 50", newProfile},
 		{"autoconfig", Web, page, Always, "the servers for IMAP and SMTP, all of them the domain", nginx, autoconfiguration},
 		{"mxdeliv", Web, page, Shown, "other relays can deliver by HTTPS", "journalctl -u chatmaild-filtermail-in -n 50; they deliver by SMTP meanwhile", mxdeliv},
-		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that has other servers verify the domain's certificate", nginx, mtaSTS},
+		{"mta-sts", Web, []string{"certificate-443", "names"}, Named, "a policy that requires other servers to verify the domain's certificate", nginx, mtaSTS},
 	}
 }
 
@@ -153,7 +153,7 @@ func refusalChecks() []Check {
 		{"unsigned", Refusals, stranger, Always, "no unsigned mail: 554, No DKIM signature found", signed, unsignedMail},
 		{"bad-signature", Refusals, stranger, Always, "no mail with a forged signature: 554, No valid DKIM signature found", signed, badSignature},
 		{"cleartext-from-outside", Refusals, stranger, Shown, unencrypted, incoming, clearFromOutside},
-		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no mail from outside to elsewhere", postfix, openRelay},
+		{"open-relay", Refusals, []string{"certificate-25"}, Always, "no relaying of mail from outside to other domains", postfix, openRelay},
 		{"rate-limit", Refusals, user, Slow, "450 for a flood from one account, temporarily", outgoing, rateLimit},
 	}
 }

@@ -162,7 +162,7 @@ func (e *examiner) certificate() {
 	}
 	switch {
 	case err == nil && e.conf.ACME() && pair.SelfSigned() && e.conf.SelfSigned():
-		e.say("certificate", notice, "", "the relay's own, which links to it have clients accept; none from an authority yet")
+		e.say("certificate", notice, "", "self-signed, which the relay's links tell clients to accept; none from an authority yet")
 	case err == nil && e.conf.ACME() && pair.SelfSigned():
 		e.say("certificate", trouble, "chatmaild run requests one again", "none yet; the servers use a self-signed one, which clients refuse")
 	case err == nil && e.conf.ACME():

@@ -14,8 +14,8 @@ func (e *examiner) settled() {
 	switch {
 	// The error's own hint becomes the finding's, which stands in a place of its own.
 	case errors.As(err, &hint):
-		e.say("whole", trouble, hint.Hint, "%v", err)
+		e.say("restore or move", trouble, hint.Hint, "%v", err)
 	case err != nil:
-		e.say("whole", trouble, "", "%v", err)
+		e.say("restore or move", trouble, "", "%v", err)
 	}
 }

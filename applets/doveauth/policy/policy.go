@@ -88,7 +88,7 @@ func (p *Policy) use(cfg *config.Config) {
 	next := registration(cfg)
 	key, err := invites.ReadKey(cfg.InvitesDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		p.log.Error("cannot read the invites' key: nobody can be invited", "error", err)
+		p.log.Error("cannot read the invites' key: invites do not work", "error", err)
 	}
 	next.GrantKey = key
 	p.current.Store(next)

@@ -46,7 +46,7 @@ func (f *File) Value() string {
 	}
 	if err != nil {
 		if f.fault != err.Error() {
-			f.log.Error("appversions_file cannot be announced; what clients were told last stays", "error", err)
+			f.log.Error("appversions_file cannot be announced; clients still get the last valid one", "error", err)
 		}
 		f.fault = err.Error()
 		return f.value
