@@ -30,7 +30,7 @@ VALID    = 0
 MOMENTS  = 200
 
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestAddresses|TestClock|TestConference|TestFork|TestFullUpgrade|TestGuestCertificate|TestHidden|TestImage|TestImportTrixie|TestNetworks|TestPlug|TestRehouse|TestTransport|TestTransports|TestTunnel
+LONG     = TestAddresses|TestClock|TestConference|TestFork|TestFullUpgrade|TestGuestCertificate|TestHidden|TestImage|TestImportTrixie|TestNetworks|TestPlug|TestPodman|TestRehouse|TestTransport|TestTransports|TestTunnel
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 

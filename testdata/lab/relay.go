@@ -136,8 +136,11 @@ func (r *Relay) setUp(ctx context.Context) error {
 
 // publishKey makes the DKIM record (RFC 6376, section 3.6.1) from the private
 // key, not from what chatmaild says: that is tested against it.
-func (r *Relay) publishKey(ctx context.Context) error {
-	text, err := r.ReadFile(ctx, "/etc/dkimkeys/"+selector+".private")
+func (r *Relay) publishKey(ctx context.Context) error { return r.publishKeyIn(ctx, "/etc/dkimkeys") }
+
+// publishKeyIn is publishKey where the key is in another directory.
+func (r *Relay) publishKeyIn(ctx context.Context, dir string) error {
+	text, err := r.ReadFile(ctx, dir+"/"+selector+".private")
 	if err != nil {
 		return err
 	}

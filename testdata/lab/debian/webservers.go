@@ -27,6 +27,11 @@ func TunnelPrograms(ctx context.Context, w io.Writer, suite Suite) (string, erro
 	return packages(ctx, w, suite, "WireGuard", tunnelPrograms)
 }
 
+// Podman is WebServers for Podman, with the runtime that Debian's prefers.
+func Podman(ctx context.Context, w io.Writer, suite Suite) (string, error) {
+	return packages(ctx, w, suite, "Podman", []string{"podman", "crun"})
+}
+
 // packages returns the cached directory of packages for a Debian's root, with what they
 // depend on.
 func packages(ctx context.Context, w io.Writer, suite Suite, what string, names []string) (string, error) {

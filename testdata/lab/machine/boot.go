@@ -85,6 +85,9 @@ func (h *Host) Boot(ctx context.Context) error {
 		cmd.Args = append(cmd.Args, "--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun")
 	}
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify.LocalAddr().String())
+	if h.MayContain {
+		cmd.Args = append(cmd.Args, "--capability=all", "--system-call-filter=@keyring bpf")
+	}
 	if h.MayTunnel {
 		// It forwards, which its own /proc/sys/net has to say; read-only otherwise.
 		cmd.Env = append(cmd.Env, "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")

@@ -35,6 +35,8 @@ type Host struct {
 
 	// MayTunnel has it make network interfaces of its own, from its next boot on.
 	MayTunnel bool
+	// MayContain has it run containers of its own, from its next boot on.
+	MayContain bool
 }
 
 // ErrDown is the error of everything that needs a running host.
