@@ -46,7 +46,7 @@ func describeAll() []struct {
 		families []metric.Desc
 	}{
 		{"every daemon", service.NewMetrics("NAME", time.Time{}).Describe()},
-		{"metrics, of the relay and of the programs that are not ours", set(func(s *metric.Set) { metrics.Describe(s, conf) })},
+		{"metrics: the relay as a whole, and its servers", set(func(s *metric.Set) { metrics.Describe(s, conf) })},
 		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { filtermail.NewMetrics(s, "in, out") })},
 		{"filtermail-in", set(func(s *metric.Set) {
 			filtermail.NewLookupMetrics(s)

@@ -22,9 +22,9 @@ const (
 // newDeliveries adds to set what is told of deliveries.
 func newDeliveries(set *metric.Set) deliveries {
 	return deliveries{
-		took: set.Histogram("chatmaild_delivery_sync_seconds", "Time to write delivered messages to the disk, which deliveries at the same time share",
+		took: set.Histogram("chatmaild_delivery_sync_seconds", "Time of a sync of delivered messages to the disk; deliveries at the same time share one",
 			metric.Latency()).At(),
-		outcomes: set.Counter("chatmaild_delivery_synced_total", "Deliveries for which that was done",
+		outcomes: set.Counter("chatmaild_delivery_synced_total", "Deliveries that waited for such a sync, by its outcome",
 			metric.Label{Name: "outcome", Values: []string{deliveryStored, deliveryFailed}}),
 	}
 }

@@ -23,7 +23,7 @@ func NewMetrics(set *metric.Set) *Metrics {
 	took := set.Histogram("chatmaild_transport_seconds", "Time to deliver a message to another relay that accepted it", metric.Latency(), way)
 	return &Metrics{
 		delivered: set.Counter("chatmaild_transport_delivered_total", "Recipients for whom another relay accepted a message", way),
-		failed:    set.Counter("chatmaild_transport_failed_total", "Attempts that another relay gave no answer to", way),
+		failed:    set.Counter("chatmaild_transport_failed_total", "Attempts that another relay did not answer", way),
 		took: map[courier.Way]*metric.Histogram{
 			courier.HTTPS: took.At(string(courier.HTTPS)), courier.SMTP: took.At(string(courier.SMTP)),
 		},
