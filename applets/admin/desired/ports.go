@@ -74,6 +74,15 @@ func Ports(conf *config.Config) []Port {
 // reached.
 func PublicPorts() []int { return OpenPorts(config.Defaults()) }
 
+// CallPorts are the UDP ports of the relay's own TURN server, its own and the range from
+// which it relays, as an expression of a set for nft(8); "" without one.
+func CallPorts(conf *config.Config) string {
+	if !config.Turn(conf).Own() {
+		return ""
+	}
+	return fmt.Sprintf("{ %d, %s }", config.TurnPort, conf.TurnPorts)
+}
+
 // OpenPorts are all TCP ports that conf has open to the outside.
 func OpenPorts(conf *config.Config) []int {
 	var ports []int

@@ -72,12 +72,7 @@ func firewall(w io.Writer, conf *config.Config, ssh int) error {
 	for _, p := range desired.ProxiedPorts() {
 		proxied = append(proxied, p.Port)
 	}
-	// The TURN server's own port, and the range from which it relays.
-	udp := ""
-	if config.Turn(conf).Own() {
-		udp = fmt.Sprintf("{ %d, %s }", config.TurnPort, conf.TurnPorts)
-	}
-	rules := nft.Relay{Ports: desired.OpenPorts(conf), SSH: ssh, UDP: udp, ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
+	rules := nft.Relay{Ports: desired.OpenPorts(conf), SSH: ssh, UDP: desired.CallPorts(conf), ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
 	_, err := fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(firewallSteps, ssh)), "\n", rules)
 	return err
 }

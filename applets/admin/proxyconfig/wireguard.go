@@ -110,16 +110,12 @@ func (t tunnel) Table() string { return nft.ProxyTable }
 
 // filter is the proxy's: the relay's ports, and those of calls, go into the tunnel.
 func (t tunnel) filter() (string, error) {
-	rules := nft.Proxy{Ports: desired.OpenPorts(t.Conf), Tunnel: t.Interface}
+	rules := nft.Proxy{Ports: desired.OpenPorts(t.Conf), UDP: desired.CallPorts(t.Conf), Tunnel: t.Interface}
 	if t.HasIPv4 {
 		rules.IPv4 = t.Relay.IPv4
 	}
 	if t.HasIPv6 {
 		rules.IPv6 = t.Relay.IPv6
-	}
-	if turn := config.Turn(t.Conf); turn.Own() {
-		first, last := turn.Ports()
-		rules.UDP = fmt.Sprintf("{ %d, %d-%d }", config.TurnPort, first, last)
 	}
 	return rules.Text()
 }

@@ -75,8 +75,7 @@ func hiddenWeb(ctx context.Context, s *session) (string, error) {
 // hiddenALPN asks for IMAP on port 443 as apps do that can reach no other port.
 func hiddenALPN(ctx context.Context, s *session) (string, error) {
 	conn, err := s.relay.Secure(ctx, remote.IMAPByALPN, s.relay.TLSConfig(remote.IMAPByALPN))
-	var refused *remote.HandshakeError
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*remote.HandshakeError](err); ok {
 		return "no IMAP", nil
 	}
 	if err != nil {
