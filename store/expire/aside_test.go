@@ -16,16 +16,15 @@ import (
 const addr = "a@x.test"
 
 // inactive makes a store with one mailbox that has to go, and an open Deleter.
-func inactive(t *testing.T) (testStore, *Deleter, *maildir.Faults) {
+func inactive(t *testing.T) (testStore, *Deleter) {
 	t.Helper()
 	s := newTestStore(t)
 	s.mailbox(addr, ago(200))
 	s.file(addr+"/cur/"+name(ago(100), 1, 5), ago(100), 5)
-	faults := &maildir.Faults{}
-	d, err := s.open().Deleter(NewPlan(now, limits), faults)
+	d, err := s.open().Deleter(NewPlan(now, limits), &maildir.Faults{})
 	s.must(err)
 	t.Cleanup(d.Close)
-	return s, d, faults
+	return s, d
 }
 
 // remove removes the mailbox, with something happening while it is set aside.
@@ -40,7 +39,7 @@ func remove(t *testing.T, d *Deleter, meanwhile func()) bool {
 }
 
 func TestRemoveMailbox(t *testing.T) {
-	s, d, _ := inactive(t)
+	s, d := inactive(t)
 	told := ""
 	d.Gone = func(addr string) { told += addr }
 	seen := true
@@ -61,7 +60,7 @@ func TestRemoveMailbox(t *testing.T) {
 
 // TestLoginBeforeRemoval: the login came between the walk and the rename.
 func TestLoginBeforeRemoval(t *testing.T) {
-	s, d, _ := inactive(t)
+	s, d := inactive(t)
 	before := s.all()
 	d.Gone = func(string) { t.Error("told that a mailbox is gone that is not") }
 	if remove(t, d, func() { s.touch(asideName+"/"+addr+"/password", ago(0)) }) {
@@ -77,7 +76,7 @@ func TestLoginBeforeRemoval(t *testing.T) {
 // TestLoginAndDelivery: Dovecot made the directory again for the session, and a
 // message came into it, before the old mailbox was put back.
 func TestLoginAndDelivery(t *testing.T) {
-	s, d, _ := inactive(t)
+	s, d := inactive(t)
 	delivered := addr + "/new/" + name(ago(0), 2, 7)
 	seen := addr + "/cur/" + name(ago(0), 3, 7) + ":2,S"
 	if remove(t, d, func() {
@@ -125,7 +124,7 @@ func TestMergeAfterCrash(t *testing.T) {
 // TestNewAccountMeanwhile: the address is a new account already. It stays whole,
 // and the old mailbox goes whatever its last login says.
 func TestNewAccountMeanwhile(t *testing.T) {
-	s, d, _ := inactive(t)
+	s, d := inactive(t)
 	delivered := addr + "/new/" + name(ago(0), 2, 7)
 	if !remove(t, d, func() {
 		s.touch(asideName+"/"+addr+"/password", ago(0))
@@ -170,7 +169,7 @@ func TestLeftovers(t *testing.T) {
 }
 
 func TestOneDeleterAtATime(t *testing.T) {
-	s, _, _ := inactive(t)
+	s, _ := inactive(t)
 	if _, err := s.open().Deleter(NewPlan(now, limits), &maildir.Faults{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("got %v, want ErrBusy", err)
 	}

@@ -249,7 +249,7 @@ func (p *plug) look(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	until(ctx, t, "Postfix to deliver what it has", func() bool { return p.script(t, "postqueue -f; postqueue -j") == "" })
 	p.lookAtAccounts(t)
-	p.lookAtMail(ctx, t)
+	p.lookAtMail(t)
 	p.lookAtNotifications(t)
 	invites := p.script(t, "chatmaild invite list --json")
 	for note := range p.told.invites {
@@ -289,7 +289,7 @@ func (p *plug) lookAtAccounts(t *testing.T) {
 
 // lookAtMail wants each message in its recipient's mailbox. One may be there twice: Postfix
 // delivers again what it does not know to be on the disk, and the client drops what it has.
-func (p *plug) lookAtMail(ctx context.Context, t *testing.T) {
+func (p *plug) lookAtMail(t *testing.T) {
 	t.Helper()
 	there := map[string]int{} // by Message-ID and recipient
 	for _, a := range p.people {

@@ -80,8 +80,8 @@ func (w *world) minute() {
 }
 
 // signIn is a first login, or a later one, as auth.Service has them.
-func (w *world) signIn(m *machine, u user, password string) (a auth.Account, ok bool, err error) {
-	a, err = m.directory.Account(w.t.Context(), address(u))
+func (w *world) signIn(m *machine, u user, password string) (ok bool, err error) {
+	a, err := m.directory.Account(w.t.Context(), address(u))
 	if errors.Is(err, auth.ErrNoMailbox) {
 		a = auth.Account{Stored: password, EncryptedOnly: true, Home: w.place(u)}
 		err = m.directory.Create(w.t.Context(), address(u), a)
@@ -92,7 +92,7 @@ func (w *world) signIn(m *machine, u user, password string) (a auth.Account, ok 
 		}
 	}
 	if err != nil {
-		return a, false, err
+		return false, err
 	}
 	ok = a.Stored == password
 	first, known := w.answered[u]
@@ -103,7 +103,7 @@ func (w *world) signIn(m *machine, u user, password string) (a auth.Account, ok 
 	case known && first != password, !known && password != owner:
 		w.fail("%s lets in %q, who has not made the account of user %d", m.name, password, u)
 	}
-	return a, ok, nil
+	return ok, nil
 }
 
 // signUp makes an account, or two people do, each on a machine of their own; they come
@@ -117,7 +117,7 @@ func (w *world) signUp() {
 		if w.chance(3) {
 			password = "{PLAIN}rival"
 		}
-		_, _, _ = w.signIn(m, u, password)
+		_, _ = w.signIn(m, u, password)
 		if w.chance(2) {
 			m = w.anyMachine()
 		}
@@ -185,10 +185,10 @@ func (w *world) login(u user) {
 	}
 	m := w.anyMachine()
 	if w.chance(5) { // a stranger tries
-		_, _, _ = w.signIn(m, u, "{PLAIN}stranger")
+		_, _ = w.signIn(m, u, "{PLAIN}stranger")
 		return
 	}
-	_, ok, err := w.signIn(m, u, password)
+	ok, err := w.signIn(m, u, password)
 	if err == nil && !ok {
 		w.fail("%s refuses user %d, who has the right password", m.name, u)
 	}

@@ -83,7 +83,7 @@ func newWorld(t *testing.T, seed uint64, machines int, users user, room user) *w
 }
 
 // add has another machine join, with a copy of what there is.
-func (w *world) add() *machine {
+func (w *world) add() {
 	m := &machine{world: w, number: len(w.machines), up: true, known: w.rows.tip(), received: w.rows.tip()}
 	m.name = fmt.Sprintf("m%03d", m.number)
 	m.directory = directory.Replicated{Copy: copyOf{m}, Writer: writerFor{m}}
@@ -91,7 +91,6 @@ func (w *world) add() *machine {
 	w.machines = append(w.machines, m)
 	w.rows.names = append(w.rows.names, m.name)
 	w.list()
-	return m
 }
 
 // list tells all machines who takes new accounts.
@@ -178,7 +177,7 @@ func (w *world) confirm(server *machine) bool {
 
 // promote makes a voter the writer, if a majority of the voters can be pointed at the
 // new one: of those that the operator's machine reaches, the one that has most.
-func (w *world) promote(from *machine) bool {
+func (w *world) promote(from *machine) {
 	voters := w.voters()
 	var reached []*machine
 	var best *machine
@@ -191,7 +190,7 @@ func (w *world) promote(from *machine) bool {
 		}
 	}
 	if 2*len(reached) <= len(voters) {
-		return false
+		return
 	}
 	if best.received != w.rows.tip() {
 		w.fail("the new writer has %d changes of %d that were confirmed", best.received, w.rows.tip())
@@ -203,7 +202,6 @@ func (w *world) promote(from *machine) bool {
 	best.takesChanges, best.follows, best.known = true, nil, w.rows.tip()
 	w.writer = best
 	w.done["promotions"]++
-	return true
 }
 
 // demote has a machine follow the writer, by pg_rewind if it was one itself: what nobody
