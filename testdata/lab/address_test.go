@@ -25,20 +25,8 @@ import (
 // Their users talk with one of a usual relay.
 func TestAddress(t *testing.T) {
 	l, deb := newLab(t)
-	ctx := deadline(t, installTimeout)
-	authority, err := l.AddAuthority(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := authority.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(authority.Stop)
-	usual, err := l.StartRelay(t.Context(), "_usual.test", deb)
-	diagnose(t, usual)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := startAuthority(t, l)
+	usual := startRelayIn(t, l, deb, "_usual.test")
 	bob := startProfile(t, l, "bob", usual.SignUpQR())
 	for _, tt := range []struct {
 		name    string
@@ -49,10 +37,7 @@ func TestAddress(t *testing.T) {
 		{"six", func(h *machine.Host) netip.Addr { return h.IPv6 }, "[ipv6:%s]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			host, err := l.StartHost(deadline(t, installTimeout), tt.name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			host := startHost(t, l, tt.name)
 			a := &atAddress{&Relay{Host: host, Domain: tt.address(host).String(), lab: l}, authority, usual, bob}
 			a.install(t, deb)
 			a.certificate(t, fmt.Sprintf("@"+tt.literal+"?", a.Domain))
@@ -101,10 +86,7 @@ func (a *atAddress) link(ctx context.Context, t *testing.T) string {
 func (a *atAddress) certificate(t *testing.T, literal string) {
 	ctx := deadline(t, installTimeout)
 	l, r, authority := a.lab, a.Relay, a.authority
-	outside, err := l.AddStation(ctx, "outside-"+a.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, l, "outside-"+a.Name)
 	look := func(port string) (*x509.Certificate, error) {
 		conn, err := outside.DialContext(ctx, "tcp", net.JoinHostPort(r.Domain, port))
 		if err != nil {

@@ -23,11 +23,7 @@ const (
 // answers at each.
 func TestAddresses(t *testing.T) {
 	l, deb := newLab(t)
-	usual, err := l.StartRelay(t.Context(), "_usual.test", deb)
-	diagnose(t, usual)
-	if err != nil {
-		t.Fatal(err)
-	}
+	usual := startRelayIn(t, l, deb, "_usual.test")
 	r, root := startPlain(t, l, "odd.test", "odd.test", deb)
 	trust(t, usual, "odd", root)
 	answerForTest(t, l)
@@ -65,10 +61,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("test: %v, exit status %d\n%s%s", err, res.Code, res.Stdout, res.Stderr)
 		}
 		bob := startProfile(t, l, "bob", usual.SignUpQR())
-		c, err := l.StartClient(ctx, "alice")
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := startClient(t, l, "alice")
 		reachable(t, c.Station)
 		alice, err := c.SignUp(ctx, "alice", login("alice1234", r.Domain))
 		if err != nil {

@@ -85,10 +85,7 @@ func nextProgram(t *testing.T) string {
 // serve has a web server of files alone hand out the archive.
 func (a *archived) serve(t *testing.T) {
 	t.Helper()
-	s, err := a.lab.AddStation(t.Context(), "archive")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := addStation(t, a.lab, "archive")
 	if err := a.lab.Zone.Set("archive.test", "A", s.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +114,7 @@ func (a *archived) install(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := a.lab.StartHost(ctx, "archived")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, a.lab, "archived")
 	a.relay = &Relay{Host: host, Domain: "_archived.test", lab: a.lab}
 	diagnose(t, a.relay)
 	leader, err := a.relay.Leader()
@@ -198,10 +192,7 @@ changelog="$1/usr/share/doc/chatmaild/changelog.gz"
 		t.Errorf("apt changelog:\n%s", out)
 	}
 
-	outside, err := a.lab.AddStation(t.Context(), "outside")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, a.lab, "outside")
 	mail, err := a.relay.WatchMail(a.alice.Addr, a.bob.Addr)
 	if err != nil {
 		t.Fatal(err)

@@ -16,10 +16,7 @@ import (
 func TestAutopkgtest(t *testing.T) {
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
-	host, err := l.StartHost(ctx, "autopkgtest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, l, "autopkgtest")
 	diagnose(t, &Relay{Host: host, Domain: "_relay.test", lab: l})
 	if err := host.InstallDeb(ctx, deb); err != nil {
 		t.Fatal(err)

@@ -23,10 +23,7 @@ const (
 // directory, and its root.
 func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []byte) {
 	t.Helper()
-	s, err := l.AddStation(t.Context(), "busy")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := addStation(t, l, "busy")
 	if err := l.Zone.Set(busyHost, "A", s.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}

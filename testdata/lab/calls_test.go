@@ -56,10 +56,7 @@ var complete = regexp.MustCompile(`(?m)tot_send_msgs=80, tot_recv_msgs=80$`)
 
 // turnutils has coturn's own client send between relayed addresses, by UDP and by TCP.
 func (c *conversation) turnutils(t *testing.T) {
-	station, err := c.lab.AddStation(deadline(t, stepTimeout), "turnutils")
-	if err != nil {
-		t.Fatal(err)
-	}
+	station := addStation(t, c.lab, "turnutils")
 	// Each as another user: it leaves some of its eight allocations to end by themselves,
 	// and a user can have ten.
 	for transport, as := range map[string]*core.Profile{"": c.alice, "-t": c.bob} {
@@ -129,12 +126,9 @@ func (c *conversation) allocate(t *testing.T, p *core.Profile) net.PacketConn {
 	t.Helper()
 	server, _ := iceServers(t, p)
 	address := server.ipv4()
-	station, err := c.lab.AddStation(deadline(t, stepTimeout), "caller-"+p.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	station := addStation(t, c.lab, "caller-"+p.Name)
 	var conn net.PacketConn
-	err = station.Do(func() (err error) {
+	err := station.Do(func() (err error) {
 		conn, err = net.ListenPacket("udp4", "0.0.0.0:0")
 		return err
 	})

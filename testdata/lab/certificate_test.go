@@ -121,10 +121,7 @@ func (p *plain) nothingToDo(t *testing.T) {
 // knows no private authority, so it is told not to check.
 func (p *plain) client(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	c, err := p.lab.StartClient(ctx, "alice")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := startClient(t, p.lab, "alice")
 	var profiles []*core.Profile
 	for _, name := range []string{"alice1234", "bob123456"} {
 		qr := fmt.Sprintf("dclogin:%s@%s?p=%s&v=1&ic=3", name, plainDomain, "password-"+name)

@@ -20,10 +20,7 @@ func TestClientWithoutRelay(t *testing.T) {
 			t.Error("closing:", err)
 		}
 	}()
-	c, err := l.StartClient(ctx, "client")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := startClient(t, l, "client")
 	if p, err := c.SignUp(ctx, "alice", "DCACCOUNT:_nobody.test"); err == nil {
 		t.Fatalf("signed up as %s where no relay is", p.Addr)
 	} else if ctx.Err() != nil {

@@ -42,10 +42,7 @@ func TestClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("up as a virtual machine after %v", time.Since(start).Round(time.Second))
-	outside, err := l.AddStation(ctx, "outside")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, l, "outside")
 	c := &clockProof{underway: startUnderwayOn(t, l, r), outside: outside}
 	c.still = c.newAccount(t)
 	inTurn(t, c, []step[*clockProof]{

@@ -52,10 +52,7 @@ type phone struct {
 func TestConference(t *testing.T) {
 	c := &conference{}
 	c.lab, c.relay = startRelay(t, "_conference.test")
-	var err error
-	if c.outside, err = c.lab.AddStation(t.Context(), "hall"); err != nil {
-		t.Fatal(err)
-	}
+	c.outside = addStation(t, c.lab, "hall")
 	inTurn(t, c, []step[*conference]{
 		{"all sign up", (*conference).signUp},
 		{"all write to each other", (*conference).write},
@@ -291,11 +288,7 @@ func (c *conference) flood(t *testing.T) {
 func (c *conference) phoneSaysWhy(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	c.lab.Zone.Remove(c.relay.Domain, "AAAA")
-	client, err := c.lab.StartClient(ctx, "late")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = client.SignUp(ctx, "late", c.relay.SignUpQR())
+	_, err := startClient(t, c.lab, "late").SignUp(ctx, "late", c.relay.SignUpQR())
 	if err == nil || !strings.Contains(err.Error(), manyFromNetwork) {
 		t.Fatalf("got %v, want %q", err, manyFromNetwork)
 	}

@@ -197,11 +197,8 @@ func (c *conversation) anonymous(t *testing.T) {
 
 func (c *conversation) secondDevice(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	client, err := c.lab.StartClient(ctx, "phone")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.phone, err = client.AddDevice(ctx, c.alice, "alice's phone"); err != nil {
+	var err error
+	if c.phone, err = startClient(t, c.lab, "phone").AddDevice(ctx, c.alice, "alice's phone"); err != nil {
 		t.Fatal(err)
 	}
 	say(t, c.bob, c.ba, c.alice, "to all your devices")
@@ -259,10 +256,7 @@ func (c *conversation) cleartext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := c.lab.AddStation(ctx, "stranger")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := addStation(t, c.lab, "stranger")
 	message := "From: <%s>\r\nTo: <%s>\r\nSubject: hello\r\nDate: Sun, 01 Mar 2026 10:00:00 +0000\r\n" +
 		"Message-ID: <hello@%s>\r\nContent-Type: text/plain\r\n\r\nanyone can read this\r\n"
 	for _, tt := range []struct {

@@ -33,17 +33,9 @@ const self = 1
 // TestEchobot is the proof that the real client and the echo bot understand each
 // other, and that bots have nothing to say to each other.
 func TestEchobot(t *testing.T) {
-	m := &botMeeting{}
-	var deb string
-	m.lab, deb = newLab(t)
-	for domain, relay := range map[string]**Relay{"_bots.test": &m.a, "_other.test": &m.b} {
-		var err error
-		*relay, err = m.lab.StartRelay(t.Context(), domain, deb, `probe_interval = "5s"`)
-		diagnose(t, *relay)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	l, deb := newLab(t)
+	const often = `probe_interval = "5s"`
+	m := &botMeeting{lab: l, a: startRelayIn(t, l, deb, "_bots.test", often), b: startRelayIn(t, l, deb, "_other.test", often)}
 	m.alice = startProfile(t, m.lab, "alice", m.a.SignUpQR())
 	m.bob = startProfile(t, m.lab, "bob", m.b.SignUpQR())
 	inTurn(t, m, []step[*botMeeting]{

@@ -25,17 +25,8 @@ type federation struct {
 // TestFederation is the proof that relays trust each other, and nobody else who
 // says to be one.
 func TestFederation(t *testing.T) {
-	f := &federation{}
-	var deb string
-	f.lab, deb = newLab(t)
-	for domain, relay := range map[string]**Relay{"_a.test": &f.a, "_b.test": &f.b} {
-		var err error
-		*relay, err = f.lab.StartRelay(t.Context(), domain, deb)
-		diagnose(t, *relay)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	l, deb := newLab(t)
+	f := &federation{lab: l, a: startRelayIn(t, l, deb, "_a.test"), b: startRelayIn(t, l, deb, "_b.test")}
 	f.alice = startProfile(t, f.lab, "alice", f.a.SignUpQR())
 	f.bob = startProfile(t, f.lab, "bob", f.b.SignUpQR())
 	inTurn(t, f, []step[*federation]{

@@ -29,17 +29,10 @@ func TestFork(t *testing.T) {
 	k := &forked{}
 	var deb string
 	k.lab, deb = newLabOn(t, debian.Trixie)
-	var err error
-	ctx := deadline(t, installTimeout)
-	host, err := k.lab.StartHost(ctx, "fork")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, k.lab, "fork")
 	k.relay = &Relay{Host: host, Domain: forkDomain, lab: k.lab}
 	diagnose(t, k.relay)
-	if k.outside, err = k.lab.AddStation(ctx, "outside"); err != nil {
-		t.Fatal(err)
-	}
+	k.outside = addStation(t, k.lab, "outside")
 	for _, step := range []struct {
 		name string
 		do   func(context.Context, *testing.T)

@@ -35,10 +35,7 @@ type fullUpgrade struct {
 func TestFullUpgrade(t *testing.T) {
 	k := &fullUpgrade{proof: &proof{}, whole: t}
 	k.lab, k.relay = startRelayOn(t, debian.Bookworm, "_relay.test")
-	var err error
-	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	k.outside = addStation(t, k.lab, "outside")
 	inTurn(t, k, []step[*fullUpgrade]{
 		{"Debian 12", (*fullUpgrade).old},
 		{"full upgrade", (*fullUpgrade).upgrade},

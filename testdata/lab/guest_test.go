@@ -49,10 +49,7 @@ func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(root))
-	outside, err := l.AddStation(ctx, "beside")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, l, "beside")
 	client := &http.Client{Transport: &http.Transport{DialContext: outside.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	for url, want := range map[string]string{
 		"https://autoconfig.two.test/mail/config-v1.1.xml?emailaddress=x%40two.test": "<hostname>chat.two.test</hostname>",
@@ -80,18 +77,8 @@ func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 func TestGuestCertificate(t *testing.T) {
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
-	authority, err := l.AddAuthority(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := authority.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(authority.Stop)
-	host, err := l.StartHost(ctx, "guest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := startAuthority(t, l)
+	host := startHost(t, l, "guest")
 	r := &Relay{Host: host, Domain: "site.test", lab: l}
 	diagnose(t, r)
 	const hostname = "chat.site.test"
@@ -116,10 +103,7 @@ func TestGuestCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outside, err := l.AddStation(ctx, "outside")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, l, "outside")
 	for _, port := range tlsPorts {
 		for _, name := range append(names, hostname) {
 			until(ctx, t, "port "+port+" to show a certificate for "+name, func() bool {

@@ -40,20 +40,9 @@ func TestHidden(t *testing.T) {
 	h := &hidden{}
 	var deb string
 	h.lab, deb = newLab(t)
-	var err error
-	h.usual, err = h.lab.StartRelay(t.Context(), "_usual.test", deb)
-	diagnose(t, h.usual)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.relay, err = h.lab.StartRelay(t.Context(), hiddenDomain, deb, "hidden = true", `registration = "invite"`)
-	diagnose(t, h.relay)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h.outside, err = h.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	h.usual = startRelayIn(t, h.lab, deb, "_usual.test")
+	h.relay = startRelayIn(t, h.lab, deb, hiddenDomain, "hidden = true", `registration = "invite"`)
+	h.outside = addStation(t, h.lab, "outside")
 	for _, step := range []struct {
 		name string
 		do   func(*hidden, *testing.T)

@@ -26,14 +26,12 @@ const oldBotDir = "/var/lib/echobot"
 // the old relay while it is open, as it is when a relay is taken over.
 func (k *imported) startBot(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	c, err := k.lab.StartClient(ctx, "bot")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := startClient(t, k.lab, "bot")
 	// The old doveauth finds its password in /run/echobot; the one that stands for it
 	// wants it here, since the name is reserved.
 	k.script(t, `install -d -o vmail -g vmail -m 700 %[1]s/echo@%[2]s
 doveadm pw -s BLF-CRYPT -p password-of-echo | install -o vmail -g vmail -m 600 /dev/stdin %[1]s/echo@%[2]s/password`, oldBoxes, oldDomain)
+	var err error
 	if k.bot.Profile, err = c.NewProfile(ctx, "Echo bot"); err != nil {
 		t.Fatal(err)
 	}

@@ -51,9 +51,7 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	k.outside = addStation(t, k.lab, "outside")
 	k.run(t, slices.Concat(takingOver, givingBack))
 	if t.Failed() {
 		return
@@ -68,10 +66,7 @@ func TestImportTrixie(t *testing.T) {
 	var deb string
 	k.lab, deb = newLabOn(t, debian.Trixie)
 	k.relay = startOldRelay(t, k.lab, deb)
-	var err error
-	if k.outside, err = k.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	k.outside = addStation(t, k.lab, "outside")
 	k.run(t, slices.Concat(takingOver, givingBack))
 }
 

@@ -76,10 +76,7 @@ type hop struct {
 
 func startHop(t *testing.T, l *Lab, relay *Relay, root string) *hop {
 	t.Helper()
-	s, err := l.AddStation(deadline(t, stepTimeout), "hop")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := addStation(t, l, "hop")
 	h := &hop{Station: s, relay: relay, roots: x509.NewCertPool()}
 	if !h.roots.AppendCertsFromPEM([]byte(root)) {
 		t.Fatal("the relay's certificate is none")

@@ -31,14 +31,8 @@ func TestLab(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	one, err := l.StartHost(ctx, "one")
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := l.StartHost(ctx, "two")
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := startHost(t, l, "one")
+	two := startHost(t, l, "two")
 	if err := l.Zone.Add("two.test", "A", two.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}

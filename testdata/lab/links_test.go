@@ -44,10 +44,7 @@ var byRoot = []string{
 func TestLinks(t *testing.T) {
 	p := &proof{}
 	p.lab, p.relay = startRelay(t, "_links.test")
-	var err error
-	if p.outside, err = p.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	p.outside = addStation(t, p.lab, "outside")
 	a := p.newAccount(t)
 	env := fmt.Sprintf("DOMAIN=%s MAIL=/home/vmail/mail/%[1]s ADDR=%s BOX=%s STATE=/var/lib/chatmaild OUT=/srv/canary; export DOMAIN MAIL ADDR BOX STATE OUT; ",
 		p.relay.Domain, a.addr, p.home(a.addr))

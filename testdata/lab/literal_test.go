@@ -10,10 +10,7 @@ import (
 // to Bob: neither DNS nor a signature speaks for it.
 func (f *federation) literal(t *testing.T) {
 	ctx := deadline(t, installTimeout)
-	host, err := f.lab.StartHost(ctx, "address")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, f.lab, "address")
 	r := &Relay{Host: host, Domain: host.IPv4.String()}
 	diagnose(t, r)
 	deb, err := debian.Deb()

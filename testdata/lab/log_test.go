@@ -25,12 +25,7 @@ func TestLog(t *testing.T) {
 	var deb string
 	g.lab, deb = newLab(t)
 	for domain, relay := range map[string]**Relay{"_a.test": &g.a, "_b.test": &g.b} {
-		var err error
-		*relay, err = g.lab.StartRelay(t.Context(), domain, deb)
-		diagnose(t, *relay)
-		if err != nil {
-			t.Fatal(err)
-		}
+		*relay = startRelayIn(t, g.lab, deb, domain)
 		// As on a server that keeps its journal.
 		g.script(t, *relay, "mkdir -p /var/log/journal && journalctl --flush")
 	}

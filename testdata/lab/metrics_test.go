@@ -41,13 +41,8 @@ func TestMetrics(t *testing.T) {
 		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)
 	ctx := deadline(t, partTimeout)
 	var err error
-	if p.outside, err = p.lab.AddStation(ctx, "outside"); err != nil {
-		t.Fatal(err)
-	}
-	notify, err := p.lab.AddStation(ctx, "notify")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.outside = addStation(t, p.lab, "outside")
+	notify := addStation(t, p.lab, "notify")
 	if err := p.lab.Zone.Set(pushHost, "A", notify.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}

@@ -18,11 +18,7 @@ func TestNames(t *testing.T) {
 	l, deb := newLab(t)
 	one, rootOne := startPlain(t, l, "one.test", "one.test", deb)
 	two, rootTwo := startPlain(t, l, "two.test", "chat.two.test", deb, "extra_ports = [2053]")
-	three, err := l.StartRelay(t.Context(), "_three.test", deb)
-	diagnose(t, three)
-	if err != nil {
-		t.Fatal(err)
-	}
+	three := startRelayIn(t, l, deb, "_three.test")
 	trust(t, one, "two", rootTwo)
 	trust(t, two, "one", rootOne)
 	trust(t, three, "one", rootOne)
@@ -87,10 +83,7 @@ func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...
 	t.Helper()
 	ctx := deadline(t, installTimeout)
 	label, _, _ := strings.Cut(domain, ".")
-	host, err := l.StartHost(ctx, label)
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, l, label)
 	r = &Relay{Host: host, Domain: domain, lab: l}
 	diagnose(t, r)
 	publish, other := r.publishAddresses, "www."+domain

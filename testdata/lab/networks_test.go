@@ -30,21 +30,11 @@ const (
 // and talk to a usual one.
 func TestNetworks(t *testing.T) {
 	l, deb := newLab(t)
-	one, err := l.StartRelay(t.Context(), "_one.test", deb, "websocket = true", "extra_ports = [2053]",
+	one := startRelayIn(t, l, deb, "_one.test", "websocket = true", "extra_ports = [2053]",
 		fmt.Sprintf(`other_sites = ["%s 127.0.0.1:9443 127.0.0.1:9080", "%s 127.0.0.1:9444 proxy-protocol"]`, plainSite, proxiedSite))
-	diagnose(t, one)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := l.StartRelay(t.Context(), "_two.test", deb)
-	diagnose(t, two)
-	if err != nil {
-		t.Fatal(err)
-	}
+	two := startRelayIn(t, l, deb, "_two.test")
 	n := &networks{lab: l, relay: one, bob: startProfile(t, l, "bob", two.SignUpQR())}
-	if n.outside, err = l.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	n.outside = addStation(t, l, "outside")
 	t.Run("other sites", n.sites)
 	t.Run("WebSocket", n.websocket)
 	t.Run("extra ports", n.extraPorts)
@@ -66,14 +56,7 @@ type networks struct {
 // sites has a server with a certificate of its own behind the relay's nginx.
 func (n *networks) sites(t *testing.T) {
 	ctx := deadline(t, installTimeout)
-	authority, err := n.lab.AddAuthority(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := authority.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(authority.Stop)
+	authority := startAuthority(t, n.lab)
 	for _, name := range []string{plainSite, proxiedSite} {
 		if err := n.relay.TakeName(name); err != nil {
 			t.Fatal(err)
@@ -241,10 +224,7 @@ func (n *networks) websocket(t *testing.T) {
 
 	// A client for which everything but port 443 is blocked. The core does not speak
 	// WebSocket yet: a bridge on its machine does that for it.
-	client, err := n.lab.StartClient(ctx, "websocket-alice")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := startClient(t, n.lab, "websocket-alice")
 	block(t, client.Station, "tcp dport != 443")
 	n.bridge(t, client.Station, "/imap", 10143)
 	n.bridge(t, client.Station, "/smtp", 10587)
@@ -300,10 +280,7 @@ func block(t *testing.T, s network.Station, what string) {
 // machine in front, as "chatmaild proxy-config" sets it up.
 func (n *networks) extraPorts(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	front, err := n.lab.AddStation(ctx, "front")
-	if err != nil {
-		t.Fatal(err)
-	}
+	front := addStation(t, n.lab, "front")
 	text, err := n.relay.Script(ctx, fmt.Sprintf("chatmaild proxy-config --target %v --target %v", n.relay.IPv4, n.relay.IPv6))
 	if err != nil {
 		t.Fatal(err)
@@ -312,10 +289,7 @@ func (n *networks) extraPorts(t *testing.T) {
 	if err := front.TakeName(n.relay.Domain); err != nil {
 		t.Fatal(err)
 	}
-	client, err := n.lab.StartClient(ctx, "port-alice")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := startClient(t, n.lab, "port-alice")
 	block(t, client.Station, "tcp dport != 2053")
 	alice, err := client.SignUp(ctx, "alice", login("alice5678", n.relay.Domain)+
 		fmt.Sprintf("&ih=%[1]s&ip=2053&is=ssl&sh=%[1]s&sp=2053&ss=ssl", n.relay.Domain))

@@ -88,10 +88,7 @@ var oldRunning = []string{
 func startOldRelay(t *testing.T, l *Lab, deb string) *Relay {
 	t.Helper()
 	ctx := deadline(t, installTimeout)
-	host, err := l.StartHost(ctx, "old")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, l, "old")
 	r := &Relay{Host: host, Domain: oldDomain, lab: l}
 	diagnose(t, r)
 	if err := r.publishAddresses(ctx); err != nil {

@@ -37,9 +37,7 @@ func fromOutside(t *testing.T, l *Lab, relay *Relay, root string, other *Relay) 
 	}
 	var err error
 	ctx := deadline(t, stepTimeout)
-	if o.station, err = l.AddStation(ctx, "outsider"); err != nil {
-		t.Fatal(err)
-	}
+	o.station = addStation(t, l, "outsider")
 	answerForTest(t, l)
 	whole := round{slow: true}
 	o.look(t, whole)

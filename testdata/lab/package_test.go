@@ -15,10 +15,7 @@ import (
 func TestPackage(t *testing.T) {
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
-	host, err := l.StartHost(ctx, "package")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, l, "package")
 	r := &Relay{Host: host, Domain: "_package.test", lab: l}
 	run := func(lines string) string {
 		t.Helper()

@@ -39,13 +39,8 @@ func newPlain(t *testing.T, settings ...string) *plain {
 	if err := p.authority.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if p.outside, err = l.AddStation(ctx, "outside"); err != nil {
-		t.Fatal(err)
-	}
-	host, err := l.StartHost(ctx, "chat")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.outside = addStation(t, l, "outside")
+	host := startHost(t, l, "chat")
 	p.relay = &Relay{Host: host, Domain: plainDomain, lab: l}
 	t.Cleanup(func() {
 		if t.Failed() {

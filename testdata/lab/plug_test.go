@@ -83,10 +83,7 @@ func TestPlug(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var err error
-	if p.outside, err = p.lab.AddStation(ctx, "outside"); err != nil {
-		t.Fatal(err)
-	}
+	p.outside = addStation(t, p.lab, "outside")
 	for range plugPeople {
 		a, err := p.register(ctx)
 		if err != nil {

@@ -23,10 +23,7 @@ func TestPodman(t *testing.T) {
 	}
 	l, r := startRelay(t, "_relay.test")
 	ctx := deadline(t, installTimeout)
-	host, err := l.StartHost(ctx, "podman")
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := startHost(t, l, "podman")
 	installPackages(ctx, t, host, debian.Podman)
 	host.MayContain = true
 	if err := host.Reboot(ctx); err != nil {

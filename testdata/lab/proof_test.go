@@ -39,9 +39,7 @@ func TestParts(t *testing.T) {
 		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`,
 		`max_network_registrations_per_hour = 100000`, `max_registrations_per_minute = 10000`)
 	var err error
-	if p.outside, err = p.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	p.outside = addStation(t, p.lab, "outside")
 	p.sender = p.newAccount(t)
 	eachStep(t, p, []step[*proof]{
 		{"memory", (*proof).memory}, // first: nothing has happened yet

@@ -14,10 +14,7 @@ import (
 // and the relay knows who they are.
 func (p *proof) proxyProtocol(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	entry, err := p.lab.StartHost(ctx, "entry")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entry := startHost(t, p.lab, "entry")
 	text := p.script(t, "chatmaild proxy-config --proxy-protocol --target %v", p.relay.IPv4)
 	// All that a relay needs is installed on a host of the lab, and Dovecot runs.
 	if _, err := entry.Script(ctx, "systemctl stop dovecot postfix && cp /etc/nginx/nginx.conf /etc/nginx/nginx.conf.debian"); err != nil {

@@ -26,10 +26,7 @@ var mailAndWeb = []int{25, 80, 143, 443, 465, 587, 993}
 // clients talk through both.
 func (p *proof) proxy(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	front, err := p.lab.AddStation(ctx, "front")
-	if err != nil {
-		t.Fatal(err)
-	}
+	front := addStation(t, p.lab, "front")
 	text := p.script(t, "chatmaild proxy-config --target %v --target %v", p.relay.IPv4, p.relay.IPv6)
 	p.forward(t, front, text)
 

@@ -23,10 +23,7 @@ type pushProof struct {
 // pushes is the proof that a new message wakes the devices of its receiver.
 func (p *proof) pushes(t *testing.T) {
 	ctx := deadline(t, partTimeout)
-	station, err := p.lab.AddStation(ctx, "notify")
-	if err != nil {
-		t.Fatal(err)
-	}
+	station := addStation(t, p.lab, "notify")
 	k := &pushProof{proof: p, service: newPushService(t, station)}
 	if err := p.lab.Zone.Set(pushHost, "A", station.IPv4.String()); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,9 @@ import (
 
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/machine"
+	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 // stepTimeout bounds one step of a conversation. It is no measure of speed: it
@@ -29,12 +32,62 @@ func startRelay(t *testing.T, domain string, settings ...string) (*Lab, *Relay) 
 func startRelayOn(t *testing.T, suite debian.Suite, domain string, settings ...string) (*Lab, *Relay) {
 	t.Helper()
 	l, deb := newLabOn(t, suite)
+	return l, startRelayIn(t, l, deb, domain, settings...)
+}
+
+// startRelayIn starts a relay in a lab.
+func startRelayIn(t *testing.T, l *Lab, deb, domain string, settings ...string) *Relay {
+	t.Helper()
 	r, err := l.StartRelay(t.Context(), domain, deb, settings...)
 	diagnose(t, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, r
+	return r
+}
+
+// startHost starts a Debian machine without a relay.
+func startHost(t *testing.T, l *Lab, name string) *machine.Host {
+	t.Helper()
+	h, err := l.StartHost(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// addStation adds a machine out there.
+func addStation(t *testing.T, l *Lab, name string) network.Station {
+	t.Helper()
+	s, err := l.AddStation(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// startAuthority starts a certificate authority, until the test ends.
+func startAuthority(t *testing.T, l *Lab) *peer.Authority {
+	t.Helper()
+	a, err := l.AddAuthority(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Stop)
+	return a
+}
+
+// startClient starts a client without a profile.
+func startClient(t *testing.T, l *Lab, name string) *core.Client {
+	t.Helper()
+	c, err := l.StartClient(deadline(t, stepTimeout), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // chosen is the Debian that was asked for.
@@ -114,11 +167,7 @@ func diagnose(t *testing.T, r *Relay) {
 func startProfile(t *testing.T, l *Lab, name, qr string) *core.Profile {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	c, err := l.StartClient(ctx, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := c.SignUp(ctx, name, qr)
+	p, err := startClient(t, l, name).SignUp(ctx, name, qr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,12 +30,7 @@ func TestAtRest(t *testing.T) {
 	var deb string
 	r.lab, deb = newLab(t)
 	for domain, relay := range map[string]**Relay{"_a.test": &r.a, "_b.test": &r.b} {
-		var err error
-		*relay, err = r.lab.StartRelay(t.Context(), domain, deb, "max_user_send_burst_size = 1000")
-		diagnose(t, *relay)
-		if err != nil {
-			t.Fatal(err)
-		}
+		*relay = startRelayIn(t, r.lab, deb, domain, "max_user_send_burst_size = 1000")
 	}
 	inTurn(t, r, []step[*rest]{
 		{"sign up", (*rest).signUp},

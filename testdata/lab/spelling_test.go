@@ -161,9 +161,7 @@ func newSpelt(t *testing.T, domain string, settings ...string) spelt {
 	s.lab, s.relay = startRelay(t, domain, append(settings, `echobot = false`,
 		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)...)
 	var err error
-	if s.outside, err = s.lab.AddStation(t.Context(), "outside"); err != nil {
-		t.Fatal(err)
-	}
+	s.outside = addStation(t, s.lab, "outside")
 	if s.mx, err = peer.StartMX(s.outside, "carol.example"); err != nil {
 		t.Fatal(err)
 	}

@@ -36,18 +36,12 @@ type stall struct {
 // machine do its worst, and the honest one be served all the while.
 func TestStall(t *testing.T) {
 	l, deb := newLab(t)
-	relay, err := l.StartRelay(t.Context(), "_stall.test", deb)
-	diagnose(t, relay)
-	if err != nil {
-		t.Fatal(err)
-	}
+	relay := startRelayIn(t, l, deb, "_stall.test")
 	s := &stall{federation: &federation{lab: l, b: relay}}
 	s.bob = startProfile(t, l, "bob", relay.SignUpQR())
 	s.signer = s.newSigner(t)
 	for name, station := range map[string]*network.Station{"honest": &s.honest, "hostile": &s.hostile} {
-		if *station, err = l.AddStation(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
+		*station = addStation(t, l, name)
 	}
 	eachStep(t, s, []step[*stall]{
 		{"connections", (*stall).connections},

@@ -104,10 +104,7 @@ const deadHosts = 150
 // dead has mail for many hosts that do not answer: what goes to others does not wait for it.
 func (r *roads) dead(t *testing.T) {
 	r.fresh(t)
-	void, err := r.lab.AddStation(deadline(t, partTimeout), "void")
-	if err != nil {
-		t.Fatal(err)
-	}
+	void := addStation(t, r.lab, "void")
 	drop(t, void, "tcp dport { 25, 443 }")
 	good := &peer.Host{SMTP: func(peer.Received) *smtp.SMTPError { return nil }}
 	if _, err := good.Start(deadline(t, partTimeout), r.lab.Network, "_alive.test"); err != nil {

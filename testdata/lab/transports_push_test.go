@@ -14,10 +14,7 @@ import (
 // stranger, for neither the envelope nor the header says that both addresses are his.
 func (s *transports) wake(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	notify, err := s.lab.AddStation(ctx, "notify")
-	if err != nil {
-		t.Fatal(err)
-	}
+	notify := addStation(t, s.lab, "notify")
 	if err := s.lab.Zone.Set(pushHost, "A", notify.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +55,7 @@ func (s *transports) wake(t *testing.T) {
 func (s *transports) storeTokens(t *testing.T, p *core.Profile) (tokens []string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	outside, err := s.lab.AddStation(ctx, "outside")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, s.lab, "outside")
 	accounts, err := p.Transports(ctx)
 	if err != nil {
 		t.Fatal(err)

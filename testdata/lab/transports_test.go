@@ -28,11 +28,7 @@ func TestTransports(t *testing.T) {
 	var deb string
 	s.lab, deb = newLab(t)
 	for _, domain := range []string{"_a.test", "_b.test", "_c.test"} {
-		r, err := s.lab.StartRelay(t.Context(), domain, deb, `notify_url = "https://`+pushHost+`/notify"`)
-		diagnose(t, r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := startRelayIn(t, s.lab, deb, domain, `notify_url = "https://`+pushHost+`/notify"`)
 		s.relays = append(s.relays, r)
 	}
 	inTurn(t, s, []step[*transports]{
@@ -65,10 +61,8 @@ func (s *transports) signUp(t *testing.T) {
 // relays that it knows in an hour, most of which are not in the lab: so it is told which.
 func (s *transports) onboard(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	client, err := s.lab.StartClient(ctx, "carol")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := startClient(t, s.lab, "carol")
+	var err error
 	if s.carol, err = client.NewProfile(ctx, "carol"); err != nil {
 		t.Fatal(err)
 	}
@@ -133,10 +127,7 @@ func (s *transports) down(t *testing.T) {
 // secondDevice has what one device of Bob's sends reach the other, by his own relays.
 func (s *transports) secondDevice(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	client, err := s.lab.StartClient(ctx, "bobs-phone")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := startClient(t, s.lab, "bobs-phone")
 	phone, err := client.AddDevice(ctx, s.bob, "bob's phone")
 	if err != nil {
 		t.Fatal(err)
@@ -194,10 +185,7 @@ func (s *transports) leave(t *testing.T) {
 // out: the relay's port 443 serves IMAP and SMTP, too.
 func (s *transports) only443(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	client, err := s.lab.StartClient(ctx, "hotel")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := startClient(t, s.lab, "hotel")
 	if _, err := client.InNetns(ctx, "nft",
 		"table inet hotel { chain out { type filter hook output priority 0; tcp dport { 25, 143, 465, 587, 993 } counter reject with tcp reset; }; }"); err != nil {
 		t.Fatal(err)

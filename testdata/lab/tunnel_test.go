@@ -19,11 +19,7 @@ import (
 // takes then, speaks the same.
 func TestTunnel(t *testing.T) {
 	l, deb := newLab(t)
-	two, err := l.StartRelay(t.Context(), "_two.test", deb)
-	diagnose(t, two)
-	if err != nil {
-		t.Fatal(err)
-	}
+	two := startRelayIn(t, l, deb, "_two.test")
 	ctx := deadline(t, installTimeout)
 	vps, err := startTunnelHost(ctx, t, l, "vps")
 	if err != nil {
@@ -57,9 +53,7 @@ func TestTunnel(t *testing.T) {
 	}
 
 	p := &proof{lab: l, relay: home}
-	if p.outside, err = l.AddStation(ctx, "outside"); err != nil {
-		t.Fatal(err)
-	}
+	p.outside = addStation(t, l, "outside")
 	since := strings.TrimSpace(p.script(t, "date +%%s"))
 	bob := startProfile(t, l, "bob", two.SignUpQR())
 	alice := startProfile(t, l, "alice", home.SignUpQR())

@@ -69,10 +69,7 @@ func (u *underway) script(t *testing.T, lines string) string {
 
 func (u *underway) nextVersion(t *testing.T) {
 	next := u.repack(t, "9.0.0", `printf next >>"$1/usr/sbin/chatmaild"`)
-	outside, err := u.lab.AddStation(t.Context(), "outside")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outside := addStation(t, u.lab, "outside")
 	mail, err := u.relay.WatchMail(u.alice.Addr, u.bob.Addr)
 	if err != nil {
 		t.Fatal(err)

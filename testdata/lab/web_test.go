@@ -183,10 +183,7 @@ func (p *proof) newProfile(t *testing.T) {
 		}
 		links["POST "+path] = got.LoginURL
 	}
-	client, err := p.lab.StartClient(ctx, "scanner")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := startClient(t, p.lab, "scanner")
 	for source, link := range links {
 		profile, err := client.SignUp(ctx, "scanner", link)
 		if err != nil {

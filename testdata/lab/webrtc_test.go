@@ -88,10 +88,7 @@ type caller struct {
 
 func (c *conversation) caller(ctx context.Context, t *testing.T, p *core.Profile) *caller {
 	t.Helper()
-	station, err := c.lab.AddStation(ctx, "webrtc-"+p.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	station := addStation(t, c.lab, "webrtc-"+p.Name)
 	_, servers := iceServers(t, p)
 	return &caller{Station: station, servers: servers}
 }
