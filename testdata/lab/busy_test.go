@@ -1,16 +1,14 @@
 package lab
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"testing"
 	"time"
 
-	"chatmaild/testdata/lab/peer"
+	"chatmaild/testdata/kit/pki"
 )
 
 const (
@@ -27,19 +25,16 @@ func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []
 	if err := l.Zone.Set(busyHost, "A", s.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
-	cert, key, err := peer.NewCertificate(time.Now(), busyHost)
+	pair, err := pki.New(nil, pki.Request{Names: []string{busyHost}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	root, _, err = pki.PEM(pair)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var listener net.Listener
-	if err := s.Do(func() (err error) {
-		listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", ":443")
-		return err
-	}); err != nil {
+	listener, err := s.Listen(443)
+	if err != nil {
 		t.Fatal(err)
 	}
 	const base = "https://" + busyHost
@@ -73,5 +68,5 @@ func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []
 	}
 	go server.ServeTLS(listener, "", "")
 	t.Cleanup(func() { server.Close() })
-	return base + "/dir", cert
+	return base + "/dir", root
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/peer"
@@ -199,7 +200,7 @@ func (p *plain) external(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	put := func(after time.Duration) *x509.Certificate {
 		t.Helper()
-		cert, key, err := peer.NewCertificate(time.Now(), plainDomain, "www."+plainDomain, "mta-sts."+plainDomain)
+		cert, key, err := pki.NewPEM(plainDomain, "www."+plainDomain, "mta-sts."+plainDomain)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/core"
-	"chatmaild/testdata/lab/peer"
 )
 
 // TestNames has relays of all kinds write to each other: one with a plain name and one that
@@ -93,7 +93,7 @@ func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...
 		settings = append(settings, fmt.Sprintf("hostname = %q", hostname))
 		other = "autoconfig." + domain
 	}
-	cert, key, err := peer.NewCertificate(time.Now(), hostname, other, "mta-sts."+domain)
+	cert, key, err := pki.NewPEM(hostname, other, "mta-sts."+domain)
 	if err != nil {
 		t.Fatal(err)
 	}

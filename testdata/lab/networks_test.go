@@ -8,15 +8,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
 	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/kit/smtp"
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/network"
-	"chatmaild/testdata/lab/peer"
 )
 
 // Sites of other servers on the relay's machine: one that gets its certificate from an
@@ -68,7 +67,7 @@ func (n *networks) sites(t *testing.T) {
 		t.Errorf("status: %v\n%s", err, said)
 	}
 	installWebServers(ctx, t, n.relay.Host)
-	cert, key, err := peer.NewCertificate(time.Now(), proxiedSite)
+	cert, key, err := pki.NewPEM(proxiedSite)
 	if err != nil {
 		t.Fatal(err)
 	}

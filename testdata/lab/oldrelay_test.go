@@ -4,25 +4,22 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/network"
-	"chatmaild/testdata/lab/peer"
 )
 
 const (
@@ -168,7 +165,7 @@ func oldFiles(t *testing.T) io.Reader {
 func oldTexts(t *testing.T) map[string]string {
 	t.Helper()
 	cert, key := issued(t, oldDomain, "www."+oldDomain, "mta-sts."+oldDomain)
-	_, account, err := peer.NewCertificate(time.Now(), "account")
+	_, account, err := pki.NewPEM("account")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,35 +221,14 @@ func oldTexts(t *testing.T) map[string]string {
 // renewed, with that of the authority behind it, and its key.
 func issued(t *testing.T, names ...string) (chain, key string) {
 	t.Helper()
-	root, rootKey, err := peer.NewCertificate(time.Now(), "authority.test")
-	if err != nil {
+	authority, err1 := pki.New(nil, pki.Request{Names: []string{"authority.test"}})
+	pair, err2 := pki.New(&authority, pki.Request{Names: names})
+	root, _, err3 := pki.PEM(authority)
+	cert, private, err4 := pki.PEM(pair)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	authority, err := tls.X509KeyPair(root, rootKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(7), DNSNames: names,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, authority.Leaf, private.Public(), authority.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return encode("CERTIFICATE", cert) + string(root), encode("PRIVATE KEY", der)
+	return string(cert) + string(root), string(private)
 }
 
 // awaitOldRelay waits until the old relay serves.

@@ -2,20 +2,17 @@ package lab
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"chatmaild/applets/keys"
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/peer"
 )
@@ -196,32 +193,23 @@ func (p *plain) putDue(t *testing.T) *x509.Certificate {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	authorityCert, authorityKey, err := peer.NewCertificate(now, peer.AuthorityHost)
+	authority, err := pki.New(nil, pki.Request{Names: []string{peer.AuthorityHost}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := tls.X509KeyPair(authorityCert, authorityKey)
+	due, err := pki.New(&authority, pki.Request{
+		Names: []string{plainDomain, "www." + plainDomain, "mta-sts." + plainDomain}, Key: key,
+		From: now.AddDate(0, 0, -90), Until: now.AddDate(0, 0, 10),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()),
-		Subject:      pkix.Name{CommonName: plainDomain},
-		NotBefore:    now.AddDate(0, 0, -90), NotAfter: now.AddDate(0, 0, 10),
-		DNSNames:    []string{plainDomain, "www." + plainDomain, "mta-sts." + plainDomain},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, signer.Leaf, key.Public(), signer.PrivateKey)
+	text, _, err := pki.PEM(due)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.run(t, fmt.Sprintf("cat > %[1]snew <<'E'\n%[2]sE\nchmod 644 %[1]snew\nmv %[1]snew %[1]sfullchain.pem",
-		liveDir, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	p.run(t, fmt.Sprintf("cat > %[1]snew <<'E'\n%[2]sE\nchmod 644 %[1]snew\nmv %[1]snew %[1]sfullchain.pem", liveDir, text))
+	return due.Leaf
 }
 
 func samePublicKey(a, b *x509.Certificate) bool {

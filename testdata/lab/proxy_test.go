@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -31,11 +30,8 @@ func (p *proof) proxy(t *testing.T) {
 	p.forward(t, front, text)
 
 	// Something of the relay's machine that is nobody's business.
-	var private net.Listener
-	if err := p.relay.Do(func() (err error) {
-		private, err = net.Listen("tcp", ":9999")
-		return err
-	}); err != nil {
+	private, err := p.relay.Listen(9999)
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer private.Close()

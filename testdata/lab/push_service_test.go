@@ -1,23 +1,15 @@
 package lab
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/machine"
 	"chatmaild/testdata/lab/network"
 )
@@ -44,44 +36,26 @@ type pushService struct {
 func newPushService(t *testing.T, s network.Station) *pushService {
 	t.Helper()
 	p := &pushService{station: s, posts: map[string][]time.Time{}, answers: map[string]int{}, protos: map[string]bool{}}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	var err error
+	if p.cert, err = pki.New(nil, pki.Request{Names: []string{pushHost}}); err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab's notification service"},
-		DNSNames:  []string{pushHost},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
+	if p.ca, _, err = pki.PEM(p.cert); err != nil {
 		t.Fatal(err)
 	}
-	p.cert = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	p.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	t.Cleanup(p.stop)
 	return p
 }
 
 // trust makes a host trust the service.
 func (p *pushService) trust(ctx context.Context, h *machine.Host) error {
-	if err := h.WriteFile(ctx, "/usr/local/share/ca-certificates/lab-push.crt", 0o644, bytes.NewReader(p.ca)); err != nil {
-		return err
-	}
-	_, err := h.Run(ctx, "update-ca-certificates")
-	return err
+	return h.TrustRoot(ctx, "lab-push", p.ca)
 }
 
 // start has the service answer, until stop.
 func (p *pushService) start(t *testing.T) {
 	t.Helper()
-	var l net.Listener
-	err := p.station.Do(func() (err error) {
-		l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", ":443")
-		return err
-	})
+	l, err := p.station.Listen(443)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/machine"
 	"chatmaild/testdata/lab/network"
-	"chatmaild/testdata/lab/peer"
 )
 
 // ownSite is a web site that the machine in front of the relay has for itself. It says
@@ -83,7 +82,7 @@ frontend own
 // name.
 func (p *proof) webFronts(t *testing.T, entry *machine.Host) {
 	ctx := deadline(t, installTimeout)
-	cert, key, err := peer.NewCertificate(time.Now(), ownSite)
+	cert, key, err := pki.NewPEM(ownSite)
 	if err != nil {
 		t.Fatal(err)
 	}

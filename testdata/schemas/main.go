@@ -99,7 +99,7 @@ func consistent(d *apps.Deployment) error {
 	for _, c := range d.Spec.Template.Spec.Containers {
 		for _, m := range c.VolumeMounts {
 			if !volumes[m.Name] {
-				return fmt.Errorf("container %s mounts %s, which is no volume", c.Name, m.Name)
+				return fmt.Errorf("container %s mounts %s, which is not a volume of the pod", c.Name, m.Name)
 			}
 		}
 	}

@@ -2,15 +2,10 @@ package selftest
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"regexp"
 	"strings"
@@ -19,6 +14,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/remote"
+	"chatmaild/testdata/kit/pki"
 )
 
 // fake is a relay in this process, which keeps all its promises but one: its
@@ -307,31 +303,14 @@ func newAuthority(t *testing.T, now time.Time, names ...string) *authority {
 	return a
 }
 
-// issue makes a certificate; without an issuer, one that may issue others.
+// issue makes a certificate, as package pki does.
 func (a *authority) issue(t *testing.T, issuer *tls.Certificate, from, until time.Time, names ...string) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := pki.New(issuer, pki.Request{Names: names, From: from, Until: until})
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(from.UnixNano()), Subject: pkix.Name{CommonName: names[0]},
-		NotBefore: from, NotAfter: until, DNSNames: names,
-		IsCA: issuer == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	parent, signer := template, any(key)
-	if issuer != nil {
-		parent, signer = issuer.Leaf, issuer.PrivateKey
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+	return c
 }
 
 // network is how the checks reach the fakes.

@@ -6,10 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
-	"chatmaild/applets/keys"
 	"chatmaild/testdata/kit/measure"
+	"chatmaild/testdata/kit/pki"
 )
 
 // dovecotConf is a Dovecot 2.3 that lets users in, and no more. Values: directory, port, and the
@@ -73,11 +72,7 @@ func (r *relay) startDovecot(auth *daemon) (*measure.Process, error) {
 }
 
 func writeCertificate(dir string) error {
-	key, err := keys.New()
-	if err != nil {
-		return err
-	}
-	cert, err := keys.SelfSign("bench.test", key, time.Now())
+	cert, key, err := pki.NewPEM("bench.test")
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"net"
 	"time"
 
-	"chatmaild/applets/keys"
 	"chatmaild/testdata/kit/measure"
+	"chatmaild/testdata/kit/pki"
 )
 
 // bare is the floor, in a process of its own.
@@ -53,15 +53,7 @@ func (b *bare) relayed(size int, length time.Duration) (float64, error) {
 
 // floor relays from each first connection to the second.
 func floor(address string) error {
-	key, err := keys.New()
-	if err != nil {
-		return err
-	}
-	cert, err := keys.SelfSign("bench.test", key, time.Now())
-	if err != nil {
-		return err
-	}
-	pair, err := tls.X509KeyPair(cert, key)
+	pair, err := pki.New(nil, pki.Request{Names: []string{"bench.test"}})
 	if err != nil {
 		return err
 	}

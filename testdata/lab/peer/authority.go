@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/cache"
 	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/program"
@@ -72,7 +73,7 @@ func AddAuthority(ctx context.Context, w io.Writer, n *network.Network, dir stri
 	if err := n.Zone.Set(AuthorityHost, "A", s.IPv4.String()); err != nil {
 		return nil, err
 	}
-	cert, key, err := NewCertificate(time.Now(), AuthorityHost)
+	cert, key, err := pki.NewPEM(AuthorityHost)
 	if err != nil {
 		return nil, err
 	}

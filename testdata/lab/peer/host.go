@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -11,10 +10,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/network"
 )
 
@@ -50,13 +49,9 @@ func (p *Host) Start(ctx context.Context, n *network.Network, domain string) (ne
 	if p.Wrong != "" {
 		name = p.Wrong
 	}
-	cert, key, err := NewCertificate(time.Now(), name)
+	pair, err := pki.New(nil, pki.Request{Names: []string{name}})
 	if err != nil {
 		return s, err
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return s, fmt.Errorf("the certificate of %s: %w", domain, err)
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}}
 	for _, port := range p.Mute {

@@ -3,14 +3,13 @@ package peer
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"chatmaild/testdata/kit/pki"
 	"chatmaild/testdata/lab/network"
 )
 
@@ -38,15 +37,13 @@ func StartMX(s network.Station, domain string) (*MX, error) {
 			return nil, err
 		}
 	}
-	cert, key, err := NewCertificate(time.Now(), domain, "mx."+domain)
+	pair, err := pki.New(nil, pki.Request{Names: []string{domain, "mx." + domain}})
 	if err != nil {
 		return nil, err
 	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("the certificate of %s: %w", domain, err)
+	if m.Root, _, err = pki.PEM(pair); err != nil {
+		return nil, err
 	}
-	m.Root = cert
 	m.server = smtp.NewServer(m)
 	m.server.Domain = "mx." + domain
 	m.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
