@@ -107,9 +107,7 @@ func (a *atAddress) certificate(t *testing.T, literal string) {
 		t.Errorf("with a certificate of its own the link is %s", got)
 	}
 
-	if _, err := r.Script(ctx, fmt.Sprintf("echo 'acme_directory = %q' >>%s && chatmaild run", authority.Directory(), configFile)); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, r, fmt.Sprintf("echo 'acme_directory = %q' >>%s && chatmaild run", authority.Directory(), configFile))
 	roots, err := authority.Issuer(ctx)
 	if err != nil {
 		t.Fatal(err)

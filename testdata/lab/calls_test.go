@@ -110,10 +110,8 @@ func (c *conversation) turnAtRest(t *testing.T) {
 	var kib int
 	defer func() { t.Logf("the TURN server takes %d KiB at rest, and may take %d", kib, most) }()
 	until(deadline(t, restTimeout), t, "the TURN server to rest", func() bool {
-		pss, err := c.relay.Script(deadline(t, stepTimeout), "awk '/^Pss:/ { print $2 }' /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup")
-		if err != nil {
-			t.Fatal(err)
-		}
+		pss := sh(t, c.relay, "awk '/^Pss:/ { print $2 }' /proc/$(systemctl show --property=MainPID --value chatmaild-turn)/smaps_rollup")
+		var err error
 		if kib, err = strconv.Atoi(strings.TrimSpace(pss)); err != nil {
 			t.Fatal(err)
 		}

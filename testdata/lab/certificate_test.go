@@ -197,7 +197,6 @@ func (p *plain) outage(t *testing.T) {
 // external changes to a certificate that another program keeps, and replaces it
 // under our feet, the key some time after the certificate.
 func (p *plain) external(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
 	put := func(after time.Duration) *x509.Certificate {
 		t.Helper()
 		cert, key, err := pki.NewPEM(plainDomain, "www."+plainDomain, "mta-sts."+plainDomain)
@@ -210,9 +209,7 @@ func (p *plain) external(t *testing.T) {
 		}
 		lines := fmt.Sprintf("mkdir -p /srv/tls; cat > /srv/tls/cert.new <<'E'\n%sE\nmv /srv/tls/cert.new /srv/tls/cert.pem\nsleep %f\n"+
 			"cat > /srv/tls/key.new <<'E'\n%sE\nmv /srv/tls/key.new /srv/tls/key.pem\n", cert, after.Seconds(), key)
-		if _, err := p.relay.Script(ctx, lines); err != nil {
-			t.Fatal(err)
-		}
+		sh(t, p.relay, lines)
 		return pair.Leaf
 	}
 	first := put(0)

@@ -158,16 +158,13 @@ func (h *hop) pass(ctx context.Context, client net.Conn) error {
 // announce has the metadata daemon, and no other, believe in an iroh relay elsewhere.
 func (h *hop) announce(t *testing.T) {
 	t.Helper()
-	_, err := h.relay.Script(deadline(t, stepTimeout), fmt.Sprintf(`
+	sh(t, h.relay, fmt.Sprintf(`
 		sed '/^iroh_relay/d' %[1]s >/etc/chatmail/elsewhere.toml
 		echo 'iroh_relay = "http://%[2]s"' >>/etc/chatmail/elsewhere.toml
 		mkdir -p /etc/systemd/system/chatmaild-metadata.service.d
 		printf '[Service]\nEnvironment=CHATMAIL_CONFIG=/etc/chatmail/elsewhere.toml\n' >/etc/systemd/system/chatmaild-metadata.service.d/elsewhere.conf
 		systemctl daemon-reload
 		systemctl restart chatmaild-metadata.service`, configFile, h.address()))
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // asleep wants nothing to run for what nobody needs.

@@ -41,11 +41,7 @@ func TestLog(t *testing.T) {
 
 func (g *logged) script(t *testing.T, on *Relay, format string, args ...any) string {
 	t.Helper()
-	out, err := on.Script(deadline(t, stepTimeout), fmt.Sprintf(format, args...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(out)
+	return strings.TrimSpace(sh(t, on, fmt.Sprintf(format, args...)))
 }
 
 // traffic has each server log what it logs of people: deliveries, failures, faults.

@@ -23,13 +23,10 @@ exec /usr/bin/ssh "$@"
 func introduce(t *testing.T, from, to *Relay) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	key, err := from.Script(ctx, fmt.Sprintf(`mkdir -p -m 700 /root/.ssh
+	key := sh(t, from, fmt.Sprintf(`mkdir -p -m 700 /root/.ssh
 ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
 printf 'Host %s\n HostName %v\n StrictHostKeyChecking accept-new\n' >/root/.ssh/config
 cat /root/.ssh/id_ed25519.pub`, to.Name, to.IPv4))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := to.WriteFile(ctx, "/root/.ssh/authorized_keys", 0o600, strings.NewReader(key)); err != nil {
 		t.Fatal(err)
 	}

@@ -173,16 +173,13 @@ func uidValidity(t *testing.T, s *imap.Client) string {
 // of messages.
 func houseOf(t *testing.T, r *Relay) string {
 	t.Helper()
-	out, err := r.Script(deadline(t, stepTimeout), `
+	out := sh(t, r, `
 find /etc/chatmail /etc/dkimkeys/*.private `+accountFile+` `+liveDir+` -type f -exec md5sum {} + | sort -k 2
 stat -c '%n %U:%G %a' /etc/dkimkeys/*.private `+accountFile+` `+liveDir+`* /var/lib/chatmaild/metadata/metadata.db
 cd /home/vmail/mail/`+moveDomain+`
 md5sum */password
 find crowd* -name password -printf '%p %u:%g %m %T@\n' | sort
 find crowd* -type f -path '*/cur/*' -printf '%p %u:%g %m %T@ %s\n' | sed 's/\.[0-9]* / /' | sort`)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return out
 }
 
@@ -338,11 +335,7 @@ func firstDifference(want, got string) string {
 
 func (m *moving) oldStaysOff(t *testing.T) {
 	contains(t, "run on the old machine", m.fails(t, m.old, "chatmaild", "run"), "this relay has moved to root@young")
-	ctx := deadline(t, stepTimeout)
-	out, err := m.old.Script(ctx, "systemctl list-units --plain --no-legend --state=active,activating,failed 'chatmaild*' 'postfix*' 'dovecot*' 'system-postfix*'; find /var/spool/postfix/deferred /var/spool/postfix/active /var/spool/postfix/incoming -type f")
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := sh(t, m.old, "systemctl list-units --plain --no-legend --state=active,activating,failed 'chatmaild*' 'postfix*' 'dovecot*' 'system-postfix*'; find /var/spool/postfix/deferred /var/spool/postfix/active /var/spool/postfix/incoming -type f")
 	for line := range strings.Lines(out) {
 		if !strings.Contains(line, ".slice") {
 			t.Errorf("still there on the old machine: %s", line)

@@ -103,9 +103,7 @@ frontend own
 			t.Fatal(err)
 		}
 	}
-	if _, err := n.relay.Script(ctx, "systemctl restart caddy haproxy"); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, n.relay, "systemctl restart caddy haproxy")
 	browser := visitor(n.outside)
 	get := func(url string) (status int, body, issuer string) {
 		resp, body, err := browse(ctx, browser, http.MethodGet, url)
@@ -280,10 +278,7 @@ func block(t *testing.T, s network.Station, what string) {
 func (n *networks) extraPorts(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	front := addStation(t, n.lab, "front")
-	text, err := n.relay.Script(ctx, fmt.Sprintf("chatmaild proxy-config --target %v --target %v", n.relay.IPv4, n.relay.IPv6))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := sh(t, n.relay, fmt.Sprintf("chatmaild proxy-config --target %v --target %v", n.relay.IPv4, n.relay.IPv6))
 	(&proof{lab: n.lab, relay: n.relay}).forward(t, front, text)
 	if err := front.TakeName(n.relay.Domain); err != nil {
 		t.Fatal(err)

@@ -102,9 +102,7 @@ func (o *outsider) wreck(t *testing.T, r round) {
 		if lines == "" {
 			continue
 		}
-		if _, err := relay.Script(deadline(t, stepTimeout), lines); err != nil {
-			t.Fatal(err)
-		}
+		sh(t, relay, lines)
 	}
 	if strings.HasSuffix(r.lines, restart) {
 		o.serves(t)
@@ -134,13 +132,11 @@ func (o *outsider) mend(t *testing.T, config string) {
 	if err := o.relay.WriteFile(ctx, configFile, 0o644, strings.NewReader(config)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.relay.Script(ctx, `
+	sh(t, o.relay, `
 	rm -rf /etc/chatmail-nocreate `+wrongAuthDropIn+`
 	systemctl daemon-reload
 	chatmaild run --skip-dns-check
-	systemctl restart chatmaild-doveauth chatmaild-filtermail-in chatmaild-filtermail-out`); err != nil {
-		t.Fatal(err)
-	}
+	systemctl restart chatmaild-doveauth chatmaild-filtermail-in chatmaild-filtermail-out`)
 	if _, err := o.other.Run(ctx, "rm", "-f", "/etc/chatmail-nocreate"); err != nil {
 		t.Fatal(err)
 	}
@@ -174,13 +170,10 @@ func (o *outsider) run(t *testing.T, command string, args ...string) program.Res
 // byInvite holds that a relay that asks for invites can be measured and tested with one
 // of just so many uses, and not without.
 func (o *outsider) byInvite(t *testing.T) {
-	out, err := o.relay.Script(deadline(t, stepTimeout), `
+	out := sh(t, o.relay, `
 	chatmaild invite create --uses 8 --json
 	echo 'registration = "invite"' >>`+configFile+`
 	systemctl restart chatmaild-doveauth chatmaild-web`)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var invite struct{ Token string }
 	if err := json.Unmarshal([]byte(out), &invite); err != nil {
 		t.Fatalf("%v in %s", err, out)

@@ -84,11 +84,7 @@ func (p *plain) fails(t *testing.T, command ...string) string {
 
 func (p *plain) run(t *testing.T, lines string) string {
 	t.Helper()
-	out, err := p.relay.Script(deadline(t, stepTimeout), lines)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return sh(t, p.relay, lines)
 }
 
 // contains wants each of the texts.

@@ -154,11 +154,7 @@ func (p *proof) delivered(t *testing.T) {
 // script runs lines of sh on the relay, and returns their output.
 func (p *proof) script(t *testing.T, format string, args ...any) string {
 	t.Helper()
-	out, err := p.relay.Script(deadline(t, partTimeout), fmt.Sprintf(format, args...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(out)
+	return strings.TrimSpace(sh(t, p.relay, fmt.Sprintf(format, args...)))
 }
 
 // home is the directory of a mailbox.

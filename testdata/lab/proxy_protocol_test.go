@@ -17,15 +17,11 @@ func (p *proof) proxyProtocol(t *testing.T) {
 	entry := startHost(t, p.lab, "entry")
 	text := p.script(t, "chatmaild proxy-config --proxy-protocol --target %v", p.relay.IPv4)
 	// All that a relay needs is installed on a host of the lab, and Dovecot runs.
-	if _, err := entry.Script(ctx, "systemctl stop dovecot postfix && cp /etc/nginx/nginx.conf /etc/nginx/nginx.conf.debian"); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, entry, "systemctl stop dovecot postfix && cp /etc/nginx/nginx.conf /etc/nginx/nginx.conf.debian")
 	if err := entry.WriteFile(ctx, "/etc/nginx/nginx.conf", 0o644, strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := entry.Script(ctx, "nginx -t && systemctl restart nginx"); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, entry, "nginx -t && systemctl restart nginx")
 	p.script(t, `sed -i '1i proxy_addresses = ["%v", "%v"]' %s && chatmaild run --skip-dns-check`, entry.IPv4, entry.IPv6, configFile)
 	t.Cleanup(func() {
 		undo := fmt.Sprintf("sed -i /^proxy_addresses/d %s && chatmaild run --skip-dns-check", configFile)

@@ -126,17 +126,13 @@ func (f *federation) gone(t *testing.T) {
 	}
 	imap.Close()
 	// queuewatch would flush the queue at once, because the destination is there.
-	if _, err := f.b.Script(ctx, "systemctl stop chatmaild-queuewatch.path chatmaild-queuewatch.service && postconf -e defer_transports=lmtp,sealed && postfix reload"); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, f.b, "systemctl stop chatmaild-queuewatch.path chatmaild-queuewatch.service && postconf -e defer_transports=lmtp,sealed && postfix reload")
 	here := f.leave(ctx, t)
 	if got, err := here.smtp.Send(f.alice.Addr, addr, encryptedFrom(t, f.alice.Addr)); err != nil || got[:3] != "250" {
 		t.Fatalf("sending: %s, %v", got, err)
 	}
 	waitDeferred(t, f.b, "deferred transport")
-	if _, err := f.b.Script(ctx, "chatmaild user delete "+addr+" && postconf -X defer_transports && postfix reload && postqueue -f && systemctl start chatmaild-queuewatch.path"); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, f.b, "chatmaild user delete "+addr+" && postconf -X defer_transports && postfix reload && postqueue -f && systemctl start chatmaild-queuewatch.path")
 	here.bounced(t, map[string][]string{f.b.Domain: {addr}})
 	if err := f.alice.StartIO(ctx); err != nil {
 		t.Fatal(err)

@@ -53,10 +53,7 @@ func (u *underway) rehouse(t *testing.T, from, to *Relay) {
 		t.Fatalf("backup: %v, %s", err, res.Stderr)
 	}
 	fingerprint := `md5sum /etc/dkimkeys/*.private /etc/chatmail/chatmail.toml; ls /home/vmail/mail/_box.test; md5sum /home/vmail/mail/_box.test/*/password`
-	before, err := from.Script(ctx, fingerprint)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := sh(t, from, fingerprint)
 	restored, err := to.Exec(ctx, strings.NewReader(res.Stdout), "chatmaild", "restore", "--overwrite", "-")
 	if err != nil || restored.Code != 0 {
 		t.Fatalf("restore: %v, %s%s", err, restored.Stdout, restored.Stderr)

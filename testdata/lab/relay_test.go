@@ -181,6 +181,18 @@ func deadline(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+// sh runs lines of sh on a machine, and returns what they print.
+func sh(t *testing.T, on interface {
+	Script(ctx context.Context, lines string) (string, error)
+}, lines string) string {
+	t.Helper()
+	out, err := on.Script(deadline(t, installTimeout), lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // say sends a text and waits until it is there.
 func say(t *testing.T, from *core.Profile, chat uint32, to *core.Profile, text string) core.Message {
 	t.Helper()

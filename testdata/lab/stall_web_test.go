@@ -22,14 +22,11 @@ func (s *stall) browser(t *testing.T, from network.Station) *http.Client {
 // uses it.
 func (s *stall) invites(t *testing.T) {
 	ctx := deadline(t, partTimeout)
-	out, err := s.b.Script(ctx, `
+	out := sh(t, s.b, `
 	chatmaild invite create --uses 1 --json
 	cp `+configFile+` /root/open.toml
 	echo 'registration = "invite"' >>`+configFile+`
 	systemctl restart chatmaild-doveauth chatmaild-web`)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var invite struct{ URL string }
 	if err := json.Unmarshal([]byte(out), &invite); err != nil {
 		t.Fatalf("%v in %s", err, out)
@@ -54,11 +51,9 @@ func (s *stall) invites(t *testing.T) {
 	if !s.counted(t, "chatmaild_web_invites_shown_total") {
 		t.Error("looks at the invite are not counted")
 	}
-	if _, err := s.b.Script(ctx, `
+	sh(t, s.b, `
 	cat /root/open.toml >`+configFile+`
-	systemctl restart chatmaild-doveauth chatmaild-web`); err != nil {
-		t.Fatal(err)
-	}
+	systemctl restart chatmaild-doveauth chatmaild-web`)
 }
 
 // profiles has one machine ask for profiles all the time, when it has been told to stop,

@@ -53,10 +53,7 @@ func TestTransport(t *testing.T) {
 // ways is how many messages a relay's transport has delivered by a way.
 func (r *roads) ways(t *testing.T, relay *Relay) (https, smtp int) {
 	t.Helper()
-	out, err := relay.Script(deadline(t, partTimeout), "chatmaild metrics --print")
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := sh(t, relay, "chatmaild metrics --print")
 	for line := range strings.Lines(out) {
 		for way, n := range map[string]*int{"https": &https, "smtp": &smtp} {
 			if value, ok := strings.CutPrefix(line, `chatmaild_transport_delivered_total{way="`+way+`"} `); ok {

@@ -23,9 +23,7 @@ func (s *transports) wake(t *testing.T) {
 		if err := service.trust(ctx, r.Host); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Script(ctx, "systemctl restart chatmaild-metadata.service"); err != nil {
-			t.Fatal(err)
-		}
+		sh(t, r, "systemctl restart chatmaild-metadata.service")
 	}
 	service.start(t)
 	tokens := s.storeTokens(t, s.bob)

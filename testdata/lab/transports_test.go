@@ -106,21 +106,16 @@ func (s *transports) converse(t *testing.T) {
 // down stops a relay that neither sends by. What the others have for it waits there, and
 // is no second message when it comes.
 func (s *transports) down(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
 	i := slices.IndexFunc(s.relays, func(r *Relay) bool {
 		return !strings.HasSuffix(s.bob.Addr, "@"+r.Domain) && !strings.HasSuffix(s.carol.Addr, "@"+r.Domain)
 	})
 	r := s.relays[i]
 	const units = " dovecot nginx "
-	if _, err := r.Script(ctx, "systemctl stop"+units+r.PostfixUnit()); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, r, "systemctl stop"+units+r.PostfixUnit())
 	text := "hello, " + t.Name()
 	say(t, s.carol, s.pair.ab, s.bob, text)
 	say(t, s.bob, s.pair.ba, s.carol, text+" back")
-	if _, err := r.Script(ctx, "systemctl start"+units+r.PostfixUnit()); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, r, "systemctl start"+units+r.PostfixUnit())
 	s.once(t, text)
 }
 

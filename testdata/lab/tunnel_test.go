@@ -69,14 +69,8 @@ func TestTunnel(t *testing.T) {
 	ctx = deadline(t, stepTimeout)
 	until(ctx, t, "the usual relay to tell of the one in front", func() bool {
 		for _, ip := range []netip.Addr{vps.IPv4, vps.IPv6} {
-			pseudonym, err := two.Script(ctx, "chatmaild log "+ip.String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			log, err := two.Script(ctx, "journalctl --no-pager --output=cat --since=@"+since+" --unit=chatmaild-maillog.service")
-			if err != nil {
-				t.Fatal(err)
-			}
+			pseudonym := sh(t, two, "chatmaild log "+ip.String())
+			log := sh(t, two, "journalctl --no-pager --output=cat --since=@"+since+" --unit=chatmaild-maillog.service")
 			if strings.Contains(log, "connect from unknown["+strings.TrimSpace(pseudonym)+"]") {
 				return true
 			}

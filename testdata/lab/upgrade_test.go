@@ -60,11 +60,7 @@ const (
 
 func (u *underway) script(t *testing.T, lines string) string {
 	t.Helper()
-	out, err := u.relay.Script(deadline(t, stepTimeout), lines)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(out)
+	return strings.TrimSpace(sh(t, u.relay, lines))
 }
 
 func (u *underway) nextVersion(t *testing.T) {

@@ -199,10 +199,7 @@ func (p *proof) newProfile(t *testing.T) {
 // scanned is what zbar, another's decoder, reads from the picture of a QR code.
 func (p *proof) scanned(t *testing.T) string {
 	t.Helper()
-	picture, err := p.relay.Script(deadline(t, partTimeout), "chatmaild qr --png /tmp/qr.png && cat /tmp/qr.png")
-	if err != nil {
-		t.Fatal(err)
-	}
+	picture := sh(t, p.relay, "chatmaild qr --png /tmp/qr.png && cat /tmp/qr.png")
 	name := filepath.Join(t.TempDir(), "qr.png")
 	if err := os.WriteFile(name, []byte(picture), 0o644); err != nil {
 		t.Fatal(err)

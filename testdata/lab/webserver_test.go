@@ -128,9 +128,7 @@ func installPackages(ctx context.Context, t *testing.T, h *machine.Host, get fun
 	}
 	const lines = `printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
 		dpkg --install /srv/debs/*.deb; rm /usr/sbin/policy-rc.d`
-	if _, err := h.Script(ctx, lines); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, h, lines)
 }
 
 func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
@@ -141,9 +139,7 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := entry.Script(ctx, "systemctl stop nginx haproxy caddy; "+front.start); err != nil {
-		t.Fatal(err)
-	}
+	sh(t, entry, "systemctl stop nginx haproxy caddy; "+front.start)
 	if !front.passesTLS {
 		text := p.script(t, "chatmaild proxy-config --without-web --target %v --target %v", p.relay.IPv4, p.relay.IPv6)
 		p.forward(t, entry.Station, text)
