@@ -36,6 +36,7 @@ func TestNetworks(t *testing.T) {
 	n.outside = addStation(t, l, "outside")
 	t.Run("other sites", n.sites)
 	t.Run("WebSocket", n.websocket)
+	t.Run("many by WebSocket", n.crowd)
 	t.Run("extra ports", n.extraPorts)
 	for _, command := range []string{"chatmaild run --dry-run", "chatmaild status"} {
 		if said, err := one.Script(deadline(t, stepTimeout), command); err != nil || command != "chatmaild status" && !strings.Contains(said, "nothing to do") {
@@ -233,6 +234,50 @@ func (n *networks) websocket(t *testing.T) {
 	if listed, err := n.relay.Script(ctx, "doveadm who -1"); err != nil || !strings.Contains(listed, client.IPv4.String()) && !strings.Contains(listed, client.IPv6.String()) {
 		t.Errorf("Dovecot does not know the address of the real client: %v\n%s", err, listed)
 	}
+}
+
+// crowd has as many clients by WebSocket as one network may have, and measures what each
+// of them takes, with what it has said and heard, in the daemon and in nginx.
+func (n *networks) crowd(t *testing.T) {
+	const clients, most = 1200, 40 // KiB for each in the daemon
+	ctx := deadline(t, installTimeout)
+	daemon0, nginx0 := n.bridgeMemory(t)
+	for range clients {
+		conn, err := n.dialWebsocket(ctx, n.outside, "/imap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		session, err := imap.New(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := session.Capabilities(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.dialWebsocket(ctx, n.outside, "/imap"); err == nil {
+		t.Error("the network has one client more than it may")
+	}
+	var each, front float64
+	defer func() { t.Logf("%d clients take %.1f KiB each in the daemon, %.1f in nginx", clients, each, front) }()
+	until(ctx, t, "the daemon to rest", func() bool {
+		daemon, nginx := n.bridgeMemory(t)
+		each, front = float64(daemon-daemon0)/clients, float64(nginx-nginx0)/clients
+		return each <= most
+	})
+}
+
+// bridgeMemory is what the websocket daemon and nginx take now, in KiB (PSS).
+func (n *networks) bridgeMemory(t *testing.T) (daemon, nginx int) {
+	t.Helper()
+	said, err := n.relay.Script(deadline(t, stepTimeout), `sum() { for pid; do cat /proc/$pid/smaps_rollup; done | awk '/^Pss:/ { n += $2 } END { print n+0 }'; }
+		sum $(systemctl show --property=MainPID --value chatmaild-websocket)
+		sum $(cat /sys/fs/cgroup/system.slice/nginx.service/cgroup.procs)`)
+	if _, scan := fmt.Sscan(said, &daemon, &nginx); err != nil || scan != nil {
+		t.Fatalf("%v, %v: %q", err, scan, said)
+	}
+	return daemon, nginx
 }
 
 // bridge passes on what comes to a port of a station, on its loopback interface, by

@@ -165,30 +165,36 @@ func (b *Bridge) join(ctx context.Context, socket *websocket.Conn, conn net.Conn
 	sending.Wait()
 }
 
+// buffers are for messages that are on their way: a client that is silent has none.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
 // receive passes on what the client says, until it says no more.
 func receive(ctx context.Context, socket *websocket.Conn, conn net.Conn, alive func()) {
-	buffer := make([]byte, bufferSize)
 	for {
 		_, message, err := socket.Reader(ctx)
-		if err != nil {
+		if err != nil || !passOn(message, conn, alive) {
 			return
 		}
-		for err == nil {
-			var n int
-			n, err = message.Read(buffer)
-			if n == 0 {
-				continue
-			}
+	}
+}
+
+// passOn writes a message to the server, and reports whether it is there to the end.
+func passOn(message io.Reader, conn net.Conn, alive func()) bool {
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	for {
+		n, err := message.Read(buffer[:])
+		if n > 0 {
 			alive()
-			if deadline := conn.SetWriteDeadline(time.Now().Add(writeTime)); deadline != nil {
-				return
+			if conn.SetWriteDeadline(time.Now().Add(writeTime)) != nil {
+				return false
 			}
 			if _, broken := conn.Write(buffer[:n]); broken != nil {
-				return
+				return false
 			}
 		}
-		if !errors.Is(err, io.EOF) {
-			return
+		if err != nil {
+			return errors.Is(err, io.EOF)
 		}
 	}
 }
