@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/debian"
@@ -118,17 +119,30 @@ func Prepare(ctx context.Context, w io.Writer, suites ...debian.Suite) error {
 	if err := Check(); err != nil {
 		return err
 	}
-	for _, suite := range suites {
-		if _, err := debian.Unattended(ctx, w, suite); err != nil { // and its root
-			return err
-		}
-		if _, err := debian.WebServers(ctx, w, suite); err != nil {
-			return err
-		}
-		if _, err := debian.TunnelPrograms(ctx, w, suite); err != nil {
+	// Beside each other: they wait for the network, and unpack.
+	errs := make([]error, len(suites)+1)
+	var group sync.WaitGroup
+	for i, suite := range suites {
+		group.Go(func() { errs[i] = prepareSuite(ctx, w, suite) })
+	}
+	group.Go(func() { errs[len(suites)] = prepareCores(ctx, w) })
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func prepareSuite(ctx context.Context, w io.Writer, suite debian.Suite) error {
+	for _, get := range []func(context.Context, io.Writer, debian.Suite) (string, error){
+		debian.Unattended, // and its root
+		debian.WebServers, debian.TunnelPrograms,
+	} {
+		if _, err := get(ctx, w, suite); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func prepareCores(ctx context.Context, w io.Writer) error {
 	for _, version := range append([]string{core.Version}, core.Old...) {
 		if _, err := core.Program(ctx, w, version); err != nil {
 			return err

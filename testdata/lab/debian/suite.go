@@ -21,18 +21,28 @@ func Suites() []Suite { return []Suite{Bookworm, Trixie} }
 
 // ChosenSuite is the Debian that the lab's hosts run: that of $SUITE, or else trixie.
 func ChosenSuite() (Suite, error) {
-	suite := Suite(os.Getenv("SUITE"))
-	switch {
-	case suite == "":
+	name := os.Getenv("SUITE")
+	if name == "" {
 		return Trixie, nil
-	case slices.Contains(Suites(), suite):
-		return suite, nil
 	}
-	names := make([]string, 0, len(Suites()))
-	for _, s := range Suites() {
+	suite, err := ParseSuite(name)
+	if err != nil {
+		return "", fmt.Errorf("SUITE: %w", err)
+	}
+	return suite, nil
+}
+
+// ParseSuite is the Debian of a code name.
+func ParseSuite(name string) (Suite, error) {
+	suites := Suites()
+	if slices.Contains(suites, Suite(name)) {
+		return Suite(name), nil
+	}
+	names := make([]string, 0, len(suites))
+	for _, s := range suites {
 		names = append(names, string(s))
 	}
-	return "", fmt.Errorf("SUITE=%s: want one of %s", suite, strings.Join(names, ", "))
+	return "", fmt.Errorf("there is no Debian %q here: want one of %s", name, strings.Join(names, ", "))
 }
 
 // PostfixUnit is the systemd unit that Postfix runs in. (Bookworm's postfix.service

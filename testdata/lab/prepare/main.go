@@ -1,5 +1,9 @@
 // Command prepare brings this machine to where the lab's tests can run: it
 // installs the tools that are missing and fills the lab's cache.
+//
+//	go run ./testdata/lab/prepare [-check | -root | -all] [SUITE ...]
+//
+// Without a SUITE it prepares for that of $SUITE, or else trixie.
 package main
 
 import (
@@ -8,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"chatmaild/testdata/lab"
@@ -22,7 +27,7 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	root := flag.Bool("root", false, "print the directory of the root of $SUITE, and nothing else")
+	root := flag.Bool("root", false, "print the directory of each root, and nothing else")
 	all := flag.Bool("all", false, "prepare for every Debian, other Dovecots, and the upgrade from one Debian to the next, as \"make lab-long\" needs it")
 	check := flag.Bool("check", false, "only say what the lab needs, and whether this machine allows it")
 	flag.Parse()
@@ -33,15 +38,15 @@ func main() {
 		}
 		return
 	}
-	if err := run(ctx, *root, *all); err != nil {
+	if err := run(ctx, *root, *all, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
 	}
 }
 
-// run prepares for the Debian that is chosen, or for all. What a test needs beyond that it
-// gets itself.
-func run(ctx context.Context, root, all bool) error {
+// run prepares for the Debians that are named, for the one that is chosen, or for all. What
+// a test needs beyond that it gets itself.
+func run(ctx context.Context, root, all bool, names []string) error {
 	if all {
 		if err := lab.Prepare(ctx, os.Stdout, debian.Suites()...); err != nil {
 			return err
@@ -52,19 +57,40 @@ func run(ctx context.Context, root, all bool) error {
 		_, err := debian.FullUpgrade(ctx, os.Stdout)
 		return err
 	}
-	suite, err := debian.ChosenSuite()
+	suites, err := wanted(names)
 	if err != nil {
 		return err
 	}
 	if !root {
-		return lab.Prepare(ctx, os.Stdout, suite)
+		return lab.Prepare(ctx, os.Stdout, suites...)
 	}
-	if err := lab.Prepare(ctx, os.Stderr, suite); err != nil {
+	if err := lab.Prepare(ctx, os.Stderr, suites...); err != nil {
 		return err
 	}
-	dir, err := debian.Root(ctx, os.Stderr, suite)
-	if err == nil {
+	for _, suite := range suites {
+		dir, err := debian.Root(ctx, os.Stderr, suite)
+		if err != nil {
+			return err
+		}
 		fmt.Println(dir)
 	}
-	return err
+	return nil
+}
+
+// wanted are the Debians of these names, each once, or the chosen one.
+func wanted(names []string) (suites []debian.Suite, err error) {
+	if len(names) == 0 {
+		suite, err := debian.ChosenSuite()
+		return []debian.Suite{suite}, err
+	}
+	for _, name := range names {
+		suite, err := debian.ParseSuite(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(suites, suite) {
+			suites = append(suites, suite)
+		}
+	}
+	return suites, nil
 }
