@@ -30,15 +30,16 @@ func (s *stall) slowMailbox(t *testing.T) {
 		return strings.Count(queue, slow.Addr)
 	}
 	s.beside(t, "a mailbox that cannot be written to", s.arrive, func() bool { return waiting() == slowMessages }, func(ctx context.Context, n int) {
-		defer func() { <-ctx.Done() }()
 		if n != 0 {
+			<-ctx.Done()
 			return
 		}
 		c, err := s.connect(ctx, s.hostile)
 		if err != nil {
-			t.Error(err)
+			restFor(ctx, stallPoll) // those of an earlier step may not be over yet
 			return
 		}
+		defer func() { <-ctx.Done() }()
 		defer c.Close()
 		for range slowMessages {
 			text := s.signer.sign(t, encryptedFrom(t, s.signer.author), nil)
