@@ -51,12 +51,7 @@ func (c *conversation) restarts(t *testing.T) {
 			}
 			sent = append(sent, text)
 		}
-		// Without this the core may wait up to a minute before it tries again.
-		for _, p := range []*core.Profile{c.alice, c.bob, c.phone} {
-			if err := p.Client.Call(ctx, nil, "maybe_network"); err != nil {
-				t.Fatal(err)
-			}
-		}
+		end := nudging(ctx, c.alice, c.bob, c.phone)
 		start := time.Now()
 		for _, p := range []*core.Profile{c.alice, c.phone} {
 			for _, text := range sent[len(sent)-3:] {
@@ -65,6 +60,7 @@ func (c *conversation) restarts(t *testing.T) {
 				}
 			}
 		}
+		end()
 		t.Logf("%s: all there %v after its restart", service, time.Since(start).Round(time.Millisecond))
 	}
 	for _, p := range []*core.Profile{c.alice, c.phone} {
@@ -88,11 +84,7 @@ func (c *conversation) reboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("the relay rebooted in %v", time.Since(start).Round(time.Millisecond))
-	for _, p := range []*core.Profile{c.alice, c.bob, c.carol, c.phone} {
-		if err := p.Client.Call(ctx, nil, "maybe_network"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	defer nudging(ctx, c.alice, c.bob, c.carol, c.phone)()
 	say(t, c.bob, c.ba, c.alice, "still there?")
 	say(t, c.alice, c.ab, c.bob, "as ever")
 	if out, err := c.relay.Run(ctx, "postqueue", "-j"); err != nil || out != "" {

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"chatmaild/testdata/lab/core"
 )
 
 // traffic is messages from bob to alice, one after the other.
@@ -92,30 +90,5 @@ func (m *moving) flows(t *testing.T) {
 	m.traffic.waitSent(ctx, t, n+1)
 	if _, _, err := m.alice.WaitText(ctx, trafficText(n)); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// nudging tells clients that the network may be back, as apps do when they come to the
-// foreground, until it is told to end: without it they wait 30 s after a failure.
-func nudging(ctx context.Context, profiles ...*core.Profile) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		again := time.NewTicker(time.Second)
-		defer again.Stop()
-		for ctx.Err() == nil {
-			for _, p := range profiles {
-				_ = p.Client.Call(ctx, nil, "maybe_network") // if the core is gone, others say so
-			}
-			select {
-			case <-ctx.Done():
-			case <-again.C:
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
 	}
 }

@@ -100,12 +100,11 @@ func (u *underway) write(ctx context.Context, from *core.Profile, chat uint32, t
 }
 
 // flows waits until what either client writes from now on has arrived, and tells
-// how long that took. The clients are told that the network is back, as a phone's
-// system tells them: by themselves they wait for up to a minute.
+// how long that took.
 func (u *underway) flows(t *testing.T, since time.Time) time.Duration {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	u.nudge(t)
+	defer nudging(ctx, u.alice, u.bob)()
 	for _, s := range []struct {
 		from, to *core.Profile
 		chat     uint32
@@ -121,12 +120,28 @@ func (u *underway) flows(t *testing.T, since time.Time) time.Duration {
 	return time.Since(since).Round(100 * time.Millisecond)
 }
 
-func (u *underway) nudge(t *testing.T) {
-	t.Helper()
-	for _, p := range []*core.Profile{u.alice, u.bob} {
-		if err := p.Client.Call(deadline(t, stepTimeout), nil, "maybe_network"); err != nil {
-			t.Fatal(err)
+// nudging tells clients that the network may be back, as apps do when they come to the
+// foreground, until it is told to end: without it they wait 30 s after a failure.
+func nudging(ctx context.Context, profiles ...*core.Profile) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		again := time.NewTicker(time.Second)
+		defer again.Stop()
+		for ctx.Err() == nil {
+			for _, p := range profiles {
+				_ = p.Client.Call(ctx, nil, "maybe_network") // if the core is gone, others say so
+			}
+			select {
+			case <-ctx.Done():
+			case <-again.C:
+			}
 		}
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 
