@@ -24,6 +24,7 @@ import (
 // with one that an authority signs for the address (RFC 8738) and renews. The key stays.
 // Their users talk with one of a usual relay.
 func TestAddress(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	authority := startAuthority(t, l)
 	usual := startRelayIn(t, l, deb, "_usual.test")

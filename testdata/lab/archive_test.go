@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"chatmaild/packaging/gpg"
 	"chatmaild/packaging/gpg/gpgtest"
 	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/program"
@@ -20,7 +19,7 @@ import (
 type archived struct {
 	*underway
 	url, dir string // of the archive
-	key      gpg.Keys
+	keyring  string
 	program  string // the next version's
 }
 
@@ -32,7 +31,8 @@ const nextTemplate = "# the template of 9.0.0"
 // each day: nobody is asked, no message is lost, and its new templates take effect, but
 // where the operator has edited a file by hand.
 func TestArchive(t *testing.T) {
-	a := &archived{url: "http://archive.test", dir: t.TempDir(), key: gpgtest.Key(t), program: nextProgram(t)}
+	t.Parallel()
+	a := &archived{url: "http://archive.test", dir: t.TempDir(), keyring: gpgtest.Keyring(t), program: nextProgram(t)}
 	l, deb := newLab(t)
 	a.underway = &underway{lab: l, deb: deb}
 	a.serve(t)
@@ -101,7 +101,8 @@ func (a *archived) serve(t *testing.T) {
 // publish adds a package to the archive, as "make archive" does.
 func (a *archived) publish(t *testing.T, deb string) {
 	t.Helper()
-	if _, err := program.Run(deadline(t, stepTimeout), "go", "run", "chatmaild/packaging/archive", "-dir", a.dir, "-url", a.url, "-key", a.key[0], deb); err != nil {
+	if _, err := program.Run(deadline(t, stepTimeout), "env", "GNUPGHOME="+a.keyring,
+		"go", "run", "chatmaild/packaging/archive", "-dir", a.dir, "-url", a.url, "-key", gpgtest.Name, deb); err != nil {
 		t.Fatal(err)
 	}
 }

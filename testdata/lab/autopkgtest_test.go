@@ -14,6 +14,7 @@ import (
 // also those that autopkgtest(1) runs on a whole machine alone: a host of the lab
 // is one.
 func TestAutopkgtest(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
 	host := startHost(t, l, "autopkgtest")

@@ -36,6 +36,7 @@ type plain struct {
 // TestPlainName is the proof of certificates, DNS and TLS: a relay that the
 // world can verify, from its first run on.
 func TestPlainName(t *testing.T) {
+	t.Parallel()
 	p := newPlain(t)
 	inTurn(t, p, []step[*plain]{
 		{"run refuses without DNS", (*plain).refusesWithoutDNS},

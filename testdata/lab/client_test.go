@@ -9,6 +9,7 @@ import (
 // TestClientWithoutRelay shows that the real core runs, and that a name which
 // nobody has is refused at once: a silent DNS server would cost minutes.
 func TestClientWithoutRelay(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	l, err := New(ctx, t.Output())

@@ -16,6 +16,7 @@ import (
 // while its programs are killed, one after the other, and while it is stopped and started
 // again.
 func TestContainer(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	c, err := l.StartContainer(t.Context(), "_box.test", deb)
 	t.Cleanup(func() {

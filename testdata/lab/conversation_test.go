@@ -27,6 +27,7 @@ type conversation struct {
 // TestConversation is the proof that a relay made from the package works: real
 // clients, the installed .deb, systemd.
 func TestConversation(t *testing.T) {
+	t.Parallel()
 	c := &conversation{}
 	c.lab, c.relay = startRelay(t, "_relay.test")
 	inTurn(t, c, []step[*conversation]{

@@ -12,6 +12,7 @@ import (
 // message at once, while others' copies are still being delivered. Every copy
 // arrives, and Postfix has to try none of them twice.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	const size = 60
 	l, r := startRelay(t, "_crowd.test")
 	owner := startProfile(t, l, "owner", r.SignUpQR())

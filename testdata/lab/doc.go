@@ -27,6 +27,10 @@
 // under way of another one, a helper that Go would make each room of scenarios export, and
 // "make lab T=TestName" finds a scenario by its name alone.
 //
+// Mostly a scenario waits for machines that boot and clients that talk. So it begins with
+// t.Parallel, and "make test" runs two at once, each in a lab of its own. One that measures
+// time or memory, or is about the machine itself, is alone: those come first.
+//
 // Nothing here touches the machine's own network: the lab has no route to the
 // outside, and everything the clients and hosts can resolve is in the lab's
 // [nameserver.Zone]; all other names are NXDOMAIN at once.

@@ -33,6 +33,7 @@ const self = 1
 // TestEchobot is the proof that the real client and the echo bot understand each
 // other, and that bots have nothing to say to each other.
 func TestEchobot(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	const often = `probe_interval = "5s"`
 	m := &botMeeting{lab: l, a: startRelayIn(t, l, deb, "_bots.test", often), b: startRelayIn(t, l, deb, "_other.test", often)}

@@ -16,6 +16,7 @@ import (
 // A clock that jumps is not among them: the machine has one for all of its
 // containers. TestClock has a relay with one of its own.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	u := startUnderway(t, "_relay.test", `min_free_disk_space = "10M"`, `max_message_size = 1048576`)
 	inTurn(t, u, []step[*underway]{
 		{"daemons are killed", (*underway).kills},

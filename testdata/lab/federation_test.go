@@ -25,6 +25,7 @@ type federation struct {
 // TestFederation is the proof that relays trust each other, and nobody else who
 // says to be one.
 func TestFederation(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	f := &federation{lab: l, a: startRelayIn(t, l, deb, "_a.test"), b: startRelayIn(t, l, deb, "_b.test")}
 	f.alice = startProfile(t, f.lab, "alice", f.a.SignUpQR())

@@ -38,6 +38,7 @@ type imported struct {
 // it back, and takes it over on another machine from a copy of its files, with real
 // clients that were made before and notice nothing.
 func TestImport(t *testing.T) {
+	t.Parallel()
 	k := &imported{}
 	var deb string
 	k.lab, deb = newLabOn(t, debian.Bookworm) // the old relay is made of Dovecot 2.3

@@ -32,6 +32,7 @@ const hopPort = 3340
 // signed, or to those of URLs with "http": so it talks to a machine that talks to the
 // relay by TLS, and keeps what the core says.
 func TestIroh(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	relay, root := startPlain(t, l, "apps.test", "apps.test", deb)
 	h := startHop(t, l, relay, root)

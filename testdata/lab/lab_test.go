@@ -17,6 +17,7 @@ import (
 // exit status and output of commands, names, the network between hosts, a
 // reboot that keeps the disk, and that nothing is left in the end.
 func TestLab(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	l, err := New(ctx, t.Output())

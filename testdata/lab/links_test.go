@@ -42,6 +42,7 @@ var byRoot = []string{
 // user can, and lets root run its commands. None of them waits; none reads or changes
 // anything outside; each works, or says which path it refuses.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	p := &proof{}
 	p.lab, p.relay = startRelay(t, "_links.test")
 	p.outside = addStation(t, p.lab, "outside")

@@ -21,6 +21,7 @@ type logged struct {
 // TestLog shows that the servers' log says nowhere who writes to whom, or from where;
 // that a message can be followed through it nevertheless; and what an operator sees.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	g := &logged{}
 	var deb string
 	g.lab, deb = newLab(t)

@@ -33,6 +33,7 @@ type metricsProof struct {
 // TestMetrics holds what the relay tells about itself against a real Prometheus:
 // the formats, every panel of the dashboard, and every alert.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	p := &metricsProof{proof: &proof{}}
 	p.lab, p.relay = startRelay(t, "_metrics.test",
 		`metrics_address = "0.0.0.0:`+metricsPort+`"`,

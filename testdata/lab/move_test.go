@@ -46,6 +46,7 @@ type moving struct {
 // another machine while people write to each other, that it can go back from wherever
 // that breaks off, and that a backup of it can be put in place elsewhere.
 func TestMove(t *testing.T) {
+	t.Parallel()
 	m := newMoving(t)
 	inTurn(t, m, []step[*moving]{
 		{"people write", (*moving).begin},

@@ -26,6 +26,7 @@ type delivery struct {
 
 // TestMxdeliv has a relay out there, which can deliver by HTTPS alone, do so.
 func TestMxdeliv(t *testing.T) {
+	t.Parallel()
 	const largest = 2 << 20 // more than what nginx takes unless told
 	s := newSpelt(t, "_mxdeliv.test", fmt.Sprintf("max_message_size = %d", largest))
 	carol, gone := s.carol.author, "gone12345@"+s.relay.Domain

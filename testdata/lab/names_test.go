@@ -15,6 +15,7 @@ import (
 // is a guest of its domain, which must prove theirs by a certificate, and one whose name
 // begins with "_" and cannot.
 func TestNames(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	one, rootOne := startPlain(t, l, "one.test", "one.test", deb)
 	two, rootTwo := startPlain(t, l, "two.test", "chat.two.test", deb, "extra_ports = [2053]")

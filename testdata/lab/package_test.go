@@ -13,6 +13,7 @@ import (
 // and changes nobody's configuration; upgraded, no connection is refused; removed
 // and purged, it leaves what cannot be made again.
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
 	host := startHost(t, l, "package")

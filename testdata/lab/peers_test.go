@@ -213,6 +213,7 @@ type peers struct {
 // TestPeers has the servers out there say what they say. The users who exist get their
 // mail, no matter who else it was for, and a proven sender is told about the others.
 func TestPeers(t *testing.T) {
+	t.Parallel()
 	p := &peers{spelt: newSpelt(t, "_peers.test", fmt.Sprintf("max_smtp_recipients = %d", members))}
 	p.alice, p.bob = p.sender, p.victim
 	for _, d := range dialogues {

@@ -41,8 +41,9 @@ func TestParts(t *testing.T) {
 	var err error
 	p.outside = addStation(t, p.lab, "outside")
 	p.sender = p.newAccount(t)
+	eachStep(t, p, []step[*proof]{{"memory", (*proof).memory}}) // alone, and first: nothing has happened yet
+	t.Parallel()
 	eachStep(t, p, []step[*proof]{
-		{"memory", (*proof).memory}, // first: nothing has happened yet
 		{"web", (*proof).web},
 		{"wire", (*proof).wire},
 		{"push", (*proof).pushes},

@@ -12,6 +12,7 @@ import (
 // connection, and one for which it must restart loses no message. What Postfix's servers
 // cannot, the filters do: they say 421 before they hang up.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	p := &peers{spelt: newSpelt(t, "_reload.test")}
 	p.alice, p.bob = p.sender, p.victim
 	t.Run("filters", p.filtersSayWhy)

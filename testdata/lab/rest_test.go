@@ -26,6 +26,7 @@ type rest struct {
 // TestAtRest shows that a mailbox has no more of a message's header than a client
 // needs, and that clients, old ones too, do with it all that they do.
 func TestAtRest(t *testing.T) {
+	t.Parallel()
 	r := &rest{}
 	var deb string
 	r.lab, deb = newLab(t)

@@ -27,6 +27,7 @@ type smuggling struct {
 // afterwards, and no client shows any; what clients would show is seen too. A client
 // is offline until it is asked: it has fetched all of its mail when it waits for more.
 func TestSmuggle(t *testing.T) {
+	t.Parallel()
 	s := &smuggling{}
 	var relay *Relay
 	s.lab, relay = startRelay(t, "_smuggle.test", `max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)

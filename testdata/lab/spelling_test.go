@@ -143,6 +143,7 @@ type spelt struct {
 // program ever read as another one, as recipient, as sender and as author. What may pass
 // is encrypted and comes to where its address says, or comes back; all else is refused.
 func TestSpellings(t *testing.T) {
+	t.Parallel()
 	s := newSpelt(t, "_spell.test")
 	eachStep(t, &s, []step[*spelt]{
 		{"Postfix's parameters", (*spelt).parameters},

@@ -29,8 +29,13 @@ type takeover struct {
 // TestTakeover is the proof that a relay continues with acmetool's account and key,
 // answers challenges by DNS, and copes with an authority that limits its rate.
 func TestTakeover(t *testing.T) {
-	t.Setenv("PEBBLE_AUTHZREUSE", "0") // each order has its challenges
+	t.Parallel()
 	p := &takeover{plain: newPlain(t), secret: "a secret that the name server shares"}
+	p.authority.Stop()
+	p.authority.Challenges = true
+	if err := p.authority.Start(deadline(t, stepTimeout)); err != nil {
+		t.Fatal(err)
+	}
 	inTurn(t, p, []step[*takeover]{
 		{"what acmetool left", (*takeover).leave},
 		{"is taken over", (*takeover).takeOver},

@@ -23,6 +23,7 @@ var publicPorts = []string{"25", "80", "143", "443", "465", "587", "993"}
 // at most that they have to reconnect. A new version that cannot run here leaves
 // the old one in place, and data that a newer one wrote is refused with words.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	u := startUnderway(t, "_relay.test")
 	inTurn(t, u, []step[*underway]{
 		{"next version", (*underway).nextVersion},

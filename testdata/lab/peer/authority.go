@@ -48,6 +48,9 @@ type Authority struct {
 	network.Station
 	// Root is the PEM certificate behind the authority's own HTTPS.
 	Root []byte
+	// Challenges has it want challenges for each order. Else it does for half of those whose
+	// names it has seen proved before. It is read by Start.
+	Challenges bool
 
 	dir     string
 	program string
@@ -125,6 +128,9 @@ func (a *Authority) Start(ctx context.Context) error {
 	a.cmd = exec.Command("nsenter", "--net="+a.Path(), "--", a.program,
 		"-config", file, "-dnsserver", net.JoinHostPort(v4.String(), "53"))
 	a.cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20")
+	if a.Challenges {
+		a.cmd.Env = append(a.cmd.Env, "PEBBLE_AUTHZREUSE=0")
+	}
 	a.cmd.Stdout, a.cmd.Stderr = output, output
 	if a.ended, err = program.Start(a.cmd, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("starting the authority: %w", err)
