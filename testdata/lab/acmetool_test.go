@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/mholt/acmez/v3"
@@ -68,9 +67,7 @@ func (p *plain) acmetool(t *testing.T) (left legacy) {
 		"certs/ey5kjwpn/chain":     string(chain),
 		"certs/ey5kjwpn/url":       chains[0].URL,
 	} {
-		if err := p.relay.WriteFile(ctx, state+name, 0o600, strings.NewReader(text)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, p.relay, state+name, 0o600, text)
 	}
 	p.run(t, "cd "+state+"; ln -s ../../keys/qnhe27nf/privkey certs/ey5kjwpn/privkey; mkdir live; ln -s ../certs/ey5kjwpn live/"+plainDomain)
 	return legacy{account.Location, accountPEM, keyPEM, cert}

@@ -19,9 +19,7 @@ func (c *conversation) appVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.announce(t, "")
-	if err := c.relay.WriteFile(ctx, configFile, 0o644, strings.NewReader(setKey(text, fmt.Sprintf("appversions_file = %q", appVersionsFile)))); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, c.relay, configFile, 0o644, setKey(text, fmt.Sprintf("appversions_file = %q", appVersionsFile)))
 	if _, err := script(run); err == nil || !strings.Contains(err.Error(), appVersionsFile+": it ends too early") {
 		t.Errorf("run took a broken file: %v", err)
 	}
@@ -63,9 +61,7 @@ func (c *conversation) appVersions(t *testing.T) {
 // announce writes the operator's file.
 func (c *conversation) announce(t *testing.T, text string) {
 	t.Helper()
-	if err := c.relay.WriteFile(deadline(t, stepTimeout), appVersionsFile, 0o644, strings.NewReader(text)); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, c.relay, appVersionsFile, 0o644, text)
 }
 
 func appVersions(version string) string {

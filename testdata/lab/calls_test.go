@@ -27,9 +27,7 @@ type iceServer struct {
 func iceServers(t *testing.T, p *core.Profile) (iceServer, string) {
 	t.Helper()
 	var text string
-	if err := p.Call(deadline(t, stepTimeout), &text, "ice_servers"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p, &text, "ice_servers")
 	var servers []iceServer
 	if err := json.Unmarshal([]byte(text), &servers); err != nil {
 		t.Fatal(err)

@@ -94,16 +94,12 @@ func (c *conversation) file(t *testing.T) {
 func (c *conversation) group(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	var group uint32
-	if err := c.alice.Call(ctx, &group, "create_group_chat", "friends", false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, c.alice, &group, "create_group_chat", "friends", false)
 	bob, err := c.alice.Contact(ctx, c.bob)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.alice.Call(ctx, nil, "add_contact_to_chat", group, bob); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, c.alice, nil, "add_contact_to_chat", group, bob)
 	if _, err := c.carol.SecureJoin(ctx, c.alice, &group); err != nil {
 		t.Fatal(err)
 	}
@@ -116,9 +112,7 @@ func (c *conversation) group(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Call(ctx, nil, "accept_chat", m.ChatID); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, p, nil, "accept_chat", m.ChatID)
 		text := "hello from " + p.Name
 		if _, err := p.SendText(ctx, m.ChatID, text); err != nil {
 			t.Fatal(err)
@@ -149,9 +143,7 @@ func (c *conversation) receipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.bob.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, c.bob, nil, "markseen_msgs", []uint32{m.ID})
 	if _, err := c.alice.Wait(ctx, from, core.MsgRead, func(e core.Event) bool { return e.MsgID == id }); err != nil {
 		t.Fatal(err)
 	}
@@ -161,9 +153,7 @@ func (c *conversation) receipt(t *testing.T) {
 // so that it stays there.
 func (c *conversation) anonymous(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	if err := c.alice.Call(ctx, nil, "stop_io"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, c.alice, nil, "stop_io")
 	s := c.login(t, c.alice)
 	before, err := s.Select()
 	if err != nil {

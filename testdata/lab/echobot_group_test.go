@@ -20,16 +20,12 @@ func botContact(ctx context.Context, t *testing.T, p *core.Profile, r *Relay) ui
 
 func (m *botMeeting) inGroup(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	if err := m.alice.Call(ctx, &m.group, "create_group_chat", "Bötchen", false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, m.alice, &m.group, "create_group_chat", "Bötchen", false)
 	if _, err := m.bob.SecureJoin(ctx, m.alice, &m.group); err != nil {
 		t.Fatal(err)
 	}
 	from := m.alice.Position()
-	if err := m.alice.Call(ctx, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.a)); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, m.alice, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.a))
 	if got := m.said(ctx, t, m.alice, from, "Hello, all!"); got.ChatID != m.group {
 		t.Errorf("the bot greets in chat %d, want %d", got.ChatID, m.group)
 	}
@@ -77,9 +73,7 @@ func (m *botMeeting) members(t *testing.T, want int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Call(ctx, &group, "get_full_chat_by_id", got.ChatID); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, p, &group, "get_full_chat_by_id", got.ChatID)
 		if len(group.ContactIDs) != want {
 			t.Errorf("%s sees %d members, want %d", p.Name, len(group.ContactIDs), want)
 		}
@@ -92,9 +86,7 @@ func (m *botMeeting) twoBots(t *testing.T) {
 	other := scan(ctx, t, m.alice, inviteOf(t, m.b))
 	answered(ctx, t, m.alice, "Hello! I am the echo bot of _other.test.")
 	from := m.alice.Position()
-	if err := m.alice.Call(ctx, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.b)); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, m.alice, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.b))
 	m.said(ctx, t, m.alice, from, "Hello, all!")
 	if _, err := m.alice.SendText(ctx, m.group, "@echo both of you"); err != nil {
 		t.Fatal(err)

@@ -122,9 +122,7 @@ func answered(ctx context.Context, t *testing.T, p *core.Profile, begin string) 
 func scan(ctx context.Context, t *testing.T, p *core.Profile, link string) (chat uint32) {
 	t.Helper()
 	from := p.Position()
-	if err := p.Call(ctx, &chat, "secure_join", link); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p, &chat, "secure_join", link)
 	if _, err := p.Wait(ctx, from, core.JoinerProgress, func(e core.Event) bool { return e.Progress == core.Complete }); err != nil {
 		t.Fatal(err)
 	}
@@ -183,11 +181,9 @@ func (m *botMeeting) files(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := "see " + name
-		if err := m.alice.Call(ctx, nil, "send_msg", m.chat, map[string]any{
+		rpc(t, m.alice, nil, "send_msg", m.chat, map[string]any{
 			"file": path, "filename": name, "viewtype": "File", "text": text,
-		}); err != nil {
-			t.Fatal(err)
-		}
+		})
 		got := answer(ctx, t, m.alice, name, func(got core.Message) bool { return got.FileName == name })
 		if got.Text != text {
 			t.Errorf("%s came back with %q, want %q", name, got.Text, text)

@@ -68,17 +68,13 @@ func (p *proof) oldMessages(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	bob := startProfile(t, p.lab, "expire-bob", p.relay.SignUpQR())
 	alice := startProfile(t, p.lab, "expire-alice", p.relay.SignUpQR())
-	if err := bob.Call(ctx, nil, "set_config", "bcc_self", "1"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, bob, nil, "set_config", "bcc_self", "1")
 	chat, err := alice.SecureJoin(ctx, bob, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	say(t, alice, chat, bob, "before")
-	if err := bob.Call(ctx, nil, "stop_io"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, bob, nil, "stop_io")
 	password, err := bob.Password(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -124,9 +124,7 @@ func (u *underway) onceThere(t *testing.T, name string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	var ids []uint32
-	if err := u.bob.Call(ctx, &ids, "get_message_ids", u.ba, false, false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, u.bob, &ids, "get_message_ids", u.ba, false, false)
 	n := 0
 	for _, id := range ids {
 		m, err := u.bob.Message(ctx, id)

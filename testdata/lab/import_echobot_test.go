@@ -59,13 +59,9 @@ doveadm pw -s BLF-CRYPT -p password-of-echo | install -o vmail -g vmail -m 600 /
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.relay.WriteFile(ctx, oldBotDir+"/invite-link.txt", 0o600, strings.NewReader(k.bot.invite)); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, k.relay, oldBotDir+"/invite-link.txt", 0o600, k.bot.invite)
 	// From here on the one that answers is the new one.
-	if err := k.bot.Call(ctx, nil, "stop_io"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.bot, nil, "stop_io")
 }
 
 // echo has alice write to the old bot, and the bot answer as echo.py does.

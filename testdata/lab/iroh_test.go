@@ -44,9 +44,7 @@ func TestIroh(t *testing.T) {
 	for _, p := range []*core.Profile{k.alice, k.bob} {
 		// No path by UDP: neither to each other nor to a server that says where one is.
 		loadRules(t, p.Client.Station, "table inet no_path { chain out { type filter hook output priority 0; udp dport != 53 drop; }; }")
-		if err := p.Call(deadline(t, stepTimeout), nil, "set_config", "webxdc_realtime_enabled", "1"); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, p, nil, "set_config", "webxdc_realtime_enabled", "1")
 	}
 	k.secureJoin(t)
 	for _, step := range []struct {
@@ -224,9 +222,7 @@ func (k *talk) realtime(t *testing.T) {
 	for i, e := range ends {
 		other := ends[1-i]
 		from := other.p.Position()
-		if err := e.p.Call(ctx, nil, "send_webxdc_realtime_advertisement", e.app); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, e.p, nil, "send_webxdc_realtime_advertisement", e.app)
 		if _, err := other.p.Wait(ctx, from, "WebxdcRealtimeAdvertisementReceived", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -242,9 +238,7 @@ func (k *talk) realtime(t *testing.T) {
 			from := other.p.Position()
 			// What an app sends before the two have met is lost: it sends again.
 			until(ctx, t, fmt.Sprintf("%d bytes from %s", size, e.p.Name), func() bool {
-				if err := e.p.Call(ctx, nil, "send_webxdc_realtime_data", e.app, numbers); err != nil {
-					t.Fatal(err)
-				}
+				rpc(t, e.p, nil, "send_webxdc_realtime_data", e.app, numbers)
 				soon, cancel := context.WithTimeout(ctx, time.Second)
 				defer cancel()
 				_, err := other.p.Wait(soon, from, "WebxdcRealtimeData", func(got core.Event) bool {

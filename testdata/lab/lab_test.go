@@ -53,9 +53,7 @@ func TestLab(t *testing.T) {
 		t.Errorf("nobody.test: got %+v, %v; want status 2, for not found", res, err)
 	}
 
-	if err := one.WriteFile(ctx, "/srv/kept", 0o600, strings.NewReader("kept")); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, one, "/srv/kept", 0o600, "kept")
 	start := time.Now()
 	if err := one.Reboot(ctx); err != nil {
 		t.Fatal(err)

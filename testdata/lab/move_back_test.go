@@ -22,14 +22,11 @@ exec /usr/bin/ssh "$@"
 // introduce lets one machine in at another by ssh, as an operator does.
 func introduce(t *testing.T, from, to *Relay) {
 	t.Helper()
-	ctx := deadline(t, stepTimeout)
 	key := sh(t, from, fmt.Sprintf(`mkdir -p -m 700 /root/.ssh
 ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
 printf 'Host %s\n HostName %v\n StrictHostKeyChecking accept-new\n' >/root/.ssh/config
 cat /root/.ssh/id_ed25519.pub`, to.Name, to.IPv4))
-	if err := to.WriteFile(ctx, "/root/.ssh/authorized_keys", 0o600, strings.NewReader(key)); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, to, "/root/.ssh/authorized_keys", 0o600, key)
 }
 
 // breakOff has a move break off at a point, and returns what the operator reads.
@@ -42,9 +39,7 @@ func (m *moving) breakOff(t *testing.T, at string) string {
 }
 
 func (m *moving) backFromCopy(t *testing.T) {
-	if err := m.old.WriteFile(deadline(t, stepTimeout), "/usr/local/bin/ssh", 0o755, strings.NewReader(fmt.Sprintf(brokenSSH, m.old.PostfixUnit()))); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, m.old, "/usr/local/bin/ssh", 0o755, fmt.Sprintf(brokenSSH, m.old.PostfixUnit()))
 	m.traffic = startTraffic(m)
 	m.traffic.waitSent(deadline(t, stepTimeout), t, 2)
 	contains(t, "move", m.breakOff(t, "copying"), "copy, while mail is on: ", "mail is on here as before; to resume, run the same command again")

@@ -283,9 +283,7 @@ func (m *moving) answer(t *testing.T, text string) {
 	if _, _, err := m.alice.Events.Next(ctx, from, tried); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.alice.Client.Call(ctx, nil, "maybe_network"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, m.alice.Client, nil, "maybe_network")
 	if _, _, err := m.bob.WaitText(ctx, text); err != nil {
 		t.Fatal(err)
 	}

@@ -47,9 +47,7 @@ func TestNames(t *testing.T) {
 	t.Run("a certificate that proves nothing", func(t *testing.T) {
 		ctx := deadline(t, stepTimeout)
 		// A core whose connection breaks waits for half a minute.
-		if err := bob.Call(ctx, nil, "stop_io"); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, bob, nil, "stop_io")
 		sh(t, two, "rm /usr/local/share/ca-certificates/one.crt; update-ca-certificates; systemctl restart "+two.PostfixUnit())
 		if err := bob.StartIO(ctx); err != nil {
 			t.Fatal(err)

@@ -100,9 +100,7 @@ frontend own
     http-request return status 200 content-type text/plain lf-string "proxied %[src]"
 `,
 	} {
-		if err := n.relay.WriteFile(ctx, file, 0o644, strings.NewReader(content)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, n.relay, file, 0o644, content)
 	}
 	sh(t, n.relay, "systemctl restart caddy haproxy")
 	browser := visitor(n.outside)

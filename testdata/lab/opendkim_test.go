@@ -20,16 +20,12 @@ func (f *federation) openDKIM(t *testing.T) {
 	s := f.newSigner(t)
 	good := s.sign(t, encryptedFrom(t, s.author), nil)
 	server, _ := network.Resolver() // its own resolver would begin at the root, and knows no name below test
-	if err := f.b.WriteFile(ctx, "/tmp/opendkim.conf", 0o644, strings.NewReader("Mode v\nNameservers "+server.String()+"\n")); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, f.b, "/tmp/opendkim.conf", 0o644, "Mode v\nNameservers "+server.String()+"\n")
 	for name, tt := range map[string]struct{ text, want string }{
 		"good":    {good, "dkim=pass (2048-bit key"},
 		"changed": {strings.Replace(good, "-----BEGIN", "x\r\n-----BEGIN", 1), `dkim=fail reason="signature verification failed"`},
 	} {
-		if err := f.b.WriteFile(ctx, "/tmp/mail.eml", 0o644, strings.NewReader(tt.text)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, f.b, "/tmp/mail.eml", 0o644, tt.text)
 		res, err := f.b.Exec(ctx, nil, "opendkim", "-x", "/tmp/opendkim.conf", "-vv", "-t", "/tmp/mail.eml")
 		if err != nil {
 			t.Fatal(err)
@@ -43,11 +39,8 @@ func (f *federation) openDKIM(t *testing.T) {
 // signs has the relay's OpenDKIM sign a message, as it does for Postfix, and
 // verifies it.
 func (f *federation) signs(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
 	mail := "Autocrypt: addr=" + f.alice.Addr + "; keydata=AAAA\r\n" + encryptedFrom(t, f.alice.Addr)
-	if err := f.a.WriteFile(ctx, "/tmp/mail.eml", 0o644, strings.NewReader(mail)); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, f.a, "/tmp/mail.eml", 0o644, mail)
 	// Without these lines, what comes from a file is the relay's own mail. And it
 	// is root who asks, not OpenDKIM's user, to whom the keys belong.
 	const script = "sed '/^MTA/d; /^InternalHosts/d' /etc/opendkim.conf >/tmp/sign.conf; echo RequireSafeKeys no >>/tmp/sign.conf; opendkim -x /tmp/sign.conf -vv -t /tmp/mail.eml 2>&1"

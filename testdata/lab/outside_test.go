@@ -129,9 +129,7 @@ func (o *outsider) serves(t *testing.T) {
 func (o *outsider) mend(t *testing.T, config string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	if err := o.relay.WriteFile(ctx, configFile, 0o644, strings.NewReader(config)); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, o.relay, configFile, 0o644, config)
 	sh(t, o.relay, `
 	rm -rf /etc/chatmail-nocreate `+wrongAuthDropIn+`
 	systemctl daemon-reload

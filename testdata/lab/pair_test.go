@@ -48,23 +48,17 @@ func (p pair) file(t *testing.T) { transfer(t, p.b, p.ba, p.a, federatedFile) }
 func (p pair) group(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	var ours uint32
-	if err := p.a.Call(ctx, &ours, "create_group_chat", t.Name(), false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p.a, &ours, "create_group_chat", t.Name(), false)
 	contact, err := p.a.Contact(ctx, p.b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.a.Call(ctx, nil, "add_contact_to_chat", ours, contact); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p.a, nil, "add_contact_to_chat", ours, contact)
 	theirs := say(t, p.a, ours, p.b, "hello group, "+t.Name()).ChatID
 	if theirs == p.ba {
 		t.Error("the group's message came into another chat")
 	}
-	if err := p.b.Call(ctx, nil, "accept_chat", theirs); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p.b, nil, "accept_chat", theirs)
 	if back := say(t, p.b, theirs, p.a, "hello back, "+t.Name()); back.ChatID != ours {
 		t.Error("the answer came into another chat than the group's")
 	}
@@ -87,9 +81,7 @@ func (p pair) receipts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := way.to.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, way.to, nil, "markseen_msgs", []uint32{m.ID})
 		if _, err := way.from.Wait(ctx, position, core.MsgRead, func(e core.Event) bool { return e.MsgID == id }); err != nil {
 			t.Fatal(err)
 		}

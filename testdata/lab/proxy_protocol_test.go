@@ -18,9 +18,7 @@ func (p *proof) proxyProtocol(t *testing.T) {
 	text := p.script(t, "chatmaild proxy-config --proxy-protocol --target %v", p.relay.IPv4)
 	// All that a relay needs is installed on a host of the lab, and Dovecot runs.
 	sh(t, entry, "systemctl stop dovecot postfix && cp /etc/nginx/nginx.conf /etc/nginx/nginx.conf.debian")
-	if err := entry.WriteFile(ctx, "/etc/nginx/nginx.conf", 0o644, strings.NewReader(text)); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, entry, "/etc/nginx/nginx.conf", 0o644, text)
 	sh(t, entry, "nginx -t && systemctl restart nginx")
 	p.script(t, `sed -i '1i proxy_addresses = ["%v", "%v"]' %s && chatmaild run --skip-dns-check`, entry.IPv4, entry.IPv6, configFile)
 	t.Cleanup(func() {

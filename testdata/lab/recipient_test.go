@@ -24,9 +24,7 @@ type away struct {
 // leave ends the client's connections and opens the test's own.
 func (f *federation) leave(ctx context.Context, t *testing.T) away {
 	t.Helper()
-	if err := f.alice.Call(ctx, nil, "stop_io"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, f.alice, nil, "stop_io")
 	password, err := f.alice.Password(ctx)
 	if err != nil {
 		t.Fatal(err)

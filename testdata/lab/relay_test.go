@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,6 +193,26 @@ func sh(t *testing.T, on interface {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// writeFile writes a file on a machine.
+func writeFile(t *testing.T, on interface {
+	WriteFile(ctx context.Context, name string, mode os.FileMode, content io.Reader) error
+}, name string, mode os.FileMode, content string) {
+	t.Helper()
+	if err := on.WriteFile(deadline(t, installTimeout), name, mode, strings.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rpc calls a method of a core, or of one of its profiles.
+func rpc(t *testing.T, on interface {
+	Call(ctx context.Context, result any, method string, params ...any) error
+}, result any, method string, params ...any) {
+	t.Helper()
+	if err := on.Call(deadline(t, installTimeout), result, method, params...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // say sends a text and waits until it is there.

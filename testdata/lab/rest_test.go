@@ -82,13 +82,9 @@ func (r *rest) client(t *testing.T, name, version, qr, bccSelf string) *core.Pro
 	}
 	from := p.Position()
 	for _, call := range [][]any{{"set_config", "bcc_self", bccSelf}, {"add_transport_from_qr", qr}, {"start_io"}} {
-		if err := p.Call(ctx, nil, call[0].(string), call[1:]...); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, p, nil, call[0].(string), call[1:]...)
 	}
-	if err := p.Call(ctx, &p.Addr, "get_config", "configured_addr"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p, &p.Addr, "get_config", "configured_addr")
 	// An old version connects as soon as it has a transport.
 	if _, err := p.Wait(ctx, from, core.ImapInboxIdle, nil); err != nil {
 		t.Fatal(err)
@@ -130,16 +126,12 @@ func (r *rest) handover(t *testing.T) {
 	laptop := r.client(t, "laptop", core.Old[0], loginQR(r.dave.Addr, davePassword), "0")
 	ctx := deadline(t, stepTimeout)
 	var code string
-	if err := r.dave.Call(ctx, &code, "initiate_autocrypt_key_transfer"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, r.dave, &code, "initiate_autocrypt_key_transfer")
 	m, _, err := laptop.WaitMessage(ctx, "the Autocrypt Setup Message", func(m core.Message) bool { return m.IsSetup })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := laptop.Call(ctx, nil, "continue_autocrypt_key_transfer", m.ID, code); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, laptop, nil, "continue_autocrypt_key_transfer", m.ID, code)
 	say(t, r.alice, r.near.ab, laptop, "to your other device too")
 }
 

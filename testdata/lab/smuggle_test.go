@@ -43,9 +43,7 @@ func TestSmuggle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Call(ctx, nil, "stop_io"); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, p, nil, "stop_io")
 		s.users = append(s.users, p)
 	}
 	s.alice = s.users[0]
@@ -213,9 +211,7 @@ func (s *smuggling) shown(t *testing.T) {
 		for _, m := range smuggle.Messages("carol@carol.example", p.Addr, armored(t)) {
 			name := fmt.Sprintf("/home/vmail/mail/%s/%s/new/1794648600.%s.smuggle", s.a.Domain, p.Addr, rand.Text())
 			text := strings.Replace(m.Text, "<smuggle@", "<"+m.Name+"@", 1)
-			if err := s.a.WriteFile(ctx, name, 0o600, strings.NewReader(text)); err != nil {
-				t.Fatal(err)
-			}
+			writeFile(t, s.a, name, 0o600, text)
 			if _, err := s.a.Run(ctx, "chown", "vmail:vmail", name); err != nil {
 				t.Fatal(err)
 			}
@@ -236,12 +232,8 @@ func shows(ctx context.Context, t *testing.T, p *core.Profile, text string) int 
 		t.Fatal(err)
 	}
 	var ids []uint32
-	if err := p.Call(ctx, &ids, "search_messages", text, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Call(ctx, nil, "stop_io"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, p, &ids, "search_messages", text, nil)
+	rpc(t, p, nil, "stop_io")
 	return len(ids)
 }
 

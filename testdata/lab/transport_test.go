@@ -105,9 +105,7 @@ func (r *roads) signed(t *testing.T) {
 	// OpenDKIM's own resolver knows no name below test.
 	key := selector + "._domainkey." + r.relay.Domain
 	for name, text := range map[string]string{"keys": key + " " + r.record(key) + "\n", "conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n"} {
-		if err := r.b.WriteFile(ctx, "/tmp/opendkim."+name, 0o644, strings.NewReader(text)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, r.b, "/tmp/opendkim."+name, 0o644, text)
 	}
 	for _, m := range mails {
 		header, _, _ := strings.Cut(m.Text, "\r\n\r\n")
@@ -117,9 +115,7 @@ func (r *roads) signed(t *testing.T) {
 		if err := r.verify(m.Text, r.relay.Domain); err != nil {
 			t.Errorf("%v:\n%s", err, m.Text)
 		}
-		if err := r.b.WriteFile(ctx, "/tmp/mail.eml", 0o644, strings.NewReader(m.Text)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, r.b, "/tmp/mail.eml", 0o644, m.Text)
 		res, err := r.b.Exec(ctx, nil, "opendkim", "-x", "/tmp/opendkim.conf", "-vv", "-t", "/tmp/mail.eml")
 		if err != nil {
 			t.Fatal(err)

@@ -44,12 +44,9 @@ func TestTransports(t *testing.T) {
 }
 
 func (s *transports) signUp(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
 	s.bob = startProfile(t, s.lab, "bob", s.relays[0].SignUpQR())
 	for _, r := range s.relays[1:] {
-		if err := s.bob.Call(ctx, nil, "add_transport_from_qr", r.SignUpQR()); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, s.bob, nil, "add_transport_from_qr", r.SignUpQR())
 	}
 	if addrs := s.addresses(t, s.bob); len(addrs) != manyTransports {
 		t.Errorf("Bob's accounts are %q", addrs)
@@ -67,27 +64,19 @@ func (s *transports) onboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	var invitation string
-	if err := s.bob.Call(ctx, &invitation, "get_chat_securejoin_qr_code", nil); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, s.bob, &invitation, "get_chat_securejoin_qr_code", nil)
 	from := s.carol.Position()
-	if err := s.carol.Call(ctx, nil, "init_transports", invitation); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, s.carol, nil, "init_transports", invitation)
 	first := s.addresses(t, s.carol)
 	if len(first) != 1 {
 		t.Fatalf("Carol's first accounts are %q", first)
 	}
-	if err := s.carol.Call(ctx, nil, "set_config", "autorelay", "0"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, s.carol, nil, "set_config", "autorelay", "0")
 	for _, r := range s.relays {
 		if strings.HasSuffix(first[0], "@"+r.Domain) {
 			continue
 		}
-		if err := s.carol.Call(ctx, nil, "add_transport_from_qr", r.SignUpQR()); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, s.carol, nil, "add_transport_from_qr", r.SignUpQR())
 	}
 	if err := s.carol.StartIOFrom(ctx, from); err != nil {
 		t.Fatal(err)
@@ -155,9 +144,7 @@ func (s *transports) leave(t *testing.T) {
 	r := s.relays[len(s.relays)-1]
 	addrs := s.addresses(t, s.bob)
 	i := slices.IndexFunc(addrs, func(addr string) bool { return strings.HasSuffix(addr, "@"+r.Domain) })
-	if err := s.bob.Call(ctx, nil, "delete_transport", addrs[i]); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, s.bob, nil, "delete_transport", addrs[i])
 	if left := s.addresses(t, s.bob); len(left) != len(addrs)-1 || slices.Contains(left, addrs[i]) {
 		t.Errorf("Bob's accounts are %q", left)
 	}

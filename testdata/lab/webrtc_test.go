@@ -41,17 +41,13 @@ func (c *conversation) webRTC(t *testing.T) {
 
 	fromBob, fromAlice := c.bob.Position(), c.alice.Position()
 	var call uint32
-	if err := c.alice.Call(ctx, &call, "place_outgoing_call", c.ab, alice.line(t), false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, c.alice, &call, "place_outgoing_call", c.ab, alice.line(t), false)
 	rings, err := c.bob.Wait(ctx, fromBob, incomingCall, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	bob.tell(t, rings.PlaceCall)
-	if err := c.bob.Call(ctx, nil, "accept_incoming_call", rings.CallID, bob.line(t)); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, c.bob, nil, "accept_incoming_call", rings.CallID, bob.line(t))
 	taken, err := c.alice.Wait(ctx, fromAlice, callAccepted, nil)
 	if err != nil {
 		t.Fatal(err)

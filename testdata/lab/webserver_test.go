@@ -86,9 +86,7 @@ func (p *proof) webFronts(t *testing.T, entry *machine.Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := entry.WriteFile(ctx, "/srv/own.pem", 0o644, strings.NewReader(string(cert)+string(key))); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, entry, "/srv/own.pem", 0o644, string(cert)+string(key))
 	if err := p.lab.Zone.Set(ownSite, "A", entry.IPv4.String()); err != nil {
 		t.Fatal(err)
 	}
@@ -135,9 +133,7 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 	ctx := deadline(t, stepTimeout)
 	text := p.script(t, "chatmaild proxy-config --web %s --target %v", front.name, p.relay.IPv4)
 	for name, content := range front.files(text + "\n") {
-		if err := entry.WriteFile(ctx, name, 0o644, strings.NewReader(content)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, entry, name, 0o644, content)
 	}
 	sh(t, entry, "systemctl stop nginx haproxy caddy; "+front.start)
 	if !front.passesTLS {

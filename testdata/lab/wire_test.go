@@ -92,17 +92,13 @@ func (k *talk) oldSecureJoin(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	carol := startProfile(t, k.lab, "wire-carol", k.relay.SignUpQR())
 	var qr string
-	if err := k.alice.Call(ctx, &qr, "get_chat_securejoin_qr_code", nil); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, &qr, "get_chat_securejoin_qr_code", nil)
 	old := strings.Replace(qr, "&v=3", "", 1)
 	if old == qr {
 		t.Fatalf("the QR code has no version")
 	}
 	from := carol.Position()
-	if err := carol.Call(ctx, nil, "secure_join", old); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, carol, nil, "secure_join", old)
 	if _, err := carol.Wait(ctx, from, core.JoinerProgress, func(e core.Event) bool { return e.Progress == core.Complete }); err != nil {
 		t.Fatal(err)
 	}
@@ -134,9 +130,7 @@ func (k *talk) files(t *testing.T) {
 			t.Fatal(err)
 		}
 		params := map[string]any{"file": name, "filename": f.name, "viewtype": f.viewtype, "text": "see " + f.name}
-		if err := k.alice.Call(ctx, nil, "send_msg", k.ab, params); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, k.alice, nil, "send_msg", k.ab, params)
 		if f.viewtype == "File" {
 			if _, err := k.bob.WaitFile(ctx, f.name); err != nil {
 				t.Fatal(err)
@@ -155,16 +149,12 @@ var onePixel = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x
 
 func (k *talk) groups(t *testing.T) {
 	ctx := deadline(t, partTimeout)
-	if err := k.alice.Call(ctx, &k.group, "create_group_chat", "birds", false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, &k.group, "create_group_chat", "birds", false)
 	bob, err := k.alice.Contact(ctx, k.bob)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.alice.Call(ctx, nil, "add_contact_to_chat", k.group, bob); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, nil, "add_contact_to_chat", k.group, bob)
 	say(t, k.alice, k.group, k.bob, "hello birds")
 	for _, step := range []struct {
 		method string
@@ -174,18 +164,14 @@ func (k *talk) groups(t *testing.T) {
 		{"remove_contact_from_chat", []any{k.group, bob}},
 		{"add_contact_to_chat", []any{k.group, bob}},
 	} {
-		if err := k.alice.Call(ctx, nil, step.method, step.params...); err != nil {
-			t.Fatal(err)
-		}
+		rpc(t, k.alice, nil, step.method, step.params...)
 	}
 	say(t, k.alice, k.group, k.bob, "hello again, birds")
 	m, _, err := k.bob.WaitText(ctx, "hello again, birds")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.bob.Call(ctx, nil, "accept_chat", m.ChatID); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.bob, nil, "accept_chat", m.ChatID)
 	say(t, k.bob, m.ChatID, k.alice, "hello, flock")
 }
 
@@ -200,9 +186,7 @@ func (k *talk) receipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.bob.Call(ctx, nil, "markseen_msgs", []uint32{m.ID}); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.bob, nil, "markseen_msgs", []uint32{m.ID})
 	if _, err := k.alice.Wait(ctx, from, core.MsgRead, func(e core.Event) bool { return e.MsgID == id }); err != nil {
 		t.Fatal(err)
 	}
@@ -219,15 +203,11 @@ func (k *talk) changes(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := k.alice.Position()
-	if err := k.bob.Call(ctx, nil, "send_reaction", m.ID, []string{"👍"}); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.bob, nil, "send_reaction", m.ID, []string{"👍"})
 	if _, err := k.alice.Wait(ctx, from, "IncomingReaction", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.alice.Call(ctx, nil, "send_edit_request", id, "second thought"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, nil, "send_edit_request", id, "second thought")
 	err = k.bob.Until(ctx, "the edited text", func() (bool, error) {
 		m, err := k.bob.Message(ctx, m.ID)
 		return m.Text == "second thought", err
@@ -236,9 +216,7 @@ func (k *talk) changes(t *testing.T) {
 		t.Fatal(err)
 	}
 	from = k.bob.Position()
-	if err := k.alice.Call(ctx, nil, "delete_messages_for_all", []uint32{id}); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, nil, "delete_messages_for_all", []uint32{id})
 	if _, err := k.bob.Wait(ctx, from, "MsgDeleted", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -248,24 +226,18 @@ func (k *talk) call(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	from := k.bob.Position()
 	var id uint32
-	if err := k.alice.Call(ctx, &id, "place_outgoing_call", k.ab, "offer", false); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, &id, "place_outgoing_call", k.ab, "offer", false)
 	ring, err := k.bob.Wait(ctx, from, "IncomingCall", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	from = k.alice.Position()
-	if err := k.bob.Call(ctx, nil, "accept_incoming_call", ring.CallID, "answer"); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.bob, nil, "accept_incoming_call", ring.CallID, "answer")
 	if _, err := k.alice.Wait(ctx, from, "OutgoingCallAccepted", nil); err != nil {
 		t.Fatal(err)
 	}
 	from = k.bob.Position()
-	if err := k.alice.Call(ctx, nil, "end_call", id); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, nil, "end_call", id)
 	if _, err := k.bob.Wait(ctx, from, "CallEnded", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -275,9 +247,7 @@ func (k *talk) webxdc(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	id, _ := k.app(t)
 	from := k.bob.Position()
-	if err := k.alice.Call(ctx, nil, "send_webxdc_status_update", id, `{"payload": {"move": "e4"}}`, nil); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, nil, "send_webxdc_status_update", id, `{"payload": {"move": "e4"}}`, nil)
 	if _, err := k.bob.Wait(ctx, from, "WebxdcStatusUpdate", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -302,9 +272,7 @@ func (k *talk) app(t *testing.T) (alices, bobs uint32) {
 		t.Fatal(err)
 	}
 	params := map[string]any{"file": name, "filename": "app.xdc", "viewtype": "Webxdc"}
-	if err := k.alice.Call(ctx, &alices, "send_msg", k.ab, params); err != nil {
-		t.Fatal(err)
-	}
+	rpc(t, k.alice, &alices, "send_msg", k.ab, params)
 	m, err := k.bob.WaitFile(ctx, "app.xdc")
 	if err != nil {
 		t.Fatal(err)
