@@ -49,9 +49,7 @@ func TestAddresses(t *testing.T) {
 	reachable(t, usual.Station)
 
 	l.Zone.Remove(r.Domain, "A")
-	if err := l.Zone.Set(r.Domain, "AAAA", named); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, l, r.Domain, "AAAA", named)
 	if err := publishZone(ctx, r); err != nil {
 		t.Fatal(err)
 	}
@@ -74,9 +72,7 @@ func TestAddresses(t *testing.T) {
 		{"a floating address", "198.51.100.9", "is on no interface of this machine: that is right if a router or the provider"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := l.Zone.Set(r.Domain, "A", tt.address); err != nil {
-				t.Fatal(err)
-			}
+			publish(t, l, r.Domain, "A", tt.address)
 			if err := publishZone(deadline(t, stepTimeout), r); err != nil {
 				t.Fatal(err)
 			}

@@ -160,9 +160,7 @@ func (p *metricsProof) crowdedCalls(t *testing.T) {
 func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
 	const enough = 30 // messages that wait; see hasty
 	// Nobody answers there: mail waits.
-	if err := p.lab.Zone.Set(absent, "A", p.outside.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, p.lab, absent, "A", p.outside.IPv4.String())
 	t.Cleanup(func() { p.lab.Zone.Remove(absent, "A") })
 	p.push.stop()
 	for range enough {

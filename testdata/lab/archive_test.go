@@ -86,9 +86,7 @@ func nextProgram(t *testing.T) string {
 func (a *archived) serve(t *testing.T) {
 	t.Helper()
 	s := addStation(t, a.lab, "archive")
-	if err := a.lab.Zone.Set("archive.test", "A", s.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, a.lab, "archive.test", "A", s.IPv4.String())
 	listener, err := s.Listen(80)
 	if err != nil {
 		t.Fatal(err)

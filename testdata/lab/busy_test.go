@@ -22,9 +22,7 @@ const (
 func startBusy(t *testing.T, l *Lab, again time.Time) (directory string, root []byte) {
 	t.Helper()
 	s := addStation(t, l, "busy")
-	if err := l.Zone.Set(busyHost, "A", s.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, l, busyHost, "A", s.IPv4.String())
 	pair, err := pki.New(nil, pki.Request{Names: []string{busyHost}})
 	if err != nil {
 		t.Fatal(err)

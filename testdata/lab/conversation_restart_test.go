@@ -43,9 +43,7 @@ func (c *conversation) restarts(t *testing.T) {
 			} else {
 				done <- nil
 			}
-			if _, err := c.bob.SendText(ctx, c.ba, text); err != nil {
-				t.Fatal(err)
-			}
+			send(t, c.bob, c.ba, text)
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}

@@ -74,9 +74,7 @@ func (c *conversation) signUp(t *testing.T) {
 func (c *conversation) scan(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	var err error
-	if c.ba, err = c.bob.SecureJoin(ctx, c.alice, nil); err != nil {
-		t.Fatal(err)
-	}
+	c.ba = secureJoin(t, c.bob, c.alice, nil)
 	if c.ab, err = c.alice.ChatWith(ctx, c.bob); err != nil {
 		t.Fatal(err)
 	}
@@ -100,13 +98,8 @@ func (c *conversation) group(t *testing.T) {
 		t.Fatal(err)
 	}
 	rpc(t, c.alice, nil, "add_contact_to_chat", group, bob)
-	if _, err := c.carol.SecureJoin(ctx, c.alice, &group); err != nil {
-		t.Fatal(err)
-	}
-	id, err := c.alice.SendText(ctx, group, "hello friends")
-	if err != nil {
-		t.Fatal(err)
-	}
+	secureJoin(t, c.carol, c.alice, &group)
+	id := send(t, c.alice, group, "hello friends")
 	for _, p := range []*core.Profile{c.bob, c.carol} {
 		m, _, err := p.WaitText(ctx, "hello friends")
 		if err != nil {
@@ -114,9 +107,7 @@ func (c *conversation) group(t *testing.T) {
 		}
 		rpc(t, p, nil, "accept_chat", m.ChatID)
 		text := "hello from " + p.Name
-		if _, err := p.SendText(ctx, m.ChatID, text); err != nil {
-			t.Fatal(err)
-		}
+		send(t, p, m.ChatID, text)
 		for _, other := range []*core.Profile{c.alice, c.bob, c.carol} {
 			if other == p {
 				continue
@@ -135,10 +126,7 @@ func (c *conversation) group(t *testing.T) {
 func (c *conversation) receipt(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	from := c.alice.Position()
-	id, err := c.alice.SendText(ctx, c.ab, "have you read this?")
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := send(t, c.alice, c.ab, "have you read this?")
 	m, _, err := c.bob.WaitText(ctx, "have you read this?")
 	if err != nil {
 		t.Fatal(err)
@@ -159,9 +147,7 @@ func (c *conversation) anonymous(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.bob.SendText(ctx, c.ba, "from nowhere"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, c.bob, c.ba, "from nowhere")
 	mail, err := nextMail(s, before)
 	if err != nil {
 		t.Fatal(err)
@@ -197,9 +183,7 @@ func (c *conversation) secondDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What one device sends, the other shows.
-	if _, err := c.alice.SendText(ctx, c.ab, "sent from the desk"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, c.alice, c.ab, "sent from the desk")
 	if _, _, err := c.phone.WaitText(ctx, "sent from the desk"); err != nil {
 		t.Fatal(err)
 	}

@@ -21,27 +21,19 @@ func botContact(ctx context.Context, t *testing.T, p *core.Profile, r *Relay) ui
 func (m *botMeeting) inGroup(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	rpc(t, m.alice, &m.group, "create_group_chat", "Bötchen", false)
-	if _, err := m.bob.SecureJoin(ctx, m.alice, &m.group); err != nil {
-		t.Fatal(err)
-	}
+	secureJoin(t, m.bob, m.alice, &m.group)
 	from := m.alice.Position()
 	rpc(t, m.alice, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.a))
 	if got := m.said(ctx, t, m.alice, from, "Hello, all!"); got.ChatID != m.group {
 		t.Errorf("the bot greets in chat %d, want %d", got.ChatID, m.group)
 	}
-	if _, err := m.alice.SendText(ctx, m.group, "good morning"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.alice, m.group, "good morning")
 	// The bot answers those who have written themselves.
 	heard := answer(ctx, t, m.bob, "Alice's message", func(got core.Message) bool { return got.Text == "good morning" })
 	from = m.alice.Position()
-	if _, err := m.bob.SendText(ctx, heard.ChatID, "good evening"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.bob, heard.ChatID, "good evening")
 	m.said(ctx, t, m.alice, from, "good evening")
-	if _, err := m.alice.SendText(ctx, m.group, "@echo how are you"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.alice, m.group, "@echo how are you")
 	for _, p := range []*core.Profile{m.alice, m.bob} {
 		answer(ctx, t, p, "the answer in the group", func(got core.Message) bool { return got.Text == "how are you" })
 	}
@@ -88,9 +80,7 @@ func (m *botMeeting) twoBots(t *testing.T) {
 	from := m.alice.Position()
 	rpc(t, m.alice, nil, "add_contact_to_chat", m.group, botContact(ctx, t, m.alice, m.b))
 	m.said(ctx, t, m.alice, from, "Hello, all!")
-	if _, err := m.alice.SendText(ctx, m.group, "@echo both of you"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.alice, m.group, "@echo both of you")
 	count := func() (n int, err error) {
 		texts, err := m.alice.Texts(ctx, m.group)
 		for _, text := range texts {
@@ -109,9 +99,7 @@ func (m *botMeeting) twoBots(t *testing.T) {
 	// Each bot has the other's answer before this question: it reads in order.
 	for relay, chat := range map[*Relay]uint32{m.a: m.chat, m.b: other} {
 		text := "are you calm, bot of " + relay.Domain
-		if _, err := m.alice.SendText(ctx, chat, text); err != nil {
-			t.Fatal(err)
-		}
+		send(t, m.alice, chat, text)
 		answer(ctx, t, m.alice, text, func(got core.Message) bool { return got.Text == text })
 	}
 	if n, err := count(); n != 2 || err != nil {

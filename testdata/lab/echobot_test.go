@@ -140,17 +140,13 @@ func (m *botMeeting) join(t *testing.T) {
 func (m *botMeeting) text(t *testing.T) {
 	for _, text := range []string{"hello bot", "-- \nnot a signature", "> not a quote\nzwölf Boxkämpfer 🥊"} {
 		ctx := deadline(t, stepTimeout)
-		if _, err := m.alice.SendText(ctx, m.chat, text); err != nil {
-			t.Fatal(err)
-		}
+		send(t, m.alice, m.chat, text)
 		answer(ctx, t, m.alice, text, func(got core.Message) bool { return got.Text == text })
 	}
 	ctx := deadline(t, stepTimeout)
 	for command, want := range map[string]string{"/ping": "pong", "/help": "Hello! I am the echo bot"} {
 		from := m.alice.Position()
-		if _, err := m.alice.SendText(ctx, m.chat, command); err != nil {
-			t.Fatal(err)
-		}
+		send(t, m.alice, m.chat, command)
 		m.said(ctx, t, m.alice, from, want)
 	}
 }
@@ -234,18 +230,14 @@ func (m *botMeeting) restart(t *testing.T) {
 	if got := inviteOf(t, m.a); got != m.invite {
 		t.Errorf("the invite is %s, want %s", got, m.invite)
 	}
-	if _, err := m.alice.SendText(ctx, m.chat, "still you?"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.alice, m.chat, "still you?")
 	answer(ctx, t, m.alice, "the answer after the restart", func(got core.Message) bool { return got.Text == "still you?" })
 	// Keys that came as gossip are still known.
 	last, _, err := m.bob.WaitText(ctx, "how are you")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.bob.SendText(ctx, last.ChatID, "@echo and me?"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.bob, last.ChatID, "@echo and me?")
 	for _, p := range []*core.Profile{m.alice, m.bob} {
 		answer(ctx, t, p, "the answer to Bob", func(got core.Message) bool { return got.Text == "and me?" })
 	}
@@ -281,9 +273,7 @@ func (m *botMeeting) off(t *testing.T) {
 	if got := inviteOf(t, m.a); got != m.invite {
 		t.Errorf("the invite is %s, want %s", got, m.invite)
 	}
-	if _, err := m.alice.SendText(ctx, m.chat, "back again?"); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.alice, m.chat, "back again?")
 	answer(ctx, t, m.alice, "the answer of a bot that was off", func(got core.Message) bool { return got.Text == "back again?" })
 	broken, err := m.a.Broken(ctx)
 	if err != nil || broken != nil {

@@ -69,10 +69,7 @@ func (p *proof) oldMessages(t *testing.T) {
 	bob := startProfile(t, p.lab, "expire-bob", p.relay.SignUpQR())
 	alice := startProfile(t, p.lab, "expire-alice", p.relay.SignUpQR())
 	rpc(t, bob, nil, "set_config", "bcc_self", "1")
-	chat, err := alice.SecureJoin(ctx, bob, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	chat := secureJoin(t, alice, bob, nil)
 	say(t, alice, chat, bob, "before")
 	rpc(t, bob, nil, "stop_io")
 	password, err := bob.Password(ctx)
@@ -89,9 +86,7 @@ func (p *proof) oldMessages(t *testing.T) {
 	}
 	before := files()
 	for _, text := range []string{"old one", "old two"} {
-		if _, err := alice.SendText(ctx, chat, text); err != nil {
-			t.Fatal(err)
-		}
+		send(t, alice, chat, text)
 	}
 	until(ctx, t, "two messages more", func() bool { return files() == before+2 })
 	p.age(t, "'"+home+"'/new/*", 30)

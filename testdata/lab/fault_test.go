@@ -75,9 +75,7 @@ func (u *underway) restartsServers(t *testing.T) {
 func (u *underway) noDNS(t *testing.T) {
 	const far = "_far.test"
 	// Nobody answers there: that it was tried is enough.
-	if err := u.lab.Zone.Set(far, "A", u.bob.Client.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, u.lab, far, "A", u.bob.Client.IPv4.String())
 	u.lab.Zone.SetFault(nameserver.Silent)
 	defer u.lab.Zone.SetFault(nameserver.Healthy)
 	u.script(t, "echo | sendmail -f "+u.alice.Addr+" somebody@"+far)

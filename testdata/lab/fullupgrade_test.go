@@ -88,9 +88,7 @@ func (k *fullUpgrade) old(t *testing.T) {
 
 	// One message waits for its mailbox, another for a server that is down.
 	const far = "_far.test"
-	if err := k.lab.Zone.Set(far, "A", k.outside.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, k.lab, far, "A", k.outside.IPv4.String())
 	k.script(t, `chmod 0 %s
 printf 'Subject: waits\n\nwaits\n' | sendmail -f postmaster@%s %s
 printf 'Subject: waits\n\nwaits\n' | sendmail -f %s somebody@%s`, k.home(k.away.addr), k.relay.Domain, k.away.addr, k.sender.addr, far)

@@ -352,9 +352,7 @@ func (h *hidden) firstPackets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.lab.Zone.Set(name, "A", watched.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, h.lab, name, "A", watched.IPv4.String())
 	client, err := h.lab.StartClient(ctx, "dave")
 	if err != nil {
 		t.Fatal(err)

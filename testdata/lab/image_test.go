@@ -34,10 +34,7 @@ func TestImage(t *testing.T) {
 	u := startUnderwayOn(t, l, c.Relay)
 	carol := startProfile(t, l, "carol", r.SignUpQR())
 	ctx := deadline(t, stepTimeout)
-	chat, err := carol.SecureJoin(ctx, u.alice, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	chat := secureJoin(t, carol, u.alice, nil)
 	back, err := u.alice.ChatWith(ctx, carol)
 	if err != nil {
 		t.Fatal(err)

@@ -69,9 +69,7 @@ func (k *imported) echo(t *testing.T, text string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	m := say(t, k.alice, k.bot.chat, k.bot.Profile, text)
-	if _, err := k.bot.SendText(ctx, m.ChatID, text); err != nil {
-		t.Fatal(err)
-	}
+	send(t, k.bot.Profile, m.ChatID, text)
 	k.echoed(ctx, t, text)
 }
 
@@ -103,9 +101,7 @@ func (k *imported) sameBot(t *testing.T, joiner *core.Profile) {
 	ctx := deadline(t, stepTimeout)
 	defer nudging(ctx, k.alice, k.bob)()
 	text := "are you still there, " + joiner.Name + " asks"
-	if _, err := k.alice.SendText(ctx, k.bot.chat, text); err != nil {
-		t.Fatal(err)
-	}
+	send(t, k.alice, k.bot.chat, text)
 	k.echoed(ctx, t, text)
 	if got := k.knownBot(ctx, t); got != k.bot.contact {
 		t.Errorf("the bot's contact is\n%s\nand was\n%s", got, k.bot.contact)

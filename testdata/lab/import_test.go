@@ -108,9 +108,7 @@ func (k *imported) old(t *testing.T) {
 	k.alice = startProfile(t, k.lab, "alice", login("alice1234", oldDomain))
 	k.bob = startProfile(t, k.lab, "bob", login("bob123456", oldDomain))
 	var err error
-	if k.ba, err = k.bob.SecureJoin(ctx, k.alice, nil); err != nil {
-		t.Fatal(err)
-	}
+	k.ba = secureJoin(t, k.bob, k.alice, nil)
 	if k.ab, err = k.alice.ChatWith(ctx, k.bob); err != nil {
 		t.Fatal(err)
 	}

@@ -44,9 +44,7 @@ func TestMetrics(t *testing.T) {
 	var err error
 	p.outside = addStation(t, p.lab, "outside")
 	notify := addStation(t, p.lab, "notify")
-	if err := p.lab.Zone.Set(pushHost, "A", notify.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, p.lab, pushHost, "A", notify.IPv4.String())
 	p.push = newPushService(t, notify)
 	if err := p.push.trust(ctx, p.relay.Host); err != nil {
 		t.Fatal(err)

@@ -119,9 +119,7 @@ func (m *moving) begin(t *testing.T) {
 	m.bob = startProfile(t, m.lab, "bob", login("bob123456", moveDomain))
 	ctx := deadline(t, stepTimeout)
 	var err error
-	if m.ba, err = m.bob.SecureJoin(ctx, m.alice, nil); err != nil {
-		t.Fatal(err)
-	}
+	m.ba = secureJoin(t, m.bob, m.alice, nil)
 	if m.ab, err = m.alice.ChatWith(ctx, m.bob); err != nil {
 		t.Fatal(err)
 	}
@@ -147,9 +145,7 @@ for n in $(seq %d); do
 	touch --date="2026-05-$((n %% 28 + 1))T00:00Z" crowd$n@%[1]s/password
 done`, moveDomain, crowdMailboxes, m.crowd.addr, crowdMessages)
 	// Nobody listens there, which is known at once.
-	if err := m.lab.Zone.Set("away.test", "A", m.outside.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, m.lab, "away.test", "A", m.outside.IPv4.String())
 	m.send(t, smtp, m.crowd, "somebody@away.test")
 	waitDeferred(t, m.old, "away.test")
 
@@ -276,9 +272,7 @@ func (m *moving) answer(t *testing.T, text string) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	from := m.alice.Position()
-	if _, err := m.alice.SendText(ctx, m.ab, text); err != nil {
-		t.Fatal(err)
-	}
+	send(t, m.alice, m.ab, text)
 	tried := func(e core.Event) bool { return e.Kind == core.MsgDelivered || e.Kind == "Warning" }
 	if _, _, err := m.alice.Events.Next(ctx, from, tried); err != nil {
 		t.Fatal(err)

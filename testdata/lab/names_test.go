@@ -57,9 +57,7 @@ func TestNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		const text = "not before I know who you are"
-		if _, err := bob.SendText(ctx, chat, text); err != nil {
-			t.Fatal(err)
-		}
+		send(t, bob, chat, text)
 		waitDeferred(t, two, "Server certificate not verified")
 		trust(t, two, "one", rootOne)
 		if _, err := two.Run(ctx, "postqueue", "-f"); err != nil {

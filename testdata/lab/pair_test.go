@@ -18,9 +18,7 @@ func join(t *testing.T, a, b *core.Profile) pair {
 	ctx := deadline(t, stepTimeout)
 	p := pair{a: a, b: b}
 	var err error
-	if p.ab, err = a.SecureJoin(ctx, b, nil); err != nil {
-		t.Fatal(err)
-	}
+	p.ab = secureJoin(t, a, b, nil)
 	if p.ba, err = b.ChatWith(ctx, a); err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +71,7 @@ func (p pair) receipts(t *testing.T) {
 	}{{p.a, p.ab, p.b}, {p.b, p.ba, p.a}} {
 		ctx := deadline(t, stepTimeout)
 		position := way.from.Position()
-		id, err := way.from.SendText(ctx, way.chat, "have you read this, "+way.to.Name+"? "+t.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := send(t, way.from, way.chat, "have you read this, "+way.to.Name+"? "+t.Name())
 		m, _, err := way.to.WaitText(ctx, "have you read this, "+way.to.Name+"? "+t.Name())
 		if err != nil {
 			t.Fatal(err)

@@ -73,10 +73,7 @@ func (p *proof) proxyProtocol(t *testing.T) {
 	p.submission(t, p.sender)
 	alice := startProfile(t, p.lab, "entry-alice", p.relay.SignUpQR())
 	bob := startProfile(t, p.lab, "entry-bob", p.relay.SignUpQR())
-	chat, err := bob.SecureJoin(ctx, alice, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	chat := secureJoin(t, bob, alice, nil)
 	say(t, bob, chat, alice, "by the PROXY protocol")
 	p.calls(t, entry.IPv4, entry.IPv6)
 	// Port 443 is for all protocols, here too.

@@ -69,10 +69,7 @@ func (p *proof) proxy(t *testing.T) {
 	before := handedOn(t, front)
 	alice := startProfile(t, p.lab, "front-alice", p.relay.SignUpQR())
 	bob := startProfile(t, p.lab, "front-bob", p.relay.SignUpQR())
-	chat, err := bob.SecureJoin(ctx, alice, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	chat := secureJoin(t, bob, alice, nil)
 	say(t, bob, chat, alice, "through the proxy")
 	p.calls(t, front.IPv4, front.IPv6)
 	if after := handedOn(t, front); after < before+4 {

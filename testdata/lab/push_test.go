@@ -25,9 +25,7 @@ func (p *proof) pushes(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	station := addStation(t, p.lab, "notify")
 	k := &pushProof{proof: p, service: newPushService(t, station)}
-	if err := p.lab.Zone.Set(pushHost, "A", station.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, p.lab, pushHost, "A", station.IPv4.String())
 	if err := k.service.trust(ctx, p.relay.Host); err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,7 @@ func (p *proof) queue(t *testing.T) {
 	s := p.submission(t, p.sender)
 	for _, domain := range []string{absent, vanished} {
 		// An address where nobody listens: mail waits.
-		if err := p.lab.Zone.Set(domain, "A", p.outside.IPv4.String()); err != nil {
-			t.Fatal(err)
-		}
+		publish(t, p.lab, domain, "A", p.outside.IPv4.String())
 		t.Cleanup(func() { p.lab.Zone.Remove(domain, "A") })
 	}
 	mail := sealed(t, p.sender.addr)

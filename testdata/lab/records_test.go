@@ -22,9 +22,7 @@ func (p *plain) dns(t *testing.T) {
 			continue
 		}
 		records = append(records, record{fields[0], fields[3], fields[4]})
-		if err := p.lab.Zone.Set(fields[0], fields[3], fields[4]); err != nil {
-			t.Fatal(err)
-		}
+		publish(t, p.lab, fields[0], fields[3], fields[4])
 	}
 	if len(records) < 13 {
 		t.Fatalf("the zone file has %d records:\n%s", len(records), zone)
@@ -60,9 +58,7 @@ func (p *plain) dns(t *testing.T) {
 			state := "missing"
 			if data != "" {
 				state = "different"
-				if err := p.lab.Zone.Set(r.name, r.kind, data); err != nil {
-					t.Fatal(err)
-				}
+				publish(t, p.lab, r.name, r.kind, data)
 			}
 			res, err := p.relay.Exec(deadline(t, stepTimeout), nil, "chatmaild", "dns")
 			if err != nil {
@@ -77,15 +73,11 @@ func (p *plain) dns(t *testing.T) {
 				t.Errorf("%s %s %s: got exit status %d, want %d, %q and %q in\n%s", r.name, r.kind, state, res.Code, status, state, line, res.Stdout)
 			}
 		}
-		if err := p.lab.Zone.Set(r.name, r.kind, r.data); err != nil {
-			t.Fatal(err)
-		}
+		publish(t, p.lab, r.name, r.kind, r.data)
 	}
 	// A relay whose address is gone cannot be found at all.
 	p.lab.Zone.Remove(plainDomain, "A")
 	contains(t, "dns without an address", p.fails(t, "chatmaild", "dns"), "missing")
-	if err := p.lab.Zone.Set(plainDomain, "A", p.relay.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, p.lab, plainDomain, "A", p.relay.IPv4.String())
 	p.run(t, "chatmaild dns")
 }

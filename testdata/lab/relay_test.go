@@ -215,13 +215,39 @@ func rpc(t *testing.T, on interface {
 	}
 }
 
+// publish sets a record in the lab's zone.
+func publish(t *testing.T, l *Lab, name, kind, data string) {
+	t.Helper()
+	if err := l.Zone.Set(name, kind, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// secureJoin has a profile join another one, or a group of it, by QR code.
+func secureJoin(t *testing.T, p, inviter *core.Profile, group *uint32) (chat uint32) {
+	t.Helper()
+	chat, err := p.SecureJoin(deadline(t, installTimeout), inviter, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chat
+}
+
+// send sends a text, and returns the message.
+func send(t *testing.T, from *core.Profile, chat uint32, text string) (id uint32) {
+	t.Helper()
+	id, err := from.SendText(deadline(t, installTimeout), chat, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 // say sends a text and waits until it is there.
 func say(t *testing.T, from *core.Profile, chat uint32, to *core.Profile, text string) core.Message {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	if _, err := from.SendText(ctx, chat, text); err != nil {
-		t.Fatal(err)
-	}
+	send(t, from, chat, text)
 	m, _, err := to.WaitText(ctx, text)
 	if err != nil {
 		t.Fatal(err)

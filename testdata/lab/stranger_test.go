@@ -32,9 +32,7 @@ func newSigner(t *testing.T, l *Lab) signer {
 	s := signer{author: "carol@carol.example", keys: map[string]*rsa.PrivateKey{}}
 	publish := func(name, kind, data string) {
 		t.Helper()
-		if err := l.Zone.Set(name, kind, data); err != nil {
-			t.Fatal(err)
-		}
+		publish(t, l, name, kind, data)
 	}
 	for _, name := range []string{"rsa", "alias", "eve", "gone"} {
 		k, err := rsa.GenerateKey(rand.Reader, 2048)

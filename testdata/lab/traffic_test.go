@@ -53,9 +53,7 @@ func startUnderwayOn(t *testing.T, l *Lab, r *Relay) *underway {
 	u.alice = startProfile(t, u.lab, "alice", u.relay.SignUpQR())
 	u.bob = startProfile(t, u.lab, "bob", u.relay.SignUpQR())
 	ctx := deadline(t, stepTimeout)
-	if u.ba, err = u.bob.SecureJoin(ctx, u.alice, nil); err != nil {
-		t.Fatal(err)
-	}
+	u.ba = secureJoin(t, u.bob, u.alice, nil)
 	if u.ab, err = u.alice.ChatWith(ctx, u.bob); err != nil {
 		t.Fatal(err)
 	}

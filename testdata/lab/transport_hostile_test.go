@@ -114,9 +114,7 @@ func (r *roads) dead(t *testing.T) {
 	var to []string
 	for n := range deadHosts {
 		domain := fmt.Sprintf("_dead%d.test", n)
-		if err := r.lab.Zone.Set(domain, "A", void.IPv4.String()); err != nil {
-			t.Fatal(err)
-		}
+		publish(t, r.lab, domain, "A", void.IPv4.String())
 		to = append(to, "carol@"+domain)
 	}
 	c := r.submission(t, r.sender)

@@ -15,9 +15,7 @@ import (
 func (s *transports) wake(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
 	notify := addStation(t, s.lab, "notify")
-	if err := s.lab.Zone.Set(pushHost, "A", notify.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, s.lab, pushHost, "A", notify.IPv4.String())
 	service := newPushService(t, notify)
 	for _, r := range s.relays {
 		if err := service.trust(ctx, r.Host); err != nil {

@@ -87,9 +87,7 @@ func (p *proof) webFronts(t *testing.T, entry *machine.Host) {
 		t.Fatal(err)
 	}
 	writeFile(t, entry, "/srv/own.pem", 0o644, string(cert)+string(key))
-	if err := p.lab.Zone.Set(ownSite, "A", entry.IPv4.String()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, p.lab, ownSite, "A", entry.IPv4.String())
 	installWebServers(ctx, t, entry)
 	for _, front := range webFronts {
 		t.Run(front.name, func(t *testing.T) { p.webFront(t, entry, front) })
@@ -173,10 +171,7 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 	}
 	alice := startProfile(t, p.lab, front.name+"-alice", p.relay.SignUpQR())
 	bob := startProfile(t, p.lab, front.name+"-bob", p.relay.SignUpQR())
-	chat, err := bob.SecureJoin(ctx, alice, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	chat := secureJoin(t, bob, alice, nil)
 	say(t, bob, chat, alice, "through "+front.name)
 }
 

@@ -78,9 +78,7 @@ func (p *proof) wire(t *testing.T) {
 func (k *talk) secureJoin(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	var err error
-	if k.ba, err = k.bob.SecureJoin(ctx, k.alice, nil); err != nil {
-		t.Fatal(err)
-	}
+	k.ba = secureJoin(t, k.bob, k.alice, nil)
 	if k.ab, err = k.alice.ChatWith(ctx, k.bob); err != nil {
 		t.Fatal(err)
 	}
@@ -108,9 +106,7 @@ func (k *talk) texts(t *testing.T) {
 	say(t, k.bob, k.ba, k.alice, "hello Alice")
 	say(t, k.alice, k.ab, k.bob, "hello Bob: ümläut, 🐦\n.\n..\nFrom here")
 	// The receiver shows the beginning of a text this long.
-	if _, err := k.bob.SendText(deadline(t, partTimeout), k.ba, strings.Repeat("a long text. ", 2000)); err != nil {
-		t.Fatal(err)
-	}
+	send(t, k.bob, k.ba, strings.Repeat("a long text. ", 2000))
 	say(t, k.bob, k.ba, k.alice, "that was long")
 }
 
@@ -178,10 +174,7 @@ func (k *talk) groups(t *testing.T) {
 func (k *talk) receipt(t *testing.T) {
 	ctx := deadline(t, partTimeout)
 	from := k.alice.Position()
-	id, err := k.alice.SendText(ctx, k.ab, "read me")
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := send(t, k.alice, k.ab, "read me")
 	m, _, err := k.bob.WaitText(ctx, "read me")
 	if err != nil {
 		t.Fatal(err)
@@ -194,10 +187,7 @@ func (k *talk) receipt(t *testing.T) {
 
 func (k *talk) changes(t *testing.T) {
 	ctx := deadline(t, partTimeout)
-	id, err := k.alice.SendText(ctx, k.ab, "first thought")
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := send(t, k.alice, k.ab, "first thought")
 	m, _, err := k.bob.WaitText(ctx, "first thought")
 	if err != nil {
 		t.Fatal(err)
