@@ -126,7 +126,7 @@ func (u *underway) refused(t *testing.T, deb, words string) {
 }
 
 func (u *underway) brokenVersion(t *testing.T) {
-	u.refused(t, u.repack(t, "9.1.0", `printf '#!/bin/sh\nexit 1\n' >"$1/usr/sbin/chatmaild"`), "the old one goes on")
+	u.refused(t, u.repack(t, "9.1.0", `printf '#!/bin/sh\nexit 1\n' >"$1/usr/sbin/chatmaild"`), "the old one keeps running")
 }
 
 func (u *underway) strictVersion(t *testing.T) {
