@@ -147,7 +147,7 @@ func TestSockets(t *testing.T) {
 func TestTarget(t *testing.T) {
 	want := []string{"expire.timer", "certificate.path", "clock.timer", "queuewatch.path"}
 	for _, c := range All() {
-		if c.Kind == command.Daemon && c.Name != "turn" && c.Name != "iroh" && c.Name != "websocket" && c.Name != "transport" { // which their sockets start
+		if c.Kind == command.Daemon && c.Name != "turn" && c.Name != "iroh" && c.Name != "websocket" { // which their sockets start
 			want = append(want, c.Name+".service")
 		}
 	}

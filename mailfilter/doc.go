@@ -97,8 +97,9 @@
 //	    envelope and header                 Incoming.Check or Outgoing.Check, ratelimit
 //	    body, as it comes                   parts, pgp; dkim beside them
 //	  the same bytes to the queue           mailfilter/proxy (injection)
-//	queue: trace fields go, DKIM signs      packaging/postfix (cleanup), OpenDKIM
-//	to another relay, or by LMTP            packaging/postfix (smtp, lmtp), applets/transport
+//	queue: trace fields go                  packaging/postfix (cleanup)
+//	signed, and to another relay            packaging/postfix (lmtp), applets/transport
+//	or to a mailbox                         packaging/postfix (lmtp)
 //	mailbox                                 packaging/dovecot; store/maildir, store/expire
 //	"there is mail"                         push
 //

@@ -10,10 +10,8 @@ import (
 
 // MaxHeader is the greatest size of a header block in bytes, with its line
 // ends and the empty line, and MaxFields how many fields it may have. Lines
-// have no limit of their own: some programs write References in one. Postfix and
-// OpenDKIM are configured for the same size, so that nothing is cut behind us. More
-// than 60,000 bytes of a field Postfix does not keep, without a word, once a milter
-// has been told of them (KLUDGE_HEADER_LIMIT in its cleanup_message.c).
+// have no limit of their own: some programs write References in one. Postfix is
+// configured for the same size, so that nothing is cut behind us.
 const (
 	MaxHeader = 60_000
 	MaxFields = 1000

@@ -180,7 +180,7 @@ func Defaults() *Config {
 
 		NotifyURL: URLs{"https://notifications.delta.chat/notify"},
 
-		Transport:    "postfix",
+		Transport:    "chatmaild",
 		DKIMSelector: "opendkim",
 		DKIMVerify:   true,
 
@@ -262,8 +262,19 @@ func Hostname(c *Config) string {
 	return b.String() + "ip6.arpa"
 }
 
-// OwnTransport reports whether the transport daemon delivers to other relays, and signs.
+// OwnTransport reports whether the transport daemon delivers to other relays; else Postfix does.
 func OwnTransport(c *Config) bool { return c.Transport == "chatmaild" }
+
+// Outward reports whether what leaves passes through the transport daemon: to be delivered,
+// or at least to be signed.
+func Outward(c *Config) bool { return OwnTransport(c) || Signs(c) }
+
+// Signs reports whether the relay signs with DKIM what leaves: it has a name that a DNS
+// record can belong to.
+func Signs(c *Config) bool {
+	_, literal := c.Literal()
+	return !literal
+}
 
 // SelfSigned reports whether clients and other relays take a certificate that the relay
 // makes itself, and it needs no DNS. At a public address it may get a better one: see ACME.
@@ -339,10 +350,13 @@ func (c *Config) MetricsSocket(name string) string {
 	return filepath.Join(c.RuntimeDir, name, "metrics.socket")
 }
 
+// RoutesSocket is where the transport tells what it knows of the ways to other relays.
+func RoutesSocket(c *Config) string { return filepath.Join(c.RuntimeDir, "transport", "routes.socket") }
+
 // TellingDaemons are the daemons that tell their metrics there as long as the relay runs.
 func (c *Config) TellingDaemons() []string {
 	names := []string{"filtermail-out", "filtermail-in", "doveauth", "metadata", "lastlogin", "web"}
-	if OwnTransport(c) {
+	if Outward(c) {
 		names = append(names, "transport")
 	}
 	if c.Echobot {

@@ -1,5 +1,5 @@
 // Package maillog is the daemon between the servers around us and the journal: it
-// takes the lines that Postfix, Dovecot, nginx and OpenDKIM log and passes them on
+// takes the lines that Postfix, Dovecot and nginx log and passes them on
 // with pseudonyms for who and from where, before anything of them reaches a disk.
 //
 //	postfix, dovecot …  /dev/log ─→ maillog ─→ journald ─→ disk, metrics, rsyslog

@@ -20,7 +20,7 @@ const (
 var Command = command.Command{
 	Name: "maillog", Kind: command.Daemon, Synopsis: "passes the servers' log on to the journal, with pseudonyms",
 	Description: `It replaces addresses, IP addresses, message IDs and user names in the lines of
-Postfix, Dovecot, nginx and OpenDKIM.
+Postfix, Dovecot and nginx.
 The key of the pseudonyms is kept in memory; it changes at midnight UTC, and
 when the daemon restarts.
 It reads no configuration.`,

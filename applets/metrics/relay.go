@@ -46,7 +46,6 @@ type relayMetrics struct {
 	timeouts   *metric.Values
 	limited    *metric.Values
 	problems   *metric.Values
-	signed     *metric.Value
 	full       *metric.Value
 
 	dovecotEvents, dovecotTime *metric.Values
@@ -87,7 +86,6 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 		limited: set.Counter("chatmaild_postfix_limited_total", "Connections and messages that Postfix refused because a client exceeded a limit",
 			metric.Label{Name: "limit", Values: postfix.Limits()}),
 		problems: set.Counter("chatmaild_postfix_problems_total", "Lines in Postfix's log, by level", metric.Label{Name: "level", Values: postfix.Levels()}),
-		signed:   set.Counter("chatmaild_dkim_signed_total", "Messages signed").At(),
 		full:     set.Counter("chatmaild_mailbox_full_total", "Delivery attempts refused because the mailbox was full").At(),
 
 		dovecotEvents: set.Counter("chatmaild_dovecot_events_total",
@@ -185,8 +183,6 @@ func (m *relayMetrics) logged(line journal.Entry) {
 		m.limited.At(e.Limit).Add(1)
 	case postfix.Problem:
 		m.problems.At(e.Level).Add(1)
-	case postfix.Signed:
-		m.signed.Add(1)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package supervise keeps a relay running where there is no systemd, as in a container: our
-// daemons and jobs, Postfix, Dovecot, nginx and OpenDKIM, as one tree of processes below
+// daemons and jobs, Postfix, Dovecot and nginx, as one tree of processes below
 // process 1, which is "chatmaild supervise".
 //
 //	supervise ─┬─ master (Postfix) ─ smtpd …

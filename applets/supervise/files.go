@@ -96,7 +96,7 @@ func dropins(dirs []string, name string) ([]unit.File, error) {
 // aliases are the other names of the servers' units.
 func aliases(dirs []string) (map[string]string, error) {
 	found := map[string]string{}
-	for _, name := range []string{"postfix.service", "dovecot.service", "nginx.service", "opendkim.service"} {
+	for _, name := range []string{"postfix.service", "dovecot.service", "nginx.service"} {
 		u, err := load(dirs, name)
 		if errors.Is(err, errNoUnit) {
 			continue

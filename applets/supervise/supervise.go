@@ -161,7 +161,7 @@ func ask(ctx context.Context, args []string) error {
 
 // configurations of tmpfiles.d(5) that count here, as far as they are there: the first is an
 // image's (packaging/container).
-var configurations = []string{"chatmaild-image.conf", "chatmaild.conf", "opendkim.conf"}
+var configurations = []string{"chatmaild-image.conf", "chatmaild.conf"}
 
 // directoriesOf makes what these configurations list.
 func directoriesOf(ctx context.Context, h helpers) error {

@@ -1,18 +1,20 @@
 package transport
 
 import (
+	"io"
 	"time"
 
 	"chatmaild/applets/service/metric"
 	"chatmaild/applets/transport/courier"
 	"chatmaild/applets/transport/health"
+	"chatmaild/applets/transport/lmtp"
 )
 
-// Metrics counts what was delivered.
+// Metrics counts what was signed and delivered.
 type Metrics struct {
 	delivered, failed *metric.Values
 	took              map[courier.Way]*metric.Histogram
-	resting           *metric.Value
+	resting, signed   *metric.Value
 }
 
 var _ courier.Observer = (*Metrics)(nil)
@@ -28,6 +30,18 @@ func NewMetrics(set *metric.Set) *Metrics {
 			courier.HTTPS: took.At(string(courier.HTTPS)), courier.SMTP: took.At(string(courier.SMTP)),
 		},
 		resting: set.Gauge("chatmaild_transport_resting_hosts", "Hosts of other relays that do not answer").At(),
+		signed:  set.Counter("chatmaild_dkim_signed_total", "Messages signed").At(),
+	}
+}
+
+// signs counts what sign signs.
+func (m *Metrics) signs(sign lmtp.Sign) lmtp.Sign {
+	return func(open func() io.Reader) (string, error) {
+		field, err := sign(open)
+		if field != "" {
+			m.signed.Add(1)
+		}
+		return field, err
 	}
 }
 

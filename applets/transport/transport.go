@@ -30,8 +30,10 @@
 //   - A host that does not answer costs one attempt at a time, at growing intervals. All
 //     other mail for it is deferred at once, so that it holds up nobody.
 //   - Signing happens here, where what leaves is known: local mail needs no signature. Key,
-//     selector and fields are those that OpenDKIM had. What is in Postfix's queue with our
+//     selector and fields are those that OpenDKIM had on earlier relays. What has our
 //     signature already is not signed again.
+//   - With transport = "postfix", a switch for one release, all that is signed here goes back
+//     to Postfix (handback), which finds the way itself.
 //   - Logs and metrics name hosts at most; never addresses, nor who writes to whom.
 package transport
 
@@ -52,9 +54,12 @@ import (
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 	"chatmaild/applets/service"
+	"chatmaild/applets/service/metric"
 	"chatmaild/applets/transport/courier"
+	"chatmaild/applets/transport/handback"
 	"chatmaild/applets/transport/health"
 	"chatmaild/applets/transport/lmtp"
+	"chatmaild/applets/transport/routes"
 	"chatmaild/applets/transport/signer"
 )
 
@@ -87,24 +92,51 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		return err
 	}
 	metrics := service.NewMetrics("transport", time.Now())
-	hosts := &health.Tracker{Now: time.Now}
 	numbers := NewMetrics(metrics)
-	numbers.follow(metrics, hosts)
-	// Others accept a literal that is the client's address.
-	source, _ := conf.Literal()
-	deliver := courier.New(courier.Options{
-		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Observer: numbers,
-		IPv4Only: conf.DisableIPv6, Source: source,
-	})
+	deliver, known := delivery(conf, metrics, numbers)
 	server := lmtp.New(lmtp.Options{
 		Name: config.Hostname(conf), MaxMessageSize: int64(conf.MaxMessageSize) + room, MaxRecipients: conf.MaxSMTPRecipients,
-		SpoolDir: spoolDir, Sign: sign, Deliver: deliver.Deliver, Log: log,
+		SpoolDir: spoolDir, Sign: numbers.signs(sign), Deliver: deliver, Log: log,
 	})
 	daemon := service.Service{
 		Name: "transport", Address: service.Unix(conf.Socket("transport")), Serve: server.Serve, Log: log,
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("transport"),
+		More: []service.Endpoint{{
+			Name: "routes", Address: service.Unix(config.RoutesSocket(conf)),
+			Serve: func(ctx context.Context, l net.Listener) error { return routes.Serve(ctx, l, known) },
+		}},
 	}
 	return daemon.Run(ctx)
+}
+
+// delivery returns what delivers a message that has been signed, and what is known of routes.
+func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) (lmtp.Deliver, func() []routes.Route) {
+	table := &routes.Table{Now: time.Now}
+	if !config.OwnTransport(conf) {
+		return (&handback.Client{Name: config.Hostname(conf), Socket: handback.Socket}).Deliver, table.List
+	}
+	hosts := &health.Tracker{Now: time.Now}
+	numbers.follow(metrics, hosts)
+	source, _ := conf.Literal() // others accept a literal that is the client's address
+	deliver := courier.New(courier.Options{
+		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Routes: table, Observer: numbers,
+		IPv4Only: conf.DisableIPv6, Source: source,
+	})
+	return deliver.Deliver, func() []routes.Route { return withRests(table.List(), hosts.Resting()) }
+}
+
+// withRests adds to routes which hosts do not answer.
+func withRests(list []routes.Route, resting []health.State) []routes.Route {
+	by := map[string]health.State{}
+	for _, s := range resting {
+		by[s.Host] = s
+	}
+	for i, r := range list {
+		if s, ok := by[r.Host]; ok {
+			list[i].Resting, list[i].Next = &s.Since, &s.Next
+		}
+	}
+	return list
 }
 
 // credential is the DKIM key, as systemd passes it on (LoadCredential=).
@@ -112,8 +144,8 @@ const credential = "dkim"
 
 // signing returns what signs. A relay without a name, which has no DNS, signs nothing. One
 // whose key is missing defers all mail, and says so.
-func signing(conf *config.Config, log *slog.Logger) (func(func() io.Reader) (string, error), error) {
-	if _, literal := conf.Literal(); literal {
+func signing(conf *config.Config, log *slog.Logger) (lmtp.Sign, error) {
+	if !config.Signs(conf) {
 		return func(func() io.Reader) (string, error) { return "", nil }, nil
 	}
 	path := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), credential)

@@ -17,7 +17,6 @@ const (
 	Timeout       // a client fell silent
 	Limited       // a client did more than it may
 	Problem       // something that Postfix warns of
-	Signed        // OpenDKIM added a signature
 )
 
 // Event is what a line of the log tells.
@@ -59,9 +58,6 @@ func Levels() []string { return []string{"warning", "error", "fatal", "panic"} }
 // ParseLog reads one line of the mail log. The identifier is the program's name in
 // syslog, such as "postfix/submission/smtpd".
 func ParseLog(identifier, line string) Event {
-	if identifier == "opendkim" && strings.Contains(line, "DKIM-Signature field added") {
-		return Event{Kind: Signed}
-	}
 	first, rest, _ := strings.Cut(identifier, "/")
 	if first != "postfix" {
 		return Event{}

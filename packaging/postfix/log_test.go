@@ -38,7 +38,6 @@ func TestParseLog(t *testing.T) {
 		{"postfix/smtpd", "warning: TLS library problem", Event{Kind: Problem, Level: "warning"}},
 		{"postfix/master", "fatal: bind: Address already in use", Event{Kind: Problem, Level: "fatal"}},
 		{"postfix/smtpd", "connect from unknown[192.0.2.1]", Event{}},
-		{"opendkim", "4g: DKIM-Signature field added (s=opendkim, d=x.test)", Event{Kind: Signed}},
 		{"dovecot", "warning: NOQUEUE: ", Event{}},
 		{"postfix", "warning: x", Event{Kind: Problem, Level: "warning"}},
 		{"", "", Event{}},

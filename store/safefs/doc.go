@@ -9,8 +9,8 @@
 //   - In any other directory links are refused, and so is an entry that belongs to
 //     another user than the directory: it may be a hard link to a file elsewhere
 //     (where fs.protected_hardlinks is off), or a directory moved there. What is
-//     root's own is let pass if it has no other name: root has put it there, as run does
-//     in OpenDKIM's directory, and nobody else can move a directory of root's.
+//     root's own is let pass if it has no other name: root has put it there, as
+//     earlier versions of run did in OpenDKIM's directory, and nobody else can move a directory of root's.
 //
 // Files are opened without waiting (O_NONBLOCK), and looked at by their descriptors:
 // what is not a regular file then, such as a FIFO, is refused. Owner and mode change

@@ -224,7 +224,7 @@ changelog="$1/usr/share/doc/chatmaild/changelog.gz"
 
 // needrestart has nothing to ask about the relay, but would have without our file.
 func (a *archived) needrestart(t *testing.T) {
-	const ours = "needrestart -b -r l 2>/dev/null | grep -E '^NEEDRESTART-SVC: (chatmaild|dovecot|postfix|nginx|opendkim)' || :"
+	const ours = "needrestart -b -r l 2>/dev/null | grep -E '^NEEDRESTART-SVC: (chatmaild|dovecot|postfix|nginx)' || :"
 	if out := a.script(t, ours); out != "" {
 		t.Errorf("needrestart asks about\n%s", out)
 	}

@@ -67,7 +67,7 @@ func (c *Container) kills(t *testing.T, u *underway) {
 	ctx := deadline(t, stepTimeout)
 	programs := []string{
 		"maillog", "doveauth", "metadata", "lastlogin", "filtermail-out", "filtermail-in", "web", "metrics", "echobot",
-		"dovecot", "master", "nginx", "opendkim",
+		"transport", "dovecot", "master", "nginx",
 	}
 	for _, p := range programs {
 		before := strings.TrimSpace(u.script(t, "pgrep -o -x "+p))

@@ -16,7 +16,7 @@ const (
 
 	// shareDisk moves what the servers write onto oneDisk, and beside it the mailbox of
 	// a user who has old mail of half its size.
-	shareDisk = `systemctl stop chatmaild.target 'chatmaild-*' dovecot 'postfix*' opendkim
+	shareDisk = `systemctl stop chatmaild.target 'chatmaild-*' dovecot 'postfix*'
 systemctl reset-failed # and forget how often it started them again
 mkdir ` + oneDisk + `
 mount -t tmpfs -o size=64m,mode=755 tmpfs ` + oneDisk + `
@@ -32,7 +32,7 @@ echo '{PLAIN}password' >$old/password
 head -c 32M /dev/zero >$old/cur/$time.M1P1.relay:2,S
 touch -d @$time $old/cur/*
 chown -R vmail: $old
-systemctl start opendkim dovecot postfix chatmaild.target`
+systemctl start dovecot postfix chatmaild.target`
 
 	// fillDisk is a program that takes each block of oneDisk, also one that comes free.
 	fillDisk = `systemd-run --quiet --unit=filler sh -c 'while :; do cat /dev/zero >>` + oneDisk + `/filler; sleep 0.05; done 2>/dev/null'`

@@ -52,7 +52,7 @@ func (u *underway) killsServers(t *testing.T) {
 	for _, server := range []struct{ kill, part string }{
 		{"systemctl kill --signal=KILL dovecot", "dovecot"},
 		{"systemctl kill --signal=KILL nginx", "nginx"},
-		{"systemctl kill --signal=KILL opendkim", "opendkim"},
+		{"systemctl kill --signal=KILL chatmaild-transport", "transport"},
 		{"systemctl kill --signal=KILL " + u.relay.PostfixUnit(), strings.TrimSuffix(u.relay.PostfixUnit(), ".service")},
 	} {
 		u.script(t, server.kill)

@@ -112,7 +112,7 @@ func (k *imported) nothingOld(t *testing.T) {
 			t.Errorf("%s is %q", u, got)
 		}
 	}
-	for _, unit := range []string{k.relay.PostfixUnit(), "dovecot.service", "opendkim.service"} {
+	for _, unit := range []string{k.relay.PostfixUnit(), "dovecot.service"} {
 		if got := k.script(t, "systemctl show --property=DropInPaths --value %s", unit); strings.Contains(got, "/10") {
 			t.Errorf("%s has drop-ins of the old relay: %s", unit, got)
 		}
@@ -122,7 +122,7 @@ func (k *imported) nothingOld(t *testing.T) {
 // isOld reports whether a unit is the old relay's alone.
 func (k *imported) isOld(unit string) bool {
 	switch unit {
-	case "opendkim.service", "dovecot.service", "postfix.service", "nginx.service":
+	case "dovecot.service", "postfix.service", "nginx.service":
 		return false
 	}
 	return true

@@ -96,6 +96,7 @@ func startOldRelay(t *testing.T, l *Lab, deb string) *Relay {
 			t.Fatal(err)
 		}
 	}
+	installPackages(ctx, t, host, debian.OpenDKIM)
 	if err := r.InstallDeb(ctx, deb); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestPackage(t *testing.T) {
 		}
 	}
 	const (
-		configs = "find /etc/postfix /etc/dovecot /etc/nginx /etc/opendkim.conf -type f -exec md5sum {} + | sort -k 2"
+		configs = "find /etc/postfix /etc/dovecot /etc/nginx -type f -exec md5sum {} + | sort -k 2"
 		active  = "systemctl list-units --plain --no-legend --state=active,activating,failed 'chatmaild*' | cut -d ' ' -f 1"
 		failed  = "systemctl list-units --plain --no-legend --state=failed"
 		pids    = "systemctl show --property=MainPID,NRestarts chatmaild-doveauth chatmaild-filtermail-in chatmaild-filtermail-out chatmaild-lastlogin chatmaild-metadata chatmaild-web"

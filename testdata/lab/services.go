@@ -14,7 +14,7 @@ const processPoll = 500 * time.Millisecond
 // programs that we set up.
 func (r *Relay) Services(ctx context.Context) ([]string, error) {
 	out, err := r.Run(ctx, "systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend",
-		"chatmaild-*", r.PostfixUnit(), "dovecot.service", "nginx.service", "opendkim.service")
+		"chatmaild-*", r.PostfixUnit(), "dovecot.service", "nginx.service")
 	if err != nil {
 		return nil, err
 	}

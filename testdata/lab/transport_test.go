@@ -27,20 +27,25 @@ type roads struct {
 
 // TestTransport has the transport find a way to all kinds of relays.
 func TestTransport(t *testing.T) {
-	r := &roads{spelt: newSpelt(t, "_a.test", `transport = "chatmaild"`)}
+	r := &roads{spelt: newSpelt(t, "_a.test")}
 	deb, err := debian.Deb()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.b, err = r.lab.StartRelay(t.Context(), "_b.test", deb, `transport = "chatmaild"`); err != nil {
+	if r.b, err = r.lab.StartRelay(t.Context(), "_b.test", deb); err != nil {
 		t.Fatal(err)
 	}
 	diagnose(t, r.b)
+	for _, relay := range []*Relay{r.relay, r.b} {
+		installPackages(deadline(t, installTimeout), t, relay.Host, debian.OpenDKIM)
+	}
 	r.alice = startProfile(t, r.lab, "alice", r.relay.SignUpQR())
 	r.bob = startProfile(t, r.lab, "bob", r.b.SignUpQR())
 	eachStep(t, r, []step[*roads]{
 		{"by HTTPS", (*roads).byHTTPS},
 		{"signed", (*roads).signed},
+		{"signing is handed over", (*roads).handover},
+		{"Postfix delivers", (*roads).postfixDelivers},
 		{"without port 25", (*roads).withoutSMTP},
 		{"without HTTPS", (*roads).withoutHTTPS},
 		{"IPv6 is dropped", (*roads).withoutIPv6},
@@ -101,7 +106,7 @@ func (r *roads) signed(t *testing.T) {
 	if len(mails) != 2 {
 		t.Fatalf("Carol got %d messages, want one and a bounce", len(mails))
 	}
-	ctx := deadline(t, partTimeout)
+	ctx := deadline(t, stepTimeout)
 	// OpenDKIM's own resolver knows no name below test.
 	key := selector + "._domainkey." + r.relay.Domain
 	for name, text := range map[string]string{"keys": key + " " + r.record(key) + "\n", "conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n"} {

@@ -59,8 +59,8 @@ type options struct {
 var Command = command.Command{
 	Name: "run", Kind: command.Admin,
 	Synopsis: "makes this machine what the configuration says",
-	Description: `It writes keys, certificates, the configurations of Postfix, Dovecot, nginx and
-OpenDKIM, and the web pages, and starts the services. Running it again changes
+	Description: `It writes keys, certificates, the configurations of Postfix, Dovecot and
+nginx, and the web pages, and starts the services. Running it again changes
 nothing. It keeps the files that it replaces, and has each server check its
 configuration before any is restarted.`,
 	Examples: command.Examples{

@@ -183,7 +183,7 @@ func TestDovecotDecidesOnItsConfiguration(t *testing.T) {
 func TestARefusedConfigurationIsUndone(t *testing.T) {
 	for refuse, want := range map[string]string{
 		"postfix": "Postfix rejects its configuration", "doveconf": "Dovecot rejects its configuration",
-		"nginx": "nginx rejects its configuration", "opendkim": "OpenDKIM rejects its configuration",
+		"nginx": "nginx rejects its configuration",
 	} {
 		t.Run(refuse, func(t *testing.T) {
 			m := newMachine(t)
@@ -249,10 +249,10 @@ func TestARunThatCannotWork(t *testing.T) {
 			m.Write("/etc/os-release", "ID=debian\nVERSION_ID=\"11\"\nPRETTY_NAME=\"Debian 11\"\n")
 		}, "this is Debian 11"},
 		{"a missing package", underscore, func(m *fakeMachine) {
-			if err := os.Remove(filepath.Join(m.Root, "/usr/sbin/opendkim")); err != nil {
+			if err := os.Remove(filepath.Join(m.Root, "/usr/sbin/nginx")); err != nil {
 				m.T.Fatal(err)
 			}
-		}, "the package opendkim is missing"},
+		}, "the package nginx is missing"},
 		{"a held port", underscore, func(m *fakeMachine) {
 			m.Write("/proc/net/tcp", smtpHeld)
 			m.Write("/proc/300/comm", "exim4\n")

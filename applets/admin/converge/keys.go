@@ -18,7 +18,7 @@ import (
 // and DNS names the one of DKIM.
 func (p *Planner) keyFiles() (paths desired.Paths, make []desired.File, err error) {
 	paths.DKIMKey = keyfiles.DKIM(p.Conf)
-	if _, literal := p.Conf.Literal(); !literal {
+	if config.Signs(p.Conf) {
 		dkim, err := p.dkimKey(paths.DKIMKey)
 		if err != nil {
 			return paths, nil, err
@@ -95,8 +95,7 @@ func (p *Planner) dkimKey(path string) ([]desired.File, error) {
 		return nil, command.WithHint(fmt.Errorf("%s: %w", path, err), "move it away to get a new one, with another DNS record")
 	}
 	return []desired.File{{
-		Path: path, Content: text, Mode: 0o600, Owner: "opendkim", Group: "opendkim",
-		Unit: desired.OpenDKIM, Secret: true,
+		Path: path, Content: text, Mode: 0o600, Owner: "root", Group: "root", Secret: true,
 	}}, nil
 }
 

@@ -19,7 +19,8 @@ type Plan struct {
 	Directories []desired.Directory
 	Files       []host.Change
 	Units       []UnitStep
-	Edited      []string // of Files, those that were edited by hand since run wrote them
+	Edited      []string  // of Files, those that were edited by hand since run wrote them
+	handover    *handover // of signing, from OpenDKIM; nil if there is none
 	wanted      []desired.File
 	now         time.Time
 }
@@ -33,7 +34,7 @@ type UnitStep struct {
 
 // Empty reports whether there is nothing to change.
 func (p *Plan) Empty() bool {
-	return len(p.Sysctls)+len(p.Directories)+len(p.Files)+len(p.Units) == 0
+	return len(p.Sysctls)+len(p.Directories)+len(p.Files)+len(p.Units) == 0 && p.handover == nil
 }
 
 // Show prints what Apply would do.
@@ -52,6 +53,9 @@ func (p *Plan) Show(w io.Writer) {
 			fmt.Fprintf(w, "%s was edited by hand:\n", c.File.Path)
 		}
 		fmt.Fprint(w, c.Diff())
+	}
+	if p.handover != nil {
+		p.handover.show(w)
 	}
 	for _, s := range p.Units {
 		fmt.Fprintf(w, "%s %s (%s)\n", s.Verb, s.Unit, s.Why)
@@ -88,6 +92,9 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 			return command.WithHint(err, "%s; then fix the cause and run this again", desired.Look(s.Unit))
 		}
 	}
+	if p.handover != nil {
+		return p.handover.end(ctx, machine, progress)
+	}
 	return nil
 }
 
@@ -98,22 +105,47 @@ func (p *Plan) write(ctx context.Context, machine host.Host, progress io.Writer)
 	if err := machine.Keep(kept, p.Files); err != nil {
 		return err
 	}
-	for _, c := range p.Files {
-		fmt.Fprintf(progress, "  write %s\n", c.File.Path)
-		if err := machine.Write(c.File); err != nil {
-			return p.undo(machine, err)
-		}
+	if err := p.writeAll(machine, progress, func(f desired.File) bool { return !postfixReads(f) }); err != nil {
+		return p.undo(machine, err)
 	}
 	if p.touches("/etc/systemd/") {
 		if err := machine.Systemd().Systemctl(ctx, "daemon-reload"); err != nil {
 			return p.undo(machine, err)
 		}
 	}
-	if !p.touches("/etc/postfix/", "/etc/dovecot/", "/etc/nginx/", "/etc/opendkim", "/etc/dkimkeys/") {
+	if p.handover != nil {
+		if err := p.handover.begin(ctx, machine, progress); err != nil {
+			return p.undo(machine, err)
+		}
+	}
+	if err := p.writeAll(machine, progress, postfixReads); err != nil {
+		return p.undo(machine, err)
+	}
+	if !p.touches("/etc/postfix/", "/etc/dovecot/", "/etc/nginx/") {
 		return nil
 	}
 	if err := machine.CheckConfigs(ctx); err != nil {
 		return p.undo(machine, err)
+	}
+	return nil
+}
+
+// postfixReads reports whether a file is one that each process of Postfix reads when it
+// starts, reload or not.
+func postfixReads(f desired.File) bool {
+	return f.Path == desired.PostfixMain || f.Path == desired.PostfixMaster
+}
+
+// writeAll writes those of the files that which picks.
+func (p *Plan) writeAll(machine host.Host, progress io.Writer, which func(desired.File) bool) error {
+	for _, c := range p.Files {
+		if !which(c.File) {
+			continue
+		}
+		fmt.Fprintf(progress, "  write %s\n", c.File.Path)
+		if err := machine.Write(c.File); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -61,6 +61,11 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	former, err := formerSigner(p)
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, former...)
 	transports, err := p.transportMap()
 	if err != nil {
 		return nil, err
@@ -105,8 +110,18 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	todo.Edited = written.edited(todo.Files)
-	todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, turn, botFiles), todo.Files, paths)
-	return todo, err
+	if todo.handover, err = plannedHandover(ctx, p, todo); err != nil {
+		return nil, err
+	}
+	if todo.Units, err = p.unitSteps(ctx, slices.Concat(keyFiles, files, turn, botFiles), todo.Files, paths); err != nil {
+		return nil, err
+	}
+	if todo.handover == nil {
+		ends, err := retirement(ctx, p, former)
+		todo.Units = append(todo.Units, ends...)
+		return todo, err
+	}
+	return todo, nil
 }
 
 // transportMap is the one that is there, or an empty one: Postfix takes no mail

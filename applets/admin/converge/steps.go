@@ -21,10 +21,6 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	// rest is logged as it should be, and the target last, since it wants all of ours.
 	names := slices.Concat([]string{desired.Journald}, desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
 		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
-	_, literal := p.Conf.Literal()
-	if !literal {
-		names = slices.Insert(names, 0, desired.OpenDKIM)
-	}
 	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
@@ -144,9 +140,9 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 			why[name] = "websocket = false"
 		}
 	}
-	if !config.OwnTransport(p.Conf) {
+	if !config.Outward(p.Conf) {
 		for _, name := range []string{desired.TransportSocket, desired.Transport} {
-			why[name] = `transport = "postfix"`
+			why[name] = `nothing is signed here, and transport = "postfix"`
 		}
 	}
 	names := slices.Sorted(maps.Keys(why))
@@ -165,7 +161,7 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 
 // reads returns, for each unit, the files that it reads when it starts.
 func (p *Planner) reads(files []desired.File, paths desired.Paths) map[string][]string {
-	reads := map[string][]string{desired.OpenDKIM: {paths.DKIMKey}, desired.ACME: {p.ConfigPath}}
+	reads := map[string][]string{desired.ACME: {p.ConfigPath}}
 	// Any other certificate changes by itself; desired.CertificatePath looks after it.
 	if p.Conf.SelfSigned() && !p.Conf.ACME() {
 		for _, name := range desired.TLSServers() {

@@ -1,6 +1,6 @@
 // Package desired says which files a relay's machine has, given its
-// configuration: those of Postfix, Dovecot, nginx, OpenDKIM and systemd, and the
-// web pages. It is pure; package host compares them with what is there.
+// configuration: those of Postfix, Dovecot, nginx and systemd, and the web pages. It is pure;
+// package host compares them with what is there.
 package desired
 
 import (
@@ -34,7 +34,6 @@ type Directory struct {
 
 // The systemd units that a relay consists of. Debian's own come first.
 const (
-	OpenDKIM = "opendkim.service"
 	Dovecot  = "dovecot.service"
 	Postfix  = "postfix.service"
 	Nginx    = "nginx.service"
@@ -44,7 +43,7 @@ const (
 	Echobot  = "chatmaild-echobot.service"
 	Metadata = "chatmaild-metadata.service"
 
-	// Transport delivers to other relays.
+	// Transport signs what leaves, and delivers to other relays.
 	Transport       = "chatmaild-transport.service"
 	TransportSocket = "chatmaild-transport.socket"
 
@@ -84,6 +83,10 @@ const TransportMap = "/etc/postfix/chatmaild-transport"
 func TransportMapFile(content []byte) File {
 	return File{Path: TransportMap, Content: content, Mode: 0o644, Owner: "root", Group: "root"}
 }
+
+// DKIMDir is where the key is that signs what leaves. The name is that of Debian's OpenDKIM,
+// which did so on earlier relays.
+const DKIMDir = "/etc/dkimkeys"
 
 // TLSDir is where a relay that makes its own certificate keeps it.
 const TLSDir = "/etc/chatmail/tls"
@@ -154,9 +157,8 @@ func Directories(conf *config.Config) []Directory {
 			Directory{config.EchoBot(conf).Dir(), 0o700, EchobotUser, EchobotUser},
 			Directory{config.EchoBot(conf).Mailbox(), 0o700, "vmail", "vmail"})
 	}
-	if (view{Config: conf}).SignsDKIM() {
-		// Postfix reaches the milter from inside of its chroot.
-		dirs = append(dirs, Directory{"/var/spool/postfix/opendkim", 0o750, "opendkim", "postfix"})
+	if config.Signs(conf) {
+		dirs = append(dirs, Directory{DKIMDir, 0o700, "root", "root"})
 	}
 	return dirs
 }
@@ -168,9 +170,6 @@ var generated = []struct {
 	unit     string
 	when     func(view) bool // nil: always
 }{
-	{"opendkim/opendkim.conf.tmpl", "/etc/opendkim.conf", OpenDKIM, view.SignsDKIM},
-	{"opendkim/chatmaild.keytable.tmpl", "/etc/dkimkeys/chatmaild.keytable", OpenDKIM, view.SignsDKIM},
-	{"opendkim/chatmaild.signingtable.tmpl", "/etc/dkimkeys/chatmaild.signingtable", OpenDKIM, view.SignsDKIM},
 	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot != dovecot.V24 }},
 	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot == dovecot.V24 }},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},

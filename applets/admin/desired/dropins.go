@@ -13,11 +13,11 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, serverDropins(release), logDropins(conf, release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, transportDropins(conf), serverDropins(release), logDropins(release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
-// leave them dead. That of Dovecot is among the templates, and OpenDKIM's unit has it.
+// leave them dead. That of Dovecot is among the templates.
 func serverDropins(release Release) []File {
 	web := dropin(Nginx, "chatmaild", "[Service]\nRestart=on-failure\nRestartSec=1")
 	// systemd does not know Postfix's master process: it sees only that none is left.
@@ -33,7 +33,7 @@ func serverDropins(release Release) []File {
 // logDropins have the servers log to the maillog daemon, whose directory they see in
 // place of journald's: there /dev/log leads. What they write to standard output, which
 // is nothing once they run, is still journald's.
-func logDropins(conf *config.Config, release Release) []File {
+func logDropins(release Release) []File {
 	const directory = "/run/chatmaild/log"
 	var files []File
 	for _, unit := range loggedUnits {
@@ -44,8 +44,6 @@ func logDropins(conf *config.Config, release Release) []File {
 			// So does /dev/log of its chroot, where rsyslog may have a socket, too.
 			f.Content = append(f.Content, "BindReadOnlyPaths="+directory+":/var/spool/postfix/dev\n"...)
 			f.Unit, f.Absent = Postfix, unit != release.PostfixInstance()
-		case OpenDKIM:
-			f.Absent = !(view{Config: conf}).SignsDKIM()
 		}
 		files = append(files, f)
 	}
@@ -60,13 +58,25 @@ func certificateDropins(conf *config.Config) []File {
 // signingDropin has systemd pass on to the transport the DKIM key of another selector, or
 // none, where the relay has no name.
 func signingDropin(conf *config.Config) File {
-	lines, signs := "[Service]\nLoadCredential=", (view{Config: conf}).SignsDKIM()
+	lines, signs := "[Service]\nLoadCredential=", config.Signs(conf)
 	if signs {
-		lines += "\nLoadCredential=dkim:/etc/dkimkeys/" + conf.DKIMSelector + ".private"
+		lines += "\nLoadCredential=dkim:" + path.Join(DKIMDir, conf.DKIMSelector+".private")
 	}
 	f := dropin(Transport, "dkim", lines)
 	f.Absent = signs && conf.DKIMSelector == config.Defaults().DKIMSelector
 	return f
+}
+
+// transportDropins keep the transport from starting where nothing passes through it, by a
+// condition that cannot hold.
+func transportDropins(conf *config.Config) []File {
+	var files []File
+	for _, unit := range []string{TransportSocket, Transport} {
+		f := dropin(unit, "condition", "[Unit]\nConditionPathExists=!"+config.DefaultPath)
+		f.Absent = config.Outward(conf)
+		files = append(files, f)
+	}
+	return files
 }
 
 // echobotDropin has systemd look for the bot where it is; where there is to be no

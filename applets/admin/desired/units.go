@@ -62,7 +62,7 @@ func ServiceUnits() []string {
 }
 
 // loggedUnits are the servers whose lines the maillog daemon passes on.
-var loggedUnits = []string{bookwormPostfix, Postfix, Dovecot, Nginx, OpenDKIM}
+var loggedUnits = []string{bookwormPostfix, Postfix, Dovecot, Nginx}
 
 // Look is the command that shows what a unit logged of late. What servers log comes by
 // way of the maillog daemon, but for what keeps them from starting.
@@ -88,9 +88,9 @@ func CertificateUnits(conf *config.Config) []string {
 	return []string{CertificatePath}
 }
 
-// TransportUnits deliver to other relays, if Postfix does not.
+// TransportUnits sign what leaves, and deliver it.
 func TransportUnits(conf *config.Config) []string {
-	if !config.OwnTransport(conf) {
+	if !config.Outward(conf) {
 		return nil
 	}
 	return []string{TransportSocket, Transport}

@@ -39,11 +39,9 @@ type constants struct {
 	ContentSecurityPolicy string
 
 	// MaxHeader is the largest header that the filters take, in bytes. Postfix keeps no
-	// more of a single field than its limit says and drops the rest without a word, and
-	// OpenDKIM refuses what is beyond its own: so both have this one.
+	// more of a single field than its limit says and drops the rest without a word: so its
+	// limit is this one.
 	MaxHeader int
-	// MaxSignedHeader is MaxHeader with what Postfix adds before a message is signed.
-	MaxSignedHeader int
 	// MaxLine is the longest line that the filters take, in bytes.
 	MaxLine int
 }
@@ -55,13 +53,19 @@ func newView(conf *config.Config, paths Paths, machine Machine) view {
 		WebsocketIMAP: config.WebsocketIMAP, WebsocketSMTP: config.WebsocketSMTP,
 		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
 		ContentSecurityPolicy: www.ContentSecurityPolicy,
-		MaxHeader:             mailfilter.MaxHeader, MaxSignedHeader: mailfilter.MaxHeader + traceHeaderSize, MaxLine: mailfilter.MaxLine,
+		MaxHeader:             mailfilter.MaxHeader, MaxLine: mailfilter.MaxLine,
 	}, site{conf}, config.Sites(conf)}
 }
 
 // notice stands on top of each generated file.
 const notice = `%s Written by "chatmaild run" from %s; the next run overwrites changes made here.
 `
+
+// Written reports whether a file is one that run wrote.
+func Written(text []byte) bool {
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	return bytes.Contains(first, []byte(` Written by "chatmaild run" from `))
+}
 
 func (v view) render(name string) ([]byte, error) {
 	text, err := packaging.Templates.ReadFile(name)
@@ -115,9 +119,6 @@ func (v view) Named() bool {
 	return !literal
 }
 
-// SignsDKIM reports whether the relay has a name that a DNS record can belong to.
-func (v view) SignsDKIM() bool { return v.Named() }
-
 // source is the address from which mail leaves, of a relay that has no name. Others accept
 // a literal that is the client's address, and a machine may have several: a temporary one
 // (RFC 8981), for one.
@@ -152,9 +153,11 @@ func (v view) Host() string { return config.Host(v.Config) }
 // OwnTransport reports whether the transport delivers to other relays.
 func (v view) OwnTransport() bool { return config.OwnTransport(v.Config) }
 
-// PostfixSigns reports whether OpenDKIM signs what leaves, for Postfix; else the transport
-// does.
-func (v view) PostfixSigns() bool { return v.SignsDKIM() && !v.OwnTransport() }
+// Outward reports whether what leaves passes through the transport.
+func (v view) Outward() bool { return config.Outward(v.Config) }
+
+// Signs reports whether the relay signs what leaves.
+func (v view) Signs() bool { return config.Signs(v.Config) }
 
 // submission is a listener in Postfix's master.cf for our own users.
 type submission struct {

@@ -17,7 +17,6 @@ func (h Host) CheckConfigs(ctx context.Context) error {
 		{"Postfix", []string{"/usr/sbin/postfix", "check"}},
 		{"Dovecot", []string{"/usr/bin/doveconf", "-n"}},
 		{"nginx", []string{"/usr/sbin/nginx", "-t", "-q"}},
-		{"OpenDKIM", []string{"/usr/sbin/opendkim", "-n", "-x", "/etc/opendkim.conf"}},
 	}
 	for _, c := range checks {
 		if _, err := h.run(ctx, c.command[0], c.command[1:]...); err != nil {

@@ -85,7 +85,6 @@ var programs = []struct{ pkg, file string }{
 	{"dovecot-imapd", "/usr/lib/dovecot/imap"},
 	{"dovecot-lmtpd", "/usr/lib/dovecot/lmtp"},
 	{"dovecot-core with its Lua push driver", "/usr/lib/dovecot/modules/lib22_push_notification_lua_plugin.so"},
-	{"opendkim", "/usr/sbin/opendkim"},
 	{"nginx", "/usr/sbin/nginx"},
 	{"libnginx-mod-stream", "/usr/lib/nginx/modules/ngx_stream_module.so"},
 }

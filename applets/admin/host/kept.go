@@ -57,6 +57,11 @@ func dirBack(t Tree, path string, info fs.FileInfo) error {
 	if there, err := t.Exists(path); err != nil || there {
 		return err
 	}
+	return makeLike(t, path, info)
+}
+
+// makeLike makes a directory that need not be there, with the owner and the mode of another.
+func makeLike(t Tree, path string, info fs.FileInfo) error {
 	uid, gid := ownerIDs(t, info)
 	dir, err := safefs.MkdirAll(t.path(path))
 	if err != nil {
@@ -64,6 +69,19 @@ func dirBack(t Tree, path string, info fs.FileInfo) error {
 	}
 	defer dir.Close()
 	return safefs.Chown(dir, uid, gid, dirMode(info))
+}
+
+// GiveBack gives a directory that PutBack leaves alone to the one whose it was when it was
+// kept. One that is not kept stays.
+func GiveBack(t Tree, kept, path string) error {
+	info, err := safefs.Lstat(t.path(filepath.Join(kept, path)))
+	if err == nil {
+		err = makeLike(t, path, info)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("giving %s back: %w", path, err)
+	}
+	return nil
 }
 
 // linkBack restores a link, and reports whether it differed.

@@ -101,10 +101,14 @@ func TestMove(t *testing.T) {
 
 func TestPutBack(t *testing.T) {
 	h := tree(t)
+	if err := os.Chmod(h.path("/from"), 0o750); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.CopyTree(h.Tree, "/from", "/kept/from", Owner{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
+		os.Chmod(h.path("/from"), 0o700),
 		os.WriteFile(h.path("/from/a/file"), []byte("other"), 0o600),
 		os.WriteFile(h.path("/from/more"), []byte("more"), 0o600),
 		os.Remove(h.path("/from/link")),
@@ -124,6 +128,14 @@ func TestPutBack(t *testing.T) {
 	}
 	if got := read(t, h, "/from/link"); got != "text" {
 		t.Errorf("through the link we read %q", got)
+	}
+	for _, path := range []string{"/from", "/nowhere"} {
+		if err := GiveBack(h.Tree, "/kept", path); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if kept, err := os.Stat(h.path("/from")); err != nil || kept.Mode().Perm() != 0o750 {
+		t.Errorf("the directory is %v, %v; it was 0750 when it was kept", kept, err)
 	}
 	if got := read(t, h, "/from/more"); got != "more" {
 		t.Errorf("what was not kept is %q", got)

@@ -59,7 +59,8 @@ func Issued(conf *config.Config, machine host.Host) bool {
 	return err == nil && !pair.SelfSigned() && pair.Check(config.Host(conf), time.Now()) == nil
 }
 
-// DKIM is where OpenDKIM finds the key of its selector.
+// DKIM is where the key of the selector is, for systemd to pass on to the transport. The
+// directory is that of the Python relay, and of Debian's OpenDKIM.
 func DKIM(conf *config.Config) string {
 	return filepath.Join("/etc/dkimkeys", conf.DKIMSelector+".private")
 }

@@ -16,9 +16,9 @@ import (
 var Command = command.Command{
 	Name: "log", Kind: command.Admin, Args: "[ADDRESS ...]",
 	Synopsis: "shows the servers' log without pseudonyms, or the pseudonym of an address",
-	Description: `In the journal (journalctl -u chatmaild-maillog), Postfix, Dovecot, nginx and
-OpenDKIM log pseudonyms for addresses, IP addresses, message IDs and user names.
-They change at midnight UTC. An ADDRESS can be any of these.
+	Description: `In the journal (journalctl -u chatmaild-maillog), Postfix, Dovecot and nginx
+log pseudonyms for addresses, IP addresses, message IDs and user names. They change
+at midnight UTC. An ADDRESS can be any of these.
 
 With --plain, new lines are shown as the servers wrote them. None of it is
 stored, and there is nothing to switch off afterwards.`,

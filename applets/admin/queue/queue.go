@@ -28,15 +28,17 @@ const maxRetries = 500
 // Command is chatmaild queue.
 var Command = command.Command{
 	Name: "queue", Kind: command.Admin,
-	Args:     "list [DOMAIN] | hold DOMAIN | discard DOMAIN | release DOMAIN | flush DOMAIN",
+	Args:     "list [DOMAIN] | routes [HOST] | hold DOMAIN | discard DOMAIN | release DOMAIN | flush DOMAIN",
 	Synopsis: "shows queued mail by destination; holds, discards or releases it",
 	Description: `list shows how much mail is queued, for how long, and why; addresses only with
---addresses. hold defers mail to a destination, old and new; it bounces after
+--addresses. routes shows by which way mail gets to each host of other relays, and what
+failed last. hold defers mail to a destination, old and new; it bounces after
 two days. discard drops it; its senders are not notified. release undoes both. flush
 retries what is queued now. Rules survive a reboot, and each change says how to undo
 it.`,
 	Examples: command.Examples{
 		{"queue", "all destinations"},
+		{"queue routes", "the ways to other relays"},
 		{"queue hold example.org", "defer mail to example.org"},
 		{"queue release example.org", "deliver it again"},
 	},
@@ -69,7 +71,7 @@ func (q *job) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		args = []string{"list"}
 	}
-	what, rest, err := command.Subcommand(args, "list", "hold", "discard", "release", "flush")
+	what, rest, err := command.Subcommand(args, "list", "routes", "hold", "discard", "release", "flush")
 	if err != nil {
 		return err
 	}
@@ -81,6 +83,9 @@ func (q *job) run(ctx context.Context, args []string) error {
 		return command.Usagef("unexpected argument %q", rest[1])
 	case change != nil && len(rest) == 0:
 		return command.Usagef("%s: missing DOMAIN, the part after the @ of an address", what)
+	}
+	if what == "routes" {
+		return q.routes(ctx, strings.Join(rest, ""))
 	}
 	var destination string
 	if len(rest) == 1 {

@@ -81,9 +81,6 @@ func (e *examiner) units(ctx context.Context) {
 	names := slices.Concat(desired.ServiceUnits(), desired.TransportUnits(e.conf), desired.BotUnits(e.conf), desired.CertificateUnits(e.conf), desired.OnDemandSockets(e.conf), []string{
 		desired.ExpireTimer, desired.ClockTimer, desired.QueueWatchPath, desired.Dovecot, e.machine.PostfixInstance(), desired.Nginx,
 	})
-	if _, literal := e.conf.Literal(); !literal {
-		names = append(names, desired.OpenDKIM)
-	}
 	units, err := e.machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		e.say("systemd", trouble, "check: systemctl status", "%v", err)
@@ -199,7 +196,7 @@ func (e *examiner) authority(pair *keys.Certificate) {
 	}
 }
 
-// dkim checks the key that OpenDKIM signs with; whether DNS has its public half is for
+// dkim checks the key that the transport signs with; whether DNS has its public half is for
 // the command dns.
 func (e *examiner) dkim() {
 	if _, literal := e.conf.Literal(); literal {

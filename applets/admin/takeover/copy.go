@@ -116,11 +116,11 @@ func (im copying) copyKeys(context.Context) error {
 		path  string
 		owner host.Owner
 	}
-	root, opendkim := host.Owner{User: "root", Group: "root"}, host.Owner{User: "opendkim", Group: "opendkim"}
+	root := host.Owner{User: "root", Group: "root"}
 	// With the former DKIM key mail is valid from the first message, whatever is cached in the
 	// DNS; acmetool's directory has the account with the authority, which a CAA record may
 	// name (RFC 8657).
-	trees := []tree{{keyfiles.DKIM(im.conf), opendkim}, {im.conf.NocreateFile, root}}
+	trees := []tree{{keyfiles.DKIM(im.conf), root}, {im.conf.NocreateFile, root}}
 	if im.conf.ACME() {
 		trees = append(trees, tree{pythonrelay.Acmetool, root})
 	}

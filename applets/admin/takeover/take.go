@@ -94,7 +94,7 @@ func (im taking) begin(ctx context.Context) error {
 	if j.Units, err = im.oldUnits(ctx); err != nil {
 		return err
 	}
-	servers := []string{desired.OpenDKIM, desired.Dovecot, desired.Postfix, desired.Nginx}
+	servers := []string{desired.Dovecot, desired.Postfix, desired.Nginx}
 	units, err := im.machine.Systemd().Units(ctx, servers...)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -146,6 +147,10 @@ func (im undo) putBack(ctx context.Context) error {
 	}
 	if len(changed) > 0 {
 		im.say("put %d files back", len(changed))
+	}
+	// OpenDKIM reads its key there again.
+	if err := host.GiveBack(im.machine.Tree, importKept, desired.DKIMDir); err != nil {
+		return err
 	}
 	return im.machine.Systemd().Systemctl(ctx, "daemon-reload")
 }

@@ -22,13 +22,15 @@ import (
 	"chatmaild/applets/transport/mtasts"
 	"chatmaild/applets/transport/mxdeliv"
 	"chatmaild/applets/transport/route"
+	"chatmaild/applets/transport/routes"
 	"chatmaild/applets/transport/smtpout"
 	"chatmaild/mailfilter"
 )
 
 // Bounds.
 const (
-	placeTimeout = 5 * time.Second // until a host has a place for one more message
+	placeTimeout = 5 * time.Second        // until a host has a place for one more message
+	crowdTimeout = 250 * time.Millisecond // until there is one for a host that may not answer
 	httpsConnect = 5 * time.Second
 	smtpConnect  = 10 * time.Second
 	writeTimeout = time.Minute // for what a host is slow to read
@@ -70,6 +72,7 @@ type Options struct {
 	IPv4Only bool
 	Source   netip.Addr // from which to connect, if it is this machine's; the zero value is any
 	Health   *health.Tracker
+	Routes   *routes.Table
 	Observer Observer
 
 	Connect func(ctx context.Context, network, address string) (net.Conn, error) // nil: by TCP
@@ -83,6 +86,7 @@ type Courier struct {
 	https    *mxdeliv.Client
 	smtp     *smtpout.Client
 	health   *health.Tracker
+	routes   *routes.Table
 	observer Observer
 	policies *mtasts.Cache
 	smtpOnly memory
@@ -93,7 +97,7 @@ func New(o Options) *Courier {
 	c := &Courier{
 		router: &route.Router{Resolver: o.Resolver, Self: o.Name},
 		dialer: &dial.Dialer{IPv4Only: o.IPv4Only, Source: o.Source, Connect: o.Connect},
-		health: o.Health, observer: o.Observer,
+		health: o.Health, routes: o.Routes, observer: o.Observer,
 	}
 	c.https = mxdeliv.NewClient(c.connect(httpsPort, httpsConnect), o.Roots)
 	c.smtp = smtpout.NewClient(o.Name, smtpout.Dial(c.connect(smtpPort, smtpConnect)), o.Roots)
@@ -163,25 +167,33 @@ func (c *Courier) toHost(ctx context.Context, host string, selfSigned bool, m sm
 
 // place waits until the host may get one more message.
 func (c *Courier) place(ctx context.Context, host string) error {
-	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
-	defer cancel()
+	crowd, place := time.After(crowdTimeout), time.After(placeTimeout)
 	for {
-		switch verdict, changed, state := c.health.Admit(host); verdict {
+		enough, reason := place, errBusy
+		verdict, changed, state := c.health.Admit(host)
+		switch verdict {
 		case health.Go:
 			return nil
 		case health.Resting:
 			return &resting{state}
-		default:
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return errCrowded
-			}
+		case health.Crowded:
+			enough, reason = crowd, errCrowded
+		}
+		select {
+		case <-changed:
+		case <-enough:
+			return reason
+		case <-ctx.Done():
+			return reason
 		}
 	}
 }
 
-var errCrowded = errors.New("too many messages for the host at once")
+// Why there is no place.
+var (
+	errBusy    = errors.New("too many messages for the host at once")
+	errCrowded = errors.New("too many hosts are tried at once that have not answered yet")
+)
 
 // resting is the error of a host that is not tried now.
 type resting struct{ health.State }
@@ -208,6 +220,7 @@ func (c *Courier) attempt(ctx context.Context, host string, selfSigned bool, m s
 		switch {
 		case httpsErr == nil && answer.Status == 200:
 			c.observer.Delivered(HTTPS, len(m.Recipients), time.Since(start))
+			c.routes.Delivered(host, string(HTTPS))
 			if !reached { // madmail's answer is "OK"
 				said = smtpout.Reply{Code: 250, Status: [3]int{2, 0, 0}, Text: "accepted by HTTPS"}
 			}
@@ -218,6 +231,7 @@ func (c *Courier) attempt(ctx context.Context, host string, selfSigned bool, m s
 			c.smtpOnly.add(host)
 		}
 		c.observer.Failed(HTTPS)
+		c.routes.Failed(host, "HTTPS: "+httpsReason(answer.Status, httpsErr))
 	}
 	replies, err := c.smtp.Deliver(ctx, host, selfSigned, m)
 	switch {
@@ -233,12 +247,14 @@ func (c *Courier) attempt(ctx context.Context, host string, selfSigned bool, m s
 		}
 		if accepted > 0 {
 			c.observer.Delivered(SMTP, accepted, time.Since(start))
+			c.routes.Delivered(host, string(SMTP))
 		}
 		return replies, nil
 	case reached: // port 25 is closed; what was said by HTTPS counts
 		return all(m, said), nil
 	}
 	c.observer.Failed(SMTP)
+	c.routes.Failed(host, "SMTP: "+Reason(err))
 	if httpsErr != nil {
 		err = fmt.Errorf("%w; %v", err, httpsErr)
 	}

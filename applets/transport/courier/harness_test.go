@@ -27,6 +27,7 @@ import (
 
 	"chatmaild/applets/transport/health"
 	"chatmaild/applets/transport/mxdeliv"
+	"chatmaild/applets/transport/routes"
 	"chatmaild/applets/transport/smtpout"
 	"chatmaild/mailfilter"
 )
@@ -280,7 +281,7 @@ func (c *counter) Failed(Way) {}
 
 func (w *world) courier() (*Courier, *health.Tracker, *counter) {
 	tracker, count := &health.Tracker{Now: time.Now}, &counter{delivered: map[Way]int{}}
-	return New(Options{Name: "us.test", Resolver: w, Health: tracker, Observer: count, Connect: w.connect, Roots: w.roots}), tracker, count
+	return New(Options{Name: "us.test", Resolver: w, Health: tracker, Routes: &routes.Table{Now: time.Now}, Observer: count, Connect: w.connect, Roots: w.roots}), tracker, count
 }
 
 // message is what is sent.

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,6 +69,14 @@ const maxText = 400
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	return text[:min(len(text), maxText)]
+}
+
+// httpsReason is why a message was not delivered by HTTPS, in such words.
+func httpsReason(status int, err error) string {
+	if err != nil {
+		return Reason(err)
+	}
+	return fmt.Sprintf("the answer is %d %s", status, http.StatusText(status))
 }
 
 // Reason is why a host did not answer, in a few words that hold no address and nothing that

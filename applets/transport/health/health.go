@@ -1,6 +1,10 @@
 // Package health remembers which hosts do not answer, so that mail to them costs nothing:
 // such a host is tried by one message at a time, at growing intervals, and all others are
 // answered at once. It is about hosts alone, and holds nothing of messages.
+//
+// What is known of a host decides on its share of the attempts at once. Those to hosts that
+// have not answered yet are few in all: a hundred dead ones that get mail for the first time
+// leave places, processes and time to the hosts that are known to be good.
 package health
 
 import (
@@ -21,6 +25,15 @@ const (
 	// which nothing is known yet: a dead one would hold as many up.
 	PerHost = 20
 	Untried = 2
+
+	// AllUntried is how many attempts at once all hosts get together that have not answered
+	// yet, or no longer do.
+	AllUntried = 24
+
+	// Busy is how many attempts at once leave enough to others: beyond it, a host gets no
+	// more than Fair. Postfix makes 200 (master.cf).
+	Busy = 100
+	Fair = 4
 )
 
 // Tracker is what is known of hosts. It is safe for concurrent use.
@@ -28,14 +41,18 @@ type Tracker struct {
 	Now    func() time.Time
 	Random func() float64 // in [0, 1); nil means math/rand's
 
-	mu    sync.Mutex
-	hosts map[string]*host
+	mu       sync.Mutex
+	hosts    map[string]*host
+	inFlight int
+	trials   int           // of inFlight, those to hosts that have not answered
+	freed    chan struct{} // closed when there may be a place for a trial
 }
 
 // host is what is known of one.
 type host struct {
 	proven   bool // it has answered since the last failure
 	inFlight int
+	trials   int           // of inFlight, those that the Tracker counts as trials
 	changed  chan struct{} // closed when a place may be free
 
 	failures int
@@ -51,12 +68,13 @@ type Verdict int
 // The verdicts.
 const (
 	Go      Verdict = iota // try, and call Done
-	Wait                   // others are trying: wait for Changed
+	Wait                   // others are trying: wait for changed
+	Crowded                // too many hosts are tried that may not answer: wait briefly for changed
 	Resting                // the host does not answer; not now
 )
 
-// Admit says whether to try a host. After Wait, changed is closed when it is worth asking
-// again. After Resting, state is why.
+// Admit says whether to try a host. After Wait and Crowded, changed is closed when it is
+// worth asking again. After Resting, state is why.
 func (t *Tracker) Admit(name string) (v Verdict, changed <-chan struct{}, state State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,17 +84,43 @@ func (t *Tracker) Admit(name string) (v Verdict, changed <-chan struct{}, state 
 	switch {
 	case h.failures > 0:
 		limit = 1
-		if h.inFlight > 0 || t.Now().Before(h.until) {
+		if h.inFlight > 0 || t.Now().Before(h.until) || t.trials >= AllUntried {
 			return Resting, nil, h.state(name)
 		}
 	case !h.proven:
 		limit = Untried
+	case t.inFlight >= Busy:
+		limit = Fair
 	}
-	if h.inFlight >= limit {
+	switch {
+	case h.inFlight >= limit:
 		return Wait, h.changed, State{}
+	case !h.proven && t.trials >= AllUntried:
+		if t.freed == nil {
+			t.freed = make(chan struct{})
+		}
+		return Crowded, t.freed, State{}
 	}
 	h.inFlight++
+	t.inFlight++
+	if !h.proven {
+		h.trials++
+		t.trials++
+	}
 	return Go, nil, State{}
+}
+
+// settle ends n trials of a host.
+func (t *Tracker) settle(h *host, n int) {
+	if n == 0 {
+		return
+	}
+	h.trials -= n
+	t.trials -= n
+	if t.freed != nil {
+		close(t.freed)
+		t.freed = nil
+	}
 }
 
 // Done ends an attempt. reason is "" for a host that has answered, and else why it
@@ -86,12 +130,15 @@ func (t *Tracker) Done(name, reason string) {
 	defer t.mu.Unlock()
 	h := t.host(name)
 	h.inFlight--
+	t.inFlight--
 	close(h.changed)
 	h.changed = make(chan struct{})
 	if reason == "" {
+		t.settle(h, h.trials) // the others will be answered, too
 		h.proven, h.failures, h.last = true, 0, ""
 		return
 	}
+	t.settle(h, min(h.trials, 1))
 	h.last = reason
 	now := t.Now()
 	// Attempts that were under way when the first one failed are not counted again.

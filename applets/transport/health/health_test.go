@@ -115,3 +115,63 @@ func TestBound(t *testing.T) {
 		t.Error("a host in use was forgotten")
 	}
 }
+
+// TestTrials has many hosts tried that do not answer: a good one has its places beside them,
+// and a place that comes free is another one's.
+func TestTrials(t *testing.T) {
+	tr, clock := newTracker()
+	want(t, tr, "good", Go)
+	tr.Done("good", "")
+	for i := range AllUntried {
+		want(t, tr, fmt.Sprintf("dead%d", i), Go)
+	}
+	changed := want(t, tr, "new", Crowded)
+	for range PerHost {
+		want(t, tr, "good", Go)
+	}
+	want(t, tr, "good", Wait)
+	tr.Done("dead0", "timeout")
+	select {
+	case <-changed:
+	default:
+		t.Fatal("a free place is not announced")
+	}
+	clock.now = clock.now.Add(maxPause)
+	want(t, tr, "new", Go)
+	want(t, tr, "dead0", Resting) // its probe has no place
+	tr.Done("new", "")
+	want(t, tr, "dead0", Go)
+}
+
+// TestProven has a host answer while other attempts to it are under way: none is a trial any
+// more.
+func TestProven(t *testing.T) {
+	tr, _ := newTracker()
+	for range Untried {
+		want(t, tr, "new", Go)
+	}
+	tr.Done("new", "")
+	tr.Done("new", "broken")
+	for i := range AllUntried {
+		want(t, tr, fmt.Sprintf("other%d", i), Go)
+	}
+	want(t, tr, "another", Crowded)
+}
+
+// TestBusy has hosts take what all have together: each good one still gets a few places.
+func TestBusy(t *testing.T) {
+	tr, _ := newTracker()
+	for i := range Busy/PerHost + 1 {
+		name := fmt.Sprintf("slow%d", i)
+		want(t, tr, name, Go)
+		tr.Done(name, "")
+		places := PerHost
+		if i == Busy/PerHost {
+			places = Fair
+		}
+		for range places {
+			want(t, tr, name, Go)
+		}
+		want(t, tr, name, Wait)
+	}
+}

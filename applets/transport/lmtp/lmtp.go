@@ -51,15 +51,17 @@ type Options struct {
 	MaxRecipients  int
 	SpoolDir       string // for large messages
 
-	// Sign returns a field to put in front of the message that open opens. An error
-	// defers the message.
-	Sign func(open func() io.Reader) (field string, err error)
-
-	// Deliver delivers a message to recipients of one domain, and returns a reply for each.
-	Deliver func(ctx context.Context, domain string, m smtpout.Message) []smtpout.Reply
-
-	Log *slog.Logger
+	Sign    Sign
+	Deliver Deliver
+	Log     *slog.Logger
 }
+
+// Sign returns a field to put in front of the message that open opens, or "". An error
+// defers the message.
+type Sign func(open func() io.Reader) (field string, err error)
+
+// Deliver delivers a message to recipients of one domain, and returns a reply for each.
+type Deliver func(ctx context.Context, domain string, m smtpout.Message) []smtpout.Reply
 
 // Server takes messages.
 type Server struct {

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -29,6 +30,9 @@ const (
 
 	server = "/usr/lib/postfix/sbin/smtpd"
 )
+
+// routers are the programs that say where mail goes.
+var routers = []string{"/usr/lib/postfix/sbin/qmgr", "/usr/lib/postfix/sbin/trivial-rewrite"}
 
 const (
 	// drainTimeout is how long the messages in progress may take. Some may be for a server
@@ -72,6 +76,25 @@ func (p Postfix) Drain(ctx context.Context) (left int, err error) {
 	}
 }
 
+// running returns the processes of programs.
+func (p Postfix) running(programs ...string) (pids []int, err error) {
+	links, err := filepath.Glob(filepath.Join(p.Root, "/proc/[0-9]*/exe"))
+	if err != nil {
+		return nil, err
+	}
+	for _, link := range links {
+		if program, err := os.Readlink(link); err != nil || !slices.Contains(programs, program) {
+			continue // or it has ended
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
 // closeListeners also ends the servers that run, which their clients take for a broken
 // connection: they try again later.
 func (p Postfix) closeListeners(ctx context.Context) error {
@@ -81,23 +104,46 @@ func (p Postfix) closeListeners(ctx context.Context) error {
 	if _, err := p.Run(ctx, "/usr/sbin/postfix", "reload"); err != nil {
 		return err
 	}
-	links, err := filepath.Glob(filepath.Join(p.Root, "/proc/[0-9]*/exe"))
+	servers, err := p.running(server)
 	if err != nil {
 		return err
 	}
-	for _, link := range links {
-		if program, err := os.Readlink(link); err != nil || program != server {
-			continue // or it has ended
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
-		if err != nil {
-			return err
-		}
+	for _, pid := range servers {
 		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
 	}
 	return nil
+}
+
+// reloadTimeout is how long processes may take to end that the last reload made outdated.
+const reloadTimeout = 10 * time.Second
+
+// Reload has Postfix read its configuration, and waits until all processes are gone that
+// say by the former one where mail goes (qmgr, trivial-rewrite). Servers that talk to a
+// client go on.
+func (p Postfix) Reload(ctx context.Context) error {
+	before, err := p.running(routers...)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Run(ctx, "/usr/sbin/postfix", "reload"); err != nil {
+		return err
+	}
+	enough := time.After(reloadTimeout)
+	for {
+		now, err := p.running(routers...)
+		if err != nil || !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-enough:
+			return fmt.Errorf("qmgr and trivial-rewrite still have Postfix's former configuration after %v", reloadTimeout)
+		case <-time.After(drainPoll):
+		}
+	}
 }
 
 // Reopen takes back what Drain did to main.cf, so that the next start accepts mail.

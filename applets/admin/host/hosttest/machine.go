@@ -42,7 +42,7 @@ func New(t *testing.T) *Machine {
 	for _, program := range []string{
 		"/usr/sbin/postfix", "/usr/sbin/dovecot", "/usr/lib/dovecot/imap", "/usr/lib/dovecot/lmtp",
 		"/usr/lib/dovecot/modules/lib22_push_notification_lua_plugin.so",
-		"/usr/sbin/opendkim", "/usr/sbin/nginx", "/usr/lib/nginx/modules/ngx_stream_module.so",
+		"/usr/sbin/nginx", "/usr/lib/nginx/modules/ngx_stream_module.so",
 	} {
 		m.Write(program, "")
 	}

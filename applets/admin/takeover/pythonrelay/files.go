@@ -27,6 +27,7 @@ const (
 	noProgram    = "no unit starts it any more"
 	halfDownload = "an interrupted download"
 	ownMaps      = "chatmaild has its own"
+	itSigns      = "chatmaild-transport.service signs"
 )
 
 // Files are those that cmdeploy and filtermail write, and have written over their
@@ -59,9 +60,9 @@ var Files = []File{
 	{"/etc/dovecot/push_notification.lua", Moved, ownMaps},
 	{"/etc/dovecot/default.sieve", Moved, "no mail is sorted"},
 	{"/etc/nginx/nginx.conf", Replaced, ""},
-	{"/etc/opendkim.conf", Replaced, ""},
-	{"/etc/opendkim/screen.lua", Moved, "OpenDKIM signs, and does nothing else"},
-	{"/etc/opendkim/final.lua", Moved, "OpenDKIM signs, and does nothing else"},
+	{"/etc/opendkim.conf", Moved, itSigns},
+	{"/etc/opendkim/screen.lua", Moved, itSigns},
+	{"/etc/opendkim/final.lua", Moved, itSigns},
 	{"/etc/dkimkeys/KeyTable", Moved, ownMaps},
 	{"/etc/dkimkeys/SigningTable", Moved, ownMaps},
 	{"/etc/dkimkeys/*.private", Stays, "its public half is in the DNS"},
@@ -81,7 +82,7 @@ var Files = []File{
 	{"/etc/systemd/system/postfix@.service.d/10_restart.conf", Moved, "chatmaild run has Postfix restarted sooner"},
 	{"/etc/systemd/system/postfix.service.d/10_restart.conf", Moved, "chatmaild run has Postfix restarted sooner"},
 	{"/etc/systemd/system/dovecot.service.d/10_restart.conf", Moved, "chatmaild run has Dovecot restarted sooner"},
-	{"/etc/systemd/system/opendkim.service.d/10-prevent-memory-leak.conf", Moved, "it stops OpenDKIM once a day in the middle of mail"},
+	{"/etc/systemd/system/opendkim.service.d/10-prevent-memory-leak.conf", Moved, itSigns},
 	{"/etc/systemd/system/systemd-resolved.service", Stays, "it is masked, and /etc/resolv.conf names another"},
 	{"/etc/systemd/journald.conf", Stays, "it keeps the log in memory; how long, chatmaild run says"},
 	{"/etc/cron.d/acmetool", Moved, "chatmaild-acme.service renews"},
