@@ -59,6 +59,7 @@ import (
 	"chatmaild/applets/transport/handback"
 	"chatmaild/applets/transport/health"
 	"chatmaild/applets/transport/lmtp"
+	"chatmaild/applets/transport/route"
 	"chatmaild/applets/transport/routes"
 	"chatmaild/applets/transport/signer"
 )
@@ -119,8 +120,8 @@ func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) (lmtp.
 	numbers.follow(metrics, hosts)
 	source, _ := conf.Literal() // others accept a literal that is the client's address
 	deliver := courier.New(courier.Options{
-		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Health: hosts, Routes: table, Observer: numbers,
-		IPv4Only: conf.DisableIPv6, Source: source,
+		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Own: route.Own,
+		Health: hosts, Routes: table, Observer: numbers, IPv4Only: conf.DisableIPv6, Source: source,
 	})
 	return deliver.Deliver, func() []routes.Route { return withRests(table.List(), hosts.Resting()) }
 }

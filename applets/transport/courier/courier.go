@@ -69,6 +69,7 @@ type Resolver interface {
 type Options struct {
 	Name     string // what to call oneself
 	Resolver Resolver
+	Own      func(netip.Addr) bool // whether an address is this machine's
 	IPv4Only bool
 	Source   netip.Addr // from which to connect, if it is this machine's; the zero value is any
 	Health   *health.Tracker
@@ -95,7 +96,7 @@ type Courier struct {
 // New returns a Courier.
 func New(o Options) *Courier {
 	c := &Courier{
-		router: &route.Router{Resolver: o.Resolver, Self: o.Name},
+		router: &route.Router{Resolver: o.Resolver, Self: o.Name, Own: o.Own},
 		dialer: &dial.Dialer{IPv4Only: o.IPv4Only, Source: o.Source, Connect: o.Connect},
 		health: o.Health, routes: o.Routes, observer: o.Observer,
 	}
@@ -110,10 +111,8 @@ func (c *Courier) connect(port int, timeout time.Duration) mxdeliv.Dial {
 	return func(ctx context.Context, host string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		var addrs []netip.Addr
-		if literal, err := netip.ParseAddr(host); err == nil {
-			addrs = []netip.Addr{literal}
-		} else if addrs, err = c.router.Addresses(ctx, host); err != nil {
+		addrs, err := c.router.Addresses(ctx, host)
+		if err != nil {
 			return nil, err
 		}
 		conn, err := c.dialer.Dial(ctx, host, addrs, port)
@@ -138,15 +137,18 @@ func (c *Courier) Deliver(ctx context.Context, domain string, m smtpout.Message)
 	}
 	var last error
 	for _, host := range hosts {
-		if !policy.Allows(host.Name) {
+		if !policy.Allows(host) {
 			last = errPolicy
 			continue
 		}
-		replies, err := c.toHost(ctx, host.Name, selfSigned, m)
+		replies, err := c.toHost(ctx, host, selfSigned, m)
 		if err == nil {
 			return replies
 		}
 		last = err
+		if route.Loops(err) { // those after it would send the message back (RFC 5321, section 5.1)
+			break
+		}
 	}
 	return all(m, failure(last))
 }
@@ -156,9 +158,13 @@ func (c *Courier) toHost(ctx context.Context, host string, selfSigned bool, m sm
 	if err := c.place(ctx, host); err != nil {
 		return nil, err
 	}
-	replies, err := c.attempt(ctx, host, selfSigned, m)
+	var replies []smtpout.Reply
+	_, err := c.router.Addresses(ctx, host)
+	if err == nil {
+		replies, err = c.attempt(ctx, host, selfSigned, m)
+	}
 	reason := ""
-	if err != nil {
+	if err != nil && !permanent(err) { // what the DNS says for good is an answer
 		reason = Reason(err)
 	}
 	c.health.Done(host, reason)

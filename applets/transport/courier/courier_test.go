@@ -3,6 +3,7 @@ package courier
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -131,6 +132,28 @@ func TestDeliver(t *testing.T) {
 				t.Errorf("counted %v, want %d", count.delivered, accepted)
 			}
 		})
+	}
+}
+
+// TestPermanent has the DNS lead to no other machine. Each message is refused for good: it is
+// not that a host did not answer, and those after our own are not asked.
+func TestPermanent(t *testing.T) {
+	backup := &peer{rcpt: anyone}
+	w := newWorld(t, map[string][]string{"a.test": {"ours.test", "backup.test"}, "b.test": {"missing.test"}}, map[string]*peer{"backup.test": backup})
+	w.names["ours.test."] = netip.MustParseAddr("192.0.2.200")
+	c, tracker, _ := w.courier()
+	for domain, want := range map[string]string{
+		"a.test": "550 5.4.6", "ours.test": "550 5.4.6", "[192.0.2.200]": "550 5.4.6", "b.test": "550 5.4.4",
+	} {
+		for range 2 {
+			r := c.Deliver(t.Context(), domain, to("x@"+domain))[0]
+			if got := fmt.Sprintf("%d %d.%d.%d", r.Code, r.Status[0], r.Status[1], r.Status[2]); got != want || strings.Contains(r.Text, "192.0.2.") {
+				t.Errorf("%s: got %s %q, want %s", domain, got, r.Text, want)
+			}
+		}
+	}
+	if backup.ports() != "" || len(tracker.Resting()) > 0 {
+		t.Errorf("the backup was asked at %q, resting are %+v", backup.ports(), tracker.Resting())
 	}
 }
 

@@ -63,6 +63,12 @@ func failure(err error) smtpout.Reply {
 	return smtpout.Reply{Code: 451, Status: status, Text: oneLine(err.Error())}
 }
 
+// permanent reports whether the DNS says that the host cannot have mail.
+func permanent(err error) bool {
+	var f *route.Failure
+	return errors.As(err, &f) && f.Permanent
+}
+
 // maxText is how much of an error is in a reply, in bytes.
 const maxText = 400
 

@@ -42,19 +42,27 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Text }
 
-// Host takes mail.
-type Host struct {
-	Name  string       // without a final dot; of a literal, its address
-	Addrs []netip.Addr // of a literal
+// Loops reports whether err is that mail would come back to this relay.
+func Loops(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Status == loops
+}
+
+// loops is the enhanced status code of a routing loop, without its class.
+const loops = "4.6"
+
+func looping(name string) *Failure {
+	return &Failure{true, loops, fmt.Sprintf("mail for %s loops back to this relay", name)}
 }
 
 // Router finds hosts. It is safe for concurrent use.
 type Router struct {
 	Resolver Resolver
-	Self     string // our own name: mail for us does not leave by ourselves
+	Self     string                // our own name: mail for us does not leave by ourselves
+	Own      func(netip.Addr) bool // whether an address is this machine's
 
 	mu    sync.Mutex
-	hosts map[string]answer[[]Host]       // by domain
+	hosts map[string]answer[[]string]     // by domain
 	addrs map[string]answer[[]netip.Addr] // by host
 }
 
@@ -82,12 +90,12 @@ func remember[T any](r *Router, m *map[string]answer[T], name string, value T) {
 	(*m)[name] = answer[T]{value, time.Now().Add(memory)}
 }
 
-// Hosts returns the hosts of a domain, or of an address literal, in the order in which to
-// try them. An error is a *Failure.
-func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
+// Hosts returns the names of the hosts of a domain, without a final dot, in the order in
+// which to try them. That of an address literal is its address. An error is a *Failure.
+func (r *Router) Hosts(ctx context.Context, domain string) ([]string, error) {
 	domain = strings.ToLower(domain)
 	if strings.HasPrefix(domain, "[") {
-		return literal(domain)
+		return r.literal(domain)
 	}
 	if hosts, ok := recall(r, &r.hosts, domain); ok {
 		return hosts, nil
@@ -102,16 +110,19 @@ func (r *Router) Hosts(ctx context.Context, domain string) ([]Host, error) {
 	return hosts, nil
 }
 
-func literal(domain string) ([]Host, error) {
+func (r *Router) literal(domain string) ([]string, error) {
 	addr, ok := mailaddr.ParseLiteral(domain)
 	if !ok {
 		return nil, &Failure{true, "1.3", "malformed address literal"}
 	}
-	return []Host{{addr.String(), []netip.Addr{addr}}}, nil
+	if r.Own(addr) {
+		return nil, looping("the address literal")
+	}
+	return []string{addr.String()}, nil
 }
 
 // exchangers asks for the MX records of a domain. One that has none is its own host.
-func (r *Router) exchangers(ctx context.Context, domain string) ([]Host, error) {
+func (r *Router) exchangers(ctx context.Context, domain string) ([]string, error) {
 	records, err := r.Resolver.LookupMX(ctx, domain+".")
 	var no *net.DNSError
 	switch {
@@ -120,7 +131,7 @@ func (r *Router) exchangers(ctx context.Context, domain string) ([]Host, error) 
 		if _, err := r.Addresses(ctx, domain); err != nil {
 			return nil, err
 		}
-		return []Host{{Name: domain}}, nil
+		return []string{domain}, nil
 	default:
 		return nil, unanswered(domain)
 	}
@@ -129,13 +140,13 @@ func (r *Router) exchangers(ctx context.Context, domain string) ([]Host, error) 
 	}
 	records = r.beforeUs(records)
 	if len(records) == 0 {
-		return nil, &Failure{true, "4.6", fmt.Sprintf("mail for %s loops back to this relay", domain)}
+		return nil, looping(domain)
 	}
 	rand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 	slices.SortStableFunc(records, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
-	var hosts []Host
+	var hosts []string
 	for _, record := range records[:min(len(records), maxHosts)] {
-		hosts = append(hosts, Host{Name: strings.ToLower(strings.TrimSuffix(record.Host, "."))})
+		hosts = append(hosts, strings.ToLower(strings.TrimSuffix(record.Host, ".")))
 	}
 	return hosts, nil
 }
@@ -152,8 +163,11 @@ func (r *Router) beforeUs(records []*net.MX) []*net.MX {
 	return slices.Clone(records)
 }
 
-// Addresses returns the addresses of a host. An error is a *Failure.
+// Addresses returns the addresses of a host, all of another machine. An error is a *Failure.
 func (r *Router) Addresses(ctx context.Context, name string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{addr}, nil
+	}
 	if addrs, ok := recall(r, &r.addrs, name); ok {
 		return addrs, nil
 	}
@@ -163,6 +177,9 @@ func (r *Router) Addresses(ctx context.Context, name string) ([]netip.Addr, erro
 	var no *net.DNSError
 	switch {
 	case len(addrs) > 0:
+		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return r.Own(a.Unmap()) }) {
+			return nil, looping(name)
+		}
 		addrs = addrs[:min(len(addrs), maxAddresses)]
 		remember(r, &r.addrs, name, addrs)
 		return addrs, nil

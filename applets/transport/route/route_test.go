@@ -43,14 +43,23 @@ func (z *zone) LookupNetIP(_ context.Context, _, name string) ([]netip.Addr, err
 func testZone() *zone {
 	return &zone{
 		mx: map[string][]*net.MX{
-			"a.test.":    {{Host: "mx2.a.test.", Pref: 20}, {Host: "MX1.a.test.", Pref: 10}},
-			"null.test.": {{Host: ".", Pref: 0}},
-			"loop.test.": {{Host: "us.test.", Pref: 10}, {Host: "later.test.", Pref: 20}},
-			"near.test.": {{Host: "us.test.", Pref: 20}, {Host: "first.test.", Pref: 10}, {Host: "same.test.", Pref: 20}},
-			"many.test.": {{Host: "1.test."}, {Host: "2.test."}, {Host: "3.test."}, {Host: "4.test."}, {Host: "5.test."}, {Host: "6.test."}},
+			"a.test.":     {{Host: "mx2.a.test.", Pref: 20}, {Host: "MX1.a.test.", Pref: 10}},
+			"null.test.":  {{Host: ".", Pref: 0}},
+			"loop.test.":  {{Host: "us.test.", Pref: 10}, {Host: "later.test.", Pref: 20}},
+			"near.test.":  {{Host: "us.test.", Pref: 20}, {Host: "first.test.", Pref: 10}, {Host: "same.test.", Pref: 20}},
+			"alias.test.": {{Host: "ours.test.", Pref: 10}, {Host: "later.test.", Pref: 20}},
+			"many.test.":  {{Host: "1.test."}, {Host: "2.test."}, {Host: "3.test."}, {Host: "4.test."}, {Host: "5.test."}, {Host: "6.test."}},
 		},
-		addrs: map[string][]netip.Addr{"implicit.test.": {netip.MustParseAddr("192.0.2.1")}},
+		addrs: map[string][]netip.Addr{
+			"implicit.test.": {netip.MustParseAddr("192.0.2.1")},
+			"ours.test.":     {netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("::ffff:192.0.2.2")},
+		},
 	}
+}
+
+// testRouter is that of us.test, at 192.0.2.2.
+func testRouter(z *zone) *Router {
+	return &Router{Resolver: z, Self: "us.test", Own: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.2") }}
 }
 
 func TestHosts(t *testing.T) {
@@ -66,18 +75,15 @@ func TestHosts(t *testing.T) {
 		{"[IPv6:2001:db8::1]", "2001:db8::1", ""},
 		{"[2001:db8::1]", "", "5.1.3"},
 		{"[IPv6:192.0.2.1]", "", "5.1.3"},
+		{"[192.0.2.2]", "", "5.4.6"},
+		{"[IPv6:::ffff:192.0.2.2]", "", "5.1.3"},
+		{"ours.test", "", "5.4.6"},
+		{"alias.test", "ours.test later.test", ""},
 		{"[192.0.2.1", "", "5.1.3"},
 		{"[]", "", "5.1.3"},
 	} {
-		r := &Router{Resolver: testZone(), Self: "us.test"}
-		hosts, err := r.Hosts(t.Context(), test.domain)
-		var names []string
-		for _, h := range hosts {
-			names = append(names, h.Name)
-			if literal := strings.HasPrefix(test.domain, "["); literal != (len(h.Addrs) == 1) {
-				t.Errorf("%s: got %+v", test.domain, h)
-			}
-		}
+		r := testRouter(testZone())
+		names, err := r.Hosts(t.Context(), test.domain)
 		var f *Failure
 		status := ""
 		if errors.As(err, &f) {
@@ -94,7 +100,7 @@ func TestHosts(t *testing.T) {
 }
 
 func TestMany(t *testing.T) {
-	r := &Router{Resolver: testZone(), Self: "us.test"}
+	r := testRouter(testZone())
 	if hosts, err := r.Hosts(t.Context(), "many.test"); err != nil || len(hosts) != maxHosts {
 		t.Errorf("got %v, %v", hosts, err)
 	}
@@ -103,7 +109,7 @@ func TestMany(t *testing.T) {
 // TestMemory wants answers to be remembered, and failures not.
 func TestMemory(t *testing.T) {
 	z := testZone()
-	r := &Router{Resolver: z, Self: "us.test"}
+	r := testRouter(z)
 	z.down = true
 	var f *Failure
 	if _, err := r.Hosts(t.Context(), "a.test"); !errors.As(err, &f) || f.Permanent {
@@ -120,5 +126,23 @@ func TestMemory(t *testing.T) {
 	}
 	if z.asked != 3 {
 		t.Errorf("asked %d times, want 3", z.asked)
+	}
+}
+
+// TestOwn wants the loopback addresses and those of the interfaces to be this machine's.
+func TestOwn(t *testing.T) {
+	for addr, want := range map[string]bool{"127.0.0.1": true, "127.8.8.8": true, "::1": true, "0.0.0.0": true, "::": true, "192.0.2.77": false, "2001:db8::77": false} {
+		if got := Own(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("Own(%s) = %v", addr, got)
+		}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if prefix := netip.MustParsePrefix(a.String()); !Own(prefix.Addr()) {
+			t.Errorf("Own(%s) = false", prefix.Addr())
+		}
 	}
 }
