@@ -39,6 +39,7 @@ func TestTransport(t *testing.T) {
 	for _, relay := range []*Relay{r.relay, r.b} {
 		installPackages(deadline(t, installTimeout), t, relay.Host, debian.OpenDKIM)
 	}
+	installPackages(deadline(t, installTimeout), t, r.b.Host, debian.DKIMPy)
 	r.alice = startProfile(t, r.lab, "alice", r.relay.SignUpQR())
 	r.bob = startProfile(t, r.lab, "bob", r.b.SignUpQR())
 	eachStep(t, r, []step[*roads]{
@@ -90,8 +91,8 @@ func (r *roads) byHTTPS(t *testing.T) {
 	}
 }
 
-// signed holds what leaves, bounces too, against our verifier and OpenDKIM's; and that what
-// stays is not signed.
+// signed holds what leaves, bounces too, against our verifier, OpenDKIM's and dkimpy's; and
+// that what stays is not signed.
 func (r *roads) signed(t *testing.T) {
 	before := len(r.mx.Received())
 	gone := "gone12345@" + r.relay.Domain
@@ -106,12 +107,6 @@ func (r *roads) signed(t *testing.T) {
 	if len(mails) != 2 {
 		t.Fatalf("Carol got %d messages, want one and a bounce", len(mails))
 	}
-	ctx := deadline(t, stepTimeout)
-	// OpenDKIM's own resolver knows no name below test.
-	key := selector + "._domainkey." + r.relay.Domain
-	for name, text := range map[string]string{"keys": key + " " + r.record(key) + "\n", "conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n"} {
-		writeFile(t, r.b, "/tmp/opendkim."+name, 0o644, text)
-	}
 	for _, m := range mails {
 		header, _, _ := strings.Cut(m.Text, "\r\n\r\n")
 		if n := strings.Count(header, "DKIM-Signature: "); n != 1 {
@@ -120,14 +115,7 @@ func (r *roads) signed(t *testing.T) {
 		if err := r.verify(m.Text, r.relay.Domain); err != nil {
 			t.Errorf("%v:\n%s", err, m.Text)
 		}
-		writeFile(t, r.b, "/tmp/mail.eml", 0o644, m.Text)
-		res, err := r.b.Exec(ctx, nil, "opendkim", "-x", "/tmp/opendkim.conf", "-vv", "-t", "/tmp/mail.eml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if out := res.Stdout + res.Stderr; !strings.Contains(out, "dkim=pass (2048-bit key") {
-			t.Errorf("OpenDKIM says %s of\n%s", out, m.Text)
-		}
+		r.others(t, m.Text)
 	}
 	if got := r.fromUser(t, r.sender.addr, r.victim.addr, sealed(t, r.sender.addr)); got[:3] != "250" {
 		t.Fatal(got)
@@ -135,6 +123,34 @@ func (r *roads) signed(t *testing.T) {
 	r.delivered(t)
 	if found := r.script(t, "find %s -type f -exec zgrep -l DKIM-Signature {} + || true", r.home(r.victim.addr)); found != "" {
 		t.Errorf("local mail is signed: %s", found)
+	}
+}
+
+// dkimpy prints whether the message in a file verifies with the key record in another one.
+const dkimpy = `import dkim, sys
+mail, key = (open(path, "rb").read() for path in sys.argv[1:])
+print(dkim.verify(mail, dnsfunc=lambda name, timeout=5: key))`
+
+// others has OpenDKIM and dkimpy verify a message, and a changed one.
+func (r *roads) others(t *testing.T, text string) {
+	ctx := deadline(t, stepTimeout)
+	// OpenDKIM's own resolver knows no name below test.
+	name := selector + "._domainkey." + r.relay.Domain
+	for file, content := range map[string]string{
+		"opendkim.keys": name + " " + r.record(name) + "\n", "opendkim.conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n",
+		"key.txt": r.record(name), "verify.py": dkimpy, "good.eml": text, "bad.eml": strings.Replace(text, "\r\n\r\n", "\r\n\r\nx", 1),
+	} {
+		writeFile(t, r.b, "/tmp/"+file, 0o644, content)
+	}
+	for _, test := range []struct{ command, want string }{
+		{"opendkim -x /tmp/opendkim.conf -vv -t /tmp/good.eml 2>&1", "dkim=pass (2048-bit key"},
+		{"opendkim -x /tmp/opendkim.conf -vv -t /tmp/bad.eml 2>&1 || true", "dkim=fail"},
+		{"python3 /tmp/verify.py /tmp/good.eml /tmp/key.txt", "True\n"},
+		{"python3 /tmp/verify.py /tmp/bad.eml /tmp/key.txt", "False\n"},
+	} {
+		if out, err := r.b.Script(ctx, test.command); err != nil || !strings.Contains(out, test.want) {
+			t.Errorf("%s: %v, %q, want %q in it, of\n%s", test.command, err, out, test.want, text)
+		}
 	}
 }
 
@@ -172,10 +188,17 @@ func drop(t *testing.T, s network.Station, match string) {
 	})
 }
 
+// withoutSMTP has port 25 closed both ways.
 func (r *roads) withoutSMTP(t *testing.T) {
 	r.fresh(t)
-	drop(t, r.b.Station, "tcp dport 25")
+	for _, relay := range []*Relay{r.relay, r.b} {
+		drop(t, relay.Station, "tcp dport 25")
+	}
 	say(t, r.alice, r.pair.ab, r.bob, "port 25 is closed")
+	say(t, r.bob, r.pair.ba, r.alice, "here, too")
+	if https, smtp := r.ways(t, r.relay); https == 0 || smtp > 0 {
+		t.Errorf("%d were delivered by HTTPS and %d by SMTP", https, smtp)
+	}
 }
 
 func (r *roads) withoutHTTPS(t *testing.T) {

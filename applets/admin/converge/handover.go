@@ -106,7 +106,7 @@ func (h *handover) end(ctx context.Context, machine host.Host, progress io.Write
 		}
 	}
 	for _, f := range h.key {
-		if err := machine.Write(f); err != nil {
+		if err := host.Chown(machine.Tree, f); err != nil {
 			return err
 		}
 	}

@@ -113,6 +113,24 @@ func (t Tree) Write(f desired.File) error {
 	return nil
 }
 
+// Chown gives a file that is there the owner and the mode of f, and leaves its time: for those
+// who read it, it has not changed.
+func Chown(t Tree, f desired.File) error {
+	uid, gid, err := t.IDs(f.Owner, f.Group)
+	if err != nil {
+		return fmt.Errorf("giving %s to %s: %w", f.Path, f.Owner, err)
+	}
+	file, err := safefs.Open(t.path(f.Path))
+	if err != nil {
+		return fmt.Errorf("giving a file to %s: %w", f.Owner, err)
+	}
+	defer file.Close()
+	if err := errors.Join(file.Chown(uid, gid), file.Chmod(f.Mode)); err != nil {
+		return fmt.Errorf("giving a file to %s: %w", f.Owner, err)
+	}
+	return nil
+}
+
 // replace writes a temporary file beside the wanted one and renames it. The
 // name's suffix is one that none of the servers takes for a configuration.
 func replace(t Tree, dir *safefs.Dir, f desired.File) (err error) {

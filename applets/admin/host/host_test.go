@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +129,27 @@ func TestKeepAndUndo(t *testing.T) {
 	}
 	if _, err := h.ReadFile("/etc/c"); !os.IsNotExist(err) {
 		t.Errorf("c is there after undoing: %v", err)
+	}
+}
+
+// TestChown wants a file to get its mode, and to keep its text and its time.
+func TestChown(t *testing.T) {
+	h := machine(t, map[string]string{"/etc/key": "secret"})
+	then := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(h.path("/etc/key"), then, then); err != nil {
+		t.Fatal(err)
+	}
+	f := file("/etc/key", "")
+	f.Mode = 0o600
+	if err := Chown(h.Tree, f); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(h.path("/etc/key"))
+	if err != nil || info.Mode() != 0o600 || !info.ModTime().Equal(then) || read(t, h, "/etc/key") != "secret" {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	if err := Chown(h.Tree, file("/etc/gone", "")); !os.IsNotExist(errors.Unwrap(err)) {
+		t.Errorf("of a file that is not there: %v", err)
 	}
 }
 
