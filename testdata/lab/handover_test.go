@@ -6,50 +6,13 @@ import (
 	"testing"
 )
 
-// formerSigning makes a relay one of before, whose mail OpenDKIM signs: as a milter of smtpd
-// and cleanup, with its own user's key.
-const formerSigning = `
-sed -i '/^default_transport/d; /^outward_/d' /etc/postfix/main.cf
-cat >>/etc/postfix/main.cf <<END
-non_smtpd_milters = unix:opendkim/opendkim.sock
-internal_mail_filter_classes = bounce
-milter_macro_daemon_name = ORIGINATING
-milter_default_action = tempfail
-END
-postconf -MX outward/unix
-postconf -P 127.0.0.1:10025/inet/smtpd_milters=unix:opendkim/opendkim.sock 127.0.0.1:10025/inet/milter_macro_daemon_name=ORIGINATING
-cat >/etc/opendkim.conf <<END
-# Written by "chatmaild run" from /etc/chatmail/chatmail.toml; the next run overwrites changes made here.
-UserID opendkim:postfix
-UMask 007
-Socket local:/var/spool/postfix/opendkim/opendkim.sock
-PidFile /run/opendkim/opendkim.pid
-Mode s
-Canonicalization relaxed/simple
-KeyTable /etc/dkimkeys/chatmaild.keytable
-SigningTable refile:/etc/dkimkeys/chatmaild.signingtable
-MTA ORIGINATING
-InternalHosts -
-SignHeaders *,+autocrypt,+content-type
-OversignHeaders OVERSIGNED
-END
-echo "KEY DOMAIN:SELECTOR:/etc/dkimkeys/SELECTOR.private" >/etc/dkimkeys/chatmaild.keytable
-echo "*@DOMAIN KEY" >/etc/dkimkeys/chatmaild.signingtable
-chown -R opendkim:opendkim /etc/dkimkeys
-chown root:root /etc/dkimkeys/chatmaild.*
-install -d -o opendkim -g postfix -m 750 /var/spool/postfix/opendkim
-apt-mark auto opendkim
-systemctl enable --quiet opendkim
-systemctl restart opendkim
-systemctl restart postfix
-systemctl stop chatmaild-transport.socket chatmaild-transport.service`
-
 // handover has the transport take signing over from OpenDKIM while users write and mail
 // bounces: all is signed, once, and nothing is refused.
 func (r *roads) handover(t *testing.T) {
 	ctx := deadline(t, 2*stepTimeout)
-	r.script(t, "%s", strings.NewReplacer("OVERSIGNED", oversigned, "KEY", selector+"._domainkey."+r.relay.Domain,
-		"DOMAIN", r.relay.Domain, "SELECTOR", selector).Replace(formerSigning))
+	if err := r.relay.SignByOpenDKIM(ctx); err != nil {
+		t.Fatal(err)
+	}
 	before, sent := len(r.mx.Received()), 0
 	write := func() {
 		t.Helper()

@@ -37,10 +37,6 @@ func (f *federation) openDKIM(t *testing.T) {
 	}
 }
 
-// oversigned is what the relay's own signatures have once more than it is there.
-const oversigned = "from,reply-to,subject,date,to,cc,resent-date,resent-from,resent-sender,resent-to,resent-cc," +
-	"in-reply-to,references,list-id,list-help,list-unsubscribe,list-subscribe,list-post,list-owner,list-archive,autocrypt"
-
 // signs has OpenDKIM sign a message, as on relays of before and on the Python relay, and
 // verifies it.
 func (f *federation) signs(t *testing.T) {

@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"io"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -100,31 +97,12 @@ func installWebServers(ctx context.Context, t *testing.T, h *machine.Host) {
 	installPackages(ctx, t, h, debian.WebServers)
 }
 
-// installPackages installs packages of Debian's on a host without a way to a mirror.
-func installPackages(ctx context.Context, t *testing.T, h *machine.Host, get func(context.Context, io.Writer, debian.Suite) (string, error)) {
+// installPackages is InstallPackages.
+func installPackages(ctx context.Context, t *testing.T, h *machine.Host, get PackageSet) {
 	t.Helper()
-	dir, err := get(ctx, t.Output(), h.Suite)
-	if err != nil {
+	if err := InstallPackages(ctx, t.Output(), h, get); err != nil {
 		t.Fatal(err)
 	}
-	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil || debs == nil {
-		t.Fatalf("no packages in %s: %v", dir, err)
-	}
-	for _, deb := range debs {
-		f, err := os.Open(deb)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = h.WriteFile(ctx, "/srv/debs/"+filepath.Base(deb), 0o644, f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	const lines = `printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
-		dpkg --install /srv/debs/*.deb; rm /usr/sbin/policy-rc.d`
-	sh(t, h, lines)
 }
 
 func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {

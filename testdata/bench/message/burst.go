@@ -58,12 +58,3 @@ func (c *crowd) burst(ctx context.Context, messages int) (b burst, err error) {
 	}
 	return b, err
 }
-
-// send sends one message.
-func (p *person) send() error {
-	reply, err := p.out.Send(p.addr, p.to, p.next())
-	if err == nil && reply[:3] != "250" {
-		err = errors.New("a message was refused: " + reply)
-	}
-	return err
-}

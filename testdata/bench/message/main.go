@@ -6,13 +6,17 @@
 // The clients speak SMTP and IMAP themselves and do no more than that, so that the times
 // are the servers'; testdata/lab/latency has those of the real client.
 //
+// With -far, the messages go to a second relay, and the processor time is the first one's, the
+// sender's. With -former, what a relay takes is weighed against OpenDKIM, which signs all
+// messages, and Postfix's own client.
+//
 // To weigh a change, -with and -without are lines of sh for the relay that make it and take it
 // back, such as 'postconf -e …; postfix reload'. Rounds with and without it take
 // turns, since a machine that others use too is not as fast at all times: ratios count.
 //
 // Usage, from the top of the tree, as root: make deb bench-message, or
 //
-//	go run ./testdata/bench/message [-messages 1000] [-clients 10] [-texts 50] [-rounds 3] [-hold]
+//	go run ./testdata/bench/message [-messages 1000] [-clients 10] [-texts 50] [-rounds 3] [-far] [-former] [-hold]
 package main
 
 import (
@@ -30,7 +34,7 @@ import (
 )
 
 const (
-	domain = "_message.test"
+	domain, farDomain = "_message.test", "_far.test"
 	// timeout bounds all but -hold.
 	timeout = 30 * time.Minute
 )
@@ -43,7 +47,7 @@ type options struct {
 	messages, clients, texts, rounds int
 	rest                             time.Duration
 	with, without                    string
-	hold                             bool
+	hold, far, former                bool
 }
 
 func main() {
@@ -55,6 +59,8 @@ func main() {
 	flag.DurationVar(&o.rest, "rest", time.Minute, "how long the relay rests before its memory is read")
 	flag.StringVar(&o.with, "with", "", "lines of sh that make a `change` to be weighed")
 	flag.StringVar(&o.without, "without", "", "lines of sh that take the `change` back")
+	flag.BoolVar(&o.far, "far", false, "write to a second relay")
+	flag.BoolVar(&o.former, "former", false, "weigh against OpenDKIM and Postfix's client")
 	flag.BoolVar(&o.hold, "hold", false, "keep the relay running until ^C")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -66,8 +72,8 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	if (o.with == "") != (o.without == "") {
-		return errors.New("-with and -without go together")
+	if (o.with == "") != (o.without == "") || o.with != "" && o.former {
+		return errors.New("-with and -without go together, and not with -former")
 	}
 	deb, err := debian.Deb()
 	if err != nil {
@@ -81,8 +87,12 @@ func run(ctx context.Context, o options) (err error) {
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	relay, err := l.StartRelay(bounded, domain, deb, unlimited...)
+	far := relay
+	if err == nil && o.far {
+		far, err = l.StartRelay(bounded, farDomain, deb, unlimited...)
+	}
 	if err == nil {
-		err = weigh(bounded, l, relay, o)
+		err = weigh(bounded, l, relay, far, o)
 	}
 	if err != nil && relay != nil && ctx.Err() == nil {
 		relay.Diagnose(os.Stderr)
@@ -95,7 +105,7 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // weigh prints the memory at rest, then what the rounds of each variant took.
-func weigh(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options) error {
+func weigh(ctx context.Context, l *lab.Lab, relay, far *lab.Relay, o options) error {
 	select {
 	case <-time.After(o.rest):
 	case <-ctx.Done():
@@ -108,14 +118,23 @@ func weigh(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options) error {
 	if err != nil {
 		return err
 	}
-	c, err := newCrowd(ctx, relay, outside, o.clients)
+	c, err := newCrowd(ctx, relay, far, outside, o.clients)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	variants := []*variant{{name: "as installed"}}
-	if o.with != "" {
-		variants = []*variant{{name: "without the change", script: o.without}, {name: "with the change", script: o.with}}
+	switch {
+	case o.with != "":
+		variants = []*variant{{name: "without the change", change: lines(o.without)}, {name: "with the change", change: lines(o.with)}}
+	case o.former:
+		if err := lab.InstallPackages(ctx, os.Stderr, relay.Host, debian.OpenDKIM); err != nil {
+			return err
+		}
+		variants = []*variant{
+			{name: "OpenDKIM, Postfix", change: (*lab.Relay).SignByOpenDKIM},
+			{name: "transport", change: lines("chatmaild run --skip-dns-check")},
+		}
 	}
 	for round := range o.rounds {
 		for i := range variants {
@@ -126,4 +145,12 @@ func weigh(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options) error {
 		}
 	}
 	return printVariants(os.Stdout, variants)
+}
+
+// lines is a change that lines of sh make.
+func lines(script string) func(*lab.Relay, context.Context) error {
+	return func(relay *lab.Relay, ctx context.Context) error {
+		_, err := relay.Script(ctx, script)
+		return err
+	}
 }

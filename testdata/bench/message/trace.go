@@ -29,7 +29,7 @@ type text []time.Duration
 // IDLE, and fetches each.
 func (c *crowd) trace(ctx context.Context, texts int) ([]text, error) {
 	from := c.people[0]
-	inbox, err := c.session(ctx, from.to)
+	inbox, err := from.reader.Session(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,18 +80,18 @@ func (c *crowd) text(ctx context.Context, from *person, inbox *imap.Client) (tex
 	case err := <-fetched:
 		return nil, err
 	}
-	letter, start := from.next(), time.Now()
-	for _, line := range []string{"MAIL FROM:<" + from.addr + ">", "RCPT TO:<" + from.to + ">", "DATA"} {
-		if reply, err := from.out.Command("%s", line); err != nil || reply[0] > '3' {
+	letter, start := from.letter.Next(), time.Now()
+	for _, line := range []string{"MAIL FROM:<" + from.Addr + ">", "RCPT TO:<" + from.reader.Addr + ">", "DATA"} {
+		if reply, err := from.Out.Command("%s", line); err != nil || reply[0] > '3' {
 			return nil, fmt.Errorf("%s: %s, %w", line[:4], reply, err)
 		}
 	}
 	ready := time.Now()
-	if reply, err := from.out.Body(letter); err != nil || reply[:3] != "250" {
+	if reply, err := from.Out.Body(letter); err != nil || reply[:3] != "250" {
 		return nil, errors.Join(errors.New("a message was refused: "+reply), err)
 	}
 	accepted := time.Now()
-	delivered, err := c.mail.After(ctx, from.to, start)
+	delivered, err := c.mail.After(ctx, from.reader.Addr, start)
 	if err != nil {
 		return nil, err
 	}

@@ -17,15 +17,16 @@ import (
 
 // A variant is the relay as it is, or with a change, and what its rounds took.
 type variant struct {
-	name, script string
-	bursts       []burst
-	texts        []text
+	name   string
+	change func(*lab.Relay, context.Context) error // that makes the relay this variant; nil: none
+	bursts []burst
+	texts  []text
 }
 
 // round makes the relay this variant and measures once.
 func (v *variant) round(ctx context.Context, c *crowd, o options) error {
-	if v.script != "" {
-		if _, err := c.relay.Script(ctx, v.script); err != nil {
+	if v.change != nil {
+		if err := v.change(c.relay, ctx); err != nil {
 			return err
 		}
 		if err := c.connect(ctx); err != nil {

@@ -3,8 +3,8 @@
 //
 //	go run ./testdata/lab/latency [-count 50] [-pause 700ms] [-random 2s-40s] [-group 60] [-far]
 //
-// With -far, one of the two clients is on a second relay. A part whose flag is
-// empty or 0 is left out. With random pauses, 50 messages take some 18 minutes.
+// With -far, texts to a client on a second relay take turns with those to one on the
+// same relay, and the ratio of their times is printed. A part whose flag is empty or 0 is left out. With random pauses, 50 messages take some 18 minutes.
 // The exit status is 1 if a message was not announced.
 package main
 
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string) (err error) {
 	pause := flags.Duration("pause", 700*time.Millisecond, "pause between messages")
 	random := flags.String("random", "", "random pauses, such as 2s-40s")
 	group := flags.Int("group", 60, "members of the large group")
-	far := flags.Bool("far", false, "one of the two who text is on a second relay")
+	far := flags.Bool("far", false, "text to a client on a second relay, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -81,22 +81,21 @@ func run(ctx context.Context, args []string) (err error) {
 }
 
 func measure(ctx context.Context, l *lab.Lab, relay, second *lab.Relay, count int, pause, low, high time.Duration, group int) error {
-	var profiles [2]*core.Profile
-	for i, user := range []struct {
-		name  string
-		relay *lab.Relay
-	}{{"alice", relay}, {"bob", second}} {
-		client, err := l.StartClient(ctx, user.name)
-		if err != nil {
-			return err
-		}
-		if profiles[i], err = client.SignUp(ctx, user.name, user.relay.SignUpQR()); err != nil {
-			return err
-		}
-	}
-	alice, bob := profiles[0], profiles[1]
-	if _, err := bob.SecureJoin(ctx, alice, nil); err != nil {
+	alice, err := signUp(ctx, l, relay, "alice")
+	if err != nil {
 		return err
+	}
+	roads := []*way{{name: "on one relay", relay: relay}}
+	if second != relay {
+		roads = append(roads, &way{name: "between two relays", relay: second})
+	}
+	for i, w := range roads {
+		if w.profile, err = signUp(ctx, l, w.relay, fmt.Sprintf("bob%d", i)); err != nil {
+			return err
+		}
+		if _, err := w.profile.SecureJoin(ctx, alice, nil); err != nil {
+			return err
+		}
 	}
 	var parts [][]time.Duration
 	if pause > 0 {
@@ -107,8 +106,7 @@ func measure(ctx context.Context, l *lab.Lab, relay, second *lab.Relay, count in
 	}
 	for _, p := range parts {
 		fmt.Printf("\ntext messages, pauses of %v to %v\n", slices.Min(p).Round(time.Millisecond), slices.Max(p).Round(time.Millisecond))
-		samples, err := relay.Latency(ctx, alice, second, bob, p)
-		if err := errors.Join(err, report(samples)); err != nil {
+		if err := texts(ctx, relay, alice, roads, p); err != nil {
 			return err
 		}
 	}
@@ -127,6 +125,67 @@ func measure(ctx context.Context, l *lab.Lab, relay, second *lab.Relay, count in
 		}
 	}
 	return nil
+}
+
+func signUp(ctx context.Context, l *lab.Lab, relay *lab.Relay, name string) (*core.Profile, error) {
+	client, err := l.StartClient(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return client.SignUp(ctx, name, relay.SignUpQR())
+}
+
+// A way is from Alice to somebody, and back.
+type way struct {
+	name    string
+	relay   *lab.Relay
+	profile *core.Profile
+	samples []lab.Sample
+}
+
+// turn is how many texts go one way before it is another's turn: what else the machine does
+// meanwhile is the same for all.
+const turn = 10
+
+// texts measures texts on all ways, and prints what they took, and the ratio of the last way
+// to the first.
+func texts(ctx context.Context, relay *lab.Relay, alice *core.Profile, ways []*way, pauses []time.Duration) error {
+	err := takeTurns(ctx, relay, alice, ways, pauses)
+	for _, w := range ways {
+		fmt.Println(w.name)
+		err = errors.Join(err, report(w.samples))
+	}
+	if first, last := ways[0], ways[len(ways)-1]; err == nil && first != last {
+		for _, q := range []float64{0.5, 0.95} {
+			fmt.Printf("p%.0f, ratio: %.2f\n", 100*q, float64(event(last.samples, q))/float64(event(first.samples, q)))
+		}
+	}
+	return err
+}
+
+func takeTurns(ctx context.Context, relay *lab.Relay, alice *core.Profile, ways []*way, pauses []time.Duration) error {
+	for _, w := range ways {
+		w.samples = nil
+	}
+	for some := range slices.Chunk(pauses, turn) {
+		for _, w := range ways {
+			samples, err := relay.Latency(ctx, alice, w.relay, w.profile, some)
+			w.samples = append(w.samples, samples...)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// event is a quantile of the times until the receiver's core tells of a text.
+func event(samples []lab.Sample, q float64) time.Duration {
+	var all []time.Duration
+	for _, s := range samples {
+		all = append(all, s.Event)
+	}
+	return lab.Quantile(all, q)
 }
 
 func report(samples []lab.Sample) error {

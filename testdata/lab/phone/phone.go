@@ -1,0 +1,115 @@
+// Package phone is a client of benchmarks: it speaks SMTP and IMAP itself, over TLS, and does
+// no more than that, so that the times are the servers'. The real client is package core.
+package phone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/kit/smtp"
+	"chatmaild/testdata/lab/network"
+)
+
+const (
+	submissions, imaps = "465", "993"
+	password           = "a long and random one"
+)
+
+// A Phone is somebody's who has an address on a relay of the lab.
+type Phone struct {
+	Addr string
+	Out  *smtp.Client // to send over, once connected
+
+	outside network.Station
+}
+
+// New makes an account, whose first session also makes the mailbox.
+func New(ctx context.Context, outside network.Station, addr string) (*Phone, error) {
+	p := &Phone{Addr: addr, outside: outside}
+	session, err := p.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p, session.Close()
+}
+
+// Session logs in and selects the inbox.
+func (p *Phone) Session(ctx context.Context) (*imap.Client, error) {
+	conn, err := p.dial(ctx, imaps)
+	if err != nil {
+		return nil, err
+	}
+	session, err := imap.New(conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := session.Login(p.Addr, password); err != nil {
+		return nil, err
+	}
+	if _, err := session.Select(); err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+// Connect opens the connection for sending again, as after a restart of Postfix.
+func (p *Phone) Connect(ctx context.Context) error {
+	p.Close()
+	conn, err := p.dial(ctx, submissions)
+	if err != nil {
+		return err
+	}
+	if p.Out, err = smtp.New(ctx, conn); err != nil {
+		return err
+	}
+	if _, err := p.Out.Command("EHLO bench"); err != nil {
+		return err
+	}
+	if reply, err := p.Out.Login(p.Addr, password); err != nil || reply[:3] != "235" {
+		return fmt.Errorf("AUTH: %s, %w", reply, err)
+	}
+	return nil
+}
+
+// Other is the same user's with another connection for sending.
+func (p *Phone) Other(ctx context.Context) (*Phone, error) {
+	o := &Phone{Addr: p.Addr, outside: p.outside}
+	return o, o.Connect(ctx)
+}
+
+// Send sends a message, which must be accepted.
+func (p *Phone) Send(to, message string) error {
+	reply, err := p.Out.Send(p.Addr, to, message)
+	if err == nil && reply[:3] != "250" {
+		err = errors.New("a message was refused: " + reply)
+	}
+	return err
+}
+
+// Close hangs up.
+func (p *Phone) Close() {
+	if p.Out != nil {
+		p.Out.Close()
+	}
+}
+
+// dial connects to the relay. One that is being restarted is waited for.
+func (p *Phone) dial(ctx context.Context, port string) (net.Conn, error) {
+	_, domain, _ := strings.Cut(p.Addr, "@")
+	for {
+		conn, err := p.outside.DialTLS(ctx, domain+":"+port)
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
