@@ -158,13 +158,16 @@ func (p *metricsProof) crowdedCalls(t *testing.T) {
 // faults makes all others, in an order in which one does not hide another: what needs
 // Dovecot comes before it is stopped.
 func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
-	const enough = 30 // messages that wait; see hasty
+	const enough, hosts = 30, 10 // messages that wait, and for whom; see hasty
 	// Nobody answers there: mail waits.
-	publish(t, p.lab, absent, "A", p.outside.IPv4.String())
-	t.Cleanup(func() { p.lab.Zone.Remove(absent, "A") })
+	for n := range hosts {
+		name := fmt.Sprintf("%d.%s", n, absent)
+		publish(t, p.lab, name, "A", p.outside.IPv4.String())
+		t.Cleanup(func() { p.lab.Zone.Remove(name, "A") })
+	}
 	p.push.stop()
-	for range enough {
-		p.send(t, s, p.sender, p.alice.addr, "a@"+absent)
+	for n := range enough {
+		p.send(t, s, p.sender, p.alice.addr, fmt.Sprintf("a@%d.%s", n%hosts, absent))
 	}
 	p.scraped(t, "deferred mail", `chatmaild_queue_messages{queue="deferred"} > 20`)
 	p.scraped(t, "no notification service", `chatmaild_push_services_alive == 0`)

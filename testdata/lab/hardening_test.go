@@ -127,23 +127,24 @@ func (p *proof) processes(t *testing.T) {
 // readers are those who may read a secret, by the users of the daemons. The table in the
 // README says so too.
 var readers = map[string][]string{
-	"/home/vmail/mail/*/*/password":           {"vmail"},
-	"/var/lib/chatmaild/metadata/metadata.db": {"vmail"},
-	"/var/lib/chatmaild/turn/secret":          {"vmail"},
-	"/var/lib/chatmaild/invites/*":            {"chatmaild", "vmail"},
-	"/var/lib/chatmaild/echobot/*":            {"chatmaild-echobot"},
-	"/var/lib/chatmaild/echobot/keys/*":       {"chatmaild-echobot"},
-	"/var/lib/chatmaild/acme/*":               {"chatmaild-acme"},
-	"/var/lib/chatmaild/acme/*/*":             {"chatmaild-acme"},
-	"/etc/chatmail/tls/*.key":                 {},
-	"/etc/dkimkeys/*.private":                 {},
-	"/var/backups/chatmaild/*":                {},
+	"/home/vmail/mail/*/*/password":                     {"vmail"},
+	"/var/lib/chatmaild/metadata/metadata.db":           {"vmail"},
+	"/var/lib/chatmaild/turn/secret":                    {"vmail"},
+	"/var/lib/chatmaild/invites/*":                      {"chatmaild", "vmail"},
+	"/var/lib/chatmaild/echobot/*":                      {"chatmaild-echobot"},
+	"/var/lib/chatmaild/echobot/keys/*":                 {"chatmaild-echobot"},
+	"/var/lib/chatmaild/acme/*":                         {"chatmaild-acme"},
+	"/var/lib/chatmaild/acme/*/*":                       {"chatmaild-acme"},
+	"/etc/chatmail/tls/*.key":                           {},
+	"/etc/dkimkeys/*.private":                           {},
+	"/run/credentials/chatmaild-transport.service/dkim": {"chatmaild-transport"},
+	"/var/backups/chatmaild/*":                          {},
 }
 
 // secrets looks, through a daemon's eyes, at who can read what only others may.
 func (p *proof) secrets(t *testing.T, unit, eyes string) {
 	user := p.script(t, "systemctl show --property=User --value %s", unit)
-	found := p.script(t, `%s find /home/vmail /var/lib/chatmaild /etc/chatmail/tls /etc/dkimkeys /var/backups/chatmaild -type f -readable -print 2>/dev/null || true`, eyes)
+	found := p.script(t, `%s find /home/vmail /var/lib/chatmaild /etc/chatmail/tls /etc/dkimkeys /run/credentials /var/backups/chatmaild -type f -readable -print 2>/dev/null || true`, eyes)
 	// The only secret of chatmaild, the invites, need not be there; maillog has none.
 	own := user == "chatmaild" || user == "chatmaild-maillog"
 	for line := range strings.Lines(found) {
@@ -219,6 +220,7 @@ var ours = []owned{
 	{"/run/dovecot/stats-reader", "chatmaild:root 600 s"},
 	{"/run/chatmaild/*", "[vc]*:* 750 d"},
 	{"/run/chatmaild/*/metrics.socket", "[vc]*:* 6[06]0 s"},
+	{"/run/chatmaild/transport/routes.socket", "chatmaild-transport:chatmaild-transport 6[06]0 s"},
 	{"/var/lib/chatmaild", "root:root 755 d"},
 	{"/var/lib/chatmaild/metadata", "vmail:vmail 700 d"},
 	{"/var/lib/chatmaild/metadata/metadata.db", "vmail:vmail 600 f"},

@@ -117,6 +117,15 @@ func (p *metricsProof) traffic(t *testing.T) {
 	if reply, err := s.Send(p.sender.addr, p.alice.addr, "From: <"+p.sender.addr+">\n\nIn the clear.\n"); err != nil || reply[:3] != "523" {
 		t.Errorf("in the clear: %s, %v", reply, err)
 	}
+	const far = "_far.test"
+	other := &peer.Host{}
+	other.HTTPS = other.TakeHTTPS
+	if _, err := other.Start(deadline(t, partTimeout), p.lab.Network, far); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	p.send(t, s, p.sender, "carol@"+far)
+	until(deadline(t, partTimeout), t, "another relay to have a message", func() bool { return len(other.Received()) == 1 })
 	stranger, err := p.outside.IMAP(deadline(t, partTimeout), p.relay.Domain)
 	if err != nil {
 		t.Fatal(err)

@@ -119,7 +119,7 @@ func (r *roads) dead(t *testing.T) {
 		to = append(to, "carol@"+domain)
 	}
 	c := r.submission(t, r.sender)
-	defer c.Close()
+	defer func() { c.Close() }()
 	send := func(addrs ...string) {
 		t.Helper()
 		for _, addr := range addrs {
@@ -155,6 +155,8 @@ func (r *roads) dead(t *testing.T) {
 	until(deadline(t, 4*stepTimeout), t, "the dead hosts to rest", func() bool {
 		return strings.Contains(r.script(t, next)+"\n", fmt.Sprintf("chatmaild_transport_resting_hosts %d\n", deadHosts))
 	})
+	c.Close() // Postfix would have: it was silent for so long
+	c = r.submission(t, r.sender)
 	again := time.Now()
 	send(to...)
 	measure(2)

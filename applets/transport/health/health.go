@@ -21,6 +21,10 @@ const (
 	jitter     = 0.25 // of a pause, to either side
 	maxHosts   = 10_000
 
+	// stale is how long after its pause a host without a further message no longer counts
+	// as one that does not answer: Postfix comes again within an hour.
+	stale = 2 * time.Hour
+
 	// PerHost is how many messages at once a host gets that answers, and Untried one of
 	// which nothing is known yet: a dead one would hold as many up.
 	PerHost = 20
@@ -84,7 +88,8 @@ func (t *Tracker) Admit(name string) (v Verdict, changed <-chan struct{}, state 
 	switch {
 	case h.failures > 0:
 		limit = 1
-		if h.inFlight > 0 || t.Now().Before(h.until) || t.trials >= AllUntried {
+		// Those of which nothing is known yet come first.
+		if h.inFlight > 0 || t.Now().Before(h.until) || t.trials >= AllUntried/2 {
 			return Resting, nil, h.state(name)
 		}
 	case !h.proven:
@@ -205,13 +210,13 @@ type State struct {
 
 func (h *host) state(name string) State { return State{name, h.since, h.until, h.last} }
 
-// Resting returns the hosts that do not answer.
+// Resting returns the hosts that do not answer, and still have mail.
 func (t *Tracker) Resting() []State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []State
 	for name, h := range t.hosts {
-		if h.failures > 0 {
+		if h.failures > 0 && t.Now().Before(h.until.Add(stale)) {
 			list = append(list, h.state(name))
 		}
 	}

@@ -138,9 +138,28 @@ func TestTrials(t *testing.T) {
 	}
 	clock.now = clock.now.Add(maxPause)
 	want(t, tr, "new", Go)
-	want(t, tr, "dead0", Resting) // its probe has no place
 	tr.Done("new", "")
+	for i := 1; i <= AllUntried/2; i++ {
+		want(t, tr, "dead0", Resting) // its probe has no place: others may be new
+		tr.Done(fmt.Sprintf("dead%d", i), "timeout")
+	}
 	want(t, tr, "dead0", Go)
+}
+
+// TestStale has a host that nobody writes to any more not count as one that does not answer.
+func TestStale(t *testing.T) {
+	tr, clock := newTracker()
+	want(t, tr, "dead", Go)
+	tr.Done("dead", "timeout")
+	for _, test := range []struct {
+		after time.Duration
+		want  int
+	}{{stale, 1}, {2 * firstPause, 0}} {
+		clock.now = clock.now.Add(test.after)
+		if got := tr.Resting(); len(got) != test.want {
+			t.Errorf("%v later: got %+v, want %d", test.after, got, test.want)
+		}
+	}
 }
 
 // TestProven has a host answer while other attempts to it are under way: none is a trial any

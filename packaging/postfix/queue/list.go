@@ -92,7 +92,7 @@ func (ds *Destinations) Add(m Message) {
 		}
 		d.Recipients++
 		if d.Oldest.IsZero() || m.Arrived().Before(d.Oldest) {
-			d.Oldest, d.Reason = m.Arrived(), WithoutAddresses(r.Reason)
+			d.Oldest, d.Reason = m.Arrived(), outward(WithoutAddresses(r.Reason))
 		}
 		if counted[domain] {
 			continue
@@ -114,6 +114,17 @@ func (ds *Destinations) Sorted() []Destination {
 		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Domain, b.Domain))
 	})
 	return list
+}
+
+// outward returns what the relay's own transport replied, without what Postfix's LMTP client
+// puts around it; another reason stays as it is.
+func outward(reason string) string {
+	_, reply, ok := strings.Cut(reason, "[private/transport] said: ")
+	if !ok {
+		return reason
+	}
+	reply, _, _ = strings.Cut(reply, " (in reply to ")
+	return strings.Replace(reply, "<…> ", "", 1)
 }
 
 // address is whatever has an "@" in it, with the brackets around. It is compiled when

@@ -46,6 +46,18 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
+func TestOutward(t *testing.T) {
+	for reason, want := range map[string]string{
+		"host chat.test[private/transport] said: 451 4.4.1 <b@one.test> SMTP: no answer (in reply to end of DATA command)": "451 4.4.1 SMTP: no answer",
+		"host chat.test[private/dovecot-lmtp] said: 452 4.2.2 <b@chat.test> full (in reply to end of DATA command)":        "host chat.test[private/dovecot-lmtp] said: 452 4.2.2 <…> full (in reply to end of DATA command)",
+		"": "",
+	} {
+		if got := outward(WithoutAddresses(reason)); got != want {
+			t.Errorf("%s: got %q, want %q", reason, got, want)
+		}
+	}
+}
+
 func TestReadErrors(t *testing.T) {
 	for _, text := range []string{`{"queue_id": "4T1"`, "postqueue: fatal", `{"queue_id": 1}`} {
 		if err := Read(strings.NewReader(text), func(Message) {}); err == nil {
