@@ -174,6 +174,12 @@ func openPort(u *unit.Unit) (*os.File, error) {
 			return nil, fmt.Errorf("setting a receive buffer: %w", err)
 		}
 	}
+	if u.PacketInfo {
+		if err := passPacketInfo(conn); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("having a socket say where datagrams come to: %w", err)
+		}
+	}
 	return take(conn)
 }
 

@@ -68,6 +68,7 @@ var directives = map[string]setter{
 	"[Socket] SocketGroup":        text(func(u *Unit) *string { return &u.Group }),
 	"[Socket] SocketMode":         mode(func(u *Unit) *fileMode { return &u.Mode }),
 	"[Socket] ReceiveBuffer":      size(func(u *Unit) *int { return &u.ReceiveBuffer }),
+	"[Socket] PassPacketInfo":     yes(func(u *Unit) *bool { return &u.PacketInfo }),
 	"[Socket] Symlinks":           list(func(u *Unit) *[]string { return &u.Symlinks }),
 	// A socket at [::] takes IPv4, too, as it is made here.
 	"[Socket] BindIPv6Only": func(_ *Unit, value string) error { return want(value, "both") },

@@ -92,7 +92,8 @@ type Socket struct {
 	Starts        string // the service; "" for the one of the same name
 	Owner, Group  string
 	Mode          fs.FileMode
-	ReceiveBuffer int // bytes; 0: as it is
+	ReceiveBuffer int  // bytes; 0: as it is
+	PacketInfo    bool // datagrams come with the address that they came to
 	Symlinks      []string
 }
 
