@@ -138,8 +138,7 @@ func (a *atAddress) certificate(t *testing.T, literal string) {
 	if err := json.NewDecoder(resp.Body).Decode(&account); err != nil || !strings.HasSuffix(account.LoginURL, "&ic=1") {
 		t.Errorf("/new: %v, %+v", err, account)
 	}
-	// Core trusts the public authorities alone, of which the lab's is none.
-	alice := startProfile(t, l, "alice-"+a.Name, strings.Replace(a.link(ctx, t), "&ic=1", "&ic=3", 1))
+	alice := newPublicRoot(t).profile(t, r, authority, "alice-"+a.Name, a.link(ctx, t))
 	join(t, alice, a.bob).converse(t)
 	a.commands(t)
 

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io"
@@ -152,6 +153,24 @@ func (l *Lab) StartCore(ctx context.Context, name, version string) (*core.Client
 	if err != nil {
 		return nil, err
 	}
+	return l.startProgram(ctx, name, executable)
+}
+
+// StartTrusting is StartClient with a core that verifies certificates, and has another key
+// for core.PublicRoot.
+func (l *Lab) StartTrusting(ctx context.Context, name string, root *ecdsa.PublicKey) (*core.Client, error) {
+	executable, err := core.Program(ctx, l.log, core.Version)
+	if err != nil {
+		return nil, err
+	}
+	trusting := filepath.Join(l.dir, name+"-"+filepath.Base(executable))
+	if err := core.Trusting(executable, trusting, root); err != nil {
+		return nil, err
+	}
+	return l.startProgram(ctx, name, trusting)
+}
+
+func (l *Lab) startProgram(ctx context.Context, name, executable string) (*core.Client, error) {
 	s, err := l.AddStation(ctx, name)
 	if err != nil {
 		return nil, err

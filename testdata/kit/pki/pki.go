@@ -17,6 +17,7 @@ import (
 // A Request is what a certificate says.
 type Request struct {
 	Names       []string
+	Subject     pkix.Name     // without a common name: the first of those
 	From, Until time.Time     // for what is zero: an hour ago, and 90 days from now, as authorities do
 	Key         crypto.Signer // nil: a new one
 }
@@ -39,8 +40,11 @@ func New(issuer *tls.Certificate, r Request) (tls.Certificate, error) {
 	if r.Until.IsZero() {
 		r.Until = time.Now().AddDate(0, 0, 90)
 	}
+	if r.Subject.CommonName == "" {
+		r.Subject.CommonName = r.Names[0]
+	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: r.Names[0]}, DNSNames: r.Names,
+		SerialNumber: serial, Subject: r.Subject, DNSNames: r.Names,
 		NotBefore: r.From, NotAfter: r.Until, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
@@ -56,6 +60,13 @@ func New(issuer *tls.Certificate, r Request) (tls.Certificate, error) {
 	}
 	leaf, err := x509.ParseCertificate(der)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: r.Key, Leaf: leaf}, err
+}
+
+// Cross signs for a name and a key that another issuer has signed for already. The result
+// is PEM.
+func Cross(issuer tls.Certificate, c *x509.Certificate) ([]byte, error) {
+	der, err := x509.CreateCertificate(rand.Reader, c, issuer.Leaf, c.PublicKey, issuer.PrivateKey)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err
 }
 
 // PEM returns the certificate, and its key in PKCS #8.
