@@ -51,6 +51,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.certificate()
 	e.dkim()
 	e.queue(ctx)
+	otherRelays(ctx, e)
 	e.disks()
 	e.mailboxes()
 	e.accounts()
