@@ -23,7 +23,7 @@
 //
 //   - HTTPS first: it works where port 25 is blocked, and is one exchange in place of five.
 //     A host that has no /mxdeliv, or whose HTTPS failed while its SMTP worked, is not asked
-//     for it for 30 minutes. A refusal by HTTPS is for all recipients together, so for more
+//     for it for 30 minutes, and a hidden relay asks nobody, as no other mail server does. A refusal by HTTPS is for all recipients together, so for more
 //     than one the host is asked again by SMTP, where each has a reply of its own.
 //   - Certificates are verified, by HTTPS and by SMTP, but for names that begin with "_" and
 //     for address literals, as everywhere among chatmail relays.
@@ -122,6 +122,7 @@ func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) (lmtp.
 	deliver := courier.New(courier.Options{
 		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Own: route.Own,
 		Health: hosts, Routes: table, Observer: numbers, IPv4Only: conf.DisableIPv6, Source: source,
+		SMTPOnly: conf.Hidden,
 	})
 	return deliver.Deliver, func() []routes.Route { return withRests(table.List(), hosts.Resting()) }
 }

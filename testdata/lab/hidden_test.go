@@ -97,6 +97,11 @@ func (h *hidden) signUp(t *testing.T) {
 	join(t, alice, bob).converse(t)
 	carol := startProfile(t, h.lab, "carol", invite.URL)
 	join(t, bob, carol).text(t)
+	// Another relay would take mail by HTTPS, and so would not take this one for any server.
+	routes, err := h.relay.Run(ctx, "chatmaild", "queue", "routes")
+	if err != nil || !strings.Contains(routes, h.usual.Domain+": SMTP since ") || strings.Contains(routes, "HTTPS") {
+		t.Errorf("queue routes: %v\n%s", err, routes)
+	}
 }
 
 // ports tries every one of TCP, by both protocols, and that of TURN by UDP.

@@ -71,6 +71,7 @@ type Options struct {
 	Resolver Resolver
 	Own      func(netip.Addr) bool // whether an address is this machine's
 	IPv4Only bool
+	SMTPOnly bool       // no host is asked for /mxdeliv, by which it would know us
 	Source   netip.Addr // from which to connect, if it is this machine's; the zero value is any
 	Health   *health.Tracker
 	Routes   *routes.Table
@@ -91,6 +92,7 @@ type Courier struct {
 	observer Observer
 	policies *mtasts.Cache
 	smtpOnly memory
+	never    bool // by HTTPS
 }
 
 // New returns a Courier.
@@ -98,7 +100,7 @@ func New(o Options) *Courier {
 	c := &Courier{
 		router: &route.Router{Resolver: o.Resolver, Self: o.Name, Own: o.Own},
 		dialer: &dial.Dialer{IPv4Only: o.IPv4Only, Source: o.Source, Connect: o.Connect},
-		health: o.Health, routes: o.Routes, observer: o.Observer,
+		health: o.Health, routes: o.Routes, observer: o.Observer, never: o.SMTPOnly,
 	}
 	c.https = mxdeliv.NewClient(c.connect(httpsPort, httpsConnect), o.Roots)
 	c.smtp = smtpout.NewClient(o.Name, smtpout.Dial(c.connect(smtpPort, smtpConnect)), o.Roots)
@@ -215,7 +217,7 @@ func (c *Courier) attempt(ctx context.Context, host string, selfSigned bool, m s
 	var said smtpout.Reply // by HTTPS, against the message
 	var reached bool
 	var httpsErr error
-	if ascii(m) && !c.smtpOnly.has(host) {
+	if ascii(m) && !c.never && !c.smtpOnly.has(host) {
 		var answer mxdeliv.Answer
 		answer, httpsErr = c.https.Deliver(ctx, host, selfSigned, mxdeliv.Message{
 			Envelope: mailfilter.Envelope{Sender: m.Sender, Recipients: m.Recipients}, Size: m.Size, Open: m.Open,

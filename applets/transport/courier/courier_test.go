@@ -6,8 +6,11 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"chatmaild/applets/transport/health"
 )
 
 // TestDeliver has a message go to all kinds of relays, twice.
@@ -132,6 +135,19 @@ func TestDeliver(t *testing.T) {
 				t.Errorf("counted %v, want %d", count.delivered, accepted)
 			}
 		})
+	}
+}
+
+// TestSMTPOnly has a hidden relay deliver to one that would take it by HTTPS.
+func TestSMTPOnly(t *testing.T) {
+	both := &peer{rcpt: anyone}
+	both.https = both.takes()
+	w := newWorld(t, map[string][]string{"a.test": {"both.test"}}, map[string]*peer{"both.test": both})
+	o := w.options(&health.Tracker{Now: time.Now}, &counter{delivered: map[Way]int{}})
+	o.SMTPOnly = true
+	replies := New(o).Deliver(t.Context(), "a.test", to("x@a.test"))
+	if len(replies) != 1 || replies[0].Code != 250 || both.messages() != "smtp x@a.test" || both.ports() != "25" {
+		t.Errorf("got %+v; it got %q at ports %s, want one by SMTP at 25", replies, both.messages(), both.ports())
 	}
 }
 

@@ -281,10 +281,14 @@ func (c *counter) Failed(Way) {}
 
 func (w *world) courier() (*Courier, *health.Tracker, *counter) {
 	tracker, count := &health.Tracker{Now: time.Now}, &counter{delivered: map[Way]int{}}
-	return New(Options{
+	return New(w.options(tracker, count)), tracker, count
+}
+
+func (w *world) options(tracker *health.Tracker, count *counter) Options {
+	return Options{
 		Name: "us.test", Own: func(a netip.Addr) bool { return a == w.names["ours.test."] },
 		Resolver: w, Health: tracker, Routes: &routes.Table{Now: time.Now}, Observer: count, Connect: w.connect, Roots: w.roots,
-	}), tracker, count
+	}
 }
 
 // message is what is sent.
