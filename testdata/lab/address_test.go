@@ -138,7 +138,7 @@ func (a *atAddress) certificate(t *testing.T, literal string) {
 	if err := json.NewDecoder(resp.Body).Decode(&account); err != nil || !strings.HasSuffix(account.LoginURL, "&ic=1") {
 		t.Errorf("/new: %v, %+v", err, account)
 	}
-	alice := newPublicRoot(t).profile(t, r, authority, "alice-"+a.Name, a.link(ctx, t))
+	alice := newPublicRoot(t).profile(t, r, authority, r.Domain, "alice-"+a.Name, a.link(ctx, t))
 	join(t, alice, a.bob).converse(t)
 	a.commands(t)
 

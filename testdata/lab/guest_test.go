@@ -73,7 +73,8 @@ func guest(t *testing.T, l *Lab, r *Relay, root string, peer *Relay) {
 
 // TestGuestCertificate has an authority sign for a relay whose domain is that of a web site
 // on another machine: for its host and for the names that lead there, by HTTP-01, and not
-// for the domain, which it cannot prove.
+// for the domain, which it cannot prove. The real client signs up by the link that qr prints,
+// verifies all that, and talks with a user of a usual relay.
 func TestGuestCertificate(t *testing.T) {
 	l, deb := newLab(t)
 	ctx := deadline(t, installTimeout)
@@ -124,7 +125,27 @@ func TestGuestCertificate(t *testing.T) {
 		}
 		conn.Close()
 	}
-	if status, err := r.Run(ctx, "chatmaild", "status"); err != nil || !strings.Contains(status, "renewal on") {
-		t.Errorf("status: %v\n%s", err, status)
+	answerForTest(t, l)
+	if err := publishZone(ctx, r); err != nil {
+		t.Fatal(err)
 	}
+	for command, says := range map[string]string{"run": "nothing to do", "dns": "The web server of " + r.Domain + " is not this machine", "status": "renewal on"} {
+		if said, err := r.Run(ctx, "chatmaild", command); err != nil || !strings.Contains(said, says) {
+			t.Errorf("%s: %v\n%s", command, err, said)
+		}
+	}
+
+	usual := startRelayIn(t, l, deb, "_usual.test")
+	issuer, err := authority.IssuerPEM(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust(t, usual, "issuer", string(issuer))
+	link, err := r.Run(ctx, "chatmaild", "qr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice := newPublicRoot(t).profile(t, r, authority, hostname, "alice", lastLine(strings.TrimSuffix(link, "\n")))
+	bob := startProfile(t, l, "bob", usual.SignUpQR())
+	join(t, alice, bob).converse(t)
 }

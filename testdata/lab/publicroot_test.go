@@ -35,8 +35,8 @@ func newPublicRoot(t *testing.T) publicRoot {
 }
 
 // profile signs up by a link as the relay prints it: once the root vouches for the relay's
-// authority, and not before.
-func (p publicRoot) profile(t *testing.T, r *Relay, a *peer.Authority, name, link string) *core.Profile {
+// authority, and not before. The relay's certificate is for that host.
+func (p publicRoot) profile(t *testing.T, r *Relay, a *peer.Authority, host, name, link string) *core.Profile {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
 	client, err := r.lab.StartTrusting(ctx, name, &p.PrivateKey.(*ecdsa.PrivateKey).PublicKey)
@@ -46,7 +46,7 @@ func (p publicRoot) profile(t *testing.T, r *Relay, a *peer.Authority, name, lin
 	if _, err := client.SignUp(ctx, name, link); err == nil {
 		t.Error("the client does not verify certificates")
 	}
-	p.vouch(t, r, a)
+	p.vouch(t, r, a, host)
 	profile, err := client.SignUp(ctx, name, link)
 	if err != nil {
 		t.Fatalf("%s: %v", link, err)
@@ -56,7 +56,7 @@ func (p publicRoot) profile(t *testing.T, r *Relay, a *peer.Authority, name, lin
 
 // vouch signs for the authority that has issued a relay's certificate, as an older one does
 // for a new one, and waits until all ports show that.
-func (p publicRoot) vouch(t *testing.T, r *Relay, a *peer.Authority) {
+func (p publicRoot) vouch(t *testing.T, r *Relay, a *peer.Authority, host string) {
 	t.Helper()
 	const file = "/var/lib/chatmaild/acme/live/fullchain.pem" // chatmaild-certificate.path
 	ctx := deadline(t, stepTimeout)
@@ -89,12 +89,12 @@ func (p publicRoot) vouch(t *testing.T, r *Relay, a *peer.Authority) {
 	roots.AddCert(p.Leaf)
 	for _, port := range tlsPorts {
 		until(ctx, t, "port "+port+" to show a chain to the public root", func() bool {
-			conn, err := a.DialContext(ctx, "tcp", net.JoinHostPort(r.Domain, port))
+			conn, err := a.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 			if err != nil {
 				return false
 			}
 			defer conn.Close()
-			return tls.Client(conn, &tls.Config{ServerName: r.Domain, RootCAs: roots}).HandshakeContext(ctx) == nil
+			return tls.Client(conn, &tls.Config{ServerName: host, RootCAs: roots}).HandshakeContext(ctx) == nil
 		})
 	}
 }
