@@ -43,11 +43,8 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	if err := mailboxes.Make(); err != nil {
 		return err
 	}
-	if n, err := mailboxes.RemoveLeftovers(time.Now()); err != nil {
-		log.Warn("cannot remove what a crash left incomplete", "error", err)
-	} else if n > 0 {
-		log.Info("removed what a crash left incomplete", "mailboxes", n)
-	}
+	use := maildir.UseOf(cfg.MailboxesDir)
+	mend(ctx, mailboxes, use, machine.Boot(), log)
 	rules := policy.New(env.ConfigPath, cfg, log)
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -79,7 +76,10 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 			{Name: "auth-sasl", Address: service.Unix(cfg.Socket("auth-sasl")), Serve: dovecot.ServeSASL},
 		},
 	}
-	return daemon.Run(ctx)
+	if err := daemon.Run(ctx); err != nil {
+		return err
+	}
+	return use.End()
 }
 
 // background follows the policy and counts the mailboxes. Logins continue when counting

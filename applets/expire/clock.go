@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/command"
+	"chatmaild/auth/machine"
 	"chatmaild/store/atomicfile"
 	"chatmaild/store/expire"
 	"chatmaild/store/safefs"
@@ -111,13 +111,10 @@ func (s runStamp) write(now time.Time) error {
 // bootClock returns how long the machine has been on, suspended or not, and an id
 // of that time (random(4)); no id if either cannot be told.
 func bootClock() (boot string, uptime time.Duration) {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", 0
-	}
+	boot = machine.Boot()
 	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+	if boot == "" || unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
 		return "", 0
 	}
-	return strings.TrimSpace(string(id)), time.Duration(ts.Nano())
+	return boot, time.Duration(ts.Nano())
 }

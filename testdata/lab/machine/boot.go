@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"chatmaild/testdata/lab/program"
 )
@@ -43,12 +44,10 @@ SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_LOCK=0 exec systemd-nspawn "$@
 // A life is one run of a host, from power on to power off.
 type life struct {
 	cmd    *exec.Cmd
-	leader int         // a container's process 1, as we see it
-	shell  *ssh.Client // a virtual machine's
-	// detached says that process 1 outlives what started it: crun does not take it along.
-	detached bool
-	root     string          // of one that is a directory
-	ended    <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
+	leader int             // a container's process 1, as we see it
+	shell  *ssh.Client     // a virtual machine's
+	root   string          // of one that is a directory
+	ended  <-chan struct{} // closed once systemd-nspawn, or the kernel, has ended
 }
 
 // Boot starts the host and waits until systemd says that all is up.
@@ -264,10 +263,26 @@ func (m *life) kill() {
 		case <-time.After(stopTimeout):
 		}
 	}
-	if m.detached && m.leader != 0 {
-		// Its namespace goes with it; and it may have ended already.
-		_ = syscall.Kill(m.leader, syscall.SIGKILL)
+	if m.leader != 0 && m.root == "" {
+		endAll(m.leader)
 	}
 	m.cmd.Process.Kill()
 	<-m.ended
+}
+
+// endAll kills a host's process 1, which may outlive what started it, and waits until it has
+// ended. That is after all others: until then they have their ports.
+func endAll(leader int) {
+	fd, err := unix.PidfdOpen(leader, 0)
+	if err != nil {
+		return // it has ended
+	}
+	defer unix.Close(fd)
+	_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	for end := time.Now().Add(stopTimeout); time.Now().Before(end); {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(end).Milliseconds()))
+		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
 }

@@ -113,7 +113,6 @@ func (m *Image) Start() error {
 	if err != nil {
 		return err
 	}
-	l.detached = true
 	err = awaitLeader(m.Host, l, func() int {
 		text, _ := os.ReadFile(pidFile)
 		leader, _ := strconv.Atoi(strings.TrimSpace(string(text)))
