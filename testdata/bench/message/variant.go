@@ -80,7 +80,9 @@ func printVariants(w io.Writer, variants []*variant) error {
 	cost := func(service string) func(*variant) float64 {
 		return func(v *variant) float64 { return v.of(func(b burst) float64 { return b.cost[service] }) }
 	}
-	services := slices.SortedFunc(maps.Keys(first.bursts[0].cost), func(a, b string) int {
+	names := maps.Clone(first.bursts[0].cost) // a service may run in one variant alone
+	maps.Copy(names, last.bursts[0].cost)
+	services := slices.SortedFunc(maps.Keys(names), func(a, b string) int {
 		return cmp.Or(cmp.Compare(cost(b)(first), cost(a)(first)), strings.Compare(a, b))
 	})
 	line("CPU ms for a message: all", "%.2f", func(v *variant) float64 { return v.of(total) })

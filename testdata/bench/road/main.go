@@ -116,7 +116,7 @@ func (r *road) start(ctx context.Context) (err error) {
 	if r.void, err = r.lab.AddStation(ctx, "void"); err != nil {
 		return err
 	}
-	const rules = "table inet lab { chain input { type filter hook input priority 0; tcp dport { 25, 443 } drop; } }"
+	const rules = "table inet lab {\n chain input {\n type filter hook input priority 0\n tcp dport { 25, 443 } drop\n }\n}\n"
 	if _, err := program.Run(ctx, "ip", "netns", "exec", r.void.Netns, "nft", rules); err != nil {
 		return err
 	}
