@@ -79,7 +79,7 @@ arm64: ## the package for arm64: lintian, and its program runs
 	[ "$$(qemu-aarch64-static build/arm64/usr/sbin/chatmaild --version)" = "chatmaild $(VERSION)" ]
 
 image: deb ## the OCI image, in build/: Debian 13 with the package
-	$(call need,mmdebstrap umoci)
+	$(call need,mmdebstrap umoci $(if $(CROSS),arch-test qemu-user-static binfmt-support))
 	$(SUDO) packaging/container/build $(DEB) $(ARCH) $${SUITE:-trixie} build
 
 piuparts: deb ## installs, removes, purges and installs again, and looks at what is left

@@ -318,6 +318,16 @@ func (p *plug) lookAtMail(t *testing.T) {
 	t.Logf("of %d messages with 250 so far: %d lost, %d twice", len(p.told.mail), lost, twice)
 	if lost > 0 {
 		t.Errorf("%d messages are lost", lost)
+		for _, a := range p.people {
+			n := 0
+			for id := range there {
+				if strings.HasSuffix(id, " "+a.addr) {
+					n++
+				}
+			}
+			t.Logf("%s shows %d, and has %s on the disk", a.addr, n, p.script(t, "find %s/cur %[1]s/new -type f | wc -l", p.home(a.addr)))
+		}
+		t.Log(p.script(t, "journalctl --no-pager --boot --unit=chatmaild-doveauth --unit=dovecot --output=cat | grep -vE 'Logged in|Disconnected|saved mail|Connect from' | head -50"))
 	}
 }
 
