@@ -23,15 +23,15 @@ func mend(ctx context.Context, mailboxes *maildir.Store, use maildir.Use, boot s
 	}
 	if interrupted {
 		start := time.Now()
-		n, err := mailboxes.RemoveTorn(ctx)
+		recovered, err := mailboxes.Recover(ctx)
 		if ctx.Err() != nil {
 			return // the next start does it again
 		}
 		if err != nil {
-			log.Warn("cannot look at all messages after a power failure", "error", err)
+			log.Warn("cannot recover all mailboxes after a power failure", "error", err)
 		}
-		log.Info("the power failed; what was being delivered is removed, and comes again",
-			"messages", n, "took", time.Since(start).Round(time.Millisecond))
+		log.Info("the power failed: recovered the mailboxes that were in use; what was being delivered comes again",
+			"mailboxes", recovered.Mailboxes, "messages", recovered.Messages, "took", time.Since(start).Round(time.Millisecond))
 	}
 	if err := use.Begin(boot); err != nil {
 		log.Warn("cannot look for incomplete messages after the next power failure", "error", err)

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
-// TestRemoveTorn has messages of which a power failure left all, a part, or nothing.
-func TestRemoveTorn(t *testing.T) {
+// TestRecover has messages of which a power failure left all, a part, or nothing, indexes, and
+// a mailbox in which nothing has happened for longer.
+func TestRecover(t *testing.T) {
 	plain := bytes.Repeat([]byte("of a message\n"), 100)
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -26,6 +28,7 @@ func TestRemoveTorn(t *testing.T) {
 		"tmp/5.being.written" + size:            plain[:5],
 		".Archive/cur/6.subfolder" + size:       plain,
 		"cur/dovecot-uidlist" + size:            nil,
+		"subscriptions":                         nil,
 		"new/7.empty,S=0":                       nil,
 		"new/8.strange,S=99999999999999999999x": plain,
 	}
@@ -36,6 +39,10 @@ func TestRemoveTorn(t *testing.T) {
 		"new/14.magic" + size:              zipped.Bytes()[:2],
 		"new/15.otherzip,S=17":             zipped.Bytes(),
 		".Archive/new/16.subfolder" + size: plain[:10],
+		"dovecot.index.log":                nil,
+		"dovecot.index":                    nil,
+		"dovecot-uidlist":                  nil,
+		".Archive/dovecot.index.cache":     nil,
 	}
 	dir := t.TempDir()
 	s := New(dir, "chat.example")
@@ -55,9 +62,24 @@ func TestRemoveTorn(t *testing.T) {
 	if err := os.Symlink("/etc/hostname", link); err != nil {
 		t.Fatal(err)
 	}
-	n, err := s.RemoveTorn(t.Context())
-	if err != nil || n != int64(len(torn)) {
-		t.Errorf("removed %d, %v, want %d", n, err, len(torn))
+	old := filepath.Join(dir, "bob@chat.example", "new", "1.old"+size)
+	if err := os.MkdirAll(filepath.Dir(old), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(old, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().Add(-2 * unsynced)
+	if err := os.Chtimes(filepath.Dir(old), before, before); err != nil {
+		t.Fatal(err)
+	}
+	const indexes = 4
+	want := Recovered{Mailboxes: 1, Messages: int64(len(torn) - indexes)}
+	if got, err := s.Recover(t.Context()); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	if _, err := os.Stat(old); err != nil {
+		t.Error("what was on the disk long before is gone")
 	}
 	var left []string
 	filepath.WalkDir(home, func(path string, d os.DirEntry, err error) error {
