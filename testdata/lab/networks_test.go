@@ -38,11 +38,7 @@ func TestNetworks(t *testing.T) {
 	t.Run("WebSocket", n.websocket)
 	t.Run("many by WebSocket", n.crowd)
 	t.Run("extra ports", n.extraPorts)
-	for _, command := range []string{"chatmaild run --dry-run", "chatmaild status"} {
-		if said, err := one.Script(deadline(t, stepTimeout), command); err != nil || command != "chatmaild status" && !strings.Contains(said, "nothing to do") {
-			t.Errorf("%s: %v\n%s", command, err, said)
-		}
-	}
+	(&proof{lab: l, relay: one, usual: two}).content(t)
 }
 
 // networks is a relay with all of that, and a user of the usual one.

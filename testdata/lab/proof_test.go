@@ -18,6 +18,7 @@ import (
 type proof struct {
 	lab     *Lab
 	relay   *Relay
+	usual   *Relay          // where the others of a conversation are; nil: on the same one
 	outside network.Station // from which the test itself connects
 	sender  account         // sends what no real client has to write
 }

@@ -52,7 +52,7 @@ func TestTunnel(t *testing.T) {
 		}
 	}
 
-	p := &proof{lab: l, relay: home}
+	p := &proof{lab: l, relay: home, usual: two}
 	p.outside = addStation(t, l, "outside")
 	since := strings.TrimSpace(p.script(t, "date +%%s"))
 	bob := startProfile(t, l, "bob", two.SignUpQR())
@@ -66,7 +66,18 @@ func TestTunnel(t *testing.T) {
 	if c := alice.Client; !strings.Contains(who, c.IPv4.String()) && !strings.Contains(who, c.IPv6.String()) {
 		t.Errorf("Dovecot does not know the address of a client:\n%s", who)
 	}
+	if routes := p.script(t, "chatmaild queue routes"); !strings.Contains(routes, two.Domain+": HTTPS since ") {
+		t.Errorf("nothing went by HTTPS: %s", routes)
+	}
+	p.sender = p.newAccount(t)
 	ctx = deadline(t, stepTimeout)
+	p.literalAuthors(t, p.fetch(ctx, t))
+	p.calls(t, vps.IPv4, vps.IPv6)
+	p.content(t)
+
+	// By SMTP as well, where the usual relay's log says from where.
+	block(t, home.Station, "tcp dport 443")
+	both.text(t)
 	until(ctx, t, "the usual relay to tell of the one in front", func() bool {
 		for _, ip := range []netip.Addr{vps.IPv4, vps.IPv6} {
 			pseudonym := sh(t, two, "chatmaild log "+ip.String())
@@ -77,10 +88,6 @@ func TestTunnel(t *testing.T) {
 		}
 		return false
 	})
-	p.sender = p.newAccount(t)
-	p.literalAuthors(t, p.fetch(ctx, t))
-	p.calls(t, vps.IPv4, vps.IPv6)
-
 	for command, want := range map[string]string{
 		"chatmaild status":                       "the interface chatmail is up",
 		"chatmaild run --dry-run":                "nothing to do",

@@ -25,7 +25,8 @@ type webFront struct {
 	files     func(text string) map[string]string // what is written, given what proxy-config prints
 	start     string                              // lines of sh that check it and start it
 	unit      string
-	passesTLS bool // port 443 is for all protocols, and mail comes with the client's address
+	passesTLS bool   // port 443 is for all protocols, and mail comes with the client's address
+	without   string // checks of "chatmaild test" for what is not to be had by it, as its text says
 }
 
 var webFronts = []webFront{
@@ -53,7 +54,7 @@ var webFronts = []webFront{
 		start: "mv /etc/nginx/nginx.conf.debian /etc/nginx/nginx.conf && nginx -t && systemctl restart nginx",
 	},
 	{
-		name: "haproxy", unit: "haproxy", passesTLS: true,
+		name: "haproxy", unit: "haproxy", passesTLS: true, without: "turn", // it forwards no UDP
 		files: func(text string) map[string]string {
 			return map[string]string{"/etc/haproxy/chatmail.cfg": text + `
 frontend own
@@ -66,7 +67,7 @@ frontend own
 		start: "cat /etc/haproxy/chatmail.cfg >>/etc/haproxy/haproxy.cfg && haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl restart haproxy",
 	},
 	{
-		name: "caddy", unit: "caddy",
+		name: "caddy", unit: "caddy", without: "alpn-imap,alpn-smtp", // it ends TLS itself
 		files: func(text string) map[string]string {
 			return map[string]string{"/etc/caddy/Caddyfile": text + ownSite + " {\n\ttls internal\n\trespond \"own {remote_host}\"\n}\n"}
 		},
@@ -148,9 +149,16 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 		s.Close()
 	}
 	alice := startProfile(t, p.lab, front.name+"-alice", p.relay.SignUpQR())
-	bob := startProfile(t, p.lab, front.name+"-bob", p.relay.SignUpQR())
-	chat := secureJoin(t, bob, alice, nil)
-	say(t, bob, chat, alice, "through "+front.name)
+	far := p.relay
+	if p.usual != nil {
+		far = p.usual
+	}
+	bob := startProfile(t, p.lab, front.name+"-bob", far.SignUpQR())
+	join(t, alice, bob).text(t)
+	if p.usual == nil {
+		return
+	}
+	p.content(t, "--skip", front.without)
 }
 
 // visitor is the browser of a machine out there.
