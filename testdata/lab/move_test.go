@@ -259,8 +259,8 @@ func (m *moving) complete(t *testing.T) {
 	}
 	t.Logf("%d messages were sent while the relay moved", sent)
 	// What the old one had queued is tried by the new one, and by it alone.
-	queue := m.script(t, "postqueue -p")
-	if n := strings.Count(queue, "somebody@away.test"); n != 1 {
+	queue := m.script(t, "postqueue -j")
+	if n := strings.Count(queue, `"address": "somebody@away.test"`); n != 1 {
 		t.Errorf("the message that waits for away.test is in the queue %d times:\n%s", n, queue)
 	}
 }

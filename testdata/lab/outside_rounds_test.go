@@ -15,6 +15,7 @@ type round struct {
 	name   string
 	alone  bool // without the other relay
 	slow   bool
+	hidden bool                  // expects that nothing says what the relay is
 	invite string                // its token
 	zone   func(*outsider) error // changes the DNS
 	lines  string                // of sh, on the relay
@@ -161,6 +162,10 @@ func rounds(suite debian.Suite) []round {
 				return nil
 			},
 			want: "address",
+		},
+		{
+			name: "hidden, as no usual relay is", alone: true, hidden: true,
+			want: "hidden-web hidden-443 hidden-imap hidden-mail",
 		},
 	}
 }

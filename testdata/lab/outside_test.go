@@ -231,6 +231,9 @@ func (o *outsider) look(t *testing.T, r round) {
 	if r.slow {
 		args = append(args, "--slow")
 	}
+	if r.hidden {
+		args = append(args, "--hidden")
+	}
 	if !r.alone {
 		args = append(args, o.other.Domain)
 	}
