@@ -222,7 +222,10 @@ func (o *outsider) bench(t *testing.T, args ...string) {
 func (o *outsider) look(t *testing.T, r round) {
 	t.Helper()
 	var args []string
-	if r.want != "" && !r.slow { // a flood slows the others down
+	switch {
+	case r.slow:
+		args = append(args, "--timeout", "1m") // a flood slows the others down
+	case r.want != "":
 		args = append(args, "--timeout", "10s") // some of it is silent
 	}
 	if r.invite != "" {
