@@ -90,7 +90,7 @@ func (u *underway) noDNS(t *testing.T) {
 	u.putOff(t)
 	u.lab.Zone.SetFault(nameserver.Healthy)
 	start := time.Now()
-	waitDeferred(t, u.relay, "Connection refused")
+	waitDeferred(t, u.relay, "connection refused")
 	t.Logf("mail to another relay was tried %v after", time.Since(start).Round(100*time.Millisecond))
 	u.script(t, `postsuper -d $(postqueue -j | sed -n '/`+far+`/s/.*"queue_id": "\([^"]*\)".*/\1/p')`)
 	u.status(t, "ok     name servers")
