@@ -30,8 +30,10 @@ const nextTemplate = "# the template of 9.0.0"
 // a new version is published, and the relay upgrades itself, as Debian's timers have it do
 // each day: nobody is asked, no message is lost, and its new templates take effect, but
 // where the operator has edited a file by hand.
+//
+// It is alone, since it counts mails: where an upgrade took 20 s, beside much else, two more
+// came than were written. Where it takes up to 11 s none did; it is not known why.
 func TestArchive(t *testing.T) {
-	t.Parallel()
 	a := &archived{url: "http://archive.test", dir: t.TempDir(), keyring: gpgtest.Keyring(t), program: nextProgram(t)}
 	l, deb := newLab(t)
 	a.underway = &underway{lab: l, deb: deb}
