@@ -3,6 +3,7 @@
 
 BEGIN { most = 60 } # lines of a test, and of a panic
 
+/^-test\.shuffle / { next }
 /^=== / { test = $3; next }
 /^ *--- FAIL/ { print; printf "%s", said[$3]; next }
 /^ *--- / { next }

@@ -65,7 +65,7 @@ func Migrate(ctx context.Context, address string) error {
 	}
 	defer conn.Close(ctx)
 	const table = "CREATE TABLE IF NOT EXISTS directory_schema (version integer PRIMARY KEY)"
-	if err := execute(ctx, conn, table); err != nil && !overtaken(err) {
+	if err := execute(ctx, conn, table); err != nil && !overtaken(err) && !refused(err, duplicateObject, duplicateTable) {
 		return fmt.Errorf("preparing the directory's schema: %w", err)
 	}
 	for _, m := range all {
@@ -92,7 +92,14 @@ func execute(ctx context.Context, conn *pgconn.PgConn, sql string) error {
 }
 
 // overtaken reports whether another one has just done the same.
-func overtaken(err error) bool {
-	var refused *pgconn.PgError
-	return errors.As(err, &refused) && refused.Code == uniqueViolation
+func overtaken(err error) bool { return refused(err, uniqueViolation) }
+
+// What a table is refused with that another one creates at the same time, in spite of
+// IF NOT EXISTS: it looks before it creates, and a table is a type, too.
+const duplicateObject, duplicateTable = "42710", "42P07"
+
+// refused reports whether PostgreSQL said one of these codes (its manual, appendix A).
+func refused(err error, codes ...string) bool {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(codes, said.Code)
 }
