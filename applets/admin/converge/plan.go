@@ -86,10 +86,12 @@ func (p *Plan) Apply(ctx context.Context, machine host.Host, progress io.Writer)
 	if err := p.remember(machine); err != nil {
 		return err
 	}
-	for _, s := range p.Units {
-		fmt.Fprintf(progress, "  %s %s (%s)\n", s.Verb, s.Unit, s.Why)
-		if err := do(ctx, machine, s); err != nil {
-			return command.WithHint(err, "%s; then fix the cause and run this again", desired.Look(s.Unit))
+	for _, steps := range together(p.Units) {
+		for _, s := range steps {
+			fmt.Fprintf(progress, "  %s %s (%s)\n", s.Verb, s.Unit, s.Why)
+		}
+		if err := do(ctx, machine, steps); err != nil {
+			return command.WithHint(err, "%s; then fix the cause and run this again", desired.Look(steps[0].Unit))
 		}
 	}
 	if p.handover != nil {
@@ -170,13 +172,47 @@ func (p *Plan) touches(prefixes ...string) bool {
 	return false
 }
 
-// do does a step. A socket can be bound only while its service is down.
-func do(ctx context.Context, machine host.Host, s UnitStep) error {
-	if strings.HasSuffix(s.Unit, ".socket") && (s.Verb == "start" || s.Verb == "restart") {
-		// systemd says otherwise: "Socket service … already active, refusing".
-		if err := machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(s.Unit)); err != nil {
-			return err
+// together joins the steps that one call of systemctl does: the sockets of a service. They
+// are next to each other.
+func together(steps []UnitStep) (calls [][]UnitStep) {
+	for _, s := range steps {
+		if n := len(calls); n > 0 && s.binds() && s.Verb == calls[n-1][0].Verb && calls[n-1][0].binds() &&
+			desired.SocketService(s.Unit) == desired.SocketService(calls[n-1][0].Unit) {
+			calls[n-1] = append(calls[n-1], s)
+			continue
+		}
+		calls = append(calls, []UnitStep{s})
+	}
+	return calls
+}
+
+// binds reports whether a step binds a socket.
+func (s UnitStep) binds() bool {
+	return strings.HasSuffix(s.Unit, ".socket") && (s.Verb == "start" || s.Verb == "restart")
+}
+
+// bindAttempts is how often sockets are bound: whoever comes to another socket of the same
+// service meanwhile starts that again.
+const bindAttempts = 5
+
+// do does steps by one call of systemctl. Sockets can be bound only while their service is
+// down; systemd says otherwise: "Socket service … already active, refusing".
+func do(ctx context.Context, machine host.Host, steps []UnitStep) error {
+	var units []string
+	for _, s := range steps {
+		units = append(units, s.Unit)
+	}
+	if !steps[0].binds() {
+		return machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)
+	}
+	var err error
+	for range bindAttempts {
+		if err = machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(units[0])); err == nil {
+			err = machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)
+		}
+		if err == nil || ctx.Err() != nil {
+			break
 		}
 	}
-	return machine.Systemd().Systemctl(ctx, s.Verb, s.Unit)
+	return err
 }
