@@ -241,6 +241,7 @@ var ours = []owned{
 	{"/home/vmail", "vmail:vmail 750 d"},
 	{"/home/vmail/mail", "vmail:vmail 750 d"},
 	{"/home/vmail/mail/*", "vmail:vmail 700 d"},
+	{"/home/vmail/mail/*/.in-use", "vmail:vmail 640 f"},
 	{"/home/vmail/mail/*/*", "vmail:vmail 700 d"},
 	{"/home/vmail/mail/*/*/password", "vmail:vmail 600 f"},
 	{"/var/backups/chatmaild", "root:root 7[05][05] d"},

@@ -113,11 +113,17 @@ func rounds(suite debian.Suite) []round {
 			want:  "dkim-key names port-587 port-587-ipv6 new create push-token",
 		},
 		{
-			name: "passwords, limit, SecureJoin", slow: true,
+			name: "passwords, SecureJoin",
 			lines: wrongAuth("any") + `
-	printf '%s\n' 'max_user_send_per_minute = 1000000' 'max_user_send_burst_size = 1000000' >>/etc/chatmail/chatmail.toml
 	sed -i '1i /^Secure-Join:/ REJECT' /etc/postfix/chatmaild-header.regexp /etc/postfix/chatmaild-sealed.regexp` + restart,
-			want: "wrong-password foreign-domain securejoin rate-limit securejoin-here securejoin-there",
+			want: "wrong-password foreign-domain securejoin securejoin-here securejoin-there",
+		},
+		{
+			// Behind the flood, the other relay's mail would be late.
+			name: "limit", slow: true, alone: true,
+			lines: `
+	printf '%s\n' 'max_user_send_per_minute = 1000000' 'max_user_send_burst_size = 1000000' >>/etc/chatmail/chatmail.toml` + restart,
+			want: "rate-limit",
 		},
 		{
 			name: "second logins", alone: true,
