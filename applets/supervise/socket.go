@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"chatmaild/applets/service/packetinfo"
 	"chatmaild/applets/supervise/unit"
 	"chatmaild/store/ids"
 )
@@ -175,7 +176,7 @@ func openPort(u *unit.Unit) (*os.File, error) {
 		}
 	}
 	if u.PacketInfo {
-		if err := passPacketInfo(conn); err != nil {
+		if err := packetinfo.Enable(conn); err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("having a socket say where datagrams come to: %w", err)
 		}

@@ -191,8 +191,8 @@ func (s UnitStep) binds() bool {
 	return strings.HasSuffix(s.Unit, ".socket") && (s.Verb == "start" || s.Verb == "restart")
 }
 
-// bindAttempts is how often sockets are bound: whoever comes to another socket of the same
-// service meanwhile starts that again.
+// bindAttempts is how often sockets are bound: a client that connects to another socket of
+// the same service meanwhile starts that again.
 const bindAttempts = 5
 
 // do does steps by one call of systemctl. Sockets can be bound only while their service is

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"chatmaild/applets/service/packetinfo"
 	"chatmaild/mailfilter/ratelimit"
 )
 
@@ -55,7 +56,7 @@ type packets struct {
 }
 
 func newPackets(conn *net.UDPConn, r *requests, c *clients) (*packets, error) {
-	if err := tellOrigins(conn); err != nil {
+	if err := packetinfo.Enable(conn); err != nil {
 		return nil, fmt.Errorf("asking for the addresses that datagrams come to: %w", err)
 	}
 	p := &packets{requests: r, clients: c}

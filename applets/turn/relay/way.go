@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"sync"
 
@@ -12,32 +11,6 @@ import (
 // controlSize is as much as the kernel says about a datagram, in bytes: where it came to
 // (ip(7), ipv6(7)).
 const controlSize = 64
-
-// tellOrigins has a socket say of each datagram to which of this machine's addresses it
-// came. The kernel, left to itself, answers from the one that leads to the client best; a
-// client that asked another one takes no notice of that.
-func tellOrigins(conn *net.UDPConn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		family, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
-		switch {
-		case err != nil:
-			failed = err
-		case family == unix.AF_INET6: // and what comes by IPv4 there
-			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-		default:
-			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return failed
-}
 
 // wayBack turns what the kernel said of a datagram into what to tell it with the answer, so
 // that it leaves from the address that was asked: nil if it said nothing.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pion/stun/v4"
 
+	"chatmaild/applets/service/packetinfo"
 	"chatmaild/testdata/kit/turnwire"
 )
 
@@ -20,7 +21,7 @@ func TestWayBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Before anything comes in, as systemd does.
-			if err := tellOrigins(conn.(*net.UDPConn)); err != nil {
+			if err := packetinfo.Enable(conn.(*net.UDPConn)); err != nil {
 				t.Fatal(err)
 			}
 			l, err := net.Listen("tcp", "127.0.0.1:0")
