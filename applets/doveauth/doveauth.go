@@ -44,7 +44,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		return err
 	}
 	use := maildir.UseOf(cfg.MailboxesDir)
-	mend(ctx, mailboxes, use, machine.Boot(), log)
+	repair(ctx, mailboxes, use, machine.Boot(), log)
 	rules := policy.New(env.ConfigPath, cfg, log)
 	key := make([]byte, 32)
 	rand.Read(key)

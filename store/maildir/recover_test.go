@@ -96,7 +96,7 @@ func TestRecover(t *testing.T) {
 		t.Errorf("left: %q", left)
 	}
 	if _, err := os.Lstat(link); err != nil {
-		t.Error("somebody's link was removed")
+		t.Error("a link that is not Dovecot's was removed")
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"chatmaild/store/maildir"
 )
 
-// TestMend has a message that is shorter than its name says: it goes only at the first start
+// TestRepair has a message that is shorter than its name says: it goes only at the first start
 // after a power failure, and stays after a crash of the daemon alone.
-func TestMend(t *testing.T) {
+func TestRepair(t *testing.T) {
 	dir := t.TempDir()
 	mailboxes := maildir.New(dir, "chat.example")
 	message := filepath.Join(dir, "alice@chat.example", "new", "1.torn,S=100")
@@ -27,7 +27,7 @@ func TestMend(t *testing.T) {
 		boot string
 		gone bool
 	}{{"first", false}, {"first", false}, {"second", true}} {
-		mend(t.Context(), mailboxes, maildir.UseOf(dir), start.boot, slog.New(slog.DiscardHandler))
+		repair(t.Context(), mailboxes, maildir.UseOf(dir), start.boot, slog.New(slog.DiscardHandler))
 		if _, err := os.Stat(message); errors.Is(err, fs.ErrNotExist) != start.gone {
 			t.Errorf("in the %s boot: %v", start.boot, err)
 		}

@@ -8,10 +8,10 @@ import (
 	"chatmaild/store/maildir"
 )
 
-// mend removes what a crash or a power failure left incomplete, before anybody is let in, and
+// repair removes what a crash or a power failure left incomplete, before anyone can log in, and
 // notes that mail may come from now on. What fails is logged: people would rather have the
 // rest of their mail than none, on a full disk too.
-func mend(ctx context.Context, mailboxes *maildir.Store, use maildir.Use, boot string, log *slog.Logger) {
+func repair(ctx context.Context, mailboxes *maildir.Store, use maildir.Use, boot string, log *slog.Logger) {
 	if n, err := mailboxes.RemoveLeftovers(time.Now()); err != nil {
 		log.Warn("cannot remove what a crash left incomplete", "error", err)
 	} else if n > 0 {
