@@ -1,12 +1,12 @@
 package maildir
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +19,7 @@ const unsynced = 2 * time.Minute
 
 // Recovered is what Recover did.
 type Recovered struct {
-	Mailboxes int64 // whose indexes were removed
+	Mailboxes int64 // whose indexes were reset
 	Messages  int64 // that were removed
 }
 
@@ -30,10 +30,9 @@ type Recovered struct {
 // the content. Nobody was told that it is there, Postfix has it still and delivers it again;
 // the app must not see the torn one first, for it shows a Message-ID once.
 //
-// So are Dovecot's indexes and list of UIDs, which are never synced: by those that are left
-// Dovecot may take for known what it does not show, or give a UID again. Without them it reads
-// the directories, under another UIDVALIDITY (RFC 3501, section 2.3.1.1), and apps look for
-// what they lack.
+// So are Dovecot's indexes, which are never synced: by what is left of them Dovecot may take
+// for known what it does not show. Its list of UIDs may lack those that were given last, so
+// that all messages get others, above these.
 func (s *Store) Recover(ctx context.Context) (Recovered, error) {
 	top, err := OpenDir(s.dir)
 	if err != nil {
@@ -42,21 +41,26 @@ func (s *Store) Recover(ctx context.Context) (Recovered, error) {
 	defer top.Close()
 	var faults Faults
 	var done Recovered
-	for _, name := range lastUsed(top, &faults) {
+	for _, name := range lastUsed(top, time.Now(), &faults) {
 		r := &recoverer{done: &done, faults: &faults}
 		WalkOne(ctx, top, name, r, &faults)
 		done.Mailboxes++
+	}
+	// Or a power failure soon after this one would have the same UIDs given again.
+	if err := unix.Syncfs(top.FD); err != nil {
+		faults.Add("syncing the store", err, "", "")
 	}
 	return done, errors.Join(faults.Err(), ctx.Err())
 }
 
 // lastUsed returns the names of the mailboxes that were changed no longer than unsynced before
-// the last one was, which was just before the power failed, or nothing has happened since.
-func lastUsed(top Dir, faults *Faults) (names []string) {
+// the last one was: that was just before the power failed, or nothing has happened since.
+// Changes of the future, as a wrong clock has them, do not count as the last one.
+func lastUsed(top Dir, now time.Time, faults *Faults) (names []string) {
 	changed := map[string]time.Time{}
 	var last time.Time
 	EachName(top, faults, func(name string) bool {
-		for _, file := range []string{string(Fresh), string(Cur), "dovecot.index.log", "dovecot-uidlist"} {
+		for _, file := range []string{string(Fresh), string(Cur), "dovecot.index.log", uidList} {
 			st, err := top.Stat(name + "/" + file)
 			if err != nil {
 				if !Gone(err) && !Foreign(err) {
@@ -68,7 +72,7 @@ func lastUsed(top Dir, faults *Faults) (names []string) {
 				changed[name] = t
 			}
 		}
-		if t := changed[name]; t.After(last) {
+		if t := changed[name]; t.After(last) && !t.After(now) {
 			last = t
 		}
 		return true
@@ -91,11 +95,15 @@ func (*recoverer) Mailbox(*Mailbox) bool { return true }
 func (*recoverer) Leave(*Mailbox)        {}
 
 func (r *recoverer) Other(m *Mailbox, d Dir, e Entry) {
-	if !bytes.HasPrefix(e.Name, []byte("dovecot.index")) && !bytes.HasPrefix(e.Name, []byte("dovecot-uidlist")) {
-		return
+	var err error
+	switch name := string(e.Name); {
+	case name == uidList:
+		err = d.resetUIDs()
+	case strings.HasPrefix(name, "dovecot.index"):
+		err = d.Unlink(name)
 	}
-	if err := d.Unlink(string(e.Name)); err != nil && !Gone(err) {
-		r.faults.Add("removing an index", err, m.Name, string(e.Name))
+	if err != nil && !Gone(err) {
+		r.faults.Add("resetting an index", err, m.Name, string(e.Name))
 	}
 }
 

@@ -42,6 +42,7 @@ func TestRecover(t *testing.T) {
 		"dovecot.index.log":                nil,
 		"dovecot.index":                    nil,
 		"dovecot-uidlist":                  nil,
+		".Archive/dovecot-uidlist":         []byte("of no version\n"),
 		".Archive/dovecot.index.cache":     nil,
 	}
 	dir := t.TempDir()
@@ -73,7 +74,7 @@ func TestRecover(t *testing.T) {
 	if err := os.Chtimes(filepath.Dir(old), before, before); err != nil {
 		t.Fatal(err)
 	}
-	const indexes = 4
+	const indexes = 5
 	want := Recovered{Mailboxes: 1, Messages: int64(len(torn) - indexes)}
 	if got, err := s.Recover(t.Context()); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)

@@ -39,6 +39,7 @@ type plug struct {
 	*proof
 	random *rand.Rand
 	people []account
+	phones []*plugPhone // of the people
 
 	mu   sync.Mutex
 	told told
@@ -90,6 +91,7 @@ func TestPlug(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.people = append(p.people, a)
+		p.phones = append(p.phones, &plugPhone{has: map[string]bool{}})
 	}
 	for moment := range *plugMoments {
 		p.pull(t, moment)
@@ -114,6 +116,7 @@ func (p *plug) pull(t *testing.T, moment int) {
 			_, _ = p.register(ctx) // what is not told does not count
 		}
 	})
+	clients.Go(func() { p.poll(ctx) })
 	clients.Go(func() {
 		for ctx.Err() == nil {
 			p.invite(ctx)
@@ -284,13 +287,19 @@ func (p *plug) lookAtAccounts(t *testing.T) {
 	}
 }
 
-// lookAtMail wants each message in its recipient's mailbox. One may be there twice: Postfix
-// delivers again what it does not know to be on the disk, and the client drops what it has.
+// lookAtMail wants each message in its recipient's mailbox, and on his phone. One may be there
+// twice: Postfix delivers again what it does not know to be on the disk, and the client drops
+// what it has.
 func (p *plug) lookAtMail(t *testing.T) {
 	t.Helper()
 	there := map[string]int{} // by Message-ID and recipient
-	for _, a := range p.people {
+	phones := map[string]*plugPhone{}
+	for i, a := range p.people {
 		s := p.imap(t, a)
+		phones[a.addr] = p.phones[i]
+		if err := p.phones[i].fetch(s); err != nil {
+			t.Fatal(err)
+		}
 		n, err := s.Select()
 		if err != nil {
 			t.Fatal(err)
@@ -306,8 +315,11 @@ func (p *plug) lookAtMail(t *testing.T) {
 		}
 		s.Close()
 	}
-	lost, twice := 0, 0
+	lost, twice, unseen := 0, 0, 0
 	for id, addr := range p.told.mail {
+		if !phones[addr].has[id] {
+			unseen++
+		}
 		switch n := there[id+" "+addr]; {
 		case n == 0:
 			lost++
@@ -315,7 +327,10 @@ func (p *plug) lookAtMail(t *testing.T) {
 			twice++
 		}
 	}
-	t.Logf("of %d messages with 250 so far: %d lost, %d twice", len(p.told.mail), lost, twice)
+	t.Logf("of %d messages with 250 so far: %d lost, %d twice, %d not seen by a phone", len(p.told.mail), lost, twice, unseen)
+	if unseen > 0 {
+		t.Errorf("phones do not ask for %d messages", unseen)
+	}
 	if lost > 0 {
 		t.Errorf("%d messages are lost", lost)
 		for _, a := range p.people {
