@@ -99,12 +99,18 @@ func (r *recoverer) Other(m *Mailbox, d Dir, e Entry) {
 	switch name := string(e.Name); {
 	case name == uidList:
 		err = d.resetUIDs()
-	case strings.HasPrefix(name, "dovecot.index"):
+	case strings.HasPrefix(name, "dovecot.index"), isLock(name):
 		err = d.Unlink(name)
 	}
 	if err != nil && !Gone(err) {
 		r.faults.Add("resetting an index", err, m.Name, string(e.Name))
 	}
+}
+
+// isLock tells Dovecot's locks, and what it writes to take a file's place. Nobody holds them
+// any more, but Dovecot would wait two minutes for the process that did.
+func isLock(name string) bool {
+	return strings.HasPrefix(name, "dovecot") && (strings.HasSuffix(name, ".lock") || strings.HasSuffix(name, ".tmp"))
 }
 
 func (r *recoverer) Messages(m *Mailbox, d Dir, in Subdir, files []Entry) {

@@ -29,6 +29,7 @@ func TestRecover(t *testing.T) {
 		".Archive/cur/6.subfolder" + size:       plain,
 		"cur/dovecot-uidlist" + size:            nil,
 		"subscriptions":                         nil,
+		"dovecot-keywords":                      nil,
 		"new/7.empty,S=0":                       nil,
 		"new/8.strange,S=99999999999999999999x": plain,
 	}
@@ -40,6 +41,9 @@ func TestRecover(t *testing.T) {
 		"new/15.otherzip,S=17":             zipped.Bytes(),
 		".Archive/new/16.subfolder" + size: plain[:10],
 		"dovecot.index.log":                nil,
+		"dovecot-uidlist.lock":             []byte("17:plug"),
+		"dovecot-uidlist.tmp":              nil,
+		"dovecot-keywords.lock":            nil,
 		"dovecot.index":                    nil,
 		"dovecot-uidlist":                  nil,
 		".Archive/dovecot-uidlist":         []byte("of no version\n"),
@@ -74,7 +78,7 @@ func TestRecover(t *testing.T) {
 	if err := os.Chtimes(filepath.Dir(old), before, before); err != nil {
 		t.Fatal(err)
 	}
-	const indexes = 5
+	const indexes = 8
 	want := Recovered{Mailboxes: 1, Messages: int64(len(torn) - indexes)}
 	if got, err := s.Recover(t.Context()); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
