@@ -21,7 +21,8 @@ type Arrivals struct {
 	mu      sync.Mutex
 	boxes   map[uint32]string // watch descriptor to address
 	times   map[string][]time.Time
-	changed chan struct{} // closed at the next arrival
+	log     strings.Builder // a line for each
+	changed chan struct{}   // closed at the next arrival
 }
 
 // WatchMail begins to watch the inboxes of some addresses.
@@ -63,9 +64,10 @@ func (a *Arrivals) read() {
 		now := time.Now()
 		a.mu.Lock()
 		for event := buf[:n]; len(event) >= unix.SizeofInotifyEvent; {
-			addr := a.boxes[binary.NativeEndian.Uint32(event)]
+			addr, end := a.boxes[binary.NativeEndian.Uint32(event)], unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(event[12:])
 			a.times[addr] = append(a.times[addr], now)
-			event = event[unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(event[12:]):]
+			fmt.Fprintf(&a.log, "%s %s %s\n", now.Format("15:04:05.000"), addr, unix.ByteSliceToString(event[unix.SizeofInotifyEvent:end]))
+			event = event[end:]
 		}
 		close(a.changed)
 		a.changed = make(chan struct{})
@@ -101,6 +103,14 @@ func (a *Arrivals) Count() (n int) {
 		n += len(times)
 	}
 	return n
+}
+
+// String has a line for each mail: when it came, for whom, and its file's name, which has its
+// size.
+func (a *Arrivals) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.log.String()
 }
 
 // Close ends the watch.

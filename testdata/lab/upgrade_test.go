@@ -101,7 +101,7 @@ func (u *underway) nextVersion(t *testing.T) {
 	// Not even a mail that the client would know for a double may come twice.
 	writtenNow, cameNow := u.written(t, mail)
 	if writtenNow-written != cameNow-came {
-		t.Errorf("%d messages were written during the upgrade, and %d mails came", writtenNow-written, cameNow-came)
+		t.Errorf("%d messages were written during the upgrade, and %d mails came:\n%s", writtenNow-written, cameNow-came, mail)
 	}
 	t.Logf("%d messages were written during the upgrade", writtenNow-written)
 }
