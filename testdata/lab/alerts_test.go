@@ -165,7 +165,7 @@ func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
 		publish(t, p.lab, name, "A", p.outside.IPv4.String())
 		t.Cleanup(func() { p.lab.Zone.Remove(name, "A") })
 	}
-	p.push.stop()
+	p.push.Stop()
 	for n := range enough {
 		p.send(t, s, p.sender, p.alice.addr, fmt.Sprintf("a@%d.%s", n%hosts, absent))
 	}
@@ -195,7 +195,9 @@ func (p *metricsProof) faults(t *testing.T, s *smtp.Client) {
 
 // fix undoes all of them.
 func (p *metricsProof) mend(t *testing.T) {
-	p.push.start(t)
+	if err := p.push.Start(); err != nil {
+		t.Fatal(err)
+	}
 	p.script(t, `set -e
 		umount %s
 		sed -i '/^turn_ports/d' /etc/chatmail/chatmail.toml

@@ -26,7 +26,7 @@ const metricsPort = "9180"
 type metricsProof struct {
 	*proof
 	prometheus *peer.Prometheus
-	push       *pushService
+	push       *peer.PushService
 	alice      account
 }
 
@@ -38,19 +38,12 @@ func TestMetrics(t *testing.T) {
 	p.lab, p.relay = startRelay(t, "_metrics.test",
 		`metrics_address = "0.0.0.0:`+metricsPort+`"`,
 		`probe_interval = "5s"`,
-		`notify_url = "https://`+pushHost+`/notify"`,
+		`notify_url = "`+peer.PushURL+`"`,
 		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)
 	ctx := deadline(t, partTimeout)
 	var err error
 	p.outside = addStation(t, p.lab, "outside")
-	notify := addStation(t, p.lab, "notify")
-	publish(t, p.lab, pushHost, "A", notify.IPv4.String())
-	p.push = newPushService(t, notify)
-	if err := p.push.trust(ctx, p.relay.Host); err != nil {
-		t.Fatal(err)
-	}
-	p.script(t, "systemctl restart chatmaild-metadata.service")
-	p.push.start(t)
+	p.push = startPushService(ctx, t, p.lab, p.relay)
 
 	t.Run("rules", p.rules)
 	p.prometheus, err = peer.StartPrometheus(p.outside, t.TempDir(), p.relay.IPv4.String()+":"+metricsPort, hasty(t, repositoryFile(t, rulesFile)))
@@ -156,7 +149,7 @@ func (p *metricsProof) text(t *testing.T) {
 	if err != nil || lint.Code != 0 || strings.TrimSpace(lint.Stdout+lint.Stderr) != "" {
 		t.Errorf("promtool check metrics: %v, status %d\n%s%s", err, lint.Code, lint.Stdout, lint.Stderr)
 	}
-	for _, personal := range []string{"@", p.sender.addr[:9], p.relay.Domain, p.outside.IPv4.String(), pushHost} {
+	for _, personal := range []string{"@", p.sender.addr[:9], p.relay.Domain, p.outside.IPv4.String(), peer.PushHost} {
 		if strings.Contains(body, personal) {
 			t.Errorf("the metrics hold %q", personal)
 		}

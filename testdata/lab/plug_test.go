@@ -14,10 +14,11 @@ import (
 
 	"chatmaild/push"
 	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 var (
-	plugMoments = flag.Int("plug.moments", 6, "how often TestPlug pulls the plug")
+	plugMoments = flag.Int("plug.moments", 20, "how often TestPlug pulls the plug")
 	plugSeed    = flag.Uint64("plug.seed", 0, "the seed of an earlier run of TestPlug, for the same moments; 0 takes a new one")
 )
 
@@ -68,6 +69,7 @@ func (t told) size() [4]int {
 // boot, all is there that anybody was told is there: messages, accounts, push tokens,
 // queued notifications, invites.
 func TestPlug(t *testing.T) {
+	t.Parallel()
 	seed := *plugSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -75,7 +77,7 @@ func TestPlug(t *testing.T) {
 	t.Logf("the moments again: -plug.seed=%d -plug.moments=%d", seed, *plugMoments)
 	p := &plug{proof: &proof{}, random: rand.New(rand.NewPCG(seed, 0)), told: newTold()}
 	// Nothing answers there: notifications stay in the queue.
-	p.lab, p.relay = startRelay(t, "_plug.test", `notify_url = "https://notify.test/notify"`,
+	p.lab, p.relay = startRelay(t, "_plug.test", `notify_url = "`+peer.PushURL+`"`,
 		`max_user_send_per_minute = 60000`, `max_user_send_burst_size = 1000`,
 		`max_network_registrations_per_hour = 100000`, `max_registrations_per_minute = 10000`)
 	ctx := deadline(t, stepTimeout)

@@ -11,6 +11,7 @@ import (
 	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/smtp"
 	"chatmaild/testdata/lab/network"
+	"chatmaild/testdata/lab/peer"
 )
 
 // A proof is one relay, made for all that is proved on it: a relay of its own
@@ -34,7 +35,7 @@ const partTimeout = stepTimeout
 func TestParts(t *testing.T) {
 	p := &proof{}
 	p.lab, p.relay = startRelay(t, "_parts.test",
-		`notify_url = "https://`+pushHost+`/notify"`,
+		`notify_url = "`+peer.PushURL+`"`,
 		fmt.Sprintf(`max_mailbox_size = "%dM"`, smallMailbox>>20),
 		`max_message_size = "6M"`,
 		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`,

@@ -1,20 +1,23 @@
 package lab
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/lab/peer"
 	"chatmaild/testdata/lab/program"
 )
 
 // A pushProof is what the steps of the part "push" share.
 type pushProof struct {
 	*proof
-	service *pushService
+	service *peer.PushService
 	alice   account
 	token   string
 	tokens  []string // all that were ever stored
@@ -23,14 +26,7 @@ type pushProof struct {
 // pushes is the proof that a new message wakes the devices of its receiver.
 func (p *proof) pushes(t *testing.T) {
 	ctx := deadline(t, partTimeout)
-	station := addStation(t, p.lab, "notify")
-	k := &pushProof{proof: p, service: newPushService(t, station)}
-	publish(t, p.lab, pushHost, "A", station.IPv4.String())
-	if err := k.service.trust(ctx, p.relay.Host); err != nil {
-		t.Fatal(err)
-	}
-	p.script(t, "systemctl restart chatmaild-metadata.service")
-	k.service.start(t)
+	k := &pushProof{proof: p, service: startPushService(ctx, t, p.lab, p.relay)}
 	k.alice = p.newAccount(t)
 	eachStep(t, k, []step[*pushProof]{
 		{"one message", (*pushProof).oneMessage},
@@ -41,6 +37,26 @@ func (p *proof) pushes(t *testing.T) {
 		{"full disk", (*pushProof).fullDisk},
 		{"journal", (*pushProof).journal},
 	})
+}
+
+// startPushService starts the service that the relays notify, and has them trust it.
+func startPushService(ctx context.Context, t *testing.T, l *Lab, relays ...*Relay) *peer.PushService {
+	t.Helper()
+	service, err := peer.AddPushService(ctx, l.Network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range relays {
+		if err := r.TrustRoot(ctx, "lab-push", service.Root); err != nil {
+			t.Fatal(err)
+		}
+		sh(t, r, "systemctl restart chatmaild-metadata.service")
+	}
+	if err := service.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(service.Stop)
+	return service
 }
 
 // store stores a new token of an account, in the words of the core.
@@ -69,7 +85,7 @@ func (k *pushProof) waitPost(t *testing.T, token string, n int) time.Time {
 	t.Helper()
 	var times []time.Time
 	until(deadline(t, partTimeout), t, "a notification", func() bool {
-		times = k.service.times(token)
+		times = k.service.Times(token)
 		return len(times) > n
 	})
 	return times[n]
@@ -89,10 +105,8 @@ func (k *pushProof) oneMessage(t *testing.T) {
 		post := k.waitPost(t, k.token, n)
 		t.Logf("POST %v after the submission began, %v after its 250", post.Sub(before).Round(time.Millisecond), post.Sub(accepted).Round(time.Millisecond))
 	}
-	k.service.mu.Lock()
-	defer k.service.mu.Unlock()
-	if !k.service.protos["HTTP/2.0"] || len(k.service.protos) != 1 {
-		t.Errorf("protocols: %v, want HTTP/2.0", k.service.protos)
+	if got := k.service.Protocols(); !slices.Equal(got, []string{"HTTP/2.0"}) {
+		t.Errorf("protocols: %v, want HTTP/2.0", got)
 	}
 }
 
@@ -101,13 +115,13 @@ func (k *pushProof) oneMessage(t *testing.T) {
 func (k *pushProof) ownMail(t *testing.T) {
 	other := k.newAccount(t)
 	marker := k.store(t, k.imap(t, other))
-	before := len(k.service.times(k.token))
+	before := len(k.service.Times(k.token))
 	smtp := k.submission(t, k.alice)
 	k.send(t, smtp, k.alice, k.alice.addr)
 	k.delivered(t)
 	k.send(t, smtp, k.alice, other.addr)
 	k.waitPost(t, marker, 0)
-	if got := len(k.service.times(k.token)); got != before {
+	if got := len(k.service.Times(k.token)); got != before {
 		t.Errorf("mail from oneself made %d notifications", got-before)
 	}
 }
@@ -115,7 +129,7 @@ func (k *pushProof) ownMail(t *testing.T) {
 func (k *pushProof) gone(t *testing.T) {
 	session := k.imap(t, k.alice)
 	second := k.store(t, session)
-	k.service.answer(second, http.StatusGone)
+	k.service.Answer(second, http.StatusGone)
 	k.send(t, k.submission(t, k.sender), k.sender, k.alice.addr)
 	k.waitPost(t, second, 0)
 	until(deadline(t, partTimeout), t, "the token to be removed", func() bool {
@@ -138,7 +152,7 @@ func (k *pushProof) outage(t *testing.T) {
 		tokens[i] = k.store(t, s)
 		s.Close()
 	}
-	k.service.stop()
+	k.service.Stop()
 	smtp := k.submission(t, k.sender)
 	for i := range to {
 		k.send(t, smtp, k.sender, to[i].addr)
@@ -149,11 +163,13 @@ func (k *pushProof) outage(t *testing.T) {
 	}
 	k.delivered(t)
 	k.script(t, kill)
-	k.service.start(t)
+	if err := k.service.Start(); err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	until(deadline(t, partTimeout), t, "all notifications", func() bool {
 		for _, token := range tokens {
-			if len(k.service.times(token)) == 0 {
+			if len(k.service.Times(token)) == 0 {
 				return false
 			}
 		}
@@ -161,7 +177,7 @@ func (k *pushProof) outage(t *testing.T) {
 	})
 	most := 0
 	for _, token := range tokens {
-		most = max(most, len(k.service.times(token)))
+		most = max(most, len(k.service.Times(token)))
 	}
 	t.Logf("all %d notified %v after the service was back, none more than %d times", messages, time.Since(start).Round(time.Millisecond), most)
 	k.forgive(t)
@@ -198,7 +214,7 @@ systemctl start chatmaild-metadata.service
 	for range 40 {
 		s := k.imap(t, k.newAccount(t))
 		for range 16 {
-			token := strings.Repeat(rand.Text(), maxToken/len(rand.Text()))
+			token := strings.Repeat(rand.Text(), peer.MaxToken/len(rand.Text()))
 			if _, status, err := s.Command("SETMETADATA INBOX (/private/devicetoken {%d+}\r\n%s)", len(token), token); err != nil {
 				t.Fatal(err)
 			} else if refused = strings.HasPrefix(status, "NO"); refused {
@@ -241,7 +257,7 @@ func (k *pushProof) mailArrives(t *testing.T) {
 // works shows that the daemon does, and has the token that it had.
 func (k *pushProof) works(t *testing.T) {
 	t.Helper()
-	before := len(k.service.times(k.token))
+	before := len(k.service.Times(k.token))
 	k.send(t, k.submission(t, k.sender), k.sender, k.alice.addr)
 	k.waitPost(t, k.token, before)
 }

@@ -14,16 +14,7 @@ import (
 // stranger, for neither the envelope nor the header says that both addresses are his.
 func (s *transports) wake(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
-	notify := addStation(t, s.lab, "notify")
-	publish(t, s.lab, pushHost, "A", notify.IPv4.String())
-	service := newPushService(t, notify)
-	for _, r := range s.relays {
-		if err := service.trust(ctx, r.Host); err != nil {
-			t.Fatal(err)
-		}
-		sh(t, r, "systemctl restart chatmaild-metadata.service")
-	}
-	service.start(t)
+	service := startPushService(ctx, t, s.lab, s.relays...)
 	tokens := s.storeTokens(t, s.bob)
 	woken := func(what string, want int) {
 		t.Helper()
@@ -31,7 +22,7 @@ func (s *transports) wake(t *testing.T) {
 		until(ctx, t, what+" to wake Bob", func() bool {
 			times = 0
 			for _, token := range tokens {
-				times += len(service.times(token))
+				times += len(service.Times(token))
 			}
 			return times >= want
 		})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/peer"
 )
 
 // manyTransports is how many relays the core wants a profile to have.
@@ -28,7 +29,7 @@ func TestTransports(t *testing.T) {
 	var deb string
 	s.lab, deb = newLab(t)
 	for _, domain := range []string{"_a.test", "_b.test", "_c.test"} {
-		r := startRelayIn(t, s.lab, deb, domain, `notify_url = "https://`+pushHost+`/notify"`)
+		r := startRelayIn(t, s.lab, deb, domain, `notify_url = "`+peer.PushURL+`"`)
 		s.relays = append(s.relays, r)
 	}
 	inTurn(t, s, []step[*transports]{

@@ -38,14 +38,6 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestNiceMax(t *testing.T) {
-	for v, want := range map[float64]float64{0: 1, 1: 1, 1.1: 2, 3: 4, 41: 60, 61: 80, 81: 100, 999: 1000, 0.03: 0.04} {
-		if got := niceMax(v); got != want {
-			t.Errorf("niceMax(%v): got %v, want %v", v, got, want)
-		}
-	}
-}
-
 // TestAllowance holds that accounts send what a relay allows, and no more: its
 // own limiter (mailfilter/ratelimit) counts in the same way.
 func TestAllowance(t *testing.T) {
