@@ -19,7 +19,7 @@ type burst struct {
 
 // burst has everybody send at the same time, over the open connections.
 func (c *crowd) burst(ctx context.Context, messages int) (b burst, err error) {
-	before, err := readProcessors(ctx, c.relay)
+	before, err := readProcessors(c.relay)
 	if err != nil {
 		return b, err
 	}
@@ -51,7 +51,7 @@ func (c *crowd) burst(ctx context.Context, messages int) (b burst, err error) {
 		}
 	}
 	b.rate = float64(messages) / time.Since(start).Seconds()
-	after, err := readProcessors(ctx, c.relay)
+	after, err := readProcessors(c.relay)
 	b.cost = map[string]float64{}
 	for service, used := range after {
 		b.cost[service] = (used - before[service]).Seconds() * 1000 / float64(messages)

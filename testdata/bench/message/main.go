@@ -111,7 +111,7 @@ func weigh(ctx context.Context, l *lab.Lab, relay, far *lab.Relay, o options) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := printMemory(ctx, os.Stdout, relay); err != nil || o.rounds == 0 {
+	if err := printMemory(os.Stdout, relay); err != nil || o.rounds == 0 {
 		return err
 	}
 	outside, err := l.AddStation(ctx, "outside")

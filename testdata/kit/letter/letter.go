@@ -38,7 +38,14 @@ func New(from, to, words string, now time.Time) (*Letter, error) {
 
 // Next is the letter with a new Message-ID.
 func (l *Letter) Next() string {
-	return strings.Replace(l.text, l.id, strings.ToLower(rand.Text())+"@localhost", 1)
+	_, text := l.Copy()
+	return text
+}
+
+// Copy is the letter with a new Message-ID, and that.
+func (l *Letter) Copy() (id, text string) {
+	id = strings.ToLower(rand.Text()) + "@localhost"
+	return id, strings.Replace(l.text, l.id, id, 1)
 }
 
 // Noise is words that do not get smaller when they are compressed, and make a message of some

@@ -28,9 +28,12 @@ type Phone struct {
 	outside network.Station
 }
 
+// Of is the phone of an account that there is already, by the password of all.
+func Of(outside network.Station, addr string) *Phone { return &Phone{Addr: addr, outside: outside} }
+
 // New makes an account, whose first session also makes the mailbox.
 func New(ctx context.Context, outside network.Station, addr string) (*Phone, error) {
-	p := &Phone{Addr: addr, outside: outside}
+	p := Of(outside, addr)
 	session, err := p.Session(ctx)
 	if err != nil {
 		return nil, err
@@ -44,14 +47,19 @@ func (p *Phone) Session(ctx context.Context) (*imap.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	session, err := imap.New(conn)
+	if err == nil {
+		err = session.Login(p.Addr, password)
+	}
+	if err == nil {
+		_, err = session.Select()
+	}
+	if !stop() {
+		err = errors.Join(ctx.Err(), err)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if err := session.Login(p.Addr, password); err != nil {
-		return nil, err
-	}
-	if _, err := session.Select(); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	return session, nil
@@ -64,7 +72,10 @@ func (p *Phone) Connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.Out, err = smtp.New(ctx, conn); err != nil {
+	// That it has to be open soon is not to end it later.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if p.Out, err = smtp.New(context.WithoutCancel(ctx), conn); err != nil {
+		p.Out = nil
 		return err
 	}
 	if _, err := p.Out.Command("EHLO bench"); err != nil {
@@ -78,7 +89,7 @@ func (p *Phone) Connect(ctx context.Context) error {
 
 // Other is the same user's with another connection for sending.
 func (p *Phone) Other(ctx context.Context) (*Phone, error) {
-	o := &Phone{Addr: p.Addr, outside: p.outside}
+	o := Of(p.outside, p.Addr)
 	return o, o.Connect(ctx)
 }
 
@@ -95,6 +106,7 @@ func (p *Phone) Send(to, message string) error {
 func (p *Phone) Close() {
 	if p.Out != nil {
 		p.Out.Close()
+		p.Out = nil
 	}
 }
 
