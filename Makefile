@@ -37,6 +37,9 @@ LONG     = TestAddresses|TestClock|TestConference|TestFork|TestFullUpgrade|TestG
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# ARGS are flags of the program that a target runs, such as -long.
+ARGS     =
+
 # need installs what is missing of the named packages, and starts none of their services.
 define need
 @missing=$$(for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
@@ -46,7 +49,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
+.PHONY: bench-relay help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -167,6 +170,10 @@ fuzz: ## every decoder of foreign input, for FUZZTIME (30s)
 
 bench-%: build ## what a part of the relay takes: bench-filter, bench-store …
 	$(GO) run ./testdata/bench/$*
+
+bench-relay: rights deb ## a relay under load, ten minutes; its report in build/: make bench-relay ARGS=-long
+	$(GO) run ./testdata/lab/prepare
+	$(GO) run ./testdata/bench/relay $(ARGS)
 
 clean: ## removes what the other targets made
 	rm -rf build

@@ -90,8 +90,42 @@ func readProc() (load float64, memory int64, err error) {
 	if text, err = os.ReadFile("/proc/meminfo"); err != nil {
 		return 0, 0, err
 	}
-	memory, err = parseMemory(string(text))
+	memory, err = parseMemory(string(text), "MemAvailable")
 	return load, memory, err
+}
+
+// Memory is how much memory the machine has, in bytes; in a container, how much that may have
+// (memory.max of cgroup v2).
+func Memory() (int64, error) {
+	total, err := total()
+	if err != nil {
+		return 0, fmt.Errorf("measuring the machine: %w", err)
+	}
+	limit, _ := os.ReadFile("/sys/fs/cgroup/memory.max") // a whole machine has none
+	return atMost(total, string(limit)), nil
+}
+
+// atMost is total, or a limit below it as the kernel writes it: a number, or "max".
+func atMost(total int64, limit string) int64 {
+	if n, err := strconv.ParseInt(strings.TrimSpace(limit), 10, 64); err == nil && n < total {
+		return n
+	}
+	return total
+}
+
+func total() (int64, error) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if errors.Is(err, fs.ErrNotExist) {
+		var info syscall.Sysinfo_t
+		if err := syscall.Sysinfo(&info); err != nil {
+			return 0, fmt.Errorf("sysinfo: %w", err)
+		}
+		return int64(info.Totalram * uint64(info.Unit)), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return parseMemory(string(text), "MemTotal")
 }
 
 // sysinfo is readProc by sysinfo(2), which does not know how much of the page cache could
@@ -118,18 +152,18 @@ func parseLoad(text string) (float64, error) {
 	return load, nil
 }
 
-// parseMemory returns the bytes that /proc/meminfo calls available.
-func parseMemory(text string) (int64, error) {
+// parseMemory returns the bytes that /proc/meminfo has of a kind.
+func parseMemory(text, kind string) (int64, error) {
 	for line := range strings.Lines(text) {
-		value, ok := strings.CutPrefix(line, "MemAvailable:")
+		value, ok := strings.CutPrefix(line, kind+":")
 		if !ok {
 			continue
 		}
 		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 		if err != nil || kib < 0 || kib > 1<<50 {
-			return 0, fmt.Errorf("/proc/meminfo has MemAvailable: %.20q, want kB", strings.TrimSpace(value))
+			return 0, fmt.Errorf("/proc/meminfo has %s: %.20q, want kB", kind, strings.TrimSpace(value))
 		}
 		return kib << 10, nil
 	}
-	return 0, errors.New("/proc/meminfo has no MemAvailable")
+	return 0, errors.New("/proc/meminfo has no " + kind)
 }

@@ -40,8 +40,20 @@ func TestParseMemory(t *testing.T) {
 		{"MemAvailable: 9999999999999999999 kB\n", 0, false},
 		{"", 0, false},
 	} {
-		if got, err := parseMemory(tt.text); got != tt.want || (err == nil) != tt.ok {
+		if got, err := parseMemory(tt.text, "MemAvailable"); got != tt.want || (err == nil) != tt.ok {
 			t.Errorf("parseMemory(%q) = %v, %v", tt.text, got, err)
+		}
+	}
+}
+
+// TestMemory holds that a container's limit counts, and a lack of one does not.
+func TestMemory(t *testing.T) {
+	if n, err := Memory(); err != nil || n < 1<<26 {
+		t.Errorf("this machine has %d bytes of memory, %v", n, err)
+	}
+	for text, want := range map[string]int64{"max\n": 1 << 40, "1073741824\n": 1 << 30, "2199023255552\n": 1 << 40, "": 1 << 40} {
+		if got := atMost(1<<40, text); got != want {
+			t.Errorf("limit %q: got %d, want %d", text, got, want)
 		}
 	}
 }

@@ -44,6 +44,9 @@ type Lab struct {
 	log    io.Writer
 	unlock func()
 
+	// Limits hold each host that is added to a part of this machine; nil: to nothing.
+	Limits *machine.Limits
+
 	mu    sync.Mutex
 	hosts []*machine.Host
 	cores []*core.Client
@@ -127,6 +130,7 @@ func (l *Lab) addHost(ctx context.Context, name string) (*machine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.Limits = l.Limits
 	l.mu.Lock()
 	l.hosts = append(l.hosts, h)
 	l.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"chatmaild/testdata/lab/program"
+	"chatmaild/testdata/lab/debian"
 )
 
 // publicPorts are those that a relay opens to the world.
@@ -40,14 +40,8 @@ func TestUpgrade(t *testing.T) {
 // in between; its directory is $1.
 func (u *underway) repack(t *testing.T, version, lines string) string {
 	t.Helper()
-	dir := t.TempDir()
-	tree, deb := filepath.Join(dir, "tree"), filepath.Join(dir, "chatmaild_"+version+"_amd64.deb")
-	ctx := deadline(t, stepTimeout)
-	script := `dpkg-deb --raw-extract "$2" "$1"
-sed -i "s/^Version: .*/Version: $3/" "$1/DEBIAN/control"
-` + lines + `
-dpkg-deb --build --root-owner-group -Znone "$1" "$4" >/dev/null`
-	if _, err := program.Run(ctx, "sh", "-euc", script, "repack", tree, u.deb, version, deb); err != nil {
+	deb, err := debian.Repack(deadline(t, stepTimeout), u.deb, t.TempDir(), version, lines)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return deb

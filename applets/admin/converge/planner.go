@@ -54,8 +54,12 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	memory, err := host.Memory()
+	if err != nil {
+		return nil, err
+	}
 	files, err := desired.Files(p.Conf, paths, desired.Machine{
-		Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU(), Addresses: addresses,
+		Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU(), Memory: memory, Addresses: addresses,
 		UnattendedUpgrades: p.Machine.IsFile("/usr/bin/unattended-upgrade"), Needrestart: p.Machine.IsFile("/usr/sbin/needrestart"),
 	})
 	if err != nil {

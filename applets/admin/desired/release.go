@@ -40,6 +40,7 @@ type Machine struct {
 	Release    Release
 	Dovecot    dovecot.Version // not Debian's own, perhaps
 	Processors int
+	Memory     int64        // bytes; 0: not known, and sizes are as in the configuration
 	Addresses  []netip.Addr // of its interfaces
 
 	UnattendedUpgrades, Needrestart bool // these packages are installed

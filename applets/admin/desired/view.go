@@ -20,6 +20,7 @@ type view struct {
 	*config.Config
 	Paths
 	Machine
+	sizes
 	constants
 	site
 
@@ -47,7 +48,7 @@ type constants struct {
 }
 
 func newView(conf *config.Config, paths Paths, machine Machine) view {
-	return view{conf, paths, machine, constants{
+	return view{conf, paths, machine, sizes{conf, machine}, constants{
 		HTTPSProxyPort: httpsProxyPort, IMAPSProxyPort: imapsProxyPort, SubmissionsProxyPort: submissionsProxyPort,
 		IMAPProxyPort: imapProxyPort, PlainSitesPort: plainSitesPort, ProxiedSitesPort: proxiedSitesPort,
 		WebsocketIMAP: config.WebsocketIMAP, WebsocketSMTP: config.WebsocketSMTP,
@@ -188,53 +189,3 @@ func (v view) Submission() []submission {
 	}
 	return list
 }
-
-// clients bounds the connections of clients to a listener of Postfix.
-type clients struct {
-	All      int // at once
-	One      int // of those, from one address: so none locks out the others
-	Rate     int // that one address may open in a minute; 0: not bounded
-	Messages int // that one address may send in a minute; 0: not bounded
-}
-
-// Clients are the bounds of the submission listeners and of port 25.
-//
-// One address may have three fifths of a submission listener: by default 600 phones behind
-// one, as at a conference, each of which keeps the connection that it last sent on.
-//
-// Port 25 serves as many clients as the filter has messages of in hand, and as many again,
-// which talk or wait; the filter accepts twice that. One client has a tenth of them, which
-// by default is as many as a Postfix opens. A relay that has much to say keeps its
-// connections open, and the largest of today sends 20 messages a second to all others
-// together.
-func (v view) Clients() struct{ Submission, Incoming clients } {
-	submission, incoming := v.MaxSMTPConnections, 2*v.FiltermailMaxInFlight
-	return struct{ Submission, Incoming clients }{
-		Submission: clients{All: submission, One: max(submission*3/5, 1)},
-		Incoming:   clients{All: incoming, One: max(incoming/10, 1), Rate: 1200, Messages: 3000},
-	}
-}
-
-// LoginProcesses is how many processes share the work of IMAP's TLS.
-func (v view) LoginProcesses() int { return max(v.Processors, 2) }
-
-// DeliveryProcesses is how many processes of Postfix deliver to mailboxes at the same
-// time, of each of the two kinds. Two a processor keep it busy; the others are there for
-// mailboxes that make theirs wait, each at most two (lmtp_destination_concurrency_limit).
-func (v view) DeliveryProcesses() int { return 2*v.Processors + 4 }
-
-// NginxConnections is how many connections a worker may have: two for each
-// session that comes in by port 443, and two more for each client of the iroh relay.
-func (v view) NginxConnections() int {
-	n := 2 * (v.MaxIMAPConnections + v.MaxSMTPConnections)
-	if v.OwnIroh() {
-		n += 4 * v.MaxIrohClients
-	}
-	if v.Websocket {
-		n += 4 * v.MaxWebsocketClients
-	}
-	return 1024 + n/v.Processors
-}
-
-// NginxFiles is how many files a worker may have open.
-func (v view) NginxFiles() int { return v.NginxConnections() + 512 }

@@ -42,6 +42,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.settled()
 	e.findings = append(e.findings, debian(e.machine))
 	newVersion(ctx, e)
+	capacity(e)
 	e.clock(ctx)
 	e.units(ctx)
 	e.ports()

@@ -97,11 +97,13 @@ func New(ctx context.Context, l *lab.Lab, relay *lab.Relay, accounts, people int
 		}
 		d.people = append(d.people, p)
 	}
-	return d, d.writeLarger()
+	var err error
+	d.larger, err = writeLarger(d.people)
+	return d, err
 }
 
-// address is that of an account.
-func (d *Load) address(i int) string { return fmt.Sprintf("bench%06d@%s", i, d.relay.Domain) }
+// address is that of an account: a name of nine letters.
+func (d *Load) address(i int) string { return fmt.Sprintf("p%08d@%s", i, d.relay.Domain) }
 
 func (d *Load) phone(i int) *phone.Phone {
 	return phone.Of(d.outside[i%len(d.outside)], d.address(i))

@@ -36,19 +36,18 @@ type larger struct {
 }
 
 // writeLarger makes the larger messages.
-func (d *Load) writeLarger() error {
-	for _, p := range d.people[:min(writers, len(d.people))] {
+func writeLarger(people []*person) (all []larger, err error) {
+	for _, p := range people[:min(writers, len(people))] {
 		l := larger{from: p}
-		var err error
 		if l.file, err = letter.New(p.Addr, p.Addr, letter.Noise(fileSize), time.Now()); err != nil {
-			return err
+			return nil, err
 		}
 		if l.keys, err = letter.New(p.Addr, p.Addr, letter.Noise(keysSize), time.Now()); err != nil {
-			return err
+			return nil, err
 		}
-		d.larger = append(d.larger, l)
+		all = append(all, l)
 	}
-	return nil
+	return all, nil
 }
 
 // post has somebody send something.
@@ -65,11 +64,11 @@ func (d *Load) post(ctx context.Context) {
 		to = groupSize
 	}
 	id, content := message.Copy()
-	from.send(ctx, d.others(from, to), id, content, text)
+	from.send(ctx, others(d, from, to), id, content, text)
 }
 
 // others picks recipients, as many of whom are woken as the rates say.
-func (d *Load) others(from *person, n int) (to []string) {
+func others(d *Load, from *person, n int) (to []string) {
 	r := d.rates.Load()
 	seen := map[*person]bool{from: true}
 	for range min(n, len(d.people)/4) {

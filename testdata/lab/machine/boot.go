@@ -52,6 +52,13 @@ type life struct {
 
 // Boot starts the host and waits until systemd says that all is up.
 func (h *Host) Boot(ctx context.Context) error {
+	if err := boot(ctx, h); err != nil || h.Limits == nil {
+		return err
+	}
+	return bindMeminfo(ctx, h)
+}
+
+func boot(ctx context.Context, h *Host) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.life != nil {
@@ -63,7 +70,7 @@ func (h *Host) Boot(ctx context.Context) error {
 		return h.bootVirtual(ctx)
 	}
 	h.boots++
-	name := h.network.ID + "-" + h.Name
+	name := cgroupName(h)
 	// An abstract address: a path could be longer than a socket's may be.
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: fmt.Sprintf("@%s-%d", name, h.boots), Net: "unixgram"})
 	if err != nil {
@@ -75,7 +82,8 @@ func (h *Host) Boot(ctx context.Context) error {
 
 	merged := filepath.Join(h.dir, "merged")
 	boot, writable := h.own("sh", "-c", bootScript, "boot")
-	cmd := exec.Command("unshare", append(append([]string{"-m", "--propagation", "private"}, boot...),
+	boot = limited(h, append([]string{"unshare", "-m", "--propagation", "private"}, boot...)...)
+	cmd := exec.Command(boot[0], append(boot[1:],
 		name, h.root, filepath.Join(writable, "upper"), filepath.Join(writable, "work"), merged,
 		"--directory="+merged, "--boot", "--machine="+name, "--hostname="+h.Name, "--register=no", "--keep-unit",
 		"--network-namespace-path="+h.Path(), "--resolv-conf=off", "--timezone=off",

@@ -12,7 +12,7 @@ const propagateDir = "/run/systemd/nspawn/propagate"
 // Remove removes what the machines of a run have left behind outside its directory, which is
 // named by the run's id. Their processes die with the thread that started them.
 func Remove(ctx context.Context, dir string) error {
-	return errors.Join(removeCgroups(ctx, dir), removePropagation(filepath.Base(dir)))
+	return errors.Join(removeCgroups(ctx, dir), removeLimits(filepath.Base(dir)), removePropagation(filepath.Base(dir)))
 }
 
 // Propagation is the pattern of the directories in which systemd-nspawn lets mounts into the

@@ -33,6 +33,8 @@ type Host struct {
 
 	ownDisk bool // what a container writes is on a disk whose power can fail
 
+	// Limits hold it to a part of this machine, from its next boot on; nil: to nothing.
+	Limits *Limits
 	// MayTunnel has it make network interfaces of its own, from its next boot on.
 	MayTunnel bool
 	// MayContain has it run containers of its own, from its next boot on.

@@ -1,0 +1,64 @@
+package desired
+
+import (
+	"testing"
+
+	"chatmaild/applets/config"
+)
+
+// TestSizes holds that what there may be at most of everything fits into the memory, with
+// some for the rest, and that large machines have what the configuration allows.
+func TestSizes(t *testing.T) {
+	for _, tt := range []struct {
+		gib                                                int
+		imap, submission, incoming, one, hibernate, silent int
+	}{
+		{0, 10000, 1000, 200, 20, 30, 75}, // not known
+		{1, 119, 79, 49, 10, 2, 10},
+		{2, 239, 158, 98, 10, 2, 20},
+		{4, 479, 316, 197, 19, 4, 40},
+		{16, 1917, 1000, 200, 20, 16, 75},
+		{128, 10000, 1000, 200, 20, 30, 75},
+	} {
+		v := sizes{config.Defaults(), Machine{Processors: 1, Memory: int64(tt.gib) << 30}}
+		c := v.Clients()
+		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds(), v.SubmissionSeconds()}
+		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate, tt.silent}
+		for i := range got {
+			if got[i] != want[i] {
+				t.Errorf("%d GiB: got %v, want %v", tt.gib, got, want)
+				break
+			}
+		}
+		if tt.gib == 0 {
+			continue
+		}
+		kib := v.IMAPProcesses()*imapMemory + (c.Submission.All+c.Incoming.All)*smtpdMemory + v.fitting(v.conf.MaxIMAPConnections, sessionShare, sessionMemory)*sessionMemory
+		if part := 100 * kib / (tt.gib << 20); part > 75 {
+			t.Errorf("%d GiB: sessions can take %d %% of it", tt.gib, part)
+		}
+	}
+	slow := config.Defaults()
+	slow.IMAPInstantIdle = false
+	if got := (sizes{slow, Machine{Processors: 1, Memory: 1 << 30}}).HibernateSeconds(); got != 30 {
+		t.Errorf("without instant-idle.so sessions hibernate after %d s: mail may wake nobody", got)
+	}
+}
+
+// TestGood holds that a machine as small as we ask for is said to be good for a few thousand
+// people, and that what is scarce is named.
+func TestGood(t *testing.T) {
+	for _, tt := range []struct {
+		processors, gib int
+		want            Capacity
+	}{
+		{1, 1, Capacity{2995, 27, "memory"}},
+		{2, 1, Capacity{2995, 55, "memory"}},
+		{1, 8, Capacity{4000, 27, "processors"}},
+		{16, 64, Capacity{64000, 444, "processors"}},
+	} {
+		if got := Good(Machine{Processors: tt.processors, Memory: int64(tt.gib) << 30}); got != tt.want {
+			t.Errorf("%d processors, %d GiB: got %+v, want %+v", tt.processors, tt.gib, got, tt.want)
+		}
+	}
+}
