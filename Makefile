@@ -49,7 +49,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: bench-relay help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
+.PHONY: bench-relay small soak help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -171,9 +171,13 @@ fuzz: ## every decoder of foreign input, for FUZZTIME (30s)
 bench-%: build ## what a part of the relay takes: bench-filter, bench-store …
 	$(GO) run ./testdata/bench/$*
 
-bench-relay: rights deb ## a relay under load, ten minutes; its report in build/: make bench-relay ARGS=-long
+bench-relay small soak: rights deb
 	$(GO) run ./testdata/lab/prepare
-	$(GO) run ./testdata/bench/relay $(ARGS)
+	$(GO) run ./testdata/bench/relay $(patsubst %,-%,$(filter small soak,$@)) $(ARGS)
+
+bench-relay: ## what a relay takes under load, some ten minutes; the report is in build/: make bench-relay ARGS=-long
+small: ## the same of a machine of 1 GiB and one processor, with restart, backup and upgrade
+soak: ## a relay with a fault each half minute; with ARGS=-long for six hours
 
 clean: ## removes what the other targets made
 	rm -rf build

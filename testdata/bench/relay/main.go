@@ -12,7 +12,7 @@
 //
 // Usage, from the top of the tree, as root: make bench-relay, or
 //
-//	go run ./testdata/bench/relay [-accounts 4000] [-sessions 1000] [-messages 20] [-pushes 5] [-new 5000] [-load 6m | -long] [-small]
+//	go run ./testdata/bench/relay [-accounts 4000] [-sessions 1000] [-messages 20] [-pushes 5] [-new 5000] [-load 6m | -long] [-small | -soak]
 package main
 
 import (
@@ -34,10 +34,8 @@ import (
 )
 
 const (
-	// longLoad is how long the load lasts with -long.
-	longLoad = 2 * time.Hour
-	// longSmall is that of the small machine.
-	longSmall = time.Hour
+	// longEvery is how far faults are apart with -long.
+	longEvery = 15 * time.Minute
 	// spare is how long all else may take.
 	spare = time.Hour
 )
@@ -55,62 +53,86 @@ type options struct {
 	rates              load.Rates
 	load               time.Duration
 	out                string
-	limits             *machine.Limits
-	dir                string // for what the program makes
+	faultEvery         time.Duration
+	limits             *machine.Limits // nil: it may have all of this machine
+	ownDisk            bool            // which can be full
+	dir                string          // for what the program makes
 }
+
+// The kinds of scenarios.
+var (
+	costs = kind{"bench-relay", (*bench).costs, options{
+		accounts: 4000, sessions: 1000, rates: load.Rates{Messages: 20, Pushes: 5, Accounts: 5000, Visits: 3600}, load: 6 * time.Minute,
+	}, 2 * time.Hour}
+	tiny = kind{"small", (*bench).small, options{
+		accounts: 3000, sessions: 3000, rates: load.Rates{Messages: 10, Pushes: 5, Accounts: 300, Visits: 6000}, load: 8 * time.Minute,
+		limits: &machine.Limits{Memory: smallMemory, Processors: "1"},
+	}, time.Hour}
+	soaking = kind{"soak", (*bench).soak, options{
+		accounts: 400, sessions: 200, rates: load.Rates{Messages: 5, Pushes: 2, Accounts: 600, Visits: 600}, faultEvery: 30 * time.Second,
+		ownDisk: true,
+	}, 6 * time.Hour}
+)
 
 func main() {
 	var o options
-	flag.IntVar(&o.accounts, "accounts", 4000, "accounts on the disk")
-	flag.IntVar(&o.sessions, "sessions", 1000, "people of them who are in IDLE")
-	flag.Float64Var(&o.rates.Messages, "messages", 20, "messages a second that are delivered")
-	flag.Float64Var(&o.rates.Pushes, "pushes", 5, "notifications a second, of these messages")
-	flag.Float64Var(&o.rates.Accounts, "new", 5000, "new accounts an hour")
-	flag.Float64Var(&o.rates.Visits, "visits", 3600, "logins an hour beside them")
-	flag.DurationVar(&o.load, "load", 6*time.Minute, "how long the load lasts")
-	long := flag.Bool("long", false, "have it last two hours")
-	tiny := flag.Bool("small", false, "hold it to 1 GiB and one processor, with 3,000 people, restarts, a backup and an upgrade")
+	flag.IntVar(&o.accounts, "accounts", 0, "accounts on the disk; as of each size, 0 is what the scenario has")
+	flag.IntVar(&o.sessions, "sessions", 0, "people of them who are in IDLE")
+	flag.Float64Var(&o.rates.Messages, "messages", 0, "messages a second that are delivered")
+	flag.Float64Var(&o.rates.Pushes, "pushes", 0, "notifications a second, of these messages")
+	flag.Float64Var(&o.rates.Accounts, "new", 0, "new accounts an hour")
+	flag.Float64Var(&o.rates.Visits, "visits", 0, "logins an hour beside them")
+	flag.DurationVar(&o.load, "load", 0, "how long the load lasts")
+	flag.DurationVar(&o.faultEvery, "every", 0, "how far faults are apart")
+	small := flag.Bool("small", false, "a relay on a machine of 1 GiB and one processor: 3,000 people, a restart of everything, expiry, a backup, an upgrade")
+	soak := flag.Bool("soak", false, "a relay with faults: each of its processes killed, no DNS, packets lost, a full disk")
+	long := flag.Bool("long", false, "have it last two hours; of -small, one hour; of -soak, six hours, with a fault each quarter of an hour")
 	flag.StringVar(&o.out, "o", "", "the report, and beside it its figures as JSON; \"\": a file in build")
 	flag.Parse()
-	o.choose(*tiny, *long)
+	k := costs
+	switch {
+	case *small:
+		k = tiny
+	case *soak:
+		k = soaking
+	}
+	o.choose(k, *long)
+	o.limits, o.ownDisk = k.sizes.limits, k.sizes.ownDisk
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	scenario := func() error { return run(ctx, o, (*bench).costs) }
-	if *tiny {
-		scenario = func() error { return small(ctx, o) }
-	}
-	if err := scenario(); err != nil {
+	if err := run(ctx, o, k.do); err != nil {
 		fmt.Fprintln(os.Stderr, "relay:", err)
 		os.Exit(1)
 	}
 }
 
-// choose takes the sizes of a scenario for those that no flag sets.
-func (o *options) choose(small, long bool) {
-	set := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { set[f.Name] = true })
-	name := "bench-relay"
-	if small {
-		name = "small"
-		sizes := options{accounts: 3000, sessions: 3000, rates: load.Rates{Messages: 10, Pushes: 5, Accounts: 300, Visits: 6000}, load: 8 * time.Minute}
-		for flag, take := range map[string]func(){
-			"accounts": func() { o.accounts = sizes.accounts }, "sessions": func() { o.sessions = sizes.sessions }, "load": func() { o.load = sizes.load },
-			"messages": func() { o.rates.Messages = sizes.rates.Messages }, "pushes": func() { o.rates.Pushes = sizes.rates.Pushes },
-			"new": func() { o.rates.Accounts = sizes.rates.Accounts }, "visits": func() { o.rates.Visits = sizes.rates.Visits },
-		} {
-			if !set[flag] {
-				take()
-			}
-		}
+// A kind is a scenario, and its sizes where no flag sets others.
+type kind struct {
+	name  string // of its report
+	do    scenario
+	sizes options
+	long  time.Duration // how long its load lasts with -long
+}
+
+// choose takes the sizes of a kind for those that no flag sets.
+func (o *options) choose(k kind, long bool) {
+	sizes := k.sizes
+	take := map[string]func(){
+		"accounts": func() { o.accounts = sizes.accounts }, "sessions": func() { o.sessions = sizes.sessions }, "load": func() { o.load = sizes.load },
+		"messages": func() { o.rates.Messages = sizes.rates.Messages }, "pushes": func() { o.rates.Pushes = sizes.rates.Pushes },
+		"new": func() { o.rates.Accounts = sizes.rates.Accounts }, "visits": func() { o.rates.Visits = sizes.rates.Visits },
+		"every": func() { o.faultEvery = sizes.faultEvery },
+	}
+	flag.Visit(func(f *flag.Flag) { delete(take, f.Name) })
+	for _, set := range take {
+		set()
 	}
 	if long {
-		o.load = longLoad
-		if small {
-			o.load = longSmall
-		}
+		o.load = k.long
+		o.faultEvery = longEvery
 	}
 	if o.out == "" {
-		o.out = "build/" + name + ".html"
+		o.out = "build/" + k.name + ".html"
 	}
 }
 
@@ -137,7 +159,16 @@ func run(ctx context.Context, o options, do scenario) (err error) {
 	if err := raiseInotify(o.sessions); err != nil {
 		return err
 	}
+	if o.limits != nil {
+		// The people's processor; the relay has another one.
+		if err := pin(0); err != nil {
+			return err
+		}
+	}
 	relay, err := l.StartRelay(ctx, "_bench.test", deb, settings...)
+	if err == nil && o.ownDisk {
+		err = errors.Join(relay.Shutdown(ctx), relay.OwnDisk(ctx), relay.Boot(ctx))
+	}
 	if err == nil {
 		err = measure(ctx, l, relay, o, do)
 	}

@@ -33,16 +33,6 @@ const (
 		"Page cache and sockets count in both."
 )
 
-// small holds the relay to a small machine, and has all happen to it that happens to a relay.
-func small(ctx context.Context, o options) error {
-	// The people's processor; the relay has another one.
-	if err := pin(0); err != nil {
-		return err
-	}
-	o.limits = &machine.Limits{Memory: smallMemory, Processors: "1"}
-	return run(ctx, o, (*bench).small)
-}
-
 // pin keeps this program to a processor.
 func pin(processor int) error {
 	var set unix.CPUSet

@@ -125,6 +125,21 @@ func (l *ledger) took(from, until time.Time) []time.Duration {
 	return all
 }
 
+// fresh tells whether a text has arrived that was sent after a moment.
+func (l *ledger) fresh(moment time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range slices.Backward(l.texts) {
+		if t.At.Before(moment) {
+			return false
+		}
+		if t.At.Add(-t.In).After(moment) {
+			return true
+		}
+	}
+	return false
+}
+
 // arrived is how many copies have arrived.
 func (l *ledger) arrived() int {
 	l.mu.Lock()

@@ -140,6 +140,24 @@ func (d *Load) Wait(ctx context.Context, want int) error {
 	return nil
 }
 
+// Flows is Wait, and then waits until a text has arrived that was sent later.
+func (d *Load) Flows(ctx context.Context, sessions int) error {
+	if err := d.Wait(ctx, sessions); err != nil {
+		return err
+	}
+	start := time.Now()
+	tick := time.NewTicker(rest)
+	defer tick.Stop()
+	for !d.ledger.fresh(start) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("no text has arrived: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
 // Run has things happen, until ctx ends.
 func (d *Load) Run(ctx context.Context) {
 	var group sync.WaitGroup
