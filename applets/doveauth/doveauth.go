@@ -28,6 +28,10 @@ import (
 // large relay's users, for some 30 MB.
 const rememberLogins = 400_000
 
+// startingPerProcessor is how many imap processes may start at a time: enough to keep a
+// processor busy, and few enough that everything else gets its turn.
+const startingPerProcessor = 4
+
 // Command checks logins for Dovecot and Postfix, and creates accounts.
 var Command = command.Command{
 	Name: "doveauth", Kind: command.Daemon,
@@ -64,7 +68,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	numbers.follow(metrics, cfg, rules, accounts, count)
 	dovecot := &authserver.Server{
 		Handler: &handler{accounts: accounts, rows: rows, log: log, took: numbers.login},
-		Log:     log, PID: os.Getpid(),
+		Log:     log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(),
 	}
 	daemon := service.Service{
 		Name: "doveauth", Background: background(rules, count, log), Log: log,

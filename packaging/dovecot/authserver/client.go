@@ -35,6 +35,7 @@ type request struct {
 	from    netip.Addr
 	waits   bool        // for the response, which AUTH did not have
 	granted string      // the user that a master may ask for
+	leave   func()      // has it leave the gate; nil before it is in
 	timer   *time.Timer // of what happens next automatically; nil while it is checked
 }
 
@@ -103,6 +104,9 @@ func (c *client) forget() {
 func (r *request) stop() {
 	if r.timer != nil {
 		r.timer.Stop()
+	}
+	if r.leave != nil {
+		go r.leave() // the next one's connection may be locked by who calls
 	}
 }
 
@@ -244,16 +248,22 @@ func (c *client) grant(id uint32, r *request, user string) {
 		c.finish(id, r, ok)
 		return
 	}
-	c.mu.Lock()
-	current := c.requests[id] == r
-	if current {
-		r.granted = user
-		r.timer = c.after(grantAge, id, r, nil)
-	}
-	c.mu.Unlock()
-	if current {
+	c.server.gate.enter(func() {
+		leave := sync.OnceFunc(c.server.gate.leave)
+		c.mu.Lock()
+		current := c.requests[id] == r
+		if current {
+			r.granted, r.leave = user, leave
+			r.timer = c.after(grantAge, id, r, nil)
+			time.AfterFunc(startAge, leave) // a client that has hung up is not started
+		}
+		c.mu.Unlock()
+		if !current {
+			leave()
+			return
+		}
 		_ = c.send(ok) // which ends the connection if it fails
-	}
+	})
 }
 
 // refuse answers that the login is wrong, or not available now, when failureDelay has passed.

@@ -19,6 +19,7 @@ const (
 
 	failureDelay     = 2 * time.Second   // auth_failure_delay
 	grantAge         = 150 * time.Second // MASTER_AUTH_SERVER_TIMEOUT_SECS
+	startAge         = 5 * time.Second   // for how long a login counts as starting
 	handshakeTimeout = 30 * time.Second
 	requestTimeout   = 25 * time.Second // lmtp gives up after 30
 	writeTimeout     = 30 * time.Second // how long a peer may leave its answers unread
@@ -53,8 +54,12 @@ type Server struct {
 	Handler Handler
 	Log     *slog.Logger
 	PID     int // of this process: imap holds those of both sides against each other
+	// Starting is how many logins have their OK at a time without imap having asked whose they
+	// are, because its process is still starting; 0: no limit.
+	Starting int
 
 	clients     clients
+	gate        gate
 	connections atomic.Uint64
 }
 
@@ -63,6 +68,7 @@ type Server struct {
 // ctx is done; it then closes l, finishes the logins that are being checked, closes
 // the connections and returns nil.
 func (s *Server) ServeLogin(ctx context.Context, l net.Listener) error {
+	s.gate.limit(s.Starting)
 	return s.serve(ctx, l, "auth-login", func(ctx context.Context, c *conn) error { return newClient(s, c, true).run(ctx) })
 }
 

@@ -35,14 +35,15 @@ type Took struct {
 
 func newLedger() *ledger { return &ledger{copies: map[copyOf]*fate{}} }
 
-// leave notes that a message is being handed over.
-func (l *ledger) leave(id string, to []string, text bool, now time.Time) {
+// leave notes that a message is being handed over. The time of a text counts for those who
+// are online: others get it when they log in.
+func (l *ledger) leave(id string, to []string, text bool, online func(addr string) bool, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, addr := range to {
 		c := copyOf{id, addr}
 		if l.copies[c] == nil {
-			l.copies[c] = &fate{sent: now, text: text}
+			l.copies[c] = &fate{sent: now, text: text && online(addr)}
 		}
 		l.copies[c].tries++
 	}

@@ -109,6 +109,13 @@ func (d *Load) phone(i int) *phone.Phone {
 	return phone.Of(d.outside[i%len(d.outside)], d.address(i))
 }
 
+// online tells whether somebody has a session.
+func (d *Load) online(addr string) bool {
+	var n int
+	fmt.Sscanf(addr, "p%08d@", &n)
+	return d.people[n].online.Load()
+}
+
 // Set sets the rates.
 func (d *Load) Set(r Rates) { d.rates.Store(&r) }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatmaild/applets/chat/imap"
@@ -34,6 +35,7 @@ type person struct {
 	number int
 	text   *letter.Letter
 
+	online  atomic.Bool
 	sending sync.Mutex // for Out
 	used    time.Time  // when Out was used last
 }
@@ -68,7 +70,9 @@ func (p *person) stay(ctx context.Context, slots chan struct{}, first chan<- err
 		}
 		wait = 0
 		p.load.note(func(e *Events) { e.Sessions++ })
+		p.online.Store(true)
 		err = p.read(ctx, session, func() { tell(nil) })
+		p.online.Store(false)
 		p.load.note(func(e *Events) {
 			e.Sessions--
 			if ctx.Err() == nil {
@@ -193,7 +197,7 @@ func (p *person) attempt(ctx context.Context, to []string, id, text string, time
 	}
 	out := p.Out
 	defer context.AfterFunc(ctx, func() { out.Close() })()
-	p.load.ledger.leave(id, to, timed, time.Now())
+	p.load.ledger.leave(id, to, timed, p.load.online, time.Now())
 	reply, err := p.Out.SendAll(p.Addr, to, text)
 	if err == nil && strings.HasPrefix(reply, "250") {
 		p.load.ledger.accept(id, to)

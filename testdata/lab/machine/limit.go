@@ -18,7 +18,8 @@ import (
 // Limits hold a container to a part of this machine. It is not a virtual machine of that
 // size: the kernel itself, its page tables and what it keeps for each device are this
 // machine's, and so is what reads and writes the disk; but the page cache, sockets and what
-// else the kernel keeps for the container's processes count. There is no swap.
+// else the kernel keeps for the container's processes count. There is no swap. What else runs
+// on its processors has to wait for it.
 type Limits struct {
 	Memory     int64  // bytes
 	Processors string // of this machine, as in "0" or "0-1"
@@ -31,18 +32,20 @@ const limitScript = `set -e
 name=$1 memory=$2 processors=$3; shift 3
 cd /sys/fs/cgroup
 if [ -e cgroup.controllers ]; then
-	echo "+memory +cpuset" >cgroup.subtree_control
+	echo "+memory +cpuset +cpu" >cgroup.subtree_control
 	mkdir -p "$name"
 	echo "$memory" >"$name/memory.max"
 	echo 0 >"$name/memory.swap.max"
 	echo "$processors" >"$name/cpuset.cpus"
+	echo 10000 >"$name/cpu.weight"
 else
-	mkdir -p "memory/$name" "cpuset/$name"
+	mkdir -p "memory/$name" "cpuset/$name" "cpu/$name"
 	echo "$memory" >"memory/$name/memory.limit_in_bytes"
 	echo 0 >"memory/$name/memory.swappiness"
 	echo "$processors" >"cpuset/$name/cpuset.cpus"
 	cat cpuset/cpuset.mems >"cpuset/$name/cpuset.mems"
-	for controller in memory cpuset; do echo $$ >"$controller/$name/cgroup.procs"; done
+	echo 262144 >"cpu/$name/cpu.shares"
+	for controller in memory cpuset cpu; do echo $$ >"$controller/$name/cgroup.procs"; done
 fi
 cd /
 exec "$@"`

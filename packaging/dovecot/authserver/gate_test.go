@@ -1,0 +1,52 @@
+package authserver
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestStarting lets in no more logins than may start at a time. The next one follows when imap
+// has asked for one, when one is cancelled, or when one has not been asked for.
+func TestStarting(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		r.Starting = 2
+		p, cookie := r.login(t, 3001)
+		m := r.master(t, r.ServeMaster)
+		for id := 1; id <= 6; id++ {
+			p.send(auth(id, "right"))
+		}
+		ok := func(id int) { t.Helper(); p.want(fmt.Sprintf("OK\t%d\tuser=%s", id, alice)) }
+		ok(1)
+		ok(2)
+		p.quiet()
+		m.send("REQUEST\t9\t3001\t1\t" + cookie)
+		m.want("USER\t9\t" + alice)
+		ok(3)
+		p.quiet()
+		p.send("CANCEL\t5", "CANCEL\t2") // one that waits, and one that is in
+		ok(4)
+		p.quiet()
+		if at := took(func() { ok(6) }); at != startAge {
+			t.Errorf("the next login followed after %v, want %v", at, startAge)
+		}
+		m.send("REQUEST\t10\t3001\t3\t" + cookie) // late, but not too late
+		m.want("USER\t10\t" + alice)
+	})
+}
+
+// TestStartingEnds has who waits let in when the connection of those before has ended.
+func TestStartingEnds(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		r.Starting = 1
+		one, _ := r.login(t, 3001)
+		two, _ := r.login(t, 3002)
+		one.send(auth(1, "right"))
+		one.want("OK\t1\tuser=" + alice)
+		two.send(auth(1, "right"))
+		two.quiet()
+		one.net.Close()
+		if at := took(func() { two.want("OK\t1\tuser=" + alice) }); at != 0 {
+			t.Errorf("let in after %v, want at once", at)
+		}
+	})
+}
