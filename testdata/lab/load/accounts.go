@@ -15,7 +15,7 @@ import (
 // message; the others are copies of its directory, since logins would take hours.
 func (d *Load) Furnish(ctx context.Context, accounts int) error {
 	if d.accounts == 0 {
-		if _, err := phone.New(ctx, d.outside[0], d.address(0)); err != nil {
+		if _, err := phone.New(ctx, d.outside[0], address(d, 0)); err != nil {
 			return fmt.Errorf("the first account: %w", err)
 		}
 		d.accounts = 1
@@ -26,7 +26,7 @@ func (d *Load) Furnish(ctx context.Context, accounts int) error {
 	}
 	root := fmt.Sprintf("/proc/%d/root/home/vmail/mail/%s", leader, d.relay.Domain)
 	var files []file
-	first := filepath.Join(root, d.address(0))
+	first := filepath.Join(root, address(d, 0))
 	err = filepath.WalkDir(first, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -42,7 +42,7 @@ func (d *Load) Furnish(ctx context.Context, accounts int) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		dir := filepath.Join(root, d.address(d.accounts))
+		dir := filepath.Join(root, address(d, d.accounts))
 		for _, f := range files {
 			if err := f.write(dir); err != nil {
 				return fmt.Errorf("account %d: %w", d.accounts, err)

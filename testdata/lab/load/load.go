@@ -90,7 +90,7 @@ func New(ctx context.Context, l *lab.Lab, relay *lab.Relay, accounts, people int
 		return nil, err
 	}
 	for i := range people {
-		p := &person{Phone: d.phone(i), load: d, number: i}
+		p := &person{Phone: phoneOf(d, i), load: d, number: i}
 		var err error
 		if p.text, err = letter.New(p.Addr, p.Addr, letter.Words, time.Now()); err != nil {
 			return nil, err
@@ -103,10 +103,10 @@ func New(ctx context.Context, l *lab.Lab, relay *lab.Relay, accounts, people int
 }
 
 // address is that of an account: a name of nine letters.
-func (d *Load) address(i int) string { return fmt.Sprintf("p%08d@%s", i, d.relay.Domain) }
+func address(d *Load, i int) string { return fmt.Sprintf("p%08d@%s", i, d.relay.Domain) }
 
-func (d *Load) phone(i int) *phone.Phone {
-	return phone.Of(d.outside[i%len(d.outside)], d.address(i))
+func phoneOf(d *Load, i int) *phone.Phone {
+	return phone.Of(d.outside[i%len(d.outside)], address(d, i))
 }
 
 // online tells whether somebody has a session.
@@ -228,7 +228,7 @@ func (d *Load) join(ctx context.Context) {
 	d.accounts++
 	d.mu.Unlock()
 	start := time.Now()
-	_, err := phone.New(ctx, d.outside[n%len(d.outside)], d.address(n))
+	_, err := phone.New(ctx, d.outside[n%len(d.outside)], address(d, n))
 	d.noteLogin(ctx, start, err)
 	if err == nil {
 		d.note(func(e *Events) { e.Accounts++ })
@@ -238,7 +238,7 @@ func (d *Load) join(ctx context.Context) {
 // visit has somebody look into a mailbox and leave.
 func (d *Load) visit(ctx context.Context) {
 	start := time.Now()
-	session, err := d.phone(rand.IntN(len(d.people))).Session(ctx)
+	session, err := phoneOf(d, rand.IntN(len(d.people))).Session(ctx)
 	d.noteLogin(ctx, start, err)
 	if err == nil {
 		session.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"slices"
@@ -63,6 +64,7 @@ func (p *PushService) Start() error {
 	}
 	server := &http.Server{
 		Handler:   p,
+		ErrorLog:  log.New(io.Discard, "", 0), // of clients that have ended
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{p.cert}, NextProtos: []string{"h2", "http/1.1"}},
 	}
 	p.mu.Lock()
