@@ -11,16 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
 
-// notPublic are addresses that package netip takes for global ones, and that nobody
-// reaches from outside: between a provider and its customers (RFC 6598), where Tailscale
-// has its own too; for IPv4 over IPv6 (RFC 7335); for measurements (RFC 2544).
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"),
-}
+	"chatmaild/applets/turn/relay"
+)
 
 // publicAddresses returns those of a machine's addresses that the world can reach. A
 // machine behind a router knows none, and then any record will do.
@@ -31,7 +24,7 @@ func publicAddresses(interfaces []net.Addr) (v4, v6 []netip.Addr) {
 			continue
 		}
 		switch addr := prefix.Addr().Unmap(); {
-		case !public(addr):
+		case !relay.Public(addr):
 		case addr.Is4():
 			v4 = append(v4, addr)
 		default:
@@ -67,7 +60,7 @@ func parseTemporary(text string) (found []netip.Addr) {
 		raw, err1 := hex.DecodeString(fields[0])
 		flags, err2 := strconv.ParseUint(fields[4], 16, 32)
 		addr, ok := netip.AddrFromSlice(raw)
-		if err1 == nil && err2 == nil && ok && flags&temporaryFlag != 0 && public(addr) {
+		if err1 == nil && err2 == nil && ok && flags&temporaryFlag != 0 && relay.Public(addr) {
 			found = append(found, addr)
 		}
 	}
@@ -77,13 +70,4 @@ func parseTemporary(text string) (found []netip.Addr) {
 // lasting are addresses without those that are temporary.
 func lasting(addrs, temporary []netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(addrs, func(a netip.Addr) bool { return slices.Contains(temporary, a) })
-}
-
-func public(addr netip.Addr) bool {
-	for _, p := range notPublic {
-		if p.Contains(addr) {
-			return false
-		}
-	}
-	return addr.IsGlobalUnicast() && !addr.IsPrivate()
 }

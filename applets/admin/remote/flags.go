@@ -16,20 +16,14 @@ import (
 // Flags declares the flags of commands that look at a relay from outside,
 // and returns what makes a network of them once they are parsed.
 func Flags(fs *flag.FlagSet) func() (Network, error) {
-	server := fs.String("resolver", "", "use the DNS server at `ADDRESS` instead of this machine's own")
+	resolver := ResolverFlag(fs)
 	roots := fs.String("ca", "", "trust only the certificate authorities in `FILE` (PEM)")
 	insecure := fs.Bool("insecure", false, "accept every certificate")
 	return func() (Network, error) {
 		n := Network{Insecure: *insecure}
-		if *server != "" {
-			address, port, err := net.SplitHostPort(*server)
-			if err != nil {
-				address, port = strings.Trim(*server, "[]"), "53"
-			}
-			if net.ParseIP(address) == nil {
-				return n, command.Usagef("--resolver %q is not an IP address", *server)
-			}
-			n.Resolver, n.NameServerPort = resolverAt(net.JoinHostPort(address, port)), port
+		var err error
+		if n.Resolver, n.NameServerPort, err = resolver(); err != nil {
+			return n, err
 		}
 		if *roots != "" {
 			text, err := os.ReadFile(*roots)
@@ -42,6 +36,26 @@ func Flags(fs *flag.FlagSet) func() (Network, error) {
 			}
 		}
 		return n, nil
+	}
+}
+
+// ResolverFlag declares the flag by which a command asks another DNS server than the
+// machine's own, and returns what makes a resolver of it once it is parsed; without the flag
+// that is nil. The domain's own name servers are asked at the same port.
+func ResolverFlag(fs *flag.FlagSet) func() (resolver *net.Resolver, port string, err error) {
+	server := fs.String("resolver", "", "use the DNS server at `ADDRESS` instead of this machine's own")
+	return func() (*net.Resolver, string, error) {
+		if *server == "" {
+			return nil, "", nil
+		}
+		address, port, err := net.SplitHostPort(*server)
+		if err != nil {
+			address, port = strings.Trim(*server, "[]"), "53"
+		}
+		if net.ParseIP(address) == nil {
+			return nil, "", command.Usagef("--resolver %q is not an IP address", *server)
+		}
+		return resolverAt(net.JoinHostPort(address, port)), port, nil
 	}
 }
 
