@@ -15,9 +15,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/web/signup"
 	"chatmaild/packaging/www"
 	"chatmaild/packaging/www/qrcode"
 )
@@ -29,21 +31,25 @@ const pngScale = 12
 var Command = command.Command{
 	Name: "qr", Kind: command.Admin,
 	Synopsis: "shows the QR code for a profile on this relay",
+	Description: `With --port the code has the credentials of a new account, and has the app use that
+port alone, where a network blocks the usual ones: it is for one person.`,
 	Examples: command.Examples{
 		{"qr", "in the terminal"},
+		{"qr --port 2053", "for a network that lets only that port through"},
 		{"qr --invite TOKEN --png invite.png", "a picture, for an invite"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		invite := fs.String("invite", "", "include the invite `TOKEN`")
+		port := fs.Int("port", 0, "have the app use `PORT`, one of extra_ports")
 		svg := fs.String("svg", "", "write the code to `FILE` as SVG, and print nothing")
 		png := fs.String("png", "", "write the code to `FILE` as PNG, and print nothing")
 		return command.Configured(func(ctx context.Context, env *command.Env, cfg *config.Config) error {
-			if *svg == "" && *png == "" {
-				return Show(ctx, env, cfg, *invite)
-			}
-			code, _, err := profileCode(ctx, cfg, *invite)
+			code, link, err := profileCode(ctx, cfg, *invite, *port)
 			if err != nil {
 				return err
+			}
+			if *svg == "" && *png == "" {
+				return show(env, code, link)
 			}
 			return writeCode(code, *svg, *png)
 		})
@@ -65,21 +71,28 @@ func mayRegister(cfg *config.Config, token string) error {
 
 // Show prints the QR code that gives a profile, for the terminal, and its link.
 func Show(ctx context.Context, env *command.Env, cfg *config.Config, token string) error {
-	code, link, err := profileCode(ctx, cfg, token)
+	code, link, err := profileCode(ctx, cfg, token, 0)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.Stdout, "%s\n%s\n", code.Text(command.IsTerminal(env.Stdout)), link)
+	return show(env, code, link)
+}
+
+func show(env *command.Env, code *qrcode.Code, link string) error {
+	_, err := fmt.Fprintf(env.Stdout, "%s\n%s\n", code.Text(command.IsTerminal(env.Stdout)), link)
 	return err
 }
 
 // profileCode returns the QR code that gives a profile, and its link. token is an
-// invite's, or "".
-func profileCode(ctx context.Context, cfg *config.Config, token string) (*qrcode.Code, string, error) {
+// invite's, or ""; port is one of extra_ports, or 0.
+func profileCode(ctx context.Context, cfg *config.Config, token string, port int) (*qrcode.Code, string, error) {
 	if err := mayRegister(cfg, token); err != nil {
 		return nil, "", err
 	}
-	link, err := profileLink(ctx, cfg, token)
+	if port != 0 && !slices.Contains(cfg.ExtraPorts, port) {
+		return nil, "", command.Usagef("--port %d is not one of extra_ports, %v", port, cfg.ExtraPorts)
+	}
+	link, err := profileLink(ctx, cfg, token, port)
 	if err != nil {
 		return nil, "", err
 	}
@@ -106,20 +119,37 @@ func writeCode(code *qrcode.Code, svg, png string) error {
 	return nil
 }
 
-// profileLink returns the link that gives a profile. A self-signed relay's carries fresh
-// credentials, and these come from the web daemon, which alone knows who may have some.
-func profileLink(ctx context.Context, cfg *config.Config, token string) (string, error) {
-	if !cfg.SelfSigned() {
+// profileLink returns the link that gives a profile. One of a self-signed relay, or with a
+// port, carries fresh credentials, and these come from the web daemon, which alone knows who
+// may have some.
+func profileLink(ctx context.Context, cfg *config.Config, token string, port int) (string, error) {
+	if port == 0 && !cfg.SelfSigned() {
 		return www.AccountLink(config.Host(cfg), token), nil
 	}
-	return askLogin(ctx, cfg.Socket("web"), token)
+	answer, err := askLogin(ctx, cfg.Socket("web"), token)
+	switch {
+	case err != nil:
+		return "", err
+	case port == 0:
+		return answer.LoginURL, nil
+	case answer.LoginURL == "":
+		answer.LoginURL = answer.LoginLink(config.Host(cfg), true)
+	}
+	return signup.AtPort(answer.LoginURL, config.Host(cfg), port), nil
 }
 
 // maxAnswer bounds what askLogin reads, in bytes.
 const maxAnswer = 4 << 10
 
-// askLogin gets a dclogin: link from the web daemon at socket.
-func askLogin(ctx context.Context, socket, token string) (string, error) {
+// login is what the web daemon answers.
+type login struct {
+	signup.Credentials
+	LoginURL string `json:"dclogin_url"` // of a self-signed relay
+	Reason   string `json:"reason"`
+}
+
+// askLogin gets credentials from the web daemon at socket.
+func askLogin(ctx context.Context, socket, token string) (answer login, err error) {
 	// The URL needs a host, which stands for nothing here.
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -129,23 +159,19 @@ func askLogin(ctx context.Context, socket, token string) (string, error) {
 	}}
 	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://web/new?t="+url.QueryEscape(token), nil)
 	if err != nil {
-		return "", fmt.Errorf("asking for a profile: %w", err)
+		return answer, fmt.Errorf("asking for a profile: %w", err)
 	}
 	resp, err := client.Do(ask)
 	if err != nil {
-		return "", command.WithHint(fmt.Errorf("asking the web daemon for a profile: %w", err),
+		return answer, command.WithHint(fmt.Errorf("asking the web daemon for a profile: %w", err),
 			"is it running? systemctl status chatmaild-web")
 	}
 	defer resp.Body.Close()
-	var answer struct {
-		LoginURL string `json:"dclogin_url"`
-		Reason   string `json:"reason"`
-	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
-		return "", fmt.Errorf("reading the web daemon's answer: %w", err)
+		return answer, fmt.Errorf("reading the web daemon's answer: %w", err)
 	}
-	if answer.LoginURL == "" {
-		return "", fmt.Errorf("no profile: %s", answer.Reason)
+	if answer.Email == "" {
+		return answer, fmt.Errorf("no profile: %s", answer.Reason)
 	}
-	return answer.LoginURL, nil
+	return answer, nil
 }

@@ -66,15 +66,21 @@ func qr(t *testing.T, conf string, args ...string) (string, error) {
 }
 
 func TestQRShowsTheLink(t *testing.T) {
-	tests := []struct{ conf, token, want string }{
+	const port = "\nextra_ports = [2053]"
+	tests := []struct{ conf, args, want string }{
 		{`mail_domain = "chat.example.org"`, "", "DCACCOUNT:https://chat.example.org/new"},
-		{`mail_domain = "chat.example.org"`, "Ab1", "DCACCOUNT:https://chat.example.org/new?t=Ab1"},
-		{"mail_domain = \"chat.example.org\"\nregistration = \"invite\"", "Ab1", "DCACCOUNT:https://chat.example.org/new?t=Ab1"},
+		{`mail_domain = "chat.example.org"`, "--invite Ab1", "DCACCOUNT:https://chat.example.org/new?t=Ab1"},
+		{"mail_domain = \"chat.example.org\"\nregistration = \"invite\"", "--invite Ab1", "DCACCOUNT:https://chat.example.org/new?t=Ab1"},
 		{`mail_domain = "192.0.2.17"`, "", "dclogin:abc@[192.0.2.17]?p=Secret&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3"},
-		{"mail_domain = \"192.0.2.17\"\nregistration = \"invite\"", "Ab1", "dclogin:abc@[192.0.2.17]?p=SecretAb1&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3"},
+		{"mail_domain = \"192.0.2.17\"\nregistration = \"invite\"", "--invite Ab1", "dclogin:abc@[192.0.2.17]?p=SecretAb1&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3"},
+		{`mail_domain = "192.0.2.17"` + port, "--port 2053", "dclogin:abc@[192.0.2.17]?p=Secret&v=1&ih=192.0.2.17&sh=192.0.2.17&ic=3&ip=2053&is=ssl&sp=2053&ss=ssl"},
+		{
+			"mail_domain = \"example.org\"\nhostname = \"chat.example.org\"" + port, "--port 2053 --invite Ab1",
+			"dclogin:abc@[192.0.2.17]?p=SecretAb1&v=1&ic=1&ih=chat.example.org&sh=chat.example.org&ip=2053&is=ssl&sp=2053&ss=ssl",
+		},
 	}
 	for _, test := range tests {
-		out, err := qr(t, test.conf, "--invite", test.token)
+		out, err := qr(t, test.conf, strings.Fields(test.args)...)
 		if err != nil {
 			t.Errorf("%s: %v", test.conf, err)
 			continue
@@ -97,6 +103,9 @@ func TestQRRefuses(t *testing.T) {
 		if out, err := qr(t, conf); err == nil || !strings.Contains(err.Error(), want) || out != "" {
 			t.Errorf("%s: got %q, %v, want an error with %q", conf, out, err, want)
 		}
+	}
+	if _, err := qr(t, `mail_domain = "192.0.2.17"`, "--port", "2053"); err == nil || !strings.Contains(err.Error(), "is not one of extra_ports, []") {
+		t.Errorf("a port that is none: got %v", err)
 	}
 	if _, err := qr(t, `mail_domain = "192.0.2.17"`, "--invite", "bad"); err == nil || !strings.Contains(err.Error(), "Not invited.") {
 		t.Errorf("refused invite: got %v", err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"strings"
 )
 
 // Credentials are what an app needs to log in. The login makes the account.
@@ -95,4 +96,13 @@ func (c Credentials) LoginLink(host string, verified bool) string {
 		servers = "&ih=" + host + "&sh=" + host
 	}
 	return "dclogin:" + c.Email + "?p=" + url.QueryEscape(c.Password) + "&v=1" + servers + checks
+}
+
+// AtPort has a link that LoginLink made name a port of host, for IMAP and SMTP, with TLS from
+// the start.
+func AtPort(link, host string, port int) string {
+	if !strings.Contains(link, "&ih=") {
+		link += "&ih=" + host + "&sh=" + host
+	}
+	return link + fmt.Sprintf("&ip=%[1]d&is=ssl&sp=%[1]d&ss=ssl", port)
 }
