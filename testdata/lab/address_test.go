@@ -73,16 +73,6 @@ func (a *atAddress) install(t *testing.T, deb string) {
 	}
 }
 
-// link is the sign-up link that qr prints.
-func (a *atAddress) link(ctx context.Context, t *testing.T) string {
-	t.Helper()
-	out, err := a.Run(ctx, "chatmaild", "qr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lastLine(strings.TrimSuffix(out, "\n"))
-}
-
 // certificate has the relay get one. The links are of addresses with this text in them.
 func (a *atAddress) certificate(t *testing.T, literal string) {
 	ctx := deadline(t, installTimeout)
@@ -104,7 +94,7 @@ func (a *atAddress) certificate(t *testing.T, literal string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := a.link(ctx, t); !strings.HasSuffix(got, "&ic=3") || !strings.Contains(got, literal) {
+	if got := printed(t, a.Relay); !strings.HasSuffix(got, "&ic=3") || !strings.Contains(got, literal) {
 		t.Errorf("with a certificate of its own the link is %s", got)
 	}
 
@@ -120,7 +110,7 @@ func (a *atAddress) certificate(t *testing.T, literal string) {
 	if life := issued.NotAfter.Sub(issued.NotBefore); life > peer.ShortLived+time.Minute || life < peer.ShortLived-time.Minute {
 		t.Errorf("the certificate lasts %v, want the short-lived profile's %v", life, peer.ShortLived)
 	}
-	until(ctx, t, "links that want the certificate verified", func() bool { return strings.HasSuffix(a.link(ctx, t), "&ic=1") })
+	until(ctx, t, "links that want the certificate verified", func() bool { return strings.HasSuffix(printed(t, a.Relay), "&ic=1") })
 	if status, err := r.Run(ctx, "chatmaild", "status"); err != nil || !strings.Contains(status, "renewal on") {
 		t.Errorf("status: %v\n%s", err, status)
 	}
@@ -138,7 +128,7 @@ func (a *atAddress) certificate(t *testing.T, literal string) {
 	if err := json.NewDecoder(resp.Body).Decode(&account); err != nil || !strings.HasSuffix(account.LoginURL, "&ic=1") {
 		t.Errorf("/new: %v, %+v", err, account)
 	}
-	alice := newPublicRoot(t).profile(t, r, authority, r.Domain, "alice-"+a.Name, a.link(ctx, t))
+	alice := newPublicRoot(t).profile(t, r, authority, r.Domain, "alice-"+a.Name, printed(t, a.Relay))
 	join(t, alice, a.bob).converse(t)
 	a.commands(t)
 

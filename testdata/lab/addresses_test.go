@@ -2,19 +2,18 @@ package lab
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
-	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/program"
 )
 
-// The networks of a machine with many addresses. They are public ones, as far as the
-// commands know, and nowhere but in this lab.
-const (
-	publicNet = "2001:db8:77::/64"
-	named     = "2001:db8:77::7"
-)
+// The network of a machine with many addresses, and the one of these that the DNS names. They
+// are public ones, as far as the commands know, and nowhere but in this lab.
+const named = "2001:db8:77::7"
+
+var publicNet = netip.MustParsePrefix("2001:db8:77::/64")
 
 // TestAddresses has a machine with as many kinds of addresses as there are: the DNS names
 // its IPv6 address alone, at first; mail leaves from a temporary one (RFC 8981), as systems
@@ -23,8 +22,10 @@ const (
 // answers at each.
 func TestAddresses(t *testing.T) {
 	l, deb := newLab(t)
+	open(t, l, publicNet)
 	usual := startRelayIn(t, l, deb, "_usual.test")
-	r, root := startPlain(t, l, "odd.test", "odd.test", deb)
+	public := newPublicRoot(t)
+	r, root := startSigned(t, l, "odd.test", "odd.test", deb, &public.Certificate)
 	trust(t, usual, "odd", root)
 	answerForTest(t, l)
 	ctx := deadline(t, stepTimeout)
@@ -46,7 +47,6 @@ func TestAddresses(t *testing.T) {
 		said, err := program.Run(ctx, "ip", "-n", r.Netns, "-6", "addr", "show", "dev", "eth0", "temporary", "-tentative")
 		return err == nil && strings.Contains(said, "inet6 2001:db8:77:")
 	})
-	reachable(t, usual.Station)
 
 	l.Zone.Remove(r.Domain, "A")
 	publish(t, l, r.Domain, "AAAA", named)
@@ -59,9 +59,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("test: %v, exit status %d\n%s%s", err, res.Code, res.Stdout, res.Stderr)
 		}
 		bob := startProfile(t, l, "bob", usual.SignUpQR())
-		c := startClient(t, l, "alice")
-		reachable(t, c.Station)
-		alice, err := c.SignUp(ctx, "alice", login("alice1234", r.Domain))
+		alice, err := public.client(t, l, "alice").SignUp(ctx, "alice", printed(t, r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,10 +79,10 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// reachable gives a machine the way to the public network.
-func reachable(t *testing.T, s network.Station) {
+// open gives all machines that come later the way to a public network.
+func open(t *testing.T, l *Lab, public netip.Prefix) {
 	t.Helper()
-	if _, err := program.Run(deadline(t, stepTimeout), "ip", "-n", s.Netns, "route", "add", publicNet, "dev", "eth0"); err != nil {
+	if err := l.Open(deadline(t, stepTimeout), public); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -86,12 +86,8 @@ func (h *hidden) signUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.token = invite.Token
-	link, err := h.relay.Run(ctx, "chatmaild", "qr", "--invite", h.token)
-	if err != nil {
-		t.Fatal(err)
-	}
 	bob := startProfile(t, h.lab, "bob", h.usual.SignUpQR())
-	alice := startProfile(t, h.lab, "alice", lastLine(strings.TrimSuffix(link, "\n")))
+	alice := startProfile(t, h.lab, "alice", printed(t, h.relay, "--invite", h.token))
 	join(t, alice, bob).converse(t)
 	carol := startProfile(t, h.lab, "carol", invite.URL)
 	join(t, bob, carol).text(t)

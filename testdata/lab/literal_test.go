@@ -26,10 +26,6 @@ func (f *federation) literal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	link, err := r.Run(ctx, "chatmaild", "qr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dave := startProfile(t, f.lab, "dave", lastLine(link[:len(link)-1]))
+	dave := startProfile(t, f.lab, "dave", printed(t, r))
 	join(t, dave, f.bob).converse(t)
 }

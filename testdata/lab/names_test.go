@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"strings"
 	"testing"
@@ -76,6 +78,12 @@ func TestNames(t *testing.T) {
 // web site elsewhere.
 func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...string) (r *Relay, root string) {
 	t.Helper()
+	return startSigned(t, l, domain, hostname, deb, nil, settings...)
+}
+
+// startSigned is startPlain with a certificate of an issuer's.
+func startSigned(t *testing.T, l *Lab, domain, hostname, deb string, issuer *tls.Certificate, settings ...string) (r *Relay, root string) {
+	t.Helper()
 	ctx := deadline(t, installTimeout)
 	label, _, _ := strings.Cut(domain, ".")
 	host := startHost(t, l, label)
@@ -88,7 +96,11 @@ func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...
 		settings = append(settings, fmt.Sprintf("hostname = %q", hostname))
 		other = "autoconfig." + domain
 	}
-	cert, key, err := pki.NewPEM(hostname, other, "mta-sts."+domain)
+	own, err := pki.New(issuer, pki.Request{Names: []string{hostname, other, "mta-sts." + domain}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := pki.PEM(own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +116,9 @@ func startPlain(t *testing.T, l *Lab, domain, hostname, deb string, settings ...
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if issuer != nil {
+		return r, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate[0]}))
 	}
 	return r, string(cert)
 }

@@ -136,7 +136,7 @@ frontend own
 	if err != nil || !strings.Contains(said, plainSite+", "+proxiedSite) {
 		t.Errorf("status: %v\n%s", err, said)
 	}
-	alice := startProfile(t, n.lab, "site-alice", n.relay.SignUpQR())
+	alice := startProfile(t, n.lab, "site-alice", printed(t, n.relay))
 	join(t, alice, n.bob).text(t)
 }
 
@@ -152,18 +152,25 @@ func (n *networks) dialWebsocket(ctx context.Context, from network.Station, path
 	return websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary), nil
 }
 
-// websocket talks IMAP and SMTP in WebSockets, and has a real client do so.
-func (n *networks) websocket(t *testing.T) {
-	ctx := deadline(t, stepTimeout)
+// session opens IMAP in a WebSocket, until the step ends.
+func (n *networks) session(ctx context.Context, t *testing.T) *imap.Client {
+	t.Helper()
 	conn, err := n.dialWebsocket(ctx, n.outside, "/imap")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	session, err := imap.New(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return session
+}
+
+// websocket talks IMAP and SMTP in WebSockets, and has a real client do so.
+func (n *networks) websocket(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	session := n.session(ctx, t)
 	capabilities, err := session.Capabilities()
 	if err != nil || strings.Contains(strings.Join(capabilities, " "), "LOGINDISABLED") {
 		t.Errorf("capabilities: %q, %v", capabilities, err)
@@ -237,16 +244,7 @@ func (n *networks) crowd(t *testing.T) {
 	ctx := deadline(t, installTimeout)
 	daemon0, nginx0 := n.bridgeMemory(t)
 	for range clients {
-		conn, err := n.dialWebsocket(ctx, n.outside, "/imap")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		session, err := imap.New(conn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := session.Capabilities(); err != nil {
+		if _, err := n.session(ctx, t).Capabilities(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -324,8 +322,7 @@ func (n *networks) extraPorts(t *testing.T) {
 	}
 	client := startClient(t, n.lab, "port-alice")
 	block(t, client.Station, "tcp dport != 2053")
-	alice, err := client.SignUp(ctx, "alice", login("alice5678", n.relay.Domain)+
-		fmt.Sprintf("&ih=%[1]s&ip=2053&is=ssl&sh=%[1]s&sp=2053&ss=ssl", n.relay.Domain))
+	alice, err := client.SignUp(ctx, "alice", printed(t, n.relay, "--port", "2053"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,10 +39,7 @@ func newPublicRoot(t *testing.T) publicRoot {
 func (p publicRoot) profile(t *testing.T, r *Relay, a *peer.Authority, host, name, link string) *core.Profile {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
-	client, err := r.lab.StartTrusting(ctx, name, &p.PrivateKey.(*ecdsa.PrivateKey).PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := p.client(t, r.lab, name)
 	if _, err := client.SignUp(ctx, name, link); err == nil {
 		t.Error("the client does not verify certificates")
 	}
@@ -52,6 +49,16 @@ func (p publicRoot) profile(t *testing.T, r *Relay, a *peer.Authority, host, nam
 		t.Fatalf("%s: %v", link, err)
 	}
 	return profile
+}
+
+// client starts a client that verifies certificates, and accepts those of the root.
+func (p publicRoot) client(t *testing.T, l *Lab, name string) *core.Client {
+	t.Helper()
+	client, err := l.StartTrusting(deadline(t, stepTimeout), name, &p.PrivateKey.(*ecdsa.PrivateKey).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
 
 // vouch signs for the authority that has issued a relay's certificate, as an older one does

@@ -48,6 +48,16 @@ func startRelayIn(t *testing.T, l *Lab, deb, domain string, settings ...string) 
 	return r
 }
 
+// printed is the link that qr prints, by which people sign up.
+func printed(t *testing.T, r *Relay, flags ...string) string {
+	t.Helper()
+	out, err := r.Run(deadline(t, stepTimeout), append([]string{"chatmaild", "qr"}, flags...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lastLine(strings.TrimSuffix(out, "\n"))
+}
+
 // startHost starts a Debian machine without a relay.
 func startHost(t *testing.T, l *Lab, name string) *machine.Host {
 	t.Helper()

@@ -56,7 +56,7 @@ func TestTunnel(t *testing.T) {
 	p.outside = addStation(t, l, "outside")
 	since := strings.TrimSpace(p.script(t, "date +%%s"))
 	bob := startProfile(t, l, "bob", two.SignUpQR())
-	alice := startProfile(t, l, "alice", home.SignUpQR())
+	alice := startProfile(t, l, "alice", printed(t, home))
 	both := join(t, alice, bob)
 	both.text(t)
 	both.file(t)

@@ -148,7 +148,7 @@ func (p *proof) webFront(t *testing.T, entry *machine.Host, front webFront) {
 		}
 		s.Close()
 	}
-	alice := startProfile(t, p.lab, front.name+"-alice", p.relay.SignUpQR())
+	alice := startProfile(t, p.lab, front.name+"-alice", printed(t, p.relay))
 	far := p.relay
 	if p.usual != nil {
 		far = p.usual

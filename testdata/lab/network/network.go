@@ -50,8 +50,9 @@ type Network struct {
 	local bool // without a bridge and namespaces
 	dns   []*nameserver.Server
 
-	mu   sync.Mutex
-	next int // last byte of the next address
+	mu     sync.Mutex
+	next   int            // last byte of the next address
+	beside []netip.Prefix // of Open
 }
 
 // New adds a network to the machine. Close ends its name server; Remove takes it away.
@@ -127,6 +128,16 @@ func Remove(ctx context.Context, id string) error {
 		errs = append(errs, ipBatch(ctx, "netns del "+filepath.Base(path)))
 	}
 	return errors.Join(errs...)
+}
+
+// Open has the bridge, and all stations that come later, find the addresses of a network
+// on the bridge, too. The lab's own addresses are private ones: a public one is needed where
+// a program tells them apart.
+func (n *Network) Open(ctx context.Context, beside netip.Prefix) error {
+	n.mu.Lock()
+	n.beside = append(n.beside, beside)
+	n.mu.Unlock()
+	return ipBatch(ctx, fmt.Sprintf("-n %s route add %v dev br0", n.bridge(), beside))
 }
 
 // LetMachineIn gives this machine itself a leg in the network, so that a browser

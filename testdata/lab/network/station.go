@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 
 	"chatmaild/testdata/kit/nameserver"
 	"chatmaild/testdata/lab/program"
@@ -26,7 +27,7 @@ type Station struct {
 // AddStation adds a station. The name has to be new in this network.
 func (n *Network) AddStation(ctx context.Context, name string) (Station, error) {
 	n.mu.Lock()
-	number := n.next
+	number, beside := n.next, slices.Clone(n.beside)
 	n.next++
 	n.mu.Unlock()
 	if number > lastAddr {
@@ -38,16 +39,19 @@ func (n *Network) AddStation(ctx context.Context, name string) (Station, error) 
 		return s, nil
 	}
 	s.Netns = n.ID + "-" + name
-	err := ipBatch(ctx,
-		"netns add "+s.Netns,
+	lines := []string{
+		"netns add " + s.Netns,
 		fmt.Sprintf("-n %s link add v%d type veth peer name eth0 netns %s", n.bridge(), number, s.Netns),
 		fmt.Sprintf("-n %s link set v%d master br0 up", n.bridge(), number),
-		"-n "+s.Netns+" link set lo up",
-		"-n "+s.Netns+" link set eth0 up",
+		"-n " + s.Netns + " link set lo up",
+		"-n " + s.Netns + " link set eth0 up",
 		fmt.Sprintf("-n %s addr add %v/%d dev eth0", s.Netns, s.IPv4, PrefixLen4),
 		fmt.Sprintf("-n %s addr add %v/%d dev eth0 nodad", s.Netns, s.IPv6, PrefixLen6),
-	)
-	if err != nil {
+	}
+	for _, prefix := range beside {
+		lines = append(lines, fmt.Sprintf("-n %s route add %v dev eth0", s.Netns, prefix))
+	}
+	if err := ipBatch(ctx, lines...); err != nil {
 		return Station{}, fmt.Errorf("adding %s to the lab's network: %w", name, err)
 	}
 	return s, nil
