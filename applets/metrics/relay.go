@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"chatmaild/applets/config"
@@ -120,8 +119,6 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 				return nil
 			}
 		}
-		// A look leaves half a megabyte behind, and the next one is far away.
-		debug.FreeOSMemory()
 		select {
 		case <-ctx.Done():
 			return nil

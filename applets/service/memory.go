@@ -6,48 +6,58 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// A daemon that has allocated more than busyAlloc bytes since it last gave memory back has
-// worked; it gives its memory back when it allocates restAlloc at most within restInterval.
+// A daemon that had more than busyFaults pages mapped since it last gave memory back has
+// something to give: what work took, or what the runtime's own collection did, which comes
+// every two minutes. It gives it back when it has computed for no more than restCPU
+// within restInterval.
 const (
 	restInterval = 10 * time.Second
-	busyAlloc    = 1 << 20
-	restAlloc    = 256 << 10
+	restCPU      = 20 * time.Millisecond
+	busyFaults   = 128
 )
 
-// rest calls free after each time of work, until ctx is done. allocated is how many
-// bytes were ever taken from the heap. By itself the runtime keeps what work took for
-// long: the next collection may be minutes away, and what it frees goes back at leisure.
-func rest(ctx context.Context, allocated func() uint64, free func()) {
+// usage is what a daemon has used since it started: processor time, and the page faults that
+// needed no reading (getrusage(2)).
+type usage struct {
+	cpu    time.Duration
+	faults int64
+}
+
+// rest calls free after each time of work, until ctx is done. look reads the usage. By
+// itself the runtime keeps what work took for long: the next collection may be minutes
+// away, and what it frees goes back at leisure.
+func rest(ctx context.Context, look func() usage, free func()) {
 	tick := time.NewTicker(restInterval)
 	defer tick.Stop()
-	before := allocated()
+	before := look()
 	for freed := before; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := allocated()
-		if now-before <= restAlloc && now-freed > busyAlloc {
+		now := look()
+		if now.cpu-before.cpu <= restCPU && now.faults-freed.faults > busyFaults {
 			free()
+			now = look() // free has its own share
 			freed = now
 		}
 		before = now
 	}
 }
 
-// allocated is read with the world stopped, for microseconds every restInterval. Package
-// runtime/metrics, which need not stop it, costs each daemon 33 KiB.
-func allocated() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.TotalAlloc
+// ownUsage never fails: getrusage has nothing to complain of.
+func ownUsage() usage {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return usage{}
+	}
+	return usage{time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Minflt}
 }
 
 // unmapProgram unmaps this program's code and constants (madvise(2), MADV_DONTNEED). The

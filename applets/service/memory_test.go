@@ -6,27 +6,35 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // TestRest has a daemon work, twice all at once and once little by little: memory is given
-// back once after each time, and neither while it works nor while it has nothing to do.
+// back once after each, and neither while it works nor while it has nothing to give.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var taken, freed atomic.Uint64
+		var cpu, faults, freed atomic.Int64
 		ctx, stop := context.WithCancel(t.Context())
-		go rest(ctx, taken.Load, func() { freed.Add(1) })
+		go rest(ctx, func() usage { return usage{time.Duration(cpu.Load()), faults.Load()} }, func() {
+			cpu.Add(int64(restCPU))
+			faults.Add(busyFaults)
+			freed.Add(1)
+		})
 		synctest.Wait() // it has looked
+		const work = restCPU + 1
 		for i, step := range []struct {
-			alloc uint64
-			want  uint64 // so often until then
+			cpu    time.Duration
+			faults int64
+			want   int64 // so often until then
 		}{
-			{0, 0}, {busyAlloc, 0}, {0, 0}, {1, 1}, {5 * busyAlloc, 1}, {restAlloc + 1, 1}, {restAlloc, 2}, {restAlloc, 2},
-			{2 * busyAlloc, 2}, {0, 3}, {0, 3}, {restAlloc, 3}, {restAlloc, 3}, {restAlloc, 3}, {restAlloc, 3}, {1, 4},
+			{0, 0, 0}, {work, busyFaults + 1, 0}, {restCPU, 0, 1}, {0, 0, 1}, {work, 5 * busyFaults, 1}, {work, 0, 1}, {restCPU, 0, 2}, {restCPU, 0, 2},
+			{restCPU, busyFaults / 2, 2}, {0, busyFaults / 2, 2}, {0, 1, 3}, {work, 0, 3}, {0, 0, 3},
 		} {
-			taken.Add(step.alloc)
+			cpu.Add(int64(step.cpu))
+			faults.Add(step.faults)
 			time.Sleep(restInterval)
 			synctest.Wait()
 			if freed := freed.Load(); freed != step.want {
@@ -37,11 +45,29 @@ func TestRest(t *testing.T) {
 	})
 }
 
-func TestAllocated(t *testing.T) {
-	before := allocated()
-	kept := make([]byte, busyAlloc)
-	if grown := allocated() - before; grown < uint64(len(kept)) {
-		t.Errorf("it has grown by %d bytes, want %d at least", grown, len(kept))
+// TestOwnUsage has this process compute and take memory.
+func TestOwnUsage(t *testing.T) {
+	before := ownUsage()
+	memory, err := syscall.Mmap(-1, 0, 64*os.Getpagesize(), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(memory)
+	if err := syscall.Madvise(memory, syscall.MADV_NOHUGEPAGE); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(memory); i += os.Getpagesize() {
+		memory[i] = 1
+	}
+	until := time.Now().Add(20 * time.Millisecond)
+	for time.Now().Before(until) {
+	}
+	after := ownUsage()
+	if got := after.faults - before.faults; got < 64 {
+		t.Errorf("%d page faults, want 64 at least", got)
+	}
+	if after.cpu <= before.cpu {
+		t.Errorf("%v of processor time after %v", after.cpu, before.cpu)
 	}
 }
 

@@ -120,9 +120,9 @@ func (s *Service) Run(ctx context.Context) error {
 	// until the first connections to other servers have needed it, too.
 	debug.FreeOSMemory()
 	defer time.AfterFunc(restInterval, s.unmap).Stop()
-	go rest(ctx, allocated, func() {
+	go rest(ctx, ownUsage, func() {
+		debug.FreeOSMemory() // which maps the collector: first
 		s.unmap()
-		debug.FreeOSMemory()
 	})
 
 	drain := make(<-chan time.Time)

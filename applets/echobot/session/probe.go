@@ -57,9 +57,6 @@ func (s *Session) probe(ctx context.Context) {
 		}
 		p.LastSuccess = last
 		s.Events.Probed(p)
-		if s.Probe >= idleTime {
-			release()
-		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

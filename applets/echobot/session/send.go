@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -49,14 +48,9 @@ func (s *Session) sendAll(ctx context.Context) {
 			}
 		case <-idle.C:
 			out.close()
-			release()
 		}
 	}
 }
-
-// release gives memory back at once that the bot needed for a moment and does not
-// need for minutes: most of the time it does nothing, on small machines too.
-func release() { debug.FreeOSMemory() }
 
 // sender keeps a connection as long as it is of use.
 type sender struct {
