@@ -118,18 +118,14 @@ func (r *road) paced(ctx context.Context, g *good, domain string, length time.Du
 	return times, nil
 }
 
-// writeToDead has each dead host get a message each minute.
+// writeToDead has each dead host get a message each minute: one after the other, evenly, as
+// people write.
 func (r *road) writeToDead(ctx context.Context, w *phone.Phone) error {
-	tick := time.NewTicker(time.Minute)
+	tick := time.NewTicker(time.Minute / time.Duration(r.dead))
 	defer tick.Stop()
-	for {
-		for n := range r.dead {
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err := w.Send("reader@"+deadDomain(n), r.letter.Next()); err != nil {
-				return err
-			}
+	for n := 0; ; n = (n + 1) % r.dead {
+		if err := w.Send("reader@"+deadDomain(n), r.letter.Next()); err != nil {
+			return err
 		}
 		select {
 		case <-tick.C:
