@@ -62,10 +62,6 @@ func (s sizes) HibernateSeconds() int {
 	return min(max(s.gibibytes(), 2), 30)
 }
 
-// SubmissionSeconds is how long a client's connection for sending is kept while it is silent.
-// Delta Chat does not use it again after 60 seconds.
-func (s sizes) SubmissionSeconds() int { return min(max(10*s.gibibytes(), 10), 75) }
-
 // clients bounds the connections of clients to a listener of Postfix.
 type clients struct {
 	All      int // at once

@@ -10,20 +10,20 @@ import (
 // some for the rest, and that large machines have what the configuration allows.
 func TestSizes(t *testing.T) {
 	for _, tt := range []struct {
-		gib                                                int
-		imap, submission, incoming, one, hibernate, silent int
+		gib                                        int
+		imap, submission, incoming, one, hibernate int
 	}{
-		{0, 10000, 1000, 200, 20, 30, 75}, // not known
-		{1, 119, 79, 49, 10, 2, 10},
-		{2, 239, 158, 98, 10, 2, 20},
-		{4, 479, 316, 197, 19, 4, 40},
-		{16, 1917, 1000, 200, 20, 16, 75},
-		{128, 10000, 1000, 200, 20, 30, 75},
+		{0, 10000, 1000, 200, 20, 30}, // not known
+		{1, 119, 79, 49, 10, 2},
+		{2, 239, 158, 98, 10, 2},
+		{4, 479, 316, 197, 19, 4},
+		{16, 1917, 1000, 200, 20, 16},
+		{128, 10000, 1000, 200, 20, 30},
 	} {
 		v := sizes{config.Defaults(), Machine{Processors: 1, Memory: int64(tt.gib) << 30}}
 		c := v.Clients()
-		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds(), v.SubmissionSeconds()}
-		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate, tt.silent}
+		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds()}
+		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate}
 		for i := range got {
 			if got[i] != want[i] {
 				t.Errorf("%d GiB: got %v, want %v", tt.gib, got, want)

@@ -19,7 +19,7 @@ const (
 
 	failureDelay     = 2 * time.Second   // auth_failure_delay
 	grantAge         = 150 * time.Second // MASTER_AUTH_SERVER_TIMEOUT_SECS
-	startAge         = 5 * time.Second   // for how long a login counts as starting
+	startAge         = time.Second       // for how long a login counts as starting
 	handshakeTimeout = 30 * time.Second
 	requestTimeout   = 25 * time.Second // lmtp gives up after 30
 	writeTimeout     = 30 * time.Second // how long a peer may leave its answers unread
