@@ -99,7 +99,7 @@ func (p *proof) compresses(t *testing.T, want bool) {
 	if got := strings.Contains(strings.Join(untagged, " "), "COMPRESS=DEFLATE"); got != want {
 		t.Errorf("COMPRESS is offered: %t, want %t", got, want)
 	}
-	if got := p.script(t, "doveconf -h imap_hibernate_timeout"); strings.HasPrefix(got, "30") == want {
+	if got := p.script(t, "doveconf -h imap_hibernate_timeout"); strings.HasPrefix(got, "0") != want {
 		t.Errorf("sessions hibernate after %q, and compress: %t", got, want)
 	}
 	if !want {

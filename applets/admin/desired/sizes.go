@@ -59,7 +59,7 @@ func (s sizes) HibernateSeconds() int {
 	if !s.conf.IMAPInstantIdle {
 		return 30 // each time, mail may come that wakes nobody: imap_instant_idle
 	}
-	return min(max(s.gibibytes(), 2), 30)
+	return min(max(2*s.gibibytes(), 2), 30)
 }
 
 // clients bounds the connections of clients to a listener of Postfix.
