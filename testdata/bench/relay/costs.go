@@ -22,6 +22,8 @@ const (
 	abreast = 20
 	// warmUp is how long a rate lasts before it counts.
 	warmUp = 10 * time.Second
+	// leastLoad is how long the load lasts at least: a fourth of it is a phase.
+	leastLoad = 2 * time.Minute
 	// every is how far samples are apart.
 	every = 5 * time.Second
 )
@@ -102,6 +104,9 @@ func startPushes(ctx context.Context, l *lab.Lab, relay *lab.Relay) (*peer.PushS
 func (b *bench) accounts(ctx context.Context) error {
 	if b.options.sessions < 2*awakeSessions || b.options.accounts < 2*b.options.sessions {
 		return fmt.Errorf("-sessions must be at least %d, and -accounts twice as many", 2*awakeSessions)
+	}
+	if b.options.load < leastLoad {
+		return fmt.Errorf("-load must be at least %v", leastLoad)
 	}
 	half, err := b.load.Disk()
 	if err != nil {

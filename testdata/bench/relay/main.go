@@ -36,6 +36,8 @@ import (
 const (
 	// longEvery is how far faults are apart with -long.
 	longEvery = 15 * time.Minute
+	// fitting is how many accounts fit on the disk of the relay's own.
+	fitting = 50_000
 	// spare is how long all else may take.
 	spare = time.Hour
 )
@@ -54,8 +56,8 @@ type options struct {
 	load               time.Duration
 	out                string
 	faultEvery         time.Duration
+	change             string          // lines of sh
 	limits             *machine.Limits // nil: it may have all of this machine
-	ownDisk            bool            // which can be full
 	dir                string          // for what the program makes
 }
 
@@ -70,7 +72,6 @@ var (
 	}, time.Hour}
 	soaking = kind{"soak", (*bench).soak, options{
 		accounts: 400, sessions: 200, rates: load.Rates{Messages: 5, Pushes: 2, Accounts: 600, Visits: 600}, faultEvery: 30 * time.Second,
-		ownDisk: true,
 	}, 6 * time.Hour}
 )
 
@@ -84,6 +85,7 @@ func main() {
 	flag.Float64Var(&o.rates.Visits, "visits", 0, "logins an hour beside them")
 	flag.DurationVar(&o.load, "load", 0, "how long the load lasts")
 	flag.DurationVar(&o.faultEvery, "every", 0, "how far faults are apart")
+	flag.StringVar(&o.change, "change", "", "lines of sh that change the relay before anything is measured")
 	small := flag.Bool("small", false, "a relay on a machine of 1 GiB and one processor: 3,000 people, a restart of everything, expiry, a backup, an upgrade")
 	soak := flag.Bool("soak", false, "a relay with faults: each of its processes killed, no DNS, packets lost, a full disk")
 	long := flag.Bool("long", false, "have it last two hours; of -small, one hour; of -soak, six hours, with a fault each quarter of an hour")
@@ -97,7 +99,7 @@ func main() {
 		k = soaking
 	}
 	o.choose(k, *long)
-	o.limits, o.ownDisk = k.sizes.limits, k.sizes.ownDisk
+	o.limits = k.sizes.limits
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o, k.do); err != nil {
@@ -166,8 +168,12 @@ func run(ctx context.Context, o options, do scenario) (err error) {
 		}
 	}
 	relay, err := l.StartRelay(ctx, "_bench.test", deb, settings...)
-	if err == nil && o.ownDisk {
+	// On a disk of its own a sync does not wait for what others write, and it can be full.
+	if err == nil && o.accounts < fitting {
 		err = errors.Join(relay.Shutdown(ctx), relay.OwnDisk(ctx), relay.Boot(ctx))
+	}
+	if err == nil && o.change != "" {
+		_, err = relay.Script(ctx, o.change)
 	}
 	if err == nil {
 		err = measure(ctx, l, relay, o, do)

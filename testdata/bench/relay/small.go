@@ -22,7 +22,7 @@ const (
 	// smallText is what 95 % of the texts must be faster than, in milliseconds, and
 	// smallBack is how soon everybody must be back after a restart of everything.
 	smallText = 500
-	smallBack = time.Minute
+	smallBack = 3 * time.Minute
 	// smallAvailable is min_available_memory's default: below it no accounts are created.
 	smallAvailable = 200 << 20
 
@@ -126,8 +126,10 @@ func (b *bench) restartAll(ctx context.Context) error {
 		return err
 	}
 	down := time.Since(start)
-	if err := b.load.Wait(ctx, b.options.sessions); err != nil {
-		return err
+	wait, cancel := context.WithTimeout(ctx, 2*smallBack)
+	defer cancel()
+	if err := b.load.Wait(wait, b.options.sessions); err != nil {
+		b.report.wrong("%v", err)
 	}
 	back := time.Since(start)
 	after := b.load.Events()
