@@ -60,7 +60,7 @@ func (r *roads) handover(t *testing.T) {
 		if n := strings.Count(header, "DKIM-Signature: "); n != 1 {
 			t.Errorf("%d signatures:\n%s", n, header)
 		}
-		if err := r.verify(m.Text, r.relay.Domain); err != nil {
+		if err := verify(r.lab, m.Text, r.relay.Domain); err != nil {
 			t.Errorf("%v:\n%s", err, header)
 		}
 	}

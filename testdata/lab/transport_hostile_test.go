@@ -84,7 +84,7 @@ func (r *roads) hostile(t *testing.T) {
 			t.Errorf("%s has %d messages, want %d", h.domain, len(got), want)
 		}
 		for _, m := range got {
-			if err := r.verify(m.Text, r.relay.Domain); err != nil || strings.Contains(m.Text, marker) {
+			if err := verify(r.lab, m.Text, r.relay.Domain); err != nil || strings.Contains(m.Text, marker) {
 				t.Errorf("%s: %v:\n%s", h.domain, err, m.Text)
 			}
 		}
@@ -208,7 +208,7 @@ func (r *roads) killed(t *testing.T) {
 		_, id, _ := strings.Cut(m.Text, "\r\nMessage-ID: <")
 		id, _, _ = strings.Cut(id, ">")
 		times[id]++
-		if err := r.verify(m.Text, r.relay.Domain); err != nil {
+		if err := verify(r.lab, m.Text, r.relay.Domain); err != nil {
 			t.Errorf("%v:\n%s", err, m.Text)
 		}
 	}

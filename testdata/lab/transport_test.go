@@ -112,7 +112,7 @@ func (r *roads) signed(t *testing.T) {
 		if n := strings.Count(header, "DKIM-Signature: "); n != 1 {
 			t.Errorf("%d signatures:\n%s", n, m.Text)
 		}
-		if err := r.verify(m.Text, r.relay.Domain); err != nil {
+		if err := verify(r.lab, m.Text, r.relay.Domain); err != nil {
 			t.Errorf("%v:\n%s", err, m.Text)
 		}
 		r.others(t, m.Text)
@@ -137,8 +137,8 @@ func (r *roads) others(t *testing.T, text string) {
 	// OpenDKIM's own resolver knows no name below test.
 	name := selector + "._domainkey." + r.relay.Domain
 	for file, content := range map[string]string{
-		"opendkim.keys": name + " " + r.record(name) + "\n", "opendkim.conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n",
-		"key.txt": r.record(name), "verify.py": dkimpy, "good.eml": text, "bad.eml": strings.Replace(text, "\r\n\r\n", "\r\n\r\nx", 1),
+		"opendkim.keys": name + " " + record(r.lab, name) + "\n", "opendkim.conf": "Mode v\nTestPublicKeys /tmp/opendkim.keys\n",
+		"key.txt": record(r.lab, name), "verify.py": dkimpy, "good.eml": text, "bad.eml": strings.Replace(text, "\r\n\r\n", "\r\n\r\nx", 1),
 	} {
 		writeFile(t, r.b, "/tmp/"+file, 0o644, content)
 	}
@@ -155,9 +155,9 @@ func (r *roads) others(t *testing.T, text string) {
 }
 
 // verify asks our verifier, with the lab's zone.
-func (r *roads) verify(text, domain string) error {
+func verify(l *Lab, text, domain string) error {
 	v := dkim.New(dkim.Options{Now: time.Now, MaxStrangers: 1, Lookup: func(_ context.Context, name string) (dkim.Records, error) {
-		return dkim.Records{Texts: []string{r.record(name)}}, nil
+		return dkim.Records{Texts: []string{record(l, name)}}, nil
 	}})
 	header, body, _ := strings.Cut(text, "\r\n\r\n")
 	m := v.Begin([]byte(header+"\r\n"), domain)
@@ -169,8 +169,8 @@ func (r *roads) verify(text, domain string) error {
 }
 
 // record is the TXT record of a name in the lab's zone.
-func (r *roads) record(name string) (text string) {
-	answers, _ := r.lab.Zone.Lookup(name, dns.TypeTXT)
+func record(l *Lab, name string) (text string) {
+	answers, _ := l.Zone.Lookup(name, dns.TypeTXT)
 	for _, a := range answers {
 		text = lookup.Text(a.(*dns.TXT))
 	}
