@@ -58,8 +58,13 @@ func (p *takeover) leave(t *testing.T) {
 // updateKey writes the key for updates, as tsig-keygen does.
 func (p *takeover) updateKey(t *testing.T, secret string) {
 	t.Helper()
-	p.run(t, fmt.Sprintf("cat >%[1]s <<'E'\nkey \"chat-acme\" {\n\talgorithm hmac-sha256;\n\tsecret \"%[2]s\";\n};\nE\n"+
-		"chown root:chatmaild-acme %[1]s; chmod 640 %[1]s", updateKeyFile, base64.StdEncoding.EncodeToString([]byte(secret))))
+	writeUpdateKey(t, p.relay, "chat-acme", secret)
+}
+
+func writeUpdateKey(t *testing.T, r *Relay, name, secret string) {
+	t.Helper()
+	sh(t, r, fmt.Sprintf("mkdir -p /etc/chatmail\ncat >%[1]s <<'E'\nkey %[2]q {\n\talgorithm hmac-sha256;\n\tsecret %[3]q;\n};\nE\n"+
+		"chown root:chatmaild-acme %[1]s; chmod 640 %[1]s", updateKeyFile, name, base64.StdEncoding.EncodeToString([]byte(secret))))
 }
 
 // takeOver has the relay serve acmetool's certificate from its first run on.

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/machine"
-	"chatmaild/testdata/lab/program"
 )
 
 // TestTunnel has a relay in a home, behind a router that lets nothing in, be reached through
@@ -29,9 +27,7 @@ func TestTunnel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := moveHome(ctx, t, l, host); err != nil {
-		t.Fatal(err)
-	}
+	addRouter(t, l, netip.Addr{}).take(t, host, homeNet)
 	// Nothing out there knows another address of it.
 	host.IPv4, host.IPv6 = vps.IPv4, vps.IPv6
 	home := &Relay{Host: host, Domain: "_home.test", lab: l}
@@ -116,31 +112,6 @@ func startTunnelHost(ctx context.Context, t *testing.T, l *Lab, name string) (*m
 	installPackages(ctx, t, h, debian.TunnelPrograms)
 	h.MayTunnel = true
 	return h, h.Reboot(ctx)
-}
-
-// moveHome takes a host from the lab's network to one of its own, behind a router with NAT
-// for what goes out.
-func moveHome(ctx context.Context, t *testing.T, l *Lab, h *machine.Host) error {
-	router, err := l.AddStation(ctx, "router")
-	if err != nil {
-		return err
-	}
-	loadRules(t, router, "table ip router {\nchain out {\ntype nat hook postrouting priority srcnat; policy accept;\noifname eth0 masquerade\n}\n}\n")
-	_, err = router.InNetns(ctx, "sysctl", "-q", "net.ipv4.ip_forward=1")
-	errs := []error{err}
-	for _, line := range []string{
-		"-n " + h.Netns + " link del eth0",
-		"-n " + router.Netns + " link add lan0 type veth peer name lan0 netns " + h.Netns,
-		"-n " + router.Netns + " addr add 192.168.77.1/24 dev lan0",
-		"-n " + router.Netns + " link set lan0 up",
-		"-n " + h.Netns + " addr add 192.168.77.2/24 dev lan0",
-		"-n " + h.Netns + " link set lan0 up",
-		"-n " + h.Netns + " route add default via 192.168.77.1",
-	} {
-		_, err := program.Run(ctx, "ip", strings.Fields(line)...)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
 }
 
 // tunnel does what the two scripts of proxy-config say, the relay's as an operator would.
