@@ -24,6 +24,12 @@ func TestShared(t *testing.T) {
 func (p *proof) content(t *testing.T, flags ...string) {
 	t.Helper()
 	content(t, p.relay, "")
+	p.tested(t, flags...)
+}
+
+// tested holds that a usual relay finds no fault with a relay.
+func (p *proof) tested(t *testing.T, flags ...string) {
+	t.Helper()
 	command := slices.Concat([]string{"chatmaild", "test"}, flags, []string{p.relay.Domain})
 	res, err := p.usual.Exec(deadline(t, stepTimeout), nil, command...)
 	if err != nil || res.Code != 0 {
