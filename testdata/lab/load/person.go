@@ -71,7 +71,7 @@ func (p *person) stay(ctx context.Context, slots chan struct{}, first chan<- err
 		wait = 0
 		p.load.note(func(e *Events) { e.Sessions++ })
 		p.online.Store(true)
-		err = p.read(ctx, session, func() { tell(nil) })
+		_ = p.read(ctx, session, func() { tell(nil) }) // it ends with the session, which is opened again
 		p.online.Store(false)
 		p.load.note(func(e *Events) {
 			e.Sessions--
