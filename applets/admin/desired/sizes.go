@@ -54,13 +54,13 @@ func (s sizes) IMAPProcesses() int {
 
 // HibernateSeconds is after how long in IDLE a session hibernates. To wake it up takes some 5
 // ms of processor time, and while it is awake, it takes 17 times the memory: with little
-// memory, it is not awake for long. Less than three seconds would be more: for two after a
-// change instant-idle.so lets no session hibernate, and Dovecot tries again as much later.
+// memory, it is not awake for long. instant-idle.so has each session look again two seconds
+// after a change, and the time counts from that look.
 func (s sizes) HibernateSeconds() int {
 	if !s.conf.IMAPInstantIdle {
 		return 30 // each time, mail may come that wakes nobody: imap_instant_idle
 	}
-	return min(max(2*s.gibibytes(), 3), 30)
+	return min(max(2*s.gibibytes()-1, 1), 30)
 }
 
 // clients bounds the connections of clients to a listener of Postfix.

@@ -18,7 +18,7 @@ type sample struct {
 	At       time.Time `json:"at"`
 	Memory   parts     `json:"memory_mib"` // PSS
 	CPU      parts     `json:"processors"` // that were busy
-	P50      float64   `json:"p50_ms"`     // of texts, from MAIL until fetched
+	P50      float64   `json:"p50_ms"`     // of texts, until fetched
 	P95      float64   `json:"p95_ms"`
 	Texts    int       `json:"texts"`
 	Messages float64   `json:"messages_per_second"` // that were fetched

@@ -11,7 +11,7 @@ type copyOf struct{ id, to string }
 
 // fate is what became of it.
 type fate struct {
-	sent     time.Time // when its MAIL was given
+	sent     time.Time // when somebody began to send it: a connection may have to be opened
 	accepted bool      // it has its 250
 	tries    int
 	text     bool // its time counts
@@ -27,7 +27,8 @@ type ledger struct {
 	count  int // that have arrived
 }
 
-// A Took is how long a text took, from MAIL until its recipient had fetched it.
+// A Took is how long a text took, from when somebody began to send it until its recipient had
+// fetched it.
 type Took struct {
 	At time.Time // when it arrived
 	In time.Duration

@@ -162,6 +162,7 @@ func messageID(message string) string {
 func (p *person) send(ctx context.Context, to []string, id, text string, timed bool) {
 	p.sending.Lock()
 	defer p.sending.Unlock()
+	start := time.Now()
 	var err error
 	for try := range tries {
 		if try > 0 {
@@ -173,7 +174,7 @@ func (p *person) send(ctx context.Context, to []string, id, text string, timed b
 			}
 		}
 		var refused bool
-		if refused, err = p.attempt(ctx, to, id, text, timed); err == nil {
+		if refused, err = p.attempt(ctx, to, id, text, timed, start); err == nil {
 			return
 		}
 		if refused {
@@ -189,7 +190,7 @@ func (p *person) send(ctx context.Context, to []string, id, text string, timed b
 }
 
 // attempt hands a message over once. Refused says that the relay does not want it.
-func (p *person) attempt(ctx context.Context, to []string, id, text string, timed bool) (refused bool, err error) {
+func (p *person) attempt(ctx context.Context, to []string, id, text string, timed bool, start time.Time) (refused bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := p.ready(ctx); err != nil {
@@ -197,7 +198,7 @@ func (p *person) attempt(ctx context.Context, to []string, id, text string, time
 	}
 	out := p.Out
 	defer context.AfterFunc(ctx, func() { out.Close() })()
-	p.load.ledger.leave(id, to, timed, p.load.online, time.Now())
+	p.load.ledger.leave(id, to, timed, p.load.online, start)
 	reply, err := p.Out.SendAll(p.Addr, to, text)
 	if err == nil && strings.HasPrefix(reply, "250") {
 		p.load.ledger.accept(id, to)
