@@ -21,7 +21,7 @@ const (
 	imapShare     = 6 // a sixth for IMAP sessions that do not hibernate
 	smtpdShare    = 6 // for clients on a port for submission
 	incomingShare = 8 // for other relays
-	sessionShare  = 3 // for IMAP sessions that hibernate
+	sessionShare  = 5 // for IMAP sessions that hibernate
 )
 
 // fitting is how many of something there can be in a part of the memory; limit where the
@@ -62,6 +62,13 @@ func (s sizes) HibernateSeconds() int {
 	}
 	return min(max(2*s.gibibytes()-1, 1), 30)
 }
+
+// SubmissionSeconds is how long a client's connection for sending is kept while it is silent.
+// Delta Chat does not use it again after 60 seconds. With little memory a minute is too long:
+// at 1 GiB, 65 phones that have sent something would let nobody else send for that time
+// ("make small": 95 texts in the first minute, of some 600), and Postfix's stress begins only
+// with the next connections.
+func (s sizes) SubmissionSeconds() int { return min(max(10*s.gibibytes(), 10), 75) }
 
 // clients bounds the connections of clients to a listener of Postfix.
 type clients struct {
@@ -129,8 +136,8 @@ const (
 	messageTime, busy = 18, 50
 )
 
-// Good is what a machine is good for, by what one of each takes. What "make small" tries, with
-// 3,000 people, one processor and 1 GiB, is within it.
+// Good is what a machine is good for, by what one of each takes. "make small" tries more, with
+// 3,000 people, one processor and 1 GiB.
 func Good(machine Machine) Capacity {
 	c := Capacity{People: int(machine.Memory>>10) / sessionShare / sessionMemory, By: "memory"}
 	if n := machine.Processors * peoplePerProcessor; n < c.People {

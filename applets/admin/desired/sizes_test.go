@@ -10,20 +10,20 @@ import (
 // some for the rest, and that large machines have what the configuration allows.
 func TestSizes(t *testing.T) {
 	for _, tt := range []struct {
-		gib                                        int
-		imap, submission, incoming, one, hibernate int
+		gib                                                int
+		imap, submission, incoming, one, hibernate, silent int
 	}{
-		{0, 10000, 1000, 200, 20, 30}, // not known
-		{1, 99, 65, 49, 10, 1},
-		{2, 199, 131, 98, 10, 3},
-		{4, 399, 263, 197, 19, 7},
-		{16, 1597, 1000, 200, 20, 30},
-		{128, 10000, 1000, 200, 20, 30},
+		{0, 10000, 1000, 200, 20, 30, 75}, // not known
+		{1, 99, 65, 49, 10, 1, 10},
+		{2, 199, 131, 98, 10, 3, 20},
+		{4, 399, 263, 197, 19, 7, 40},
+		{16, 1597, 1000, 200, 20, 30, 75},
+		{128, 10000, 1000, 200, 20, 30, 75},
 	} {
 		v := sizes{config.Defaults(), Machine{Processors: 1, Memory: int64(tt.gib) << 30}}
 		c := v.Clients()
-		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds()}
-		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate}
+		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds(), v.SubmissionSeconds()}
+		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate, tt.silent}
 		for i := range got {
 			if got[i] != want[i] {
 				t.Errorf("%d GiB: got %v, want %v", tt.gib, got, want)
@@ -52,8 +52,8 @@ func TestGood(t *testing.T) {
 		processors, gib int
 		want            Capacity
 	}{
-		{1, 1, Capacity{3328, 27, "memory"}},
-		{2, 1, Capacity{3328, 55, "memory"}},
+		{1, 1, Capacity{1997, 27, "memory"}},
+		{2, 1, Capacity{1997, 55, "memory"}},
 		{1, 8, Capacity{4000, 27, "processors"}},
 		{16, 64, Capacity{64000, 444, "processors"}},
 	} {
