@@ -36,6 +36,9 @@ type Options struct {
 	// Writer names all servers that may be the writer, with
 	// target_session_attrs=read-write; its role is a member of chatmaild_writer.
 	Writer string
+	// Copies is how many copies the writer needs to commit. One that has fewer is not
+	// asked: it may have been replaced, and not know it.
+	Copies int
 	Now    func() time.Time
 }
 
@@ -52,6 +55,7 @@ func Open(o Options) (*Directory, error) {
 			return nil, err
 		}
 	}
+	d.writer.needs(o.Copies)
 	d.Copy = &standby{d.copy, d.pages, o.Domain}
 	d.Writer = &primary{d.writer}
 	return d, nil

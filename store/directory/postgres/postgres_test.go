@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"chatmaild/auth/mailaddr"
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/directorytest"
+	"chatmaild/testdata/kit/postgrestest"
 )
 
 var account = auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true, Home: "a"}
@@ -20,17 +22,18 @@ var account = auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true, Home: "a"}
 // TestServers has a writer and its standby, for all that follows: they take a while to be
 // made. First, one server is both copy and writer, and its commits wait for the other one.
 func TestServers(t *testing.T) {
-	writer, standby := servers(t)
+	writer, standby := postgrestest.Servers(t, Migrate)
 	directorytest.Accounts(t, func(t *testing.T) directory.Accounts {
-		writer.must("TRUNCATE accounts")
-		return writer.open(writer)
+		writer.Must("TRUNCATE accounts")
+		return open(t, writer, writer)
 	})
-	t.Run("homes", func(t *testing.T) { testHomes(t, writer.open(writer)) })
+	t.Run("homes", func(t *testing.T) { testHomes(t, open(t, writer, writer)) })
 	t.Run("migrate", func(t *testing.T) { testMigrate(t, writer) })
+	t.Run("setup", func(t *testing.T) { testSetup(t, writer, standby) })
 	t.Run("rights", func(t *testing.T) { testRights(t, writer) })
-	writer.must("TRUNCATE accounts")
+	writer.Must("TRUNCATE accounts")
 	t.Run("slow", func(t *testing.T) { testSlow(t, writer) })
-	writer.must("TRUNCATE accounts")
+	writer.Must("TRUNCATE accounts")
 	t.Run("failures", func(t *testing.T) { testFailures(t, writer, standby) })
 }
 
@@ -55,24 +58,63 @@ func testHomes(t *testing.T, d directory.Accounts) {
 
 // testMigrate migrates again, many at once, and then what a later program has changed.
 func testMigrate(t *testing.T, writer *instance) {
-	writer.must("DROP TABLE accounts, directory_schema")
+	writer.Must("DROP TABLE accounts, directory_schema")
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if err := Migrate(t.Context(), writer.address("owner")); err != nil {
+			if err := Migrate(t.Context(), writer.Address("owner")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	writer.must("INSERT INTO directory_schema VALUES (1000); ALTER TABLE accounts ADD COLUMN later text NOT NULL DEFAULT ''")
-	if err := Migrate(t.Context(), writer.address("owner")); err != nil {
+	writer.Must("INSERT INTO directory_schema VALUES (1000); ALTER TABLE accounts ADD COLUMN later text NOT NULL DEFAULT ''")
+	if err := Migrate(t.Context(), writer.Address("owner")); err != nil {
 		t.Error(err)
 	}
-	d := writer.open(writer)
+	d := open(t, writer, writer)
 	if err := d.Create(t.Context(), directorytest.Address(t, "dora"), account); err != nil {
 		t.Errorf("with a newer schema: %v", err)
 	}
+}
+
+// testSetup makes a directory twice, and imports accounts twice.
+func testSetup(t *testing.T, writer, standby *instance) {
+	owner := func(database string) string { return strings.Replace(writer.Address("owner"), "dbname=postgres", "dbname="+database, 1) }
+	found := Found{
+		Owner: owner, Database: "set_up", Password: "it's",
+		Roles: map[string]string{"user": "chatmaild_writer", "copies": Replication},
+	}
+	alice, bob := directorytest.Address(t, "alice"), directorytest.Address(t, "bob")
+	blocked := auth.Account{Stored: auth.Block("{PLAIN}y"), Home: "b"}
+	for range 2 {
+		if err := found.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int64{2, 0} {
+		added, err := Import(t.Context(), owner("set_up"), maps.All(map[mailaddr.Address]auth.Account{alice: account, bob: blocked}))
+		if added != want || err != nil {
+			t.Errorf("%d accounts were imported, %v; want %d", added, err, want)
+		}
+	}
+	homes, err := Homes(t.Context(), owner("set_up"))
+	if err != nil || !maps.Equal(homes, map[string]int{"a": 1, "b": 1}) {
+		t.Errorf("the homes are %v, %v", homes, err)
+	}
+	if n, err := Followers(t.Context(), owner("postgres")); n != 1 || err != nil {
+		t.Errorf("%d copy the writer, %v", n, err)
+	}
+	for _, s := range []*instance{writer, standby} {
+		state, err := Examine(t.Context(), s.Address("owner"))
+		if err != nil || state.Writer != (s == writer) || state.Position == 0 {
+			t.Errorf("got %+v, %v", state, err)
+		}
+	}
+	if err := Promote(t.Context(), writer.Address("owner")); err == nil {
+		t.Error("the writer is promoted")
+	}
+	writer.Must("DROP DATABASE set_up")
 }
 
 // testRights holds that no role of ours can do more than it has to.
@@ -84,7 +126,7 @@ func testRights(t *testing.T, writer *instance) {
 		},
 		"writing": {"TRUNCATE accounts", "DROP TABLE accounts", "ALTER TABLE accounts DROP COLUMN home", "CREATE TABLE x ()", "CREATE ROLE x", "SELECT * FROM directory_schema"},
 	} {
-		s, err := newServer(writer.address(role), patience, time.Now)
+		s, err := newServer(writer.Address(role), patience, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,53 +162,72 @@ func cannotTell(t *testing.T, d *Directory, addr mailaddr.Address) {
 
 // testFailures has the writer and its standby fail, one after the other.
 func testFailures(t *testing.T, writer, standby *instance) {
-	d := standby.open(writer, standby)
+	d := open(t, standby, writer, standby)
 	alice, nobody := create(t, d, "alice"), directorytest.Address(t, "nobody")
-	standby.await("SELECT FROM accounts WHERE answered")
+	standby.Await("SELECT FROM accounts WHERE answered")
 
 	// The copy of this machine lags: the writer has the last word.
-	standby.must("SELECT pg_wal_replay_pause()")
+	standby.Must("SELECT pg_wal_replay_pause()")
 	bob := create(t, d, "bob")
 	for addr, want := range map[mailaddr.Address]error{alice: nil, bob: nil, nobody: auth.ErrNoMailbox} {
 		if _, err := d.Account(t.Context(), addr); !errors.Is(err, want) {
 			t.Errorf("while the copy lags, %s: got %v, want %v", addr.Local(), err, want)
 		}
 	}
-	standby.must("SELECT pg_wal_replay_resume()")
+	standby.Must("SELECT pg_wal_replay_resume()")
+	needing := func(copies int) error {
+		d, err := Open(Options{
+			Domain: directorytest.Domain, Copy: standby.Address("reading"),
+			Writer: writer.Address("writing") + " target_session_attrs=read-write", Copies: copies, Now: time.Now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		d.writer.waits(patience)
+		_, err = d.Account(t.Context(), nobody)
+		return err
+	}
+	if err := needing(1); !errors.Is(err, auth.ErrNoMailbox) {
+		t.Errorf("a writer with one copy: %v", err)
+	}
+	if err := needing(2); !errors.Is(err, directory.ErrUnavailable) || !strings.Contains(err.Error(), "1 machines copy it") {
+		t.Errorf("a writer that lacks a copy: %v", err)
+	}
 
 	// Nobody confirms what the writer commits: it says nothing, neither to itself.
-	alone := writer.open(writer)
+	alone := open(t, writer, writer)
 	for addr, want := range map[mailaddr.Address]error{alice: nil, nobody: auth.ErrNoMailbox} {
 		if _, err := alone.Account(t.Context(), addr); !errors.Is(err, want) {
 			t.Errorf("before, %s: got %v, want %v", addr.Local(), err, want)
 		}
 	}
-	standby.stop()
+	standby.Stop()
 	alone.writer.waits(5 * time.Second)
 	carol := directorytest.Address(t, "carol")
 	if err := alone.Create(t.Context(), carol, account); !errors.Is(err, directory.ErrUnavailable) {
 		t.Errorf("an account on one machine: %v", err)
 	}
-	writer.await("SELECT FROM accounts WHERE address LIKE 'carol@%'") // PostgreSQL shows it nevertheless
+	writer.Await("SELECT FROM accounts WHERE address LIKE 'carol@%'") // PostgreSQL shows it nevertheless
 	cannotTell(t, alone, carol)
 	cannotTell(t, alone, nobody)
 
 	// The writer crashes and comes back alone: its row is no more on two machines than before.
-	writer.stop()
-	writer.start()
-	alone = writer.open(writer)
+	writer.Stop()
+	writer.Start()
+	alone = open(t, writer, writer)
 	alone.writer.waits(5 * time.Second)
 	cannotTell(t, alone, carol)
-	standby.start()
-	writer.await("SELECT FROM pg_stat_replication WHERE sync_state = 'quorum'")
-	if a, err := writer.open(writer).Account(t.Context(), carol); a != account || err != nil {
+	standby.Start()
+	writer.Await("SELECT FROM pg_stat_replication WHERE sync_state = 'quorum'")
+	if a, err := open(t, writer, writer).Account(t.Context(), carol); a != account || err != nil {
 		t.Errorf("with the standby: got %+v, %v", a, err)
 	}
-	standby.await("SELECT FROM accounts WHERE address LIKE 'carol@%' AND answered")
+	standby.Await("SELECT FROM accounts WHERE address LIKE 'carol@%' AND answered")
 
 	// No writer: nothing that exists stops.
-	writer.stop()
-	d = standby.open(writer, standby)
+	writer.Stop()
+	d = open(t, standby, writer, standby)
 	for _, addr := range []mailaddr.Address{alice, bob, carol} {
 		if a, err := d.Account(t.Context(), addr); a != account || err != nil {
 			t.Errorf("without a writer, %s: got %+v, %v", addr.Local(), a, err)
@@ -178,8 +239,10 @@ func testFailures(t *testing.T, writer, standby *instance) {
 	}
 
 	// The standby becomes the writer; ours finds it by itself.
-	standby.run("pg_ctl", "promote", "-w", "-D", standby.dir)
-	d = standby.open(writer, standby)
+	if err := Promote(t.Context(), standby.Address("owner")); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, standby, writer, standby)
 	if _, err := d.Account(t.Context(), nobody); !errors.Is(err, auth.ErrNoMailbox) {
 		t.Errorf("with the new writer: %v", err)
 	}
@@ -189,17 +252,17 @@ func testFailures(t *testing.T, writer, standby *instance) {
 // testSlow has a copy that takes questions and does not answer: the first look-up waits
 // for its deadline, those after it for nothing.
 func testSlow(t *testing.T, writer *instance) {
-	l, err := net.Listen("unix", filepath.Join(writer.sockets, ".s.PGSQL.5433"))
+	l, err := net.Listen("unix", filepath.Join(writer.Sockets, ".s.PGSQL.5433"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	now := time.Now()
-	d := writer.open(writer)
+	d := open(t, writer, writer)
 	alice := create(t, d, "alice")
 	slow := *writer
-	slow.port = 5433
-	d, err = Open(Options{Domain: directorytest.Domain, Copy: slow.address("reading"), Writer: writer.address("writing"), Now: func() time.Time { return now }})
+	slow.Port = 5433
+	d, err = Open(Options{Domain: directorytest.Domain, Copy: slow.Address("reading"), Writer: writer.Address("writing"), Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,29 @@ func newServer(address string, deadline time.Duration, now func() time.Time) (*s
 	}, nil
 }
 
+// needs has the server be one that so many others copy.
+func (s *server) needs(copies int) {
+	validate := s.config.ValidateConnect
+	s.config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if validate != nil {
+			if err := validate(ctx, conn); err != nil {
+				return err
+			}
+		}
+		if copies == 0 {
+			return nil
+		}
+		result := conn.ExecParams(ctx, "SELECT FROM pg_stat_replication", nil, nil, nil, nil).Read()
+		if result.Err != nil {
+			return result.Err
+		}
+		if n := len(result.Rows); n < copies {
+			return fmt.Errorf("%d machines copy it, and it needs %d to commit", n, copies)
+		}
+		return nil
+	}
+}
+
 // close closes the connections that are not in use.
 func (s *server) close() {
 	for {

@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+)
+
+// Found says what Create makes.
+type Found struct {
+	// Owner returns the connection string of a database for the superuser.
+	Owner    func(database string) string
+	Database string
+	// Roles that log in, with the group that each is a member of; "REPLICATION" stands for
+	// the right to copy everything.
+	Roles    map[string]string
+	Password string // of these roles
+}
+
+// Replication is no group, but a right (CREATE ROLE of PostgreSQL's documentation).
+const Replication = "REPLICATION"
+
+// Create makes the database of a directory, its schema and its roles, as far as they are
+// not there, and gives the roles their password.
+func (f *Found) Create(ctx context.Context) error {
+	conn, err := pgconn.Connect(ctx, f.Owner("postgres"))
+	if err != nil {
+		return fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	defer conn.Close(ctx)
+	const duplicateDatabase = "42P04"
+	create := "CREATE DATABASE " + quoted(f.Database) + " TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+	if err := execute(ctx, conn, create); err != nil && !refused(err, duplicateDatabase) {
+		return fmt.Errorf("creating the directory's database: %w", err)
+	}
+	if err := Migrate(ctx, f.Owner(f.Database)); err != nil {
+		return err
+	}
+	for role, group := range f.Roles {
+		sql := "CREATE ROLE " + quoted(role)
+		if err := execute(ctx, conn, sql); err != nil && !refused(err, duplicateObject) {
+			return fmt.Errorf("creating a role: %w", err)
+		}
+		sql = "ALTER ROLE " + quoted(role) + " LOGIN PASSWORD " + literal(f.Password)
+		if group == Replication {
+			sql += " REPLICATION"
+		} else {
+			sql += "; GRANT " + quoted(group) + " TO " + quoted(role)
+		}
+		if err := execute(ctx, conn, sql); err != nil {
+			return fmt.Errorf("changing a role: %w", err)
+		}
+	}
+	return nil
+}
+
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+func literal(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }
+
+// Import adds accounts that other machines do not know yet, as owner of the tables, and
+// returns how many there were not. One that is there stays as it is.
+func Import(ctx context.Context, owner string, accounts iter.Seq2[mailaddr.Address, auth.Account]) (added int64, err error) {
+	conn, err := pgconn.Connect(ctx, owner)
+	if err != nil {
+		return 0, fmt.Errorf("connecting to the directory: %w", err)
+	}
+	defer conn.Close(ctx)
+	const insert = `INSERT INTO accounts (address, stored, encrypted_only, home, moving_to, answered)
+		VALUES ($1, $2, $3, $4, $5, true) ON CONFLICT (address) DO NOTHING`
+	if _, err := conn.Prepare(ctx, "import", insert, nil); err != nil {
+		return 0, fmt.Errorf("importing accounts: %w", err)
+	}
+	batch, n := &pgconn.Batch{}, 0
+	flush := func() error {
+		results, err := conn.ExecBatch(ctx, batch).ReadAll()
+		for _, r := range results {
+			added += r.CommandTag.RowsAffected()
+		}
+		batch, n = &pgconn.Batch{}, 0
+		return err
+	}
+	for addr, a := range accounts {
+		values := [][]byte{[]byte(addr.String())}
+		for _, v := range encode(a) {
+			values = append(values, []byte(v))
+		}
+		batch.ExecPrepared("import", values, nil, nil)
+		if n++; n == pageSize {
+			if err := flush(); err != nil {
+				return added, fmt.Errorf("importing accounts: %w", err)
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return added, fmt.Errorf("importing accounts: %w", err)
+	}
+	return added, nil
+}
+
+// State is what a server tells of itself.
+type State struct {
+	Writer bool
+	// Position is how much of the log it has, in bytes since the first writer began.
+	Position uint64
+}
+
+// Examine asks the server at address.
+func Examine(ctx context.Context, address string) (State, error) {
+	rows, err := ask(ctx, address, `SELECT NOT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()
+		THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint`)
+	if err != nil {
+		return State{}, err
+	}
+	if len(rows) != 1 || len(rows[0]) != 2 {
+		return State{}, errRow
+	}
+	position, err := strconv.ParseUint(string(rows[0][1]), 10, 64)
+	if err != nil {
+		return State{}, errRow
+	}
+	writer, err := decodeBool(rows[0][0])
+	return State{writer, position}, err
+}
+
+// Homes counts the accounts of each machine, as the server at address has them.
+func Homes(ctx context.Context, address string) (map[string]int, error) {
+	rows, err := ask(ctx, address, "SELECT home, count(*) FROM accounts GROUP BY home")
+	if err != nil {
+		return nil, err
+	}
+	homes := map[string]int{}
+	for _, row := range rows {
+		if homes[string(row[0])], err = strconv.Atoi(string(row[1])); err != nil {
+			return nil, errRow
+		}
+	}
+	return homes, nil
+}
+
+// Followers counts the servers that copy the one at address. The superuser may.
+func Followers(ctx context.Context, address string) (int, error) {
+	rows, err := ask(ctx, address, "SELECT FROM pg_stat_replication")
+	return len(rows), err
+}
+
+// Promote has the server at address, which is a copy, become the writer. The superuser may.
+func Promote(ctx context.Context, address string) error {
+	rows, err := ask(ctx, address, "SELECT pg_promote(true, 30)")
+	if err != nil {
+		return err
+	}
+	if done, err := decodeBool(rows[0][0]); err != nil || !done {
+		return fmt.Errorf("PostgreSQL has not become the writer within 30 s")
+	}
+	return nil
+}
+
+func ask(ctx context.Context, address, sql string) ([][][]byte, error) {
+	config, err := pgconn.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("the address of a server is not a connection string of PostgreSQL")
+	}
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	defer conn.Close(ctx)
+	results, err := conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("asking PostgreSQL: %w", err)
+	}
+	return results[len(results)-1].Rows, nil
+}
