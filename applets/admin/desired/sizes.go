@@ -133,7 +133,7 @@ const (
 	peoplePerProcessor = 4000
 	// messageTime is what a message takes from phone to phone, in ms of a processor, and busy is
 	// how many percent of the processors may have to do with messages.
-	messageTime, busy = 18, 50
+	messageTime, busy = 19, 50
 )
 
 // Good is what a machine is good for, by what one of each takes. "make small" tries more, with

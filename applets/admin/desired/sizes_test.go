@@ -52,10 +52,10 @@ func TestGood(t *testing.T) {
 		processors, gib int
 		want            Capacity
 	}{
-		{1, 1, Capacity{1997, 27, "memory"}},
-		{2, 1, Capacity{1997, 55, "memory"}},
-		{1, 8, Capacity{4000, 27, "processors"}},
-		{16, 64, Capacity{64000, 444, "processors"}},
+		{1, 1, Capacity{1997, 26, "memory"}},
+		{2, 1, Capacity{1997, 52, "memory"}},
+		{1, 8, Capacity{4000, 26, "processors"}},
+		{16, 64, Capacity{64000, 421, "processors"}},
 	} {
 		if got := Good(Machine{Processors: tt.processors, Memory: int64(tt.gib) << 30}); got != tt.want {
 			t.Errorf("%d processors, %d GiB: got %+v, want %+v", tt.processors, tt.gib, got, tt.want)
