@@ -1,13 +1,18 @@
 package converge
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/command"
 	"chatmaild/applets/keys"
+	"chatmaild/testdata/kit/pki"
 )
 
 const (
@@ -141,5 +146,48 @@ func TestAddress(t *testing.T) {
 	}
 	if written(then, dropin) == nil {
 		t.Error("the web daemon does not get the certificate")
+	}
+}
+
+// TestCertificateIsTaken has an authority issue while run still starts units, when systemd may
+// not notice: run has the servers take it. They have it already when run comes again.
+func TestCertificateIsTaken(t *testing.T) {
+	m := newMachine(t)
+	authority, err := pki.New(nil, pki.Request{Names: []string{"ca.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := pki.New(&authority, pki.Request{Names: []string{"chat.example.org", "www.chat.example.org", "mta-sts.chat.example.org"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := pki.PEM(issued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	systemd := m.Command
+	m.Command = func(ctx context.Context, name string, args ...string) (string, error) {
+		if name == "systemctl" && slices.Contains(args, desired.ACME) && slices.Contains([]string{"start", "restart"}, args[0]) {
+			m.Write(acmeFiles.PrivateKey(), string(key))
+			m.Write(acmeFiles.Certificate(), string(cert))
+		}
+		return systemd(ctx, name, args...)
+	}
+	const take = "start " + desired.Certificate
+	env := &command.Env{Stdout: t.Output(), Stderr: t.Output(), Getenv: func(string) string { return "" }, ConfigPath: filepath.Join(t.TempDir(), "chatmail.toml")}
+	for _, tt := range []struct {
+		config string
+		takes  bool
+	}{{plainName, true}, {plainName + "max_mailbox_size = \"100M\"\n", false}} {
+		if err := os.WriteFile(env.ConfigPath, []byte(tt.config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m.Did = nil
+		if err := run(t.Context(), env, m.Host, options{skipDNSCheck: true}); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Did) == 0 || slices.Contains(m.Did, take) != tt.takes {
+			t.Errorf("%q: did %q, want %q among it: %v", tt.config, m.Did, take, tt.takes)
+		}
 	}
 }

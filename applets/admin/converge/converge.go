@@ -34,6 +34,7 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/qr"
 	"chatmaild/applets/admin/relocation"
 	"chatmaild/applets/admin/statedir"
@@ -143,7 +144,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 			return err
 		}
 	}
-	start := time.Now()
+	issued, start := keyfiles.Issued(conf, machine), time.Now()
 	if err := todo.Apply(ctx, machine, env.Stderr); err != nil {
 		return err
 	}
@@ -152,6 +153,9 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	}
 	if !opts.websiteOnly && !opts.boot && conf.ACME() {
 		err := awaitCertificate(ctx, conf, machine, start, env.Stderr)
+		if err == nil && !issued {
+			err = takeCertificate(ctx, machine)
+		}
 		// Clients of a relay at an address or with a name that begins with "_" do not ask for an
 		// authority, so there it is not an error.
 		if err != nil && !conf.SelfSigned() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatmaild/applets/acme/renewal"
+	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/admin/wait"
@@ -20,6 +21,16 @@ const (
 	issueTimeout = 60 * time.Second
 	issuePoll    = 500 * time.Millisecond
 )
+
+// takeCertificate has the servers, which have started with the relay's own certificate, take
+// the first one of the authority. CertificatePath may have missed it: systemd does not notice
+// what changes while it reads its units again, as it does when one is enabled.
+func takeCertificate(ctx context.Context, machine host.Host) error {
+	if err := machine.Systemd().Systemctl(ctx, "start", desired.Certificate); err != nil {
+		return command.WithHint(fmt.Errorf("the servers do not use the new certificate: %w", err), "%s", desired.Look(desired.Certificate))
+	}
+	return nil
+}
 
 // awaitCertificate waits until the authority has given a certificate, or has
 // said no since start. The relay works either way, but clients refuse it until

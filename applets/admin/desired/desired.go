@@ -50,10 +50,11 @@ const (
 	// LogSocket is where the servers around us log.
 	LogSocket = "chatmaild-log.socket"
 
-	// ACME gets certificates, and CertificatePath has the servers take one that
-	// changed.
+	// ACME gets certificates, and Certificate has the servers take one that changed:
+	// CertificatePath starts it.
 	ACME            = "chatmaild-acme.service"
 	ACMESocket      = "chatmaild-acme.socket"
+	Certificate     = "chatmaild-certificate.service"
 	CertificatePath = "chatmaild-certificate.path"
 
 	// Clock is started by ClockTimer when the machine's clock is set.
