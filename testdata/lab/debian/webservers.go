@@ -27,9 +27,13 @@ func TunnelPrograms(ctx context.Context, w io.Writer, suite Suite) (string, erro
 	return packages(ctx, w, suite, "WireGuard", tunnelPrograms)
 }
 
-// Podman is WebServers for Podman, with the runtime that Debian's prefers.
+// podman is Podman with the runtime that Debian's prefers, and what a user other than root
+// needs: more than one user ID, and a systemd and a bus of his own.
+var podman = []string{"podman", "crun", "uidmap", "libpam-systemd", "dbus-user-session"}
+
+// Podman is WebServers for Podman.
 func Podman(ctx context.Context, w io.Writer, suite Suite) (string, error) {
-	return packages(ctx, w, suite, "Podman", []string{"podman", "crun"})
+	return packages(ctx, w, suite, "Podman", podman)
 }
 
 // packages returns the cached directory of packages for a Debian's root, with what they
