@@ -162,7 +162,7 @@ func TestConfigFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := config.Parse("chatmaild.toml", regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAllString(text, "$1"))
+	got, err := config.Parse("chatmaild.toml", regexp.MustCompile(`(?m)^#([a-z[])`).ReplaceAllString(text, "$1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +196,12 @@ func TestConfigManual(t *testing.T) {
 func configKeys() []string {
 	var keys []string
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		if field.Type.Kind() == reflect.Struct {
+			for _, inner := range reflect.VisibleFields(field.Type) { // of a table
+				keys = append(keys, inner.Tag.Get("toml"))
+			}
+			continue
+		}
 		keys = append(keys, field.Tag.Get("toml"))
 	}
 	return keys

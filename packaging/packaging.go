@@ -14,5 +14,5 @@ var Config string
 // Templates are the configurations of the programs that a relay consists of:
 // text/template files, PROGRAM/FILE.
 //
-//go:embed apt/*.tmpl needrestart/*.tmpl postfix/*.tmpl dovecot/*.tmpl dovecot/*.lua journald/*.tmpl nginx/*.tmpl
+//go:embed apt/*.tmpl needrestart/*.tmpl postfix/*.tmpl dovecot/*.tmpl dovecot/*.lua journald/*.tmpl nginx/*.tmpl postgresql/*.tmpl
 var Templates embed.FS

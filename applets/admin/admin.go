@@ -7,6 +7,7 @@ package admin
 import (
 	"chatmaild/applets/admin/backup"
 	"chatmaild/applets/admin/bench"
+	"chatmaild/applets/admin/cluster"
 	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/dns"
 	"chatmaild/applets/admin/firewall"
@@ -41,6 +42,7 @@ func Commands() []command.Command {
 		invite.Command,
 		logs.Command,
 		nocreate.Command,
+		cluster.Command,
 		queue.Command,
 		dns.Command,
 		firewall.Command,

@@ -100,6 +100,9 @@ func check(c *Config) (key string, err error) {
 		{"proxy_addresses", checkAddresses(c.ProxyAddresses)},
 		{"www_folder", optional(c.WWWFolder, absolute)},
 		{"privacy_mail", optional(c.PrivacyMail, checkAddress)},
+		{"cluster.members", checkMembers(c)},
+		{"cluster.name", checkMember(c)},
+		{"echobot", checkEchobot(c)},
 	}
 	for _, check := range checks {
 		if check.err != nil {

@@ -126,6 +126,8 @@ type Config struct {
 	PrivacyMail       string `toml:"privacy_mail"`
 	PrivacyPDO        string `toml:"privacy_pdo"`
 	PrivacySupervisor string `toml:"privacy_supervisor"`
+
+	Cluster Cluster `toml:"cluster"`
 }
 
 // Defaults returns the configuration in which only the domain is missing.
@@ -204,6 +206,8 @@ func Defaults() *Config {
 
 		Echobot:       true,
 		ProbeInterval: "5m",
+
+		Cluster: Cluster{Members: []string{}},
 	}
 }
 

@@ -7,11 +7,17 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// keyTypes returns the type of every key, by the key.
+// keyTypes returns the type of every key, by the key: that of a table is TABLE.KEY.
 func keyTypes() map[string]reflect.Type {
 	types := make(map[string]reflect.Type)
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
-		types[field.Tag.Get("toml")] = field.Type
+		key := field.Tag.Get("toml")
+		types[key] = field.Type
+		if field.Type.Kind() == reflect.Struct {
+			for _, inner := range reflect.VisibleFields(field.Type) {
+				types[key+"."+inner.Tag.Get("toml")] = inner.Type
+			}
+		}
 	}
 	return types
 }
@@ -22,15 +28,19 @@ func keyTypes() map[string]reflect.Type {
 func checkTypes(values map[string]any, meta toml.MetaData) (key string, err error) {
 	types := keyTypes()
 	for _, path := range meta.Keys() {
-		key := path[0]
+		key, value := path[0], values[path[0]]
 		t, known := types[key]
+		if table, ok := value.(map[string]any); ok && known && t.Kind() == reflect.Struct && len(path) > 1 {
+			key, value = path[0]+"."+path[1], table[path[1]]
+			t, known = types[key]
+		}
 		if !known {
 			return key, fmt.Errorf("unknown key; the known ones are in chatmail.toml(5)")
 		}
 		if reflect.PointerTo(t).Implements(reflect.TypeFor[toml.Unmarshaler]()) {
 			continue // it checks for itself
 		}
-		if value := values[key]; !fits(value, t) {
+		if !fits(value, t) {
 			return key, fmt.Errorf("want %s, got %s", typeName(t), typeOrValue(value))
 		}
 	}
@@ -57,7 +67,9 @@ func fits(value any, t reflect.Type) bool {
 			}
 		}
 		return true
-	default: // a table or a date
+	case map[string]any:
+		return t.Kind() == reflect.Struct
+	default: // a date, or several tables
 		return false
 	}
 }
@@ -74,6 +86,8 @@ func typeName(t reflect.Type) string {
 		return "a number"
 	case reflect.Slice:
 		return "a list, each item " + typeName(t.Elem())
+	case reflect.Struct:
+		return "a table"
 	default:
 		return t.String()
 	}

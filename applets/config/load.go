@@ -89,17 +89,18 @@ func syntaxError(path string, err error) *Error {
 	return &Error{Path: path, Line: parse.Position.Line, Key: parse.LastKey, Text: text}
 }
 
-// lineOf returns the line on which key is set, or 0. The file is flat, so the
-// first line that starts with the key is the one.
+// lineOf returns the line on which key is set, or 0. Every key and every table is set
+// once, so the first line that starts with the key, or that of its table, is the one.
 func lineOf(text, key string) int {
 	if key == "" {
 		return 0
 	}
-	first, _, _ := strings.Cut(key, ".")
+	first, rest, _ := strings.Cut(key, ".")
 	set := regexp.MustCompile(`^\s*(\[+\s*)?["']?` + regexp.QuoteMeta(first) + `["']?\s*[=.\]]`)
-	for i, line := range strings.Split(text, "\n") {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
 		if set.MatchString(line) {
-			return i + 1
+			return i + 1 + lineOf(strings.Join(lines[i+1:], "\n"), rest)
 		}
 	}
 	return 0

@@ -10,17 +10,20 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/doveauth/member"
 	"chatmaild/applets/doveauth/policy"
 	"chatmaild/applets/service"
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging/dovecot/authserver"
+	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/census"
-	"chatmaild/store/directory/files"
 	"chatmaild/store/maildir"
 )
 
@@ -52,8 +55,13 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	rules := policy.New(env.ConfigPath, cfg, log)
 	key := make([]byte, 32)
 	rand.Read(key)
-	rows := files.New(mailboxes, time.Now)
-	accounts := auth.New(auth.Options{
+	watch := member.NewWatch(cfg)
+	rows, err := accounts.Open(cfg, watch.Alive)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	logins := auth.New(auth.Options{
 		Domain:   cfg.AddressDomain(),
 		Accounts: rows,
 		Machine:  &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
@@ -65,20 +73,26 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	})
 	metrics := service.NewMetrics("doveauth", time.Now())
 	numbers, count := NewMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
-	numbers.follow(metrics, cfg, rules, accounts, count)
+	numbers.follow(metrics, cfg, rules, logins, count)
+	answers := &handler{accounts: logins, rows: rows, log: log, took: numbers.login}
+	more := []service.Endpoint{}
+	if rows.Home != nil {
+		answers.member = member.New(cfg, rows.Home, watch.Alive)
+		tables := &socketmap.Server{Handler: member.Tables{Member: answers.member, Log: log}, Log: log}
+		more = append(more, service.Endpoint{Name: "homes", Address: service.Unix(cfg.Socket("homes")), Serve: tables.Serve})
+	}
 	dovecot := &authserver.Server{
-		Handler: &handler{accounts: accounts, rows: rows, log: log, took: numbers.login},
-		Log:     log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(),
+		Handler: answers, Log: log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(),
 	}
 	daemon := service.Service{
-		Name: "doveauth", Background: background(rules, count, log), Log: log,
+		Name: "doveauth", Background: background(rules, count, watch, log), Log: log,
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
-		More: []service.Endpoint{
+		More: append(more, []service.Endpoint{
 			{Name: "auth-login", Address: service.Unix(cfg.Socket("auth-login")), Serve: dovecot.ServeLogin},
 			{Name: "auth-master", Address: service.Unix(cfg.Socket("auth-master")), Serve: dovecot.ServeMaster},
 			{Name: "auth-userdb", Address: service.Unix(cfg.Socket("auth-userdb")), Serve: dovecot.ServeUserdb},
 			{Name: "auth-sasl", Address: service.Unix(cfg.Socket("auth-sasl")), Serve: dovecot.ServeSASL},
-		},
+		}...),
 	}
 	if err := daemon.Run(ctx); err != nil {
 		return err
@@ -86,19 +100,19 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	return use.End()
 }
 
-// background follows the policy and counts the mailboxes. Logins continue when counting
-// fails.
-func background(rules *policy.Policy, mailboxes *census.Census, log *slog.Logger) func(context.Context) error {
+// background follows the policy, watches the other machines, and counts the mailboxes.
+// Logins continue when counting fails.
+func background(rules *policy.Policy, mailboxes *census.Census, watch *member.Watch, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
-		counting := make(chan struct{})
-		go func() {
-			defer close(counting)
+		var beside sync.WaitGroup
+		beside.Go(func() { watch.Run(ctx) })
+		beside.Go(func() {
 			if err := mailboxes.Run(ctx); err != nil {
 				log.Warn("the metrics no longer count the accounts", "error", err)
 			}
-		}()
+		})
 		err := rules.Watch(ctx)
-		<-counting
+		beside.Wait()
 		return err
 	}
 }

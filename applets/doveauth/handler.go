@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"chatmaild/applets/doveauth/member"
 	"chatmaild/applets/service/metric"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
@@ -20,14 +21,19 @@ import (
 type handler struct {
 	accounts *auth.Service
 	rows     directory.Accounts
+	member   *member.Member // nil: the relay is one machine
 	log      *slog.Logger
 	took     *metric.Histogram // by a login
 }
 
 var _ authserver.Handler = (*handler)(nil)
 
-// Remembered implements authserver.Handler.
+// Remembered implements authserver.Handler. On one of several machines a login asks
+// PostgreSQL, which is another process: it is Login's.
 func (h *handler) Remembered(c authproto.Credentials) (user string, ok bool) {
+	if h.member != nil {
+		return "", false
+	}
 	start := time.Now()
 	r, ok := h.accounts.Remembered(c.User, c.Password)
 	if ok {
@@ -51,9 +57,25 @@ func (h *handler) Login(ctx context.Context, c authproto.Credentials, client net
 	return r.Address.String(), r.OK(), nil
 }
 
-// User implements authserver.Handler.
+// Home implements authserver.Handler.
+func (h *handler) Home(ctx context.Context, user string, via netip.Addr) (netip.AddrPort, error) {
+	if h.member == nil {
+		return netip.AddrPort{}, nil
+	}
+	at, err := h.member.Session(ctx, user, via)
+	if err != nil {
+		return netip.AddrPort{}, fault(h.log, "login", user, err)
+	}
+	return at, nil
+}
+
+// User implements authserver.Handler. Of a mailbox that is on another machine it says
+// neither that it is here nor that there is none.
 func (h *handler) User(ctx context.Context, name string) (user string, found bool, err error) {
 	addr, found, err := h.accounts.User(ctx, name)
+	if err == nil && found && h.member != nil {
+		err = h.member.Mailbox(ctx, addr)
+	}
 	if err != nil {
 		return "", false, fault(h.log, "look-up", name, err)
 	}

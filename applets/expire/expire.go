@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/atomicfile"
@@ -64,6 +65,14 @@ func (job *expiry) expire(ctx context.Context, env *command.Env, conf *config.Co
 		return err
 	}
 	defer mail.Close()
+	rows, err := accounts.Open(conf, nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if rows.Home != nil {
+		mail.Accounts = &homed{ctx, rows.Home, conf.AddressDomain()}
+	}
 
 	plan := expire.NewPlan(start, expire.NewLimits(conf.DeleteMailsAfter, conf.DeleteLargeAfter,
 		conf.DeleteInactiveUsersAfter, int64(conf.MaxMailboxSize)))

@@ -19,7 +19,6 @@ import (
 	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"
 	"chatmaild/mailfilter/ratelimit"
-	"chatmaild/store/maildir"
 )
 
 // Outgoing passes mail of our users.
@@ -46,8 +45,13 @@ var Incoming = command.Command{
 	Bind: func(*flag.FlagSet) command.Run {
 		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
 			keys := verifier(conf, env.Log())
+			boxes, done, err := mailboxes(conf)
+			if err != nil {
+				return err
+			}
+			defer done()
 			policy := mailfilter.NewIncoming(mailfilter.IncomingOptions{
-				Mailboxes: maildir.New(conf.MailboxesDir, conf.AddressDomain()),
+				Mailboxes: boxes,
 				Domains:   []string{conf.AddressDomain()},
 				DKIM:      keys,
 			})

@@ -40,7 +40,7 @@ func (s *Store) Deleter(plan Plan, faults *maildir.Faults) (*Deleter, error) {
 		aside.Close()
 		return nil, fmt.Errorf("changing the owner of %s: %w", asideName, err)
 	}
-	r := &Deleter{top: s.top, aside: aside, plan: plan, renamed: func() {}}
+	r := &Deleter{top: s.top, aside: aside, plan: plan, accounts: s.Accounts, renamed: func() {}}
 	maildir.EachName(aside, faults, func(name string) bool {
 		if _, _, err := r.finish(name); err != nil {
 			faults.Add("removing a mailbox", err, name, "")
@@ -103,9 +103,11 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 	default:
 		reason, err := r.plan.mailbox(st.Mtim.Sec)
 		blocked, readErr := d.Blocked()
-		if !maildir.IsRegular(st) || err != nil || readErr != nil || blocked || reason == Keep {
-			back, err := r.putBack(d, name)
-			if back || err != nil {
+		goes := maildir.IsRegular(st) && err == nil && readErr == nil && !blocked && reason != Keep
+		goes, err = r.account(name, goes)
+		if !goes {
+			back, backErr := r.putBack(d, name)
+			if err = errors.Join(err, backErr); back || err != nil {
 				return Tally{}, false, err
 			}
 		} else if err := d.Unlink(maildir.PasswordFile); err != nil {
@@ -119,6 +121,19 @@ func (r *Deleter) finish(name string) (Tally, bool, error) {
 	rest, err := r.remove(name)
 	files.add(rest)
 	return files, err == nil, err
+}
+
+// account removes the account of a mailbox that goes, before the mailbox: one of several
+// machines would make it again by the account. What is nobody's goes in any case.
+func (r *Deleter) account(name string, goes bool) (bool, error) {
+	if r.accounts == nil {
+		return goes, nil
+	}
+	orphaned, err := r.accounts.Orphaned(name)
+	if err != nil || orphaned || !goes {
+		return orphaned && err == nil, err
+	}
+	return r.accounts.Remove(name)
 }
 
 // putBack returns a mailbox to its place, if that is free. If Dovecot made a

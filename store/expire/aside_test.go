@@ -316,3 +316,57 @@ func TestFailingDisk(t *testing.T) {
 		t.Errorf("got %+v, deleted %+v; want one kind of fault, met 5 times, and 5 deleted", kinds, sum.Deleted[Old])
 	}
 }
+
+// rowsOf are the accounts of several machines, of which one test says how they are.
+type rowsOf struct {
+	orphaned, stays bool
+	fault           error
+	removed         int
+}
+
+func (r *rowsOf) Orphaned(string) (bool, error) { return r.orphaned, r.fault }
+
+func (r *rowsOf) Remove(string) (bool, error) {
+	if !r.stays {
+		r.removed++
+	}
+	return !r.stays, nil
+}
+
+// TestSeveralMachines has an account go before its mailbox, a mailbox that is nobody's go in
+// any case unless it is new, and one stay whose account is not known.
+func TestSeveralMachines(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		login    float64 // days ago
+		rows     rowsOf
+		gone     bool
+		accounts int // that go
+		faults   int64
+	}{
+		{"in use", 3, rowsOf{}, false, 0, 0},
+		{"inactive", 200, rowsOf{}, true, 1, 0},
+		{"blocked on another machine", 200, rowsOf{stays: true}, false, 0, 0},
+		{"moved, or deleted on another machine", 3, rowsOf{orphaned: true}, true, 0, 0},
+		{"on its way here", 0, rowsOf{orphaned: true}, false, 0, 0},
+		{"the directory is away", 200, rowsOf{fault: errors.New("no answer")}, false, 0, 2},
+		{"the directory is away, in use", 3, rowsOf{fault: errors.New("no answer")}, false, 0, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newTestStore(t)
+			s.mailbox(addr, ago(test.login))
+			store := s.open()
+			store.Accounts = &test.rows
+			var faults maildir.Faults
+			plan := NewPlan(now, limits)
+			d, err := store.Deleter(plan, &faults)
+			s.must(err)
+			defer d.Close()
+			_, err = store.Expire(t.Context(), plan, d, &maildir.Progress{}, &faults)
+			s.must(err)
+			if s.exists(addr) == test.gone || test.rows.removed != test.accounts || faults.Total() != test.faults {
+				t.Errorf("the mailbox is there: %t; %d accounts removed, %d faults", s.exists(addr), test.rows.removed, faults.Total())
+			}
+		})
+	}
+}

@@ -9,7 +9,24 @@ import (
 )
 
 // Store is the directory of all mailboxes.
-type Store struct{ top maildir.Dir }
+type Store struct {
+	top maildir.Dir
+
+	// Accounts are those of a relay of several machines; nil if it is one, where each
+	// mailbox is an account.
+	Accounts Accounts
+}
+
+// Accounts are those to which the mailboxes of one of several machines belong. An error
+// keeps a mailbox.
+type Accounts interface {
+	// Orphaned reports whether the mailbox of addr is nobody's: there is no such account,
+	// or it is at home on another machine.
+	Orphaned(addr string) (bool, error)
+	// Remove removes the account of a mailbox that is to go, and reports whether it did:
+	// not if an operator has blocked it.
+	Remove(addr string) (bool, error)
+}
 
 // Open opens the directory at path. An error that is fs.ErrNotExist says that there
 // is none.
@@ -18,7 +35,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{top}, nil
+	return &Store{top: top}, nil
 }
 
 // Close closes the directory.
@@ -77,7 +94,7 @@ func (s *Store) Expire(ctx context.Context, plan Plan, remover Remover, p *maild
 	expirers := make([]*expirer, maildir.Workers())
 	visitors := make([]maildir.Visitor, len(expirers))
 	for i := range expirers {
-		expirers[i] = &expirer{ctx: ctx, plan: plan, remover: remover, top: s.top, faults: faults}
+		expirers[i] = &expirer{ctx: ctx, plan: plan, remover: remover, top: s.top, accounts: s.Accounts, faults: faults}
 		visitors[i] = expirers[i]
 	}
 	maildir.Walk(ctx, s.top, visitors, p, faults)
@@ -94,9 +111,12 @@ type expirer struct {
 	plan    Plan
 	remover Remover
 	top     maildir.Dir
-	faults  *maildir.Faults
-	sum     Summary
-	size    int64 // bytes of the mailbox that stay so far, as quota counts them
+
+	accounts Accounts
+
+	faults *maildir.Faults
+	sum    Summary
+	size   int64 // bytes of the mailbox that stay so far, as quota counts them
 }
 
 func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
@@ -109,7 +129,10 @@ func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
 	if err != nil {
 		x.faults.Add("dating the last login", err, m.Name, maildir.PasswordFile)
 	}
-	if reason == Keep || x.blocked(m) {
+	switch orphaned := x.orphaned(m); {
+	case orphaned:
+		reason = Empty
+	case reason == Keep || x.blocked(m):
 		return true
 	}
 	files, removed, err := x.remover.mailbox(m.Name)
@@ -120,6 +143,19 @@ func (x *expirer) Mailbox(m *maildir.Mailbox) bool {
 		x.sum.Deleted[reason].add(Tally{1, files.Size})
 	}
 	return false
+}
+
+// orphaned reports whether a mailbox is nobody's any more. One that is new may be on its way
+// to its account.
+func (x *expirer) orphaned(m *maildir.Mailbox) bool {
+	if x.accounts == nil || x.plan.young(m.Login) {
+		return false
+	}
+	orphaned, err := x.accounts.Orphaned(m.Name)
+	if err != nil {
+		x.faults.Add("looking up an account", err, m.Name, "")
+	}
+	return orphaned && err == nil
 }
 
 // blocked reports whether a mailbox stays, although nobody logs in, because an operator

@@ -52,6 +52,8 @@ type Deleter struct {
 	aside maildir.Dir
 	plan  Plan
 
+	accounts Accounts // nil: see Store
+
 	// Gone is told the address of each mailbox that goes, so that its traces
 	// elsewhere go too; it is called by several goroutines. Nil: it is not announced.
 	Gone func(addr string)

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"slices"
 
 	"chatmaild/applets/config"
 )
@@ -51,7 +52,7 @@ func Ports(conf *config.Config) []Port {
 	for _, port := range conf.ExtraPorts {
 		ports = append(ports, Port{port, "one of extra_ports: HTTPS, IMAP and SMTP by ALPN", true, nginx})
 	}
-	ports = append(append(ports, sitePorts(conf)...), websocketPorts(conf)...)
+	ports = slices.Concat(ports, sitePorts(conf), websocketPorts(conf), memberPorts(conf))
 	if len(conf.ProxyAddresses) > 0 {
 		for _, p := range ProxiedPorts() {
 			ports = append(ports, Port{p.Port, fmt.Sprintf("port %d of a machine in front", p.Public), false, nginx})

@@ -24,7 +24,8 @@ type view struct {
 	constants
 	site
 
-	Sites []config.Site // of other servers, which nginx hands on
+	Sites  []config.Site // of other servers, which nginx hands on
+	Member *member       // this machine among several; nil: the relay is one machine
 }
 
 // constants are what the templates see of values that no configuration changes.
@@ -55,7 +56,7 @@ func newView(conf *config.Config, paths Paths, machine Machine) view {
 		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
 		ContentSecurityPolicy: www.ContentSecurityPolicy,
 		MaxHeader:             mailfilter.MaxHeader, MaxLine: mailfilter.MaxLine,
-	}, site{conf}, config.Sites(conf)}
+	}, site{conf}, config.Sites(conf), newMember(conf, machine.Release)}
 }
 
 // notice stands on top of each generated file.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
@@ -72,7 +73,14 @@ func firewall(w io.Writer, conf *config.Config, ssh int) error {
 	for _, p := range desired.ProxiedPorts() {
 		proxied = append(proxied, p.Port)
 	}
-	rules := nft.Relay{Ports: desired.OpenPorts(conf), SSH: ssh, UDP: desired.CallPorts(conf), ProxyPorts: proxied, Proxies: conf.Proxies()}.Text()
+	var machines []netip.Addr
+	for _, m := range config.Members(conf) {
+		machines = append(machines, m.Addr)
+	}
+	rules := nft.Relay{
+		Ports: desired.OpenPorts(conf), SSH: ssh, UDP: desired.CallPorts(conf),
+		Restricted: []nft.Restricted{{Ports: proxied, From: conf.Proxies()}, {Ports: desired.MemberPorts(), From: machines}},
+	}.Text()
 	_, err := fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(firewallSteps, ssh)), "\n", rules)
 	return err
 }

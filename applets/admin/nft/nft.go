@@ -90,21 +90,27 @@ type Relay struct {
 
 	UDP string // likewise, as an expression of a set; "" for none
 
-	// ProxyPorts are open to the proxies alone.
-	ProxyPorts []int
-	Proxies    []netip.Addr
+	Restricted []Restricted
+}
+
+// Restricted are ports that are open to some machines alone.
+type Restricted struct {
+	Ports []int
+	From  []netip.Addr
 }
 
 // Text returns the relay's rules: what comes in is refused, but for its ports,
 // SSH, and what IP itself needs (RFC 4890 §4.4 for ICMPv6).
 func (r Relay) Text() string {
-	var proxied strings.Builder
-	for _, p := range r.Proxies {
-		family := "ip6"
-		if p.Is4() {
-			family = "ip"
+	var restricted strings.Builder
+	for _, some := range r.Restricted {
+		for _, p := range some.From {
+			family := "ip6"
+			if p.Is4() {
+				family = "ip"
+			}
+			fmt.Fprintf(&restricted, "\t\t%s saddr %v tcp dport %s accept\n", family, p, set(some.Ports))
 		}
-		fmt.Fprintf(&proxied, "\t\t%s saddr %v tcp dport %s accept\n", family, p, set(r.ProxyPorts))
 	}
 	return table(RelayTable, fmt.Sprintf(`	chain incoming {
 		type filter hook input priority filter; policy drop;
@@ -124,7 +130,7 @@ func (r Relay) Text() string {
 %s%s		# A reset is faster than a timeout, and reveals no more.
 		meta l4proto tcp reject with tcp reset
 	}
-`, r.SSH, set(r.Ports), r.udp(), proxied.String()))
+`, r.SSH, set(r.Ports), r.udp(), restricted.String()))
 }
 
 func (r Relay) udp() string {

@@ -78,7 +78,7 @@ func TestRelay(t *testing.T) {
 		{"UDP", Relay{Ports: ports, SSH: 22, UDP: "{ 3478, 61000-61999 }"}, "\t\tudp dport { 3478, 61000-61999 } accept\n", "20025"},
 		{"SSH elsewhere", Relay{Ports: ports, SSH: 2222}, "\t\ttcp dport 2222 accept\n", "dport 22 "},
 		{
-			"behind a proxy", Relay{ports, 22, "", []int{20025}, []netip.Addr{relay4, relay6}},
+			"behind a proxy", Relay{ports, 22, "", []Restricted{{[]int{20025}, []netip.Addr{relay4, relay6}}}},
 			"\t\tip saddr 192.0.2.7 tcp dport { 20025 } accept\n\t\tip6 saddr 2001:db8::7 tcp dport { 20025 } accept\n", "\t\ttcp dport { 20025 }",
 		},
 	}

@@ -20,8 +20,9 @@ import (
 // state is what list tells about each account.
 type state struct {
 	Address   string `json:"address"`
-	LastLogin string `json:"last_login"` // a day
-	State     string `json:"state"`      // "ok", "blocked" or "damaged"
+	LastLogin string `json:"last_login"`        // a day; "": it is noted on another machine
+	State     string `json:"state"`             // "ok", "blocked" or "damaged"
+	Machine   string `json:"machine,omitempty"` // of several: the one that has the mailbox
 }
 
 // list prints all accounts, in order. An account that goes meanwhile is left out.
@@ -44,9 +45,13 @@ func (u *users) list(ctx context.Context) error {
 		return u.print(all)
 	}
 	table := command.NewTable(u.env.Stdout)
-	fmt.Fprintln(table, "ADDRESS\tLAST LOGIN\tSTATE")
+	head, line := "ADDRESS\tLAST LOGIN\tSTATE", func(s state) string { return s.Address + "\t" + s.LastLogin + "\t" + s.State }
+	if u.here != "" {
+		head, line = head+"\tMACHINE", func(s state) string { return s.Address + "\t" + s.LastLogin + "\t" + s.State + "\t" + s.Machine }
+	}
+	fmt.Fprintln(table, head)
 	for _, s := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Address, s.LastLogin, s.State)
+		fmt.Fprintln(table, line(s))
 	}
 	return table.Flush()
 }
@@ -55,11 +60,14 @@ func (u *users) list(ctx context.Context) error {
 func (u *users) state(ctx context.Context, addr mailaddr.Address) (state, error) {
 	s := state{Address: addr.String(), State: "ok"}
 	last, err := u.mailboxes.LastLogin(addr)
-	if err != nil {
+	switch {
+	case err == nil:
+		s.LastLogin = last.Format(time.DateOnly)
+	case u.here == "" || !errors.Is(err, auth.ErrNoMailbox):
 		return s, err
 	}
-	s.LastLogin = last.Format(time.DateOnly)
 	a, err := u.accounts.Account(ctx, addr)
+	s.Machine = a.Home
 	switch {
 	case errors.Is(err, syscall.ELOOP): // a link in the place of the password
 		s.State = "damaged"
@@ -110,6 +118,10 @@ func (u *users) details(ctx context.Context, addr mailaddr.Address) (any, error)
 		return nil, err
 	}
 	d.Scheme, d.EncryptedOnly = auth.Scheme(a.Stored), a.EncryptedOnly
+	if d.LastLogin == "" { // the mailbox is not here, or has never been used
+		d.Home = "on machine " + a.Home
+		return d, nil
+	}
 	usage, err := maildir.UsageOf(ctx, d.Home)
 	if err != nil {
 		return nil, err

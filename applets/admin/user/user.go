@@ -16,12 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
 	"chatmaild/store/directory"
-	"chatmaild/store/directory/files"
 	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
@@ -50,7 +50,12 @@ nobody can log in. Deleting cannot be undone.`,
 				env: env, cfg: cfg, json: *asJSON, stdin: *stdin, now: time.Now, sessions: dovecotSessions{},
 				mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
 			}
-			u.accounts = files.New(u.mailboxes, u.now)
+			rows, err := accounts.Open(cfg, nil)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			u.accounts, u.here = rows, cfg.Cluster.Name
 			return u.run(ctx, args)
 		}
 	},
@@ -62,6 +67,7 @@ type users struct {
 	cfg       *config.Config
 	mailboxes *maildir.Store
 	accounts  directory.Accounts
+	here      string // the name of this machine, of several; else ""
 	sessions  sessions
 	now       func() time.Time
 	json      bool
@@ -227,9 +233,27 @@ func (u *users) delete(ctx context.Context, addr mailaddr.Address) (any, error) 
 // endSessions only warns if it cannot: the account is blocked or gone already, which
 // matters more.
 func (u *users) endSessions(ctx context.Context, addr mailaddr.Address) {
+	if machine := u.elsewhere(ctx, addr); machine != "" {
+		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s continue on machine %s; to end them, run there: doveadm kick %s\n", addr, machine, addr)
+	}
 	if err := u.sessions.end(ctx, addr); err != nil {
 		fmt.Fprintf(u.env.Stderr, "chatmaild user: open sessions of %s may continue: %v\n", addr, err)
 	}
+}
+
+// elsewhere is the other machine that has the mailbox of addr, or "".
+func (u *users) elsewhere(ctx context.Context, addr mailaddr.Address) (machine string) {
+	if u.here == "" {
+		return ""
+	}
+	_ = u.asOwner(func() error {
+		a, err := u.accounts.Account(ctx, addr)
+		if machine = a.Home; machine == u.here {
+			machine = ""
+		}
+		return err
+	})
+	return machine
 }
 
 // credentials are what a person needs to log in.

@@ -134,7 +134,7 @@ func TestUserCommands(t *testing.T) {
 		t.Errorf("with a new password, stored is %q", got)
 	}
 	var list []state
-	if err := json.Unmarshal([]byte(r.must("list", "--json")), &list); err != nil || len(list) != 2 || list[0] != (state{"alice@chat.example", "2026-11-22", "blocked"}) {
+	if err := json.Unmarshal([]byte(r.must("list", "--json")), &list); err != nil || len(list) != 2 || list[0] != (state{"alice@chat.example", "2026-11-22", "blocked", ""}) {
 		t.Errorf("list --json: %+v, %v", list, err)
 	}
 	r.must("unblock", "alice")
@@ -154,7 +154,7 @@ func TestUserCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := int64(5 + len(r.stored("alice")))
-	if shown != (details{state{"alice@chat.example", "2026-11-22", "ok"}, "BLF-CRYPT", home, 1, size, true}) {
+	if shown != (details{state{"alice@chat.example", "2026-11-22", "ok", ""}, "BLF-CRYPT", home, 1, size, true}) {
 		t.Errorf("show: %+v", shown)
 	}
 

@@ -26,6 +26,7 @@ func TestAppend(t *testing.T) {
 		"imap(17)<«k3Jq2x4B»>: Error: open(/home/vmail/mail/x.test/«alice@x.test»/cur/1.M2) failed",
 		"imap-login: Disconnected: rip=«10.0.0.1», lip=«fd77::2», user=<«alice»>",
 		"auth: Error: user=«alice», method=PLAIN",
+		"imap-login: proxy(«a@x.test»,«10.7.0.2»:143): Started proxying to <«10.7.0.2»> (0.019 secs): method=PLAIN",
 		"no signing table match for '«alice@relay.test»'",
 		"it is «alice@relay.test».",
 		"to «bob@[192.0.2.1]», to «bob@[IPv6:fd77::1]» and [IPv6:«fd77::1»]",

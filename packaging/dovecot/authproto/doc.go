@@ -17,6 +17,7 @@
 //	        CONT id base64               the response that AUTH did not have
 //	        CANCEL id
 //	server: OK id user=name
+//	        OK id user=name nologin proxy host=address port=n proxy_timeout=seconds pass=text
 //	        FAIL id [user=name] [code=temp_fail] [reason=text]
 //	        CONT id base64               a challenge; PLAIN's is empty (RFC 4616)
 //

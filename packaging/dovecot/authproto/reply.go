@@ -1,6 +1,7 @@
 package authproto
 
 import (
+	"net/netip"
 	"strconv"
 
 	"chatmaild/packaging/dovecot/tabline"
@@ -36,6 +37,25 @@ func appendVersion(b []byte) []byte {
 // AppendOK appends that user may log in.
 func AppendOK(b []byte, id uint32, user string) []byte {
 	return appendReply(b, "OK", id, "user="+user)
+}
+
+// Proxy is another server, to which imap-login hands the session on.
+type Proxy struct {
+	Host     netip.AddrPort
+	Password string // the user's own, with which imap-login logs in there
+}
+
+// proxyTimeout is how long imap-login waits for that server, in seconds.
+const proxyTimeout = 5
+
+// AppendProxied appends that user may log in, and that the session is to be handed on.
+// Dovecot knows the fields as those of a passdb (its manual, "Proxy Settings"); its own
+// server adds nologin and pass. They are imap-login's alone: Postfix, which takes every OK
+// for a right password, is never sent them.
+func AppendProxied(b []byte, id uint32, user string, p Proxy) []byte {
+	return appendReply(b, "OK", id, "user="+user, "nologin", "proxy",
+		"host="+p.Host.Addr().String(), "port="+strconv.Itoa(int(p.Host.Port())),
+		"proxy_timeout="+strconv.Itoa(proxyTimeout), "pass="+p.Password)
 }
 
 // Failure says why a login failed.

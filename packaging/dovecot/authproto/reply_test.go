@@ -3,6 +3,7 @@ package authproto
 import (
 	"encoding/base64"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,10 @@ func TestReplies(t *testing.T) {
 		},
 		{"to a master", AppendMasterHandshake(nil, 17), "VERSION\t1\t2\nSPID\t17\n"},
 		{"OK", AppendOK(nil, 4294967295, "a@chat.example"), "OK\t4294967295\tuser=a@chat.example\n"},
+		{
+			"proxied", AppendProxied(nil, 1, "a@chat.example", Proxy{netip.MustParseAddrPort("10.7.0.2:143"), "pass\tword"}),
+			"OK\t1\tuser=a@chat.example\tnologin\tproxy\thost=10.7.0.2\tport=143\tproxy_timeout=5\tpass=pass\x01tword\n",
+		},
 		{"wrong", AppendFail(nil, 1, Failure{User: "a\tb"}), "FAIL\t1\tuser=a\x01tb\n"},
 		{"temporary", AppendFail(nil, 1, Failure{User: "a", Temporary: true}), "FAIL\t1\tuser=a\tcode=temp_fail\n"},
 		{

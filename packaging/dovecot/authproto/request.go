@@ -115,6 +115,7 @@ type Auth struct {
 	ID          uint32
 	Mechanism   string
 	Client      netip.Addr // of the user; the zero Addr if it is not known
+	Via         netip.Addr // of a proxy between; the zero Addr if there is none
 	Response    string     // in base64, as it came
 	HasResponse bool       // it may be absent, and follow after a CONT of ours
 }
@@ -141,6 +142,10 @@ func (l Line) Auth() (Auth, error) {
 		case "rip": // Postfix may say "unknown"
 			if client, err := netip.ParseAddr(value); err == nil {
 				a.Client = client.Unmap()
+			}
+		case "real_rip": // which differs from rip
+			if via, err := netip.ParseAddr(value); err == nil {
+				a.Via = via.Unmap()
 			}
 		case "resp":
 			a.Response, a.HasResponse = value, true

@@ -16,22 +16,27 @@ func TestAuth(t *testing.T) {
 		{
 			"imap-login of 2.3.19",
 			"AUTH\t1\tPLAIN\tservice=imap\tsecured=tls\tsession=wAVCTAqC4JB/AAAB\tlip=127.0.0.1\trip=192.0.2.1\tlport=993\trport=37088\tresp=AGEAYg==",
-			Auth{1, "PLAIN", v4, "AGEAYg==", true},
+			Auth{1, "PLAIN", v4, netip.Addr{}, "AGEAYg==", true},
+		},
+		{
+			"imap-login of 2.3.19, behind a proxy",
+			"AUTH\t1\tPLAIN\tservice=imap\tlip=10.7.0.2\trip=192.0.2.1\treal_rip=10.7.0.1\treal_lip=10.7.0.2\tresp=AGEAYg==",
+			Auth{1, "PLAIN", v4, netip.MustParseAddr("10.7.0.1"), "AGEAYg==", true},
 		},
 		{
 			"imap-login of 2.4.1",
 			"AUTH\t7\tPLAIN\tprotocol=imap\tfinal-resp-ok\tsecured=tls\tlip=::1\trip=2001:db8::1\tresp=AGEAYg==",
-			Auth{7, "PLAIN", v6, "AGEAYg==", true},
+			Auth{7, "PLAIN", v6, netip.Addr{}, "AGEAYg==", true},
 		},
 		{
 			"Postfix, without an initial response",
 			"AUTH\t3\tPLAIN\tservice=smtp\tnologin\tlip=192.0.2.9\trip=192.0.2.1\tsecured",
-			Auth{3, "PLAIN", v4, "", false},
+			Auth{3, "PLAIN", v4, netip.Addr{}, "", false},
 		},
-		{"an empty response", "AUTH\t3\tPLAIN\tresp=", Auth{3, "PLAIN", netip.Addr{}, "", true}},
-		{"an unknown address", "AUTH\t3\tPLAIN\trip=unknown\tresp=", Auth{3, "PLAIN", netip.Addr{}, "", true}},
-		{"IPv4 in IPv6", "AUTH\t3\tPLAIN\trip=::ffff:192.0.2.1", Auth{3, "PLAIN", v4, "", false}},
-		{"an escape", "AUTH\t3\tPL\x01tAIN", Auth{3, "PL\tAIN", netip.Addr{}, "", false}},
+		{"an empty response", "AUTH\t3\tPLAIN\tresp=", Auth{3, "PLAIN", netip.Addr{}, netip.Addr{}, "", true}},
+		{"an unknown address", "AUTH\t3\tPLAIN\trip=unknown\tresp=", Auth{3, "PLAIN", netip.Addr{}, netip.Addr{}, "", true}},
+		{"IPv4 in IPv6", "AUTH\t3\tPLAIN\trip=::ffff:192.0.2.1", Auth{3, "PLAIN", v4, netip.Addr{}, "", false}},
+		{"an escape", "AUTH\t3\tPL\x01tAIN", Auth{3, "PL\tAIN", netip.Addr{}, netip.Addr{}, "", false}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			line, err := ParseLine([]byte(test.line))

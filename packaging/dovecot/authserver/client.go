@@ -33,6 +33,7 @@ type client struct {
 // no answer to it is sent.
 type request struct {
 	from    netip.Addr
+	via     netip.Addr
 	waits   bool        // for the response, which AUTH did not have
 	granted string      // the user that a master may ask for
 	leave   func()      // has it leave the gate; nil before it is in
@@ -150,7 +151,7 @@ func (c *client) begin(ctx context.Context, a authproto.Auth) error {
 		c.server.Log.Warn("too many logins on one connection", "max", maxRequests)
 		return c.send(authproto.AppendFail(nil, a.ID, authproto.Failure{Temporary: true}))
 	}
-	r := &request{from: a.Client, waits: !a.HasResponse}
+	r := &request{from: a.Client, via: a.Via, waits: !a.HasResponse}
 	c.requests[a.ID] = r
 	if r.waits {
 		r.timer = c.after(grantAge, a.ID, r, nil)
@@ -204,7 +205,7 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 	c.checking.Go(func() {
 		ctx, cancel := accept.Within(ctx, requestTimeout)
 		defer cancel()
-		user, ok, err := c.ask(ctx, credentials, r.from)
+		user, home, ok, err := c.ask(ctx, credentials, r)
 		var later TryLater
 		switch {
 		case c.login && errors.As(err, &later):
@@ -213,6 +214,8 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 			c.fault(id, r, credentials.User)
 		case !ok:
 			c.refuse(id, r, authproto.Failure{User: credentials.User})
+		case home.IsValid():
+			c.finish(id, r, authproto.AppendProxied(nil, id, user, authproto.Proxy{Host: home, Password: credentials.Password}))
 		default:
 			c.grant(id, r, user)
 		}
@@ -230,15 +233,20 @@ func (c *client) recall(credentials authproto.Credentials) (user string, ok bool
 	return c.server.Handler.Remembered(credentials)
 }
 
-// ask asks the Handler. A panic of it is a fault of one login.
-func (c *client) ask(ctx context.Context, credentials authproto.Credentials, from netip.Addr) (user string, ok bool, err error) {
+// ask asks the Handler, for imap-login also where the mailbox is. A panic of it is a fault
+// of one login.
+func (c *client) ask(ctx context.Context, credentials authproto.Credentials, r *request) (user string, home netip.AddrPort, ok bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.Log.Error("internal fault in a login", "trace", string(debug.Stack()))
-			user, ok, err = "", false, errors.New("internal fault")
+			user, home, ok, err = "", netip.AddrPort{}, false, errors.New("internal fault")
 		}
 	}()
-	return c.server.Handler.Login(ctx, credentials, from)
+	user, ok, err = c.server.Handler.Login(ctx, credentials, r.from)
+	if err == nil && ok && c.login {
+		home, err = c.server.Handler.Home(ctx, user, r.via)
+	}
+	return user, home, ok, err
 }
 
 // grant answers that the login is right.

@@ -22,6 +22,30 @@ func TestLogin(t *testing.T) {
 	})
 }
 
+// TestElsewhere has imap-login hand a session on. Nobody asks for the login then, and
+// Postfix is told nothing of it.
+func TestElsewhere(t *testing.T) {
+	via := func(id int, password, proxy string) string {
+		return strings.Replace(auth(id, password), "\tresp=", "\treal_rip="+proxy+"\tresp=", 1)
+	}
+	bubble(t, func(t *testing.T, r *relay) {
+		p, cookie := r.login(t, 3001)
+		p.send(via(1, "right", "192.0.2.7"))
+		p.want("OK\t1\tuser=" + alice + "\tnologin\tproxy\thost=192.0.2.7\tport=143\tproxy_timeout=5\tpass=right")
+		m := r.master(t, r.ServeMaster)
+		m.send("REQUEST\t9\t3001\t1\t" + cookie)
+		m.want("FAIL\t9")
+		p.send(via(2, "wrong", "192.0.2.7"))
+		p.want("FAIL\t2\tuser=" + alice)
+		p.send(via(3, "right", "192.0.2.8"))
+		p.want("FAIL\t3\tuser=" + alice + "\tcode=temp_fail")
+		postfix := r.connect(t, r.ServeSASL)
+		postfix.handshake(1)
+		postfix.send(via(1, "right", "192.0.2.7"))
+		postfix.want("OK\t1\tuser=" + alice)
+	})
+}
+
 // TestRemembered lets a login in that the Handler remembers, beside one that waits.
 func TestRemembered(t *testing.T) {
 	bubble(t, func(t *testing.T, r *relay) {

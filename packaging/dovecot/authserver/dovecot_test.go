@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,12 @@ type dovecot struct {
 // startDovecot runs the server's sockets and Dovecot in a directory of their own.
 func startDovecot(t *testing.T) *dovecot {
 	t.Helper()
+	return startDovecotFor(t, &accounts{names: []string{alice}}, "")
+}
+
+// startDovecotFor is startDovecot for a Handler, with more configuration.
+func startDovecotFor(t *testing.T, handler Handler, more string) *dovecot {
+	t.Helper()
 	dir := dovecottest.Dir(t)
 	version, err := exec.Command("dovecot", "--version").Output()
 	if err != nil {
@@ -41,20 +48,20 @@ func startDovecot(t *testing.T) *dovecot {
 			t.Fatal(err)
 		}
 	}
-	d.serve(t)
+	d.serve(t, handler)
 	conf := config24
 	if strings.HasPrefix(string(version), "2.3.") {
 		conf = config23
 	}
-	dovecottest.Start(t, dir, strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(d.port)).Replace(conf))
+	dovecottest.Start(t, dir, strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(d.port)).Replace(conf)+more)
 	return d
 }
 
 // serve listens on the four sockets, until the test ends.
-func (d *dovecot) serve(t *testing.T) {
+func (d *dovecot) serve(t *testing.T, handler Handler) {
 	t.Helper()
 	s := &Server{
-		Handler: &accounts{names: []string{alice}}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), PID: os.Getpid(),
+		Handler: handler, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), PID: os.Getpid(),
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
@@ -94,7 +101,13 @@ func (d *dovecot) doveadm(t *testing.T, args ...string) string {
 // imap sends commands and returns the last line that answers the last of them.
 func (d *dovecot) imap(t *testing.T, commands ...string) string {
 	t.Helper()
-	conn := d.dial(t)
+	return d.imapFrom(t, "127.0.0.1", commands...)
+}
+
+// imapFrom is imap from an address.
+func (d *dovecot) imapFrom(t *testing.T, from string, commands ...string) string {
+	t.Helper()
+	conn := d.dial(t, from)
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
@@ -113,10 +126,11 @@ func (d *dovecot) imap(t *testing.T, commands ...string) string {
 	return strings.TrimSpace(line)
 }
 
-func (d *dovecot) dial(t *testing.T) net.Conn {
+func (d *dovecot) dial(t *testing.T, from string) net.Conn {
 	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", d.port))
+		conn, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", d.port))
 		if err == nil {
 			return conn
 		}
@@ -164,6 +178,39 @@ func TestDovecot(t *testing.T) {
 	} {
 		if got := d.doveadm(t, test.args...); !strings.Contains(got, test.want) {
 			t.Errorf("doveadm %q: got %q, want %q in it", test.args, got, test.want)
+		}
+	}
+}
+
+// TestDovecotProxy has one Dovecot hand the sessions on to another one, which is told whose
+// they are.
+func TestDovecotProxy(t *testing.T) {
+	const client = "127.0.0.9"
+	there := &accounts{via: make(chan netip.Addr, 10)}
+	home := startDovecotFor(t, there, "login_trusted_networks = 127.0.0.1\n")
+	here := &accounts{home: netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", home.port))}
+	entry := startDovecotFor(t, here, "")
+	home.dial(t, client).Close() // it listens
+	for _, test := range []struct {
+		commands []string
+		want     string
+	}{
+		{[]string{"a LOGIN a@chat.example right", "b SELECT INBOX"}, "b OK "},
+		{[]string{"a AUTHENTICATE PLAIN " + plain(alice, "right"), "b SELECT INBOX"}, "b OK "},
+		{[]string{"a LOGIN a@chat.example wrong"}, "a NO [AUTHENTICATIONFAILED]"},
+		{[]string{"a LOGIN a@chat.example fault"}, "a NO [UNAVAILABLE]"},
+		{[]string{"a LOGIN a@chat.example here", "b SELECT INBOX"}, "b OK "},
+	} {
+		if got := entry.imapFrom(t, client, test.commands...); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%q: got %q, want %q", test.commands, got, test.want)
+		}
+	}
+	if via := <-there.via; via != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("at home the sessions come via %v", via)
+	}
+	for name, want := range map[string]bool{filepath.Join(home.dir, "mail", alice): true, filepath.Join(home.dir, "mail", client): true, filepath.Join(entry.dir, "mail", alice): false} {
+		if _, err := os.Stat(name); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -41,6 +41,10 @@ type Handler interface {
 	// Login checks a password. Client is where the login comes from, if known; user
 	// is the account's name as the mailbox has it.
 	Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error)
+	// Home says which other server has the mailbox of a user who has just logged in;
+	// the zero AddrPort: none, it is here. Via is who connected for the client, if
+	// anybody did.
+	Home(ctx context.Context, user string, via netip.Addr) (netip.AddrPort, error)
 	// User says whose mailbox name is.
 	User(ctx context.Context, name string) (user string, found bool, err error)
 	// Users calls yield for each account until yield fails, and returns that error.

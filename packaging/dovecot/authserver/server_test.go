@@ -24,6 +24,8 @@ import (
 type accounts struct {
 	slow  chan struct{} // a login with the password "slow" waits for it
 	names []string
+	home  netip.AddrPort  // of all mailboxes; zero: they are here
+	via   chan netip.Addr // who has connected for a client; nil: nobody wants to know
 }
 
 const alice = "a@chat.example"
@@ -53,6 +55,20 @@ func (a *accounts) Login(ctx context.Context, c authproto.Credentials, client ne
 		return client.String(), true, nil
 	}
 	return alice, strings.EqualFold(c.User, alice) && c.Password != "wrong", nil
+}
+
+// Home has the mailbox elsewhere for who comes by 192.0.2.7.
+func (a *accounts) Home(_ context.Context, _ string, via netip.Addr) (netip.AddrPort, error) {
+	if a.via != nil {
+		a.via <- via
+	}
+	switch via {
+	case netip.MustParseAddr("192.0.2.7"):
+		return netip.AddrPortFrom(via, 143), nil
+	case netip.MustParseAddr("192.0.2.8"):
+		return netip.AddrPort{}, errors.New("a fault that nobody is shown")
+	}
+	return a.home, nil
 }
 
 func (a *accounts) User(_ context.Context, name string) (string, bool, error) {

@@ -26,6 +26,11 @@ func (h *handler) Login(ctx context.Context, c authproto.Credentials, client net
 	return c.User, h.fault(c.User, r.OK()), err
 }
 
+// Home implements authserver.Handler: the relay is one machine.
+func (h *handler) Home(context.Context, string, netip.Addr) (netip.AddrPort, error) {
+	return netip.AddrPort{}, nil
+}
+
 // User implements authserver.Handler.
 func (h *handler) User(ctx context.Context, name string) (user string, found bool, err error) {
 	addr, found, err := h.accounts.User(ctx, name)

@@ -1,0 +1,82 @@
+package accounts
+
+import (
+	"fmt"
+	"testing"
+
+	"chatmaild/applets/config"
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+)
+
+const members = "mail_domain = \"chat.example\"\nechobot = false\n[cluster]\nname = \"b\"\nmembers = [\"a 10.7.0.1\", \"b 10.7.0.2\", \"c fd07::3\"]\n"
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	conf, err := config.Parse("test.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conf
+}
+
+// TestOneMachine: nothing of PostgreSQL is asked.
+func TestOneMachine(t *testing.T) {
+	conf := parse(t, "mail_domain = \"chat.example\"\nmailboxes_dir = \""+t.TempDir()+"\"\n")
+	d, err := Open(conf, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	addr, err := mailaddr.Parse("alice@chat.example", "chat.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true}
+	if err := d.Create(t.Context(), addr, want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Account(t.Context(), addr); got != want || err != nil || d.Home != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestWriter(t *testing.T) {
+	const want = "host=10.7.0.1,10.7.0.2,fd07::3 dbname=chatmaild user=vmail passfile=/etc/chatmail/directory.pgpass sslmode=disable target_session_attrs=read-write"
+	if got := Writer(parse(t, members)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	d, err := Open(parse(t, members), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+}
+
+// TestPlaceHere: who does not know which machines answer knows that this one does.
+func TestPlaceHere(t *testing.T) {
+	if home, err := place(parse(t, members), nil)("alice@chat.example"); home != "b" || err != nil {
+		t.Errorf("got %q, %v", home, err)
+	}
+}
+
+// TestPlace places on all machines that answer, and on no other one.
+func TestPlace(t *testing.T) {
+	dead := ""
+	choose := place(parse(t, members), func(machine string) bool { return machine != dead })
+	for _, dead = range []string{"", "a", "c"} {
+		homes := map[string]int{}
+		for i := range 300 {
+			home, err := choose(fmt.Sprint(i, "@chat.example"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			homes[home]++
+		}
+		for _, m := range []string{"a", "b", "c"} {
+			if (homes[m] > 50) == (m == dead) {
+				t.Errorf("while %q is dead, %s gets %d of 300", dead, m, homes[m])
+			}
+		}
+	}
+}

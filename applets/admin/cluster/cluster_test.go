@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/config"
+	"chatmaild/store/directory/postgres"
+)
+
+// several is machine b of three, as the servers of a, b and c say how they are: "w 5" is a
+// writer and "c 5" a copy at position 5, "" is silent.
+func several(t *testing.T, servers ...string) *cluster {
+	t.Helper()
+	conf, err := config.Parse("test.toml", `mail_domain = "chat.example"
+echobot = false
+mailboxes_dir = "`+t.TempDir()+`"
+[cluster]
+name = "b"
+members = ["a 10.7.0.1", "b 10.7.0.2", "c 10.7.0.3"]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]string{"a": servers[0], "b": servers[1], "c": servers[2]}
+	return &cluster{conf: conf, machine: host.Host{Tree: host.Tree{Root: t.TempDir()}}, ask: func(_ context.Context, m config.Member) (postgres.State, error) {
+		text := states[m.Name]
+		if text == "" {
+			return postgres.State{}, errors.New("no answer")
+		}
+		return postgres.State{Writer: text[0] == 'w', Position: uint64(text[2] - '0')}, nil
+	}}
+}
+
+func TestAdvice(t *testing.T) {
+	for _, test := range []struct {
+		servers []string
+		advice  []string // a part of each
+	}{
+		{[]string{"w 5", "c 5", "c 4"}, nil},
+		{[]string{"w 5", "c 5", ""}, []string{"machine c does not answer"}},
+		{[]string{"", "c 5", "c 4"}, []string{"machine a does not answer", "run: chatmaild cluster promote"}},
+		{[]string{"", "c 5", ""}, []string{"machine a does not answer", "machine c does not answer", "until more are back"}},
+		{[]string{"w 5", "", "c 5"}, []string{"run here: chatmaild cluster rejoin"}},
+		{[]string{"w 5", "w 5", "c 5"}, []string{"two machines"}},
+	} {
+		got := several(t, test.servers...).state(t.Context()).Advice
+		if len(got) != len(test.advice) {
+			t.Errorf("%q: got %q", test.servers, got)
+			continue
+		}
+		for i, part := range test.advice {
+			if !strings.Contains(got[i], part) {
+				t.Errorf("%q: got %q, want %q in it", test.servers, got[i], part)
+			}
+		}
+	}
+}
+
+func TestLag(t *testing.T) {
+	for i, want := range []int64{0, 2, -1} {
+		if got := several(t, "w 5", "c 3", "").state(t.Context()).Machines[i].Lag; got != want {
+			t.Errorf("machine %d lags by %d, want %d", i, got, want)
+		}
+	}
+}
+
+// TestPromote: nobody becomes the writer who may lack what was answered, or beside another.
+func TestPromote(t *testing.T) {
+	for _, test := range []struct {
+		servers []string
+		want    string
+	}{
+		{[]string{"w 5", "c 5", "c 5"}, "machine a is the writer"},
+		{[]string{"", "w 5", "c 5"}, "this machine is the writer already"},
+		{[]string{"", "c 5", ""}, "1 of 3 machines answer: want 2"},
+		{[]string{"", "c 4", "c 5"}, "machine c has 1 bytes"},
+		{[]string{"c 5", "", "c 5"}, "does not answer"},
+	} {
+		if err := several(t, test.servers...).promote(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: got %v, want %q in it", test.servers, err, test.want)
+		}
+	}
+}
+
+// TestCheck: data of a former writer stay unused once another machine is the writer.
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		servers []string
+		starts  bool
+	}{
+		{[]string{"", "", ""}, true},
+		{[]string{"c 5", "", "c 5"}, true},
+		{[]string{"w 5", "", ""}, false},
+	} {
+		if err := several(t, test.servers...).check(t.Context()); (err == nil) != test.starts {
+			t.Errorf("%q: got %v", test.servers, err)
+		}
+	}
+}
+
+func TestPassword(t *testing.T) {
+	for _, f := range passwordFiles("secret") {
+		if !f.Secret || f.Mode&0o007 != 0 {
+			t.Errorf("%s can be read by all, or is shown", f.Path)
+		}
+	}
+}

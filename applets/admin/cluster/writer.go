@@ -1,0 +1,213 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/packaging/program"
+	"chatmaild/store/directory/postgres"
+	"chatmaild/store/safefs"
+)
+
+// promote makes this machine's copy the writer. It refuses unless a majority of the machines
+// answers, none of which is the writer or has more of the log: whatever was answered is on
+// one of them. The former writer cannot commit any more, since the others follow this one.
+func (c *cluster) promote(ctx context.Context) error {
+	s := c.state(ctx)
+	answering := 0
+	var here machineState
+	for _, m := range s.Machines {
+		switch {
+		case m.Role == writer && m.Here:
+			return errors.New("this machine is the writer already")
+		case m.Role == writer:
+			return fmt.Errorf("machine %s is the writer, and answers", m.Name)
+		case m.Role == copies:
+			answering++
+		}
+		if m.Here {
+			here = m
+		}
+	}
+	if here.Role != copies {
+		return command.WithHint(errors.New("this machine's copy of the directory does not answer"), "promote another machine")
+	}
+	if need := majority(len(s.Machines)); answering < need {
+		return fmt.Errorf("%d of %d machines answer: want %d, for one of the others may have accounts that this one lacks, or follow another writer",
+			answering, len(s.Machines), need)
+	}
+	for _, m := range s.Machines {
+		if m.Role == copies && m.position > here.position {
+			return command.WithHint(fmt.Errorf("machine %s has %d bytes of the directory's log that this one lacks", m.Name, m.position-here.position),
+				"run there: chatmaild cluster promote")
+		}
+	}
+	if err := asPostgres(func(address func(string) string) error { return postgres.Promote(ctx, address("postgres")) }); err != nil {
+		return err
+	}
+	c.say("wait until %d others copy this machine", len(s.Machines)/2)
+	if err := c.awaitFollowers(ctx, len(s.Machines)/2); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.env.Stdout, "machine %s is the writer of the directory\n", here.Name)
+	return nil
+}
+
+// awaitFollowers waits until so many copy this machine: then accounts can be made.
+func (c *cluster) awaitFollowers(ctx context.Context, want int) error {
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	return asPostgres(func(address func(string) string) error {
+		for {
+			n, err := postgres.Followers(ctx, address("postgres"))
+			if err == nil && n >= want {
+				return nil
+			}
+			select {
+			case <-time.After(upAgain):
+			case <-ctx.Done():
+				return command.WithHint(fmt.Errorf("this machine is the writer, but %d others copy it: want %d; new accounts wait", n, want),
+					"chatmaild cluster status")
+			}
+		}
+	})
+}
+
+// copying reports whether the data of this machine's server are a copy's.
+func (c *cluster) copying() bool {
+	return c.machine.IsFile(filepath.Join(desired.PostgreSQLData(c.release), standbySignal))
+}
+
+// check fails if this machine's data are a writer's, and another machine is the writer. It
+// would find nobody to commit with, but others might turn to it.
+func (c *cluster) check(ctx context.Context) error {
+	if c.copying() {
+		return nil
+	}
+	for _, m := range config.Members(c.conf) {
+		if m.Name == c.conf.Cluster.Name {
+			continue
+		}
+		if state, err := c.ask(ctx, m); err == nil && state.Writer {
+			return command.WithHint(fmt.Errorf("machine %s has become the writer of the directory", m.Name), "chatmaild cluster rejoin")
+		}
+	}
+	return nil
+}
+
+// Waiting for the server.
+const (
+	upTimeout = 2 * time.Minute
+	upAgain   = 200 * time.Millisecond
+)
+
+// rejoin makes this machine's copy of the directory from that of the writer.
+func (c *cluster) rejoin(ctx context.Context) error {
+	password, err := c.password()
+	if err != nil {
+		return command.WithHint(err, "copy %s from another machine", config.DirectoryPassword)
+	}
+	if !c.machine.IsFile(desired.PostgreSQLDir(c.release) + "/conf.d/chatmaild.conf") {
+		return command.WithHint(errors.New("PostgreSQL is not configured"), "run first: chatmaild run")
+	}
+	if err := followed(ctx); err != nil {
+		return err
+	}
+	var from *config.Member
+	for _, m := range config.Members(c.conf) {
+		state, err := c.ask(ctx, m)
+		if err == nil && state.Writer && m.Name != c.conf.Cluster.Name {
+			from = &m
+		}
+	}
+	if from == nil {
+		return command.WithHint(errors.New("no other machine is the writer"), "chatmaild cluster status")
+	}
+	if err := c.writePassword(password); err != nil {
+		return err
+	}
+	data := desired.PostgreSQLData(c.release)
+	fresh := data + ".new"
+	c.say("copy the directory of machine %s", from.Name)
+	_, err = program.Output(ctx, "/", "runuser", "-u", "postgres", "--", "sh", "-c", `rm -rf "$1" && exec "$2" -D "$1" -c fast -d "$3"`, "-",
+		fresh, filepath.Join(desired.PostgreSQLPrograms(c.release), "pg_basebackup"),
+		fmt.Sprintf("host=%s user=%s passfile=%s sslmode=disable", from.Addr, desired.Replication, desired.ReplicationPassword))
+	if err != nil {
+		return err
+	}
+	unit := desired.PostgreSQL(c.release)
+	c.say("restart %s with it", unit)
+	if err := c.machine.Systemd().Systemctl(ctx, "stop", unit); err != nil {
+		return err
+	}
+	if err := safefs.As("/var/lib/postgresql", func() error { return replace(data, fresh) }); err != nil {
+		return err
+	}
+	if err := c.machine.Systemd().Systemctl(ctx, "start", unit); err != nil {
+		return err
+	}
+	if err := c.awaitCopy(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.env.Stdout, "machine %s copies the directory\n", c.conf.Cluster.Name)
+	return nil
+}
+
+// followed fails if another machine copies this one: then this one is the writer, whatever
+// else takes itself for it.
+func followed(ctx context.Context) error {
+	return asPostgres(func(address func(string) string) error {
+		n, err := postgres.Followers(ctx, address("postgres"))
+		if err != nil {
+			return nil // it does not run, so nobody follows it
+		}
+		if n > 0 {
+			return errors.New("this machine is the writer, which others copy")
+		}
+		return nil
+	})
+}
+
+// standbySignal is the file by which PostgreSQL takes its data for a copy.
+const standbySignal = "standby.signal"
+
+// replace puts the data of a copy in the place of what was there.
+func replace(data, fresh string) error {
+	if err := os.WriteFile(filepath.Join(fresh, standbySignal), nil, 0o600); err != nil {
+		return fmt.Errorf("making a copy of the directory: %w", err)
+	}
+	if err := os.RemoveAll(data); err != nil {
+		return fmt.Errorf("removing the former data: %w", err)
+	}
+	if err := os.Rename(fresh, data); err != nil {
+		return fmt.Errorf("putting the data in place: %w", err)
+	}
+	return nil
+}
+
+// awaitCopy waits until this machine's server answers as a copy.
+func (c *cluster) awaitCopy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	again := time.NewTicker(upAgain)
+	defer again.Stop()
+	for {
+		state, err := c.ask(ctx, config.Self(c.conf))
+		if err == nil && !state.Writer {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return command.WithHint(fmt.Errorf("PostgreSQL does not copy the writer: %w", err),
+				"%s", desired.Look(desired.PostgreSQL(c.release)))
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package desired
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"chatmaild/applets/config"
+)
+
+// HomesSocket is where Postfix asks doveauth which of several machines has a mailbox.
+const HomesSocket = "chatmaild-homes.socket"
+
+// sealingPort is where mail from outside comes back that has lost the header fields that
+// no client needs, if the relay is several machines.
+const sealingPort = 10027
+
+// member is what the templates see of one of several machines.
+type member struct {
+	Name, Address      string // of this one
+	Others             string // addresses of the others
+	SMTPPort, IMAPPort int
+	SealingPort        int
+
+	Machines    []string // addresses of all, as prefixes
+	HBA         string   // path
+	Synchronous string   // who confirms a commit: synchronous_standby_names
+	Primary     string   // the writer, whichever it is: primary_conninfo
+}
+
+// Replication is the role by which a machine copies the directory of another one.
+const Replication = "chatmaild_replication"
+
+// ReplicationPassword is the file that has its password for PostgreSQL itself.
+const ReplicationPassword = "/var/lib/postgresql/chatmaild.pgpass"
+
+// Primary is the connection string of the writer for who copies it.
+func Primary(conf *config.Config) string {
+	var hosts []string
+	for _, m := range config.Members(conf) {
+		hosts = append(hosts, m.Addr.String())
+	}
+	return "host=" + strings.Join(hosts, ",") + " user=" + Replication + " passfile=" + ReplicationPassword +
+		" sslmode=disable target_session_attrs=read-write tcp_user_timeout=2000"
+}
+
+// synchronous has the writer and those who confirm its commits be a majority.
+func synchronous(members []config.Member) string {
+	var names []string
+	for _, m := range members {
+		names = append(names, `"`+m.Name+`"`)
+	}
+	return fmt.Sprintf("ANY %d (%s)", len(members)/2, strings.Join(names, ", "))
+}
+
+// newMember returns nil if the relay is one machine.
+func newMember(conf *config.Config, release Release) *member {
+	if !config.Clustered(conf) {
+		return nil
+	}
+	self := config.Self(conf)
+	var others, machines []string
+	for _, m := range config.Members(conf) {
+		machines = append(machines, netip.PrefixFrom(m.Addr, m.Addr.BitLen()).String())
+		if m.Name != self.Name {
+			others = append(others, m.Addr.String())
+		}
+	}
+	return &member{
+		Name: self.Name, Address: self.Addr.String(), Others: strings.Join(others, " "),
+		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort,
+		Machines: machines, HBA: PostgreSQLDir(release) + "/chatmaild_hba.conf",
+		Synchronous: synchronous(config.Members(conf)), Primary: Primary(conf),
+	}
+}
+
+// Addresses are those of the other machines.
+func (m *member) Addresses() []string { return strings.Fields(m.Others) }
+
+// Networks are the same as Postfix's mynetworks has them.
+func (m *member) Networks() string {
+	var all []string
+	for _, addr := range m.Addresses() {
+		if strings.Contains(addr, ":") {
+			addr = "[" + addr + "]"
+		}
+		all = append(all, addr)
+	}
+	return strings.Join(all, " ")
+}
+
+// Listen is this machine's address, as Postfix's master.cf has it.
+func (m *member) Listen() string {
+	if strings.Contains(m.Address, ":") {
+		return "[" + m.Address + "]"
+	}
+	return m.Address
+}
+
+// clusterDropins let the daemons that ask the directory of accounts reach the machine that
+// is its writer, and doveauth tell Postfix where mailboxes are.
+func clusterDropins(conf *config.Config, release Release) []File {
+	const network = "[Service]\nPrivateNetwork=no\nRestrictAddressFamilies=AF_INET AF_INET6"
+	doveauth := dropin("chatmaild-doveauth.service", "cluster",
+		"[Unit]\nRequires="+HomesSocket+"\n"+network+"\nSockets="+HomesSocket)
+	// A writer that was replaced while it was down does not start.
+	server := dropin(PostgreSQL(release), "chatmaild",
+		"[Unit]\nWants=network-online.target\nAfter=network-online.target\n[Service]\nExecCondition=/usr/sbin/chatmaild cluster check")
+	files := []File{doveauth, dropin("chatmaild-expire.service", "cluster", network), server}
+	for i := range files {
+		files[i].Absent = !config.Clustered(conf)
+	}
+	return files
+}
+
+// ClusterUnits are the units of a relay of several machines: before all others, the server
+// that has the directory of accounts.
+func ClusterUnits(conf *config.Config, release Release) []string {
+	if !config.Clustered(conf) {
+		return nil
+	}
+	return []string{PostgreSQL(release)}
+}
+
+// postgreSQLPort is where the others ask and copy the directory.
+const postgreSQLPort = 5432
+
+// MemberPorts are the ports of a machine that are for the relay's other machines alone.
+func MemberPorts() []int { return []int{config.MemberSMTPPort, postgreSQLPort} }
+
+// memberPorts are those that it listens on beside the ports of a relay that is one machine.
+func memberPorts(conf *config.Config) []Port {
+	if !config.Clustered(conf) {
+		return nil
+	}
+	postfix := []string{postfixMaster}
+	return []Port{
+		{config.MemberSMTPPort, "mail from the other machines", false, postfix},
+		{sealingPort, "Postfix, for mail from outside with fewer header fields", false, postfix},
+		{postgreSQLPort, "PostgreSQL, with the directory of accounts", false, []string{"postgres"}},
+	}
+}

@@ -1,0 +1,60 @@
+package desired
+
+import (
+	"strings"
+	"testing"
+
+	"chatmaild/packaging/dovecot"
+)
+
+const severalMachines = `mail_domain = "chat.example.org"
+echobot = false
+[cluster]
+name = "b"
+members = ["a 10.7.0.1", "b 10.7.0.2", "c fd07::3"]
+`
+
+// TestSeveralMachines has each file what it needs of the other machines, and nothing where
+// the relay is one.
+func TestSeveralMachines(t *testing.T) {
+	for _, release := range []Release{Bookworm, Trixie} {
+		version := map[Release]dovecot.Version{Bookworm: dovecot.V23, Trixie: dovecot.V24}[release]
+		postgres := "/etc/postgresql/" + release.postgreSQL() + "/main/"
+		wanted := map[string][]string{
+			"/etc/postfix/main.cf":                                          {"\n  socketmap:unix:private/homes:homes\n"},
+			"/etc/postfix/master.cf":                                        {"\n10.7.0.2:2525 inet ", "-o { mynetworks = 10.7.0.1 [fd07::3] }\n", "\n127.0.0.1:10027 inet ", "\nhome  ", "\nsealing "},
+			"/etc/postfix/chatmaild-sealed.regexp":                          {"FILTER sealing:[127.0.0.1]:10027\n"},
+			"/etc/dovecot/dovecot.conf":                                     {"\nlogin_trusted_networks = 10.7.0.1 fd07::3\n", "\nremote fd07::3 {\n"},
+			postgres + "conf.d/chatmaild.conf":                              {"'ANY 1 (\"a\", \"b\", \"c\")'", "\nlisten_addresses = '10.7.0.2'\n", "host=10.7.0.1,10.7.0.2,fd07::3 user=chatmaild_replication ", postgres + "chatmaild_hba.conf"},
+			postgres + "chatmaild_hba.conf":                                 {"  10.7.0.1/32  ", "  fd07::3/128  "},
+			"/etc/systemd/system/chatmaild-doveauth.service.d/cluster.conf": {"\nSockets=chatmaild-homes.socket\n", "\nPrivateNetwork=no\n"},
+			"/etc/systemd/system/chatmaild-expire.service.d/cluster.conf":   {"\nPrivateNetwork=no\n"},
+		}
+		machine := Machine{Release: release, Dovecot: version, Processors: 2}
+		several, err := Files(load(t, severalMachines), paths, machine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := Files(load(t, `mail_domain = "chat.example.org"`), paths, machine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, lines := range wanted {
+			text, _ := find(t, several, path)
+			without, _ := find(t, one, path)
+			for _, line := range lines {
+				if !strings.Contains(text, line) {
+					t.Errorf("%s: want %q", path, line)
+				}
+				if strings.Contains(without, line) {
+					t.Errorf("%s: one machine has %q", path, line)
+				}
+			}
+		}
+		for _, f := range one {
+			if !f.Absent && strings.Contains(f.Path, "postgresql") {
+				t.Errorf("one machine has %s", f.Path)
+			}
+		}
+	}
+}

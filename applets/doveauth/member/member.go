@@ -1,0 +1,108 @@
+// Package member is what doveauth does on one of several machines: it knows which machine
+// has whose mailbox, and which of them answer.
+//
+// A session is handed on once at most: what comes from another machine stays here, or is
+// put off. So two machines whose copies of the directory differ for a moment do not hand
+// it to and fro; neither do they with a message, which a machine accepts from another one
+// only if the mailbox is here by its own copy.
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"chatmaild/applets/config"
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+	"chatmaild/store/directory"
+	"chatmaild/store/directory/home"
+)
+
+// Faults that pass.
+var (
+	errMoving    = errors.New("the mailbox is being moved to another machine")
+	errElsewhere = errors.New("the mailbox is on another machine")
+	errHandedOn  = errors.New("the session comes from another machine, but the mailbox is not here")
+	errSilent    = errors.New("the machine that has the mailbox does not answer")
+)
+
+// Member is this machine among several.
+type Member struct {
+	accounts *home.Accounts
+	domain   string
+	members  []config.Member
+	alive    func(machine string) bool
+}
+
+// New returns this machine. Alive tells whether another one answers.
+func New(conf *config.Config, accounts *home.Accounts, alive func(machine string) bool) *Member {
+	return &Member{accounts, conf.AddressDomain(), config.Members(conf), alive}
+}
+
+// where returns the machine that has a mailbox, this one too.
+func (m *Member) where(ctx context.Context, addr mailaddr.Address) (at config.Member, whose directory.Whose, err error) {
+	a, err := m.accounts.Account(ctx, addr)
+	if err != nil {
+		return at, 0, err
+	}
+	whose = directory.WhoseIs(a, m.accounts.Here)
+	if whose == directory.Moving {
+		return at, whose, errMoving
+	}
+	for _, at = range m.members {
+		if at.Name == a.Home {
+			return at, whose, m.open(addr, a, whose)
+		}
+	}
+	return at, whose, fmt.Errorf("the mailbox is on a machine called %q, which [cluster] of %s does not name", a.Home, config.DefaultPath)
+}
+
+// open makes a mailbox that is here.
+func (m *Member) open(addr mailaddr.Address, a auth.Account, whose directory.Whose) error {
+	if whose != directory.Ours {
+		return nil
+	}
+	return m.accounts.Open(addr, a)
+}
+
+// Session returns where the session of a user is to be handed on to, who has just logged
+// in; the zero AddrPort if the mailbox is here. Via is who connected for the client.
+func (m *Member) Session(ctx context.Context, user string, via netip.Addr) (netip.AddrPort, error) {
+	addr, err := mailaddr.Parse(user, m.domain)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	at, whose, err := m.where(ctx, addr)
+	switch {
+	case err != nil:
+		return netip.AddrPort{}, err
+	case whose == directory.Ours:
+		return netip.AddrPort{}, nil
+	case m.is(via):
+		return netip.AddrPort{}, errHandedOn
+	case !m.alive(at.Name):
+		return netip.AddrPort{}, errSilent
+	}
+	return netip.AddrPortFrom(at.Addr, config.MemberIMAPPort), nil
+}
+
+// is reports whether an address is a machine's of the relay.
+func (m *Member) is(addr netip.Addr) bool {
+	for _, member := range m.members {
+		if member.Addr == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// Mailbox fails unless the mailbox of addr, which has an account, is here.
+func (m *Member) Mailbox(ctx context.Context, addr mailaddr.Address) error {
+	_, whose, err := m.where(ctx, addr)
+	if err == nil && whose != directory.Ours {
+		err = errElsewhere
+	}
+	return err
+}
