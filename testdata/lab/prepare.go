@@ -133,7 +133,7 @@ func Prepare(ctx context.Context, w io.Writer, suites ...debian.Suite) error {
 func prepareSuite(ctx context.Context, w io.Writer, suite debian.Suite) error {
 	for _, get := range []func(context.Context, io.Writer, debian.Suite) (string, error){
 		debian.Unattended, // and its root
-		debian.WebServers, debian.TunnelPrograms, debian.OpenDKIM, debian.DKIMPy,
+		debian.WebServers, debian.TunnelPrograms, debian.OpenDKIM, debian.DKIMPy, debian.PostgreSQL,
 	} {
 		if _, err := get(ctx, w, suite); err != nil {
 			return err

@@ -55,3 +55,8 @@ func packages(ctx context.Context, w io.Writer, suite Suite, what string, names 
 		return nil
 	})
 }
+
+// PostgreSQL is WebServers for PostgreSQL: where a relay of several machines has its accounts.
+func PostgreSQL(ctx context.Context, w io.Writer, suite Suite) (string, error) {
+	return packages(ctx, w, suite, "PostgreSQL", []string{"postgresql"})
+}

@@ -1,0 +1,401 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatmaild/applets/chat/imap"
+	"chatmaild/testdata/kit/letter"
+	"chatmaild/testdata/lab/core"
+	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/network"
+)
+
+const (
+	clusterDomain   = "_many.test"
+	clusterPassword = "a long and random one"
+)
+
+// A several is one relay that is three machines, of which a has the writer of the directory
+// at first, and who uses it.
+type several struct {
+	lab      *Lab
+	machines []*Relay // a, b, c
+	outside  network.Station
+	people   []*core.Profile // one signed up at each machine
+	pairs    []pair
+	members  map[string]string // an account at home on each machine, by the machine's name
+	since    int64
+}
+
+// TestCluster has one relay on three machines: each serves everybody, and none is needed by
+// those who are at home on another one.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := &several{members: map[string]string{}, since: time.Now().Unix()}
+	var deb string
+	c.lab, deb = newLab(t)
+	c.start(t, deb)
+	c.outside = addStation(t, c.lab, "outside")
+	inTurn(t, c, []step[*several]{
+		{"sign up at each machine", (*several).signUp},
+		{"converse", (*several).converse},
+		{"everybody is served by each machine", (*several).serve},
+		{"mail from each machine to each", (*several).mail},
+		{"the client's address is known at home", (*several).clients},
+		{"one is killed", (*several).killed},
+		{"the writer is away", (*several).withoutWriter},
+		{"another writer", (*several).promote},
+		{"the former writer is back", (*several).rejoin},
+		{"what is logged", (*several).logged},
+	})
+}
+
+// name is how a machine is called among the others.
+func (c *several) name(i int) string { return string(rune('a' + i)) }
+
+// start boots the machines, and makes them one relay as chatmaild-cluster(7) says.
+func (c *several) start(t *testing.T, deb string) {
+	for i := range 3 {
+		host := startHost(t, c.lab, "m"+c.name(i))
+		r := &Relay{Host: host, Domain: clusterDomain, lab: c.lab}
+		diagnose(t, r)
+		c.machines = append(c.machines, r)
+		ctx := deadline(t, installTimeout)
+		if err := r.InstallDeb(ctx, deb); err != nil {
+			t.Fatal(err)
+		}
+		installPackages(ctx, t, host, debian.PostgreSQL)
+	}
+	a := c.machines[0]
+	if err := a.publishAddresses(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var members []string
+	for i, r := range c.machines {
+		members = append(members, fmt.Sprintf("%q", fmt.Sprintf("%s %v", c.name(i), r.IPv4)))
+	}
+	for i, r := range c.machines {
+		settings := []string{"echobot = false", "[cluster]", fmt.Sprintf("name = %q", c.name(i)), "members = [" + strings.Join(members, ", ") + "]"}
+		if err := r.configure(deadline(t, installTimeout), settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sh(t, a, "chatmaild cluster init && chatmaild run --skip-dns-check")
+	const secrets = "cd / && tar -c etc/chatmail/directory.pgpass etc/chatmail/tls etc/dkimkeys"
+	bundle, err := a.Exec(deadline(t, installTimeout), nil, "sh", "-c", secrets)
+	if err != nil || bundle.Code != 0 {
+		t.Fatalf("%v: %s", err, bundle.Stderr)
+	}
+	for _, r := range c.machines[1:] {
+		if _, err := r.Exec(deadline(t, installTimeout), strings.NewReader(bundle.Stdout), "tar", "-x", "-C", "/"); err != nil {
+			t.Fatal(err)
+		}
+		sh(t, r, "chatmaild run --skip-dns-check && chatmaild cluster rejoin")
+	}
+	if err := a.publishKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leads has the relay's name lead to one machine alone.
+func (c *several) leads(t *testing.T, r *Relay) {
+	t.Helper()
+	if err := r.TakeName(clusterDomain); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *several) signUp(t *testing.T) {
+	for i, name := range []string{"alice", "bob", "carol"} {
+		c.leads(t, c.machines[i])
+		c.people = append(c.people, startProfile(t, c.lab, name, "DCACCOUNT:"+clusterDomain))
+	}
+}
+
+func (c *several) converse(t *testing.T) {
+	for _, two := range [][2]int{{0, 1}, {1, 2}, {2, 0}} {
+		c.pairs = append(c.pairs, join(t, c.people[two[0]], c.people[two[1]]))
+	}
+	for _, p := range c.pairs {
+		p.text(t)
+	}
+	c.pairs[0].file(t)
+	c.pairs[0].group(t)
+	c.pairs[0].receipts(t)
+}
+
+// login logs in at a machine.
+func (c *several) login(t *testing.T, at *Relay, addr, password string) (*imap.Client, error) {
+	t.Helper()
+	session, err := c.outside.IMAP(deadline(t, stepTimeout), at.IPv4.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { session.Close() })
+	return session, session.Login(addr, password)
+}
+
+// home is the machine that has a mailbox, as a machine's copy of the directory says.
+func (c *several) home(t *testing.T, at *Relay, addr string) string {
+	t.Helper()
+	var shown struct{ Machine string }
+	text := sh(t, at, "chatmaild user show --json "+addr)
+	if err := json.Unmarshal([]byte(text), &shown); err != nil {
+		t.Fatal(err)
+	}
+	return shown.Machine
+}
+
+// serve makes an account at home on each machine, each at another one, and then has each
+// machine serve all of them, and refuse a wrong password.
+func (c *several) serve(t *testing.T) {
+	for i := 0; len(c.members) < len(c.machines); i++ {
+		if i == 40 {
+			t.Fatalf("40 accounts are at home on %v alone", c.members)
+		}
+		addr := fmt.Sprintf("member%03d@%s", i, clusterDomain)
+		at := c.machines[i%len(c.machines)]
+		if _, err := c.login(t, at, addr, clusterPassword); err != nil {
+			t.Fatal(err)
+		}
+		if home := c.home(t, at, addr); home != c.name(i%len(c.machines)) {
+			c.members[home] = addr
+		}
+	}
+	for home, addr := range c.members {
+		for i, at := range c.machines {
+			session, err := c.login(t, at, addr, clusterPassword)
+			if err != nil {
+				t.Fatalf("home %s at %s: %v", home, c.name(i), err)
+			}
+			if _, err := session.Select(); err != nil {
+				t.Errorf("home %s at %s: %v", home, c.name(i), err)
+			}
+			if err := session.SetMetadata("INBOX", "/private/devicetoken", "token-"+c.name(i)); err != nil {
+				t.Errorf("home %s at %s: %v", home, c.name(i), err)
+			}
+			if _, err := c.login(t, at, addr, "another long one"); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+				t.Errorf("home %s at %s, with a wrong password: %v", home, c.name(i), err)
+			}
+			here := strings.TrimSpace(sh(t, at, "if test -e /home/vmail/mail/"+clusterDomain+"/"+addr+"; then echo here; fi"))
+			if (here == "here") != (home == c.name(i)) {
+				t.Errorf("home %s: on %s the mailbox is %q", home, c.name(i), here)
+			}
+		}
+	}
+}
+
+// mail sends a message at each machine to whom is at home on each, by users of each.
+func (c *several) mail(t *testing.T) {
+	for i, at := range c.machines {
+		for _, addr := range c.members {
+			c.send(t, at, c.members[c.name((i+1)%3)], addr)
+			c.arrives(t, c.machines[(i+2)%3], addr, 1+i)
+		}
+	}
+}
+
+// send sends one message, which must be accepted.
+func (c *several) send(t *testing.T, at *Relay, from, to string) {
+	t.Helper()
+	smtp, err := c.outside.SMTP(deadline(t, stepTimeout), at.IPv4.String(), network.SubmissionsPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer smtp.Close()
+	l, err := letter.New(from, to, letter.Words, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := smtp.Command("EHLO outside"); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := smtp.Login(from, clusterPassword); err != nil || !strings.HasPrefix(reply, "235") {
+		t.Fatalf("AUTH: %s, %v", reply, err)
+	}
+	if reply, err := smtp.Send(from, to, l.Next()); err != nil || !strings.HasPrefix(reply, "250") {
+		t.Fatalf("from %s to %s: %s, %v", from, to, reply, err)
+	}
+}
+
+// arrives waits for so many messages in a mailbox.
+func (c *several) arrives(t *testing.T, at *Relay, addr string, n int) {
+	t.Helper()
+	session, err := c.login(t, at, addr, clusterPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	got, err := session.Select()
+	for ; got < n && err == nil; got, err = session.Wait(got) {
+	}
+	if got != n || err != nil {
+		t.Fatalf("%d messages: want %d, %v", got, n, err)
+	}
+}
+
+// clients looks at home where a session comes from that another machine has handed on.
+func (c *several) clients(t *testing.T) {
+	for i, r := range c.machines {
+		addr := c.members[c.name(i)]
+		session, err := c.login(t, c.machines[(i+1)%3], addr, clusterPassword)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who := sh(t, r, "doveadm who -1"); !strings.Contains(who, c.outside.IPv4.String()) || strings.Contains(who, c.machines[(i+1)%3].IPv4.String()) {
+			t.Errorf("at %s the sessions are\n%s", c.name(i), who)
+		}
+		session.Close()
+	}
+}
+
+// killed pulls the plug of c: who is at home on a and b talks on, mail for the others waits,
+// and is there when c is back.
+func (c *several) killed(t *testing.T) {
+	last := c.machines[2]
+	c.leads(t, c.machines[1])
+	if err := last.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	a, b := c.members["a"], c.members["b"]
+	c.send(t, c.machines[0], a, c.members["c"])
+	for range 2 {
+		c.send(t, c.machines[0], a, b)
+		c.send(t, c.machines[1], b, a)
+	}
+	c.arrives(t, c.machines[0], b, 5)
+	c.arrives(t, c.machines[1], a, 5)
+	for _, at := range c.machines[:2] {
+		until(deadline(t, stepTimeout), t, "a session for c to be put off", func() bool {
+			start := time.Now()
+			_, err := c.login(t, at, c.members["c"], clusterPassword)
+			log := sh(t, at, "journalctl --unit=chatmaild-doveauth --since=-10s --output=cat")
+			return err != nil && strings.Contains(err.Error(), "UNAVAILABLE") && time.Since(start) < 4*time.Second &&
+				strings.Contains(log, "the machine that has the mailbox does not answer")
+		})
+	}
+	if _, err := c.login(t, c.machines[1], "newcomer1@"+clusterDomain, clusterPassword); err != nil {
+		t.Errorf("an account on the machines that are left: %v", err)
+	}
+	if home := c.home(t, c.machines[0], "newcomer1@"+clusterDomain); home == "c" {
+		t.Error("it was placed on the dead machine")
+	}
+	if err := last.Boot(deadline(t, installTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	until(deadline(t, stepTimeout), t, "c to be served again", func() bool {
+		_, err := c.login(t, c.machines[0], c.members["c"], clusterPassword)
+		return err == nil
+	})
+	sh(t, c.machines[0], "postqueue -f")
+	c.arrives(t, c.machines[1], c.members["c"], 4)
+}
+
+// withoutWriter kills a, which is the writer: who has an account is served by the others;
+// who has none is told to come again.
+func (c *several) withoutWriter(t *testing.T) {
+	if err := c.machines[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{1, 2} {
+		for _, home := range []string{"b", "c"} {
+			if _, err := c.login(t, c.machines[i], c.members[home], clusterPassword); err != nil {
+				t.Errorf("home %s at %s: %v", home, c.name(i), err)
+			}
+		}
+		if _, err := c.login(t, c.machines[i], fmt.Sprintf("newcomer%d@%s", 2+i, clusterDomain), clusterPassword); err == nil || !strings.Contains(err.Error(), "UNAVAILABLE") {
+			t.Errorf("a new account without a writer: %v", err)
+		}
+	}
+	c.send(t, c.machines[1], c.members["b"], c.members["c"])
+	c.arrives(t, c.machines[1], c.members["c"], 5)
+	if status := sh(t, c.machines[1], "chatmaild cluster status"); !strings.Contains(status, "run: chatmaild cluster promote") {
+		t.Errorf("status says\n%s", status)
+	}
+}
+
+// promote makes another machine the writer. Which one may, the command says.
+func (c *several) promote(t *testing.T) {
+	start := time.Now()
+	sh(t, c.machines[1], "chatmaild cluster promote")
+	until(deadline(t, stepTimeout), t, "a new account", func() bool {
+		_, err := c.login(t, c.machines[2], "newcomer5@"+clusterDomain, clusterPassword)
+		return err == nil
+	})
+	t.Logf("new accounts again %v after the command began", time.Since(start).Round(time.Millisecond))
+	if out, err := c.machines[2].Script(deadline(t, stepTimeout), "chatmaild cluster promote 2>&1"); err == nil {
+		t.Errorf("two writers: %s", out)
+	}
+}
+
+// rejoin has a come back, whose PostgreSQL does not start, since another machine is the
+// writer: a serves everybody nevertheless.
+func (c *several) rejoin(t *testing.T) {
+	a := c.machines[0]
+	if err := a.Boot(deadline(t, installTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	if status := sh(t, a, "chatmaild cluster status"); !strings.Contains(status, "run here: chatmaild cluster rejoin") {
+		t.Errorf("status says\n%s", status)
+	}
+	for _, addr := range []string{c.members["a"], c.members["b"], "newcomer6@" + clusterDomain} {
+		if _, err := c.login(t, a, addr, clusterPassword); err != nil {
+			t.Errorf("%s at the former writer: %v", addr, err)
+		}
+	}
+	if out, err := c.machines[1].Script(deadline(t, stepTimeout), "chatmaild cluster rejoin 2>&1"); err == nil {
+		t.Errorf("the writer copies another machine: %s", out)
+	}
+	sh(t, a, "chatmaild cluster rejoin")
+	var status struct {
+		Machines []struct{ Name, Role string }
+		Advice   []string
+	}
+	until(deadline(t, stepTimeout), t, "all to be well", func() bool {
+		if err := json.Unmarshal([]byte(sh(t, a, "chatmaild cluster status --json")), &status); err != nil {
+			t.Fatal(err)
+		}
+		roles := ""
+		for _, m := range status.Machines {
+			roles += m.Role + " "
+		}
+		return len(status.Advice) == 0 && roles == "copy writer copy "
+	})
+	for home, addr := range c.members {
+		if _, err := c.login(t, a, addr, clusterPassword); err != nil {
+			t.Errorf("home %s at a: %v", home, err)
+		}
+	}
+	if _, err := c.login(t, a, "newcomer7@"+clusterDomain, clusterPassword); err != nil {
+		t.Errorf("a new account at the former writer: %v", err)
+	}
+	c.pairs[1].text(t)
+}
+
+// logged looks for addresses in what all machines have logged.
+func (c *several) logged(t *testing.T) {
+	names := []string{c.outside.IPv4.String(), "newcomer1@", "newcomer7@"}
+	for _, p := range c.people {
+		names = append(names, p.Addr, p.Client.IPv4.String())
+	}
+	for _, addr := range c.members {
+		names = append(names, addr)
+	}
+	for i, r := range c.machines {
+		log, err := r.Run(deadline(t, stepTimeout), "journalctl", fmt.Sprintf("--since=@%d", c.since), "--output", "cat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := slices.Collect(strings.Lines(string(log)))
+		for _, name := range names {
+			if at := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, name) }); at >= 0 {
+				t.Errorf("%s has logged %q: %s", c.name(i), name, lines[at])
+			}
+		}
+	}
+}
