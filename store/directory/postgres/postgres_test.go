@@ -80,7 +80,9 @@ func testMigrate(t *testing.T, writer *instance) {
 
 // testSetup makes a directory twice, and imports accounts twice.
 func testSetup(t *testing.T, writer, standby *instance) {
-	owner := func(database string) string { return strings.Replace(writer.Address("owner"), "dbname=postgres", "dbname="+database, 1) }
+	owner := func(database string) string {
+		return strings.Replace(writer.Address("owner"), "dbname=postgres", "dbname="+database, 1)
+	}
 	found := Found{
 		Owner: owner, Database: "set_up", Password: "it's",
 		Roles: map[string]string{"user": "chatmaild_writer", "copies": Replication},
