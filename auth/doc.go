@@ -40,10 +40,10 @@
 //	    its lines and fields             packaging/dovecot/authproto, tabline
 //	  timed and counted                  applets/doveauth
 //	    name and password                Service.Login; mailaddr
-//	      the stored hash                store/directory/files
+//	      the stored hash                store/directory: files, or home
 //	      seen before, or hashed now     here
 //	    nobody has the name              Policy; machine: load, memory, disk
-//	      the account is made            store/directory/files
-//	  yes or no, and the home            packaging/dovecot/authserver
+//	      the account is made            store/directory: files, or home
+//	  yes or no, and the home            packaging/dovecot/authserver; applets/doveauth/member
 //	the day is noted                     applets/lastlogin
 package auth

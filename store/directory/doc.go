@@ -4,12 +4,15 @@
 //
 // [Accounts] is its contract, and directorytest holds every implementation to it.
 //
-//	files       what lies in the mailboxes of the one machine: this is what runs
+//	files       what lies in the mailboxes of the one machine
 //	Replicated  a copy on each of several machines, and one writer; on PostgreSQL: postgres
+//	home        Replicated as one of these machines uses it, with the mailboxes that are there
 //	placement   which machine a new account is placed on
 //	move        how a mailbox gets another home
 //
-// No daemon uses Replicated yet: a relay is one machine.
+// A relay is one machine unless its configuration has a table [cluster] (applets/accounts
+// opens one or the other; applets/doveauth/member says where a mailbox is). No command uses
+// move yet: an account stays on the machine where it was placed.
 //
 // # Several machines
 //
