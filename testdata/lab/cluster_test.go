@@ -122,11 +122,8 @@ func (c *several) converse(t *testing.T) {
 		c.pairs = append(c.pairs, join(t, c.people[two[0]], c.people[two[1]]))
 	}
 	for _, p := range c.pairs {
-		p.text(t)
+		t.Run(p.a.Name+" and "+p.b.Name, p.converse)
 	}
-	c.pairs[0].file(t)
-	c.pairs[0].group(t)
-	c.pairs[0].receipts(t)
 }
 
 // login logs in at a machine.
@@ -374,7 +371,7 @@ func (c *several) rejoin(t *testing.T) {
 	if _, err := c.login(t, a, "newcomer7@"+clusterDomain, clusterPassword); err != nil {
 		t.Errorf("a new account at the former writer: %v", err)
 	}
-	c.pairs[1].text(t)
+	t.Run("text", c.pairs[1].text)
 }
 
 // logged looks for addresses in what all machines have logged.
