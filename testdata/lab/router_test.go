@@ -160,6 +160,8 @@ func TestRouter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// After the address has changed, this may take a minute: the transport's kept connection to
+			// the usual relay came from the former one, and is given up only then.
 			join(t, carol, bob).text(t)
 			p.calls(t, router.outer)
 			content(t, r, tt.says)
