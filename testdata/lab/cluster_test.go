@@ -121,8 +121,9 @@ func (c *several) converse(t *testing.T) {
 	for _, two := range [][2]int{{0, 1}, {1, 2}, {2, 0}} {
 		c.pairs = append(c.pairs, join(t, c.people[two[0]], c.people[two[1]]))
 	}
-	for _, p := range c.pairs {
-		t.Run(p.a.Name+" and "+p.b.Name, p.converse)
+	c.pairs[0].converse(t)
+	for _, p := range c.pairs[1:] {
+		t.Run(p.a.Name+" and "+p.b.Name, p.text)
 	}
 }
 
