@@ -245,7 +245,11 @@ func (c *several) clients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if who := sh(t, r, "doveadm who -1"); !strings.Contains(who, c.outside.IPv4.String()) || strings.Contains(who, c.machines[(i+1)%3].IPv4.String()) {
+		who := sh(t, r, "doveadm who -1")
+		found := slices.ContainsFunc(strings.Split(who, "\n"), func(line string) bool {
+			return strings.HasPrefix(line, addr) && strings.Contains(line, c.outside.IPv4.String())
+		})
+		if !found {
 			t.Errorf("at %s the sessions are\n%s", c.name(i), who)
 		}
 		session.Close()
