@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,19 +143,19 @@ func TestTables(t *testing.T) {
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWatch(configure(t))
-		silent := false
+		var silent atomic.Bool
 		w.dial = func(_ context.Context, addr netip.AddrPort) error {
 			if addr != netip.AddrPortFrom(b, 80) {
 				t.Errorf("%v is asked", addr)
 			}
-			if silent {
+			if silent.Load() {
 				return errors.New("no answer")
 			}
 			return nil
 		}
 		go w.Run(t.Context())
 		for _, step := range []struct{ silent, alive bool }{{false, true}, {true, true}, {true, false}, {true, false}, {false, true}} {
-			silent = step.silent
+			silent.Store(step.silent)
 			time.Sleep(askEvery)
 			synctest.Wait()
 			if got := w.Alive("b"); got != step.alive {
