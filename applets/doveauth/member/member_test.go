@@ -159,7 +159,7 @@ func TestWatch(t *testing.T) {
 			time.Sleep(askEvery)
 			synctest.Wait()
 			if got := w.Alive("b"); got != step.alive {
-				t.Errorf("silent: %t; alive: got %t, want %t", silent, got, step.alive)
+				t.Errorf("silent: %t; alive: got %t, want %t", step.silent, got, step.alive)
 			}
 		}
 	})
