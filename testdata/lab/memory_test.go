@@ -9,9 +9,8 @@ import (
 
 // idleMemory is what all ten daemons of ours may take together while nothing happens, in
 // bytes: their proportional set sizes, so that what they share counts once.
-// It is least when they have just given memory back. In hours of rest it is up to 39 MB, since
-// the runtime takes 0.4 MB for itself in each of them when it first collects, which it
-// does after two minutes.
+// It is least when they have just given memory back. After some minutes of rest it is up to
+// 39 MB, since the runtime takes 0.4 MB for itself in each of them when it first collects.
 const idleMemory = 36_000_000
 
 // restTimeout is several times what a daemon takes to give back what work took.

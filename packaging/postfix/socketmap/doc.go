@@ -5,7 +5,7 @@
 //
 // The reference is socketmap_table(5) of Postfix. A request and its reply are one
 // netstring each (cr.yp.to/proto/netstrings.txt): length in decimal, ":", as many
-// octets, ",".
+// bytes, ",".
 //
 //	MAP KEY           look up KEY in the table MAP
 //	OK VALUE          it is there

@@ -17,7 +17,7 @@ import (
 // Bounds of a Server.
 const (
 	maxConns       = 1024    // Postfix's proxymap makes 100
-	maxRequest     = 8 << 10 // octets; Postfix cuts SMTP lines at 2048
+	maxRequest     = 8 << 10 // bytes; Postfix cuts SMTP lines at 2048
 	requestTimeout = 25 * time.Second
 	writeTimeout   = 30 * time.Second
 )
