@@ -58,7 +58,7 @@ func testHomes(t *testing.T, d directory.Accounts) {
 
 // testMigrate migrates again, many at once, and then what a later program has changed.
 func testMigrate(t *testing.T, writer *instance) {
-	writer.Must("DROP TABLE accounts, directory_schema")
+	writer.Must("DROP TABLE accounts, machines, directory_schema")
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
