@@ -4,29 +4,17 @@ import (
 	"context"
 	"errors"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"chatmaild/testdata/kit/unixsocket"
 )
 
-// serve answers at a socket of a test's.
+// listen answers at a socket of a test's.
 func listen(t *testing.T, do func(context.Context, []string) (string, error)) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "socket")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, do) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	path, _ := unixsocket.Serve(t, func(ctx context.Context, l net.Listener) error { return Serve(ctx, l, do) })
 	return path
 }
 

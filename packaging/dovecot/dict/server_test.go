@@ -8,11 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/unixsocket"
 )
 
 // fakeHandler knows the keys of its map, and keeps what is committed.
@@ -71,31 +72,14 @@ func (h *fakeHandler) Commit(_ context.Context, user string, changes []Change) e
 	return nil
 }
 
-// start serves h on a socket and returns how to connect, and how to stop.
+// start serves on a socket and returns how to connect, and how to stop.
 func start(t *testing.T, s Server) (dial func() net.Conn, stop func() error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	stop = sync.OnceValue(func() error { cancel(); return <-done })
-	t.Cleanup(func() { stop() })
-	return func() net.Conn {
-		c, err := net.Dial("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-		return c
-	}, stop
+	path, stop := unixsocket.Serve(t, s.Serve)
+	return func() net.Conn { return unixsocket.Dial(t, path) }, stop
 }
 
 // talk sends text and returns all that comes back until the end.
@@ -276,15 +260,9 @@ func TestDrain(t *testing.T) {
 
 func TestClient(t *testing.T) {
 	h := &fakeHandler{values: map[string]string{"report": "a\tb\n"}}
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	s := Server{Handler: h, Log: slog.New(slog.DiscardHandler)}
-	go s.Serve(ctx, l)
+	path, _ := unixsocket.Serve(t, s.Serve)
+	ctx := t.Context()
 	c, err := Dial(ctx, path)
 	if err != nil {
 		t.Fatal(err)

@@ -7,11 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/unixsocket"
 )
 
 // fakeHandler has one key; others make it fail.
@@ -37,26 +37,9 @@ func (h *fakeHandler) Lookup(_ context.Context, table, key string) (string, bool
 // start serves on a socket and returns how to connect, and how to stop.
 func start(t testing.TB, h Handler, log io.Writer) (dial func() net.Conn, stop func() error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := Server{Handler: h, Log: slog.New(slog.NewTextHandler(log, nil))}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	stop = sync.OnceValue(func() error { cancel(); return <-done })
-	t.Cleanup(func() { stop() })
-	return func() net.Conn {
-		c, err := net.Dial("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-		return c
-	}, stop
+	path, stop := unixsocket.Serve(t, s.Serve)
+	return func() net.Conn { return unixsocket.Dial(t, path) }, stop
 }
 
 func TestDialogues(t *testing.T) {
