@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/maillog"
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
+	"chatmaild/applets/porter"
 	"chatmaild/applets/queuewatch"
 	"chatmaild/applets/supervise"
 	"chatmaild/applets/transport"
@@ -41,6 +42,7 @@ func All() []command.Command {
 		turn.Command,
 		iroh.Command,
 		websocket.Command,
+		porter.Command,
 		expire.Command,
 		expire.QuotaCommand,
 		certificate.Command,

@@ -19,14 +19,14 @@ var layers = []layer{
 	{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
-			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/queuewatch applets/supervise applets/transport applets/turn applets/web applets/websocket
+			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/porter applets/queuewatch applets/supervise applets/transport applets/turn applets/web applets/websocket
 			applets/admin/backup applets/admin/bench applets/admin/cluster applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev packaging/grafana/print`,
 	},
 	{
 		name: "what commands share",
-		impure: `applets/admin/host/hosttest applets/admin/keyfiles applets/admin/qr applets/admin/relocation
+		impure: `applets/admin/host/hosttest applets/admin/keyfiles applets/admin/qr applets/admin/rehome applets/admin/relocation
 			applets/admin/remote applets/admin/statedir applets/admin/transfer applets/command/commandtest`,
 	},
 	{name: "the machine", impure: "applets/accounts applets/admin/host applets/admin/transfer/snapshot applets/command applets/doveauth/member"},
@@ -34,7 +34,7 @@ var layers = []layer{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
 			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files store/directory/home store/directory/postgres applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
-		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest store/directory/move store/directory/simulation",
+		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest store/directory/move store/directory/roll store/directory/simulation",
 	},
 	{
 		name: "stores, servers and protocols",
@@ -50,7 +50,7 @@ var layers = []layer{
 	{
 		name: "foundations",
 		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/packetinfo applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/routes applets/transport/signer applets/transport/smtpout applets/transport/spool
-			packaging packaging/gpg packaging/peer packaging/sbom store/atomicfile store/disk`,
+			packaging packaging/gpg packaging/peer packaging/sbom store/atomicfile store/maildir/parcel store/disk`,
 		pure: `applets/admin/bench/plot packaging/grafana store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
 			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
@@ -85,7 +85,7 @@ var modules = map[string]string{
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
-	"golang.org/x/net":                "applets/service applets/transport/lmtp applets/transport/routes applets/turn/relay",
+	"golang.org/x/net":                "applets/porter applets/service applets/transport/lmtp applets/transport/routes applets/turn/relay",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command applets/service/packetinfo applets/supervise applets/supervise/process
 		applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens applets/turn/relay`,
 	"golang.org/x/time": "applets/iroh/relay applets/web/signup",

@@ -115,6 +115,7 @@ func TestSockets(t *testing.T) {
 		"filtermail-in":  fmt.Sprintf("127.0.0.1:%d", defaults.FiltermailSMTPPortIncoming),
 		"echobot":        "", // it listens nowhere
 		"doveauth":       "", // it has several, with names of their own
+		"porter":         "", // it listens at an address of the configuration
 		"transport":      "/var/spool/postfix/private/transport",
 		"turn":           fmt.Sprintf("[::]:%d", config.TurnPort),
 		"acme":           fmt.Sprintf("127.0.0.1:%d", config.ACMEPort),

@@ -42,6 +42,8 @@ type Registry interface {
 	// Notify queues a notification for each valid token of an account and
 	// returns the entries that should be sent at once.
 	Notify(account string, now time.Time) ([]Key, error)
+	// Waiting reports whether a notification waits for one of an account's tokens.
+	Waiting(tokens []Token) bool
 }
 
 // Metadata answers Dovecot's requests for METADATA entries, for which Dovecot's
@@ -66,6 +68,9 @@ type Metadata struct {
 
 // Lookup returns the value of a METADATA entry.
 func (s *Metadata) Lookup(key, user string) (value string, found bool, err error) {
+	if account, ok := keptAccount(key); ok {
+		return s.kept(account)
+	}
 	space, entry := splitKey(key)
 	switch {
 	case space == "priv" && entry == deviceToken:
@@ -110,6 +115,9 @@ func Delivery(key string) bool {
 
 // Set stores a push token, or notifies the user's devices of a delivery.
 func (s *Metadata) Set(key, user, value string) error {
+	if account, ok := keptAccount(key); ok {
+		return s.keep(account, value)
+	}
 	space, entry := splitKey(key)
 	switch {
 	case user == "":

@@ -29,6 +29,31 @@ func (c *calls) Notify(account string, now time.Time) ([]Key, error) {
 	return []Key{{Token: 7}}, nil
 }
 
+func (c *calls) Waiting(tokens []Token) bool { return len(tokens) == 3 }
+
+// TestKept: what is kept of an account comes to another machine, but for tokens that are
+// too old.
+func TestKept(t *testing.T) {
+	c := &calls{}
+	s := &Metadata{Registry: c, Now: func() time.Time { return noon }, Fresh: func(keys []Key) { c.log += fmt.Sprint(keys[0].Token) }}
+	text, found, err := s.Lookup(KeptKey+"a@x", "")
+	want := fmt.Sprintf(`{"tokens":[{"text":"one","seen":%[1]d},{"text":"two","seen":%[1]d}],"waiting":true}`, noon.Unix())
+	if text != want || !found || err != nil {
+		t.Fatalf("got %s, %v, %v", text, found, err)
+	}
+	if err := s.Set(KeptKey+"a@x", "", text); err != nil {
+		t.Fatal(err)
+	}
+	if want := "register a@x oneregister a@x twonotify a@x7"; c.log != want {
+		t.Errorf("got %q, want %q", c.log, want)
+	}
+	for _, text := range []string{"", "x", `{"tokens":[{"text":"a b"}]}`} {
+		if s.Set(KeptKey+"a@x", "", text) == nil {
+			t.Errorf("%q is taken over", text)
+		}
+	}
+}
+
 func TestServiceLookup(t *testing.T) {
 	s := &Metadata{
 		Registry: &calls{}, Now: func() time.Time { return noon },

@@ -3,16 +3,19 @@
 package accounts
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"chatmaild/applets/config"
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/files"
 	"chatmaild/store/directory/home"
-	"chatmaild/store/directory/placement"
 	"chatmaild/store/directory/postgres"
+	"chatmaild/store/directory/roll"
 	"chatmaild/store/maildir"
 )
 
@@ -43,8 +46,11 @@ func Writer(conf *config.Config) string {
 // Directory are the accounts of the relay.
 type Directory struct {
 	directory.Accounts
-	// Home is nil if the relay is one machine.
-	Home  *home.Accounts
+	// These are nil if the relay is one machine.
+	Home *home.Accounts
+	Rows *postgres.Directory
+	Roll *roll.Roll
+	// close closes the connections that are not in use.
 	close func()
 }
 
@@ -53,11 +59,11 @@ func (d *Directory) Close() { d.close() }
 
 // Open returns the directory that conf names. It connects to nothing yet. Alive tells
 // which of several machines answers; nil: that is not known, and a new account is at home
-// on this one.
+// on this one, if it takes any.
 func Open(conf *config.Config, alive func(machine string) bool) (*Directory, error) {
 	mailboxes := maildir.New(conf.MailboxesDir, conf.AddressDomain())
 	if !config.Clustered(conf) {
-		return &Directory{files.New(mailboxes, time.Now), nil, func() {}}, nil
+		return &Directory{Accounts: files.New(mailboxes, time.Now), close: func() {}}, nil
 	}
 	rows, err := postgres.Open(postgres.Options{
 		Domain: conf.AddressDomain(), Copy: Copy(Role), Writer: Writer(conf), Copies: len(config.Members(conf)) / 2, Now: time.Now,
@@ -65,25 +71,64 @@ func Open(conf *config.Config, alive func(machine string) bool) (*Directory, err
 	if err != nil {
 		return nil, err
 	}
-	h := &home.Accounts{
-		Here: conf.Cluster.Name, Directory: rows, Mailboxes: mailboxes, Place: place(conf, alive), Now: time.Now,
+	known := newRoll(conf, rows, mailboxes, alive)
+	place := known.Place
+	if alive == nil {
+		place = func(address string) (string, error) { return placeNear(known, address) }
 	}
-	return &Directory{h, h, rows.Close}, nil
+	h := &home.Accounts{Here: conf.Cluster.Name, Directory: rows, Mailboxes: mailboxes, Place: place, Now: time.Now}
+	return &Directory{h, h, rows, known, rows.Close}, nil
 }
 
-// place chooses among the machines that answer, whichever they are now.
-func place(conf *config.Config, alive func(machine string) bool) func(address string) (string, error) {
-	members := config.Members(conf)
-	return func(address string) (string, error) {
-		if alive == nil {
-			return conf.Cluster.Name, nil
-		}
-		all := make([]placement.Machine, 0, len(members))
-		for _, m := range members {
-			if alive(m.Name) {
-				all = append(all, placement.Machine{Name: m.Name, Room: 1})
-			}
-		}
-		return placement.New(all).Home(address)
+// placeNear returns this machine, or another one if this one takes no new accounts.
+func placeNear(known *roll.Roll, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if all, err := known.Copy(ctx); err == nil {
+		known.Note(all)
 	}
+	if slices.ContainsFunc(known.Places(), func(m directory.Machine) bool { return m.Name == known.Here }) {
+		return known.Here, nil
+	}
+	return known.Place(address)
+}
+
+// newRoll returns the roll of the machines.
+func newRoll(conf *config.Config, rows *postgres.Directory, mailboxes *maildir.Store, alive func(machine string) bool) *roll.Roll {
+	if alive == nil {
+		alive = func(string) bool { return true }
+	}
+	r := &roll.Roll{
+		Here: conf.Cluster.Name, Copy: rows.Machines, Word: rows.MachinesWord,
+		Answers: alive, Register: rows.Register, Store: mailboxes.ID, Room: room(),
+	}
+	// With the writer, half of the machines confirm a change; a machine that is lost is none of
+	// them.
+	members := len(config.Members(conf))
+	r.Need = members - 1 - members/2
+	for _, m := range config.Members(conf) {
+		r.Members = append(r.Members, m.Name)
+		if m.Name != r.Here {
+			r.Others = append(r.Others, func(ctx context.Context) ([]directory.Machine, error) { return postgres.MachinesOf(ctx, Server(m)) })
+		}
+	}
+	return r
+}
+
+// Server is the connection string of a machine's server, for the user vmail of another one.
+func Server(m config.Member) string {
+	return fmt.Sprintf("host=%s dbname=%s user=%s passfile=%s sslmode=disable", m.Addr, Database, Role, config.DirectoryPassword)
+}
+
+// memoryEach is the memory of a machine for each account that it has room for: "status"
+// promises the same.
+const memoryEach = 1 << 30 / 2000
+
+// room is for how many accounts this machine has room; 0 if that is not known.
+func room() int64 {
+	var info syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return int64(uint64(info.Totalram)*uint64(info.Unit)) / memoryEach
 }

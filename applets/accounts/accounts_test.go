@@ -55,7 +55,12 @@ func TestWriter(t *testing.T) {
 
 // TestPlaceHere: who does not know which machines answer knows that this one does.
 func TestPlaceHere(t *testing.T) {
-	if home, err := place(parse(t, members), nil)("alice@chat.example"); home != "b" || err != nil {
+	d, err := Open(parse(t, members), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if home, err := d.Home.Place("alice@chat.example"); home != "b" || err != nil {
 		t.Errorf("got %q, %v", home, err)
 	}
 }
@@ -63,11 +68,15 @@ func TestPlaceHere(t *testing.T) {
 // TestPlace places on all machines that answer, and on no other one.
 func TestPlace(t *testing.T) {
 	dead := ""
-	choose := place(parse(t, members), func(machine string) bool { return machine != dead })
+	d, err := Open(parse(t, members), func(machine string) bool { return machine != dead })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
 	for _, dead = range []string{"", "a", "c"} {
 		homes := map[string]int{}
 		for i := range 300 {
-			home, err := choose(fmt.Sprint(i, "@chat.example"))
+			home, err := d.Home.Place(fmt.Sprint(i, "@chat.example"))
 			if err != nil {
 				t.Fatal(err)
 			}

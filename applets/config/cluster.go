@@ -56,7 +56,9 @@ const DirectoryPassword = "/etc/chatmail/directory.pgpass"
 const (
 	MemberSMTPPort = 2525 // mail for mailboxes that are here
 	MemberIMAPPort = 143  // sessions of users whose mailboxes are here
-	MemberWebPort  = 80   // whether it is there: nginx logs nothing of that
+	// MemberPorterPort is where mailboxes arrive that get their home here.
+	MemberPorterPort = 2526
+	MemberWebPort    = 80 // whether it is there: nginx logs nothing of that
 )
 
 // parseMember reads "NAME ADDRESS".

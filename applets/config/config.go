@@ -369,6 +369,9 @@ func (c *Config) TellingDaemons() []string {
 	if c.ACME() {
 		names = append(names, "acme")
 	}
+	if Clustered(c) {
+		names = append(names, "porter")
+	}
 	return names
 }
 

@@ -24,6 +24,7 @@ import (
 	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/census"
+	"chatmaild/store/directory/roll"
 	"chatmaild/store/maildir"
 )
 
@@ -77,7 +78,8 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	answers := &handler{accounts: logins, rows: rows, log: log, took: numbers.login}
 	more := []service.Endpoint{}
 	if rows.Home != nil {
-		answers.member = member.New(cfg, rows.Home, watch.Alive)
+		rows.Roll.Look(ctx) // for the first logins, too
+		answers.member = member.New(cfg, rows.Home, rows.Rows.Writer, rows.Roll)
 		tables := &socketmap.Server{Handler: member.Tables{Member: answers.member, Log: log}, Log: log}
 		more = append(more, service.Endpoint{Name: "homes", Address: service.Unix(cfg.Socket("homes")), Serve: tables.Serve})
 	}
@@ -85,7 +87,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		Handler: answers, Log: log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(),
 	}
 	daemon := service.Service{
-		Name: "doveauth", Background: background(rules, count, watch, log), Log: log,
+		Name: "doveauth", Background: background(rules, count, watch, rows.Roll, log), Log: log,
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
 		More: append(more, []service.Endpoint{
 			{Name: "auth-login", Address: service.Unix(cfg.Socket("auth-login")), Serve: dovecot.ServeLogin},
@@ -102,10 +104,13 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 
 // background follows the policy, watches the other machines, and counts the mailboxes.
 // Logins continue when counting fails.
-func background(rules *policy.Policy, mailboxes *census.Census, watch *member.Watch, log *slog.Logger) func(context.Context) error {
+func background(rules *policy.Policy, mailboxes *census.Census, watch *member.Watch, machines *roll.Roll, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var beside sync.WaitGroup
 		beside.Go(func() { watch.Run(ctx) })
+		if machines != nil {
+			beside.Go(func() { machines.Run(ctx) })
+		}
 		beside.Go(func() {
 			if err := mailboxes.Run(ctx); err != nil {
 				log.Warn("the metrics no longer count the accounts", "error", err)

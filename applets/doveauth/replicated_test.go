@@ -75,7 +75,7 @@ members = ["a 10.7.0.1", "b 10.7.0.2"]
 		Machine: &machine.Machine{Mailboxes: dir, NoCreate: filepath.Join(dir, "nocreate"), Now: time.Now},
 		Policy:  func() *auth.Policy { return policy }, Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
 	})
-	here := member.New(conf, accounts, func(string) bool { return true })
+	here := member.New(conf, accounts, rows.Writer, machines{r})
 	dovecot := &authserver.Server{
 		Handler: &handler{accounts: logins, rows: accounts, member: here, log: log, took: NewMetrics(&metric.Set{}).login},
 		Log:     log, PID: 17,
@@ -86,6 +86,14 @@ members = ["a 10.7.0.1", "b 10.7.0.2"]
 	r.serve("homes", func(l net.Listener) error { return tables.Serve(t.Context(), l) })
 	return r
 }
+
+// machines answer all.
+type machines struct{ r *replicated }
+
+func (machines) Alive(string) bool              { return true }
+func (machines) Lost(string) bool               { return false }
+func (m machines) Place(string) (string, error) { return m.r.place, nil }
+func (machines) Admitted() error                { return nil }
 
 func (r *replicated) serve(name string, serve func(net.Listener) error) {
 	l, err := net.Listen("unix", filepath.Join(r.sockets, name))

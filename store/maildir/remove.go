@@ -23,13 +23,16 @@ const leftoverAge = time.Hour
 // Remove deletes addr's mailbox. It is renamed aside first: from that moment on
 // nobody finds any part of it, and the address is free. It fails with
 // auth.ErrNoMailbox.
-func (s *Store) Remove(addr mailaddr.Address) error {
+func (s *Store) Remove(addr mailaddr.Address) error { return s.remove(s.Home(addr)) }
+
+// remove deletes a directory of the store, a mailbox.
+func (s *Store) remove(path string) error {
 	aside, err := os.MkdirTemp(s.dir, gonePrefix)
 	if err != nil {
 		return fmt.Errorf("deleting a mailbox: %w", err)
 	}
 	defer os.RemoveAll(aside)
-	err = unix.Rename(s.Home(addr), filepath.Join(aside, "mailbox"))
+	err = unix.Rename(path, filepath.Join(aside, "mailbox"))
 	if errors.Is(err, unix.ENOENT) {
 		return auth.ErrNoMailbox
 	}

@@ -116,6 +116,21 @@ func (ix *index) ready(tokens []push.Token, now time.Time) (keys []push.Key, ok 
 	return keys, true
 }
 
+// anyWaits reports whether an entry of one of tokens waits, or is being sent.
+func (ix *index) anyWaits(tokens []push.Token) bool {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	for _, t := range tokens {
+		if _, waits := ix.waiting[t.ID]; waits {
+			return true
+		}
+		if _, sends := ix.sending[t.ID]; sends {
+			return true
+		}
+	}
+	return false
+}
+
 // untake undoes take.
 func (ix *index) untake(k push.Key) {
 	ix.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"chatmaild/push"
 )
@@ -30,7 +31,8 @@ func (f MailDir) Exists(account string) (bool, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil:
-		return info.IsDir(), nil
+		// A file has the place of a mailbox that is moving to another machine.
+		return info.IsDir() || info.Mode().IsRegular(), nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, fmt.Errorf("looking for a mailbox: %w", reason(err))
 	}
@@ -58,7 +60,7 @@ func (f MailDir) Legacy(account string) ([]byte, error) {
 		return nil, nil
 	}
 	file, err := os.Open(filepath.Join(path, legacyFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {

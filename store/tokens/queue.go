@@ -46,6 +46,9 @@ func (q *queue) Notify(account string, now time.Time) ([]push.Key, error) {
 	return ready, err
 }
 
+// Waiting reports whether a notification waits for one of tokens.
+func (q *queue) Waiting(tokens []push.Token) bool { return q.index.anyWaits(tokens) }
+
 // add queues an entry for a token, unless one waits. It returns the key of the one that
 // waits now, and whether it is due.
 func (q *queue) add(b *batch, account string, token uint64, now time.Time) (k push.Key, ready bool, err error) {

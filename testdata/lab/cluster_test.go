@@ -30,6 +30,8 @@ type several struct {
 	pairs    []pair
 	members  map[string]string // an account at home on each machine, by the machine's name
 	since    int64
+	talk     *underway // of whom TestClusterMove moves
+	lose     []string  // accounts that were on a machine that is lost
 }
 
 // TestCluster has one relay on three machines: each serves everybody, and none is needed by

@@ -20,6 +20,7 @@ var mayWrite = map[string]string{
 	"doveauth":       "/home/vmail",
 	"lastlogin":      "/home/vmail",
 	"metadata":       "/var/lib/chatmaild/metadata",
+	"porter":         "/home/vmail",
 	"filtermail-in":  "",
 	"filtermail-out": "",
 	"web":            "/var/lib/chatmaild/invites",

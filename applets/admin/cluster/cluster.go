@@ -22,31 +22,46 @@ import (
 
 // Command is chatmaild cluster.
 var Command = command.Command{
-	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | check",
+	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | check | drain MACHINE | open MACHINE | rebalance | lost MACHINE",
 	Synopsis: "shows and changes the machines of a relay that is several",
 	Description: `init makes the directory of accounts on the first machine, with the accounts that it has;
 rejoin makes this machine's copy of the directory, or makes it again; promote makes this
 machine the directory's writer when the former one is lost. check fails if another machine
 has become the writer in this one's place: systemd asks that before it starts PostgreSQL.
+
+drain moves the accounts of a machine to the others, and it gets no new ones; open has it
+get some again. rebalance moves as few accounts as it takes for each machine to have its
+share, by its memory. What is cut off goes on by the same command. lost gives a machine up
+that is gone for good: its accounts get other homes, without their mail.
 See chatmaild-cluster(7).`,
 	Examples: command.Examples{
 		{"cluster status", "which machine is the writer, and what the others lack"},
 		{"cluster promote", "on another machine, when the writer is lost"},
 		{"cluster rejoin", "on the former writer, when it is back"},
+		{"cluster drain c", "empty machine c while the relay runs"},
+		{"cluster rebalance --dry-run", "what would move after a machine was added"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "with status: print JSON, for programs")
+		dryRun := fs.Bool("dry-run", false, "with rebalance: show what would move, and move nothing")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			conf, err := env.Config()
 			if err != nil {
 				return err
 			}
-			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "check")
+			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "check", "drain", "open", "rebalance", "lost")
 			if err != nil {
 				return err
 			}
-			if len(rest) > 0 {
-				return command.Usagef("unexpected argument %q", rest[0])
+			machines := 0
+			if what == "drain" || what == "open" || what == "lost" {
+				machines = 1
+			}
+			if len(rest) < machines {
+				return command.Usagef("%s: missing MACHINE", what)
+			}
+			if len(rest) > machines {
+				return command.Usagef("unexpected argument %q", rest[machines])
 			}
 			if !config.Clustered(conf) {
 				return command.WithHint(errors.New("this relay is one machine"),
@@ -56,10 +71,14 @@ See chatmaild-cluster(7).`,
 			if err := machine.RequireRoot(); err != nil {
 				return err
 			}
-			c := &cluster{env: env, conf: conf, machine: machine, release: machine.Release(), json: *asJSON}
+			c := &cluster{env: env, conf: conf, machine: machine, release: machine.Release(), json: *asJSON, dryRun: *dryRun}
 			c.ask = examine
+			f := fleet{c}
+			if machines > 0 {
+				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "lost": f.lose}[what](ctx, rest[0])
+			}
 			return map[string]func(context.Context) error{
-				"status": c.status, "init": c.init, "rejoin": c.rejoin, "promote": c.promote, "check": c.check,
+				"status": c.status, "init": c.init, "rejoin": c.rejoin, "promote": c.promote, "check": c.check, "rebalance": f.rebalance,
 			}[what](ctx)
 		}
 	},
@@ -72,6 +91,7 @@ type cluster struct {
 	machine host.Host
 	release desired.Release
 	json    bool
+	dryRun  bool
 	// ask asks the server of a machine how it is.
 	ask func(ctx context.Context, m config.Member) (postgres.State, error)
 }

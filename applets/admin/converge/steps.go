@@ -20,7 +20,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	// In the order of starting: each finds those that it asks. Journald is first, so that the
 	// rest is logged as it should be, and the target last, since it wants all of ours.
 	names := slices.Concat([]string{desired.Journald}, desired.ClusterUnits(p.Conf, p.Machine.Release()), desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
-		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
+		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (p *Planner) reads(files []desired.File, paths desired.Paths) map[string][]
 			reads[name] = []string{paths.Certificate, paths.PrivateKey}
 		}
 	}
-	for _, name := range slices.Concat(desired.ServiceUnits(), desired.BotUnits(p.Conf)) {
+	for _, name := range slices.Concat(desired.ServiceUnits(), desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf)) {
 		reads[name] = []string{p.ConfigPath}
 	}
 	reads[desired.Transport] = []string{p.ConfigPath, paths.DKIMKey}

@@ -122,11 +122,21 @@ func ClusterUnits(conf *config.Config, release Release) []string {
 	return []string{PostgreSQL(release)}
 }
 
+// MemberUnits are the daemons that only a relay of several machines has.
+func MemberUnits(conf *config.Config) []string {
+	if !config.Clustered(conf) {
+		return nil
+	}
+	return []string{"chatmaild-porter.service"}
+}
+
 // postgreSQLPort is where the others ask and copy the directory.
 const postgreSQLPort = 5432
 
 // MemberPorts are the ports of a machine that are for the relay's other machines alone.
-func MemberPorts() []int { return []int{config.MemberSMTPPort, postgreSQLPort} }
+func MemberPorts() []int {
+	return []int{config.MemberSMTPPort, config.MemberPorterPort, postgreSQLPort}
+}
 
 // memberPorts are those that it listens on beside the ports of a relay that is one machine.
 func memberPorts(conf *config.Config) []Port {
@@ -136,6 +146,7 @@ func memberPorts(conf *config.Config) []Port {
 	postfix := []string{postfixMaster}
 	return []Port{
 		{config.MemberSMTPPort, "mail from the other machines", false, postfix},
+		{config.MemberPorterPort, "mailboxes from the other machines", false, []string{"chatmaild", "porter"}},
 		{sealingPort, "Postfix, for mail from outside with fewer header fields", false, postfix},
 		{postgreSQLPort, "PostgreSQL, with the directory of accounts", false, []string{"postgres"}},
 	}

@@ -163,6 +163,7 @@ func directoryDropins(conf *config.Config) []File {
 		{"lastlogin", "BindPaths", ""},
 		{"metadata", "BindReadOnlyPaths", conf.MetadataDir()},
 		{"expire", "BindPaths", conf.ExpireDir()},
+		{"porter", "BindPaths", ""},
 		{"web", "", conf.InvitesDir()},
 		{"echobot", "", config.EchoBot(conf).Dir()},
 		{"acme", "", conf.ACMEDir()},

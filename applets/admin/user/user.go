@@ -1,4 +1,4 @@
-// Package user lists, shows, blocks, deletes and creates accounts. What it does to a
+// Package user lists, shows, blocks, deletes, creates and moves accounts. What it does to a
 // mailbox it does with the rights of the mailboxes' owner, not with root's: a link that
 // a daemon of that user left there leads root nowhere.
 //
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chatmaild/applets/accounts"
+	"chatmaild/applets/admin/rehome"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/auth"
@@ -29,25 +30,30 @@ import (
 // Command is chatmaild user.
 var Command = command.Command{
 	Name: "user", Kind: command.Admin,
-	Args:     "list | show ADDRESS ... | block ADDRESS ... | unblock ADDRESS ... | delete ADDRESS ... | create ADDRESS ... | password ADDRESS ...",
-	Synopsis: "lists, shows, blocks, deletes and creates accounts",
+	Args:     "list | show ADDRESS ... | block ADDRESS ... | unblock ADDRESS ... | delete ADDRESS ... | create ADDRESS ... | password ADDRESS ... | move ADDRESS ... --to MACHINE",
+	Synopsis: "lists, shows, blocks, deletes, creates and moves accounts",
 	Description: `The domain of an ADDRESS may be left out. A blocked account keeps its mail, but
-nobody can log in. Deleting cannot be undone.`,
+nobody can log in. Deleting cannot be undone.
+
+Where the relay is several machines, move gives a mailbox another home, with all that is
+in it. It is closed for a fraction of a second; its mail waits, and its apps connect again.`,
 	Examples: command.Examples{
 		{"user list", "all accounts"},
 		{"user block spammer@chat.example.org", "end its sessions and refuse its logins"},
 		{"user create postmaster", "create an account and print its password"},
+		{"user move alice --to b", "give a mailbox another home, of several machines"},
 	},
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "print JSON, for programs")
 		stdin := fs.Bool("stdin", false, "with create and password: read the password from standard input instead of generating one")
+		to := fs.String("to", "", "with move: the `machine` that gets the mailbox")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			cfg, err := env.Config()
 			if err != nil {
 				return err
 			}
 			u := users{
-				env: env, cfg: cfg, json: *asJSON, stdin: *stdin, now: time.Now, sessions: dovecotSessions{},
+				env: env, cfg: cfg, json: *asJSON, stdin: *stdin, to: *to, now: time.Now, sessions: dovecotSessions{},
 				mailboxes: maildir.New(cfg.MailboxesDir, cfg.AddressDomain()),
 			}
 			rows, err := accounts.Open(cfg, nil)
@@ -56,6 +62,9 @@ nobody can log in. Deleting cannot be undone.`,
 			}
 			defer rows.Close()
 			u.accounts, u.here = rows, cfg.Cluster.Name
+			if rows.Rows != nil {
+				u.rows = &rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer}
+			}
 			return u.run(ctx, args)
 		}
 	},
@@ -68,15 +77,17 @@ type users struct {
 	mailboxes *maildir.Store
 	accounts  directory.Accounts
 	here      string // the name of this machine, of several; else ""
+	rows      *rehome.Rows
 	sessions  sessions
 	now       func() time.Time
 	json      bool
 	stdin     bool
+	to        string
 }
 
 // run checks all addresses before it changes the first account.
 func (u *users) run(ctx context.Context, args []string) error {
-	what, args, err := command.Subcommand(args, "list", "show", "block", "unblock", "delete", "create", "password")
+	what, args, err := command.Subcommand(args, "list", "show", "block", "unblock", "delete", "create", "password", "move")
 	if err != nil {
 		return err
 	}
@@ -89,7 +100,7 @@ func (u *users) run(ctx context.Context, args []string) error {
 	// All that change one account have the same shape: they return what is printed.
 	each := map[string]func(context.Context, mailaddr.Address) (any, error){
 		"show": u.show, "block": u.block, "unblock": u.unblock,
-		"delete": u.delete, "create": u.create, "password": u.password,
+		"delete": u.delete, "create": u.create, "password": u.password, "move": u.move,
 	}[what]
 	if len(args) == 0 {
 		return command.Usagef("%s: missing ADDRESS", what)

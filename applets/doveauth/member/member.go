@@ -12,12 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"chatmaild/applets/config"
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/home"
+	"chatmaild/store/directory/move"
 )
 
 // Faults that pass.
@@ -28,28 +30,51 @@ var (
 	errSilent    = errors.New("the machine that has the mailbox does not answer")
 )
 
+// Machines is what is known of the relay's machines: roll.Roll.
+type Machines interface {
+	// Alive tells whether another machine answers.
+	Alive(machine string) bool
+	// Lost tells whether a machine is gone for good.
+	Lost(machine string) bool
+	// Place chooses a home.
+	Place(address string) (string, error)
+	// Admitted fails if this machine may not serve the mailboxes that it has.
+	Admitted() error
+}
+
 // Member is this machine among several.
 type Member struct {
 	accounts *home.Accounts
+	writer   directory.Writer
 	domain   string
 	members  []config.Member
-	alive    func(machine string) bool
+	machines Machines
 }
 
-// New returns this machine. Alive tells whether another one answers.
-func New(conf *config.Config, accounts *home.Accounts, alive func(machine string) bool) *Member {
-	return &Member{accounts, conf.AddressDomain(), config.Members(conf), alive}
+// New returns this machine.
+func New(conf *config.Config, accounts *home.Accounts, writer directory.Writer, machines Machines) *Member {
+	return &Member{accounts, writer, conf.AddressDomain(), config.Members(conf), machines}
 }
 
-// where returns the machine that has a mailbox, this one too.
+// where returns the machine that has a mailbox, this one too. One whose home is lost gets
+// another one.
 func (m *Member) where(ctx context.Context, addr mailaddr.Address) (at config.Member, whose directory.Whose, err error) {
 	a, err := m.accounts.Account(ctx, addr)
 	if err != nil {
 		return at, 0, err
 	}
+	a, err = move.Rescue(ctx, m.writer, addr, a, m.machines.Lost, func() (string, error) { return m.machines.Place(addr.String()) })
+	if err != nil {
+		return at, 0, fmt.Errorf("giving an account another home, since its machine is lost: %w", err)
+	}
 	whose = directory.WhoseIs(a, m.accounts.Here)
 	if whose == directory.Moving {
 		return at, whose, errMoving
+	}
+	if whose == directory.Ours {
+		if err := m.machines.Admitted(); err != nil {
+			return at, whose, err
+		}
 	}
 	for _, at = range m.members {
 		if at.Name == a.Home {
@@ -57,6 +82,30 @@ func (m *Member) where(ctx context.Context, addr mailaddr.Address) (at config.Me
 		}
 	}
 	return at, whose, fmt.Errorf("the mailbox is on a machine called %q, which [cluster] of %s does not name", a.Home, config.DefaultPath)
+}
+
+// A move takes a fraction of a second. A login waits for its end, for a while: an app that
+// is refused comes again much later.
+const (
+	movingWait  = 5 * time.Second
+	movingAgain = 50 * time.Millisecond
+)
+
+// settled is where, once the mailbox is not moving any more.
+func (m *Member) settled(ctx context.Context, addr mailaddr.Address) (at config.Member, whose directory.Whose, err error) {
+	waiting, cancel := context.WithTimeout(ctx, movingWait)
+	defer cancel()
+	for {
+		at, whose, err = m.where(ctx, addr)
+		if !errors.Is(err, errMoving) {
+			return at, whose, err
+		}
+		select {
+		case <-time.After(movingAgain):
+		case <-waiting.Done():
+			return at, whose, err
+		}
+	}
 }
 
 // open makes a mailbox that is here.
@@ -74,7 +123,7 @@ func (m *Member) Session(ctx context.Context, user string, via netip.Addr) (neti
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	at, whose, err := m.where(ctx, addr)
+	at, whose, err := m.settled(ctx, addr)
 	switch {
 	case err != nil:
 		return netip.AddrPort{}, err
@@ -82,7 +131,7 @@ func (m *Member) Session(ctx context.Context, user string, via netip.Addr) (neti
 		return netip.AddrPort{}, nil
 	case m.is(via):
 		return netip.AddrPort{}, errHandedOn
-	case !m.alive(at.Name):
+	case !m.machines.Alive(at.Name):
 		return netip.AddrPort{}, errSilent
 	}
 	return netip.AddrPortFrom(at.Addr, config.MemberIMAPPort), nil

@@ -50,8 +50,20 @@ func configure(t *testing.T) *config.Config {
 func open(t *testing.T, alive *bool) (m *Member, mailboxes *maildir.Store) {
 	mailboxes = maildir.New(t.TempDir(), "chat.example")
 	accounts := &home.Accounts{Here: "a", Directory: rows{}, Mailboxes: mailboxes, Now: time.Now}
-	return New(configure(t), accounts, func(string) bool { return *alive }), mailboxes
+	return New(configure(t), accounts, nil, &machines{alive: alive}), mailboxes
 }
+
+// machines is what machine a knows.
+type machines struct {
+	alive    *bool
+	lost     string
+	admitted error
+}
+
+func (m *machines) Alive(string) bool            { return *m.alive }
+func (m *machines) Lost(name string) bool        { return name == m.lost }
+func (m *machines) Place(string) (string, error) { return "a", nil }
+func (m *machines) Admitted() error              { return m.admitted }
 
 func TestSession(t *testing.T) {
 	alive := true
@@ -161,6 +173,68 @@ func TestWatch(t *testing.T) {
 			if got := w.Alive("b"); got != step.alive {
 				t.Errorf("silent: %t; alive: got %t, want %t", step.silent, got, step.alive)
 			}
+		}
+	})
+}
+
+// TestNotAdmitted: what is at home here stays closed; the others are handed on.
+func TestNotAdmitted(t *testing.T) {
+	alive := true
+	m, mailboxes := open(t, &alive)
+	alone := errors.New("alone")
+	m.machines = &machines{alive: &alive, admitted: alone}
+	if _, err := m.Session(t.Context(), "here@chat.example", netip.Addr{}); !errors.Is(err, alone) {
+		t.Errorf("got %v", err)
+	}
+	if got, err := m.Session(t.Context(), "away@chat.example", netip.Addr{}); got.Addr() != b || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	addr, _ := mailaddr.Parse("here@chat.example", "chat.example")
+	if _, err := mailboxes.Password(addr); !errors.Is(err, auth.ErrNoMailbox) {
+		t.Errorf("a mailbox was made: %v", err)
+	}
+}
+
+// rescuer is a writer that takes any change.
+type rescuer struct {
+	directory.Writer
+	to auth.Account
+}
+
+func (r *rescuer) Replace(_ context.Context, _ mailaddr.Address, _, to auth.Account) (bool, error) {
+	r.to = to
+	return true, nil
+}
+
+// TestLost: whose home is lost gets another one, by a login or by mail.
+func TestLost(t *testing.T) {
+	alive := true
+	m, mailboxes := open(t, &alive)
+	w := &rescuer{}
+	m.machines, m.writer = &machines{alive: &alive, lost: "b"}, w
+	if got, err := m.Session(t.Context(), "away@chat.example", netip.Addr{}); got != (netip.AddrPort{}) || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if want := (auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true, Home: "a"}); w.to != want {
+		t.Errorf("the row is %+v, want %+v", w.to, want)
+	}
+	addr, _ := mailaddr.Parse("away@chat.example", "chat.example")
+	if got, err := mailboxes.Password(addr); got != "{PLAIN}x" || err != nil {
+		t.Errorf("its mailbox: %q, %v", got, err)
+	}
+}
+
+// TestWaits: a login waits while a mailbox moves, for a while.
+func TestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive := true
+		m, _ := open(t, &alive)
+		start := time.Now()
+		if _, err := m.Session(t.Context(), "moving@chat.example", netip.Addr{}); !errors.Is(err, errMoving) {
+			t.Errorf("got %v", err)
+		}
+		if waited := time.Since(start); waited != movingWait {
+			t.Errorf("it has waited %v, want %v", waited, movingWait)
 		}
 	})
 }

@@ -2,7 +2,7 @@
 // else can say that the mailbox is closed there.
 //
 //	row says           the old home does               next
-//	home               begin: row says moving          closed to new sessions everywhere
+//	home               nothing, once it is open again  Begin: closed to new sessions everywhere
 //	moving             settle: until its own copy of the directory says so, too; then it
 //	                   ends the sessions and deliveries that are open
 //	moving, settled    copy: to the new home, under another name; synced; renamed
@@ -34,6 +34,8 @@ type Mailboxes interface {
 	// Close ends the sessions of a mailbox and the deliveries to it, and returns when
 	// there are none.
 	Close(ctx context.Context, addr mailaddr.Address) error
+	// Reopen undoes Close.
+	Reopen(ctx context.Context, addr mailaddr.Address) error
 	// Copy makes the mailbox that another machine has the same as ours, durably. A copy
 	// that was begun before and may still be at work is ended first.
 	Copy(ctx context.Context, addr mailaddr.Address, to string) error
@@ -55,7 +57,7 @@ type Mover struct {
 type step string
 
 const (
-	begin    step = "begin"
+	reopen   step = "reopen"
 	settle   step = "settle"
 	transfer step = "copy"
 	turn     step = "switch"
@@ -80,7 +82,7 @@ func next(row auth.Account, here string, p progress) step {
 	case row.Home != here:
 		return remove
 	case row.MovingTo == "":
-		return begin
+		return reopen
 	case !p.settled:
 		return settle
 	case !p.copied:
@@ -89,9 +91,51 @@ func next(row auth.Account, here string, p progress) step {
 	return turn
 }
 
-// Move gives addr the home to. If a move to another machine has begun, it ends that one
-// instead. An error leaves everything so that the same call goes on.
+// Begin has the row say that addr, at home on from, moves to another machine. Whoever may
+// change rows can do that; the rest is the old home's (Finish). It fails with
+// directory.ErrChanged if the mailbox has another home, or moves already.
+func Begin(ctx context.Context, w directory.Writer, addr mailaddr.Address, from, to string) error {
+	word, err := w.Word(ctx, addr)
+	if err != nil {
+		return err
+	}
+	row := word.Account
+	switch {
+	case row.Home == to:
+		return ErrThere
+	case row.Home == from && row.MovingTo == to:
+		return nil
+	case row.Home != from || row.MovingTo != "":
+		return directory.ErrChanged
+	}
+	moving := row
+	moving.MovingTo = to
+	done, err := w.Replace(ctx, addr, row, moving)
+	if err == nil && !done {
+		err = directory.ErrChanged
+	}
+	return err
+}
+
+// ErrThere says that a mailbox is where it should move to.
+var ErrThere = errors.New("the mailbox is there")
+
+// Move gives addr, which is here, the home to.
 func (m *Mover) Move(ctx context.Context, addr mailaddr.Address, to string) error {
+	err := Begin(ctx, m.Writer, addr, m.Here, to)
+	switch {
+	case errors.Is(err, directory.ErrChanged), errors.Is(err, auth.ErrNoMailbox): // for Finish to look
+	case errors.Is(err, ErrThere) && to != m.Here:
+	case err != nil:
+		return fmt.Errorf("moving a mailbox: %w", err)
+	}
+	return m.Finish(ctx, addr)
+}
+
+// Finish does what the row of addr says, whatever became of an earlier call: it moves the
+// mailbox, opens it again if the move was cancelled, or removes it if it has another home
+// already. An error leaves everything so that the same call goes on.
+func (m *Mover) Finish(ctx context.Context, addr mailaddr.Address) error {
 	var p progress
 	for {
 		word, err := m.Writer.Word(ctx, addr)
@@ -106,39 +150,34 @@ func (m *Mover) Move(ctx context.Context, addr mailaddr.Address, to string) erro
 			p = progress{to: row.MovingTo}
 		}
 		what := next(row, m.Here, p)
-		if err := m.do(ctx, what, addr, row, to, &p); err != nil {
+		if err := m.do(ctx, what, addr, row, &p); err != nil {
 			return fmt.Errorf("moving a mailbox, at %s: %w", what, err)
 		}
-		if what == remove {
+		if what == remove || what == reopen {
 			return nil
 		}
 	}
 }
 
-// Cancel leaves addr at home, as when the other machine is lost. It reports whether
-// there was a move that had not been switched.
-func (m *Mover) Cancel(ctx context.Context, addr mailaddr.Address) (bool, error) {
-	word, err := m.Writer.Word(ctx, addr)
+// Cancel has the row say that addr stays at home, as when the other machine is lost. It
+// reports whether there was a move that had not been switched.
+func Cancel(ctx context.Context, w directory.Writer, addr mailaddr.Address) (bool, error) {
+	word, err := w.Word(ctx, addr)
 	row := word.Account
-	if err != nil || row.Home != m.Here || row.MovingTo == "" {
+	if err != nil || row.MovingTo == "" {
 		return false, err
 	}
 	back := row
 	back.MovingTo = ""
-	return m.Writer.Replace(ctx, addr, row, back)
+	return w.Replace(ctx, addr, row, back)
 }
 
-func (m *Mover) do(ctx context.Context, what step, addr mailaddr.Address, row auth.Account, to string, p *progress) error {
+func (m *Mover) do(ctx context.Context, what step, addr mailaddr.Address, row auth.Account, p *progress) error {
 	switch what {
 	case wait:
 		return errComing
-	case begin:
-		if to == m.Here {
-			return errors.New("the mailbox is there")
-		}
-		moving := row
-		moving.MovingTo = to
-		return m.replace(ctx, addr, row, moving)
+	case reopen:
+		return m.Mailboxes.Reopen(ctx, addr)
 	case settle:
 		seen, err := m.Copy.Read(ctx, addr)
 		if err != nil {
@@ -161,16 +200,11 @@ func (m *Mover) do(ctx context.Context, what step, addr mailaddr.Address, row au
 	case turn:
 		moved := row
 		moved.Home, moved.MovingTo = row.MovingTo, ""
-		return m.replace(ctx, addr, row, moved)
+		// If the row was changed meanwhile, what comes next is looked up again.
+		_, err := m.Writer.Replace(ctx, addr, row, moved)
+		return err
 	}
 	return m.Mailboxes.Remove(ctx, addr)
-}
-
-// replace changes the row. If it was changed meanwhile, what comes next is looked up
-// again, so that this is no error.
-func (m *Mover) replace(ctx context.Context, addr mailaddr.Address, from, to auth.Account) error {
-	_, err := m.Writer.Replace(ctx, addr, from, to)
-	return err
 }
 
 // Rescue gives addr, whose row is given, a home again if its own is lost for good, or if

@@ -27,15 +27,19 @@ type Machine struct {
 }
 
 // Machines are those among which is chosen. They do not change.
-type Machines struct{ open []Machine }
+type Machines struct {
+	open []Machine
+	same bool // all have the same room
+}
 
 // New returns those of the machines that have room.
 func New(all []Machine) *Machines {
-	m := &Machines{}
+	m := &Machines{same: true}
 	for _, machine := range all {
 		if machine.Room > 0 {
 			machine.seed = hash(machine.Name)
 			m.open = append(m.open, machine)
+			m.same = m.same && machine.Room == m.open[0].Room
 		}
 	}
 	return m
@@ -44,6 +48,9 @@ func New(all []Machine) *Machines {
 // Home returns the name of the machine that address is placed on.
 func (m *Machines) Home(address string) (string, error) {
 	key := hash(address)
+	if m.same {
+		return m.first(key)
+	}
 	best, home := math.Inf(-1), ""
 	for _, machine := range m.open {
 		if score := machine.score(key); score > best {
@@ -54,6 +61,20 @@ func (m *Machines) Home(address string) (string, error) {
 		return "", ErrNoMachine
 	}
 	return home, nil
+}
+
+// first is Home where the room does not count: then the score need not be reckoned.
+func (m *Machines) first(key uint64) (string, error) {
+	if len(m.open) == 0 {
+		return "", ErrNoMachine
+	}
+	best, home := uint64(0), 0
+	for i := range m.open {
+		if even := mix(key^m.open[i].seed) >> 11; even > best {
+			best, home = even, i
+		}
+	}
+	return m.open[home].Name, nil
 }
 
 // score is distributed such that the highest of several is a machine's with a

@@ -69,6 +69,17 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestSameRoom holds that it does not matter how the highest score is found.
+func TestSameRoom(t *testing.T) {
+	m := New([]Machine{{Name: "a", Room: 3}, {Name: "b", Room: 3}, {Name: "c", Room: 3}})
+	reckoned := &Machines{open: m.open}
+	for i := range addresses {
+		if got, want := home(t, m, i), home(t, reckoned, i); got != want {
+			t.Fatalf("%s: %s or %s", address(i), got, want)
+		}
+	}
+}
+
 func TestNoMachine(t *testing.T) {
 	for _, all := range [][]Machine{nil, {{Name: "a"}}} {
 		if home, err := New(all).Home(address(1)); !errors.Is(err, ErrNoMachine) {

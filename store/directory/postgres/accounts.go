@@ -25,6 +25,7 @@ const pageSize = 1000
 // Directory is the directory on PostgreSQL.
 type Directory struct {
 	directory.Replicated
+	domain              string
 	copy, pages, writer *server
 }
 
@@ -44,7 +45,7 @@ type Options struct {
 
 // Open returns the directory. It connects to nothing yet.
 func Open(o Options) (*Directory, error) {
-	d := &Directory{}
+	d := &Directory{domain: o.Domain}
 	for _, s := range []struct {
 		to       **server
 		address  string

@@ -28,6 +28,8 @@ func TestServers(t *testing.T) {
 		return open(t, writer, writer)
 	})
 	t.Run("homes", func(t *testing.T) { testHomes(t, open(t, writer, writer)) })
+	writer.Must("TRUNCATE accounts")
+	t.Run("machines", func(t *testing.T) { testMachines(t, open(t, writer, writer), writer.Address("reading")) })
 	t.Run("migrate", func(t *testing.T) { testMigrate(t, writer) })
 	t.Run("setup", func(t *testing.T) { testSetup(t, writer, standby) })
 	t.Run("rights", func(t *testing.T) { testRights(t, writer) })

@@ -1,22 +1,37 @@
-// Package simulation is a relay of forty and more machines in one test: ten days pass in
-// it, in which hundreds of thousands of accounts are made, and machines are added,
-// drained, cut off, crash, and are lost for good. (With -users, there are as many more
-// accounts from the beginning.) The machines are invented, and so are their disks, the
-// network and the time; placement, moves, and what each machine makes of its own copy of
-// the directory and of the writer's word are the relay's.
+// Package simulation is a relay of a hundred machines and twenty million people in one test:
+// a month passes in it, in which people sign up, log in and write, and machines are added,
+// drained, cut off, crash, are lost for good, and some of those come back with their old
+// disks. (With the race detector it is a smaller world and a few days.) The machines are
+// invented, and so are their disks, the network and the time; placement, balance, moves,
+// who may serve after a start (roll), and what each machine makes of its own copy of the
+// directory and of the writer's word are the relay's.
 //
 // PostgreSQL is modelled with what is inconvenient about it: a copy lags; a commit that
 // nobody has confirmed is seen on the writer, and after a crash, too; an answer may be
 // lost when the thing was done; a writer that was replaced does not know it.
 //
-// At each step these hold, and a violation names the seed that brings it back:
+// # Invariants
 //
-//   - only one machine opens a mailbox at a time
-//   - an account whose creation was answered keeps its password, whatever fails
-//   - nobody is told that an account which exists does not
-//   - of two writers at most one answers
-//   - mail that was accepted is at the home of its account, unless a machine that had it
-//     was lost for good
-//   - a machine that is dead, drained or lost gets no new account
-//   - without a writer, who has an account is served
+// These hold at each step here, and a violation names the seed that brings it back. The
+// scenarios are those of testdata/lab, on real machines.
+//
+//	1  one home at a time, and only it opens    route; TestClusterMove moves, killedTaker, killedGiver
+//	   the mailbox                              maildir TestClosed, member TestSession
+//	2  made once: the insertion decides         signIn; directorytest oneCreates
+//	3  an account that was answered is on two   everything, promote; postgres TestServers failures;
+//	   machines, and keeps its password         TestCluster promote
+//	4  no machine trusts another's proxy for a  TestCluster serve (a wrong password at each machine);
+//	   password                                 TestClusterMove lost
+//	5  "elsewhere" and "not in my copy" are     route, login; doveauth replicated_test, member TestTables,
+//	   temporary; 550 needs the writer's word   TestMailbox; TestCluster withoutWriter
+//	6  what was accepted is at the home, or in  deliver, kept, everything; TestClusterMove settles,
+//	   a queue, unless the machine was lost     TestCluster killed; porter TestRefused
+//	7  without a writer, who has an account is  login; TestCluster withoutWriter
+//	   served
+//	8  of two writers at most one commits       confirm, promote, TestQuorum; cluster TestPromote, TestCheck;
+//	                                            TestCluster promote, rejoin
+//	9  a machine that was lost, or lost its     route; roll TestAdmission, member TestNotAdmitted;
+//	   mailboxes, serves none under its name    TestClusterMove back
+//
+// And a machine that is dead, drained or lost gets no new account (place).
 package simulation

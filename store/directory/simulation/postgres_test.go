@@ -3,9 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
-	"strings"
 
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
@@ -26,7 +24,7 @@ func address(u user) mailaddr.Address {
 }
 
 func userOf(addr mailaddr.Address) user {
-	n, err := strconv.ParseUint(strings.TrimPrefix(addr.Local(), "u"), 10, 32)
+	n, err := strconv.ParseUint(addr.Local()[1:], 10, 32)
 	if err != nil {
 		panic(err)
 	}
@@ -35,6 +33,20 @@ func userOf(addr mailaddr.Address) user {
 
 // noHome says that there is no such account.
 const noHome = 255
+
+// standingRow is the number by which the rows have what a machine is to the others: it is
+// replicated as all else is.
+func (w *world) standingRow(machine int) user { return user(len(w.rows.home)) - 1 - user(machine) }
+
+// rollOf returns what a machine's copy has of all machines.
+func (w *world) rollOf(m *machine, known uint64) (all []directory.Machine) {
+	for _, other := range w.machines {
+		if row, ok := w.rows.at(w.standingRow(other.number), known); ok {
+			all = append(all, directory.Machine{Name: other.name, Standing: directory.Standing(row.Stored)})
+		}
+	}
+	return all
+}
 
 // entry is one confirmed change.
 type entry struct {
@@ -95,10 +107,23 @@ func (r *rows) set(u user, row directory.Row, exists bool) {
 	if !exists {
 		return
 	}
-	r.home[u] = uint8(slices.Index(r.names, row.Home))
+	if row.Home == "" { // that of a machine
+		r.special[u] = row
+		return
+	}
+	r.home[u] = uint8(r.number(row.Home))
 	if usual, _ := r.now(u); usual != row {
 		r.special[u] = row
 	}
+}
+
+// number is that of a machine.
+func (r *rows) number(name string) int {
+	n, err := strconv.Atoi(name[1:])
+	if err != nil || n >= len(r.names) {
+		panic("no machine " + name)
+	}
+	return n
 }
 
 // forget drops the changes that every copy knows of.

@@ -10,7 +10,17 @@ import (
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/move"
 	"chatmaild/store/directory/placement"
+	"chatmaild/store/directory/roll"
 )
+
+// scale is how large a world is, and how long it lasts.
+type scale struct {
+	days     int
+	machines int // at first
+	growTo   int // machines
+	users    user
+	moves    int // from one machine, each minute
+}
 
 // machine is a member of the relay.
 type machine struct {
@@ -19,7 +29,8 @@ type machine struct {
 	name          string
 	up            bool
 	drained, lost bool
-	side          int // who is on the same side reaches each other
+	dead          bool // and not given up yet
+	side          int  // who is on the same side reaches each other
 	voter         bool
 	takesChanges  bool     // it thinks that it is the writer
 	follows       *machine // of a voter: whose changes it confirms
@@ -30,12 +41,60 @@ type machine struct {
 	back          int  // when it is up again, in minutes; 0 if it stays down
 	directory     directory.Replicated
 	mover         move.Mover
+	roll          *roll.Roll // since it was started last
+	rollAt        uint64     // the changes that its roll knows
 }
+
+// box is the mail of an account: what was accepted for it, and how much of that is on the disk of each
+// machine that has any.
+type box struct {
+	accepted uint16
+	held     []held
+}
+
+type held struct {
+	machine  uint8
+	messages uint16
+}
+
+// on returns what is on a machine's disk.
+func (b *box) on(machine int) uint16 {
+	for _, h := range b.held {
+		if int(h.machine) == machine {
+			return h.messages
+		}
+	}
+	return 0
+}
+
+// put has so much be there.
+func (b *box) put(machine int, messages uint16) {
+	for i := range b.held {
+		if int(b.held[i].machine) != machine {
+			continue
+		}
+		if b.held[i].messages = messages; messages == 0 {
+			b.held = append(b.held[:i], b.held[i+1:]...)
+		}
+		return
+	}
+	if messages > 0 {
+		b.held = append(b.held, held{uint8(machine), messages})
+	}
+}
+
+// Whose password an account has that was answered.
+const (
+	nobody uint8 = iota
+	itsOwner
+	itsRival
+)
 
 // world is everything.
 type world struct {
 	t        *testing.T
 	random   *rand.Rand
+	scale    scale
 	rows     rows
 	machines []*machine
 	placing  *placement.Machines
@@ -43,11 +102,12 @@ type world struct {
 	initial  user     // those who were there at first
 	users    user     // numbers below it were tried
 	clock    int      // in minutes
+	plan     []placement.Transfer
+	stood    uint64 // the change after which nothing was said of machines
 
-	mail     map[user]map[int]int // messages on the disk of each machine; only of who ever got one
-	accepted map[user]int         // messages that were accepted, and should be there
-	open     map[user]*machine    // where it is open
-	answered map[user]string      // the password of an account of which its creator was told
+	mail     map[user]*box     // only of who ever got any
+	open     map[user]*machine // where it is open
+	answered []uint8           // whose password an account has of which its creator was told, from initial on
 
 	done map[string]int
 }
@@ -59,31 +119,35 @@ func (w *world) fail(format string, args ...any) {
 	w.t.Fatalf("at minute %d: "+format, append([]any{w.clock}, args...)...)
 }
 
-func newWorld(t *testing.T, seed uint64, machines int, users user, room user) *world {
+func newWorld(t *testing.T, seed uint64, s scale) *world {
+	room := s.users + user(newAccounts*s.days*24*hour) + noHome
 	w := &world{
-		t: t, initial: users, random: rand.New(rand.NewPCG(seed, 1)),
+		t: t, scale: s, initial: s.users, random: rand.New(rand.NewPCG(seed, 1)),
 		rows: rows{home: make([]uint8, room), special: map[user]directory.Row{}, recent: map[user][]uint64{}},
-		mail: map[user]map[int]int{}, accepted: map[user]int{}, open: map[user]*machine{},
-		answered: map[user]string{}, done: map[string]int{},
+		mail: map[user]*box{}, open: map[user]*machine{},
+		answered: make([]uint8, room-s.users), done: map[string]int{},
 	}
 	for u := range w.rows.home {
 		w.rows.home[u] = noHome
 	}
-	for range machines {
+	for range s.machines {
 		w.add()
 	}
 	for _, m := range w.machines[:3] {
 		m.voter = true
 	}
 	w.promote(w.machines[0])
-	for ; w.users < users; w.users++ {
+	for _, m := range w.machines {
+		w.start(m)
+	}
+	for ; w.users < s.users; w.users++ {
 		w.rows.home[w.users] = uint8(w.number(w.place(w.users)))
 	}
 	return w
 }
 
 // add has another machine join, with a copy of what there is.
-func (w *world) add() {
+func (w *world) add() *machine {
 	m := &machine{world: w, number: len(w.machines), up: true, known: w.rows.tip(), received: w.rows.tip()}
 	m.name = fmt.Sprintf("m%03d", m.number)
 	m.directory = directory.Replicated{Copy: copyOf{m}, Writer: writerFor{m}}
@@ -91,6 +155,64 @@ func (w *world) add() {
 	w.machines = append(w.machines, m)
 	w.rows.names = append(w.rows.names, m.name)
 	w.list()
+	return m
+}
+
+// start has a machine that was started begin its roll. It serves nothing before it was
+// admitted.
+func (w *world) start(m *machine) {
+	voters := w.voters()
+	m.roll = &roll.Roll{
+		Here: m.name,
+		Copy: func(context.Context) ([]directory.Machine, error) { return w.rollOf(m, m.known), nil },
+		Word: func(context.Context) ([]directory.Machine, error) {
+			server := w.writerSeenBy(m)
+			if server == nil || !w.confirm(server) {
+				return nil, errAway
+			}
+			return w.rollOf(server, server.known), nil
+		},
+		// Any two of the three others have one that confirmed.
+		Need:     len(voters) - len(voters)/2,
+		Register: func(context.Context, string, string, int64) error { return nil },
+		Store:    func(bool) (string, error) { return m.name, nil },
+	}
+	for _, v := range voters {
+		if v == m {
+			m.roll.Need--
+			continue
+		}
+		m.roll.Others = append(m.roll.Others, func(context.Context) ([]directory.Machine, error) {
+			if !reaches(m, v) {
+				return nil, errAway
+			}
+			return w.rollOf(v, v.received), nil
+		})
+	}
+	m.rollAt = 0
+	w.look(m)
+}
+
+// look has a machine look at the roll, if there may be something new.
+func (w *world) look(m *machine) {
+	if m.roll.Admitted() == nil && m.rollAt >= w.stood || !m.up {
+		return
+	}
+	m.roll.Look(w.t.Context())
+	m.rollAt = m.known
+}
+
+// stand has the directory say what a machine is, as an operator at another one does.
+func (w *world) stand(at, m *machine, s directory.Standing) bool {
+	err := writerFor{at}.commit(w.standingRow(m.number), func(row directory.Row, _ bool) (directory.Row, bool) {
+		row.Stored = string(s)
+		return row, true
+	})
+	if row, ok := w.rows.now(w.standingRow(m.number)); ok && row.Stored == string(s) {
+		w.stood = w.rows.tip()
+		return true
+	}
+	return err == nil
 }
 
 // list tells all machines who takes new accounts.
@@ -98,7 +220,7 @@ func (w *world) list() {
 	var all []placement.Machine
 	for _, m := range w.machines {
 		room := 1.0
-		if !m.up || m.drained || m.lost {
+		if !m.up || m.drained || m.lost || m.dead {
 			room = 0
 		}
 		all = append(all, placement.Machine{Name: m.name, Room: room})
@@ -117,40 +239,29 @@ func (w *world) place(u user) string {
 	return home
 }
 
-func (w *world) number(name string) int {
-	var n int
-	if _, err := fmt.Sscanf(name, "m%d", &n); err != nil {
-		w.fail("no machine %q", name)
-	}
-	return n
-}
+func (w *world) number(name string) int { return w.rows.number(name) }
 
 func reaches(a, b *machine) bool { return a.up && b.up && a.side == b.side }
 
 // writerSeenBy returns the first server that takes changes of those that m reaches.
 func (w *world) writerSeenBy(m *machine) *machine {
-	for _, s := range w.machines {
-		if s.voter && s.takesChanges && reaches(m, s) {
+	for _, s := range w.voters() {
+		if s.takesChanges && reaches(m, s) {
 			return s
 		}
 	}
 	return nil
 }
 
-func (w *world) voters() (all []*machine) {
-	for _, m := range w.machines {
-		if m.voter {
-			all = append(all, m)
-		}
-	}
-	return all
-}
+// voters are the first machines: they are never lost, and more of them would be asked each
+// time.
+func (w *world) voters() []*machine { return w.machines[:3] }
 
 // confirm has the changes of a writer confirmed, as synchronous_standby_names demands:
 // by so many voters that they are a majority with it. Who confirms is chance.
 func (w *world) confirm(server *machine) bool {
 	voters := w.voters()
-	var ready []*machine
+	ready := make([]*machine, 0, 3)
 	for _, v := range voters {
 		if v != server && v.follows == server && reaches(v, server) {
 			ready = append(ready, v)
@@ -215,7 +326,7 @@ func (w *world) demote(m *machine) {
 func (w *world) replicate() {
 	oldest := w.rows.tip()
 	for _, m := range w.machines {
-		if m.lost {
+		if m.lost && m.back == 0 && !m.up {
 			continue
 		}
 		if m != w.writer && reaches(m, w.writer) {
@@ -232,6 +343,7 @@ func (w *world) replicate() {
 				m.known += uint64(w.random.Int64N(int64(m.received-m.known) + 1))
 			}
 		}
+		w.look(m)
 		oldest = min(oldest, m.known)
 	}
 	w.rows.forget(oldest)
@@ -241,9 +353,9 @@ func (w *world) replicate() {
 type disk struct{ m *machine }
 
 // box returns what messages there are of a user; one who never got any has none, at home.
-func (w *world) box(u user) map[int]int {
+func (w *world) box(u user) *box {
 	if w.mail[u] == nil {
-		w.mail[u] = map[int]int{}
+		w.mail[u] = &box{}
 	}
 	return w.mail[u]
 }
@@ -258,14 +370,21 @@ func (d disk) Close(_ context.Context, addr mailaddr.Address) error {
 	return nil
 }
 
+func (d disk) Reopen(context.Context, mailaddr.Address) error {
+	if d.m.world.chance(300) {
+		return errAway
+	}
+	return nil
+}
+
 func (d disk) Copy(_ context.Context, addr mailaddr.Address, to string) error {
 	w, u := d.m.world, userOf(addr)
 	other := w.machines[w.number(to)]
-	if !reaches(d.m, other) || w.chance(300) {
+	if !reaches(d.m, other) || w.chance(300) || other.roll.Admitted() != nil {
 		return errAway
 	}
-	if w.mail[u] != nil {
-		w.mail[u][other.number] = w.mail[u][d.m.number]
+	if b := w.mail[u]; b != nil {
+		b.put(other.number, b.on(d.m.number))
 	}
 	if w.chance(300) { // it was the answer that was lost
 		return errAway
@@ -278,6 +397,8 @@ func (d disk) Remove(_ context.Context, addr mailaddr.Address) error {
 	if w.chance(300) {
 		return errAway
 	}
-	delete(w.mail[u], d.m.number)
+	if b := w.mail[u]; b != nil {
+		b.put(d.m.number, 0)
+	}
 	return nil
 }

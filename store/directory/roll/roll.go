@@ -1,0 +1,247 @@
+// Package roll is the roll of a relay's machines as one of them keeps it: which are open,
+// draining or lost, and whether it may itself serve the mailboxes that it has.
+//
+// A machine that was away may have been given up meanwhile, and others may have its accounts.
+// Its own copy of the directory does not know that until it has followed. So a machine
+// serves no mailbox until it has been admitted: by the writer's word, or, without a writer, by so
+// many others' copies that one of them must know if it is lost. From then on it follows
+// its copy.
+//
+// A machine that has other mailboxes than those that it has registered, or none, has lost
+// them: it is not admitted under its name.
+package roll
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"chatmaild/store/directory"
+	"chatmaild/store/directory/placement"
+)
+
+// Why a machine serves no mailbox.
+var (
+	ErrAlone = errors.New("no other machine has said yet that this one is not lost")
+	ErrStore = errors.New("the mailboxes of this machine are not those that it had: it can only join under another name (chatmaild-cluster(7))")
+	errLost  = errors.New("this machine is lost, by the operator's word: it can only join under another name (chatmaild-cluster(7))")
+)
+
+// List returns the machines that somebody knows of.
+type List func(ctx context.Context) ([]directory.Machine, error)
+
+// Roll is the roll as one machine keeps it. All fields are required, and do not change.
+type Roll struct {
+	Here    string
+	Members []string // all machines of the relay, this one too
+	// Copy is this machine's, Word the writer's, Others those of the other machines.
+	Copy, Word List
+	Others     []List
+	// Need is how many of the others must answer where the writer does not: of those that
+	// confirm a change of the directory, one is among any so many.
+	Need    int
+	Answers func(machine string) bool // whether a machine does
+	// Register notes what this machine has. Store is the id of its mailboxes: with make,
+	// they get one if they have none.
+	Register func(ctx context.Context, machine, store string, room int64) error
+	Store    func(make bool) (string, error)
+	Room     int64
+
+	mu         sync.Mutex
+	machines   map[string]directory.Machine
+	admitted   bool
+	registered bool
+	fault      error
+}
+
+// every is how often the roll is looked at, and within is how long that may take.
+const (
+	every  = time.Second
+	within = 3 * time.Second
+)
+
+// Run keeps the roll until ctx is done.
+func (r *Roll) Run(ctx context.Context) {
+	again := time.NewTicker(every)
+	defer again.Stop()
+	for {
+		r.Look(ctx)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Look looks at the roll once.
+func (r *Roll) Look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if all, err := r.Copy(ctx); err == nil {
+		r.Note(all)
+	} else {
+		r.Note(nil)
+	}
+	if r.Admitted() == ErrAlone {
+		r.seekAdmission(ctx)
+	}
+	r.register(ctx)
+}
+
+// Note remembers machines; without any, those that it knows. One that is lost stays so,
+// whatever a copy that lags says.
+func (r *Roll) Note(all []directory.Machine) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.machines != nil && len(all) == 0 {
+		return
+	}
+	now := make(map[string]directory.Machine, len(all))
+	for _, m := range all {
+		now[m.Name] = m
+	}
+	for name, m := range r.machines {
+		if m.Standing == directory.Lost {
+			now[name] = m
+		}
+	}
+	r.machines = now
+}
+
+// seekAdmission asks whether this machine is lost, or its mailboxes are: the writer, or else
+// the others, of whom the one counts that knows it.
+func (r *Roll) seekAdmission(ctx context.Context) {
+	all, err := r.Word(ctx)
+	answers, need := 1, 1
+	if err != nil {
+		answers, need = 0, r.Need
+		for _, list := range r.ask(ctx) {
+			answers++
+			all = append(all, list...)
+		}
+	}
+	lost, store := false, ""
+	for _, m := range all {
+		if m.Name == r.Here {
+			lost, store = lost || m.Standing == directory.Lost, max(store, m.Store)
+		}
+	}
+	have, err := r.Store(false)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lost {
+		r.machines[r.Here] = directory.Machine{Name: r.Here, Standing: directory.Lost}
+		return
+	}
+	if answers < need || err != nil {
+		return
+	}
+	if store != "" && store != have {
+		r.fault = ErrStore
+	}
+	r.admitted = true
+}
+
+// ask asks all others at once.
+func (r *Roll) ask(ctx context.Context) (lists [][]directory.Machine) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, other := range r.Others {
+		all.Go(func() {
+			list, err := other(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				lists = append(lists, list)
+			}
+		})
+	}
+	all.Wait()
+	return lists
+}
+
+// register notes which mailboxes are here, once, with an id if they have none.
+func (r *Roll) register(ctx context.Context) {
+	r.mu.Lock()
+	skip := r.registered || !r.admitted || r.fault != nil
+	r.mu.Unlock()
+	if skip {
+		return
+	}
+	store, err := r.Store(true)
+	if err == nil {
+		err = r.Register(ctx, r.Here, store, r.Room)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(err, directory.ErrChanged): // by the writer's word it has others
+		r.fault = ErrStore
+	case err == nil:
+		r.registered = true
+	}
+}
+
+// Admitted returns nil if this machine may serve the mailboxes that it has.
+func (r *Roll) Admitted() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.machines[r.Here].Standing == directory.Lost:
+		return errLost
+	case !r.admitted:
+		return ErrAlone
+	}
+	return r.fault
+}
+
+// Alive reports whether a machine answers.
+func (r *Roll) Alive(machine string) bool { return r.Answers(machine) }
+
+// Lost reports whether a machine is gone for good.
+func (r *Roll) Lost(machine string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.machines[machine].Standing == directory.Lost
+}
+
+// Place returns the name of the machine on which an account gets its home.
+func (r *Roll) Place(address string) (string, error) { return Places(r.Places()).Home(address) }
+
+// Places are the machines that get new accounts and answer.
+func (r *Roll) Places() []directory.Machine {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var open []directory.Machine
+	for _, name := range r.Members {
+		m := r.machines[name]
+		m.Name = name
+		if (m.Standing == "" || m.Standing == directory.Open) && r.Answers(name) {
+			open = append(open, m)
+		}
+	}
+	return open
+}
+
+// Places are machines to place accounts on, by their room; all have the same unless that of
+// each is known.
+func Places(machines []directory.Machine) *placement.Machines { return placement.New(Rooms(machines)) }
+
+// Rooms are the same machines with their room.
+func Rooms(machines []directory.Machine) []placement.Machine {
+	known := true
+	for _, m := range machines {
+		known = known && m.Room > 0
+	}
+	all := make([]placement.Machine, 0, len(machines))
+	for _, m := range machines {
+		room := 1.0
+		if known {
+			room = float64(m.Room)
+		}
+		all = append(all, placement.Machine{Name: m.Name, Room: room})
+	}
+	return all
+}
