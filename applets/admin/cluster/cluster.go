@@ -71,7 +71,7 @@ See chatmaild-cluster(7).`,
 			if err := machine.RequireRoot(); err != nil {
 				return err
 			}
-			c := &cluster{env: env, conf: conf, machine: machine, release: machine.Release(), json: *asJSON, dryRun: *dryRun}
+			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun}
 			c.ask = examine
 			f := fleet{c}
 			if machines > 0 {
@@ -89,7 +89,7 @@ type cluster struct {
 	env     *command.Env
 	conf    *config.Config
 	machine host.Host
-	release desired.Release
+	server  desired.PostgreSQL
 	json    bool
 	dryRun  bool
 	// ask asks the server of a machine how it is.
@@ -124,10 +124,10 @@ func (c *cluster) say(format string, args ...any) {
 
 // start starts this machine's server, which Debian's package has made.
 func (c *cluster) start(ctx context.Context) error {
-	if !c.machine.IsFile(desired.PostgreSQLDir(c.release) + "/postgresql.conf") {
+	if !c.machine.IsFile(c.server.Dir() + "/postgresql.conf") {
 		return command.WithHint(errors.New("PostgreSQL is not installed"), "apt install postgresql")
 	}
-	return c.machine.Systemd().Systemctl(ctx, "start", desired.PostgreSQL(c.release))
+	return c.machine.Systemd().Systemctl(ctx, "start", c.server.Unit())
 }
 
 // passwordFiles are the forms of the password that all machines share: for the daemons and

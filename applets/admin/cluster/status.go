@@ -90,7 +90,7 @@ func (c *cluster) silence(m *machineState, writers int) string {
 	case m.Here && writers > 0 && !c.copying():
 		return "this machine was the writer before another one was promoted; run here: chatmaild cluster rejoin"
 	case m.Here:
-		return "PostgreSQL does not answer here: " + desired.Look(desired.PostgreSQL(c.release))
+		return "PostgreSQL does not answer here: " + desired.Look(c.server.Unit())
 	}
 	return fmt.Sprintf("PostgreSQL of machine %s does not answer; if the machine is up, run there: chatmaild cluster status", m.Name)
 }

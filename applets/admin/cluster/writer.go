@@ -82,7 +82,7 @@ func (c *cluster) awaitFollowers(ctx context.Context, want int) error {
 
 // copying reports whether the data of this machine's server are a copy's.
 func (c *cluster) copying() bool {
-	return c.machine.IsFile(filepath.Join(desired.PostgreSQLData(c.release), standbySignal))
+	return c.machine.IsFile(filepath.Join(c.server.Data(), standbySignal))
 }
 
 // check fails if this machine's data are a writer's, and another machine is the writer. It
@@ -114,7 +114,7 @@ func (c *cluster) rejoin(ctx context.Context) error {
 	if err != nil {
 		return command.WithHint(err, "copy %s from another machine", config.DirectoryPassword)
 	}
-	if !c.machine.IsFile(desired.PostgreSQLDir(c.release) + "/conf.d/chatmaild.conf") {
+	if !c.machine.IsFile(c.server.Conf()) {
 		return command.WithHint(errors.New("PostgreSQL is not configured"), "run first: chatmaild run")
 	}
 	if err := followed(ctx); err != nil {
@@ -133,16 +133,16 @@ func (c *cluster) rejoin(ctx context.Context) error {
 	if err := c.writePassword(password); err != nil {
 		return err
 	}
-	data := desired.PostgreSQLData(c.release)
+	data := c.server.Data()
 	fresh := data + ".new"
 	c.say("copy the directory of machine %s", from.Name)
 	_, err = program.Output(ctx, "/", "runuser", "-u", "postgres", "--", "sh", "-c", `rm -rf "$1" && exec "$2" -D "$1" -c fast -d "$3"`, "-",
-		fresh, filepath.Join(desired.PostgreSQLPrograms(c.release), "pg_basebackup"),
+		fresh, filepath.Join(c.server.Programs(), "pg_basebackup"),
 		fmt.Sprintf("host=%s user=%s passfile=%s sslmode=disable", from.Addr, desired.Replication, desired.ReplicationPassword))
 	if err != nil {
 		return err
 	}
-	unit := desired.PostgreSQL(c.release)
+	unit := c.server.Unit()
 	c.say("restart %s with it", unit)
 	if err := c.machine.Systemd().Systemctl(ctx, "stop", unit); err != nil {
 		return err
@@ -207,7 +207,7 @@ func (c *cluster) awaitCopy(ctx context.Context) error {
 		case <-again.C:
 		case <-ctx.Done():
 			return command.WithHint(fmt.Errorf("PostgreSQL does not copy the writer: %w", err),
-				"%s", desired.Look(desired.PostgreSQL(c.release)))
+				"%s", desired.Look(c.server.Unit()))
 		}
 	}
 }

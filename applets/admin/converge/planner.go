@@ -59,7 +59,7 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	files, err := desired.Files(p.Conf, paths, desired.Machine{
-		Release: p.Machine.Release(), Dovecot: version, Processors: runtime.NumCPU(), Memory: memory, Addresses: addresses,
+		Release: p.Machine.Release(), Dovecot: version, PostgreSQL: host.PostgreSQL(p.Machine), Processors: runtime.NumCPU(), Memory: memory, Addresses: addresses,
 		UnattendedUpgrades: p.Machine.IsFile("/usr/bin/unattended-upgrade"), Needrestart: p.Machine.IsFile("/usr/sbin/needrestart"),
 	})
 	if err != nil {

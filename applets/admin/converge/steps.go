@@ -19,7 +19,7 @@ import (
 func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
 	// In the order of starting: each finds those that it asks. Journald is first, so that the
 	// rest is logged as it should be, and the target last, since it wants all of ours.
-	names := slices.Concat([]string{desired.Journald}, desired.ClusterUnits(p.Conf, p.Machine.Release()), desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
+	names := slices.Concat([]string{desired.Journald}, desired.ClusterUnits(p.Conf, host.PostgreSQL(p.Machine)), desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
 		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {

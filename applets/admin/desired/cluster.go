@@ -54,7 +54,7 @@ func synchronous(members []config.Member) string {
 }
 
 // newMember returns nil if the relay is one machine.
-func newMember(conf *config.Config, release Release) *member {
+func newMember(conf *config.Config, server PostgreSQL) *member {
 	if !config.Clustered(conf) {
 		return nil
 	}
@@ -69,7 +69,7 @@ func newMember(conf *config.Config, release Release) *member {
 	return &member{
 		Name: self.Name, Address: self.Addr.String(), Others: strings.Join(others, " "),
 		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort,
-		Machines: machines, HBA: PostgreSQLDir(release) + "/chatmaild_hba.conf",
+		Machines: machines, HBA: server.HBA(),
 		Synchronous: synchronous(config.Members(conf)), Primary: Primary(conf),
 	}
 }
@@ -99,12 +99,12 @@ func (m *member) Listen() string {
 
 // clusterDropins let the daemons that ask the directory of accounts reach the machine that
 // is its writer, and doveauth tell Postfix where mailboxes are.
-func clusterDropins(conf *config.Config, release Release) []File {
+func clusterDropins(conf *config.Config, version PostgreSQL) []File {
 	const network = "[Service]\nPrivateNetwork=no\nRestrictAddressFamilies=AF_INET AF_INET6"
 	doveauth := dropin("chatmaild-doveauth.service", "cluster",
 		"[Unit]\nRequires="+HomesSocket+"\n"+network+"\nSockets="+HomesSocket)
 	// A writer that was replaced while it was down does not start.
-	server := dropin(PostgreSQL(release), "chatmaild",
+	server := dropin(version.Unit(), "chatmaild",
 		"[Unit]\nWants=network-online.target\nAfter=network-online.target\n[Service]\nExecCondition=/usr/sbin/chatmaild cluster check")
 	files := []File{doveauth, dropin("chatmaild-expire.service", "cluster", network), server}
 	for i := range files {
@@ -115,11 +115,11 @@ func clusterDropins(conf *config.Config, release Release) []File {
 
 // ClusterUnits are the units of a relay of several machines: before all others, the server
 // that has the directory of accounts.
-func ClusterUnits(conf *config.Config, release Release) []string {
+func ClusterUnits(conf *config.Config, version PostgreSQL) []string {
 	if !config.Clustered(conf) {
 		return nil
 	}
-	return []string{PostgreSQL(release)}
+	return []string{version.Unit()}
 }
 
 // MemberUnits are the daemons that only a relay of several machines has.

@@ -19,7 +19,7 @@ members = ["a 10.7.0.1", "b 10.7.0.2", "c fd07::3"]
 func TestSeveralMachines(t *testing.T) {
 	for _, release := range []Release{Bookworm, Trixie} {
 		version := map[Release]dovecot.Version{Bookworm: dovecot.V23, Trixie: dovecot.V24}[release]
-		postgres := "/etc/postgresql/" + release.postgreSQL() + "/main/"
+		postgres := release.PostgreSQL().Dir() + "/"
 		wanted := map[string][]string{
 			"/etc/postfix/main.cf":                                          {"\n  socketmap:unix:private/homes:homes\n"},
 			"/etc/postfix/master.cf":                                        {"\n10.7.0.2:2525 inet ", "-o { mynetworks = 10.7.0.1 [fd07::3] }\n", "\n127.0.0.1:10027 inet ", "\nhome  ", "\nsealing "},
@@ -30,7 +30,7 @@ func TestSeveralMachines(t *testing.T) {
 			"/etc/systemd/system/chatmaild-doveauth.service.d/cluster.conf": {"\nSockets=chatmaild-homes.socket\n", "\nPrivateNetwork=no\n"},
 			"/etc/systemd/system/chatmaild-expire.service.d/cluster.conf":   {"\nPrivateNetwork=no\n"},
 		}
-		machine := Machine{Release: release, Dovecot: version, Processors: 2}
+		machine := Machine{Release: release, Dovecot: version, PostgreSQL: release.PostgreSQL(), Processors: 2}
 		several, err := Files(load(t, severalMachines), paths, machine)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"chatmaild/applets/config"
 	"chatmaild/packaging/dovecot"
@@ -111,7 +112,7 @@ type Paths struct {
 func Files(conf *config.Config, paths Paths, machine Machine) ([]File, error) {
 	v := newView(conf, paths, machine)
 	var files []File
-	for _, g := range generated {
+	for _, g := range slices.Concat(configurations, machine.PostgreSQL.files()) {
 		if g.when != nil && !g.when(v) {
 			continue
 		}
@@ -124,7 +125,7 @@ func Files(conf *config.Config, paths Paths, machine Machine) ([]File, error) {
 		})
 	}
 	files = append(files, formerFiles()...)
-	return append(files, dropins(conf, machine.Release)...), nil
+	return append(files, dropins(conf, machine)...), nil
 }
 
 // formerFiles are generated files of earlier versions that must go.
@@ -164,13 +165,16 @@ func Directories(conf *config.Config) []Directory {
 	return dirs
 }
 
-// generated lists the files that come from package packaging.
-var generated = []struct {
+// generated is a file that comes from package packaging.
+type generated struct {
 	template string
 	path     string
 	unit     string
 	when     func(view) bool // nil: always
-}{
+}
+
+// configurations are all that have one path on each machine.
+var configurations = []generated{
 	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot != dovecot.V24 }},
 	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot == dovecot.V24 }},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
@@ -183,10 +187,6 @@ var generated = []struct {
 	{"postfix/chatmaild-login.regexp.tmpl", "/etc/postfix/chatmaild-login.regexp", Postfix, nil},
 	{"postfix/chatmaild-tls-policy.regexp.tmpl", "/etc/postfix/chatmaild-tls-policy.regexp", Postfix, nil},
 	{"nginx/nginx.conf.tmpl", "/etc/nginx/nginx.conf", Nginx, nil},
-	{"postgresql/postgresql.conf.tmpl", PostgreSQLDir(Bookworm) + "/conf.d/chatmaild.conf", PostgreSQL(Bookworm), func(v view) bool { return v.Member != nil && v.Release < Trixie }},
-	{"postgresql/pg_hba.conf.tmpl", PostgreSQLDir(Bookworm) + "/chatmaild_hba.conf", PostgreSQL(Bookworm), func(v view) bool { return v.Member != nil && v.Release < Trixie }},
-	{"postgresql/postgresql.conf.tmpl", PostgreSQLDir(Trixie) + "/conf.d/chatmaild.conf", PostgreSQL(Trixie), func(v view) bool { return v.Member != nil && v.Release >= Trixie }},
-	{"postgresql/pg_hba.conf.tmpl", PostgreSQLDir(Trixie) + "/chatmaild_hba.conf", PostgreSQL(Trixie), func(v view) bool { return v.Member != nil && v.Release >= Trixie }},
 	{"journald/journald.conf.tmpl", "/etc/systemd/journald.conf.d/chatmaild.conf", Journald, nil},
 	{"apt/52chatmaild.tmpl", "/etc/apt/apt.conf.d/52chatmaild", "", func(v view) bool { return v.UnattendedUpgrades }},
 	{"needrestart/chatmaild.conf.tmpl", "/etc/needrestart/conf.d/chatmaild.conf", "", func(v view) bool { return v.Needrestart }},

@@ -12,8 +12,8 @@ import (
 // dropins returns the drop-ins of systemd units for what the configuration moves
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
-func dropins(conf *config.Config, release Release) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, transportDropins(conf), clusterDropins(conf, release), serverDropins(release), logDropins(release))
+func dropins(conf *config.Config, machine Machine) []File {
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, transportDropins(conf), clusterDropins(conf, machine.PostgreSQL), serverDropins(machine.Release), logDropins(machine.Release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units

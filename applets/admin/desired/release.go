@@ -25,26 +25,6 @@ func (r Release) PostfixInstance() string {
 	return bookwormPostfix
 }
 
-// postgreSQL is the version that Debian has, by which its directories and units are called.
-func (r Release) postgreSQL() string {
-	if r >= Trixie {
-		return "17"
-	}
-	return "15"
-}
-
-// PostgreSQL is the unit of the server that Debian's package makes.
-func PostgreSQL(r Release) string { return "postgresql@" + r.postgreSQL() + "-main.service" }
-
-// PostgreSQLDir is where its configuration is.
-func PostgreSQLDir(r Release) string { return "/etc/postgresql/" + r.postgreSQL() + "/main" }
-
-// PostgreSQLData is where its data are.
-func PostgreSQLData(r Release) string { return "/var/lib/postgresql/" + r.postgreSQL() + "/main" }
-
-// PostgreSQLPrograms is where its programs are.
-func PostgreSQLPrograms(r Release) string { return "/usr/lib/postgresql/" + r.postgreSQL() + "/bin" }
-
 // HTTP2Directive reports whether nginx has a directive for HTTP/2 (since 1.25.1). Where
 // it does, the parameter of listen is deprecated.
 func (r Release) HTTP2Directive() bool { return r >= Trixie }
@@ -59,6 +39,7 @@ const BookwormOnly = "/etc/systemd/system/" + bookwormPostfix + ".d/chatmaild.co
 type Machine struct {
 	Release    Release
 	Dovecot    dovecot.Version // not Debian's own, perhaps
+	PostgreSQL PostgreSQL      // likewise
 	Processors int
 	Memory     int64        // bytes; 0: not known, and sizes are as in the configuration
 	Addresses  []netip.Addr // of its interfaces

@@ -56,7 +56,7 @@ func newView(conf *config.Config, paths Paths, machine Machine) view {
 		ACMEPort: config.ACMEPort, WebRoot: WebRoot, InstantIdleLibrary: InstantIdleLibrary,
 		ContentSecurityPolicy: www.ContentSecurityPolicy,
 		MaxHeader:             mailfilter.MaxHeader, MaxLine: mailfilter.MaxLine,
-	}, site{conf}, config.Sites(conf), newMember(conf, machine.Release)}
+	}, site{conf}, config.Sites(conf), newMember(conf, machine.PostgreSQL)}
 }
 
 // notice stands on top of each generated file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,17 @@ func (h Host) Release() desired.Release {
 		return r
 	}
 	return desired.Bookworm
+}
+
+// PostgreSQL is the version that the directory of accounts is in: the newest that run has
+// configured; before that, Debian's own.
+func PostgreSQL(h Host) desired.PostgreSQL {
+	for _, v := range slices.Backward(desired.PostgreSQLs) {
+		if h.IsFile(v.Conf()) {
+			return v
+		}
+	}
+	return h.Release().PostgreSQL()
 }
 
 // PostfixInstance is the unit that Postfix runs in.
