@@ -50,6 +50,7 @@ func TestTransport(t *testing.T) {
 		{"without port 25", (*roads).withoutSMTP},
 		{"without HTTPS", (*roads).withoutHTTPS},
 		{"IPv6 is dropped", (*roads).withoutIPv6},
+		{"the way changes", (*roads).changed},
 		{"slow and hostile hosts", (*roads).hostile},
 		{"dead hosts", (*roads).dead},
 		{"killed", (*roads).killed},
@@ -222,5 +223,30 @@ func (r *roads) withoutIPv6(t *testing.T) {
 	}
 	if _, smtp := r.ways(t, r.relay); smtp > 0 {
 		t.Errorf("%d went by SMTP", smtp)
+	}
+}
+
+// changed has kept connections lead nowhere any more: messages go over new ones, soon.
+func (r *roads) changed(t *testing.T) {
+	r.fresh(t)
+	say(t, r.alice, r.pair.ab, r.bob, "over a connection that is kept")
+	start := time.Now()
+	ports := strings.Fields(r.script(t, `ss -Htn state established '( dport = :443 )' | awk '{ print $3 }' | sed 's/.*://'`))
+	if len(ports) == 0 {
+		t.Fatal("no connection is kept")
+	}
+	drop(t, r.b.Station, "tcp dport 443 tcp sport { "+strings.Join(ports, ", ")+" }")
+	say(t, r.alice, r.pair.ab, r.bob, "and is lost")
+	t.Logf("while the kept connection was dropped, a message took %v", time.Since(start).Round(time.Millisecond))
+
+	say(t, r.alice, r.pair.ab, r.bob, "over IPv6")
+	address := fmt.Sprintf("%s/64 dev eth0", r.relay.IPv6)
+	r.script(t, "ip addr del %s", address)
+	defer r.script(t, "ip addr add %s nodad", address)
+	start = time.Now()
+	say(t, r.alice, r.pair.ab, r.bob, "without the address")
+	t.Logf("without the address of the kept connection, a message took %v", time.Since(start).Round(time.Millisecond))
+	if https, smtp := r.ways(t, r.relay); https < 4 || smtp > 0 {
+		t.Errorf("%d were delivered by HTTPS and %d by SMTP: it was not a new connection", https, smtp)
 	}
 }

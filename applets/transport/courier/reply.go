@@ -105,6 +105,8 @@ func Reason(err error) string {
 		return "it refuses connections"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "there is no route to it"
+	case errors.Is(err, dial.ErrLost):
+		return "nothing gets through to it any more"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer in time"
 	default:

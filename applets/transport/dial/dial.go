@@ -2,6 +2,9 @@
 // answers (RFC 8305): attempts begin 250 ms apart, IPv6 first and the two protocols by
 // turns. Which protocol does not get through to a host is remembered, so that it costs
 // those 250 ms once.
+//
+// A connection that no longer leads anywhere, as a kept one does when an address of either side
+// has changed, is given up after some seconds; a host may be slow for as long as it answers.
 package dial
 
 import (
@@ -178,21 +181,4 @@ func (d *Dialer) buried(host string) (six, found bool) {
 		return false, false
 	}
 	return dead.six, found
-}
-
-// Patient returns conn with a bound of its own on each write: a host that stops reading is
-// given up, however long the whole takes.
-func Patient(conn net.Conn, timeout time.Duration) net.Conn { return &patient{conn, timeout} }
-
-type patient struct {
-	net.Conn
-	timeout time.Duration
-}
-
-// Write implements net.Conn.
-func (p *patient) Write(b []byte) (int, error) {
-	if err := p.SetWriteDeadline(time.Now().Add(p.timeout)); err != nil {
-		return 0, err
-	}
-	return p.Conn.Write(b)
 }

@@ -92,7 +92,7 @@ func (c *Client) Deliver(ctx context.Context, host string, selfSigned bool, m Me
 	answer, reused, err := send(ctx, transport, host, m)
 	var timeout net.Error
 	if err != nil && reused && ctx.Err() == nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
-		// The host closed the connection while it was idle.
+		// The host closed the connection while it was idle, or the way to it has changed.
 		transport.CloseIdleConnections()
 		answer, _, err = send(ctx, transport, host, m)
 	}

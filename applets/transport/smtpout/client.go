@@ -84,7 +84,8 @@ func (c *Client) Deliver(ctx context.Context, host string, selfSigned bool, m Me
 		if !used || begun || ctx.Err() != nil {
 			return nil, err
 		}
-		// The host closed the connection while it was idle. Nothing has been said.
+		// The host closed the connection while it was idle, or the way to it has changed.
+		// Nothing has been said.
 	}
 }
 
