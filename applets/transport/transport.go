@@ -28,7 +28,8 @@
 //   - Certificates are verified, by HTTPS and by SMTP, but for names that begin with "_" and
 //     for address literals, as everywhere among chatmail relays.
 //   - A host that does not answer costs one attempt at a time, at growing intervals. All
-//     other mail for it is deferred at once, so that it holds up nobody.
+//     other mail for it is deferred at once, so that it holds up nobody. An operator who
+//     retries mail ends that (routes).
 //   - Signing happens here, where what leaves is known: local mail needs no signature. Key,
 //     selector and fields are those that OpenDKIM had on earlier relays. What has our
 //     signature already is not signed again.
@@ -94,38 +95,58 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 	}
 	metrics := service.NewMetrics("transport", time.Now())
 	numbers := NewMetrics(metrics)
-	deliver, known := delivery(conf, metrics, numbers)
-	server := lmtp.New(lmtp.Options{
+	options := lmtp.Options{
 		Name: config.Hostname(conf), MaxMessageSize: int64(conf.MaxMessageSize) + room, MaxRecipients: conf.MaxSMTPRecipients,
-		SpoolDir: spoolDir, Sign: numbers.signs(sign), Deliver: deliver, Log: log,
-	})
+		SpoolDir: spoolDir, Sign: numbers.signs(sign), Log: log,
+	}
+	known := deliver(&options, conf, metrics, numbers)
+	server := lmtp.New(options)
 	daemon := service.Service{
 		Name: "transport", Address: service.Unix(conf.Socket("transport")), Serve: server.Serve, Log: log,
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("transport"),
 		More: []service.Endpoint{{
-			Name: "routes", Address: service.Unix(config.RoutesSocket(conf)),
+			Name: "routes", Address: service.Address{Network: "unix", Addr: config.RoutesSocket(conf), Mode: 0o600},
 			Serve: func(ctx context.Context, l net.Listener) error { return routes.Serve(ctx, l, known) },
 		}},
 	}
 	return daemon.Run(ctx)
 }
 
-// delivery returns what delivers a message that has been signed, and what is known of routes.
-func delivery(conf *config.Config, metrics *metric.Set, numbers *Metrics) (lmtp.Deliver, func() []routes.Route) {
-	table := &routes.Table{Now: time.Now}
+// deliver adds to o what delivers a message that has been signed, and returns what answers for
+// routes.
+func deliver(o *lmtp.Options, conf *config.Config, metrics *metric.Set, numbers *Metrics) routes.Transport {
 	if !config.OwnTransport(conf) {
-		return (&handback.Client{Name: config.Hostname(conf), Socket: handback.Socket}).Deliver, table.List
+		o.Deliver = (&handback.Client{Name: o.Name, Socket: handback.Socket}).Deliver
+		return noRoutes{}
 	}
+	table := &routes.Table{Now: time.Now}
 	hosts := &health.Tracker{Now: time.Now}
 	numbers.follow(metrics, hosts)
 	source, _ := conf.Literal() // others accept a literal that is the client's address
-	deliver := courier.New(courier.Options{
-		Name: config.Hostname(conf), Resolver: &net.Resolver{PreferGo: true}, Own: route.Own,
+	c := courier.New(courier.Options{
+		Name: o.Name, Resolver: &net.Resolver{PreferGo: true}, Own: route.Own,
 		Health: hosts, Routes: table, Observer: numbers, IPv4Only: conf.DisableIPv6, Source: source,
 		SMTPOnly: conf.Hidden,
 	})
-	return deliver.Deliver, func() []routes.Route { return withRests(table.List(), hosts.Resting()) }
+	o.Deliver, o.Resting = c.Deliver, c.Resting
+	return &known{c, table, hosts}
 }
+
+// known is what is known of routes: a routes.Transport.
+type known struct {
+	*courier.Courier
+	table *routes.Table
+	hosts *health.Tracker
+}
+
+// Routes implements routes.Transport.
+func (k *known) Routes() []routes.Route { return withRests(k.table.List(), k.hosts.Resting()) }
+
+// noRoutes is the routes.Transport where Postfix finds them.
+type noRoutes struct{}
+
+func (noRoutes) Routes() []routes.Route                 { return nil }
+func (noRoutes) Retry(context.Context, string) []string { return nil }
 
 // withRests adds to routes which hosts do not answer.
 func withRests(list []routes.Route, resting []health.State) []routes.Route {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"chatmaild/applets/transport/routes"
 	"chatmaild/testdata/lab/peer"
 )
 
@@ -95,6 +97,44 @@ func (r *roads) hostile(t *testing.T) {
 	}
 	if got := r.messages(t, r.sender) - had; got != 2 {
 		t.Errorf("the sender has %d bounces, want 2", got)
+	}
+}
+
+// retried has a host refuse connections until it rests for long, and then accept mail: what an
+// operator retries arrives before the rest would have ended.
+func (r *roads) retried(t *testing.T) {
+	r.fresh(t)
+	const domain = "_back.test"
+	host := &peer.Host{SMTP: func(peer.Received) *smtp.SMTPError { return nil }}
+	station, err := host.Start(deadline(t, partTimeout), r.lab.Network, domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(host.Close)
+	loadRules(t, station, "table inet away {\n chain input {\n type filter hook input priority 0;\n tcp dport { 25, 443 } reject with tcp reset\n }\n}\n")
+	if got := r.fromUser(t, r.sender.addr, "carol@"+domain, sealed(t, r.sender.addr)); got[:3] != "250" {
+		t.Fatal(got)
+	}
+	const long = 15 * time.Second
+	var next time.Time
+	until(deadline(t, stepTimeout), t, "a host to rest for long", func() bool {
+		var list []routes.Route
+		if err := json.Unmarshal([]byte(r.script(t, "postqueue -f; chatmaild queue routes --json %s", domain)), &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 0 || list[0].Next == nil || list[0].Next.Sub(*list[0].Failed) < long {
+			return false
+		}
+		next = *list[0].Next
+		return true
+	})
+	if _, err := station.InNetns(deadline(t, partTimeout), "nft", "delete", "table", "inet", "away"); err != nil {
+		t.Fatal(err)
+	}
+	r.script(t, "chatmaild queue flush %s", domain)
+	until(deadline(t, partTimeout), t, "the host to have its mail", func() bool { return len(host.Received()) == 1 })
+	if late := time.Since(next); late > 0 {
+		t.Errorf("it arrived %v after the host would have been tried anyway", late)
 	}
 }
 

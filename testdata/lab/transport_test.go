@@ -52,6 +52,7 @@ func TestTransport(t *testing.T) {
 		{"IPv6 is dropped", (*roads).withoutIPv6},
 		{"the way changes", (*roads).changed},
 		{"slow and hostile hosts", (*roads).hostile},
+		{"retried by the operator", (*roads).retried},
 		{"dead hosts", (*roads).dead},
 		{"killed", (*roads).killed},
 	})

@@ -34,8 +34,8 @@ var Command = command.Command{
 --addresses. routes shows by which way mail gets to each host of other relays, and what
 failed last. hold defers mail to a destination, old and new; it bounces after
 two days. discard drops it; its senders are not notified. release undoes both. flush
-retries what is queued now. Rules survive a reboot, and each change says how to undo
-it.`,
+retries what is queued now, also where a host that has not answered would be tried later.
+Rules survive a reboot, and each change says how to undo it.`,
 	Examples: command.Examples{
 		{"queue", "all destinations"},
 		{"queue routes", "the ways to other relays"},
@@ -177,6 +177,9 @@ func (q *job) release(ctx context.Context, destination string) (ruling, error) {
 	if err := q.rule(ctx, destination, queue.Deliver); err != nil {
 		return ruling{}, err
 	}
+	if err := q.wake(ctx, destination); err != nil {
+		return ruling{}, err
+	}
 	n, err := q.retry(ctx, destination)
 	return ruling{
 		destination, "released: mail to it is delivered again, and queued mail is retried now",
@@ -193,6 +196,9 @@ func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
 	}
 	if rules.All()[destination] == queue.Hold {
 		return ruling{}, command.WithHint(fmt.Errorf("%s is held", destination), "chatmaild queue release %s", destination)
+	}
+	if err := q.wake(ctx, destination); err != nil {
+		return ruling{}, err
 	}
 	n, err := q.retry(ctx, destination)
 	return ruling{destination, "queued mail to it is retried now", n, ""}, err

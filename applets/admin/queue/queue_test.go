@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"chatmaild/applets/admin/host/hosttest"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/applets/transport/routes"
 )
 
 // queueMachine is a machine whose postqueue prints what a test wants.
@@ -119,6 +123,45 @@ func TestQueueRules(t *testing.T) {
 		if tried := strings.Join(m.tried, ","); tried != s.tried {
 			t.Errorf("queue %s: tried %q, want %q", s.line, tried, s.tried)
 		}
+	}
+}
+
+// hosts is a transport that notes whose hosts are tried again.
+type hosts struct{ retried []string }
+
+func (*hosts) Routes() []routes.Route { return nil }
+
+func (h *hosts) Retry(_ context.Context, domain string) []string {
+	h.retried = append(h.retried, domain)
+	return nil
+}
+
+// TestQueueRests has what is retried at once not wait until the transport tries its hosts again.
+func TestQueueRests(t *testing.T) {
+	m := newQueueMachine(t)
+	socket := filepath.Join(m.Root, "/run/chatmaild/transport/routes.socket")
+	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var transport hosts
+	ended := make(chan error, 1)
+	go func() { ended <- routes.Serve(ctx, l, &transport) }()
+	for _, line := range []string{"flush two.test", "hold one.test", "release one.test", "discard one.test"} {
+		if _, err := m.queue(line); err != nil {
+			t.Fatalf("queue %s: %v", line, err)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if want := []string{"two.test", "one.test"}; !slices.Equal(transport.retried, want) {
+		t.Errorf("retried %q, want %q", transport.retried, want)
 	}
 }
 

@@ -13,6 +13,24 @@ import (
 	"chatmaild/applets/transport/routes"
 )
 
+// lookAtTransport is the hint where it does not answer.
+const lookAtTransport = "systemctl status chatmaild-transport"
+
+// socket is where the transport answers.
+func (q *job) socket() string { return filepath.Join(q.machine.Root, config.RoutesSocket(q.conf)) }
+
+// wake has the transport try the hosts of a destination at the next message: one that did not
+// answer would rest for up to half an hour.
+func (q *job) wake(ctx context.Context, destination string) error {
+	if !config.OwnTransport(q.conf) {
+		return nil
+	}
+	if err := routes.Retry(ctx, q.socket(), destination); err != nil {
+		return command.WithHint(err, lookAtTransport)
+	}
+	return nil
+}
+
 // routes prints what the transport knows of the ways to other relays: of one host, or of all
 // if it is "".
 func (q *job) routes(ctx context.Context, only string) error {
@@ -23,9 +41,9 @@ func (q *job) routes(ctx context.Context, only string) error {
 		return command.WithHint(errors.New(`with transport = "postfix", Postfix itself finds a way for each message`),
 			"chatmaild queue shows why mail is queued")
 	}
-	list, err := routes.Read(ctx, filepath.Join(q.machine.Root, config.RoutesSocket(q.conf)))
+	list, err := routes.Read(ctx, q.socket())
 	if err != nil {
-		return command.WithHint(err, "systemctl status chatmaild-transport")
+		return command.WithHint(err, lookAtTransport)
 	}
 	if only != "" {
 		list = slices.DeleteFunc(list, func(r routes.Route) bool { return r.Host != only })

@@ -155,6 +155,39 @@ func (c *Courier) Deliver(ctx context.Context, domain string, m smtpout.Message)
 	return all(m, failure(last))
 }
 
+// Resting returns the reply that Deliver would have for a domain whose hosts all rest, as far as
+// is known: a message for it need not even be read.
+func (c *Courier) Resting(domain string) (reply smtpout.Reply, ok bool) {
+	hosts := c.router.Recent(domain)
+	var last *resting
+	for _, host := range hosts {
+		state, rests := c.health.Rests(host)
+		if !rests {
+			return smtpout.Reply{}, false
+		}
+		last = &resting{state}
+	}
+	if last == nil {
+		return smtpout.Reply{}, false
+	}
+	return failure(last), true
+}
+
+// Retry has the hosts of a domain tried by its next messages, whatever is remembered of them,
+// and returns them. Where none can be found, a message will say why.
+func (c *Courier) Retry(ctx context.Context, domain string) (hosts []string) {
+	c.router.Forget(domain)
+	hosts, err := c.router.Hosts(ctx, domain)
+	if err != nil {
+		return nil
+	}
+	for _, host := range hosts {
+		c.health.Retry(host)
+		c.smtpOnly.forget(host)
+	}
+	return hosts
+}
+
 // toHost delivers a message to a host. An error means that another one may be tried.
 func (c *Courier) toHost(ctx context.Context, host string, selfSigned bool, m smtpout.Message) ([]smtpout.Reply, error) {
 	if err := c.place(ctx, host); err != nil {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,6 +172,43 @@ func TestPermanent(t *testing.T) {
 	}
 	if backup.ports() != "" || len(tracker.Resting()) > 0 {
 		t.Errorf("the backup was asked at %q, resting are %+v", backup.ports(), tracker.Resting())
+	}
+}
+
+// TestRetry has a host that rests, and that took no messages by HTTPS, be tried at once.
+func TestRetry(t *testing.T) {
+	var asked atomic.Int32 // by HTTPS
+	p := &peer{https: func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusNotFound)
+	}}
+	w := newWorld(t, map[string][]string{"a.test": {"mx.test"}}, map[string]*peer{"mx.test": p})
+	c, tracker, _ := w.courier()
+	for range 2 {
+		if r := c.Deliver(t.Context(), "a.test", to("x@a.test"))[0]; r.Code != 451 {
+			t.Fatalf("got %+v", r)
+		}
+	}
+	if got := tracker.Resting(); len(got) != 1 || asked.Load() != 1 {
+		t.Fatalf("resting are %+v, it was asked %d times", got, asked.Load())
+	}
+	if r, ok := c.Resting("a.test"); !ok || r.Code != 451 || !strings.Contains(r.Text, "has not answered since") {
+		t.Errorf("while it rests: %+v, %v", r, ok)
+	}
+	if got := c.Retry(t.Context(), "A.test"); !slices.Equal(got, []string{"mx.test"}) {
+		t.Errorf("retried %q", got)
+	}
+	for _, domain := range []string{"a.test", "never.test"} {
+		if r, ok := c.Resting(domain); ok {
+			t.Errorf("%s: %+v", domain, r)
+		}
+	}
+	c.Deliver(t.Context(), "a.test", to("x@a.test"))
+	if asked.Load() != 2 {
+		t.Errorf("it was asked %d times, want 2", asked.Load())
+	}
+	if got := c.Retry(t.Context(), "nowhere.test"); got != nil {
+		t.Errorf("a domain without a host: %q", got)
 	}
 }
 

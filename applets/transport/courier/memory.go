@@ -37,3 +37,10 @@ func (m *memory) add(host string) {
 	}
 	m.until[host] = time.Now().Add(smtpOnlyTime)
 }
+
+// forget has a host asked again.
+func (m *memory) forget(host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.until, host)
+}

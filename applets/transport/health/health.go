@@ -88,8 +88,7 @@ func (t *Tracker) Admit(name string) (v Verdict, changed <-chan struct{}, state 
 	switch {
 	case h.failures > 0:
 		limit = 1
-		// Those of which nothing is known yet come first.
-		if h.inFlight > 0 || t.Now().Before(h.until) || t.trials >= AllUntried/2 {
+		if t.rests(h) {
 			return Resting, nil, h.state(name)
 		}
 	case !h.proven:
@@ -113,6 +112,24 @@ func (t *Tracker) Admit(name string) (v Verdict, changed <-chan struct{}, state 
 		t.trials++
 	}
 	return Go, nil, State{}
+}
+
+// rests reports whether a host that has not answered is not tried now. Those of which nothing is
+// known yet come first.
+func (t *Tracker) rests(h *host) bool {
+	return h.inFlight > 0 || t.Now().Before(h.until) || t.trials >= AllUntried/2
+}
+
+// Rests reports whether Admit would answer Resting for a host, and why.
+func (t *Tracker) Rests(name string) (State, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h, ok := t.hosts[name]
+	if !ok || h.failures == 0 || !t.rests(h) {
+		return State{}, false
+	}
+	h.used = t.Now()
+	return h.state(name), true
 }
 
 // settle ends n trials of a host.
@@ -160,6 +177,15 @@ func (t *Tracker) Done(name, reason string) {
 	}
 	h.failures++
 	h.until = now.Add(time.Duration(float64(pause) * (1 - jitter + 2*jitter*t.random())))
+}
+
+// Retry ends the rest of a host: it is tried as one of which nothing is known.
+func (t *Tracker) Retry(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h, ok := t.hosts[name]; ok {
+		h.failures, h.until, h.last = 0, time.Time{}, ""
+	}
 }
 
 func (t *Tracker) random() float64 {

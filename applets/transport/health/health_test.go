@@ -18,9 +18,10 @@ func newTracker() (*Tracker, *clock) {
 
 func want(t *testing.T, tr *Tracker, name string, verdict Verdict) (changed <-chan struct{}) {
 	t.Helper()
+	_, rests := tr.Rests(name)
 	got, changed, _ := tr.Admit(name)
-	if got != verdict {
-		t.Fatalf("%s: got %v, want %v", name, got, verdict)
+	if got != verdict || rests != (verdict == Resting) {
+		t.Fatalf("%s: got %v, and that it rests: %v; want %v", name, got, rests, verdict)
 	}
 	return changed
 }
@@ -54,6 +55,33 @@ func TestDead(t *testing.T) {
 	}
 	if len(tr.Resting()) > 0 {
 		t.Error("a host that answers rests")
+	}
+}
+
+// TestRetry ends a long rest.
+func TestRetry(t *testing.T) {
+	tr, clock := newTracker()
+	for range 5 {
+		want(t, tr, "dead", Go)
+		tr.Done("dead", "timeout")
+		clock.now = clock.now.Add(maxPause)
+	}
+	want(t, tr, "dead", Go)
+	tr.Done("dead", "timeout")
+	want(t, tr, "dead", Resting)
+	tr.Retry("dead")
+	tr.Retry("never seen")
+	if got := tr.Resting(); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+	for range Untried { // all mail for it may have been retried: the rest of it waits
+		want(t, tr, "dead", Go)
+	}
+	want(t, tr, "dead", Wait)
+	tr.Done("dead", "timeout")
+	want(t, tr, "dead", Resting)
+	if got := tr.Resting()[0].Next.Sub(clock.now); got != firstPause {
+		t.Errorf("the next pause is %v, want %v", got, firstPause)
 	}
 }
 

@@ -53,6 +53,10 @@ type Options struct {
 
 	Sign    Sign
 	Deliver Deliver
+	// Resting, if set, says for which domains no message need be read now, and the reply. It
+	// is what most mail for hosts that do not answer meets: a signature costs more than all
+	// else that is done about it here.
+	Resting func(domain string) (smtpout.Reply, bool)
 	Log     *slog.Logger
 }
 
@@ -128,8 +132,14 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 }
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if at := strings.LastIndexByte(to, '@'); at < 1 || at == len(to)-1 {
+	at := strings.LastIndexByte(to, '@')
+	if at < 1 || at == len(to)-1 {
 		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "an address without a domain"}
+	}
+	if s.server.Resting != nil {
+		if reply, rests := s.server.Resting(to[at+1:]); rests {
+			return answer(reply)
+		}
 	}
 	s.to = append(s.to, to)
 	return nil

@@ -264,3 +264,30 @@ func TestBatches(t *testing.T) {
 		t.Errorf("%d of %d recipients are in batches", seen, len(to))
 	}
 }
+
+// TestResting has a message for hosts that do not answer deferred before it is read, unless it
+// has other recipients.
+func TestResting(t *testing.T) {
+	r := &road{texts: map[string]bool{}}
+	signed := 0
+	c, _ := start(t, func(o *Options) {
+		o.Deliver = r.deliver
+		o.Sign = func(func() io.Reader) (string, error) { signed++; return "", nil }
+		o.Resting = func(domain string) (smtpout.Reply, bool) {
+			return smtpout.Reply{Code: 451, Status: [3]int{4, 4, 1}, Text: "the host has not answered"}, domain == "dead.test"
+		}
+	})
+	say(t, c, "250", "MAIL FROM:<a@us.test>")
+	say(t, c, "451 4.4.1 the host has not answered", "RCPT TO:<x@dead.test>")
+	say(t, c, "250", "RSET")
+	say(t, c, "250", "MAIL FROM:<a@us.test>")
+	say(t, c, "451 4.4.1", "RCPT TO:<x@dead.test>")
+	say(t, c, "250", "RCPT TO:<y@good.test>")
+	say(t, c, "354", "DATA")
+	if got := replies(t, c, "hello\r\n", 1); !strings.HasPrefix(got[0], "250") {
+		t.Errorf("got %q", got)
+	}
+	if want := []string{"good.test a@us.test y@good.test"}; !slices.Equal(r.got, want) || signed != 1 {
+		t.Errorf("got %q, want %q; signed %d times", r.got, want, signed)
+	}
+}

@@ -22,6 +22,7 @@ import (
 const (
 	lookupTimeout = 10 * time.Second
 	memory        = time.Minute // how long an answer is taken for true
+	recent        = 10 * memory // … where it need not be
 	maxMemory     = 4096        // answers
 	maxHosts      = 5           // that are tried, of a domain
 	maxAddresses  = 8           // of a host
@@ -88,6 +89,35 @@ func remember[T any](r *Router, m *map[string]answer[T], name string, value T) {
 		*m = make(map[string]answer[T])
 	}
 	(*m)[name] = answer[T]{value, time.Now().Add(memory)}
+}
+
+// Recent returns what Hosts has found of late, without looking anything up. They may not be the
+// domain's hosts any more.
+func (r *Router) Recent(domain string) (hosts []string) {
+	domain = strings.ToLower(domain)
+	if strings.HasPrefix(domain, "[") {
+		hosts, _ = r.literal(domain)
+		return hosts
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.hosts[domain]
+	if time.Now().After(a.until.Add(recent - memory)) {
+		return nil
+	}
+	return a.value
+}
+
+// Forget has a domain and its hosts looked up again.
+func (r *Router) Forget(domain string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	domain = strings.ToLower(domain)
+	for _, host := range r.hosts[domain].value {
+		delete(r.addrs, host)
+	}
+	delete(r.addrs, domain)
+	delete(r.hosts, domain)
 }
 
 // Hosts returns the names of the hosts of a domain, without a final dot, in the order in

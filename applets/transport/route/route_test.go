@@ -127,6 +127,19 @@ func TestMemory(t *testing.T) {
 	if z.asked != 3 {
 		t.Errorf("asked %d times, want 3", z.asked)
 	}
+	if got := r.Recent("A.test"); len(got) != 2 || z.asked != 3 {
+		t.Errorf("of late: got %q, asked %d times", got, z.asked)
+	}
+	r.Forget("a.test")
+	for domain, want := range map[string]int{"a.test": 0, "[192.0.2.9]": 1, "[192.0.2": 0} {
+		if got := r.Recent(domain); len(got) != want {
+			t.Errorf("%s of late: got %q", domain, got)
+		}
+	}
+	r.Forget("Implicit.Test")
+	if _, err := r.Addresses(t.Context(), "implicit.test"); err != nil || z.asked != 4 {
+		t.Errorf("forgotten: asked %d times, want 4, %v", z.asked, err)
+	}
 }
 
 // TestOwn wants the loopback addresses and those of the interfaces to be this machine's.

@@ -1,27 +1,25 @@
 // Package routes remembers by which way mail gets to each host of other relays, and what went
-// wrong last. The transport writes it down as it delivers, and tells it to "chatmaild queue
-// routes" over a unix socket: it is in no log and no metric. It holds hosts, no addresses.
+// wrong last. The transport writes it down as it delivers: it is in no log and no metric. It
+// holds hosts, no addresses.
+//
+// "chatmaild queue" asks the transport for it over a unix socket that only root can connect to:
+// one request on one line, and the answer as one JSON value.
+//
+//	list           the routes
+//	retry DOMAIN   the hosts of the domain, which are tried again now, whatever is known of them
 package routes
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
-	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // Bounds.
 const (
-	maxHosts   = 10_000
-	maxReaders = 2
-	maxText    = 200 // bytes of an error
-	timeout    = 5 * time.Second
+	maxHosts = 10_000
+	maxText  = 200 // bytes of an error
 )
 
 // Route is what is known of the way to a host.
@@ -108,44 +106,4 @@ func (t *Table) List() []Route {
 	}
 	slices.SortFunc(list, func(a, b Route) int { return cmp.Compare(a.Host, b.Host) })
 	return list
-}
-
-// Serve tells everybody who connects to l what list returns, as JSON, and hangs up.
-func Serve(ctx context.Context, l net.Listener, list func() []Route) error {
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	l = netutil.LimitListener(l, maxReaders)
-	for {
-		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("waiting for readers of routes: %w", err)
-		}
-		go func() {
-			defer conn.Close()
-			if conn.SetDeadline(time.Now().Add(timeout)) == nil {
-				// A reader that has gone away needs no answer.
-				_ = json.NewEncoder(conn).Encode(list())
-			}
-		}()
-	}
-}
-
-// Read asks the transport behind a socket.
-func Read(ctx context.Context, socket string) ([]Route, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", socket)
-	if err != nil {
-		return nil, fmt.Errorf("asking the transport for its routes: %w", err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return nil, fmt.Errorf("asking the transport for its routes: %w", err)
-	}
-	var list []Route
-	if err := json.NewDecoder(conn).Decode(&list); err != nil {
-		return nil, fmt.Errorf("asking the transport for its routes: %w", err)
-	}
-	return list, nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/testdata/kit/unixsocket"
 )
 
 func TestTable(t *testing.T) {
@@ -18,14 +20,7 @@ func TestTable(t *testing.T) {
 	table.Failed("b", "no answer in time")
 	table.Failed("a", "it refuses connections")
 
-	socket := filepath.Join(t.TempDir(), "routes")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, table.List) }()
+	socket, stop := unixsocket.Serve(t, func(ctx context.Context, l net.Listener) error { return Serve(ctx, l, known{table}) })
 	list, err := Read(t.Context(), socket)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("got %+v, %v", list, err)
@@ -41,14 +36,35 @@ func TestTable(t *testing.T) {
 	if b := table.List()[1]; b.Way != "smtp" || !b.Since.Equal(now) {
 		t.Errorf("after another way: %+v", b)
 	}
-	cancel()
-	if err := <-ended; err != nil {
+	var hosts []string
+	if err := ask(t.Context(), socket, "retry b.example", &hosts); err != nil || strings.Join(hosts, " ") != "mx.b.example" {
+		t.Errorf("retry: got %q, %v", hosts, err)
+	}
+	if err := Retry(t.Context(), socket, "b.example"); err != nil {
+		t.Error(err)
+	}
+	for _, request := range []string{"", "routes", strings.Repeat("x", maxRequest)} {
+		if err := ask(t.Context(), socket, request, &hosts); err == nil {
+			t.Errorf("%q: no error", request)
+		}
+	}
+	if err := stop(); err != nil {
 		t.Error(err)
 	}
 	if _, err := Read(t.Context(), socket); err == nil {
 		t.Error("without a transport: no error")
 	}
+	if err := Retry(t.Context(), socket, "b.example"); err != nil {
+		t.Errorf("without a transport, which would know nothing: %v", err)
+	}
 }
+
+// known is a Transport with a table, and one host for each domain.
+type known struct{ *Table }
+
+func (k known) Routes() []Route { return k.List() }
+
+func (known) Retry(_ context.Context, domain string) []string { return []string{"mx." + domain} }
 
 func TestBound(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
