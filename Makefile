@@ -118,6 +118,7 @@ test: rights check deb reproducible ## everything: check, the package, real clie
 	$(call need,lintian)
 	lintian --allow-root --fail-on error,warning $(DEB)
 	$(GO) run ./testdata/lab/prepare $${SUITE:-trixie} bookworm
+	$(call gotest,-timeout 10m ./store/directory/simulation/)
 	$(call gotest,-timeout 50m -p 1 -parallel $(LABS) -skip '^($(LONG))$$' ./testdata/lab/...)
 	$(call gotest,-timeout 20m -parallel $(LABS) -run '^($(DIFFER))$$' -skip '$(ALIKE)' ./testdata/lab/,SUITE=bookworm)
 	testdata/web/check
