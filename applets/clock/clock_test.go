@@ -37,7 +37,7 @@ func TestClockSet(t *testing.T) {
 			t.Fatal(err)
 		}
 		var did []string
-		machine := host.Host{Command: func(_ context.Context, name string, args ...string) (string, error) {
+		machine := host.Host{Tree: host.Tree{Root: t.TempDir()}, Command: func(_ context.Context, name string, args ...string) (string, error) {
 			switch line := name + " " + strings.Join(args, " "); {
 			case strings.Contains(line, "InactiveEnterTimestamp"):
 				return fmt.Sprintf("InactiveEnterTimestamp=%s\nInactiveEnterTimestampMonotonic=%d\n",

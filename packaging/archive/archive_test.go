@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func TestTampered(t *testing.T) {
 		}, "Release"},
 		{"an index", "dists/trixie/main/binary-amd64/Packages* dists/trixie/main/binary-amd64/by-hash/SHA*/*", flip, "Hash Sum mismatch"},
 		{"the package", "pool/main/c/chatmaild/*.deb", flip, "Hash Sum mismatch"},
-		{"another's key", "chatmaild.asc", func([]byte) []byte { return anotherKey(t) }, "NO_PUBKEY"},
+		{"another's key", "chatmaild.asc", func([]byte) []byte { return anotherKey(t) }, missingKey(t)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -173,6 +174,15 @@ func TestTampered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// missingKey is what apt says of one: Debian 13's is told by sqv, others' by gpgv.
+func missingKey(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("sqv"); err == nil {
+		return "Missing key"
+	}
+	return "NO_PUBKEY"
 }
 
 // matches returns the files of patterns.
