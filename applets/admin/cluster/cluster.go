@@ -22,12 +22,13 @@ import (
 
 // Command is chatmaild cluster.
 var Command = command.Command{
-	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | check | drain MACHINE | open MACHINE | rebalance | lost MACHINE",
+	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | upgrade | check | drain MACHINE | open MACHINE | rebalance | lost MACHINE",
 	Synopsis: "shows and changes the machines of a relay that is several",
 	Description: `init makes the directory of accounts on the first machine, with the accounts that it has;
 rejoin makes this machine's copy of the directory, or makes it again; promote makes this
-machine the directory's writer when the former one is lost. check fails if another machine
-has become the writer in this one's place: systemd asks that before it starts PostgreSQL.
+machine the directory's writer when the former one is lost; upgrade takes the directory to
+the PostgreSQL of a new Debian. check fails if another machine has become the writer in
+this one's place: systemd asks that before it starts PostgreSQL.
 
 drain moves the accounts of a machine to the others, and it gets no new ones; open has it
 get some again. rebalance moves as few accounts as it takes for each machine to have its
@@ -49,7 +50,7 @@ See chatmaild-cluster(7).`,
 			if err != nil {
 				return err
 			}
-			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "check", "drain", "open", "rebalance", "lost")
+			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "upgrade", "check", "drain", "open", "rebalance", "lost")
 			if err != nil {
 				return err
 			}
@@ -78,7 +79,7 @@ See chatmaild-cluster(7).`,
 				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "lost": f.lose}[what](ctx, rest[0])
 			}
 			return map[string]func(context.Context) error{
-				"status": c.status, "init": c.init, "rejoin": c.rejoin, "promote": c.promote, "check": c.check, "rebalance": f.rebalance,
+				"status": c.status, "init": c.init, "rejoin": c.rejoin, "promote": c.promote, "upgrade": c.upgrade, "check": c.check, "rebalance": f.rebalance,
 			}[what](ctx)
 		}
 	},

@@ -31,7 +31,7 @@ members = ["a 10.7.0.1", "b 10.7.0.2", "c 10.7.0.3"]
 		if text == "" {
 			return postgres.State{}, errors.New("no answer")
 		}
-		return postgres.State{Writer: text[0] == 'w', Position: uint64(text[2] - '0')}, nil
+		return postgres.State{Writer: text[0] == 'w', Version: "15", Position: uint64(text[2] - '0')}, nil
 	}}
 }
 

@@ -21,6 +21,7 @@ type member struct {
 	Others             string // addresses of the others
 	SMTPPort, IMAPPort int
 	SealingPort        int
+	DirectoryPort      int
 
 	Machines    []string // addresses of all, as prefixes
 	HBA         string   // path
@@ -68,7 +69,7 @@ func newMember(conf *config.Config, server PostgreSQL) *member {
 	}
 	return &member{
 		Name: self.Name, Address: self.Addr.String(), Others: strings.Join(others, " "),
-		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort,
+		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort, DirectoryPort: postgreSQLPort,
 		Machines: machines, HBA: server.HBA(),
 		Synchronous: synchronous(config.Members(conf)), Primary: Primary(conf),
 	}

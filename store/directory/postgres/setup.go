@@ -107,7 +107,8 @@ func Import(ctx context.Context, owner string, accounts iter.Seq2[mailaddr.Addre
 
 // State is what a server tells of itself.
 type State struct {
-	Writer bool
+	Writer  bool
+	Version string // the major one
 	// Position is how much of the log it has, in bytes since the first writer began.
 	Position uint64
 }
@@ -115,11 +116,12 @@ type State struct {
 // Examine asks the server at address.
 func Examine(ctx context.Context, address string) (State, error) {
 	rows, err := ask(ctx, address, `SELECT NOT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()
-		THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint`)
+		THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint,
+		current_setting('server_version_num')::int / 10000`)
 	if err != nil {
 		return State{}, err
 	}
-	if len(rows) != 1 || len(rows[0]) != 2 {
+	if len(rows) != 1 || len(rows[0]) != 3 {
 		return State{}, errRow
 	}
 	position, err := strconv.ParseUint(string(rows[0][1]), 10, 64)
@@ -127,7 +129,7 @@ func Examine(ctx context.Context, address string) (State, error) {
 		return State{}, errRow
 	}
 	writer, err := decodeBool(rows[0][0])
-	return State{writer, position}, err
+	return State{writer, string(rows[0][2]), position}, err
 }
 
 // Homes counts the accounts of each machine, as the server at address has them.
