@@ -9,10 +9,11 @@
 //	home        Replicated as one of these machines uses it, with the mailboxes that are there
 //	placement   which machine a new account is placed on
 //	move        how a mailbox gets another home
+//	roll        which machines are open, draining or lost, and who may serve after a start
 //
 // A relay is one machine unless its configuration has a table [cluster] (applets/accounts
-// opens one or the other; applets/doveauth/member says where a mailbox is). No command uses
-// move yet: an account stays on the machine where it was placed.
+// opens one or the other; applets/doveauth/member says where a mailbox is, and applets/porter
+// carries those that move).
 //
 // # Several machines
 //

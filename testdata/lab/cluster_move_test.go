@@ -2,7 +2,9 @@ package lab
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,7 +284,7 @@ func (c *several) accounts(t *testing.T, at *Relay) map[string]int {
 
 // drains empties c, by a command that is killed once, and run again.
 func (c *several) drains(t *testing.T) {
-	c.crowd(t, 300)
+	c.crowd(t, *crowdSize)
 	before := c.accounts(t, c.machines[1])
 	if before["c"] < 50 {
 		t.Fatalf("the accounts are %v", before)
@@ -291,9 +293,12 @@ func (c *several) drains(t *testing.T) {
 	sh(t, b, "systemd-run --quiet --collect --unit=drain chatmaild cluster drain c")
 	until(deadline(t, stepTimeout), t, "the drain to have begun", func() bool { return c.accounts(t, b)["c"] < before["c"] })
 	sh(t, b, "systemctl kill --signal=KILL drain.service || true")
+	quiet := c.pace(t, func(n int) bool { return n < 10 })
 	start := time.Now()
-	out := sh(t, b, "chatmaild cluster drain c")
-	t.Logf("%v, of %v accounts: %s", time.Since(start).Round(time.Millisecond), before, out)
+	sh(t, b, "systemd-run --quiet --collect --unit=drain2 --property=StandardOutput=truncate:/run/drained chatmaild cluster drain c")
+	busy := c.pace(t, func(int) bool { return sh(t, b, "systemctl is-active drain2.service || true") == "active\n" })
+	out := sh(t, b, "cat /run/drained")
+	t.Logf("%v, of %v accounts; a text takes %v before and %v meanwhile:\n%s", time.Since(start).Round(time.Second), before, quiet, busy, out)
 	for _, part := range []string{"A and AAAA records", "cluster open c", "no mailbox is on machine c"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("it does not say %q:\n%s", part, out)
@@ -317,12 +322,48 @@ func (c *several) drains(t *testing.T) {
 	c.settles(t)
 }
 
-// crowd makes accounts by the hundred, as the first logins of as many people.
+// pace has one of the two who talk send texts as long as more says so, and nothing else, and
+// tells how long the median and the 95th percentile of them take.
+func (c *several) pace(t *testing.T, more func(n int) bool) string {
+	t.Helper()
+	ctx := deadline(t, 4*installTimeout)
+	c.talk.quiet.Lock()
+	defer c.talk.quiet.Unlock()
+	pause := time.NewTicker(trafficPace)
+	defer pause.Stop()
+	var took []time.Duration
+	for n := 0; more(n); n++ {
+		start, text := time.Now(), fmt.Sprintf("%s, at %s", t.Name(), time.Now().Format(time.StampMicro))
+		if err := c.talk.write(ctx, c.talk.bob, c.talk.ba, text); err != nil {
+			t.Fatal(err)
+		}
+		_, at, err := c.talk.alice.WaitText(ctx, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, at.Sub(start))
+		<-pause.C
+	}
+	if len(took) == 0 {
+		return "nothing"
+	}
+	slices.Sort(took)
+	return fmt.Sprintf("%v / %v (%d)", took[len(took)/2].Round(time.Millisecond), took[len(took)*95/100].Round(time.Millisecond), len(took))
+}
+
+// crowdSize is how many accounts TestClusterMove has that are not used: with 10000, it shows
+// how long it takes to drain a machine.
+var crowdSize = flag.Int("cluster.crowd", 300, "how many accounts are on the machine that TestClusterMove drains")
+
+// crowd makes accounts on c, each with a mailbox of a message.
 func (c *several) crowd(t *testing.T, n int) {
 	t.Helper()
-	sh(t, c.machines[0], fmt.Sprintf("for i in $(seq 1000 %d); do echo crowd$i; done | xargs -n 50 chatmaild user create >/dev/null", 999+n/3))
-	sh(t, c.machines[1], fmt.Sprintf("for i in $(seq 2000 %d); do echo crowd$i; done | xargs -n 50 chatmaild user create >/dev/null", 1999+n/3))
-	sh(t, c.machines[2], fmt.Sprintf("for i in $(seq 3000 %d); do echo crowd$i; done | xargs -n 50 chatmaild user create >/dev/null", 2999+n/3))
+	sh(t, c.machines[0], fmt.Sprintf(`runuser -u postgres -- psql -q chatmaild -c "INSERT INTO accounts
+		SELECT 'crowd' || n || '@%s', '!x', true, 'c', '', true FROM generate_series(100000, %d) AS n"`, clusterDomain, 99999+n))
+	sh(t, c.machines[2], fmt.Sprintf(`cd /home/vmail/mail/%[1]s && for n in $(seq 100000 %[2]d); do
+		mkdir -p crowd$n@%[1]s/new crowd$n@%[1]s/cur crowd$n@%[1]s/tmp
+		echo '!x' >crowd$n@%[1]s/password; : >crowd$n@%[1]s/enforceE2EEincoming; echo text >crowd$n@%[1]s/new/1.M1P1.x
+	done; chown -R vmail: crowd*`, clusterDomain, 99999+n))
 }
 
 // rebalances lets c have accounts again, and its share of those that there are.
@@ -422,7 +463,7 @@ func (c *several) back(t *testing.T) {
 	}
 	// Some have not come since.
 	for i := range 5 {
-		addr := fmt.Sprintf("crowd%d@%s", 3090+i, clusterDomain)
+		addr := fmt.Sprintf("crowd%d@%s", 99999+*crowdSize-i, clusterDomain)
 		until(deadline(t, stepTimeout), t, addr+" to have a home", func() bool {
 			sh(t, last, "doveadm user "+addr+" >/dev/null 2>&1 || true")
 			return c.home(t, last, addr) != "c"
