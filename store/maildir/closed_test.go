@@ -207,6 +207,19 @@ func TestID(t *testing.T) {
 		t.Errorf("got %q, %v", again, err)
 	}
 	other, _, _ := house(t)
+	ids := make(chan string)
+	for range 8 {
+		go func() {
+			id, _ := other.ID(true)
+			ids <- id
+		}()
+	}
+	first := <-ids
+	for range 7 {
+		if id := <-ids; id != first || id == "" {
+			t.Errorf("several at once get %q and %q", first, id)
+		}
+	}
 	if got, err := other.ID(true); got == id || err != nil {
 		t.Errorf("another store has the same id, %v", err)
 	}

@@ -28,9 +28,17 @@ func (s *Store) ID(make bool) (string, error) {
 	case !make:
 		return "", nil
 	}
+	// Two processes may do that at once: the first one's stays.
 	id := rand.Text()
-	if err := atomicfile.Write(path, []byte(id+"\n"), 0o600, nil); err != nil {
+	temp := filepath.Join(s.dir, newPrefix+"id-"+id)
+	defer os.Remove(temp)
+	if err := atomicfile.Write(temp, []byte(id+"\n"), 0o600, nil); err != nil {
 		return "", fmt.Errorf("writing the id of the mailboxes: %w", err)
 	}
-	return id, nil
+	if err := os.Link(temp, path); errors.Is(err, fs.ErrExist) {
+		return s.ID(false)
+	} else if err != nil {
+		return "", fmt.Errorf("writing the id of the mailboxes: %w", err)
+	}
+	return id, atomicfile.SyncDir(s.dir)
 }

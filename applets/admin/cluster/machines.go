@@ -125,18 +125,36 @@ func (c fleet) ready(ctx context.Context, rows *accounts.Directory, name string)
 // empty moves all accounts of a machine. Those that were placed on it meanwhile, by a
 // machine that did not know yet, it finds in another round.
 func (c fleet) empty(ctx context.Context, rows *accounts.Directory, name string, places []directory.Machine) error {
-	chosen := roll.Places(places)
+	chosen, last := roll.Places(places), time.Now()
 	for round := 0; ; round++ {
 		left, err := c.count(ctx, name)
 		if err != nil || left == 0 && round > 0 {
 			return err
 		}
 		next := housed(ctx, rows, name, func(addr string) (string, error) { return chosen.Home(addr) })
-		if err := c.moveAll(ctx, rows, left, next); err != nil {
+		done, err := c.moveAll(ctx, rows, left, next)
+		if err != nil {
 			return err
+		}
+		if done > 0 {
+			last = time.Now()
+			continue
+		}
+		// What is left moves already, as an earlier command had it.
+		if time.Since(last) > stallTimeout {
+			return command.WithHint(fmt.Errorf("%d mailboxes of machine %s do not move", left, name), "see there: journalctl -u chatmaild-porter")
+		}
+		select {
+		case <-time.After(queueEvery):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
+
+// stallTimeout is after how long without a mailbox that moves a machine is not emptied any
+// more.
+const stallTimeout = time.Minute
 
 // housed returns what to move of the accounts of a machine: all for which place says where
 // to, which ends it with "".
@@ -160,10 +178,10 @@ func housed(ctx context.Context, rows *accounts.Directory, name string, place fu
 	}
 }
 
-// moveAll moves what next returns, and shows how far it is.
-func (c fleet) moveAll(ctx context.Context, rows *accounts.Directory, total int, next func() (rehome.Move, bool, error)) error {
-	line, start, done, skipped := command.NewProgress(c.env.Stderr), time.Now(), 0, 0
-	err := rehome.Run(ctx, rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer}, next, func(_ rehome.Move, err error) {
+// moveAll moves what next returns, shows how far it is, and returns how many have moved.
+func (c fleet) moveAll(ctx context.Context, rows *accounts.Directory, total int, next func() (rehome.Move, bool, error)) (done int, err error) {
+	line, start, skipped := command.NewProgress(c.env.Stderr), time.Now(), 0
+	err = rehome.Run(ctx, rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer}, next, func(_ rehome.Move, err error) {
 		if err != nil {
 			skipped++
 			return
@@ -174,11 +192,13 @@ func (c fleet) moveAll(ctx context.Context, rows *accounts.Directory, total int,
 		line.Show("%d of %d mailboxes moved, %.0f a second, %s left", done, total, rate, left.Round(time.Second))
 	})
 	line.Clear()
-	fmt.Fprintf(c.env.Stdout, "%d mailboxes moved in %s\n", done, time.Since(start).Round(time.Second))
+	if done > 0 {
+		fmt.Fprintf(c.env.Stdout, "%d mailboxes moved in %s\n", done, time.Since(start).Round(time.Second))
+	}
 	if skipped > 0 {
 		fmt.Fprintf(c.env.Stdout, "%d were changed meanwhile, and are looked at again\n", skipped)
 	}
-	return err
+	return done, err
 }
 
 // count counts the accounts of a machine.
@@ -266,7 +286,7 @@ func (c fleet) rebalance(ctx context.Context) error {
 				}
 				return t.To, nil
 			})
-			if err := c.moveAll(ctx, rows, t.Accounts, next); err != nil {
+			if _, err := c.moveAll(ctx, rows, t.Accounts, next); err != nil {
 				return err
 			}
 		}
