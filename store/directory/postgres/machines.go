@@ -16,10 +16,7 @@ const machineFields = "name, state, store, room"
 // Machines returns the machines, as this one's copy has them.
 func (d *Directory) Machines(ctx context.Context) ([]directory.Machine, error) {
 	rows, _, err := d.copy.query(ctx, "SELECT "+machineFields+" FROM machines")
-	if err != nil {
-		return nil, err
-	}
-	return decodeMachines(rows)
+	return decodeMachines(rows, err)
 }
 
 // MachinesWord returns them as the writer has them, as Word does a row.
@@ -27,22 +24,24 @@ func (d *Directory) MachinesWord(ctx context.Context) ([]directory.Machine, erro
 	const fenced = `WITH fence AS MATERIALIZED (SELECT pg_logical_emit_message(true, 'chatmaild', '') AS lsn)
 		SELECT ` + machineFields + ` FROM fence JOIN machines ON fence.lsn IS NOT NULL`
 	rows, _, err := d.writer.query(ctx, fenced)
-	if err != nil {
-		return nil, err
-	}
-	return decodeMachines(rows)
+	return decodeMachines(rows, err)
 }
 
 // MachinesOf returns them as the server at address has them, whichever it is.
 func MachinesOf(ctx context.Context, address string) ([]directory.Machine, error) {
 	rows, err := ask(ctx, address, "SELECT "+machineFields+" FROM machines")
-	if err != nil {
-		return nil, err
-	}
-	return decodeMachines(rows)
+	return decodeMachines(rows, err)
 }
 
-func decodeMachines(rows [][][]byte) (all []directory.Machine, err error) {
+// undefinedTable is the code of a table that is not there.
+const undefinedTable = "42P01"
+
+// decodeMachines reads the answer to a query for machines. A directory that an earlier version
+// has made says nothing of them: no machine is lost.
+func decodeMachines(rows [][][]byte, err error) (all []directory.Machine, _ error) {
+	if err != nil && !refused(err, undefinedTable) {
+		return nil, err
+	}
 	for _, row := range rows {
 		if len(row) != 4 {
 			return nil, errRow

@@ -61,6 +61,9 @@ func testHomes(t *testing.T, d directory.Accounts) {
 // testMigrate migrates again, many at once, and then what a later program has changed.
 func testMigrate(t *testing.T, writer *instance) {
 	writer.Must("DROP TABLE accounts, machines, directory_schema")
+	if all, err := open(t, writer, writer).Machines(t.Context()); len(all) > 0 || err != nil {
+		t.Errorf("before there is a table of machines: %v, %v", all, err)
+	}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
