@@ -17,11 +17,14 @@ const patience = postgrestest.Patience
 // instance is a PostgreSQL server on a socket.
 type instance = postgrestest.Instance
 
+// servers are a writer and its copy.
+func servers(t testing.TB) (writer, standby *instance) { return postgrestest.Servers(t, Migrate) }
+
 // waits has the deadline of a server be another one.
 func (s *server) waits(d time.Duration) { s.deadline, s.config.ConnectTimeout = d, d/2 }
 
 // open returns the directory as a machine has it whose copy is s.
-func open(t *testing.T, s *instance, writers ...*instance) *Directory {
+func open(t testing.TB, s *instance, writers ...*instance) *Directory {
 	t.Helper()
 	var hosts, ports []string
 	for _, w := range writers {

@@ -22,7 +22,7 @@ const Patience = 5 * time.Minute
 
 // Instance is a PostgreSQL server on a socket in a directory of its own.
 type Instance struct {
-	t         *testing.T
+	t         testing.TB
 	bin       string // of the programs
 	Dir       string // of the data
 	Sockets   string
@@ -32,7 +32,7 @@ type Instance struct {
 
 // Servers makes two of them: a writer, and a standby whose name is b. Migrate makes the
 // schema; the roles reading and writing are members of its groups.
-func Servers(t *testing.T, migrate func(ctx context.Context, address string) error) (writer, standby *Instance) {
+func Servers(t testing.TB, migrate func(ctx context.Context, address string) error) (writer, standby *Instance) {
 	t.Helper()
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if len(bins) == 0 {
