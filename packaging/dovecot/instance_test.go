@@ -42,11 +42,11 @@ func start(t *testing.T, library string) *instance {
 	if library != "" {
 		imap = "/usr/bin/env LD_PRELOAD=" + library + " /usr/lib/dovecot/imap"
 	}
-	d.master = dovecottest.Start(t, dir, fmt.Sprintf(config, dir, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap))
+	d.master = dovecottest.Start(t, dir, fmt.Sprintf(dovecottest.Choose(t, config23, config24), dir, d.port, nobody.Uid, nobody.Gid, hibernateAfter/time.Second, imap))
 	return d
 }
 
-const config = `
+const config23 = `
 base_dir = %[1]s/run
 state_dir = %[1]s/state
 log_path = %[1]s/log
@@ -73,6 +73,54 @@ userdb {
 first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:~
+imap_hibernate_timeout = %[5]ds
+service imap {
+  executable = %[6]s
+  unix_listener imap-master {
+    mode = 0666
+  }
+}
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0666
+  }
+}
+`
+
+const config24 = `
+base_dir = %[1]s/run
+state_dir = %[1]s/state
+log_path = %[1]s/log
+protocols {
+  imap = yes
+}
+listen = 127.0.0.1
+ssl = no
+auth_allow_cleartext = yes
+service imap-login {
+  inet_listener imap {
+    port = %[2]d
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+passdb static {
+  fields {
+    nopassword = yes
+  }
+}
+userdb static {
+  fields {
+    uid = %[3]s
+    gid = %[4]s
+    home = %[1]s/mail/%%{user}
+  }
+}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_driver = maildir
+mail_path = ~
 imap_hibernate_timeout = %[5]ds
 service imap {
   executable = %[6]s

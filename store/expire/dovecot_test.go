@@ -19,8 +19,8 @@ import (
 	"chatmaild/testdata/kit/dovecottest"
 )
 
-// dovecotConf is a Dovecot that any password opens. Its mailboxes are a store.
-var dovecotConf = template.Must(template.New("").Parse(`
+// config23 and config24 are a Dovecot that any password opens. Its mailboxes are a store.
+const config23 = `
 base_dir = {{.Base}}/run
 state_dir = {{.Base}}/run
 log_path = {{.Base}}/log
@@ -70,7 +70,72 @@ service stats {
     mode = 0666
   }
 }
-`))
+`
+
+const config24 = `
+base_dir = {{.Base}}/run
+state_dir = {{.Base}}/run
+log_path = {{.Base}}/log
+protocols {
+  imap = yes
+  lmtp = yes
+}
+ssl = no
+auth_allow_cleartext = yes
+passdb static {
+  fields {
+    nopassword = yes
+  }
+}
+userdb static {
+  userdb_static_allow_all_users = yes
+  fields {
+    uid = {{.User}}
+    gid = {{.Group}}
+    home = {{.Base}}/mail/%{user}
+  }
+}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_driver = maildir
+mail_path = ~
+mail_plugins {
+  mail_compress = yes
+  quota = yes
+}
+protocol imap {
+  mail_plugins {
+    imap_quota = yes
+  }
+}
+namespace inbox {
+  inbox = yes
+}
+mail_compress_write_method = gz
+quota "User quota" {
+  driver = maildir
+  storage_size = 500M
+}
+service imap-login {
+  inet_listener imap {
+    listen = 127.0.0.1
+    port = {{.Port}}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service lmtp {
+  unix_listener lmtp {
+    mode = 0666
+  }
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+`
 
 // dovecot is a running one.
 type dovecot struct {
@@ -89,7 +154,8 @@ func startDovecot(t *testing.T) *dovecot {
 	d.must(os.Mkdir(d.dir, 0o755))
 	d.must(os.Chown(d.dir, vmail, vmail))
 	var conf strings.Builder
-	d.must(dovecotConf.Execute(&conf, map[string]any{"Base": base, "User": vmail, "Group": vmail, "Port": port}))
+	text := template.Must(template.New("").Parse(dovecottest.Choose(t, config23, config24)))
+	d.must(text.Execute(&conf, map[string]any{"Base": base, "User": vmail, "Group": vmail, "Port": port}))
 	dovecottest.Start(t, base, conf.String())
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if c, err := net.Dial("tcp", d.addr); err == nil {

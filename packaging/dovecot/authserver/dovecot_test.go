@@ -38,10 +38,6 @@ func startDovecot(t *testing.T) *dovecot {
 func startDovecotFor(t *testing.T, handler Handler, more string) *dovecot {
 	t.Helper()
 	dir := dovecottest.Dir(t)
-	version, err := exec.Command("dovecot", "--version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := &dovecot{dir: dir, conf: filepath.Join(dir, "dovecot.conf"), port: dovecottest.Port(t)}
 	for _, err := range []error{os.Mkdir(filepath.Join(dir, "mail"), 0o777), os.Chmod(filepath.Join(dir, "mail"), 0o777)} {
 		if err != nil {
@@ -49,10 +45,7 @@ func startDovecotFor(t *testing.T, handler Handler, more string) *dovecot {
 		}
 	}
 	d.serve(t, handler)
-	conf := config24
-	if strings.HasPrefix(string(version), "2.3.") {
-		conf = config23
-	}
+	conf := dovecottest.Choose(t, config23, config24)
 	dovecottest.Start(t, dir, strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(d.port)).Replace(conf)+more)
 	return d
 }
@@ -246,8 +239,6 @@ service imap {
 `
 
 const config24 = `
-dovecot_config_version = 2.4.0
-dovecot_storage_version = 2.4.0
 base_dir = DIR/run
 state_dir = DIR/state
 log_path = DIR/log

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -38,6 +39,20 @@ func Port(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Choose returns the configuration for this machine's Dovecot: Debian 12 has 2.3, and 13 has
+// 2.4, whose settings have other names.
+func Choose(t *testing.T, v23, v24 string) string {
+	t.Helper()
+	version, err := exec.Command("dovecot", "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(string(version), "2.3.") {
+		return v23
+	}
+	return "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" + v24
 }
 
 // Start runs a Dovecot with this configuration until the test ends, and returns its master
