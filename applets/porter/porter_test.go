@@ -202,7 +202,7 @@ func TestMove(t *testing.T) {
 	if err := w.sender.move(t.Context(), w.alice); err != nil {
 		t.Fatal(err)
 	}
-	if w.rows.row.Home != "b" || w.rows.row.MovingTo != "" || w.sessions.n != 1 {
+	if w.rows.row.Home != "b" || w.rows.row.MovingTo != "" || w.sessions.n != 2 {
 		t.Errorf("the row is %+v; sessions were ended %d times", w.rows.row, w.sessions.n)
 	}
 	text, err := os.ReadFile(filepath.Join(w.b.Home(w.alice), "new", "1"))

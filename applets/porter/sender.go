@@ -185,13 +185,15 @@ func (s *sender) closed(ctx context.Context) (addrs []mailaddr.Address) {
 	return addrs
 }
 
-// Close implements move.Mailboxes. After the mailbox is aside, nothing can be delivered to it;
-// the sessions are ended so that their clients come again at once.
+// Close implements move.Mailboxes. After the mailbox is aside, nothing can be delivered to it.
+// Its sessions are ended first, so that they do not stumble over that, and their clients come
+// again at once; and then those that have begun meanwhile.
 func (s *sender) Close(ctx context.Context, addr mailaddr.Address) error {
+	ended := s.sessions.end(ctx, addr)
 	if err := s.store.Close(addr); err != nil {
 		return err
 	}
-	if err := s.sessions.end(ctx, addr); err != nil {
+	if err := errors.Join(ended, s.sessions.end(ctx, addr)); err != nil {
 		s.log.Warn("open sessions of a mailbox that moves end later", "error", err)
 	}
 	return nil

@@ -75,6 +75,9 @@ func TestClosed(t *testing.T) {
 	if err := s.Create(alice, auth.Account{Stored: "{PLAIN}y"}, time.Now()); !errors.Is(err, auth.ErrExists) {
 		t.Errorf("another one is made: %v", err)
 	}
+	if _, err := s.LastLogin(alice); !errors.Is(err, auth.ErrNoMailbox) {
+		t.Errorf("its last login: %v", err)
+	}
 	path, err := s.Closed(alice)
 	if err != nil || messages(t, path) != 1 {
 		t.Fatalf("%q has %d messages, %v", path, messages(t, path), err)

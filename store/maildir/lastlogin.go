@@ -57,6 +57,9 @@ func (s *Store) stat(addr mailaddr.Address, path string, st *unix.Stat_t) error 
 		}
 		return auth.ErrNoMailbox
 	}
+	if errors.Is(err, unix.ENOTDIR) { // it is closed, or has left for another machine
+		return auth.ErrNoMailbox
+	}
 	if err != nil {
 		return fmt.Errorf("looking at a password file: %w", err)
 	}
