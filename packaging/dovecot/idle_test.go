@@ -76,7 +76,7 @@ func TestHibernates(t *testing.T) {
 	for range 4 {
 		d.waitsForLock(t, c)
 	}
-	await(t, "the session's hibernation", func() bool { return len(d.imapProcesses(t)) == 0 })
+	await(t, "the session's hibernation", func() bool { return d.sessions(t) == 0 })
 	d.deliver(t, c.user)
 	if !c.hears(t) {
 		t.Error("new mail did not wake a hibernated session")
@@ -117,7 +117,7 @@ func TestLooksAgain(t *testing.T) {
 				t.Error("a message was not reported")
 			}
 			c.conn.Close()
-			await(t, "the session's end", func() bool { return len(d.imapProcesses(t)) == 0 })
+			await(t, "the session's end", func() bool { return d.sessions(t) == 0 })
 		})
 	}
 }

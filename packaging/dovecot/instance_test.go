@@ -76,6 +76,7 @@ mail_location = maildir:~
 imap_hibernate_timeout = %[5]ds
 service imap {
   executable = %[6]s
+  service_count = 100
   unix_listener imap-master {
     mode = 0666
   }
@@ -124,6 +125,7 @@ mail_path = ~
 imap_hibernate_timeout = %[5]ds
 service imap {
   executable = %[6]s
+  restart_request_count = 100
   unix_listener imap-master {
     mode = 0666
   }
@@ -247,6 +249,20 @@ func (d *instance) imapProcesses(t *testing.T) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// sessions is how many imap processes have one; others wait for the next.
+func (d *instance) sessions(t *testing.T) int {
+	t.Helper()
+	status, err := exec.Command("doveadm", "-c", filepath.Join(d.dir, "dovecot.conf"), "-f", "tab", "service", "status", "imap").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy, err := dovecottest.Busy(string(status))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return busy
 }
 
 func (d *instance) imapProcess(t *testing.T) int {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"chatmaild/testdata/kit/dovecottest"
 )
 
 // processPoll is how often we look for processes on a host.
@@ -27,22 +29,21 @@ func (r *Relay) Services(ctx context.Context) ([]string, error) {
 	return units, nil
 }
 
-// WaitHibernated waits until every IMAP session waits in Dovecot's
-// imap-hibernate, so that no imap process is left.
+// WaitHibernated waits until every IMAP session waits in Dovecot's imap-hibernate, so that no
+// imap process has one.
 func (r *Relay) WaitHibernated(ctx context.Context) error {
 	for {
-		res, err := r.Exec(ctx, nil, "pgrep", "--exact", "imap")
-		switch {
-		case err != nil:
+		status, err := r.Run(ctx, "doveadm", "-f", "tab", "service", "status", "imap")
+		if err != nil {
 			return err
-		case res.Code == 1:
-			return nil
-		case res.Code != 0:
-			return res.Failure("pgrep", nil)
+		}
+		busy, err := dovecottest.Busy(status)
+		if busy == 0 || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for hibernation: %w; imap processes: %s", ctx.Err(), strings.Fields(res.Stdout))
+			return fmt.Errorf("waiting for hibernation: %w; imap processes with a session: %d", ctx.Err(), busy)
 		case <-time.After(processPoll):
 		}
 	}

@@ -55,7 +55,7 @@ typedef void io_callback_t(void *context);
 typedef void timeout_callback_t(void *context);
 typedef void notify_callback_t(struct mailbox *box, void *context);
 
-/* An imap process has one thread and, unless it is told otherwise, one client. */
+/* An imap process has one thread and, unless it is told otherwise, one client at a time. */
 static int watching = -1;       /* the inotify descriptor that watches the mailbox */
 static int adding;              /* mailbox-watch.c is adding a watch */
 static int extracting;          /* inside mailbox_watch_extract_notify_fd() */
