@@ -37,7 +37,8 @@ const (
 	leftFor = 10 * time.Minute
 
 	dialTimeout   = 3 * time.Second
-	answerTimeout = time.Minute // for the other disk
+	writeTimeout  = 15 * time.Second // for a piece of a mailbox
+	answerTimeout = time.Minute      // for the other disk
 )
 
 // sender moves the mailboxes of this machine that have to leave.
@@ -62,11 +63,25 @@ var _ move.Mailboxes = (*sender)(nil)
 func newClient(self config.Member) *http.Client {
 	dialer := &net.Dialer{Timeout: dialTimeout, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(self.Addr, 0))}
 	return &http.Client{Transport: &http.Transport{
-		DialContext:           dialer.DialContext,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			return &lively{conn}, err
+		},
 		ResponseHeaderTimeout: answerTimeout,
-		ExpectContinueTimeout: answerTimeout,
+		ExpectContinueTimeout: dialTimeout,
 		DisableKeepAlives:     true,
 	}}
+}
+
+// lively is a connection that fails if the other side takes nothing for a while: it would be
+// minutes until TCP gives it up.
+type lively struct{ net.Conn }
+
+func (l *lively) Write(b []byte) (int, error) {
+	if err := l.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return l.Conn.Write(b)
 }
 
 // run moves what the directory says until ctx is done. A move that is cut off goes on when
