@@ -29,6 +29,7 @@ const (
 	atOnce     = 8                      // mailboxes
 	page       = 256                    // how many are looked at
 	again      = 2 * time.Second        // after a move that failed
+	sayEvery   = 10 * time.Second       // that one did
 	lagAgain   = 20 * time.Millisecond  // for this machine's copy of the directory to follow
 	lagPatient = 100                    // times
 
@@ -65,7 +66,10 @@ func newClient(self config.Member) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
-			return &lively{conn}, err
+			if err != nil {
+				return nil, err
+			}
+			return &lively{conn}, nil
 		},
 		ResponseHeaderTimeout: answerTimeout,
 		ExpectContinueTimeout: dialTimeout,
@@ -127,6 +131,19 @@ func (s *sender) run(ctx context.Context) error {
 type later struct {
 	mu    sync.Mutex
 	until map[mailaddr.Address]time.Time
+	said  time.Time
+}
+
+// say reports whether it is time to log a fault: while a machine is away, each mailbox that
+// moves there meets it.
+func (l *later) say() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if age := time.Since(l.said); age >= 0 && age < sayEvery {
+		return false
+	}
+	l.said = time.Now()
+	return true
 }
 
 func (l *later) put(addr mailaddr.Address) {
@@ -167,7 +184,9 @@ func (s *sender) move(ctx context.Context, addr mailaddr.Address) error {
 		s.moved.took.Took(time.Since(start))
 	case ctx.Err() == nil:
 		s.moved.failed.Add(1)
-		s.log.Warn("a mailbox does not move yet: it stays closed, and the move is tried again", "error", err)
+		if s.later.say() {
+			s.log.Warn("a mailbox does not move yet: it stays closed, and the move is tried again", "error", err)
+		}
 		s.log.Debug("failed move", "mailbox", addr.String())
 	}
 	return err
