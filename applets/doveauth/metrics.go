@@ -1,9 +1,6 @@
 package doveauth
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"strings"
 
 	"chatmaild/applets/config"
@@ -13,6 +10,7 @@ import (
 	"chatmaild/store/census"
 	"chatmaild/store/disk"
 	"chatmaild/store/expire"
+	"chatmaild/store/nocreate"
 )
 
 // Metrics is what doveauth tells: logins, accounts, and the disk that the
@@ -112,8 +110,7 @@ func (m *Metrics) count(c census.Counts) {
 }
 
 func (m *Metrics) open(conf *config.Config, rules *policy.Policy) {
-	_, err := os.Lstat(conf.NocreateFile)
-	if rules.Current().Registration == auth.Closed || !errors.Is(err, fs.ErrNotExist) {
+	if pulled, _ := nocreate.Pulled(conf.NocreateFile); pulled || rules.Current().Registration == auth.Closed {
 		m.newAccounts.Set(0)
 	} else {
 		m.newAccounts.Set(1)

@@ -17,6 +17,7 @@ import (
 
 	"chatmaild/auth"
 	"chatmaild/store/disk"
+	"chatmaild/store/nocreate"
 )
 
 // fresh is for how long a measurement holds.
@@ -38,9 +39,9 @@ var _ auth.Machine = (*Machine)(nil)
 
 // State implements auth.Machine. The nocreate file is looked for each time.
 func (m *Machine) State() (auth.State, error) {
-	forbidden, err := exists(m.NoCreate)
+	forbidden, err := nocreate.Pulled(m.NoCreate)
 	if err != nil {
-		return auth.State{}, fmt.Errorf("looking for the nocreate file: %w", err)
+		return auth.State{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -54,14 +55,6 @@ func (m *Machine) State() (auth.State, error) {
 	s := m.last
 	s.Forbidden = forbidden
 	return s, nil
-}
-
-func exists(path string) (bool, error) {
-	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 func measure(dir string) (s auth.State, err error) {

@@ -5,13 +5,11 @@ package nocreate
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"chatmaild/applets/command"
+	"chatmaild/store/nocreate"
 )
 
 // Command is chatmaild nocreate.
@@ -26,13 +24,13 @@ var Command = command.Command{
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "print JSON, for programs")
 		return func(_ context.Context, env *command.Env, args []string) error {
-			return nocreate(env, args, *asJSON)
+			return brake(env, args, *asJSON)
 		}
 	},
 }
 
-// nocreate changes the file, if asked to, and prints what holds then.
-func nocreate(env *command.Env, args []string, asJSON bool) error {
+// brake changes the file, if asked to, and prints what holds then.
+func brake(env *command.Env, args []string, asJSON bool) error {
 	cfg, err := env.Config()
 	if err != nil {
 		return err
@@ -49,23 +47,18 @@ func nocreate(env *command.Env, args []string, asJSON bool) error {
 	// doveauth looks for it at each new account.
 	switch what {
 	case "on":
-		// Without O_TRUNC: an operator may have written into it why.
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
+		if err := nocreate.Pull(path); err != nil {
 			return command.NeedsRoot(fmt.Errorf("stopping new accounts: %w", err))
 		}
-		f.Close()
 	case "off":
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := nocreate.Release(path); err != nil {
 			return command.NeedsRoot(fmt.Errorf("allowing new accounts: %w", err))
 		}
 	}
-	// Its existence counts, even as a dangling link, as it does for doveauth.
-	_, err = os.Lstat(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("looking for the nocreate file: %w", err)
+	on, err := nocreate.Pulled(path)
+	if err != nil {
+		return err
 	}
-	on := err == nil
 	if asJSON {
 		return command.PrintJSON(env.Stdout, map[string]bool{"nocreate": on})
 	}

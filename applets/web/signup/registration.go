@@ -2,12 +2,10 @@ package signup
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
+
+	"chatmaild/store/nocreate"
 )
 
 // Registration decides who gets an account, and with which credentials.
@@ -48,13 +46,9 @@ func (o *Open) shut() error {
 	if o.NocreateFile == "" {
 		return nil
 	}
-	_, err := os.Stat(o.NocreateFile)
-	switch {
-	case err == nil:
+	pulled, err := nocreate.Pulled(o.NocreateFile)
+	if err == nil && pulled {
 		return &Refusal{http.StatusForbidden, "This relay takes no new profiles at the moment. Please choose another one."}
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	default:
-		return fmt.Errorf("looking for the nocreate file: %w", err)
 	}
+	return err
 }
