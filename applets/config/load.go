@@ -18,6 +18,7 @@ type Error struct {
 	Line int    // 0: the file as a whole
 	Key  string // "": the file as a whole
 	Text string
+	Err  error // fs.ErrNotExist if there is no file; else nil
 }
 
 func (e *Error) Error() string {
@@ -31,11 +32,13 @@ func (e *Error) Error() string {
 	return at + ": " + e.Text
 }
 
+func (e *Error) Unwrap() error { return e.Err }
+
 // Load reads and checks the file at path. Its error is an *Error.
 func Load(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{Path: path, Text: "there is no configuration; write one with: chatmaild init DOMAIN"}
+		return nil, &Error{Path: path, Text: "there is no configuration; write one with: chatmaild init DOMAIN", Err: fs.ErrNotExist}
 	}
 	if err != nil {
 		return nil, &Error{Path: path, Text: err.(*fs.PathError).Err.Error()}

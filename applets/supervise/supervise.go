@@ -32,9 +32,13 @@ var Command = command.Command{
 	Name: "supervise", Kind: command.Admin, Args: "[start|stop|restart|reload UNIT ...]",
 	Synopsis: "runs a whole relay in the foreground, without systemd",
 	Description: `For containers. If there is no configuration, it writes one for the domain in
-$CHATMAIL_DOMAIN, as init does. It does what run does, and keeps the relay's programs running
-until SIGTERM: then mail in progress is delivered, and all of them end. It logs to
-standard output; all other commands work beside it.
+$CHATMAIL_DOMAIN, as init does. It does what run does, and keeps the relay's programs
+running until SIGTERM: then mail in progress is delivered, and all of them end. It
+logs to standard output; all other commands work beside it.
+
+Without a configuration and $CHATMAIL_DOMAIN it waits for a relay that comes by
+restore, import or move, and for run. So it does after a restore that was
+interrupted, and for a relay that has moved away.
 
 With a verb and units it asks the running one to do what systemctl would.
 
@@ -79,7 +83,7 @@ func supervise(ctx context.Context, env *command.Env) error {
 	if err != nil {
 		return err
 	}
-	s, err := newSupervisor(h, directories(release), "/run", filepath.Join(conf.StateDir, "supervise"))
+	s, err := newSupervisor(h, directories(release), "/run", filepath.Join(stateDir(conf), "supervise"))
 	if err != nil {
 		return err
 	}
@@ -93,10 +97,8 @@ func supervise(ctx context.Context, env *command.Env) error {
 		stopAsked()
 		return err
 	}
-	// It knows what belongs to a relay, and in which order.
-	failure := s.helper(ctx, "run", program, "run", "--boot")
+	failure := s.boot(ctx, conf)
 	if failure == nil {
-		s.log.Info("the relay runs", "domain", conf.MailDomain)
 		service.Ready()
 		<-ctx.Done()
 		s.log.Info("stopping")
@@ -110,6 +112,28 @@ func supervise(ctx context.Context, env *command.Env) error {
 		s.log.Info("stopped")
 	}
 	return errors.Join(failure, err)
+}
+
+// boot starts the relay. One that is yet to come, by an admin command, is waited for.
+func (s *Supervisor) boot(ctx context.Context, conf *config.Config) error {
+	if conf == nil {
+		s.log.Warn("there is no relay here yet: set CHATMAIL_DOMAIN for a new one, or bring one here by restore, import or move, and then: chatmaild run")
+		return nil
+	}
+	// It knows what belongs to a relay, and in which order.
+	if err := s.helper(ctx, "run", program, "run", "--boot"); err != nil {
+		return err
+	}
+	s.log.Info("started", "domain", conf.MailDomain)
+	return nil
+}
+
+// stateDir is the directory of the state of a relay, or of one that is yet to come.
+func stateDir(conf *config.Config) string {
+	if conf == nil {
+		conf = config.Defaults()
+	}
+	return conf.StateDir
 }
 
 // statusKilled is the exit status if a program did not end by itself.
@@ -188,7 +212,7 @@ func directoriesOf(ctx context.Context, h helpers) error {
 }
 
 // furnish makes what is on every machine before its services start, and returns the
-// configuration: in a volume that is new, that of $CHATMAIL_DOMAIN.
+// configuration: in a volume that is new, that of $CHATMAIL_DOMAIN, or nil without that.
 func furnish(ctx context.Context, env *command.Env, h helpers) (*config.Config, error) {
 	if err := directoriesOf(ctx, h); err != nil {
 		return nil, err
@@ -199,7 +223,11 @@ func furnish(ctx context.Context, env *command.Env, h helpers) (*config.Config, 
 			return nil, err
 		}
 	}
-	return env.Config()
+	conf, err := env.Config()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return conf, err
 }
 
 // listen has admin commands be answered until ctx is done.

@@ -55,27 +55,33 @@ func (l *Lab) StartContainer(ctx context.Context, domain, deb string, settings .
 
 // StartImage makes a relay of a domain from the OCI image, as a runtime does: with a root
 // that is read-only, and a volume, in which the lines of settings are the configuration.
-// Its host is not called as that of StartRelay: a relay may go on in a container.
 func (l *Lab) StartImage(ctx context.Context, domain, image, volume string, settings ...string) (*Container, error) {
+	config := strings.Join(append([]string{fmt.Sprintf("mail_domain = %q", domain), testLoad}, settings...), "\n") + "\n"
+	dir := filepath.Join(volume, "etc/chatmail")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "chatmail.toml"), []byte(config), 0o644)); err != nil {
+		return nil, err
+	}
+	c, err := l.StartEmptyImage(ctx, domain, image, volume)
+	if err == nil {
+		err = errors.Join(c.publishAddresses(ctx), c.publishKey(ctx))
+	}
+	return c, err
+}
+
+// StartEmptyImage starts a container from the OCI image, and there is no relay in it unless
+// one is in the volume. Its host is not called as that of StartRelay: a relay may go on in a
+// container.
+func (l *Lab) StartEmptyImage(ctx context.Context, domain, image, volume string) (*Container, error) {
 	h, err := l.addHost(ctx, "image-"+label(domain))
 	if err != nil {
 		return nil, err
 	}
 	c := &Container{Relay: &Relay{Host: h, Domain: domain, lab: l}, image: &machine.Image{Host: h, Volume: volume}}
-	config := strings.Join(append([]string{fmt.Sprintf("mail_domain = %q", domain), testLoad}, settings...), "\n") + "\n"
-	for _, do := range []func(context.Context) error{
-		c.publishAddresses,
-		func(context.Context) error {
-			dir := filepath.Join(volume, "etc/chatmail")
-			return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "chatmail.toml"), []byte(config), 0o644))
-		},
-		func(ctx context.Context) error { return c.image.Pull(ctx, image) },
-		c.Boot,
-		c.publishKey,
-	} {
-		if err := do(ctx); err != nil {
-			return c, fmt.Errorf("container %s: %w", domain, err)
-		}
+	if err := c.image.Pull(ctx, image); err != nil {
+		return c, fmt.Errorf("container %s: %w", domain, err)
+	}
+	if err := c.Boot(ctx); err != nil {
+		return c, fmt.Errorf("container %s: %w", domain, err)
 	}
 	return c, nil
 }

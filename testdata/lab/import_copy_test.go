@@ -7,8 +7,15 @@ import (
 	"chatmaild/testdata/lab/network"
 )
 
-// copyDir is where the copy of the old machine's files lies on the new one.
-const copyDir = "/root/copy"
+const (
+	// copyDir is where the copy of the old machine's files lies on the new one: in the
+	// directory that a container has as its volume, too.
+	copyDir = "/data/copy"
+
+	// keptKeys prints those of DKIM and of the account with the authority; what follows is
+	// where that one is.
+	keptKeys = "cat /etc/dkimkeys/opendkim.private "
+)
 
 // copied ends the old relay, and takes it over on the other machine from what the
 // README says that one needs of it.
@@ -23,10 +30,9 @@ func (k *imported) copied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const keys = "cat /etc/dkimkeys/opendkim.private "
-	before := k.script(t, keys+"/var/lib/acme/accounts/*/*/privkey")
+	k.keptKeys = k.script(t, keptKeys+"/var/lib/acme/accounts/*/*/privkey")
 	k.relay = k.young
-	res, err := k.relay.Exec(ctx, strings.NewReader(files), "sh", "-euc", "mkdir "+copyDir+"; tar --extract --gzip --directory="+copyDir)
+	res, err := k.relay.Exec(ctx, strings.NewReader(files), "sh", "-euc", "mkdir -p "+copyDir+"; tar --extract --gzip --directory="+copyDir)
 	if err == nil {
 		err = res.Failure("tar", nil)
 	}
@@ -40,11 +46,15 @@ func (k *imported) copied(t *testing.T) {
 	}
 	contains(t, "import", k.script(t, "chatmaild import --from %s 2>&1", copyDir), "8 accounts of "+oldDomain+" are here", "chatmaild run")
 	contains(t, "import once more", k.script(t, "chatmaild import --from %s 2>&1", copyDir), "8 accounts of "+oldDomain+" are here")
-	if err := k.relay.publishAddresses(ctx); err != nil {
+}
+
+// runsCopy turns the other machine on.
+func (k *imported) runsCopy(t *testing.T) {
+	if err := k.relay.publishAddresses(deadline(t, stepTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	k.script(t, "chatmaild run --skip-dns-check")
-	if got := k.script(t, keys+"/var/lib/chatmaild/acme/account.pem"); got != before {
+	if got := k.script(t, keptKeys+"/var/lib/chatmaild/acme/account.pem"); got != k.keptKeys {
 		t.Error("the DKIM key, or the account with the authority, is another one")
 	}
 }

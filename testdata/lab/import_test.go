@@ -32,6 +32,7 @@ type imported struct {
 	key         []byte  // of the certificate, before
 	etc         string  // checksums of the old configurations
 	passwords   string  // checksums and times of the old passwords
+	keptKeys    string  // of the relay that is copied
 }
 
 // TestImport takes over a machine that is laid out as the Python relay leaves it, gives
@@ -57,7 +58,11 @@ func TestImport(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	k.run(t, []importStep{{"import of a copy", (*imported).copied}, {"the copy is the same", (*imported).sameCopy}})
+	k.run(t, []importStep{
+		{"import of a copy", (*imported).copied},
+		{"the copy runs", (*imported).runsCopy},
+		{"the copy is the same", (*imported).sameCopy},
+	})
 }
 
 // TestImportTrixie takes over, and gives back, a Debian 13 on which the Python relay has its

@@ -9,6 +9,7 @@ import (
 
 	"chatmaild/testdata/lab/core"
 	"chatmaild/testdata/lab/debian"
+	"chatmaild/testdata/lab/machine"
 )
 
 // A podman is a relay in a container of Podman, below a systemd: the machine's, or that of
@@ -32,15 +33,7 @@ func TestPodman(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, r := startRelay(t, "_relay.test")
-	ctx := deadline(t, installTimeout)
-	host := startHost(t, l, "podman")
-	installPackages(ctx, t, host, debian.Podman)
-	host.MayContain = true
-	if err := host.Reboot(ctx); err != nil {
-		t.Fatal(err)
-	}
-	// The machine's own servers leave the ports to the container.
-	sh(t, host, "systemctl mask --now dovecot nginx postfix")
+	host := startPodman(t, l)
 	alice := startProfile(t, l, "alice", r.SignUpQR())
 	for _, p := range []*podman{
 		{
@@ -57,18 +50,39 @@ func TestPodman(t *testing.T) {
 	}
 }
 
-func (p *podman) serves(t *testing.T, image string, alice *core.Profile) {
+// startPodman boots a machine with Podman.
+func startPodman(t *testing.T, l *Lab) *machine.Host {
+	t.Helper()
+	ctx := deadline(t, installTimeout)
+	host := startHost(t, l, "podman")
+	installPackages(ctx, t, host, debian.Podman)
+	host.MayContain = true
+	if err := host.Reboot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// The machine's own servers leave the ports to the container.
+	sh(t, host, "systemctl mask --now dovecot nginx postfix")
+	return host
+}
+
+// diagnose shows what Podman and the machine say if the test has failed.
+func (p *podman) diagnose(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, err := p.Script(context.WithoutCancel(t.Context()), p.as+" podman ps -a; journalctl --no-pager --lines=200")
 			t.Log(out, err)
 		}
 	})
+}
+
+func (p *podman) serves(t *testing.T, image string, alice *core.Profile) {
+	p.diagnose(t)
 	ctx := deadline(t, installTimeout)
 	for _, step := range []func() error{
 		func() error { return p.publishAddresses(ctx) },
 		func() error { return p.mayRun(ctx) },
-		func() error { return p.install(ctx, image) },
+		func() error { return p.install(ctx, image, "s/chat\\.example\\.org/"+p.Domain+"/") },
+		func() error { return p.configure(ctx) },
 		func() error { return p.systemctl(ctx, "start chatmaild.service") },
 		func() error { return p.publishKeyIn(ctx, p.volume()+"/etc/dkimkeys") },
 	} {
@@ -80,7 +94,7 @@ func (p *podman) serves(t *testing.T, image string, alice *core.Profile) {
 	both := join(t, bob, alice)
 	both.text(t)
 
-	inside := p.as + " podman exec systemd-chatmaild "
+	inside := p.as + " " + inside
 	if _, err := p.Script(ctx, p.as+" podman healthcheck run systemd-chatmaild && "+inside+"chatmaild status"); err != nil {
 		t.Error(err)
 	}
@@ -126,10 +140,10 @@ mkdir /srv/proc; mount -t proc proc /srv/proc`)
 	return err
 }
 
-// install gives Podman the image, and our quadlet with the domain that an operator writes
-// into it. An overlay cannot lie over the lab's, and the lab's cgroups have no controller for
-// a limit of processes.
-func (p *podman) install(ctx context.Context, image string) error {
+// install gives Podman the image, and our quadlet as an operator edits it with sed. An overlay
+// cannot lie over the lab's, and the lab's cgroups have no controller for a limit of
+// processes.
+func (p *podman) install(ctx context.Context, image, edit string) error {
 	module, err := debian.Checkout()
 	if err != nil {
 		return err
@@ -143,18 +157,14 @@ func (p *podman) install(ctx context.Context, image string) error {
 			return err
 		}
 	}
-	owner := "root"
-	if p.as != "" {
-		owner = "relay"
-	}
 	version, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(image), "chatmaild_"), "_")
 	if _, err = p.Script(ctx, fmt.Sprintf(`printf '[containers]\npids_limit = 0\n' >/etc/containers/containers.conf
 mkdir -p %[1]s
 mount -t tmpfs -o size=2g tmpfs %[1]s
-sed -i 's/chat\.example\.org/%[2]s/' %[3]s/chatmaild.container
+sed -i '%[2]s' %[3]s/chatmaild.container
 [ %[4]s = root ] || chown -R %[4]s: /home/%[4]s
 %[5]s podman tag "$(%[5]s podman pull --quiet oci-archive:/srv/image.oci.tar)" localhost/chatmaild:%[6]s`,
-		p.storage, p.Domain, p.quadlet, owner, p.as, version)); err != nil {
+		p.storage, edit, p.quadlet, p.owner(), p.as, version)); err != nil {
 		return err
 	}
 	for _, words := range []string{"daemon-reload", "start chatmaild-volume.service"} {
@@ -162,8 +172,21 @@ sed -i 's/chat\.example\.org/%[2]s/' %[3]s/chatmaild.container
 			return err
 		}
 	}
-	_, err = p.Script(ctx, fmt.Sprintf(`mkdir -p %[1]s/etc/chatmail
+	return nil
+}
+
+// owner is the user whose files the container's are.
+func (p *podman) owner() string {
+	if p.as != "" {
+		return "relay"
+	}
+	return "root"
+}
+
+// configure writes the configuration into the volume.
+func (p *podman) configure(ctx context.Context) error {
+	_, err := p.Script(ctx, fmt.Sprintf(`mkdir -p %[1]s/etc/chatmail
 printf 'mail_domain = "%[2]s"\n%[3]s\n' >%[1]s/etc/chatmail/chatmail.toml
-chown -R %[4]s: %[1]s/etc`, p.volume(), p.Domain, testLoad, owner))
+chown -R %[4]s: %[1]s/etc`, p.volume(), p.Domain, testLoad, p.owner()))
 	return err
 }

@@ -15,9 +15,10 @@ func TestRehouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	volume := t.TempDir() // which goes after the container
 	l, r := startRelay(t, "_box.test")
 	u := startUnderwayOn(t, l, r)
-	c, err := l.StartImage(deadline(t, installTimeout), "_box.test", image, t.TempDir())
+	c, err := l.StartImage(deadline(t, installTimeout), "_box.test", image, volume)
 	t.Cleanup(func() {
 		if t.Failed() && c != nil {
 			c.Diagnose(t.Output())

@@ -10,6 +10,9 @@ import (
 
 	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
 )
 
@@ -17,45 +20,57 @@ import (
 // github.com/hlandau/acmetool, _doc/SCHEMA.md.
 const acmetoolDir = "/var/lib/acme"
 
-// fromAcmetool returns what acmetool left for this relay: certificate and key,
-// which clients know, and the key of the account, which the CAA record names. It
-// returns nothing once there is a key of our own, or if acmetool was never here.
+// fromAcmetool returns what acmetool left here for this relay, but nothing once there is a
+// key of our own.
 func (p *Planner) fromAcmetool(paths desired.Paths) ([]desired.File, error) {
 	// Once there is a key of our own acmetool's is history, also if it was renewed since.
 	if _, err := p.Machine.ReadFile(paths.PrivateKey); !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	live := path.Join(acmetoolDir, "live", p.Conf.MailDomain)
-	key, err := p.Machine.ReadFile(path.Join(live, "privkey"))
+	return Acmetool(p.Conf, p.Machine.Tree)
+}
+
+// Acmetool returns what acmetool left for a relay on a machine, or in a copy of its files,
+// where ours has it: key and certificate, which clients know, and if it is there the key
+// of the account, which the CAA record may name (RFC 8657). It returns nothing if acmetool
+// was never there.
+func Acmetool(conf *config.Config, tree host.Tree) ([]desired.File, error) {
+	live := path.Join(acmetoolDir, "live", conf.MailDomain)
+	key, err := tree.ReadFile(path.Join(live, "privkey"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	cert, err := p.Machine.ReadFile(path.Join(live, "fullchain"))
+	cert, err := tree.ReadFile(path.Join(live, "fullchain"))
 	if err != nil {
 		return nil, err
 	}
 	if _, err := keys.ParsePair(cert, key); err != nil {
 		return nil, nil // nothing that would serve
 	}
-	files := []desired.File{
-		{Path: paths.PrivateKey, Content: key, Secret: true},
-		{Path: paths.Certificate, Content: cert},
+	paths := keyfiles.Paths(conf)
+	files := []desired.File{{Path: paths.PrivateKey, Content: key}, {Path: paths.Certificate, Content: cert}}
+	account, err := acmetoolAccount(conf, tree)
+	if err != nil {
+		return nil, err
 	}
-	account, err := p.acmetoolAccount()
-	if err != nil || account == nil {
-		return files, err
+	if account != nil {
+		files = append(files, desired.File{Path: renewal.Files(conf.ACMEDir()).AccountKey(), Content: account})
 	}
-	return append(files, desired.File{Path: renewal.Files(p.Conf.ACMEDir()).AccountKey(), Content: account, Secret: true}), nil
+	for i := range files {
+		files[i].Mode, files[i].Owner, files[i].Group = 0o600, desired.ACMEUser, desired.ACMEUser
+		files[i].Secret = files[i].Path != paths.Certificate
+	}
+	return files, nil
 }
 
 // acmetoolAccount returns the key of the account with our authority, if acmetool
 // has one: accounts/DIRECTORY/HASH/privkey, where DIRECTORY is the authority's URL
 // without its scheme, escaped.
-func (p *Planner) acmetoolAccount() ([]byte, error) {
-	directory := p.Conf.ACMEDirectory
+func acmetoolAccount(conf *config.Config, tree host.Tree) ([]byte, error) {
+	directory := conf.ACMEDirectory
 	if directory == "" {
 		directory = renewal.LetsEncrypt
 	}
@@ -63,7 +78,7 @@ func (p *Planner) acmetoolAccount() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := p.Machine.Glob(path.Join(acmetoolDir, "accounts", "*", "*", "privkey"))
+	found, err := tree.Glob(path.Join(acmetoolDir, "accounts", "*", "*", "privkey"))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +86,7 @@ func (p *Planner) acmetoolAccount() ([]byte, error) {
 	for _, name := range found {
 		of, err := url.PathUnescape(path.Base(path.Dir(path.Dir(name))))
 		if err == nil && strings.TrimSuffix(of, "/") == strings.TrimSuffix(u.Host+u.Path, "/") {
-			return p.Machine.ReadFile(name)
+			return tree.ReadFile(name)
 		}
 	}
 	return nil, nil

@@ -113,8 +113,14 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 	if done, err := bringOver(ctx, env, conf, machine, opts); done || err != nil {
 		return err
 	}
-	if err := relocation.RequireSettled(conf, machine); err != nil {
-		return err
+	settled := relocation.RequireSettled(conf, machine)
+	if opts.boot {
+		if off, err := staysOff(ctx, env, machine, settled); off || err != nil {
+			return err
+		}
+	}
+	if settled != nil {
+		return settled
 	}
 	p := Planner{Conf: conf, ConfigPath: env.ConfigPath, Version: env.Version, Machine: machine, Now: time.Now(), Boot: opts.boot}
 	// Before anything is planned: without an address the authority gives no certificate, and
@@ -169,6 +175,22 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 		welcome(ctx, env, conf)
 	}
 	return nil
+}
+
+// staysOff reports whether nothing is to start with the machine: the relay is here in part
+// only, or has moved away, or a command has stopped it until the next run. It says so, and
+// is no failure: whoever is to put it right needs the machine to be up.
+func staysOff(ctx context.Context, env *command.Env, machine host.Host, settled error) (bool, error) {
+	if settled != nil {
+		command.Report(env, "run", settled)
+		return true, nil
+	}
+	units, err := machine.Systemd().Units(ctx, desired.Target)
+	if err != nil || units[0].Enabled != "disabled" {
+		return false, err
+	}
+	fmt.Fprintln(env.Stderr, "the relay is off until: chatmaild run")
+	return true, nil
 }
 
 // bringOver brings the state directory over from an earlier version. It is done if there

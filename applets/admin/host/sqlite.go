@@ -8,9 +8,23 @@ import (
 	"strings"
 )
 
-// pythons are where an interpreter with SQLite may be. There is one wherever the
-// Python relay ran; SQLite is in Python's own library.
-var pythons = []string{"/usr/bin/python3", "/usr/local/lib/chatmaild/venv/bin/python3"}
+// A reader is a program that reads SQLite databases.
+type reader struct {
+	program string
+	args    func(path, query string) []string
+}
+
+// readers are those that may be here: a container's image has SQLite's own program, and
+// there is a Python, with SQLite in its library, wherever the Python relay ran.
+var readers = []reader{
+	{"/usr/bin/sqlite3", func(path, query string) []string {
+		return []string{"-batch", path, "SELECT hex((" + query + "))"}
+	}},
+	{"/usr/bin/python3", inPython},
+	{"/usr/local/lib/chatmaild/venv/bin/python3", inPython},
+}
+
+func inPython(path, query string) []string { return []string{"-c", sqliteCell, path, query} }
 
 // maxCell bounds what is read of a database, in bytes.
 const maxCell = 1 << 20
@@ -27,11 +41,11 @@ print(bytes(cell if isinstance(cell, bytes) else str(cell).encode()).hex())`
 // This is done once, at a takeover; a driver for SQLite would be in every daemon, since all
 // are this one program.
 func (h Host) SQLite(ctx context.Context, path, query string) ([]byte, error) {
-	for _, python := range pythons {
-		if !h.reaches(python) {
+	for _, r := range readers {
+		if !h.reaches(r.program) {
 			continue
 		}
-		out, err := h.run(ctx, python, "-c", sqliteCell, h.path(path), query)
+		out, err := h.run(ctx, r.program, r.args(h.path(path), query)...)
 		if err != nil {
 			return nil, fmt.Errorf("reading a SQLite database: %w", err)
 		}
@@ -40,5 +54,5 @@ func (h Host) SQLite(ctx context.Context, path, query string) ([]byte, error) {
 		}
 		return hex.DecodeString(strings.TrimSpace(out))
 	}
-	return nil, errors.New("reading a SQLite database: there is no Python: apt install python3")
+	return nil, errors.New("reading a SQLite database: there is no program for it: apt install sqlite3")
 }

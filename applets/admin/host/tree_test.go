@@ -158,11 +158,26 @@ func TestNamesOfNothing(t *testing.T) {
 }
 
 func TestSQLite(t *testing.T) {
-	h := machine(t, map[string]string{"/usr/bin/python3": ""})
+	for program, args := range map[string][]string{
+		"/usr/bin/python3": {"-c", sqliteCell, "DATABASE", "SELECT 1"},
+		"/usr/bin/sqlite3": {"-batch", "DATABASE", "SELECT hex((SELECT 1))"},
+	} {
+		t.Run(filepath.Base(program), func(t *testing.T) { readsSQLite(t, program, args) })
+	}
+	h := machine(t, map[string]string{})
+	if _, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); err == nil || !strings.Contains(err.Error(), "apt install sqlite3") {
+		t.Errorf("without a program: %v", err)
+	}
+}
+
+// readsSQLite has a program read, which is called with these arguments.
+func readsSQLite(t *testing.T, program string, args []string) {
+	h := machine(t, map[string]string{program: ""})
 	answer, fail := "6162\n", error(nil)
-	h.Command = func(_ context.Context, name string, args ...string) (string, error) {
-		if want := []string{"-c", sqliteCell, filepath.Join(h.Root, "/x.db"), "SELECT 1"}; name != "/usr/bin/python3" || !slices.Equal(args, want) {
-			return "", fmt.Errorf("unexpected: %s %q", name, args)
+	args[slices.Index(args, "DATABASE")] = filepath.Join(h.Root, "/x.db")
+	h.Command = func(_ context.Context, name string, got ...string) (string, error) {
+		if name != program || !slices.Equal(got, args) {
+			return "", fmt.Errorf("unexpected: %s %q", name, got)
 		}
 		return answer, fail
 	}
@@ -177,9 +192,5 @@ func TestSQLite(t *testing.T) {
 	fail = errors.New("no such table")
 	if _, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); !errors.Is(err, fail) {
 		t.Errorf("got %v, want %v", err, fail)
-	}
-	h.Root = t.TempDir()
-	if _, err := h.SQLite(t.Context(), "/x.db", "SELECT 1"); err == nil || !strings.Contains(err.Error(), "apt install python3") {
-		t.Errorf("without Python: %v", err)
 	}
 }

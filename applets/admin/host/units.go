@@ -22,6 +22,12 @@ type Systemd struct{ Host }
 // Systemd is the machine's.
 func (h Host) Systemd() Systemd { return Systemd{h} }
 
+// Supervised reports whether "chatmaild supervise" is in systemd's place, as in a
+// container.
+func (s Systemd) Supervised() bool {
+	return s.Command == nil && control.Present(s.path(control.Socket))
+}
+
 // Unit is the state of a systemd unit, as systemctl(1) shows it.
 type Unit struct {
 	Name     string
@@ -115,7 +121,7 @@ func (s Systemd) Systemctl(ctx context.Context, verb string, units ...string) er
 // systemctl runs the command of that name, or has "chatmaild supervise" do the same where
 // that is in systemd's place.
 func (s Systemd) systemctl(ctx context.Context, args ...string) (string, error) {
-	if s.Command == nil && control.Present(s.path(control.Socket)) {
+	if s.Supervised() {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
 		return control.Call(ctx, s.path(control.Socket), args)

@@ -122,7 +122,7 @@ func (r *restore) begin(in *archive.Reader) error {
 // claim makes sure that the restore harms no relay that is here, and notes that one is
 // in progress. It returns the piece up to which the archive is in place already.
 func (r *restore) claim(id string) (last string, err error) {
-	if err := r.machine.RequirePackages(); err != nil {
+	if err := errors.Join(r.machine.RequirePackages(), r.target.RequirePlaces()); err != nil {
 		return "", err
 	}
 	var under relocation.Restore

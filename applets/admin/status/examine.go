@@ -65,12 +65,6 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	return e.findings
 }
 
-// health looks at what a relay cannot be without, and asks nobody outside of it.
-func health(ctx context.Context, e *examiner) {
-	e.units(ctx)
-	e.ports()
-}
-
 // say adds a finding. What to do comes as the hint, without a full stop: it is often a
 // command.
 func (e *examiner) say(part string, l level, hint, format string, args ...any) {
@@ -250,7 +244,7 @@ func (e *examiner) destinations() {
 // accounts tells of an emergency brake that may have been forgotten.
 func (e *examiner) accounts() {
 	if _, err := e.machine.ReadFile(e.conf.NocreateFile); !errors.Is(err, fs.ErrNotExist) {
-		e.say("new accounts", notice, "rm "+e.conf.NocreateFile+" to allow them", "none are created: %s exists", e.conf.NocreateFile)
+		e.say("new accounts", notice, "chatmaild nocreate off allows them", "none are created: %s exists", e.conf.NocreateFile)
 		return
 	}
 	e.say("new accounts", fine, "", "are created by their first login")

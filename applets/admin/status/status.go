@@ -9,9 +9,11 @@ package status
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -68,6 +70,10 @@ type form struct{ json, health bool }
 // show examines and prints; the exit status says whether something is wrong.
 func show(ctx context.Context, env *command.Env, machine host.Host, as form) error {
 	conf, err := env.Config()
+	if as.health && errors.Is(err, fs.ErrNotExist) && machine.Systemd().Supervised() {
+		fmt.Fprintln(env.Stdout, "healthy; there is no relay here yet")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -123,13 +129,14 @@ func (r report) print(w io.Writer, colour bool) error {
 	return nil
 }
 
-// printTrouble prints a line for each part that is wrong.
+// printTrouble prints a line for each part that is wrong, and if the relay is off on purpose
+// one about that.
 func (r report) printTrouble(w io.Writer) {
 	if r.OK {
 		fmt.Fprintln(w, "healthy")
 	}
 	for _, f := range r.Findings {
-		if f.Level == trouble {
+		if f.Level == trouble || f.Part == relayPart {
 			fmt.Fprintf(w, "%s: %s\n", f.Part, f.Detail)
 		}
 	}

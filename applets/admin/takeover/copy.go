@@ -7,12 +7,14 @@ import (
 	"strings"
 	"sync"
 
+	"chatmaild/applets/admin/converge"
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
-	"chatmaild/applets/admin/takeover/pythonrelay"
+	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/store/nocreate"
 )
 
 // copyWorkers is how many mailboxes are copied at once: the disks' seeks overlap.
@@ -36,7 +38,7 @@ func (im copying) run(ctx context.Context) error {
 	// Without a journal: each step finds by itself what is here already, and there is no
 	// running relay to go back to.
 	for _, step := range []func(context.Context) error{
-		im.copyMailboxes, blocks(im).take, im.copyKeys, im.copyExternal, data(im).take, im.copyConfig,
+		im.copyMailboxes, blocks(im).take, im.copyKeys, im.copyExternal, data(im).take, im.holdBack, im.copyConfig,
 	} {
 		if err := step(ctx); err != nil {
 			return command.WithHint(err, "fix the cause; to resume, run the same command again")
@@ -110,34 +112,33 @@ func (im copying) copyMailbox(name string) error {
 	return im.machine.Rename(part, box)
 }
 
-// copyKeys brings the keys to where chatmaild run looks for them.
+// copyKeys brings the keys to where chatmaild run looks for them. With the former DKIM key
+// mail is valid from the first message, whatever is cached in the DNS.
 func (im copying) copyKeys(context.Context) error {
-	type tree struct {
-		path  string
-		owner host.Owner
-	}
-	root := host.Owner{User: "root", Group: "root"}
-	// With the former DKIM key mail is valid from the first message, whatever is cached in the
-	// DNS; acmetool's directory has the account with the authority, which a CAA record may
-	// name (RFC 8657).
-	trees := []tree{{keyfiles.DKIM(im.conf), root}, {im.conf.NocreateFile, root}}
-	if im.conf.ACME() {
-		trees = append(trees, tree{pythonrelay.Acmetool, root})
-	}
-	for _, t := range trees {
-		there, err := im.source.Exists(t.path)
+	dkim, brake := keyfiles.DKIM(im.conf), im.conf.NocreateFile
+	for _, f := range []struct{ from, to string }{
+		{dkim, dkim}, {brake, nocreate.Place(im.machine.Root, brake)},
+	} {
+		there, err := im.source.Exists(f.from)
 		if err != nil {
 			return err
 		}
 		if !there {
 			continue
 		}
-		im.say("copy %s", t.path)
-		if err := im.machine.CopyTree(im.source, t.path, t.path, t.owner); err != nil {
+		im.say("copy %s", f.from)
+		if err := im.machine.CopyTree(im.source, f.from, f.to, host.Owner{User: "root", Group: "root"}); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !im.conf.ACME() {
+		return nil
+	}
+	files, err := converge.Acmetool(im.conf, im.source)
+	if err != nil {
+		return err
+	}
+	return im.putMissing("TLS key and the account with the certificate authority", files)
 }
 
 // copyExternal copies the pair that another user renews. It may be links, as those of
@@ -151,20 +152,34 @@ func (im copying) copyExternal(context.Context) error {
 	if err != nil {
 		return nil // noted by requireKeys
 	}
-	var files []desired.File
-	for _, f := range []desired.File{
+	return im.putMissing("certificate and its key", []desired.File{
 		{Path: keyPath, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
 		{Path: certPath, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
-	} {
+	})
+}
+
+// putMissing writes those files that are not there.
+func (im copying) putMissing(what string, files []desired.File) error {
+	var missing []desired.File
+	for _, f := range files {
 		there, err := im.machine.Exists(f.Path)
 		if err != nil {
 			return err
 		}
 		if !there {
-			files = append(files, f)
+			missing = append(missing, f)
 		}
 	}
-	return data(im).put("certificate and its key", files)
+	return data(im).put(what, missing)
+}
+
+// holdBack has a container that is restarted before chatmaild run not start the relay. On a
+// machine with systemd nothing of a relay is enabled that was never run.
+func (im copying) holdBack(ctx context.Context) error {
+	if !im.machine.Systemd().Supervised() {
+		return nil
+	}
+	return transfer.StopRelay(ctx, im.env.Stderr, im.machine)
 }
 
 // copyConfig comes last: with it, chatmaild run would begin.

@@ -54,7 +54,7 @@ func TestImportEchobot(t *testing.T) {
 		{name: "no key", files: map[string]string{database: "db"}, answer: "\n", noted: "holds no key"},
 		{name: "no key at all", files: map[string]string{database: "db"}, answer: "abcd", noted: "the key in its database"},
 		{name: "no hex", files: map[string]string{database: "db"}, answer: "what?", noted: "a new one is created"},
-		{name: "no Python", files: map[string]string{database: "db"}, withoutPython: true, noted: "apt install python3"},
+		{name: "no program for it", files: map[string]string{database: "db"}, withoutPython: true, noted: "apt install sqlite3"},
 		{
 			name:  "two accounts",
 			files: map[string]string{database: "db", strings.Replace(database, "0d", "0e", 1): "db"}, noted: "more than one account",

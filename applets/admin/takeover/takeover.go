@@ -35,6 +35,7 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/takeover/journal"
 	"chatmaild/applets/admin/takeover/pythonrelay"
+	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/lookup/authoritative"
@@ -191,6 +192,9 @@ func (im *importer) look() error {
 func (im *importer) requireFit(ctx context.Context) error {
 	checks := []func() error{
 		im.machine.RequireDebian, im.machine.RequirePackages, im.requireNoConfig, im.requireMailboxes, im.requireKeys,
+	}
+	if im.from != "" {
+		checks = append(checks, snapshot.Layout{Conf: im.conf, Root: im.machine.Root}.RequirePlaces)
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -1,13 +1,19 @@
 package snapshot
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/config"
+	"chatmaild/store/nocreate"
 )
 
 // Names of pieces, and what stands in front of those of which there are many.
@@ -51,7 +57,7 @@ type place struct {
 // singles are the places that the configuration alone tells.
 func (l Layout) singles() []place {
 	places := []place{
-		{"nocreate", l.Conf.NocreateFile},
+		{"nocreate", nocreate.Place(l.Root, l.Conf.NocreateFile)},
 		{"tls", tlsDir},
 		{"acme-dns-key", l.Conf.ACMEDNSKey},
 		{"appversions", l.Conf.AppVersionsFile},
@@ -68,6 +74,27 @@ func (l Layout) singles() []place {
 		}
 	}
 	return set
+}
+
+// RequirePlaces refuses a configuration that names a file which is not there and cannot be
+// made, as in a container, whose root is read-only.
+func (l Layout) RequirePlaces() error {
+	for _, p := range l.singles() {
+		if _, err := os.Lstat(p.path); errors.Is(err, fs.ErrNotExist) && readOnly(p.path) {
+			return fmt.Errorf("chatmail.toml names %s, which cannot be written, since it is on a read-only file system: mount it into the container, or name another path, such as one below /etc/chatmail", p.path)
+		}
+	}
+	return nil
+}
+
+// readOnly reports whether a path, or what is there of it, is on a file system that is.
+func readOnly(path string) bool {
+	for ; ; path = filepath.Dir(path) {
+		err := unix.Access(path, unix.W_OK)
+		if !errors.Is(err, unix.ENOENT) || path == "/" {
+			return errors.Is(err, unix.EROFS)
+		}
+	}
 }
 
 // where returns where a piece is. Pieces that are not known are an error: a newer
