@@ -1,0 +1,132 @@
+package rehome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
+	"chatmaild/store/directory"
+)
+
+// rows is a directory whose porters do, at the next look, what is in then: "moves",
+// "stays", as if it was cancelled, "goes", as if it was deleted; else nothing.
+type rows struct {
+	directory.Writer
+	all   map[mailaddr.Address]auth.Account
+	then  string
+	begun int // at most at a time
+	open  int
+}
+
+func (r *rows) Word(_ context.Context, addr mailaddr.Address) (directory.Row, error) {
+	a, ok := r.all[addr]
+	if !ok {
+		return directory.Row{}, auth.ErrNoMailbox
+	}
+	return directory.Row{Account: a, Answered: true}, nil
+}
+
+func (r *rows) Replace(_ context.Context, addr mailaddr.Address, from, to auth.Account) (bool, error) {
+	if r.all[addr] != from {
+		return false, nil
+	}
+	r.all[addr] = to
+	r.open++
+	r.begun = max(r.begun, r.open)
+	return true, nil
+}
+
+func (r *rows) Read(ctx context.Context, addr mailaddr.Address) (directory.Row, error) {
+	if a := r.all[addr]; a.MovingTo != "" && r.then != "" {
+		r.open--
+		switch r.then {
+		case "moves":
+			r.all[addr] = auth.Account{Home: a.MovingTo}
+		case "stays":
+			r.all[addr] = auth.Account{Home: a.Home}
+		case "goes":
+			delete(r.all, addr)
+		}
+	}
+	return r.Word(ctx, addr)
+}
+
+func (r *rows) Each(context.Context, func(mailaddr.Address) error) error { return nil }
+
+func TestRun(t *testing.T) {
+	for _, tt := range []struct {
+		then           string
+		moved, skipped int
+		err            string
+	}{
+		{"moves", 100, 2, ""},
+		{"goes", 100, 2, ""},
+		{"stays", 0, 102, ""},
+		{"", 0, 1, "stay closed"}, // one is there already
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &rows{all: map[mailaddr.Address]auth.Account{}, then: tt.then}
+			var moves []Move
+			for i := range 100 {
+				addr, err := mailaddr.Parse(fmt.Sprintf("user%d@chat.example", i), "chat.example")
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.all[addr] = auth.Account{Home: "a"}
+				moves = append(moves, Move{addr, "a", "b"})
+			}
+			gone, _ := mailaddr.Parse("gone@chat.example", "chat.example")
+			there, _ := mailaddr.Parse("there@chat.example", "chat.example")
+			r.all[there] = auth.Account{Home: "b"}
+			moves = append([]Move{{there, "a", "b"}}, append(moves, Move{gone, "a", "b"})...)
+			moved, skipped := 0, 0
+			err := Run(t.Context(), Rows{r, r}, func() (Move, bool, error) {
+				if len(moves) == 0 {
+					return Move{}, false, nil
+				}
+				m := moves[0]
+				moves = moves[1:]
+				return m, true, nil
+			}, func(_ Move, err error) {
+				if err == nil {
+					moved++
+				} else {
+					skipped++
+				}
+			})
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("%q: got %v, want %q", tt.then, err, tt.err)
+			}
+			if moved != tt.moved || skipped != tt.skipped || r.begun > window {
+				t.Errorf("%q: %d moved and %d skipped, want %d and %d; %d at a time", tt.then, moved, skipped, tt.moved, tt.skipped, r.begun)
+			}
+		})
+	}
+}
+
+// TestRunEnds with whoever asked for it.
+func TestRunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		addr, _ := mailaddr.Parse("u@chat.example", "chat.example")
+		r := &rows{all: map[mailaddr.Address]auth.Account{addr: {Home: "a"}}}
+		ctx, cancel := context.WithCancel(t.Context())
+		one := true
+		err := Run(ctx, Rows{r, r}, func() (Move, bool, error) {
+			more := one
+			one = false
+			cancel()
+			return Move{addr, "a", "b"}, more, nil
+		}, func(Move, error) {})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if r.all[addr].MovingTo != "b" {
+			t.Errorf("what was begun is not: %+v", r.all[addr])
+		}
+	})
+}
