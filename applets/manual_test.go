@@ -19,6 +19,7 @@ import (
 	"chatmaild/applets/lastlogin"
 	"chatmaild/applets/metadata"
 	"chatmaild/applets/metrics"
+	"chatmaild/applets/porter"
 	"chatmaild/applets/service"
 	"chatmaild/applets/service/metric"
 	"chatmaild/applets/transport"
@@ -55,6 +56,7 @@ func describeAll() []struct {
 		{"doveauth", set(func(s *metric.Set) { doveauth.NewMetrics(s) })},
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
+		{"porter, where the relay is several machines", set(func(s *metric.Set) { porter.NewMetrics(s) })},
 		{"echobot", set(func(s *metric.Set) { echobot.NewEvents(s, "", nil) })},
 		{"transport", set(func(s *metric.Set) { transport.NewMetrics(s) })},
 		{"turn, while it runs", set(func(s *metric.Set) { turn.NewMetrics(s) })},

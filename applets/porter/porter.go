@@ -65,7 +65,7 @@ func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 		admitted: rows.Roll.Admitted, sync: &disk.Syncer{Dir: conf.MailboxesDir, Pause: syncPause},
 	}
 	metrics := service.NewMetrics("porter", time.Now())
-	s.moved = newMetrics(metrics)
+	s.moved = NewMetrics(metrics)
 	daemon := service.Service{
 		Name: "porter", Address: address(conf), Serve: r.serve, Log: log,
 		Background: func(ctx context.Context) error {

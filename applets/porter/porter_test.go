@@ -187,7 +187,7 @@ func start(t *testing.T) *two {
 	}
 	w.sender = &sender{
 		conf: confA, secret: []byte("secret"), metadata: socketA, store: w.a, locks: locks, log: log, sessions: w.sessions,
-		client: client, moved: newMetrics(&metric.Set{}),
+		client: client, moved: NewMetrics(&metric.Set{}),
 	}
 	w.sender.mover = move.Mover{Here: "a", Copy: w.rows, Writer: w.rows, Mailboxes: w.sender}
 	return w

@@ -54,7 +54,7 @@ type sender struct {
 	sessions sessions
 	client   *http.Client
 	mover    move.Mover
-	moved    *metrics
+	moved    *Metrics
 	later    later
 }
 
