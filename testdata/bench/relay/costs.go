@@ -43,6 +43,7 @@ type bench struct {
 	load   *load.Load
 	pushes *peer.PushService
 	watch  *watch
+	late   *lateness
 	report *report
 }
 
@@ -57,12 +58,13 @@ func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options, do sc
 	if err != nil {
 		return err
 	}
-	b := &bench{o, relay, d, pushes, &watch{relay: relay, load: d, pushes: pushes, every: every}, newReport("A relay under load")}
+	b := &bench{o, relay, d, pushes, &watch{relay: relay, load: d, pushes: pushes, every: every}, &lateness{}, newReport("A relay under load")}
 	online, leave := context.WithCancel(ctx)
 	var people, watching sync.WaitGroup
 	defer people.Wait()
 	defer leave()
 	watching.Go(func() { b.watch.run(online) })
+	watching.Go(func() { b.late.run(online) })
 	err = do(b, ctx, online, &people)
 	leave()
 	watching.Wait()
@@ -212,6 +214,7 @@ func (b *bench) messages(ctx context.Context) error {
 	defer end()
 	half, quiet := b.rates, b.rates
 	half.Messages, half.Pushes, quiet.Pushes = b.rates.Messages/2, 0, 0
+	b.report.steady = time.Now()
 	var phases []phase
 	for _, p := range []struct {
 		rates load.Rates
@@ -222,6 +225,9 @@ func (b *bench) messages(ctx context.Context) error {
 			return err
 		}
 		phases = append(phases, measured)
+	}
+	if err := b.stages(ctx, time.Now().Add(-b.options.load/2)); err != nil {
+		return err
 	}
 	b.load.Set(load.Rates{})
 	if err := b.load.Settle(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -51,6 +52,8 @@ type report struct {
 	Login  [2]float64   `json:"login_p50_p95_ms"`
 	Steps  []step       `json:"steps"`
 	Wrong  []string     `json:"wrong"`
+	Slopes []slope      `json:"slopes"`
+	steady time.Time    // since when the sizes and rates were the same
 	Series []sample     `json:"samples"`
 }
 
@@ -98,6 +101,7 @@ func (r *report) end(d *load.Load, samples []sample) {
 	r.P50, r.P95 = quantile(texts, 0.5), quantile(texts, 0.95)
 	r.Login = [2]float64{quantile(logins, 0.5), quantile(logins, 0.95)}
 	r.Events, r.Mail, r.Series = d.Events(), d.Account(), samples
+	r.judgeSlopes(samples)
 }
 
 // An estimate is what a large relay would take, by the costs.
@@ -219,8 +223,16 @@ func (r *report) plots() []map[string]any {
 	}
 }
 
+// process is how many processes run a program.
 func process(name string) func(sample) float64 {
-	return func(s sample) float64 { return float64(s.Processes[name]) }
+	return func(s sample) (n float64) {
+		for program, p := range s.Programs {
+			if path.Base(program) == name {
+				n += float64(p.Processes)
+			}
+		}
+		return n
+	}
 }
 
 // write writes the page and, beside it, the figures as JSON.

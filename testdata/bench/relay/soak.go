@@ -108,6 +108,7 @@ func (b *bench) soak(ctx, online context.Context, people *sync.WaitGroup) error 
 		return err
 	}
 	b.load.Set(b.rates)
+	b.report.steady = time.Now()
 	var times []time.Time
 	all := b.faults()
 	for n := 0; time.Since(b.report.Time) < b.options.load || n < len(all); n++ {

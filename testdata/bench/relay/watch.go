@@ -30,7 +30,7 @@ type sample struct {
 	// small machine.
 	Available float64 `json:"available_mib"`
 
-	Processes map[string]int `json:"processes"` // by program
+	Programs map[string]program `json:"programs"` // by service and name
 }
 
 // parts are a figure of all services, and of whose they are.
@@ -132,12 +132,7 @@ func (w *watch) take() error {
 		At: now.At, Memory: memoryOf(u), CPU: cpuOf(u).minus(cpuOf(before.Usage)).times(1 / seconds),
 		P50: quantile(texts, 0.5), P95: quantile(texts, 0.95), Texts: len(texts),
 		Messages: float64(now.arrived-before.arrived) / seconds, Pushes: float64(now.pushes-before.pushes) / seconds,
-		Sessions: w.load.Events().Sessions, Files: u.Sum().Descriptors, Processes: map[string]int{},
-	}
-	for _, service := range u.Services {
-		for name, p := range service.Programs {
-			s.Processes[name] += p.Processes
-		}
+		Sessions: w.load.Events().Sessions, Files: u.Sum().Descriptors, Programs: programsOf(u),
 	}
 	if n := len(w.samples); n%diskEvery == 0 {
 		size, err := w.load.Disk()

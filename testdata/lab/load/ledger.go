@@ -12,50 +12,58 @@ type copyOf struct{ id, to string }
 // fate is what became of it.
 type fate struct {
 	sent     time.Time // when somebody began to send it: a connection may have to be opened
-	accepted bool      // it has its 250
+	handed   time.Time // when the connection for the last try was open
+	accepted time.Time // when it had its 250; zero: it has none
 	tries    int
 	text     bool // its time counts
 	got      int  // how often it has arrived
-	last     time.Time
+
+	first, last time.Time // when it arrived
 }
 
 // A ledger knows each copy of each message.
 type ledger struct {
 	mu     sync.Mutex
 	copies map[copyOf]*fate
-	texts  []Took
-	count  int // that have arrived
+	texts  []*fate // that have arrived, in order
+	count  int     // that have arrived
 }
 
-// A Took is how long a text took, from when somebody began to send it until its recipient had
-// fetched it.
+// A Took is how long something took.
 type Took struct {
-	At time.Time // when it arrived
+	At time.Time // when it was over
 	In time.Duration
+}
+
+// A Stage is a part of the way of texts, and how long it took.
+type Stage struct {
+	Name string
+	Took []time.Duration
 }
 
 func newLedger() *ledger { return &ledger{copies: map[copyOf]*fate{}} }
 
 // leave notes that a message is being handed over. The time of a text counts for those who
 // are online: others get it when they log in.
-func (l *ledger) leave(id string, to []string, text bool, online func(addr string) bool, now time.Time) {
+func (l *ledger) leave(id string, to []string, text bool, online func(addr string) bool, began, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, addr := range to {
 		c := copyOf{id, addr}
 		if l.copies[c] == nil {
-			l.copies[c] = &fate{sent: now, text: text && online(addr)}
+			l.copies[c] = &fate{sent: began, text: text && online(addr)}
 		}
+		l.copies[c].handed = now
 		l.copies[c].tries++
 	}
 }
 
 // accept notes that it has its 250.
-func (l *ledger) accept(id string, to []string) {
+func (l *ledger) accept(id string, to []string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, addr := range to {
-		l.copies[copyOf{id, addr}].accepted = true
+		l.copies[copyOf{id, addr}].accepted = now
 	}
 }
 
@@ -73,8 +81,9 @@ func (l *ledger) arrive(id, addr string, now time.Time) {
 		return
 	}
 	l.count++
+	f.first = now
 	if f.text {
-		l.texts = append(l.texts, Took{now, now.Sub(f.sent)})
+		l.texts = append(l.texts, f)
 	}
 }
 
@@ -99,7 +108,7 @@ func (l *ledger) account() (a Account) {
 			a.Doubled++
 			a.Doubles = append(a.Doubles, f.last)
 		}
-		if !f.accepted {
+		if f.accepted.IsZero() {
 			continue
 		}
 		a.Accepted++
@@ -112,17 +121,37 @@ func (l *ledger) account() (a Account) {
 	return a
 }
 
-// took returns how long the texts took that arrived in a time.
-func (l *ledger) took(from, until time.Time) []time.Duration {
+// between returns the texts that arrived in a time.
+func (l *ledger) between(from, until time.Time) []*fate {
+	first, _ := slices.BinarySearchFunc(l.texts, from, func(f *fate, at time.Time) int { return f.first.Compare(at) })
+	end, _ := slices.BinarySearchFunc(l.texts, until, func(f *fate, at time.Time) int { return f.first.Compare(at) })
+	return l.texts[first:max(first, end)]
+}
+
+// took returns how long the texts took that arrived in a time, from when somebody began to
+// send each until its recipient had fetched it.
+func (l *ledger) took(from, until time.Time) (all []time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first, _ := slices.BinarySearchFunc(l.texts, from, func(t Took, at time.Time) int { return t.At.Compare(at) })
-	var all []time.Duration
-	for _, t := range l.texts[first:] {
-		if !t.At.Before(until) {
-			break
+	for _, f := range l.between(from, until) {
+		all = append(all, f.first.Sub(f.sent))
+	}
+	return all
+}
+
+// stages returns how long each part of the way took of the texts that arrived in a time and
+// were handed over once.
+func (l *ledger) stages(from, until time.Time) []Stage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := []Stage{{Name: "connection and login"}, {Name: "message to 250"}, {Name: "250 to fetched"}}
+	for _, f := range l.between(from, until) {
+		if f.tries > 1 || f.accepted.IsZero() {
+			continue
 		}
-		all = append(all, t.In)
+		for i, took := range []time.Duration{f.handed.Sub(f.sent), f.accepted.Sub(f.handed), max(0, f.first.Sub(f.accepted))} {
+			all[i].Took = append(all[i].Took, took)
+		}
 	}
 	return all
 }
@@ -131,11 +160,11 @@ func (l *ledger) took(from, until time.Time) []time.Duration {
 func (l *ledger) fresh(moment time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, t := range slices.Backward(l.texts) {
-		if t.At.Before(moment) {
+	for _, f := range slices.Backward(l.texts) {
+		if f.first.Before(moment) {
 			return false
 		}
-		if t.At.Add(-t.In).After(moment) {
+		if f.sent.After(moment) {
 			return true
 		}
 	}

@@ -278,6 +278,9 @@ func (d *Load) Events() Events {
 // Texts is how long the texts took that arrived in a time.
 func (d *Load) Texts(from, until time.Time) []time.Duration { return d.ledger.took(from, until) }
 
+// Stages is how long the parts of their way took.
+func (d *Load) Stages(from, until time.Time) []Stage { return d.ledger.stages(from, until) }
+
 // Arrived is how many copies have been fetched.
 func (d *Load) Arrived() int { return d.ledger.arrived() }
 

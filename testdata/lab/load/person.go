@@ -198,11 +198,11 @@ func (p *person) attempt(ctx context.Context, to []string, id, text string, time
 	}
 	out := p.Out
 	defer context.AfterFunc(ctx, func() { out.Close() })()
-	p.load.ledger.leave(id, to, timed, p.load.online, start)
+	p.load.ledger.leave(id, to, timed, p.load.online, start, time.Now())
 	reply, err := p.Out.SendAll(p.Addr, to, text)
 	if err == nil && strings.HasPrefix(reply, "250") {
-		p.load.ledger.accept(id, to)
 		p.used = time.Now()
+		p.load.ledger.accept(id, to, p.used)
 		return false, nil
 	}
 	p.Close()
