@@ -49,7 +49,7 @@ $(SUDO) apt-get update -qq && $(SUDO) DEBIAN_FRONTEND=noninteractive apt-get ins
 status=$$?; [ -z "$$policy" ] || $(SUDO) rm $$policy; exit $$status; }
 endef
 
-.PHONY: bench-relay small soak help build deb image rights reproducible arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
+.PHONY: bench-relay small soak help build deb image rights reproducible reproducible-image arm64 piuparts autopkgtest archive release demo test lab lab-long plug race lint check fuzz clean
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -84,6 +84,13 @@ arm64: ## the package for arm64: lintian, and its program runs
 image: deb ## the OCI image, in build/: Debian 13 with the package
 	$(call need,mmdebstrap umoci $(if $(CROSS),arch-test qemu-user-static binfmt-support))
 	$(SUDO) packaging/container/build $(DEB) $(ARCH) $${SUITE:-trixie} build
+
+# On another day Debian's packages may be others: that is no fault.
+reproducible-image: image ## builds the image again, elsewhere, and compares
+	@dir=$$(mktemp -d) && trap "$(SUDO) rm -rf $$dir" EXIT && umask 002 && \
+	TZ=Pacific/Chatham LC_ALL=C.UTF-8 $(SUDO) packaging/container/build $(DEB) $(ARCH) $${SUITE:-trixie} "$$dir" >/dev/null 2>&1 && \
+	sha256sum build/chatmaild_$(VERSION)_$(ARCH).oci.tar build/chatmaild_$(VERSION)_$(ARCH).image.spdx.json "$$dir"/* && \
+	for file in "$$dir"/*; do cmp "$$file" "build/$$(basename "$$file")" || exit 1; done
 
 piuparts: deb ## installs, removes, purges and installs again, and looks at what is left
 	$(call need,piuparts debootstrap)
