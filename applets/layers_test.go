@@ -20,25 +20,25 @@ var layers = []layer{
 		name: "wiring of daemons, jobs and commands",
 		impure: `applets/acme applets/certificate applets/clock applets/doveauth applets/echobot applets/expire
 			applets/filtermail applets/iroh applets/lastlogin applets/maillog applets/metadata applets/metrics applets/porter applets/queuewatch applets/supervise applets/transport applets/turn applets/web applets/websocket
-			applets/admin/backup applets/admin/bench applets/admin/cluster applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite
+			applets/admin/backup applets/admin/bench applets/admin/cluster applets/admin/dns applets/admin/firewall applets/admin/initialize applets/admin/invite applets/admin/join
 			applets/admin/logs applets/admin/move applets/admin/nocreate applets/admin/proxyconfig applets/admin/push applets/admin/queue applets/admin/report applets/admin/restore
 			applets/admin/selftest applets/admin/top applets/admin/user applets/admin/webdev packaging/grafana/print`,
 	},
 	{
 		name: "what commands share",
 		impure: `applets/admin/host/hosttest applets/admin/keyfiles applets/admin/qr applets/admin/rehome applets/admin/relocation
-			applets/admin/remote applets/admin/statedir applets/admin/transfer applets/command/commandtest`,
+			applets/admin/membership applets/admin/remote applets/admin/ssh applets/admin/statedir applets/admin/transfer applets/command/commandtest`,
 	},
 	{name: "the machine", impure: "applets/accounts applets/admin/host applets/admin/transfer/snapshot applets/command applets/doveauth/member"},
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files store/directory/home store/directory/postgres applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files store/directory/home store/directory/postgres store/invites/invitestest applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest store/directory/move store/directory/roll store/directory/simulation",
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
+		impure: `applets/admin/wireguard applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
 			packaging/postfix/queue packaging/postfix/socketmap packaging/release store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto store/directory",
 	},

@@ -105,7 +105,7 @@ func TestServices(t *testing.T) {
 		got = append(got, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "chatmaild-"), ".service"))
 	}
 	// quota-expire is Dovecot's to start.
-	same(t, "services", got, append(names(command.Daemon), "expire", "certificate", "clock", "queuewatch"))
+	same(t, "services", got, append(names(command.Daemon), "expire", "certificate", "clock", "queuewatch", "chatmail-cluster"))
 }
 
 func TestSockets(t *testing.T) {

@@ -24,6 +24,10 @@ const (
 	Database = "chatmaild"
 	// Role is that of the user vmail: as which all run that ask.
 	Role = "vmail"
+	// InvitesRole is that of the web daemon, of the same name, and CertificateRole that of the
+	// acme daemon.
+	InvitesRole     = "chatmaild"
+	CertificateRole = "chatmaild-acme"
 	// Sockets is where Debian's PostgreSQL listens on its own machine.
 	Sockets = "/run/postgresql"
 )
@@ -34,13 +38,15 @@ func Copy(role string) string {
 }
 
 // Writer is that of whichever machine's server takes changes.
-func Writer(conf *config.Config) string {
+func Writer(conf *config.Config) string { return writer(conf, Role, config.DirectoryPassword) }
+
+func writer(conf *config.Config, role, password string) string {
 	var hosts []string
 	for _, m := range config.Members(conf) {
 		hosts = append(hosts, m.Addr.String())
 	}
 	return fmt.Sprintf("host=%s dbname=%s user=%s passfile=%s sslmode=disable target_session_attrs=read-write",
-		strings.Join(hosts, ","), Database, Role, config.DirectoryPassword)
+		strings.Join(hosts, ","), Database, role, password)
 }
 
 // Directory are the accounts of the relay.
@@ -66,7 +72,7 @@ func Open(conf *config.Config, alive func(machine string) bool) (*Directory, err
 		return &Directory{Accounts: files.New(mailboxes, time.Now), close: func() {}}, nil
 	}
 	rows, err := postgres.Open(postgres.Options{
-		Domain: conf.AddressDomain(), Copy: Copy(Role), Writer: Writer(conf), Copies: len(config.Members(conf)) / 2, Now: time.Now,
+		Domain: conf.AddressDomain(), Copy: Copy(Role), Writer: Writer(conf), Copies: copies(conf), Now: time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +84,24 @@ func Open(conf *config.Config, alive func(machine string) bool) (*Directory, err
 	}
 	h := &home.Accounts{Here: conf.Cluster.Name, Directory: rows, Mailboxes: mailboxes, Place: place, Now: time.Now}
 	return &Directory{h, h, rows, known, rows.Close}, nil
+}
+
+// copies is how many must copy the writer.
+func copies(conf *config.Config) int { return len(config.Members(conf)) / 2 }
+
+// Invites are the invites of a relay of several machines, for the commands of root; for the
+// web daemon, which has a role that takes uses and nothing else.
+func Invites(conf *config.Config, web bool) (*postgres.Invites, error) {
+	address := Writer(conf)
+	if web {
+		address = writer(conf, InvitesRole, config.InvitesPassword)
+	}
+	return postgres.OpenInvites(postgres.Options{Writer: address, Copies: copies(conf), Now: time.Now})
+}
+
+// Certificates are what the acme daemons of a relay of several machines share.
+func Certificates(conf *config.Config) (*postgres.Certificates, error) {
+	return postgres.OpenCertificates(Copy(CertificateRole), config.Host(conf))
 }
 
 // placeNear returns this machine, or another one if this one takes no new accounts.

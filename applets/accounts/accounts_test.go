@@ -9,7 +9,7 @@ import (
 	"chatmaild/auth/mailaddr"
 )
 
-const members = "mail_domain = \"chat.example\"\nechobot = false\n[cluster]\nname = \"b\"\nmembers = [\"a 10.7.0.1\", \"b 10.7.0.2\", \"c fd07::3\"]\n"
+const members = "mail_domain = \"chat.example\"\n[cluster]\nname = \"b\"\nmembers = [\"a 10.7.0.1\", \"b 10.7.0.2\", \"c fd07::3\"]\n"
 
 func parse(t *testing.T, text string) *config.Config {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/acme/renewal"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -55,6 +56,15 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		}
 		keeper := &renewal.Keeper{
 			Files: renewal.Files(cfg.ACMEDir()), Names: cfg.CertificateNames(), Authority: authority, Log: log,
+		}
+		if config.Clustered(cfg) {
+			shared, err := accounts.Certificates(cfg)
+			if err != nil {
+				return err
+			}
+			defer shared.Close()
+			keeper.Shared = shared
+			responder.Share(shared)
 		}
 		s.Background = keeper.Run
 	}

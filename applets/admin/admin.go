@@ -13,6 +13,7 @@ import (
 	"chatmaild/applets/admin/firewall"
 	"chatmaild/applets/admin/initialize"
 	"chatmaild/applets/admin/invite"
+	"chatmaild/applets/admin/join"
 	"chatmaild/applets/admin/logs"
 	"chatmaild/applets/admin/move"
 	"chatmaild/applets/admin/nocreate"
@@ -43,6 +44,7 @@ func Commands() []command.Command {
 		logs.Command,
 		nocreate.Command,
 		cluster.Command,
+		join.Command,
 		queue.Command,
 		dns.Command,
 		firewall.Command,

@@ -102,7 +102,6 @@ func check(c *Config) (key string, err error) {
 		{"privacy_mail", optional(c.PrivacyMail, checkAddress)},
 		{"cluster.members", checkMembers(c)},
 		{"cluster.name", checkMember(c)},
-		{"echobot", checkEchobot(c)},
 	}
 	for _, check := range checks {
 		if check.err != nil {

@@ -1,9 +1,9 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -29,7 +29,7 @@ type Member struct {
 func Members(c *Config) []Member {
 	var all []Member
 	for _, text := range c.Cluster.Members {
-		if m, err := parseMember(text); err == nil {
+		if m, err := ParseMember(text); err == nil {
 			all = append(all, m)
 		}
 	}
@@ -52,17 +52,21 @@ func Self(c *Config) Member {
 // its directory of accounts, in the form of libpq's password file.
 const DirectoryPassword = "/etc/chatmail/directory.pgpass"
 
+// InvitesPassword is likewise that of the web daemon, which takes uses of invites.
+const InvitesPassword = "/etc/chatmail/invites.pgpass"
+
 // Ports of a machine for the others.
 const (
 	MemberSMTPPort = 2525 // mail for mailboxes that are here
 	MemberIMAPPort = 143  // sessions of users whose mailboxes are here
 	// MemberPorterPort is where mailboxes arrive that get their home here.
 	MemberPorterPort = 2526
-	MemberWebPort    = 80 // whether it is there: nginx logs nothing of that
+	MemberLimitPort  = 2527 // whether a user may send whose mail this one counts
+	MemberWebPort    = 80   // whether it is there: nginx logs nothing of that
 )
 
-// parseMember reads "NAME ADDRESS".
-func parseMember(text string) (Member, error) {
+// ParseMember reads "NAME ADDRESS", as the list of machines has it.
+func ParseMember(text string) (Member, error) {
 	bad := fmt.Errorf("%q: want the name of a machine and its address in the network of the machines, such as %q", text, "a 10.7.0.1")
 	words := strings.Fields(text)
 	if len(words) != 2 || len(words[0]) > maxLabel || strings.Trim(words[0], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
@@ -78,23 +82,26 @@ func parseMember(text string) (Member, error) {
 // checkMembers wants each machine once. Names stay with the mailboxes of a machine for as
 // long as it lives.
 func checkMembers(c *Config) error {
-	switch n := len(c.Cluster.Members); {
-	case n == 0 && c.Cluster.Name == "":
+	if len(c.Cluster.Members) == 0 && c.Cluster.Name == "" {
 		return nil
-	case n < 2 || n > maxMembers:
-		return fmt.Errorf("%d machines: want 2 to %d", n, maxMembers)
 	}
-	var names []string
-	var addrs []netip.Addr
 	for _, text := range c.Cluster.Members {
-		m, err := parseMember(text)
-		if err != nil {
+		if _, err := ParseMember(text); err != nil {
 			return err
 		}
-		if slices.Contains(names, m.Name) || slices.Contains(addrs, m.Addr) {
-			return fmt.Errorf("%q: the name or the address is that of another machine, too", text)
+	}
+	return CheckMembers(Members(c))
+}
+
+// CheckMembers fails if these machines cannot be one relay.
+func CheckMembers(members []Member) error {
+	if n := len(members); n < 1 || n > maxMembers {
+		return fmt.Errorf("%d machines: want 1 to %d", n, maxMembers)
+	}
+	for i, m := range members {
+		if slices.ContainsFunc(members[:i], func(other Member) bool { return other.Name == m.Name || other.Addr == m.Addr }) {
+			return fmt.Errorf("%q: the name or the address is that of another machine, too", m.Name+" "+m.Addr.String())
 		}
-		names, addrs = append(names, m.Name), append(addrs, m.Addr)
 	}
 	return nil
 }
@@ -107,11 +114,43 @@ func checkMember(c *Config) error {
 	return nil
 }
 
-// checkEchobot: the identity of the bot is on one machine, and its account may be at home
-// on another one.
-func checkEchobot(c *Config) error {
-	if Clustered(c) && c.Echobot {
-		return errors.New("a relay of several machines has no echo bot: want false")
+// tableHeader begins a table of TOML.
+var tableHeader = regexp.MustCompile(`^\s*\[+\s*([A-Za-z0-9_."'-]+)\s*\]`)
+
+// WithMembers returns the text of a configuration in which the machine that is called name
+// is one of members. Comments in the table that it replaces stay.
+func WithMembers(text, name string, members []Member) (string, error) {
+	table := fmt.Sprintf("[cluster]\nname = %q\nmembers = [\n", name)
+	for _, m := range members {
+		table += fmt.Sprintf("\t%q,\n", m.Name+" "+m.Addr.String())
 	}
-	return nil
+	table += "]\n"
+	var b strings.Builder
+	in, done := false, false
+	for line := range strings.Lines(text) {
+		if header := tableHeader.FindStringSubmatch(line); header != nil {
+			if in = header[1] == "cluster"; in {
+				b.WriteString(table)
+				done = true
+				continue
+			}
+		}
+		if trimmed := strings.TrimSpace(line); in && trimmed != "" && !strings.HasPrefix(trimmed, "#") {
+			continue
+		}
+		b.WriteString(line)
+	}
+	if !done {
+		text := b.String()
+		b.Reset()
+		b.WriteString(strings.TrimRight(text, "\n") + "\n\n" + table)
+	}
+	conf, err := Parse("the configuration with other machines", b.String())
+	if err != nil {
+		return "", err
+	}
+	if conf.Cluster.Name != name || !slices.Equal(Members(conf), members) {
+		return "", fmt.Errorf("[cluster] of the configuration is written in a way that is not understood here: write it as\n%s", table)
+	}
+	return b.String(), nil
 }

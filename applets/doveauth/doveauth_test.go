@@ -234,7 +234,7 @@ func TestInvitedAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Create("token", 2, time.Now().Add(time.Hour), "", time.Now()); err != nil {
+	if _, err := store.Create(t.Context(), "token", 2, time.Now().Add(time.Hour), "", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r := &web.Registrar{Policy: f.policy, Config: f.cfg}

@@ -40,7 +40,6 @@ func startReplicated(t *testing.T) *replicated {
 	r := &replicated{t: t, sockets: t.TempDir(), place: "b"}
 	r.writer, r.standby = postgrestest.Servers(t, postgres.Migrate)
 	conf, err := config.Parse("test.toml", `mail_domain = "chat.example"
-echobot = false
 min_free_disk_space = 0
 max_load_1m = 1000.0
 [cluster]

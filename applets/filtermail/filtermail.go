@@ -18,7 +18,6 @@ import (
 	"chatmaild/mailfilter"
 	"chatmaild/mailfilter/dkim"
 	"chatmaild/mailfilter/proxy"
-	"chatmaild/mailfilter/ratelimit"
 )
 
 // Outgoing passes mail of our users.
@@ -28,11 +27,19 @@ var Outgoing = command.Command{
 	Description: "It takes mail from Postfix and returns it to Postfix. What is not encrypted is refused.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
-			policy, err := outgoing(conf)
+			limit, all, err := limiter(conf)
 			if err != nil {
 				return err
 			}
-			return filter(ctx, env, conf, direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, nil})
+			policy, err := outgoing(conf, limit)
+			if err != nil {
+				return err
+			}
+			d := direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, nil}
+			if all != nil {
+				d.more = all.endpoint
+			}
+			return filter(ctx, env, conf, d)
 		})
 	},
 }
@@ -106,21 +113,11 @@ func filter(ctx context.Context, env *command.Env, conf *config.Config, d direct
 	return daemon.Run(ctx)
 }
 
-// outgoing is the policy for mail of our users. The rate limiter's clock is
-// monotonic: it counts from now on.
-func outgoing(conf *config.Config) (mailfilter.Policy, error) {
-	start := time.Now()
-	limiter, err := ratelimit.New(ratelimit.Options{
-		PerMinute: conf.MaxUserSendPerMinute,
-		Burst:     conf.MaxUserSendBurstSize,
-		Now:       func() time.Duration { return time.Since(start) },
-	})
-	if err != nil {
-		return nil, err
-	}
+// outgoing is the policy for mail of our users.
+func outgoing(conf *config.Config, limit mailfilter.Limiter) (mailfilter.Policy, error) {
 	return mailfilter.NewOutgoing(mailfilter.OutgoingOptions{
 		Domains:               []string{conf.AddressDomain()},
-		Limiter:               limiter,
+		Limiter:               limit,
 		PassthroughSenders:    conf.PassthroughSenders,
 		PassthroughRecipients: conf.PassthroughRecipients,
 	})

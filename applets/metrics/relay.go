@@ -50,6 +50,7 @@ type relayMetrics struct {
 	dovecotEvents, dovecotTime *metric.Values
 
 	certificate *metric.Value
+	directory   *directoryMetrics
 	blind       *metric.Values
 }
 
@@ -62,6 +63,7 @@ const (
 	lookingAtLog         = "log"
 	lookingAtDovecot     = "dovecot"
 	lookingAtCertificate = "certificate"
+	lookingAtDirectory   = "directory"
 )
 
 // deliveryBounds continue after those of latencies for what waits in the queue.
@@ -91,9 +93,11 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 			"Sessions and mailbox deliveries that Dovecot has finished since it started", event),
 		dovecotTime: set.Counter("chatmaild_dovecot_seconds_total", "Total time of the sessions and deliveries that Dovecot has finished", event),
 
+		directory: newDirectoryMetrics(set),
+
 		certificate: set.Gauge("chatmaild_certificate_expiry_timestamp_seconds", "Expiry of the certificate served over HTTPS, as Unix time").At(),
 		blind: set.Gauge("chatmaild_look_failed", "1 for each source that the metrics daemon could not read last time",
-			metric.Label{Name: "what", Values: []string{lookingAtQueues, lookingAtLog, lookingAtDovecot, lookingAtCertificate}}),
+			metric.Label{Name: "what", Values: []string{lookingAtQueues, lookingAtLog, lookingAtDovecot, lookingAtCertificate, lookingAtDirectory}}),
 	}
 }
 
@@ -103,6 +107,9 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 		{at: lookingAtQueues, look: m.queues},
 		{at: lookingAtDovecot, look: m.dovecot},
 		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, config.Host(conf)) }},
+	}
+	if config.Clustered(conf) {
+		looks = append(looks, &lookout{at: lookingAtDirectory, look: m.directory.look})
 	}
 	if !control.Present(control.Socket) { // else they come to us: run
 		lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}

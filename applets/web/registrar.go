@@ -22,6 +22,8 @@ import (
 type Registrar struct {
 	Policy *policy.Policy
 	Config *config.Config
+	// Shared are the invites of a relay of several machines; nil: they are on this one.
+	Shared invites.Tokens
 }
 
 var _ signup.Registration = (*Registrar)(nil)
@@ -56,11 +58,15 @@ func (r *Registrar) invited(ctx context.Context, p *auth.Policy, token string) (
 	if err != nil {
 		return c, err
 	}
+	var tokens invites.Tokens = store
+	if r.Shared != nil {
+		tokens = r.Shared
+	}
 	now := time.Now()
 	if c.Password, err = auth.Grant(key, c.Email, c.Password, now); err != nil {
 		return c, err
 	}
-	err = store.Use(token, now)
+	err = tokens.Use(ctx, token, now)
 	if errors.Is(err, invites.ErrNotValid) {
 		return signup.Credentials{}, refusal(auth.NotInvited)
 	}

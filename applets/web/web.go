@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/doveauth/policy"
@@ -30,12 +31,21 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	rules := policy.New(env.ConfigPath, cfg, log)
 	metrics := service.NewMetrics("web", time.Now())
 	counts := NewMetrics(metrics)
+	registrar := &Registrar{Policy: rules, Config: cfg}
+	if config.Clustered(cfg) {
+		shared, err := accounts.Invites(cfg, true)
+		if err != nil {
+			return err
+		}
+		defer shared.Close()
+		registrar.Shared = shared
+	}
 	handler := counts.requestsOf(signup.New(signup.Options{
 		Host:         config.Host(cfg),
 		SelfSigned:   cfg.SelfSigned(),
 		Verified:     verified(env, cfg),
 		Hidden:       cfg.Hidden,
-		Registration: &Registrar{rules, cfg},
+		Registration: registrar,
 		Log:          log,
 		Shown:        func() { counts.shown.Add(1) },
 	}))

@@ -9,6 +9,7 @@
 package invites
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -35,8 +36,8 @@ var (
 // maxInvites bounds the tokens that are kept. Expired and used ones do not count.
 const maxInvites = 10_000
 
-// idLength is how much of a digest names its token to people, in hex digits.
-const idLength = 8
+// IDLength is how much of a digest names its token to people, in hex digits.
+const IDLength = 8
 
 // Invite is a token, as far as it is known.
 type Invite struct {
@@ -49,6 +50,27 @@ type Invite struct {
 
 // Valid reports whether the invite may be used at the time now.
 func (i *Invite) Valid(now time.Time) bool { return i.Uses > 0 && now.Before(i.Expires) }
+
+// Tokens are the invites of a relay: a Store on one machine, or the directory of several.
+// Their methods may be called concurrently, by several processes.
+type Tokens interface {
+	// Create notes a new token. Those that are of no use any more go.
+	Create(ctx context.Context, token string, uses int, expires time.Time, note string, now time.Time) (Invite, error)
+	// List returns the invites, without their digests.
+	List(ctx context.Context) ([]Invite, error)
+	// Revoke forgets the invite with the given id. It fails with ErrNoInvite.
+	Revoke(ctx context.Context, id string) error
+	// Use takes one use of token. It fails with ErrNotValid, and is durable.
+	Use(ctx context.Context, token string, now time.Time) error
+}
+
+var _ Tokens = (*Store)(nil)
+
+// New returns the invite of a token.
+func New(token string, uses int, expires time.Time, note string) Invite {
+	digest := Digest(token)
+	return Invite{ID: digest[:IDLength], Digest: digest, Uses: uses, Expires: expires.UTC().Truncate(time.Second), Note: note}
+}
 
 // Store is a directory of tokens. Its methods may be called concurrently, by several
 // processes.
@@ -63,22 +85,21 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir}, nil
 }
 
-// Create notes a new token.
-func (s *Store) Create(token string, uses int, expires time.Time, note string, now time.Time) (Invite, error) {
-	digest := digestOf(token)
-	invite := Invite{ID: digest[:idLength], Digest: digest, Uses: uses, Expires: expires.UTC().Truncate(time.Second), Note: note}
+// Create implements Tokens.
+func (s *Store) Create(_ context.Context, token string, uses int, expires time.Time, note string, now time.Time) (Invite, error) {
+	invite := New(token, uses, expires, note)
 	err := s.change(func(all []Invite) ([]Invite, error) {
 		all = slices.DeleteFunc(all, func(i Invite) bool { return !i.Valid(now) })
-		if len(all) >= maxInvites {
-			return nil, fmt.Errorf("there are %d invites already; revoke some", len(all))
+		if err := Room(len(all)); err != nil {
+			return nil, err
 		}
 		return append(all, invite), nil
 	})
 	return invite, err
 }
 
-// List returns the invites, without their digests.
-func (s *Store) List() ([]Invite, error) {
+// List implements Tokens.
+func (s *Store) List(context.Context) ([]Invite, error) {
 	unlock, err := s.lock()
 	if err != nil {
 		return nil, err
@@ -91,8 +112,8 @@ func (s *Store) List() ([]Invite, error) {
 	return all, err
 }
 
-// Revoke forgets the invite with the given id.
-func (s *Store) Revoke(id string) error {
+// Revoke implements Tokens.
+func (s *Store) Revoke(_ context.Context, id string) error {
 	return s.change(func(all []Invite) ([]Invite, error) {
 		kept := slices.DeleteFunc(all, func(i Invite) bool { return i.ID == id })
 		if len(kept) == len(all) {
@@ -102,9 +123,9 @@ func (s *Store) Revoke(id string) error {
 	})
 }
 
-// Use takes one use of token. It fails with ErrNotValid, and is durable.
-func (s *Store) Use(token string, now time.Time) error {
-	digest := digestOf(token)
+// Use implements Tokens.
+func (s *Store) Use(_ context.Context, token string, now time.Time) error {
+	digest := Digest(token)
 	return s.change(func(all []Invite) ([]Invite, error) {
 		for i := range all {
 			// An attacker who could tell digests apart by time would not come
@@ -118,7 +139,16 @@ func (s *Store) Use(token string, now time.Time) error {
 	})
 }
 
-func digestOf(token string) string {
+// Room fails if no invite can be added to n that are valid.
+func Room(n int) error {
+	if n >= maxInvites {
+		return fmt.Errorf("there are %d invites already; revoke some", n)
+	}
+	return nil
+}
+
+// Digest is what is kept of a token.
+func Digest(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }

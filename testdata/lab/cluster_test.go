@@ -49,6 +49,11 @@ func TestCluster(t *testing.T) {
 		{"everybody is served by each machine", (*several).serve},
 		{"mail from each machine to each", (*several).mail},
 		{"the client's address is known at home", (*several).clients},
+		{"new accounts are stopped on all", (*several).stopped},
+		{"a destination is held on all", (*several).held},
+		{"an invite is used once", (*several).invited},
+		{"a user has one limit", (*several).limited},
+		{"one echo bot", (*several).bot},
 		{"one is killed", (*several).killed},
 		{"the writer is away", (*several).withoutWriter},
 		{"another writer", (*several).promote},
@@ -60,7 +65,8 @@ func TestCluster(t *testing.T) {
 // name is how a machine is called among the others.
 func (c *several) name(i int) string { return string(rune('a' + i)) }
 
-// start boots the machines, and makes them one relay as chatmaild-cluster(7) says.
+// start boots the machines, and makes them one relay as chatmaild-cluster(7) says: a is one,
+// and then the others join it.
 func (c *several) start(t *testing.T, deb string) {
 	for i := range 3 {
 		host := startHost(t, c.lab, "m"+c.name(i))
@@ -77,27 +83,20 @@ func (c *several) start(t *testing.T, deb string) {
 	if err := a.publishAddresses(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var members []string
-	for i, r := range c.machines {
-		members = append(members, fmt.Sprintf("%q", fmt.Sprintf("%s %v", c.name(i), r.IPv4)))
+	if err := a.configure(deadline(t, installTimeout), nil); err != nil {
+		t.Fatal(err)
+	}
+	sh(t, a, fmt.Sprintf("chatmaild run --skip-dns-check && chatmaild cluster init --name a --address %v", a.IPv4))
+	for i, r := range c.machines[1:] {
+		introduce(t, r, a)
+		start := time.Now()
+		sh(t, r, fmt.Sprintf("chatmaild join --name %s root@%s", c.name(1+i), a.Name))
+		t.Logf("machine %s joined in %v", c.name(1+i), time.Since(start).Round(100*time.Millisecond))
 	}
 	for i, r := range c.machines {
-		settings := []string{"echobot = false", "[cluster]", fmt.Sprintf("name = %q", c.name(i)), "members = [" + strings.Join(members, ", ") + "]"}
-		if err := r.configure(deadline(t, installTimeout), settings); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sh(t, a, "chatmaild cluster init && chatmaild run --skip-dns-check")
-	const secrets = "cd / && tar -c etc/chatmail/directory.pgpass etc/chatmail/tls etc/dkimkeys"
-	bundle, err := a.Exec(deadline(t, installTimeout), nil, "sh", "-c", secrets)
-	if err != nil || bundle.Code != 0 {
-		t.Fatalf("%v: %s", err, bundle.Stderr)
-	}
-	for _, r := range c.machines[1:] {
-		if _, err := r.Exec(deadline(t, installTimeout), strings.NewReader(bundle.Stdout), "tar", "-x", "-C", "/"); err != nil {
-			t.Fatal(err)
-		}
-		sh(t, r, "chatmaild run --skip-dns-check && chatmaild cluster rejoin")
+		until(deadline(t, stepTimeout), t, c.name(i)+" to know all", func() bool {
+			return strings.Count(sh(t, r, "chatmaild cluster status --json"), `"address"`) == 3
+		})
 	}
 	if err := a.publishKey(t.Context()); err != nil {
 		t.Fatal(err)
@@ -203,6 +202,14 @@ func (c *several) mail(t *testing.T) {
 // send sends one message, which must be accepted.
 func (c *several) send(t *testing.T, at *Relay, from, to string) {
 	t.Helper()
+	if reply := c.trySend(t, at, from, to); !strings.HasPrefix(reply, "250") {
+		t.Fatalf("from %s to %s: %s", from, to, reply)
+	}
+}
+
+// trySend sends one message, and returns the reply.
+func (c *several) trySend(t *testing.T, at *Relay, from, to string) string {
+	t.Helper()
 	smtp, err := c.outside.SMTP(deadline(t, stepTimeout), at.IPv4.String(), network.SubmissionsPort)
 	if err != nil {
 		t.Fatal(err)
@@ -218,9 +225,11 @@ func (c *several) send(t *testing.T, at *Relay, from, to string) {
 	if reply, err := smtp.Login(from, clusterPassword); err != nil || !strings.HasPrefix(reply, "235") {
 		t.Fatalf("AUTH: %s, %v", reply, err)
 	}
-	if reply, err := smtp.Send(from, to, l.Next()); err != nil || !strings.HasPrefix(reply, "250") {
-		t.Fatalf("from %s to %s: %s, %v", from, to, reply, err)
+	reply, err := smtp.Send(from, to, l.Next())
+	if err != nil {
+		t.Fatalf("from %s to %s: %v", from, to, err)
 	}
+	return reply
 }
 
 // arrives waits for so many messages in a mailbox.

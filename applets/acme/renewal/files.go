@@ -62,6 +62,9 @@ func (f Files) certificate(key crypto.Signer) (*x509.Certificate, error) {
 	return leaf(text, key), nil
 }
 
+// chain returns the certificate in use with its chain.
+func (f Files) chain() ([]byte, error) { return os.ReadFile(f.Certificate()) }
+
 // leaf returns the first certificate of a chain if it can serve: it belongs to
 // key, and is not one that "chatmaild run" signed until there is a real one.
 func leaf(chain []byte, key crypto.Signer) *x509.Certificate {

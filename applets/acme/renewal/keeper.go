@@ -20,6 +20,7 @@ type Keeper struct {
 	Names     []string // the relay's own first
 	Authority *Authority
 	Log       *slog.Logger
+	Shared    Shared // with the other machines of the relay; nil: it is one
 
 	failures  int
 	dice      float64
@@ -63,9 +64,21 @@ func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
 	if err != nil {
 		return next, fmt.Errorf("the certificate's key: %w", err)
 	}
+	orders := true
+	if k.Shared != nil {
+		if orders, err = k.follow(ctx, key); err != nil {
+			if ctx.Err() == nil {
+				k.Log.Warn("the other machines' certificate is not known for now", "error", err)
+			}
+			orders = false
+		}
+	}
 	current, err := k.Files.certificate(key)
 	if err != nil {
 		return next, fmt.Errorf("the certificate: %w", err)
+	}
+	if !orders {
+		return k.wait(ctx, state, current)
 	}
 	due, look := k.due(ctx, current)
 	if now := time.Now(); now.Before(due) {
@@ -73,9 +86,29 @@ func (k *Keeper) step(ctx context.Context) (next time.Time, err error) {
 		if state.Problem != nil {
 			state.Problem = nil // someone else has put a good one there
 		}
-		return look, k.save(ctx, state)
+		return k.soon(look), k.save(ctx, state)
 	}
 	return k.renew(ctx, state, key, current)
+}
+
+// wait is the step of a keeper that does not order.
+func (k *Keeper) wait(ctx context.Context, state State, current *x509.Certificate) (next time.Time, err error) {
+	next = time.Now().Add(followAgain)
+	if current == nil || !k.covers(current) {
+		state.Next = next
+		return next, k.save(ctx, state)
+	}
+	state.Problem, state.Next = nil, renewal(current, suggestion{}, time.Now(), k.dice)
+	return next, k.save(ctx, state)
+}
+
+// soon is when to look again on a relay of several machines, where another one may order
+// meanwhile.
+func (k *Keeper) soon(look time.Time) time.Time {
+	if again := time.Now().Add(followAgain); k.Shared != nil && again.Before(look) {
+		return again
+	}
+	return look
 }
 
 // due is when a new certificate is needed, and when to look again.
@@ -130,12 +163,17 @@ func (k *Keeper) renew(ctx context.Context, state State, key crypto.Signer, curr
 	if err := k.put(ctx, func() error { return k.Files.write(k.Files.Certificate(), chain) }); err != nil {
 		return next, fmt.Errorf("writing the certificate: %w", err)
 	}
+	if k.Shared != nil { // at the next step otherwise
+		if err := k.publish(ctx); err != nil {
+			k.Log.Warn("the other machines do not have the certificate yet", "error", err)
+		}
+	}
 	k.failures, state.Problem = 0, nil
 	cert := leaf(chain, key)
 	due, look := k.due(ctx, cert)
 	state.Next = due
 	k.Log.Info("new certificate", "valid_until", cert.NotAfter, "renewal", due.UTC())
-	return look, k.save(ctx, state)
+	return k.soon(look), k.save(ctx, state)
 }
 
 func (k *Keeper) failed(ctx context.Context, state State, failure error, now time.Time) (next time.Time, err error) {

@@ -19,6 +19,9 @@ const challengePath = "/.well-known/acme-challenge/"
 type Responder struct {
 	mu      sync.Mutex
 	answers map[string]string // token → key authorization
+
+	shared  Challenges    // with other machines; nil: there are none
+	waiting chan struct{} // has room for who may wait for them
 }
 
 // NewResponder returns a responder that knows no challenge yet.
@@ -30,19 +33,22 @@ var (
 )
 
 // Present makes the challenge's answer known.
-func (r *Responder) Present(_ context.Context, c acme.Challenge) error {
+func (r *Responder) Present(ctx context.Context, c acme.Challenge) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.answers[c.Token] = c.KeyAuthorization
-	return nil
+	r.mu.Unlock()
+	return r.present(ctx, c)
 }
 
 // CleanUp forgets the challenge.
-func (r *Responder) CleanUp(_ context.Context, c acme.Challenge) error {
+func (r *Responder) CleanUp(ctx context.Context, c acme.Challenge) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	delete(r.answers, c.Token)
-	return nil
+	r.mu.Unlock()
+	if r.shared == nil {
+		return nil
+	}
+	return r.shared.CleanUp(ctx, c.Token)
 }
 
 // ServeHTTP answers the authority; everything else is not found.
@@ -51,6 +57,9 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	answer, known := r.answers[token]
 	r.mu.Unlock()
+	if ok && !known && req.Method == http.MethodGet {
+		answer, known = r.elsewhere(req, token)
+	}
 	if !ok || !known || req.Method != http.MethodGet {
 		http.NotFound(w, req)
 		return

@@ -5,6 +5,9 @@ package cluster
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,30 +17,34 @@ import (
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/directory/postgres"
-	"chatmaild/store/safefs"
 )
 
 // Command is chatmaild cluster.
 var Command = command.Command{
-	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | upgrade | check | drain MACHINE | open MACHINE | rebalance | lost MACHINE",
+	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | upgrade | drain MACHINE | open MACHINE | rebalance | lost MACHINE | remove MACHINE | dump | load",
 	Synopsis: "shows and changes the machines of a relay that is several",
-	Description: `init makes the directory of accounts on the first machine, with the accounts that it has;
+	Description: `init makes a relay that is one machine the first of several: it creates the directory of
+accounts, with those that the machine has. Each other one is added by "chatmaild join".
 rejoin makes this machine's copy of the directory, or makes it again; promote makes this
 machine the directory's writer when the former one is lost; upgrade takes the directory to
-the PostgreSQL of a new Debian. check fails if another machine has become the writer in
-this one's place: systemd asks that before it starts PostgreSQL.
+the PostgreSQL of a new Debian. dump writes the directory to standard output, for a backup,
+and load adds what a dump has.
 
 drain moves the accounts of a machine to the others, and it gets no new ones; open has it
 get some again. rebalance moves as few accounts as it takes for each machine to have its
 share, by its memory. What is cut off goes on by the same command. lost gives a machine up
-that is gone for good: its accounts get other homes, without their mail.
+that is gone for good: its accounts get other homes, without their mail. remove takes one
+that is empty, or lost, off the list, on the machine with the writer.
 See chatmaild-cluster(7).`,
 	Examples: command.Examples{
-		{"cluster status", "which machine is the writer, and what the others lack"},
+		{"cluster status", "how the machines are, and what to do"},
+		{"cluster init --address 10.7.0.1", "on a relay that is to be several machines"},
 		{"cluster promote", "on another machine, when the writer is lost"},
+		{"cluster dump >accounts.sql", "a backup of the directory"},
 		{"cluster rejoin", "on the former writer, when it is back"},
 		{"cluster drain c", "empty machine c while the relay runs"},
 		{"cluster rebalance --dry-run", "what would move after a machine was added"},
@@ -45,17 +52,21 @@ See chatmaild-cluster(7).`,
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "with status: print JSON, for programs")
 		dryRun := fs.Bool("dry-run", false, "with rebalance: show what would move, and move nothing")
+		name := fs.String("name", "", "with init: call this machine `NAME`; by default its host name")
+		address := fs.String("address", "", "with init: its `ADDRESS` in the network of the machines")
+		wireguard := fs.Bool("wireguard", false, "with init: the machines make their network themselves, by WireGuard")
+		endpoint := fs.String("endpoint", "", "with init --wireguard: the other machines reach this one at `ADDRESS`; by default its public one")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			conf, err := env.Config()
 			if err != nil {
 				return err
 			}
-			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "upgrade", "check", "drain", "open", "rebalance", "lost")
+			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "upgrade", "check", "bot", "follow", "offer", "admit", "dump", "load", "drain", "open", "rebalance", "lost", "remove")
 			if err != nil {
 				return err
 			}
 			machines := 0
-			if what == "drain" || what == "open" || what == "lost" {
+			if what == "drain" || what == "open" || what == "lost" || what == "remove" {
 				machines = 1
 			}
 			if len(rest) < machines {
@@ -64,22 +75,34 @@ See chatmaild-cluster(7).`,
 			if len(rest) > machines {
 				return command.Usagef("unexpected argument %q", rest[machines])
 			}
-			if !config.Clustered(conf) {
-				return command.WithHint(errors.New("this relay is one machine"),
-					"to make it several, see chatmaild-cluster(7)")
-			}
 			machine := host.Host{}
 			if err := machine.RequireRoot(); err != nil {
 				return err
 			}
-			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun}
+			var peer *postgres.Peer
+			if what == "init" {
+				here := &membership.Here{Env: env, Conf: conf, Machine: machine}
+				if peer, err = first(ctx, here, *name, *address, *endpoint, *wireguard); err != nil {
+					return err
+				}
+				if conf, err = env.Config(); err != nil {
+					return err
+				}
+			}
+			if !config.Clustered(conf) {
+				return command.WithHint(errors.New("this relay is one machine"),
+					"to make it the first of several: chatmaild cluster init --address ADDRESS; see chatmaild-cluster(7)")
+			}
+			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun, peer: peer}
 			c.ask = examine
 			f := fleet{c}
 			if machines > 0 {
-				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "lost": f.lose}[what](ctx, rest[0])
+				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "lost": f.lose, "remove": admission{c}.remove}[what](ctx, rest[0])
 			}
 			return map[string]func(context.Context) error{
-				"status": c.status, "init": c.init, "rejoin": c.rejoin, "promote": c.promote, "upgrade": c.upgrade, "check": c.check, "rebalance": f.rebalance,
+				"status": c.status, "init": founding{c}.init, "rejoin": c.rejoin, "promote": c.promote, "upgrade": c.upgrade, "dump": saved{c}.dump, "load": saved{c}.load, "rebalance": f.rebalance,
+				// What systemd, and join on another machine, run.
+				"check": c.check, "bot": follower{c}.botHere, "follow": follower{c}.run, "offer": admission{c}.offer, "admit": admission{c}.admit,
 			}[what](ctx)
 		}
 	},
@@ -93,6 +116,7 @@ type cluster struct {
 	server  desired.PostgreSQL
 	json    bool
 	dryRun  bool
+	peer    *postgres.Peer // with init: this machine in the network that it makes; nil: there is one
 	// ask asks the server of a machine how it is.
 	ask func(ctx context.Context, m config.Member) (postgres.State, error)
 }
@@ -105,17 +129,12 @@ const askTimeout = 3 * time.Second
 func examine(ctx context.Context, m config.Member) (postgres.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return postgres.Examine(ctx, fmt.Sprintf("host=%s dbname=%s user=%s passfile=%s sslmode=disable",
-		m.Addr, accounts.Database, accounts.Role, config.DirectoryPassword))
+	return postgres.Examine(ctx, accounts.Server(m))
 }
 
-// asPostgres does something as the superuser of this machine's server.
-func asPostgres(do func(address func(database string) string) error) error {
-	return safefs.As("/var/lib/postgresql", func() error {
-		return do(func(database string) string {
-			return fmt.Sprintf("host=%s dbname=%s user=postgres", accounts.Sockets, database)
-		})
-	})
+// here is what the list of machines is changed by.
+func (c *cluster) here() *membership.Here {
+	return &membership.Here{Env: c.env, Conf: c.conf, Machine: c.machine}
 }
 
 // say tells what is done.
@@ -134,11 +153,19 @@ func (c *cluster) start(ctx context.Context) error {
 // passwordFiles are the forms of the password that all machines share: for the daemons and
 // commands, and for PostgreSQL, which takes none that others may read.
 func passwordFiles(password string) []desired.File {
-	content := []byte("*:*:*:*:" + password + "\n")
+	content := func(password string) []byte { return []byte("*:*:*:*:" + password + "\n") }
 	return []desired.File{
-		{Path: config.DirectoryPassword, Content: content, Mode: 0o640, Owner: "root", Group: "vmail", Secret: true},
-		{Path: desired.ReplicationPassword, Content: content, Mode: 0o600, Owner: "postgres", Group: "postgres", Secret: true},
+		{Path: config.DirectoryPassword, Content: content(password), Mode: 0o640, Owner: "root", Group: "vmail", Secret: true},
+		{Path: desired.ReplicationPassword, Content: content(password), Mode: 0o600, Owner: "postgres", Group: "postgres", Secret: true},
+		{Path: config.InvitesPassword, Content: content(derived(password, accounts.InvitesRole)), Mode: 0o640, Owner: "root", Group: "chatmaild", Secret: true},
 	}
+}
+
+// derived is the password of a role that must not know that of all others.
+func derived(password, role string) string {
+	mac := hmac.New(sha256.New, []byte(password))
+	mac.Write([]byte(role))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // password reads the password that all machines share.

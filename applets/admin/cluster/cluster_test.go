@@ -16,7 +16,6 @@ import (
 func several(t *testing.T, servers ...string) *cluster {
 	t.Helper()
 	conf, err := config.Parse("test.toml", `mail_domain = "chat.example"
-echobot = false
 mailboxes_dir = "`+t.TempDir()+`"
 [cluster]
 name = "b"

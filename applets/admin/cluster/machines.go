@@ -94,7 +94,7 @@ func (c fleet) drain(ctx context.Context, name string) error {
 	if state, err := c.ask(ctx, m); err == nil && state.Writer {
 		fmt.Fprintf(c.env.Stdout, "it is the writer of the directory: stop its PostgreSQL, and run on another machine: chatmaild cluster promote\n")
 	}
-	_, err = fmt.Fprintf(c.env.Stdout, "once the records are out of all caches, remove it from members in %s of each machine, run there: chatmaild run; then switch it off\n", config.DefaultPath)
+	_, err = fmt.Fprintf(c.env.Stdout, "once the records are out of all caches, run on the machine of the writer: chatmaild cluster remove %s; then switch it off\n", name)
 	return err
 }
 

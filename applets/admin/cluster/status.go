@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/store/directory"
 	"chatmaild/store/directory/postgres"
 	"chatmaild/store/safefs"
 )
@@ -26,7 +28,11 @@ type machineState struct {
 	Role     string `json:"role"`
 	Lag      int64  `json:"lag"` // bytes of the log that a copy lacks; -1: not known
 	Accounts int    `json:"accounts"`
-	Here     bool   `json:"here"`
+	// Of the disk of the mailboxes, in bytes; 0: not known.
+	DiskFree int64              `json:"disk_free"`
+	DiskSize int64              `json:"disk_size"`
+	Standing directory.Standing `json:"standing"`
+	Here     bool               `json:"here"`
 
 	position uint64
 }
@@ -40,18 +46,13 @@ type clusterState struct {
 // state asks all machines.
 func (c *cluster) state(ctx context.Context) clusterState {
 	s := clusterState{Advice: []string{}}
-	var homes map[string]int
-	if err := safefs.As(c.conf.MailboxesDir, func() (err error) {
-		homes, err = postgres.Homes(ctx, accounts.Copy(accounts.Role))
-		return err
-	}); err != nil {
-		homes = nil // what is wrong is said below
-	}
+	homes, disks := c.registered(ctx)
 	var head uint64
 	writers := 0
 	for _, m := range config.Members(c.conf) {
 		state := machineState{
 			Name: m.Name, Address: m.Addr.String(), Role: silent, Lag: -1, Accounts: homes[m.Name], Here: m.Name == c.conf.Cluster.Name,
+			DiskFree: disks[m.Name].DiskFree, DiskSize: disks[m.Name].DiskSize, Standing: cmp.Or(disks[m.Name].Standing, directory.Open),
 		}
 		if found, err := c.ask(ctx, m); err == nil {
 			state.Role, state.position = copies, found.Position
@@ -64,8 +65,13 @@ func (c *cluster) state(ctx context.Context) clusterState {
 	answering := 0
 	for i := range s.Machines {
 		m := &s.Machines[i]
+		if m.Standing == directory.Lost || m.Standing == directory.Draining && m.Accounts == 0 {
+			s.Advice = append(s.Advice, fmt.Sprintf("machine %s can be taken off the list, once DNS has forgotten it: on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name))
+		}
 		if m.Role == silent {
-			s.Advice = append(s.Advice, c.silence(m, writers))
+			if m.Standing != directory.Lost {
+				s.Advice = append(s.Advice, c.silence(m, writers))
+			}
 			continue
 		}
 		answering++
@@ -82,6 +88,23 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		s.Advice = append(s.Advice, "two machines take themselves for the writer; only one has others that copy it. On the other one, run: chatmaild cluster rejoin (it refuses on the right one)")
 	}
 	return s
+}
+
+// registered returns what the directory has of the machines: their accounts, their disks and
+// their standings. What it cannot say is left out; what is wrong is seen by asking each.
+func (c *cluster) registered(ctx context.Context) (homes map[string]int, disks map[string]postgres.Registered) {
+	disks = map[string]postgres.Registered{}
+	_ = safefs.As(c.conf.MailboxesDir, func() (err error) {
+		if homes, err = postgres.Homes(ctx, accounts.Copy(accounts.Role)); err != nil {
+			return err
+		}
+		all, err := postgres.MachineDisks(ctx, accounts.Copy(accounts.Role))
+		for _, m := range all {
+			disks[m.Name] = m
+		}
+		return err
+	})
+	return homes, disks
 }
 
 // silence says what to do about a machine whose server does not answer.
@@ -104,7 +127,7 @@ func (c *cluster) status(ctx context.Context) error {
 		return command.PrintJSON(c.env.Stdout, s)
 	}
 	table := command.NewTable(c.env.Stdout)
-	fmt.Fprintln(table, "MACHINE\tADDRESS\tDIRECTORY\tLAG\tACCOUNTS")
+	fmt.Fprintln(table, "MACHINE\tADDRESS\tDIRECTORY\tLAG\tACCOUNTS\tFREE\t")
 	for _, m := range s.Machines {
 		lag := "-"
 		if m.Lag >= 0 {
@@ -114,7 +137,14 @@ func (c *cluster) status(ctx context.Context) error {
 		if m.Here {
 			here = " (here)"
 		}
-		fmt.Fprintf(table, "%s%s\t%s\t%s\t%s\t%d\n", m.Name, here, m.Address, m.Role, lag, m.Accounts)
+		free, standing := "-", ""
+		if m.DiskSize > 0 {
+			free = command.FormatSize(m.DiskFree) + " of " + command.FormatSize(m.DiskSize)
+		}
+		if m.Standing != directory.Open {
+			standing = string(m.Standing)
+		}
+		fmt.Fprintf(table, "%s%s\t%s\t%s\t%s\t%d\t%s\t%s\n", m.Name, here, m.Address, m.Role, lag, m.Accounts, free, standing)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging/program"
@@ -49,7 +50,7 @@ func (c *cluster) promote(ctx context.Context) error {
 				"run there: chatmaild cluster promote")
 		}
 	}
-	if err := asPostgres(func(address func(string) string) error { return postgres.Promote(ctx, address("postgres")) }); err != nil {
+	if err := membership.AsPostgres(func(address func(string) string) error { return postgres.Promote(ctx, address("postgres")) }); err != nil {
 		return err
 	}
 	c.say("wait until %d others copy this machine", len(s.Machines)/2)
@@ -64,7 +65,7 @@ func (c *cluster) promote(ctx context.Context) error {
 func (c *cluster) awaitFollowers(ctx context.Context, want int) error {
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
-	return asPostgres(func(address func(string) string) error {
+	return membership.AsPostgres(func(address func(string) string) error {
 		for {
 			n, err := postgres.Followers(ctx, address("postgres"))
 			if err == nil && n >= want {
@@ -163,7 +164,7 @@ func (c *cluster) rejoin(ctx context.Context) error {
 // followed fails if another machine copies this one: then this one is the writer, whatever
 // else takes itself for it.
 func followed(ctx context.Context) error {
-	return asPostgres(func(address func(string) string) error {
+	return membership.AsPostgres(func(address func(string) string) error {
 		n, err := postgres.Followers(ctx, address("postgres"))
 		if err != nil {
 			return nil // it does not run, so nobody follows it

@@ -7,6 +7,7 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
+	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/echobot/bot"
 	"chatmaild/auth"
@@ -18,6 +19,10 @@ import (
 // key.
 func (p *Planner) echoBot() (*bot.Identity, error) {
 	id, err := keyfiles.EchoBot(p.Conf, p.Machine)
+	if errors.Is(err, fs.ErrNotExist) && len(config.Members(p.Conf)) > 1 {
+		return nil, command.WithHint(errors.New("the relay's machines share one echo bot, and this one does not have its identity"),
+			"copy %s from a machine that has it, with its owner and mode; or set echobot = false", config.EchoBot(p.Conf).Identity())
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return bot.NewIdentity(p.Conf.AddressDomain(), p.Now)
 	}
@@ -35,6 +40,14 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]desired.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	identity := desired.File{
+		Path: config.EchoBot(p.Conf).Identity(), Content: text, Mode: 0o600, Owner: desired.EchobotUser, Group: desired.EchobotUser,
+		Unit: desired.Echobot, Secret: true,
+	}
+	// Its account is a row like any other: "cluster follow" makes it.
+	if config.Clustered(p.Conf) {
+		return []desired.File{identity}, nil
+	}
 	home := config.EchoBot(p.Conf).Mailbox()
 	password, err := p.echoBotPassword(filepath.Join(home, maildir.PasswordFile), id.Password)
 	if err != nil {
@@ -42,10 +55,7 @@ func (p *Planner) echoBotFiles(id *bot.Identity) ([]desired.File, error) {
 	}
 	password.Path = filepath.Join(home, maildir.PasswordFile)
 	return []desired.File{
-		{
-			Path: config.EchoBot(p.Conf).Identity(), Content: text, Mode: 0o600, Owner: desired.EchobotUser, Group: desired.EchobotUser,
-			Unit: desired.Echobot, Secret: true,
-		},
+		identity,
 		{Path: filepath.Join(home, maildir.EnforceFile), Mode: 0o600, Owner: "vmail", Group: "vmail"},
 		password,
 	}, nil

@@ -20,7 +20,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	// In the order of starting: each finds those that it asks. Journald is first, so that the
 	// rest is logged as it should be, and the target last, since it wants all of ours.
 	names := slices.Concat([]string{desired.Journald}, desired.ClusterUnits(p.Conf, host.PostgreSQL(p.Machine)), desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
-		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
+		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), desired.FollowUnits(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
@@ -72,10 +72,11 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	return running(ctx, p, steps, changed, reads)
 }
 
-// verb is how a unit that runs gets to read what changes of its files. Only of Postfix is
-// it known which changes a reload is enough for.
+// verb is how a unit that runs gets to read what changes of its files. Only of Postfix and
+// PostgreSQL is it known which changes a reload is enough for.
 func verb(unit string, files []string, changed map[string]host.Change) string {
-	if unit != desired.Postfix {
+	server := strings.HasPrefix(unit, "postgresql@")
+	if unit != desired.Postfix && !server {
 		return "restart"
 	}
 	for _, name := range files {
@@ -83,6 +84,7 @@ func verb(unit string, files []string, changed map[string]host.Change) string {
 		switch {
 		case !ok:
 		case strings.HasPrefix(name, "/etc/systemd/"),
+			server && !desired.PostgreSQLReloads(c.Former, c.File.Content),
 			name == desired.PostfixMain && !postfix.ReloadsMain(c.Former, c.File.Content),
 			name == desired.PostfixMaster && !postfix.ReloadsMaster(c.Former, c.File.Content):
 			return "restart"
@@ -134,6 +136,9 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 		for _, name := range []string{desired.IrohSocket, desired.Iroh} {
 			why[name] = "the configuration has no iroh relay here"
 		}
+	}
+	if !config.Clustered(p.Conf) {
+		why[desired.ClusterTimer] = "the relay is one machine"
 	}
 	if !p.Conf.Websocket {
 		for _, name := range []string{desired.WebsocketSocket, desired.Websocket} {

@@ -3,6 +3,7 @@ package desired
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"chatmaild/applets/config"
@@ -45,8 +46,12 @@ func Primary(conf *config.Config) string {
 		" sslmode=disable target_session_attrs=read-write tcp_user_timeout=2000"
 }
 
-// synchronous has the writer and those who confirm its commits be a majority.
+// synchronous has the writer and those who confirm its commits be a majority; "" where the
+// writer is alone, as before the second machine joins.
 func synchronous(members []config.Member) string {
+	if len(members) < 2 {
+		return ""
+	}
 	var names []string
 	for _, m := range members {
 		names = append(names, `"`+m.Name+`"`)
@@ -106,12 +111,50 @@ func clusterDropins(conf *config.Config, version PostgreSQL) []File {
 		"[Unit]\nRequires="+HomesSocket+"\n"+network+"\nSockets="+HomesSocket)
 	// A writer that was replaced while it was down does not start.
 	server := dropin(version.Unit(), "chatmaild",
-		"[Unit]\nWants=network-online.target\nAfter=network-online.target\n[Service]\nExecCondition=/usr/sbin/chatmaild cluster check")
-	files := []File{doveauth, dropin("chatmaild-expire.service", "cluster", network), server}
+		"[Unit]\nWants=network-online.target\nAfter=network-online.target wg-quick@"+MeshInterface+".service\n[Service]\nExecCondition=/usr/sbin/chatmaild cluster check")
+	bot := dropin(Echobot, "cluster", "[Service]\nExecCondition=+/usr/sbin/chatmaild cluster bot")
+	var all []string
+	for _, m := range config.Members(conf) {
+		all = append(all, m.Addr.String())
+	}
+	limits := dropin("chatmaild-filtermail-out.service", "cluster", "[Unit]\nAfter=wg-quick@"+MeshInterface+".service\n[Service]\nRestrictAddressFamilies=AF_INET6\nIPAddressAllow="+strings.Join(all, " "))
+	files := []File{doveauth, bot, limits, dropin("chatmaild-expire.service", "cluster", network), dropin(Web, "cluster", network), server}
 	for i := range files {
 		files[i].Absent = !config.Clustered(conf)
 	}
 	return files
+}
+
+// ClusterService follows what all machines share: ClusterTimer starts it.
+const (
+	ClusterService = "chatmail-cluster.service"
+	ClusterTimer   = "chatmail-cluster.timer"
+)
+
+// FollowUnits have this machine follow what all machines share.
+func FollowUnits(conf *config.Config) []string {
+	if !config.Clustered(conf) {
+		return nil
+	}
+	return []string{ClusterTimer}
+}
+
+// atStart are the settings of PostgreSQL that it reads only then, of those that we have.
+var atStart = []string{"listen_addresses", "cluster_name", "hba_file"}
+
+// PostgreSQLReloads reports whether its server takes a change of its configuration without
+// a restart, which puts off new accounts of the whole relay.
+func PostgreSQLReloads(former, content []byte) bool {
+	return len(former) > 0 && slices.Equal(startLines(former), startLines(content))
+}
+
+func startLines(text []byte) (lines []string) {
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, "="); ok && slices.Contains(atStart, strings.TrimSpace(name)) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // ClusterUnits are the units of a relay of several machines: before all others, the server
@@ -136,7 +179,7 @@ const postgreSQLPort = 5432
 
 // MemberPorts are the ports of a machine that are for the relay's other machines alone.
 func MemberPorts() []int {
-	return []int{config.MemberSMTPPort, config.MemberPorterPort, postgreSQLPort}
+	return []int{config.MemberSMTPPort, config.MemberPorterPort, config.MemberLimitPort, postgreSQLPort}
 }
 
 // memberPorts are those that it listens on beside the ports of a relay that is one machine.
@@ -149,6 +192,7 @@ func memberPorts(conf *config.Config) []Port {
 		{config.MemberSMTPPort, "mail from the other machines", false, postfix},
 		{config.MemberPorterPort, "mailboxes from the other machines", false, []string{"chatmaild", "porter"}},
 		{sealingPort, "Postfix, for mail from outside with fewer header fields", false, postfix},
+		{config.MemberLimitPort, "the limit on sending, which another machine asks about", false, []string{"filtermail-out"}},
 		{postgreSQLPort, "PostgreSQL, with the directory of accounts", false, []string{"postgres"}},
 	}
 }

@@ -8,7 +8,6 @@ import (
 )
 
 const severalMachines = `mail_domain = "chat.example.org"
-echobot = false
 [cluster]
 name = "b"
 members = ["a 10.7.0.1", "b 10.7.0.2", "c fd07::3"]
@@ -55,6 +54,44 @@ func TestSeveralMachines(t *testing.T) {
 			if !f.Absent && strings.Contains(f.Path, "postgresql") {
 				t.Errorf("one machine has %s", f.Path)
 			}
+		}
+	}
+}
+
+// TestPostgreSQLReloads: another machine in the list is no reason to stop the server.
+func TestPostgreSQLReloads(t *testing.T) {
+	const former = "listen_addresses = '10.7.0.1'\nsynchronous_standby_names = ''\n"
+	for text, want := range map[string]bool{
+		"listen_addresses = '10.7.0.1'\nsynchronous_standby_names = 'ANY 1 (\"a\", \"b\")'\n": true,
+		"listen_addresses = '10.7.0.2'\nsynchronous_standby_names = ''\n":                     false,
+	} {
+		if got := PostgreSQLReloads([]byte(former), []byte(text)); got != want {
+			t.Errorf("%s: got %v", text, got)
+		}
+	}
+	if PostgreSQLReloads(nil, []byte(former)) {
+		t.Error("a server without our configuration reloads it")
+	}
+}
+
+// TestOneOfSeveral: the first machine is alone until the second one joins.
+func TestOneOfSeveral(t *testing.T) {
+	conf := load(t, "mail_domain = \"chat.example.org\"\n[cluster]\nname = \"a\"\nmembers = [\"a 10.7.0.1\"]\n")
+	if m := newMember(conf, "17"); m.Synchronous != "" || len(m.Addresses()) != 0 || m.Networks() != "" {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestDatagramPorts(t *testing.T) {
+	for settings, want := range map[string]string{
+		"":                 "{ 3478, 61000-61999 }",
+		"turn = \"off\"\n": "",
+		"[cluster]\nname = \"a\"\nmembers = [\"a 10.7.0.1\"]\n":                    "{ 3478, 61000-61999 }",
+		"[cluster]\nname = \"a\"\nmembers = [\"a 10.177.44.1\"]\n":                 "{ 51821, 3478, 61000-61999 }",
+		"turn = \"off\"\n[cluster]\nname = \"a\"\nmembers = [\"a 10.177.44.1\"]\n": "{ 51821 }",
+	} {
+		if got := DatagramPorts(load(t, "mail_domain = \"chat.example.org\"\n"+settings)); got != want {
+			t.Errorf("%q: got %q, want %q", settings, got, want)
 		}
 	}
 }

@@ -155,9 +155,10 @@ func Directories(conf *config.Config) []Directory {
 			Directory{path.Join(conf.ACMEDir(), "live"), 0o700, ACMEUser, ACMEUser})
 	}
 	if conf.Echobot {
-		dirs = append(dirs,
-			Directory{config.EchoBot(conf).Dir(), 0o700, EchobotUser, EchobotUser},
-			Directory{config.EchoBot(conf).Mailbox(), 0o700, "vmail", "vmail"})
+		dirs = append(dirs, Directory{config.EchoBot(conf).Dir(), 0o700, EchobotUser, EchobotUser})
+	}
+	if conf.Echobot && !config.Clustered(conf) { // of several, doveauth makes it at home
+		dirs = append(dirs, Directory{config.EchoBot(conf).Mailbox(), 0o700, "vmail", "vmail"})
 	}
 	if config.Signs(conf) {
 		dirs = append(dirs, Directory{DKIMDir, 0o700, "root", "root"})

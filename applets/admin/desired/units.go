@@ -97,9 +97,10 @@ func TransportUnits(conf *config.Config) []string {
 }
 
 // BotUnits is the echo bot's unit, if the relay has one. It starts after the servers that
-// it talks to.
+// it talks to. Of several machines one runs it, where the bot's account is at home: "cluster
+// follow" starts it there.
 func BotUnits(conf *config.Config) []string {
-	if !conf.Echobot {
+	if !conf.Echobot || config.Clustered(conf) {
 		return nil
 	}
 	return []string{Echobot}

@@ -78,7 +78,7 @@ func firewall(w io.Writer, conf *config.Config, ssh int) error {
 		machines = append(machines, m.Addr)
 	}
 	rules := nft.Relay{
-		Ports: desired.OpenPorts(conf), SSH: ssh, UDP: desired.CallPorts(conf),
+		Ports: desired.OpenPorts(conf), SSH: ssh, UDP: desired.DatagramPorts(conf),
 		Restricted: []nft.Restricted{{Ports: proxied, From: conf.Proxies()}, {Ports: desired.MemberPorts(), From: machines}},
 	}.Text()
 	_, err := fmt.Fprint(w, "#!/usr/sbin/nft -f\n", nft.Comment(fmt.Sprintf(firewallSteps, ssh)), "\n", rules)

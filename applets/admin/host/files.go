@@ -210,3 +210,12 @@ func (t Tree) Glob(pattern string) ([]string, error) {
 	}
 	return found, err
 }
+
+// File reads a file of the machine with its owner and mode.
+func File(t Tree, path string) (desired.File, error) {
+	c, err := look(t, desired.File{Path: path})
+	if err == nil && !c.Exists {
+		err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return desired.File{Path: path, Content: c.Former, Mode: c.Mode, Owner: c.Owner, Group: c.Group, Secret: true}, err
+}

@@ -2,9 +2,11 @@ package host
 
 import (
 	"context"
+	"fmt"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/packaging/postfix/control"
+	"chatmaild/packaging/postfix/queue"
 )
 
 // Postfix is the machine's.
@@ -41,4 +43,29 @@ func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)
 		}
 	}
 	return h.Systemd().Systemctl(ctx, "stop", desired.Dovecot)
+}
+
+// MailRules are those of the transport map: which destinations are held or discarded.
+func MailRules(h Host) (queue.Rules, error) {
+	text, err := h.ReadFile(desired.TransportMap)
+	if err != nil {
+		return queue.Rules{}, fmt.Errorf("reading the transport map, which chatmaild run creates: %w", err)
+	}
+	return queue.ParseRules(string(text)), nil
+}
+
+// SetMailRules changes the transport map, and has Postfix read it.
+func SetMailRules(ctx context.Context, h Host, rules queue.Rules) error {
+	// Atomically, as its processes read the whole map (texthash) whenever one starts.
+	if err := h.Write(desired.TransportMapFile([]byte(rules.Text()))); err != nil {
+		return err
+	}
+	units, err := h.Systemd().Units(ctx, h.PostfixInstance())
+	if err != nil {
+		return err
+	}
+	if units[0].Active != "active" {
+		return nil // it reads the map when it starts
+	}
+	return h.Systemd().Systemctl(ctx, "reload", h.PostfixInstance())
 }

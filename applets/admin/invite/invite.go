@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"time"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging/www"
@@ -42,7 +43,7 @@ var Command = command.Command{
 		uses := flags.Int("uses", 1, "with create: valid for `N` accounts")
 		days := flags.Int("days", 7, "with create: expires after `N` days")
 		note := flags.String("note", "", "with create: a `TEXT` to show in the list")
-		return func(_ context.Context, env *command.Env, args []string) error {
+		return func(ctx context.Context, env *command.Env, args []string) error {
 			cfg, err := env.Config()
 			if err != nil {
 				return err
@@ -56,20 +57,14 @@ var Command = command.Command{
 			} else if len(rest) > want {
 				return command.Usagef("unexpected argument %q", rest[want])
 			}
-			// The directory is the web daemon's: files that root created in it could not be
-			// replaced by the daemon, and root must not follow what lies there.
-			err = safefs.As(cfg.InvitesDir(), func() error {
-				store, err := invites.Open(cfg.InvitesDir())
-				if err != nil {
-					return command.NeedsRoot(err)
-				}
+			err = with(cfg, func(tokens invites.Tokens) error {
 				switch what {
 				case "create":
-					return create(env, cfg, store, *uses, *days, *note, *asJSON)
+					return create(ctx, env, cfg, tokens, *uses, *days, *note, *asJSON)
 				case "list":
-					return list(env, store, time.Now(), *asJSON)
+					return list(ctx, env, tokens, time.Now(), *asJSON)
 				default:
-					return revoke(env, store, rest[0])
+					return revoke(ctx, env, tokens, rest[0])
 				}
 			})
 			if errors.Is(err, fs.ErrNotExist) {
@@ -80,6 +75,33 @@ var Command = command.Command{
 	},
 }
 
+// with calls do with the relay's invites, whose key there is then: without it, which web and
+// doveauth share, an invite would let nobody in.
+func with(cfg *config.Config, do func(invites.Tokens) error) error {
+	shared := config.Clustered(cfg)
+	// The directory is the web daemon's: files that root created in it could not be
+	// replaced by the daemon, and root must not follow what lies there.
+	err := safefs.As(cfg.InvitesDir(), func() error {
+		store, err := invites.Open(cfg.InvitesDir())
+		if err == nil {
+			_, err = store.Key()
+		}
+		if err != nil || shared {
+			return command.NeedsRoot(err)
+		}
+		return do(store)
+	})
+	if err != nil || !shared {
+		return err
+	}
+	tokens, err := accounts.Invites(cfg, false)
+	if err != nil {
+		return err
+	}
+	defer tokens.Close()
+	return do(tokens)
+}
+
 // newInvite is what create prints: the token is told this once.
 type newInvite struct {
 	invites.Invite
@@ -88,17 +110,13 @@ type newInvite struct {
 }
 
 // create prints the token: it is not stored, and cannot be shown again.
-func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, days int, note string, asJSON bool) error {
+func create(ctx context.Context, env *command.Env, cfg *config.Config, tokens invites.Tokens, uses, days int, note string, asJSON bool) error {
 	if uses < 1 || uses > maxUses || days < 1 || days > maxDays {
 		return command.Usagef("--uses must be 1 to %d, --days 1 to %d", maxUses, maxDays)
 	}
-	// Without the key, which web and doveauth share, the invite would let nobody in.
-	if _, err := store.Key(); err != nil {
-		return command.NeedsRoot(err)
-	}
 	now := time.Now()
 	token := rand.Text()
-	invite, err := store.Create(token, uses, now.AddDate(0, 0, days), note, now)
+	invite, err := tokens.Create(ctx, token, uses, now.AddDate(0, 0, days), note, now)
 	if err != nil {
 		return command.NeedsRoot(err)
 	}
@@ -121,8 +139,8 @@ func create(env *command.Env, cfg *config.Config, store *invites.Store, uses, da
 }
 
 // list shows what is left of each invite; tokens are not stored, so it cannot show these.
-func list(env *command.Env, store *invites.Store, now time.Time, asJSON bool) error {
-	all, err := store.List()
+func list(ctx context.Context, env *command.Env, tokens invites.Tokens, now time.Time, asJSON bool) error {
+	all, err := tokens.List(ctx)
 	if err != nil {
 		return command.NeedsRoot(err)
 	}
@@ -141,8 +159,8 @@ func list(env *command.Env, store *invites.Store, now time.Time, asJSON bool) er
 }
 
 // revoke makes one invalid at once; accounts that were created with it stay.
-func revoke(env *command.Env, store *invites.Store, id string) error {
-	err := store.Revoke(id)
+func revoke(ctx context.Context, env *command.Env, tokens invites.Tokens, id string) error {
+	err := tokens.Revoke(ctx, id)
 	if errors.Is(err, invites.ErrNoInvite) {
 		return command.WithHint(err, "chatmaild invite list shows the ids")
 	}

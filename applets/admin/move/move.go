@@ -19,6 +19,7 @@ import (
 
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/relocation"
+	"chatmaild/applets/admin/ssh"
 	"chatmaild/applets/admin/statedir"
 	"chatmaild/applets/admin/transfer"
 	"chatmaild/applets/admin/transfer/archive"
@@ -67,7 +68,7 @@ type move struct {
 	conf    *config.Config
 	machine host.Host
 	there   string // as ssh takes it
-	ssh     *ssh
+	ssh     *ssh.Connection
 	record  relocation.Move
 	resumed bool // an earlier run has copied something
 
@@ -86,10 +87,10 @@ func (m *move) run(ctx context.Context) (err error) {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
-	if m.ssh, err = connect(ctx, m.there, m.env.Stderr); err != nil {
+	if m.ssh, err = ssh.Connect(ctx, m.there, m.env.Stderr); err != nil {
 		return command.WithHint(err, "try: ssh %s true; %s", m.there, m.advice())
 	}
-	defer m.ssh.close()
+	defer m.ssh.Close()
 	for _, step := range []struct {
 		until relocation.Phase // the phase that the step ends
 		what  string
@@ -184,7 +185,7 @@ func (m *move) farewell(ctx context.Context) error {
 	// Asked there, since the records have to name that machine's addresses now.
 	if !m.conf.SelfSigned() {
 		fmt.Fprintf(m.env.Stdout, "What DNS says now, as seen from there:\n\n")
-		if err := m.ssh.show(ctx, m.env.Stdout, "chatmaild", "dns"); err != nil {
+		if err := m.ssh.Show(ctx, m.env.Stdout, "chatmaild", "dns"); err != nil {
 			m.say("asking for the records failed: %v", err)
 		}
 	}

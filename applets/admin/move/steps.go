@@ -44,7 +44,7 @@ func (m *move) check(ctx context.Context) error {
 	}
 	var out bytes.Buffer
 	var answer transfer.Answer
-	if err := m.ssh.run(ctx, bytes.NewReader(request), &out, "chatmaild", "restore", "--serve", "check"); err != nil {
+	if err := m.ssh.Run(ctx, bytes.NewReader(request), &out, "chatmaild", "restore", "--serve", "check"); err != nil {
 		return fmt.Errorf("is the package installed there? %w", err)
 	}
 	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
@@ -128,22 +128,22 @@ func (m *move) sync(ctx context.Context, final bool) (err error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	inventory, err := m.ssh.start(ctx, bytes.NewReader(request), "chatmaild", "restore", "--serve", "inventory")
+	inventory, err := m.ssh.Start(ctx, bytes.NewReader(request), "chatmaild", "restore", "--serve", "inventory")
 	if err != nil {
 		return err
 	}
 	// Two commands at the same time: one lists what is there while the other takes what is not.
-	defer inventory.stop()
-	update, err := m.ssh.start(ctx, nil, "chatmaild", "restore", "--serve", "update")
+	defer inventory.Stop()
+	update, err := m.ssh.Start(ctx, nil, "chatmaild", "restore", "--serve", "update")
 	if err != nil {
 		return err
 	}
-	defer update.stop()
-	if err := m.send(ctx, inventory.stdout, update.stdin, final); err != nil {
+	defer update.Stop()
+	if err := m.send(ctx, inventory.Stdout, update.Stdin, final); err != nil {
 		// What they said is the cause, if they said something.
-		return errors.Join(update.fail(err), inventory.failed())
+		return errors.Join(update.Fail(err), inventory.Failed())
 	}
-	return errors.Join(update.wait(), inventory.wait())
+	return errors.Join(update.Wait(), inventory.Wait())
 }
 
 // send writes what the other side lacks. Its inventory is read while we send, so that
@@ -189,11 +189,11 @@ func (m *move) on(ctx context.Context) error {
 	}
 	// From here on the other side counts as the relay: what goes wrong below is repeated there,
 	// and never undone here.
-	if err := m.ssh.run(ctx, bytes.NewReader(request), nil, "chatmaild", "restore", "--serve", "finish"); err != nil {
+	if err := m.ssh.Run(ctx, bytes.NewReader(request), nil, "chatmaild", "restore", "--serve", "finish"); err != nil {
 		return err
 	}
 	// DNS names this machine still.
-	if err := m.ssh.show(ctx, m.env.Stderr, "chatmaild", "run", "--skip-dns-check"); err != nil {
+	if err := m.ssh.Show(ctx, m.env.Stderr, "chatmaild", "run", "--skip-dns-check"); err != nil {
 		return err
 	}
 	if !m.offSince.IsZero() {

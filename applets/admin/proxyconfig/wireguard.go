@@ -1,27 +1,22 @@
 package proxyconfig
 
 import (
-	"crypto/ecdh"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/nft"
+	"chatmaild/applets/admin/wireguard"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/store/atomicfile"
 )
 
 // tunnelKeys is where the keys of both ends of a tunnel are.
-const tunnelKeys = "/etc/chatmail/wireguard"
+const tunnelKeys = wireguard.Keys
 
 // The ends of the tunnel, as --wireguard names them.
 const (
@@ -45,7 +40,7 @@ type tunnel struct {
 	Interface, Config, Rules string // its name, and paths of files
 	Port                     int
 	Proxy, Relay             tunnelAddresses
-	ProxyKey, RelayKey       tunnelKey
+	ProxyKey, RelayKey       wireguard.Key
 	HasIPv4, HasIPv6         bool   // the proxy has such an address
 	Endpoint                 string // host:port of the proxy
 	Filter                   string // the proxy's packet filter
@@ -85,8 +80,8 @@ func tunnelConfig(w io.Writer, end string, conf *config.Config, dir string) erro
 	if t.Filter, err = t.filter(); err != nil {
 		return err
 	}
-	for name, key := range map[string]*tunnelKey{proxyEnd: &t.ProxyKey, relayEnd: &t.RelayKey} {
-		if *key, err = loadTunnelKey(filepath.Join(dir, name+".key")); err != nil {
+	for name, key := range map[string]*wireguard.Key{proxyEnd: &t.ProxyKey, relayEnd: &t.RelayKey} {
+		if *key, err = wireguard.Load(filepath.Join(dir, name+".key")); err != nil {
 			return err
 		}
 	}
@@ -118,51 +113,4 @@ func (t tunnel) filter() (string, error) {
 		rules.IPv6 = t.Relay.IPv6
 	}
 	return rules.Text()
-}
-
-// tunnelKey is a private key of WireGuard's: X25519 (RFC 7748 §5), as wg(8) writes it. The
-// standard library has it, so x/crypto is not needed.
-type tunnelKey struct{ private *ecdh.PrivateKey }
-
-func (k tunnelKey) Private() string { return base64.StdEncoding.EncodeToString(k.private.Bytes()) }
-
-func (k tunnelKey) Public() string {
-	return base64.StdEncoding.EncodeToString(k.private.PublicKey().Bytes())
-}
-
-// loadTunnelKey reads a key, and makes it first if there is none: the two scripts have to
-// fit together, and to be the same if they are printed again.
-func loadTunnelKey(path string) (tunnelKey, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return newTunnelKey(path)
-	}
-	if err != nil {
-		return tunnelKey{}, fmt.Errorf("reading a key of the tunnel: %w", err)
-	}
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	var private *ecdh.PrivateKey
-	if err == nil {
-		private, err = ecdh.X25519().NewPrivateKey(raw)
-	}
-	if err != nil {
-		return tunnelKey{}, command.WithHint(fmt.Errorf("%s: %w", path, err), "remove it, and set up both ends again")
-	}
-	return tunnelKey{private}, nil
-}
-
-func newTunnelKey(path string) (tunnelKey, error) {
-	private, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		return tunnelKey{}, err
-	}
-	key := tunnelKey{private}
-	err = os.MkdirAll(filepath.Dir(path), 0o700)
-	if err == nil {
-		err = atomicfile.Write(path, []byte(key.Private()+"\n"), 0o600, nil)
-	}
-	if err != nil {
-		return tunnelKey{}, fmt.Errorf("keeping a key of the tunnel: %w", err)
-	}
-	return key, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
 	"chatmaild/packaging/postfix/queue"
 )
@@ -38,7 +39,7 @@ type report struct {
 
 // list prints what waits: for one destination, or for all if it is "".
 func (q *job) list(ctx context.Context, only string) error {
-	rules, err := q.rules()
+	rules, err := host.MailRules(q.machine)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/packaging/postfix/queue"
@@ -165,7 +166,7 @@ func (q *job) discard(ctx context.Context, destination string) (ruling, error) {
 
 // release retries at once what the rule had deferred. The way back is the rule that was.
 func (q *job) release(ctx context.Context, destination string) (ruling, error) {
-	rules, err := q.rules()
+	rules, err := host.MailRules(q.machine)
 	if err != nil {
 		return ruling{}, err
 	}
@@ -190,7 +191,7 @@ func (q *job) release(ctx context.Context, destination string) (ruling, error) {
 // flush does not touch the rules, so it refuses a destination that is held: its mail
 // would only be deferred again.
 func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
-	rules, err := q.rules()
+	rules, err := host.MailRules(q.machine)
 	if err != nil {
 		return ruling{}, err
 	}
@@ -204,36 +205,19 @@ func (q *job) flush(ctx context.Context, destination string) (ruling, error) {
 	return ruling{destination, "queued mail to it is retried now", n, ""}, err
 }
 
-// rules reads the transport map.
-func (q *job) rules() (queue.Rules, error) {
-	text, err := q.machine.ReadFile(desired.TransportMap)
-	if err != nil {
-		return queue.Rules{}, command.WithHint(fmt.Errorf("reading the transport map: %w", err), "chatmaild run creates the file")
-	}
-	return queue.ParseRules(string(text)), nil
-}
-
-// rule changes the transport map, and has Postfix read it.
+// rule changes the transport map of this machine, and of all others of the relay.
 func (q *job) rule(ctx context.Context, destination string, rule queue.Rule) error {
-	rules, err := q.rules()
+	rules, err := host.MailRules(q.machine)
 	if err != nil {
 		return err
 	}
 	if rules, err = rules.Set(destination, rule); err != nil {
 		return command.WithHint(err, "edit %s, then: systemctl reload postfix", desired.TransportMap)
 	}
-	// Atomically, as its processes read the whole map (texthash) whenever one starts.
-	if err := q.machine.Write(desired.TransportMapFile([]byte(rules.Text()))); err != nil {
+	if err := membership.Share(ctx, q.conf, membership.Mail+destination, string(rule)); err != nil {
 		return err
 	}
-	units, err := q.machine.Systemd().Units(ctx, q.machine.PostfixInstance())
-	if err != nil {
-		return err
-	}
-	if units[0].Active != "active" {
-		return nil // it reads the map when it starts
-	}
-	return q.machine.Systemd().Systemctl(ctx, "reload", q.machine.PostfixInstance())
+	return host.SetMailRules(ctx, q.machine, rules)
 }
 
 // waiting counts the messages for a destination, and returns the identifiers of

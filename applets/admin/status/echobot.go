@@ -1,6 +1,7 @@
 package status
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 // echoBot says how the bot is reached, and how its last probe went.
-func (e *examiner) echoBot() {
+func (e *examiner) echoBot(ctx context.Context) {
 	if !e.conf.Echobot {
 		return
 	}
@@ -20,6 +21,13 @@ func (e *examiner) echoBot() {
 	if err != nil {
 		e.say("echo bot", trouble, "chatmaild run", "%v", err)
 		return
+	}
+	if config.Clustered(e.conf) {
+		units, err := e.machine.Systemd().Units(ctx, desired.Echobot)
+		if err == nil && units[0].Active == "inactive" {
+			e.say("echo bot", fine, "", "its account is at home on another machine")
+			return
+		}
 	}
 	e.say("echo bot", fine, "", "%s", id.InviteLink(e.conf.AddressDomain()))
 	interval := e.conf.ProbeInterval.Duration()

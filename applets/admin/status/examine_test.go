@@ -127,7 +127,7 @@ func TestEchoBotStatus(t *testing.T) {
 			if tt.probe != "" {
 				m.Write(config.EchoBot(e.conf).ProbeResult(), tt.probe)
 			}
-			e.echoBot()
+			e.echoBot(t.Context())
 			var got finding
 			for _, f := range e.findings {
 				if f.Part == "probe" {
@@ -140,7 +140,7 @@ func TestEchoBotStatus(t *testing.T) {
 		})
 	}
 	e := newExaminer(hosttest.New(t), underscore)
-	if e.echoBot(); len(e.findings) != 1 || e.findings[0].Level != trouble {
+	if e.echoBot(t.Context()); len(e.findings) != 1 || e.findings[0].Level != trouble {
 		t.Errorf("before there is a bot: got %+v", e.findings)
 	}
 }

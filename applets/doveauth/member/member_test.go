@@ -39,7 +39,7 @@ var a, b = netip.MustParseAddr("10.7.0.1"), netip.MustParseAddr("10.7.0.2")
 
 func configure(t *testing.T) *config.Config {
 	t.Helper()
-	conf, err := config.Parse("test.toml", "mail_domain = \"chat.example\"\nechobot = false\n[cluster]\nname = \"a\"\nmembers = [\"a 10.7.0.1\", \"b 10.7.0.2\"]\n")
+	conf, err := config.Parse("test.toml", "mail_domain = \"chat.example\"\n[cluster]\nname = \"a\"\nmembers = [\"a 10.7.0.1\", \"b 10.7.0.2\"]\n")
 	if err != nil {
 		t.Fatal(err)
 	}

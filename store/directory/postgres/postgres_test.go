@@ -14,6 +14,8 @@ import (
 	"chatmaild/auth/mailaddr"
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/directorytest"
+	"chatmaild/store/invites"
+	"chatmaild/store/invites/invitestest"
 	"chatmaild/testdata/kit/postgrestest"
 )
 
@@ -30,6 +32,14 @@ func TestServers(t *testing.T) {
 	t.Run("homes", func(t *testing.T) { testHomes(t, open(t, writer, writer)) })
 	writer.Must("TRUNCATE accounts")
 	t.Run("machines", func(t *testing.T) { testMachines(t, open(t, writer, writer), writer.Address("reading")) })
+	invitestest.Tokens(t, func(t *testing.T) func() invites.Tokens {
+		writer.Must("TRUNCATE invites")
+		return func() invites.Tokens { return openInvites(t, writer) }
+	})
+	t.Run("members", func(t *testing.T) { testMembers(t, writer, standby) })
+	t.Run("certificates", func(t *testing.T) { testCertificates(t, writer, standby) })
+	t.Run("settings", func(t *testing.T) { testSettings(t, writer) })
+	t.Run("dump", func(t *testing.T) { testDump(t, writer, standby) })
 	t.Run("migrate", func(t *testing.T) { testMigrate(t, writer) })
 	t.Run("setup", func(t *testing.T) { testSetup(t, writer, standby) })
 	t.Run("rights", func(t *testing.T) { testRights(t, writer) })
@@ -60,7 +70,7 @@ func testHomes(t *testing.T, d directory.Accounts) {
 
 // testMigrate migrates again, many at once, and then what a later program has changed.
 func testMigrate(t *testing.T, writer *instance) {
-	writer.Must("DROP TABLE accounts, machines, directory_schema")
+	writer.Must("DROP TABLE accounts, machines, members, settings, invites, certificates, challenges, directory_schema")
 	if all, err := open(t, writer, writer).Machines(t.Context()); len(all) > 0 || err != nil {
 		t.Errorf("before there is a table of machines: %v, %v", all, err)
 	}
@@ -89,8 +99,8 @@ func testSetup(t *testing.T, writer, standby *instance) {
 		return strings.Replace(writer.Address("owner"), "dbname=postgres", "dbname="+database, 1)
 	}
 	found := Found{
-		Owner: owner, Database: "set_up", Password: "it's",
-		Roles: map[string]string{"user": "chatmaild_writer", "copies": Replication},
+		Owner: owner, Database: "set_up",
+		Roles: []Role{{"user", "chatmaild_writer", "it's"}, {"copies", Replication, "it's"}, {"peer", "chatmaild_reader", ""}},
 	}
 	alice, bob := directorytest.Address(t, "alice"), directorytest.Address(t, "bob")
 	blocked := auth.Account{Stored: auth.Block("{PLAIN}y"), Home: "b"}
@@ -129,9 +139,11 @@ func testRights(t *testing.T, writer *instance) {
 	for role, statements := range map[string][]string{
 		"reading": {
 			"INSERT INTO accounts (address, stored, encrypted_only) VALUES ('x', '', true)", "UPDATE accounts SET home = 'b'",
-			"DELETE FROM accounts", "SELECT * FROM directory_schema", "CREATE TABLE x ()",
+			"DELETE FROM accounts", "SELECT * FROM directory_schema", "CREATE TABLE x ()", "INSERT INTO members VALUES ('d', '10.7.0.4')", "DELETE FROM settings",
 		},
-		"writing": {"TRUNCATE accounts", "DROP TABLE accounts", "ALTER TABLE accounts DROP COLUMN home", "CREATE TABLE x ()", "CREATE ROLE x", "SELECT * FROM directory_schema"},
+		"inviting":   {"SELECT * FROM accounts", "DELETE FROM invites", "UPDATE invites SET expires = 0", "INSERT INTO invites VALUES ('x', 1, 1, '')", "SELECT * FROM settings"},
+		"certifying": {"SELECT * FROM accounts", "SELECT * FROM invites", "DELETE FROM certificates", "SELECT * FROM members"},
+		"writing":    {"INSERT INTO members VALUES ('d', '10.7.0.4')", "DELETE FROM members", "UPDATE certificates SET chain = ''", "TRUNCATE accounts", "DROP TABLE accounts", "ALTER TABLE accounts DROP COLUMN home", "CREATE TABLE x ()", "CREATE ROLE x", "SELECT * FROM directory_schema"},
 	} {
 		s, err := newServer(writer.Address(role), patience, time.Now)
 		if err != nil {

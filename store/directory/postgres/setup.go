@@ -18,17 +18,23 @@ type Found struct {
 	// Owner returns the connection string of a database for the superuser.
 	Owner    func(database string) string
 	Database string
-	// Roles that log in, with the group that each is a member of; "REPLICATION" stands for
-	// the right to copy everything.
-	Roles    map[string]string
-	Password string // of these roles
+	Roles    []Role
+}
+
+// Role is one that logs in.
+type Role struct {
+	Name  string
+	Group string // that it is a member of; Replication stands for the right to copy everything
+	// Password is what it logs in by over the network; "": it does on its own machine alone,
+	// as the user of its name.
+	Password string
 }
 
 // Replication is no group, but a right (CREATE ROLE of PostgreSQL's documentation).
 const Replication = "REPLICATION"
 
 // Create makes the database of a directory, its schema and its roles, as far as they are
-// not there, and gives the roles their password.
+// not there, and gives the roles their passwords.
 func (f *Found) Create(ctx context.Context) error {
 	conn, err := pgconn.Connect(ctx, f.Owner("postgres"))
 	if err != nil {
@@ -43,16 +49,19 @@ func (f *Found) Create(ctx context.Context) error {
 	if err := Migrate(ctx, f.Owner(f.Database)); err != nil {
 		return err
 	}
-	for role, group := range f.Roles {
-		sql := "CREATE ROLE " + quoted(role)
+	for _, role := range f.Roles {
+		sql := "CREATE ROLE " + quoted(role.Name)
 		if err := execute(ctx, conn, sql); err != nil && !refused(err, duplicateObject) {
 			return fmt.Errorf("creating a role: %w", err)
 		}
-		sql = "ALTER ROLE " + quoted(role) + " LOGIN PASSWORD " + literal(f.Password)
-		if group == Replication {
+		sql = "ALTER ROLE " + quoted(role.Name) + " LOGIN"
+		if role.Password != "" {
+			sql += " PASSWORD " + literal(role.Password)
+		}
+		if role.Group == Replication {
 			sql += " REPLICATION"
 		} else {
-			sql += "; GRANT " + quoted(group) + " TO " + quoted(role)
+			sql += "; GRANT " + quoted(role.Group) + " TO " + quoted(role.Name)
 		}
 		if err := execute(ctx, conn, sql); err != nil {
 			return fmt.Errorf("changing a role: %w", err)

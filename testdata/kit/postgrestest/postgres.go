@@ -68,7 +68,7 @@ func Servers(t testing.TB, migrate func(ctx context.Context, address string) err
 	if err := migrate(t.Context(), writer.Address("owner")); err != nil {
 		t.Fatal(err)
 	}
-	writer.Must("CREATE ROLE reading LOGIN IN ROLE chatmaild_reader; CREATE ROLE writing LOGIN IN ROLE chatmaild_writer")
+	writer.Must("CREATE ROLE reading LOGIN IN ROLE chatmaild_reader; CREATE ROLE writing LOGIN IN ROLE chatmaild_writer; CREATE ROLE inviting LOGIN IN ROLE chatmaild_inviter; CREATE ROLE certifying LOGIN IN ROLE chatmaild_certifier")
 	writer.Must("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (b)'")
 	writer.Must("SELECT pg_reload_conf()")
 	writer.Await("SELECT FROM pg_stat_replication WHERE sync_state = 'quorum'")

@@ -1,4 +1,6 @@
-package move
+// Package ssh runs commands on another machine as its administrator, by the operator's own
+// ssh(1): keys, agents, jump hosts and known hosts work as they are used to.
+package ssh
 
 import (
 	"bytes"
@@ -23,9 +25,9 @@ const (
 	maxSaid = 8 << 10
 )
 
-// ssh is a connection to another machine, on which several commands can run at the same
-// time: ssh(1) with a master that the others share, so that who we are is asked once.
-type ssh struct {
+// Connection is a connection to another machine, on which several commands can run at the
+// same time: ssh(1) with a master that the others share, so that who we are is asked once.
+type Connection struct {
 	to      string
 	dir     string // of the control socket
 	master  *exec.Cmd
@@ -34,10 +36,10 @@ type ssh struct {
 	options []string
 }
 
-// connect connects. ssh itself asks for what it wants to know.
-func connect(ctx context.Context, to string, stderr io.Writer) (s *ssh, err error) {
-	s = &ssh{to: to, ended: make(chan struct{})}
-	if s.dir, err = os.MkdirTemp("", "chatmaild-move-"); err != nil {
+// Connect connects. ssh itself asks for what it wants to know.
+func Connect(ctx context.Context, to string, stderr io.Writer) (s *Connection, err error) {
+	s = &Connection{to: to, ended: make(chan struct{})}
+	if s.dir, err = os.MkdirTemp("", "chatmaild-ssh-"); err != nil {
 		return nil, err
 	}
 	// 15 s × 4: a connection that a router has forgotten is noticed within a minute. -T, since
@@ -58,14 +60,14 @@ func connect(ctx context.Context, to string, stderr io.Writer) (s *ssh, err erro
 		_ = s.master.Wait() // that it ended is what counts
 	}()
 	if err := s.await(ctx); err != nil {
-		s.close()
+		s.Close()
 		return nil, fmt.Errorf("connecting to %s: %w", to, err)
 	}
 	return s, nil
 }
 
 // await waits until the master accepts commands, for as long as typing a password takes.
-func (s *ssh) await(ctx context.Context) error {
+func (s *Connection) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	for {
@@ -83,35 +85,35 @@ func (s *ssh) await(ctx context.Context) error {
 	}
 }
 
-// close ends the master, and with it every command that still runs.
-func (s *ssh) close() {
+// Close ends the master, and with it every command that still runs.
+func (s *Connection) Close() {
 	s.cancel()
 	<-s.ended
 	os.RemoveAll(s.dir)
 }
 
-// remote is a command that runs on the other machine.
-type remote struct {
+// Remote is a command that runs on the other machine.
+type Remote struct {
+	Stdin  io.WriteCloser // unless it was given one
+	Stdout io.ReadCloser
 	cmd    *exec.Cmd
-	stdin  io.WriteCloser // unless it was given one
-	stdout io.ReadCloser
 	said   *said
 	once   sync.Once
 	err    error
 }
 
-// start starts a command; its words go through the other side's shell.
-func (s *ssh) start(ctx context.Context, stdin io.Reader, words ...string) (r *remote, err error) {
-	r = &remote{said: &said{}}
+// Start starts a command; its words go through the other side's shell.
+func (s *Connection) Start(ctx context.Context, stdin io.Reader, words ...string) (r *Remote, err error) {
+	r = &Remote{said: &said{}}
 	// The capacity is cut so that append copies: two commands may start at the same time.
 	r.cmd = exec.CommandContext(ctx, "ssh", append(append(s.options[:len(s.options):len(s.options)], s.to, "--"), words...)...)
 	r.cmd.Stderr = r.said
 	if r.cmd.Stdin = stdin; stdin == nil {
-		if r.stdin, err = r.cmd.StdinPipe(); err != nil {
+		if r.Stdin, err = r.cmd.StdinPipe(); err != nil {
 			return nil, err
 		}
 	}
-	if r.stdout, err = r.cmd.StdoutPipe(); err != nil {
+	if r.Stdout, err = r.cmd.StdoutPipe(); err != nil {
 		return nil, err
 	}
 	if err := r.cmd.Start(); err != nil {
@@ -120,10 +122,10 @@ func (s *ssh) start(ctx context.Context, stdin io.Reader, words ...string) (r *r
 	return r, nil
 }
 
-// wait waits for the end. Output that nobody has read is dropped.
-func (r *remote) wait() error {
+// Wait waits for the end. Output that nobody has read is dropped.
+func (r *Remote) Wait() error {
 	r.once.Do(func() {
-		_, _ = io.Copy(io.Discard, r.stdout)
+		_, _ = io.Copy(io.Discard, r.Stdout)
 		if err := r.cmd.Wait(); err != nil {
 			r.err = fmt.Errorf("on the other side: %w: %s", err, r.said)
 		}
@@ -131,59 +133,59 @@ func (r *remote) wait() error {
 	return r.err
 }
 
-// fail is wait after something else went wrong, which is then the error if the command
+// Fail is Wait after something else went wrong, which is then the error if the command
 // itself has none.
-func (r *remote) fail(err error) error {
-	if r.stdin != nil {
-		r.stdin.Close()
+func (r *Remote) Fail(err error) error {
+	if r.Stdin != nil {
+		r.Stdin.Close()
 	}
-	if theirs := r.wait(); theirs != nil {
+	if theirs := r.Wait(); theirs != nil {
 		return theirs
 	}
 	return err
 }
 
-// failed is what the command said, if it has failed already.
-func (r *remote) failed() error {
-	r.stop()
+// Failed is what the command said, if it has failed already.
+func (r *Remote) Failed() error {
+	r.Stop()
 	if text := r.said.String(); text != "" {
 		return errors.New(text)
 	}
 	return nil
 }
 
-// stop ends the command.
-func (r *remote) stop() {
+// Stop ends the command.
+func (r *Remote) Stop() {
 	r.once.Do(func() {
 		_ = r.cmd.Process.Kill()
 		r.err = r.cmd.Wait()
 	})
 }
 
-// run runs a command to its end. Without out its output is dropped.
-func (s *ssh) run(ctx context.Context, stdin io.Reader, out io.Writer, words ...string) error {
-	r, err := s.start(ctx, stdin, words...)
+// Run runs a command to its end. Without out its output is dropped.
+func (s *Connection) Run(ctx context.Context, stdin io.Reader, out io.Writer, words ...string) error {
+	r, err := s.Start(ctx, stdin, words...)
 	if err != nil {
 		return err
 	}
 	if out != nil {
-		if _, err := io.Copy(out, r.stdout); err != nil {
-			return r.fail(err)
+		if _, err := io.Copy(out, r.Stdout); err != nil {
+			return r.Fail(err)
 		}
 	}
-	return r.wait()
+	return r.Wait()
 }
 
-// show runs a command and shows what it says as it comes.
-func (s *ssh) show(ctx context.Context, w io.Writer, words ...string) error {
-	r, err := s.start(ctx, strings.NewReader(""), append(words, "2>&1")...)
+// Show runs a command and shows what it says as it comes.
+func (s *Connection) Show(ctx context.Context, w io.Writer, words ...string) error {
+	r, err := s.Start(ctx, strings.NewReader(""), append(words, "2>&1")...)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, r.stdout); err != nil {
-		return r.fail(err)
+	if _, err := io.Copy(w, r.Stdout); err != nil {
+		return r.Fail(err)
 	}
-	return r.wait()
+	return r.Wait()
 }
 
 // said keeps the end of what a command says.

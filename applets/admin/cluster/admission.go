@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"chatmaild/applets/accounts"
+	"chatmaild/applets/admin/membership"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/store/directory"
+	"chatmaild/store/directory/postgres"
+)
+
+// requireWriter fails unless this machine has the writer, naming the one that has: only its
+// superuser can change the list of machines.
+func (c *cluster) requireWriter(ctx context.Context) error {
+	here := false
+	for _, m := range config.Members(c.conf) {
+		state, err := c.ask(ctx, m)
+		switch {
+		case err != nil || !state.Writer:
+		case m.Name == c.conf.Cluster.Name:
+			here = true
+		default:
+			return command.WithHint(fmt.Errorf("machine %s (%v) is the writer of the directory, not %s", m.Name, m.Addr, c.conf.Cluster.Name),
+				"run the command with that machine")
+		}
+	}
+	if !here {
+		return command.WithHint(errors.New("no machine is the writer of the directory"), "chatmaild cluster status")
+	}
+	return nil
+}
+
+// admission is what this machine does when another one joins.
+type admission struct{ *cluster }
+
+// offer prints what a new machine needs, all secrets too, for "chatmaild join" there.
+func (c admission) offer(ctx context.Context) error {
+	if command.IsTerminal(c.env.Stdout) {
+		return command.Usagef("it prints the relay's keys: join on another machine runs it")
+	}
+	if err := c.requireWriter(ctx); err != nil {
+		return err
+	}
+	text, err := c.machine.ReadFile(c.env.ConfigPath)
+	if err != nil {
+		return err
+	}
+	homes, err := postgres.Homes(ctx, accounts.Server(config.Self(c.conf)))
+	if err != nil {
+		return err
+	}
+	peers, err := postgres.Peers(ctx, accounts.Server(config.Self(c.conf)))
+	if err != nil {
+		return err
+	}
+	files, err := membership.Files(c.conf, c.machine)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(c.env.Stdout).Encode(membership.Offer{
+		Version: c.env.Version, PostgreSQL: c.server, Config: string(text), Files: files, Peers: peers, Accounts: homes,
+	})
+}
+
+// maxRequest bounds what admit reads, in bytes.
+const maxRequest = 1 << 10
+
+// admit adds the machine on its standard input to the list. One that is in it already, under
+// the same address, may be: its join is run again.
+func (c admission) admit(ctx context.Context) error {
+	text, err := io.ReadAll(io.LimitReader(c.env.Stdin, maxRequest))
+	if err != nil {
+		return fmt.Errorf("reading the machine's name: %w", err)
+	}
+	m, err := membership.ParsePeer(string(text))
+	if err != nil {
+		return err
+	}
+	if err := c.requireWriter(ctx); err != nil {
+		return err
+	}
+	members := config.Members(c.conf)
+	if !slices.Contains(members, m.Member) {
+		members = append(members, m.Member)
+	}
+	if err := config.CheckMembers(members); err != nil {
+		return err
+	}
+	var peer *postgres.Peer
+	if m.Key != "" {
+		peer = &m
+	}
+	return c.here().Change(ctx, members, peer)
+}
+
+// remove takes a machine off the list that is empty, or lost. The others follow.
+func (c admission) remove(ctx context.Context, name string) error {
+	members := config.Members(c.conf)
+	left := slices.DeleteFunc(slices.Clone(members), func(m config.Member) bool { return m.Name == name })
+	switch {
+	case len(left) == len(members):
+		return command.Usagef("%q is not a machine of this relay: want one that [cluster] of %s names", name, config.DefaultPath)
+	case name == c.conf.Cluster.Name:
+		return errors.New("this is the machine itself, which has the writer: promote another one, and run the command there")
+	}
+	if err := c.requireWriter(ctx); err != nil {
+		return err
+	}
+	homes, disks := c.registered(ctx)
+	if n := homes[name]; n > 0 && disks[name].Standing != directory.Lost {
+		return command.WithHint(fmt.Errorf("%d accounts are at home on machine %s", n, name),
+			"chatmaild cluster drain %s moves them; if the machine is gone for good: chatmaild cluster lost %[1]s", name)
+	}
+	if err := c.here().Change(ctx, left, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.env.Stdout, "machine %s is off the list; the others follow within seconds\n", name)
+	return err
+}

@@ -1,0 +1,134 @@
+// Package membership is which machines a relay consists of, as the commands that add one or
+// take one away change it: join, drain and lost.
+//
+// The list is in the directory, where the superuser of the writer's machine alone changes
+// it, and in the configuration of each machine, which has to know the others before
+// PostgreSQL runs. Change writes both on the machine of the writer; each other machine
+// follows within seconds (chatmaild cluster follow).
+//
+// Machines may have different lists meanwhile. By one machine at a time that does no harm: a
+// majority of the one list and a majority of the other have a machine in common, so two
+// writers cannot both commit.
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"chatmaild/applets/accounts"
+	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/host"
+	"chatmaild/applets/command"
+	"chatmaild/applets/config"
+	"chatmaild/store/directory/postgres"
+	"chatmaild/store/safefs"
+)
+
+// AsPostgres does something as the superuser of this machine's server.
+func AsPostgres(do func(address func(database string) string) error) error {
+	return safefs.As("/var/lib/postgresql", func() error {
+		return do(func(database string) string {
+			return fmt.Sprintf("host=%s dbname=%s user=postgres", accounts.Sockets, database)
+		})
+	})
+}
+
+// Here is this machine, whose configuration a command changes.
+type Here struct {
+	Env     *command.Env
+	Conf    *config.Config
+	Machine host.Host
+}
+
+// Change makes these the relay's machines, of which one may be new in the network that they
+// make. It has to run on that of the writer, and fails elsewhere. All is written before the
+// configuration, by which the writer may have to wait for a machine that is not there yet.
+func (h *Here) Change(ctx context.Context, members []config.Member, peer *postgres.Peer) error {
+	sort(members)
+	err := AsPostgres(func(address func(string) string) error {
+		owner := address(accounts.Database)
+		if err := postgres.SetMembers(ctx, owner, members); err != nil || peer == nil {
+			return err
+		}
+		return postgres.SetPeer(ctx, owner, *peer)
+	})
+	if err != nil {
+		return fmt.Errorf("changing the list of machines: %w", err)
+	}
+	peers, err := postgres.Peers(ctx, accounts.Server(config.Self(h.Conf)))
+	if err != nil {
+		return err
+	}
+	if err := h.FollowMesh(ctx, peers); err != nil {
+		return err
+	}
+	_, err = h.Follow(ctx, members)
+	return err
+}
+
+// Follow makes these the machines of this one's configuration, and reports whether they were
+// others before. The rest of the configuration stays; chatmaild run applies it.
+func (h *Here) Follow(ctx context.Context, members []config.Member) (changed bool, err error) {
+	sort(members)
+	if !slices.ContainsFunc(members, func(m config.Member) bool { return m.Name == h.Conf.Cluster.Name }) {
+		return false, command.WithHint(fmt.Errorf("machine %s is not one of the relay's any more", h.Conf.Cluster.Name),
+			"chatmaild run --disable-mail stops it; chatmaild-cluster(7) says how it joins again")
+	}
+	former := config.Members(h.Conf)
+	if sort(former); slices.Equal(former, members) {
+		return false, nil
+	}
+	if err := h.Write(h.Conf.Cluster.Name, members); err != nil {
+		return false, err
+	}
+	return true, h.Run(ctx, "run", "--skip-dns-check")
+}
+
+// Write writes the configuration with these machines, of which this one is called name.
+func (h *Here) Write(name string, members []config.Member) error {
+	text, err := h.Machine.ReadFile(h.Env.ConfigPath)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	changed, err := config.WithMembers(string(text), name, members)
+	if err != nil {
+		return err
+	}
+	return h.Machine.Write(ConfigFile(h.Env.ConfigPath, []byte(changed)))
+}
+
+// ConfigFile is the configuration as init has it.
+func ConfigFile(path string, text []byte) desired.File {
+	return desired.File{Path: path, Content: text, Mode: 0o644, Owner: "root", Group: "root"}
+}
+
+func sort(members []config.Member) {
+	slices.SortFunc(members, func(a, b config.Member) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// program is this one.
+const program = "/usr/sbin/chatmaild"
+
+// Run runs a command of chatmaild by the configuration as it is now, and shows what it says
+// while it does.
+func (h *Here) Run(ctx context.Context, words ...string) error {
+	name := program
+	if h.Machine.Root != "" { // a test's
+		name = filepath.Join(h.Machine.Root, program)
+	}
+	cmd := exec.CommandContext(ctx, name, append([]string{words[0], "--config", h.Env.ConfigPath}, words[1:]...)...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = nil, h.Env.Stderr, os.Environ()
+	if err := cmd.Run(); err != nil {
+		if _, failed := errors.AsType[*exec.ExitError](err); failed {
+			err = errors.New("it failed")
+		}
+		return fmt.Errorf("chatmaild %s: %w", strings.Join(words, " "), err)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package membership
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/host/hosttest"
+	"chatmaild/applets/config"
+)
+
+var a, b = config.Member{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, config.Member{Name: "b", Addr: netip.MustParseAddr("fd07::2")}
+
+// TestAmong finds this machine's address beside those of the others.
+func TestAmong(t *testing.T) {
+	for _, tt := range []struct{ networks, want string }{
+		{"127.0.0.1/8 192.0.2.4/24 10.7.0.4/24", "10.7.0.4"},
+		{"10.7.0.4/24 10.7.0.4/24", "10.7.0.4"},
+		{"fd07::4/64 2001:db8::4/64", "fd07::4"},
+		{"192.0.2.4/24", "no interface"},
+		{"10.7.0.4/24 fd07::4/64", "are both in networks"},
+		{"10.7.0.1/24", "no interface"}, // it is a itself
+	} {
+		var networks []netip.Prefix
+		for _, n := range strings.Fields(tt.networks) {
+			networks = append(networks, netip.MustParsePrefix(n))
+		}
+		got, err := among(networks, []config.Member{a, b})
+		said := got.String()
+		if err != nil {
+			said = err.Error()
+		}
+		if !strings.Contains(said, tt.want) {
+			t.Errorf("%s: got %s, want %s", tt.networks, said, tt.want)
+		}
+	}
+}
+
+// TestBundle: a machine offers what others need, with owners and modes, and none accepts
+// what no relay has.
+func TestBundle(t *testing.T) {
+	m := hosttest.Relay(t)
+	m.Write(config.DirectoryPassword, "*:*:*:*:secret\n")
+	m.Write(desired.DKIMDir+"/opendkim.private", "key")
+	files, err := Files(m.Conf(), m.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{config.DirectoryPassword, desired.DKIMDir + "/opendkim.private"} {
+		if !slices.ContainsFunc(files, func(f desired.File) bool { return f.Path == want && len(f.Content) > 0 && f.Owner != "" && f.Mode != 0 }) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if err := Accept(m.Conf(), files); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"/etc/shadow", desired.DKIMDir + "/../shadow.private", "etc/dkimkeys/x.private", desired.DKIMDir + "/x/y.private"} {
+		if err := Accept(m.Conf(), append(files, desired.File{Path: path})); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// dumped are the tables that a dump has, with their columns: what cannot be made again. The
+// list of machines is not in it: after a loss of all, others are added.
+var dumped = []struct{ table, columns string }{
+	{"accounts", "address, stored, encrypted_only, home, moving_to, answered"},
+	{"settings", "name, value"},
+	{"invites", "digest, uses, expires, note"},
+	{"certificates", "host, chain"},
+}
+
+// endOfTable ends a table's rows.
+const endOfTable = `\.`
+
+func copyLine(table, columns string) string {
+	return "COPY " + table + " (" + columns + ") FROM stdin;"
+}
+
+// Dump writes the directory of the server at address, a copy too, as it is at one moment: a
+// script that psql(1) understands, and Load.
+func Dump(ctx context.Context, address string, w io.Writer) error {
+	conn, err := pgconn.Connect(ctx, address)
+	if err != nil {
+		return fmt.Errorf("connecting to the directory: %w", err)
+	}
+	defer conn.Close(ctx)
+	if err := execute(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return fmt.Errorf("reading the directory: %w", err)
+	}
+	for _, d := range dumped {
+		if _, err := fmt.Fprintln(w, copyLine(d.table, d.columns)); err != nil {
+			return err
+		}
+		if _, err := conn.CopyTo(ctx, w, "COPY (SELECT "+d.columns+" FROM "+d.table+") TO STDOUT"); err != nil {
+			return fmt.Errorf("reading the directory's %s: %w", d.table, err)
+		}
+		if _, err := fmt.Fprintln(w, endOfTable); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Load adds what a dump has to the directory of the writer, as owner of its tables, and
+// returns how many rows there were not. One that is there stays as it is.
+func Load(ctx context.Context, owner string, r io.Reader) (added int64, err error) {
+	conn, err := pgconn.Connect(ctx, owner)
+	if err != nil {
+		return 0, fmt.Errorf("connecting to the directory: %w", err)
+	}
+	defer conn.Close(ctx)
+	if err := execute(ctx, conn, "BEGIN"); err != nil {
+		return 0, fmt.Errorf("loading the directory: %w", err)
+	}
+	in := bufio.NewReaderSize(r, maxRow)
+	for _, d := range dumped {
+		line, err := in.ReadString('\n')
+		if err != nil || strings.TrimSuffix(line, "\n") != copyLine(d.table, d.columns) {
+			return 0, fmt.Errorf("this is no dump of a directory, or it is damaged: want %q", copyLine(d.table, d.columns))
+		}
+		if err := execute(ctx, conn, "CREATE TEMP TABLE loaded (LIKE "+d.table+" INCLUDING DEFAULTS) ON COMMIT DROP"); err != nil {
+			return 0, fmt.Errorf("loading the directory: %w", err)
+		}
+		rows := &tableReader{in: in}
+		if _, err := conn.CopyFrom(ctx, rows, "COPY loaded ("+d.columns+") FROM STDIN"); err != nil {
+			return 0, fmt.Errorf("loading the directory's %s: %w", d.table, errors.Join(rows.err, err))
+		}
+		results, err := conn.Exec(ctx, "INSERT INTO "+d.table+" ("+d.columns+") SELECT "+d.columns+" FROM loaded ON CONFLICT DO NOTHING; DROP TABLE loaded").ReadAll()
+		if err != nil {
+			return 0, fmt.Errorf("loading the directory's %s: %w", d.table, err)
+		}
+		added += results[0].CommandTag.RowsAffected()
+	}
+	if err := execute(ctx, conn, "COMMIT"); err != nil {
+		return 0, fmt.Errorf("loading the directory: %w", err)
+	}
+	return added, nil
+}
+
+// maxRow is the longest row of a dump, in bytes: a certificate, each byte escaped.
+const maxRow = 256 << 10
+
+// tableReader reads the rows of one table of a dump.
+type tableReader struct {
+	in   *bufio.Reader
+	rest []byte
+	done bool
+	err  error
+}
+
+// Read implements io.Reader. A dump that ends within a table is an error.
+func (t *tableReader) Read(p []byte) (int, error) {
+	for len(t.rest) == 0 {
+		if t.done {
+			return 0, io.EOF
+		}
+		line, err := t.in.ReadSlice('\n')
+		if err != nil {
+			t.err = fmt.Errorf("the dump ends within a table, or a row is too long: %w", err)
+			return 0, t.err
+		}
+		if string(line) == endOfTable+"\n" {
+			t.done = true
+			continue
+		}
+		t.rest = line
+	}
+	n := copy(p, t.rest)
+	t.rest = t.rest[n:]
+	return n, nil
+}
