@@ -126,9 +126,6 @@ func (r *receiver) receive(w http.ResponseWriter, q *http.Request) error {
 		return err
 	}
 	defer release()
-	if err := r.expected(ctx, from, addr); err != nil {
-		return err
-	}
 	body := bufio.NewReaderSize(&patient{ctx, http.NewResponseController(w), q.Body}, maxKeptLine)
 	kept, err := body.ReadSlice('\n')
 	if err != nil {
@@ -165,7 +162,10 @@ func (r *receiver) place(ctx context.Context, from string, addr mailaddr.Address
 	if err := r.expected(ctx, from, addr); err != nil {
 		return err
 	}
-	return r.store.Arrived(addr)
+	if err := r.store.Arrived(addr); err != nil {
+		return err
+	}
+	return r.sync.Sync(ctx)
 }
 
 // authorized reports whether a request comes from the machine from, for that mailbox.

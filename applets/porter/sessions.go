@@ -1,10 +1,13 @@
 package porter
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
+	"sync"
 	"time"
 
 	"chatmaild/auth/mailaddr"
@@ -12,25 +15,103 @@ import (
 
 // sessions are those that are open in the Dovecot of this machine.
 type sessions interface {
+	// end ends those of addr that have begun before the call.
 	end(ctx context.Context, addr mailaddr.Address) error
 }
 
-// dovecot is the Dovecot of this machine.
-type dovecot struct{}
+// dovecot is the Dovecot of this machine. Whoever asks for sessions while it lists them shares the
+// next list: doveadm reads all of them in any case, for one user, too.
+type dovecot struct {
+	who  func(ctx context.Context) (users map[string]bool, err error)
+	kick func(ctx context.Context, user string) error
+
+	mu      sync.Mutex
+	next    *listing
+	running bool
+}
+
+// listing is a list of who has a session, and who waits for it.
+type listing struct {
+	over  chan struct{}
+	users map[string]bool
+	err   error
+}
+
+func newDovecot() *dovecot { return &dovecot{who: who, kick: kick} }
+
+// end implements sessions. Those that hibernate are ended by Dovecot 2.4 alone; with 2.3 they end
+// when they are woken, since the mailbox is not there any more.
+func (d *dovecot) end(ctx context.Context, addr mailaddr.Address) error {
+	list := d.join()
+	select {
+	case <-list.over:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if list.err != nil || !list.users[addr.String()] {
+		return list.err
+	}
+	return d.kick(ctx, addr.String())
+}
+
+// join returns the next list to be made.
+func (d *dovecot) join() *listing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.next == nil {
+		d.next = &listing{over: make(chan struct{})}
+	}
+	if !d.running {
+		d.running = true
+		go d.run()
+	}
+	return d.next
+}
+
+// run makes lists as long as somebody waits for one.
+func (d *dovecot) run() {
+	for {
+		d.mu.Lock()
+		list := d.next
+		d.next = nil
+		d.running = list != nil
+		d.mu.Unlock()
+		if list == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), doveadmTimeout)
+		list.users, list.err = d.who(ctx)
+		cancel()
+		close(list.over)
+	}
+}
+
+// doveadmTimeout is how long doveadm may take.
+const doveadmTimeout = 10 * time.Second
+
+// who lists who has a session: doveadm prints a line for each, which begins with the user.
+func who(ctx context.Context) (map[string]bool, error) {
+	out, err := exec.CommandContext(ctx, "doveadm", "who", "-1").Output()
+	if err != nil {
+		return nil, fmt.Errorf("doveadm who: %w", err)
+	}
+	users := map[string]bool{}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		user, _, _ := bytes.Cut(lines.Bytes(), []byte(" "))
+		users[string(user)] = true
+	}
+	return users, nil
+}
 
 // notFound is the exit status with which doveadm says that there was no session
 // (EX_NOUSER of sysexits.h).
 const notFound = 68
 
-// kickTimeout is how long doveadm may take.
-const kickTimeout = 10 * time.Second
-
-// end has Dovecot end the sessions of addr. Those that hibernate are ended by Dovecot 2.4
-// alone; with 2.3 they end when they are woken, since the mailbox is not there any more.
-func (dovecot) end(ctx context.Context, addr mailaddr.Address) error {
-	ctx, cancel := context.WithTimeout(ctx, kickTimeout)
+// kick ends the sessions of a user.
+func kick(ctx context.Context, user string) error {
+	ctx, cancel := context.WithTimeout(ctx, doveadmTimeout)
 	defer cancel()
-	err := exec.CommandContext(ctx, "doveadm", "kick", addr.String()).Run()
+	err := exec.CommandContext(ctx, "doveadm", "kick", user).Run()
 	if status, ok := errors.AsType[*exec.ExitError](err); ok && status.ExitCode() == notFound {
 		return nil
 	}

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatmaild/auth/mailaddr"
-	"chatmaild/store/atomicfile"
 )
 
 // Directories for mailboxes that get another home. Neither name is an address.
@@ -135,14 +134,14 @@ func (s Transit) Lift(addr mailaddr.Address) error {
 }
 
 // RemoveClosed deletes a closed mailbox, if there is one. Its place stays closed, and a
-// mark says since when.
+// mark says since when. After a crash it may have to be done again.
 func (s Transit) RemoveClosed(addr mailaddr.Address) error {
 	path, err := s.Closed(addr)
 	if err != nil {
 		return err
 	}
 	if path != "" {
-		if err := s.remove(path); err != nil {
+		if err := s.discard(path); err != nil {
 			return err
 		}
 	}
@@ -196,7 +195,7 @@ func (s Transit) Arrive(addr mailaddr.Address) (path string, err error) {
 }
 
 // Arrived puts a mailbox in place that is complete, and on the disk, in the place of
-// whatever was left of an earlier one.
+// whatever was left of an earlier one. It does not wait until that is on the disk, too.
 func (s Transit) Arrived(addr mailaddr.Address) error {
 	path := filepath.Join(s.dir, arrivingDir, addr.String())
 	err := unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, s.Home(addr), unix.RENAME_EXCHANGE)
@@ -205,9 +204,6 @@ func (s Transit) Arrived(addr mailaddr.Address) error {
 	}
 	if err != nil {
 		return fmt.Errorf("putting a mailbox in place: %w", err)
-	}
-	if err := atomicfile.SyncDir(s.dir); err != nil {
-		return err
 	}
 	return s.forget(addr, path)
 }
@@ -220,7 +216,7 @@ func (s Transit) Gone(addr mailaddr.Address) error {
 		return fmt.Errorf("looking for a mailbox: %w", reason(err))
 	}
 	if isDir {
-		if err := s.remove(s.Home(addr)); err != nil {
+		if err := s.discard(s.Home(addr)); err != nil {
 			return err
 		}
 	}
@@ -237,7 +233,7 @@ func (s Transit) forget(addr mailaddr.Address, path string) error {
 		case err != nil:
 			return fmt.Errorf("removing an earlier mailbox: %w", reason(err))
 		case isDir:
-			err = s.remove(old)
+			err = s.discard(old)
 		default:
 			err = os.Remove(old)
 		}
@@ -255,6 +251,9 @@ func (s Transit) Unfinished() error {
 	}
 	return nil
 }
+
+// discard deletes a mailbox at path, without waiting for the disk.
+func (s Transit) discard(path string) error { return s.remove(path, func() error { return nil }) }
 
 func (s Transit) aside(addr mailaddr.Address) string {
 	return filepath.Join(s.dir, movingDir, addr.String())

@@ -23,10 +23,12 @@ const leftoverAge = time.Hour
 // Remove deletes addr's mailbox. It is renamed aside first: from that moment on
 // nobody finds any part of it, and the address is free. It fails with
 // auth.ErrNoMailbox.
-func (s *Store) Remove(addr mailaddr.Address) error { return s.remove(s.Home(addr)) }
+func (s *Store) Remove(addr mailaddr.Address) error {
+	return s.remove(s.Home(addr), func() error { return atomicfile.SyncDir(s.dir) })
+}
 
-// remove deletes a directory of the store, a mailbox.
-func (s *Store) remove(path string) error {
+// remove deletes a mailbox at path. Once it is gone from there, it calls gone.
+func (s *Store) remove(path string, gone func() error) error {
 	aside, err := os.MkdirTemp(s.dir, gonePrefix)
 	if err != nil {
 		return fmt.Errorf("deleting a mailbox: %w", err)
@@ -39,7 +41,7 @@ func (s *Store) remove(path string) error {
 	if err != nil {
 		return fmt.Errorf("putting a mailbox aside: %w", err)
 	}
-	if err := atomicfile.SyncDir(s.dir); err != nil {
+	if err := gone(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(aside); err != nil {

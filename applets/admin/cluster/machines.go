@@ -173,7 +173,7 @@ func housed(ctx context.Context, rows *accounts.Directory, name string, place fu
 				continue // its move goes on by itself
 			}
 			to, err := place(after)
-			return rehome.Move{Addr: account.Address, From: name, To: to}, err == nil && to != "", err
+			return rehome.Move{Addr: account.Address, From: name, To: to, Row: account.Account}, err == nil && to != "", err
 		}
 	}
 }

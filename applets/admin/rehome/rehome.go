@@ -22,6 +22,8 @@ import (
 type Move struct {
 	Addr     mailaddr.Address
 	From, To string
+	// Row is the account as it was seen last, if it was: most have not changed.
+	Row auth.Account
 }
 
 // Rows is the directory.
@@ -63,7 +65,7 @@ func Run(ctx context.Context, rows Rows, next func() (m Move, ok bool, err error
 			if more = ok; !ok {
 				break
 			}
-			switch err := move.Begin(ctx, rows.Writer, m.Addr, m.From, m.To); {
+			switch err := begin(ctx, rows.Writer, m); {
 			case err == nil:
 				open = append(open, begun{m, time.Now()})
 			case errors.Is(err, directory.ErrChanged), errors.Is(err, auth.ErrNoMailbox), errors.Is(err, move.ErrThere):
@@ -99,6 +101,18 @@ func Run(ctx context.Context, rows Rows, next func() (m Move, ok bool, err error
 		}
 	}
 	return nil
+}
+
+// begin has a row say that its mailbox moves.
+func begin(ctx context.Context, w directory.Writer, m Move) error {
+	if m.Row.Home == m.From && m.Row.MovingTo == "" {
+		moving := m.Row
+		moving.MovingTo = m.To
+		if done, err := w.Replace(ctx, m.Addr, m.Row, moving); done || err != nil {
+			return err
+		}
+	}
+	return move.Begin(ctx, w, m.Addr, m.From, m.To)
 }
 
 // errCancelled says that somebody has had a mailbox stay.

@@ -78,12 +78,12 @@ func TestRun(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.all[addr] = auth.Account{Home: "a"}
-				moves = append(moves, Move{addr, "a", "b"})
+				moves = append(moves, Move{addr, "a", "b", auth.Account{Home: "a"}})
 			}
 			gone, _ := mailaddr.Parse("gone@chat.example", "chat.example")
 			there, _ := mailaddr.Parse("there@chat.example", "chat.example")
 			r.all[there] = auth.Account{Home: "b"}
-			moves = append([]Move{{there, "a", "b"}}, append(moves, Move{gone, "a", "b"})...)
+			moves = append([]Move{{Addr: there, From: "a", To: "b"}}, append(moves, Move{Addr: gone, From: "a", To: "b"})...)
 			moved, skipped := 0, 0
 			err := Run(t.Context(), Rows{r, r}, func() (Move, bool, error) {
 				if len(moves) == 0 {
@@ -120,7 +120,7 @@ func TestRunEnds(t *testing.T) {
 			more := one
 			one = false
 			cancel()
-			return Move{addr, "a", "b"}, more, nil
+			return Move{Addr: addr, From: "a", To: "b"}, more, nil
 		}, func(Move, error) {})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)

@@ -53,7 +53,7 @@ type Mover struct {
 	Mailboxes Mailboxes
 }
 
-// step is what comes next.
+// step is a part of a move, as an error names it.
 type step string
 
 const (
@@ -68,14 +68,8 @@ const (
 // errComing says that there is nothing to move yet.
 var errComing = errors.New("the mailbox is being moved here")
 
-// progress is what one call has done for a move to a machine, and no other can know.
-type progress struct {
-	to              string
-	settled, copied bool
-}
-
-// next says what comes next for a mailbox, by its row.
-func next(row auth.Account, here string, p progress) step {
+// next says what comes next for a mailbox, by its row; settle stands for all up to the switch.
+func next(row auth.Account, here string) step {
 	switch {
 	case row.Home != here && row.MovingTo == here:
 		return wait
@@ -83,12 +77,8 @@ func next(row auth.Account, here string, p progress) step {
 		return remove
 	case row.MovingTo == "":
 		return reopen
-	case !p.settled:
-		return settle
-	case !p.copied:
-		return transfer
 	}
-	return turn
+	return settle
 }
 
 // Begin has the row say that addr, at home on from, moves to another machine. Whoever may
@@ -136,24 +126,19 @@ func (m *Mover) Move(ctx context.Context, addr mailaddr.Address, to string) erro
 // mailbox, opens it again if the move was cancelled, or removes it if it has another home
 // already. An error leaves everything so that the same call goes on.
 func (m *Mover) Finish(ctx context.Context, addr mailaddr.Address) error {
-	var p progress
 	for {
 		word, err := m.Writer.Word(ctx, addr)
-		row := word.Account
 		if errors.Is(err, auth.ErrNoMailbox) { // deleted: the mail goes, too
 			return m.Mailboxes.Remove(ctx, addr)
 		}
 		if err != nil {
 			return fmt.Errorf("moving a mailbox: %w", err)
 		}
-		if p.to != row.MovingTo {
-			p = progress{to: row.MovingTo}
-		}
-		what := next(row, m.Here, p)
-		if err := m.do(ctx, what, addr, row, &p); err != nil {
+		what, changed, err := m.do(ctx, addr, word.Account)
+		if err != nil {
 			return fmt.Errorf("moving a mailbox, at %s: %w", what, err)
 		}
-		if what == remove || what == reopen {
+		if !changed {
 			return nil
 		}
 	}
@@ -172,39 +157,37 @@ func Cancel(ctx context.Context, w directory.Writer, addr mailaddr.Address) (boo
 	return w.Replace(ctx, addr, row, back)
 }
 
-func (m *Mover) do(ctx context.Context, what step, addr mailaddr.Address, row auth.Account, p *progress) error {
-	switch what {
+// do does what comes next, to the end, and returns how far it came. If the row was changed
+// meanwhile, what comes next is to be looked up again.
+func (m *Mover) do(ctx context.Context, addr mailaddr.Address, row auth.Account) (what step, changed bool, err error) {
+	switch what = next(row, m.Here); what {
 	case wait:
-		return errComing
+		return what, false, errComing
 	case reopen:
-		return m.Mailboxes.Reopen(ctx, addr)
-	case settle:
-		seen, err := m.Copy.Read(ctx, addr)
-		if err != nil {
-			return err
-		}
-		if seen.Home != m.Here || seen.MovingTo != row.MovingTo {
-			return ErrLagging
-		}
-		if err := m.Mailboxes.Close(ctx, addr); err != nil {
-			return err
-		}
-		p.settled = true
-		return nil
-	case transfer:
-		if err := m.Mailboxes.Copy(ctx, addr, row.MovingTo); err != nil {
-			return err
-		}
-		p.copied = true
-		return nil
-	case turn:
-		moved := row
-		moved.Home, moved.MovingTo = row.MovingTo, ""
-		// If the row was changed meanwhile, what comes next is looked up again.
-		_, err := m.Writer.Replace(ctx, addr, row, moved)
-		return err
+		return what, false, m.Mailboxes.Reopen(ctx, addr)
+	case remove:
+		return what, false, m.Mailboxes.Remove(ctx, addr)
 	}
-	return m.Mailboxes.Remove(ctx, addr)
+	seen, err := m.Copy.Read(ctx, addr)
+	if err == nil && (seen.Home != m.Here || seen.MovingTo != row.MovingTo) {
+		err = ErrLagging
+	}
+	if err == nil {
+		err = m.Mailboxes.Close(ctx, addr)
+	}
+	if err != nil {
+		return settle, false, err
+	}
+	if err := m.Mailboxes.Copy(ctx, addr, row.MovingTo); err != nil {
+		return transfer, false, err
+	}
+	moved := row
+	moved.Home, moved.MovingTo = row.MovingTo, ""
+	done, err := m.Writer.Replace(ctx, addr, row, moved)
+	if err != nil || !done {
+		return turn, err == nil, err
+	}
+	return remove, false, m.Mailboxes.Remove(ctx, addr)
 }
 
 // Rescue gives addr, whose row is given, a home again if its own is lost for good, or if

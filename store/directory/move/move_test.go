@@ -14,20 +14,16 @@ import (
 func TestNext(t *testing.T) {
 	for _, tt := range []struct {
 		row  auth.Account
-		p    progress
 		want step
 	}{
-		{auth.Account{Home: "a"}, progress{}, reopen},
-		{auth.Account{Home: "a", MovingTo: "b"}, progress{}, settle},
-		{auth.Account{Home: "a", MovingTo: "b"}, progress{settled: true}, transfer},
-		{auth.Account{Home: "a", MovingTo: "b"}, progress{settled: true, copied: true}, turn},
-		{auth.Account{Home: "b"}, progress{settled: true, copied: true}, remove},
-		{auth.Account{Home: "b"}, progress{}, remove},
-		{auth.Account{Home: "b", MovingTo: "c"}, progress{}, remove},
-		{auth.Account{Home: "b", MovingTo: "a"}, progress{}, wait},
+		{auth.Account{Home: "a"}, reopen},
+		{auth.Account{Home: "a", MovingTo: "b"}, settle},
+		{auth.Account{Home: "b"}, remove},
+		{auth.Account{Home: "b", MovingTo: "c"}, remove},
+		{auth.Account{Home: "b", MovingTo: "a"}, wait},
 	} {
-		if got := next(tt.row, "a", tt.p); got != tt.want {
-			t.Errorf("%+v, %+v: got %s, want %s", tt.row, tt.p, got, tt.want)
+		if got := next(tt.row, "a"); got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.row, got, tt.want)
 		}
 	}
 }
