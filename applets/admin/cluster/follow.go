@@ -25,8 +25,43 @@ import (
 type follower struct{ *cluster }
 
 // run has this machine do what all machines share: the list of them, and what an operator
-// has set for all. chatmaild-follow.timer runs it every few seconds.
+// has set for all. chatmail-cluster.timer runs it every few seconds. The directory of an
+// earlier version is brought up to date by the machine of the writer.
 func (f follower) run(ctx context.Context) error {
+	if err := f.passwords(); err != nil {
+		return err
+	}
+	err := f.follow(ctx)
+	if !postgres.IsOlder(err) {
+		return err
+	}
+	if state, err := f.ask(ctx, config.Self(f.conf)); err != nil || !state.Writer {
+		return nil // the writer's machine does, once it has this version
+	}
+	password, err := f.password()
+	if err != nil {
+		return err
+	}
+	f.say("bring the directory up to date")
+	return membership.AsPostgres(func(address func(string) string) error {
+		found := postgres.Found{Owner: address, Database: accounts.Database, Roles: roles(password)}
+		return found.Create(ctx)
+	})
+}
+
+// passwords are written that an earlier version had not.
+func (f follower) passwords() error {
+	if f.machine.IsFile(config.InvitesPassword) {
+		return nil
+	}
+	password, err := f.password()
+	if err != nil {
+		return err
+	}
+	return f.writePassword(password)
+}
+
+func (f follower) follow(ctx context.Context) error {
 	members, err := postgres.Members(ctx, membership.Nearest(f.conf))
 	if err != nil {
 		return err
@@ -39,8 +74,7 @@ func (f follower) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.here().FollowMesh(ctx, peers), f.door(settings), f.mail(ctx, settings), f.echobot(ctx))
-	f.disk(ctx)
+	err = errors.Join(f.here().FollowMesh(ctx, peers), f.door(settings), f.mail(ctx, settings), f.echobot(ctx), f.disk(ctx))
 	if len(members) > 0 { // not a directory of an earlier version
 		_, listErr := f.here().Follow(ctx, members)
 		err = errors.Join(err, listErr)
@@ -53,20 +87,21 @@ const tells = 100
 
 // disk tells the others how full the mailboxes' disk is. That it cannot, without a writer, is no
 // fault: it is tried again.
-func (f follower) disk(ctx context.Context) {
+func (f follower) disk(ctx context.Context) error {
 	usage, err := f.machine.Disk(f.conf.MailboxesDir)
 	if err != nil {
-		return
+		return err
 	}
 	all, err := postgres.MachineDisks(ctx, membership.Nearest(f.conf))
 	if err != nil {
-		return
+		return err
 	}
 	for _, m := range all {
 		if change := m.DiskFree - usage.Free; m.Name == f.conf.Cluster.Name && (m.DiskSize != usage.Size || max(change, -change) > usage.Size/tells) {
 			_ = postgres.SetDisk(ctx, accounts.Writer(f.conf), m.Name, usage.Free, usage.Size)
 		}
 	}
+	return nil
 }
 
 // door has new accounts stopped, or not, as on all machines. A file that an operator has

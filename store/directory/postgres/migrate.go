@@ -86,6 +86,10 @@ func Migrate(ctx context.Context, address string) error {
 	return nil
 }
 
+// IsOlder reports whether an error comes of a schema that has not been brought up to date: a
+// table or a column is missing.
+func IsOlder(err error) bool { return refused(err, "42P01", "42703") }
+
 func execute(ctx context.Context, conn *pgconn.PgConn, sql string) error {
 	_, err := conn.Exec(ctx, sql).ReadAll()
 	return err

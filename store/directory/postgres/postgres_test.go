@@ -74,6 +74,9 @@ func testMigrate(t *testing.T, writer *instance) {
 	if all, err := open(t, writer, writer).Machines(t.Context()); len(all) > 0 || err != nil {
 		t.Errorf("before there is a table of machines: %v, %v", all, err)
 	}
+	if _, err := Members(t.Context(), writer.Address("reading")); !IsOlder(err) {
+		t.Errorf("before there is a table of the list: %v", err)
+	}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
