@@ -147,6 +147,52 @@ func (c *several) bot(t *testing.T) {
 	sh(t, c.machines[2], "chatmaild run --skip-dns-check && chatmaild status --json >/dev/null || true; ! systemctl is-active chatmaild-echobot.service")
 }
 
+// saved has the directory come back from a dump of a copy, which lacks nothing.
+func (c *several) saved(t *testing.T) {
+	writer := c.machines[1] // since promote
+	dump := sh(t, c.machines[0], "chatmaild cluster dump")
+	for _, addr := range c.members {
+		if !strings.Contains(dump, addr+"\t") {
+			t.Errorf("the dump lacks %s", addr)
+		}
+	}
+	writeFile(t, writer, "/root/directory.sql", 0o600, dump)
+	const newcomer = "new999@" + clusterDomain
+	if _, err := c.login(t, writer, newcomer, clusterPassword); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "load", sh(t, writer, "chatmaild cluster load </root/directory.sql && rm /root/directory.sql"), "0 rows were added")
+}
+
+// left has c leave: its accounts move, and the others forget it.
+func (c *several) left(t *testing.T) {
+	writer := c.machines[1]
+	if out, err := writer.Script(deadline(t, stepTimeout), "chatmaild cluster remove c 2>&1"); err == nil || !strings.Contains(out, "cluster drain c") {
+		t.Errorf("a machine with accounts is taken off the list: %v, %s", err, out)
+	}
+	sh(t, writer, "chatmaild cluster drain c && chatmaild cluster remove c")
+	if err := c.machines[2].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range c.machines[:2] {
+		until(deadline(t, stepTimeout), t, c.name(i)+" to forget c", func() bool {
+			status := sh(t, r, "chatmaild cluster status --json")
+			return strings.Count(status, `"address"`) == 2 && strings.Contains(status, `"advice": []`)
+		})
+	}
+	for home, addr := range c.members {
+		for i, r := range c.machines[:2] {
+			until(deadline(t, stepTimeout), t, "the user who was at home on "+home+", at "+c.name(i), func() bool {
+				_, err := c.login(t, r, addr, clusterPassword)
+				return err == nil
+			})
+		}
+	}
+	if _, err := c.login(t, c.machines[0], "new998@"+clusterDomain, clusterPassword); err != nil {
+		t.Errorf("a new account: %v", err)
+	}
+}
+
 // TestClusterCertificate has two machines get one certificate: the authority looks at the one
 // that did not order it.
 func TestClusterCertificate(t *testing.T) {

@@ -58,7 +58,9 @@ func TestCluster(t *testing.T) {
 		{"the writer is away", (*several).withoutWriter},
 		{"another writer", (*several).promote},
 		{"the former writer is back", (*several).rejoin},
+		{"a backup of the directory", (*several).saved},
 		{"what is logged", (*several).logged},
+		{"one leaves", (*several).left},
 	})
 }
 
