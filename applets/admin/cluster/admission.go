@@ -86,6 +86,9 @@ func (c admission) admit(ctx context.Context) error {
 	if err := c.requireWriter(ctx); err != nil {
 		return err
 	}
+	if _, disks := c.registered(ctx); disks[m.Name].Standing == directory.Lost {
+		return fmt.Errorf("machine %s was lost, and others may have its accounts: want another name", m.Name)
+	}
 	members := config.Members(c.conf)
 	if !slices.Contains(members, m.Member) {
 		members = append(members, m.Member)
@@ -120,6 +123,12 @@ func (c admission) remove(ctx context.Context, name string) error {
 	}
 	if err := c.here().Change(ctx, left, nil); err != nil {
 		return err
+	}
+	if disks[name].Standing != directory.Lost {
+		retire := func(rows *accounts.Directory) error { return rows.Rows.Retire(ctx, name) }
+		if err := (fleet{c.cluster}).asVmail(retire); err != nil && !errors.Is(err, directory.ErrChanged) {
+			return err
+		}
 	}
 	_, err := fmt.Fprintf(c.env.Stdout, "machine %s is off the list; the others follow within seconds\n", name)
 	return err

@@ -72,6 +72,13 @@ func (d *Directory) Register(ctx context.Context, machine, store string, room in
 	return d.changeMachine(ctx, register, machine, store, strconv.FormatInt(room, 10))
 }
 
+// Retire forgets a machine that was taken off the list, so that another may have its name;
+// one that is lost stays so, and the error is directory.ErrChanged.
+func (d *Directory) Retire(ctx context.Context, machine string) error {
+	const retire = "UPDATE machines SET state = 'open', store = '', room = 0 WHERE name = $1 AND state <> 'lost'"
+	return d.changeMachine(ctx, retire, machine)
+}
+
 func (d *Directory) changeMachine(ctx context.Context, statement string, args ...string) error {
 	_, n, err := d.writer.query(ctx, statement, args...)
 	switch {

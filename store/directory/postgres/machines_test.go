@@ -28,13 +28,18 @@ func testMachines(t *testing.T, d *Directory, address string) {
 		{func() error { return d.Stand(ctx, "b", directory.Lost) }, nil},
 		{func() error { return d.Stand(ctx, "b", directory.Open) }, directory.ErrChanged},
 		{func() error { return d.Register(ctx, "b", "theirs", 3) }, directory.ErrChanged},
+		{func() error { return d.Retire(ctx, "b") }, directory.ErrChanged},
+		{func() error { return d.Register(ctx, "d", "first", 3) }, nil},
+		{func() error { return d.Stand(ctx, "d", directory.Draining) }, nil},
+		{func() error { return d.Retire(ctx, "d") }, nil},
+		{func() error { return d.Register(ctx, "d", "second", 0) }, nil},
 		{func() error { return d.Stand(ctx, "c", "nonsense") }, directory.ErrUnavailable},
 	} {
 		if err := step.do(); !errors.Is(err, step.want) {
 			t.Errorf("step %d: got %v, want %v", i, err, step.want)
 		}
 	}
-	want := []directory.Machine{{Name: "a", Standing: directory.Draining, Store: "mine", Room: 9}, {Name: "b", Standing: directory.Lost, Store: "theirs", Room: 3}}
+	want := []directory.Machine{{Name: "a", Standing: directory.Draining, Store: "mine", Room: 9}, {Name: "b", Standing: directory.Lost, Store: "theirs", Room: 3}, {Name: "d", Standing: directory.Open, Store: "second"}}
 	of, err := MachinesOf(ctx, address)
 	if err != nil {
 		t.Fatal(err)
