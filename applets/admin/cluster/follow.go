@@ -62,10 +62,6 @@ func (f follower) passwords() error {
 }
 
 func (f follower) follow(ctx context.Context) error {
-	members, err := postgres.Members(ctx, membership.Nearest(f.conf))
-	if err != nil {
-		return err
-	}
 	settings, err := membership.Settings(ctx, f.conf)
 	if err != nil {
 		return err
@@ -74,12 +70,7 @@ func (f follower) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.here().FollowMesh(ctx, peers), f.door(settings), f.mail(ctx, settings), f.echobot(ctx), f.disk(ctx))
-	if len(members) > 0 { // not a directory of an earlier version
-		_, listErr := f.here().Follow(ctx, members)
-		err = errors.Join(err, listErr)
-	}
-	return err
+	return errors.Join(f.here().FollowMesh(ctx, peers), f.door(settings), f.mail(ctx, settings), f.echobot(ctx), f.disk(ctx), f.here().Follow(ctx))
 }
 
 // tells is by what part of a disk's size its free space must have changed to be worth a row.

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/desired"
@@ -50,8 +51,13 @@ type Here struct {
 // make. It has to run on that of the writer, and fails elsewhere. All is written before the
 // configuration, by which the writer may have to wait for a machine that is not there yet.
 func (h *Here) Change(ctx context.Context, members []config.Member, peer *postgres.Peer) error {
+	unlock, err := h.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	sort(members)
-	err := AsPostgres(func(address func(string) string) error {
+	err = AsPostgres(func(address func(string) string) error {
 		owner := address(accounts.Database)
 		if err := postgres.SetMembers(ctx, owner, members); err != nil || peer == nil {
 			return err
@@ -68,26 +74,56 @@ func (h *Here) Change(ctx context.Context, members []config.Member, peer *postgr
 	if err := h.FollowMesh(ctx, peers); err != nil {
 		return err
 	}
-	_, err = h.Follow(ctx, members)
-	return err
+	return h.follow(ctx, members)
 }
 
-// Follow makes these the machines of this one's configuration, and reports whether they were
-// others before. The rest of the configuration stays; chatmaild run applies it.
-func (h *Here) Follow(ctx context.Context, members []config.Member) (changed bool, err error) {
+// Follow makes the machines that the directory has those of this one's configuration. The rest
+// of it stays; chatmaild run applies it.
+func (h *Here) Follow(ctx context.Context) error {
+	unlock, err := h.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	members, err := postgres.Members(ctx, Nearest(h.Conf))
+	if err != nil || len(members) == 0 { // a directory of an earlier version
+		return err
+	}
+	return h.follow(ctx, members)
+}
+
+func (h *Here) follow(ctx context.Context, members []config.Member) error {
 	sort(members)
-	if !slices.ContainsFunc(members, func(m config.Member) bool { return m.Name == h.Conf.Cluster.Name }) {
-		return false, command.WithHint(fmt.Errorf("machine %s is not one of the relay's any more", h.Conf.Cluster.Name),
+	conf, err := h.Env.Config() // another command may have changed it
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(members, func(m config.Member) bool { return m.Name == conf.Cluster.Name }) {
+		return command.WithHint(fmt.Errorf("machine %s is not one of the relay's any more", conf.Cluster.Name),
 			"chatmaild run --disable-mail stops it; chatmaild-cluster(7) says how it joins again")
 	}
-	former := config.Members(h.Conf)
+	former := config.Members(conf)
 	if sort(former); slices.Equal(former, members) {
-		return false, nil
+		return nil
 	}
-	if err := h.Write(h.Conf.Cluster.Name, members); err != nil {
-		return false, err
+	if err := h.Write(conf.Cluster.Name, members); err != nil {
+		return err
 	}
-	return true, h.Run(ctx, "run", "--skip-dns-check")
+	return h.Run(ctx, "run", "--skip-dns-check")
+}
+
+// lock keeps other commands from changing the list on this machine meanwhile.
+func (h *Here) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(h.Machine.Root, "/run/chatmaild-cluster.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		for err = syscall.EINTR; err == syscall.EINTR; {
+			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking the list of machines: %w", err)
+	}
+	return func() { f.Close() }, nil
 }
 
 // Write writes the configuration with these machines, of which this one is called name.
