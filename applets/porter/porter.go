@@ -57,7 +57,7 @@ func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	metadata := metadataSocket(conf.Socket("metadata"))
 	s := &sender{
 		conf: conf, rows: rows.Rows, secret: secret, metadata: metadata, store: store, locks: locks, log: log,
-		sessions: newDovecot(), client: newClient(config.Self(conf)),
+		sessions: newDovecot(), client: newClient(config.Self(conf)), lost: rows.Roll.Lost,
 	}
 	s.mover = move.Mover{Here: conf.Cluster.Name, Copy: rows.Rows.Copy, Writer: rows.Rows.Writer, Mailboxes: s}
 	r := &receiver{

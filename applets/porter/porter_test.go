@@ -187,7 +187,7 @@ func start(t *testing.T) *two {
 	}
 	w.sender = &sender{
 		conf: confA, secret: []byte("secret"), metadata: socketA, store: w.a, locks: locks, log: log, sessions: w.sessions,
-		client: client, moved: NewMetrics(&metric.Set{}),
+		client: client, moved: NewMetrics(&metric.Set{}), lost: func(string) bool { return false },
 	}
 	w.sender.mover = move.Mover{Here: "a", Copy: w.rows, Writer: w.rows, Mailboxes: w.sender}
 	return w
@@ -266,6 +266,24 @@ func TestRefused(t *testing.T) {
 				t.Errorf("where it was: %q, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestToLost: a mailbox that moves to a machine that is lost stays.
+func TestToLost(t *testing.T) {
+	w := start(t)
+	w.sender.lost = func(machine string) bool { return machine == "b" }
+	if err := move.Begin(t.Context(), w.rows, w.alice, "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sender.move(t.Context(), w.alice); !errors.Is(err, errLost) {
+		t.Errorf("got %v", err)
+	}
+	if err := w.sender.move(t.Context(), w.alice); err != nil {
+		t.Error(err)
+	}
+	if got, err := w.a.Password(w.alice); got != "{PLAIN}x" || err != nil || w.rows.row.MovingTo != "" {
+		t.Errorf("it is closed: %q, %v; %+v", got, err, w.rows.row)
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 // How mailboxes leave.
 const (
 	lookEvery  = 250 * time.Millisecond // at the directory, for those that are to leave
-	sweepEvery = time.Minute            // at those that have left
+	sweepEvery = 5 * time.Second        // at those that are closed, or have left
 	atOnce     = 8                      // mailboxes
 	page       = 256                    // how many are looked at
 	again      = 2 * time.Second        // after a move that failed
@@ -56,6 +56,7 @@ type sender struct {
 	mover    move.Mover
 	moved    *Metrics
 	later    later
+	lost     func(machine string) bool
 }
 
 var _ move.Mailboxes = (*sender)(nil)
@@ -236,8 +237,15 @@ func (s *sender) Close(ctx context.Context, addr mailaddr.Address) error {
 // Reopen implements move.Mailboxes.
 func (s *sender) Reopen(_ context.Context, addr mailaddr.Address) error { return s.store.Reopen(addr) }
 
+// errLost says that a mailbox stays at home.
+var errLost = errors.New("the machine that it moves to is lost: it stays")
+
 // Copy implements move.Mailboxes.
 func (s *sender) Copy(ctx context.Context, addr mailaddr.Address, to string) error {
+	if s.lost(to) {
+		_, err := move.Cancel(ctx, s.mover.Writer, addr)
+		return errors.Join(errLost, err)
+	}
 	other, err := member(s.conf, to)
 	if err != nil {
 		return err

@@ -30,6 +30,22 @@ type Move struct {
 type Rows struct {
 	Copy   directory.Copy
 	Writer directory.Writer
+	// Machines returns the machines by the writer's word.
+	Machines func(ctx context.Context) ([]directory.Machine, error)
+}
+
+// Takes fails unless a machine gets accounts.
+func (r Rows) Takes(ctx context.Context, machine string) error {
+	all, err := r.Machines(ctx)
+	if err != nil {
+		return fmt.Errorf("asking the writer of the directory: %w", err)
+	}
+	for _, m := range all {
+		if m.Name == machine && m.Standing != directory.Open {
+			return fmt.Errorf("machine %s is %s: it gets no mailboxes", machine, m.Standing)
+		}
+	}
+	return nil
 }
 
 // window is how many moves are begun at a time: a mailbox is closed from then on, until its turn

@@ -85,7 +85,7 @@ func TestRun(t *testing.T) {
 			r.all[there] = auth.Account{Home: "b"}
 			moves = append([]Move{{Addr: there, From: "a", To: "b"}}, append(moves, Move{Addr: gone, From: "a", To: "b"})...)
 			moved, skipped := 0, 0
-			err := Run(t.Context(), Rows{r, r}, func() (Move, bool, error) {
+			err := Run(t.Context(), Rows{Copy: r, Writer: r}, func() (Move, bool, error) {
 				if len(moves) == 0 {
 					return Move{}, false, nil
 				}
@@ -116,7 +116,7 @@ func TestRunEnds(t *testing.T) {
 		r := &rows{all: map[mailaddr.Address]auth.Account{addr: {Home: "a"}}}
 		ctx, cancel := context.WithCancel(t.Context())
 		one := true
-		err := Run(ctx, Rows{r, r}, func() (Move, bool, error) {
+		err := Run(ctx, Rows{Copy: r, Writer: r}, func() (Move, bool, error) {
 			more := one
 			one = false
 			cancel()
@@ -129,4 +129,15 @@ func TestRunEnds(t *testing.T) {
 			t.Errorf("what was begun is not: %+v", r.all[addr])
 		}
 	})
+}
+
+func TestTakes(t *testing.T) {
+	rows := Rows{Machines: func(context.Context) ([]directory.Machine, error) {
+		return []directory.Machine{{Name: "a", Standing: directory.Open}, {Name: "b", Standing: directory.Draining}, {Name: "c", Standing: directory.Lost}}, nil
+	}}
+	for machine, takes := range map[string]bool{"a": true, "b": false, "c": false, "d": true} {
+		if err := rows.Takes(t.Context(), machine); (err == nil) != takes {
+			t.Errorf("%s: %v", machine, err)
+		}
+	}
 }

@@ -46,6 +46,9 @@ func (u *users) rehome(ctx context.Context, addr mailaddr.Address) (any, error) 
 			return nil, err
 		}
 	}
+	if err := u.rows.Takes(ctx, u.to); err != nil {
+		return nil, err
+	}
 	one := rehome.Move{Addr: addr, From: row.Home, To: u.to}
 	next := func() (rehome.Move, bool, error) {
 		m := one

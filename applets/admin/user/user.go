@@ -63,7 +63,7 @@ in it. It is closed for a fraction of a second; its mail waits, and its apps con
 			defer rows.Close()
 			u.accounts, u.here = rows, cfg.Cluster.Name
 			if rows.Rows != nil {
-				u.rows = &rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer}
+				u.rows = &rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer, Machines: rows.Rows.MachinesWord}
 			}
 			return u.run(ctx, args)
 		}
