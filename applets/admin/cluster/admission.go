@@ -126,7 +126,7 @@ func (c admission) remove(ctx context.Context, name string) error {
 	}
 	if disks[name].Standing != directory.Lost {
 		retire := func(rows *accounts.Directory) error { return rows.Rows.Retire(ctx, name) }
-		if err := (fleet{c.cluster}).asVmail(retire); err != nil && !errors.Is(err, directory.ErrChanged) {
+		if err := fleet(c).asVmail(retire); err != nil && !errors.Is(err, directory.ErrChanged) {
 			return err
 		}
 	}
