@@ -1,7 +1,7 @@
 // Command road measures the way from a relay of the lab to others, as the transport has it:
 //
 //   - dead: the time that a message takes to a good host, while others that do not answer have
-//     mail each minute, against the time without them;
+//     mail each minute, against the time without them, and while as many good ones have;
 //   - ipv6: the time of the first message, and of the next, to hosts whose IPv6 address does
 //     not answer, against hosts that have none;
 //   - large: the time that a large message takes to another relay, and the transport's memory
@@ -61,7 +61,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.parts, "parts", "dead,ipv6,large", "what is measured")
 	flag.IntVar(&o.dead, "dead", 150, "hosts that do not answer")
-	flag.IntVar(&o.minutes, "minutes", 4, "how long they have mail; before that, as long without")
+	flag.IntVar(&o.minutes, "minutes", 4, "how long they have mail; before that, as long without, and as long others that are good")
 	flag.IntVar(&o.hosts, "hosts", 10, "hosts of each kind in the part about IPv6")
 	flag.IntVar(&o.size, "size", 25_000_000, "size of a large message, in bytes")
 	flag.IntVar(&o.rounds, "rounds", 3, "large messages of each variant")
