@@ -15,7 +15,7 @@ import (
 
 // Directories for mailboxes that get another home. Neither name is an address.
 const (
-	movingDir   = ".moving"   // those that leave, and marks of those that have left
+	MovingDir   = ".moving"   // those that leave, and marks of those that have left
 	arrivingDir = ".arriving" // those that come, until they are complete
 )
 
@@ -162,7 +162,7 @@ func (s Transit) RemoveClosed(addr mailaddr.Address) error {
 
 // EachClosed calls yield for each mailbox that is closed here, or has left since a time.
 func (s Transit) EachClosed(yield func(addr mailaddr.Address, since time.Time, left bool) error) error {
-	err := Names(filepath.Join(s.dir, movingDir), func(_ int, name string) error {
+	err := Names(filepath.Join(s.dir, MovingDir), func(_ int, name string) error {
 		addr, err := mailaddr.Parse(name, s.domain)
 		if err != nil || addr.String() != name {
 			return nil
@@ -256,7 +256,7 @@ func (s Transit) Unfinished() error {
 func (s Transit) discard(path string) error { return s.remove(path, func() error { return nil }) }
 
 func (s Transit) aside(addr mailaddr.Address) string {
-	return filepath.Join(s.dir, movingDir, addr.String())
+	return filepath.Join(s.dir, MovingDir, addr.String())
 }
 
 // isDirectory fails with fs.ErrNotExist if there is nothing.

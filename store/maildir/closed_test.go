@@ -182,7 +182,7 @@ func TestArrived(t *testing.T) {
 		if got, err := s.Password(alice); got != "{PLAIN}z" || err != nil || messages(t, s.Home(alice)) != 0 {
 			t.Errorf("%s: got %q, %v, and %d messages", name, got, err, messages(t, s.Home(alice)))
 		}
-		for _, aside := range []string{movingDir, arrivingDir} {
+		for _, aside := range []string{MovingDir, arrivingDir} {
 			if left, _ := os.ReadDir(filepath.Join(dir, aside)); len(left) > 0 {
 				t.Errorf("%s: %s has %v", name, aside, left)
 			}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
 
@@ -77,12 +78,21 @@ func (s *Source) places(o Options) ([]place, error) {
 			return nil, fmt.Errorf("looking at %s: %w", p.path, err)
 		}
 	}
+	// A mailbox that gets another home has an empty file in its place.
+	names, err := list(filepath.Join(s.Mailboxes(), maildir.MovingDir))
+	if err != nil {
+		return nil, err
+	}
+	moving := map[string]bool{}
+	for _, name := range names {
+		moving[name] = true
+	}
 	dirs := []struct {
 		prefix, dir string
 		wanted      func(name string) bool
 	}{
 		{dkim, filepath.Join(s.Root, dkimDir), func(name string) bool { return strings.HasSuffix(name, dkimSuffix) }},
-		{mailboxes, s.Mailboxes(), func(name string) bool { return !strings.HasPrefix(name, ".") }},
+		{mailboxes, s.Mailboxes(), func(name string) bool { return !strings.HasPrefix(name, ".") && !moving[name] }},
 		{state, s.State(), s.isState},
 	}
 	for _, f := range dirs {
