@@ -1,11 +1,40 @@
 package metadata
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"chatmaild/applets/service/metric"
+	"chatmaild/store/disk"
+	"chatmaild/store/maildir"
 )
+
+// delivered makes durable what was delivered: the messages, or all that the file system has
+// not written yet, where it is not certain which they are.
+type delivered struct {
+	messages *maildir.Delivered
+	all      *disk.Syncer
+	deliveries
+	log *slog.Logger
+}
+
+// Sync makes durable what was delivered to a user so far.
+func (d *delivered) Sync(ctx context.Context, user string) error {
+	start, outcome := time.Now(), deliveryStored
+	found, err := d.messages.Sync(user)
+	if !found || err != nil {
+		outcome = deliveryAll
+		err = d.all.Sync(ctx)
+	}
+	d.took.Took(time.Since(start))
+	if err != nil {
+		outcome = deliveryFailed
+		d.log.Error("a delivered message may not be on the disk: it is lost if the machine crashes now", "error", err)
+	}
+	d.outcomes.At(outcome).Add(1)
+	return err
+}
 
 // deliveries counts how delivered messages get to the disk.
 type deliveries struct {
@@ -16,28 +45,15 @@ type deliveries struct {
 // The outcomes of deliveries.
 const (
 	deliveryStored = "stored"
+	deliveryAll    = "stored_with_all"
 	deliveryFailed = "failed"
 )
 
 // newDeliveries adds to set what is told of deliveries.
 func newDeliveries(set *metric.Set) deliveries {
 	return deliveries{
-		took: set.Histogram("chatmaild_delivery_sync_seconds", "Time of a sync of delivered messages to the disk; deliveries at the same time share one",
-			metric.Latency()).At(),
-		outcomes: set.Counter("chatmaild_delivery_synced_total", "Deliveries that waited for such a sync, by its outcome",
-			metric.Label{Name: "outcome", Values: []string{deliveryStored, deliveryFailed}}),
-	}
-}
-
-// synced returns what is told of each sync.
-func (d deliveries) synced(log *slog.Logger) func(took time.Duration, waiting int, err error) {
-	return func(took time.Duration, waiting int, err error) {
-		d.took.Took(took)
-		outcome := deliveryStored
-		if err != nil {
-			outcome = deliveryFailed
-			log.Error("delivered messages may not be on the disk: they are lost if the machine crashes now", "messages", waiting, "error", err)
-		}
-		d.outcomes.At(outcome).Add(float64(waiting))
+		took: set.Histogram("chatmaild_delivery_sync_seconds", "Time until a delivered message is on the disk", metric.Latency()).At(),
+		outcomes: set.Counter("chatmaild_delivery_synced_total", "Deliveries that waited for the disk, by outcome; stored_with_all: all of the file system was written",
+			metric.Label{Name: "outcome", Values: []string{deliveryStored, deliveryAll, deliveryFailed}}),
 	}
 }

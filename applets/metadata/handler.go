@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
@@ -15,8 +16,8 @@ type handler struct {
 	service  *push.Metadata
 	notifier *push.Notifier
 	copy     func() (path string, err error) // of the database
-	mail     interface {                     // makes durable what was delivered so far
-		Sync(context.Context) error
+	mail     interface {                     // makes durable what was delivered to a user so far
+		Sync(ctx context.Context, user string) error
 	}
 }
 
@@ -56,7 +57,13 @@ func (h handler) Iterate(context.Context, string, string, func(key, value string
 // Dovecot writes without waiting for that, and replies to Postfix, which keeps the message
 // until then, only after us. Meanwhile the user's clients have it, and have been notified.
 func (h handler) Commit(ctx context.Context, user string, changes []dict.Change) error {
-	delivery := false
+	// Beside the notification, which is written to the disk as well.
+	synced := make(chan error, 1)
+	if slices.ContainsFunc(changes, func(c dict.Change) bool { return push.Delivery(c.Key) }) {
+		go func() { synced <- h.mail.Sync(ctx, user) }()
+	} else {
+		synced <- nil
+	}
 	for _, c := range changes {
 		var err error
 		if c.Unset {
@@ -67,10 +74,6 @@ func (h handler) Commit(ctx context.Context, user string, changes []dict.Change)
 		if err != nil {
 			return err
 		}
-		delivery = delivery || push.Delivery(c.Key)
 	}
-	if delivery {
-		return h.mail.Sync(ctx)
-	}
-	return nil
+	return <-synced
 }

@@ -22,7 +22,7 @@ type mail struct {
 	err   error
 }
 
-func (m *mail) Sync(context.Context) error {
+func (m *mail) Sync(context.Context, string) error {
 	m.syncs++
 	return m.err
 }

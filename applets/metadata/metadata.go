@@ -24,6 +24,7 @@ import (
 	"chatmaild/push"
 	"chatmaild/push/gateway"
 	"chatmaild/store/disk"
+	"chatmaild/store/maildir"
 	"chatmaild/store/tokens"
 )
 
@@ -72,7 +73,10 @@ var Command = command.Command{
 			server := dict.Server{Log: log, Handler: handler{
 				notifier: notifier,
 				copy:     db.Copy,
-				mail:     &disk.Syncer{Dir: conf.MailboxesDir, Pause: syncPause, Done: notifications.deliveries.synced(log)},
+				mail: &delivered{
+					messages: &maildir.Delivered{Dir: conf.MailboxesDir, Now: time.Now},
+					all:      &disk.Syncer{Dir: conf.MailboxesDir, Pause: syncPause}, deliveries: notifications.deliveries, log: log,
+				},
 				service: &push.Metadata{
 					Registry:    db,
 					Values:      serverMetadata(conf),
