@@ -32,9 +32,13 @@ import (
 // large relay's users, for some 30 MB.
 const rememberLogins = 400_000
 
-// startingPerProcessor is how many imap processes may start at a time: enough to keep a
-// processor busy, and few enough that everything else gets its turn.
-const startingPerProcessor = 4
+// startingPerProcessor is how many logins may begin at a time, each for startingTime: enough to
+// keep half of a processor busy, at some 8 ms each, and few enough that everything else gets its
+// turn.
+const (
+	startingPerProcessor = 4
+	startingTime         = 60 * time.Millisecond
+)
 
 // Command checks logins for Dovecot and Postfix, and creates accounts.
 var Command = command.Command{
@@ -84,7 +88,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		more = append(more, service.Endpoint{Name: "homes", Address: service.Unix(cfg.Socket("homes")), Serve: tables.Serve})
 	}
 	dovecot := &authserver.Server{
-		Handler: answers, Log: log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(),
+		Handler: answers, Log: log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(), Stay: startingTime,
 	}
 	daemon := service.Service{
 		Name: "doveauth", Background: background(rules, count, watch, rows.Roll, log), Log: log,

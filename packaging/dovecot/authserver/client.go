@@ -256,8 +256,7 @@ func (c *client) grant(id uint32, r *request, user string) {
 		c.finish(id, r, ok)
 		return
 	}
-	c.server.gate.enter(func() {
-		leave := sync.OnceFunc(c.server.gate.leave)
+	c.server.gate.enter(func(leave func()) {
 		c.mu.Lock()
 		current := c.requests[id] == r
 		if current {

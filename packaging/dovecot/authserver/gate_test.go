@@ -3,6 +3,7 @@ package authserver
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // TestStarting lets in no more logins than may start at a time. The next one follows when imap
@@ -49,6 +50,29 @@ func TestStartingEnds(t *testing.T) {
 		one.net.Close()
 		if at := took(func() { two.want("OK\t1\tuser=" + alice) }); at != 0 {
 			t.Errorf("let in after %v, want at once", at)
+		}
+	})
+}
+
+// TestStay spreads logins over time whose processes ask at once.
+func TestStay(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		r.Starting, r.Stay = 2, 50*time.Millisecond
+		p, cookie := r.login(t, 3001)
+		m := r.master(t, r.ServeMaster)
+		const logins = 6
+		for id := 1; id <= logins; id++ {
+			p.send(auth(id, "right"))
+		}
+		at := took(func() {
+			for id := 1; id <= logins; id++ {
+				p.want(fmt.Sprintf("OK\t%d\tuser=%s", id, alice))
+				m.send(fmt.Sprintf("REQUEST\t%d\t3001\t%d\t%s", 10+id, id, cookie))
+				m.want(fmt.Sprintf("USER\t%d\t%s", 10+id, alice))
+			}
+		})
+		if want := (logins/2 - 1) * r.Stay; at != want {
+			t.Errorf("%d logins began within %v, want %v", logins, at, want)
 		}
 	})
 }

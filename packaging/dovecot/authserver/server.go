@@ -14,7 +14,7 @@ import (
 
 // Bounds of a Server. Dovecot's own are named beside them.
 const (
-	maxConns    = 16384 // of each socket: an imap process has one until its login
+	maxConns    = 16384 // of each socket: an imap process has one
 	maxRequests = 8192  // of one client's connection, answered or not
 
 	failureDelay     = 2 * time.Second   // auth_failure_delay
@@ -61,6 +61,9 @@ type Server struct {
 	// Starting is how many logins have their OK at a time without imap having asked whose they
 	// are, because its process is still starting; 0: no limit.
 	Starting int
+	// Stay is how long each of them counts at least: then so many logins begin in a second at
+	// most, and what is left of the processors is for everything else.
+	Stay time.Duration
 
 	clients     clients
 	gate        gate
@@ -72,7 +75,7 @@ type Server struct {
 // ctx is done; it then closes l, finishes the logins that are being checked, closes
 // the connections and returns nil.
 func (s *Server) ServeLogin(ctx context.Context, l net.Listener) error {
-	s.gate.limit(s.Starting)
+	s.gate.limit(s.Starting, s.Stay)
 	return s.serve(ctx, l, "auth-login", func(ctx context.Context, c *conn) error { return newClient(s, c, true).run(ctx) })
 }
 
