@@ -4,6 +4,8 @@ package dovecot_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -119,5 +121,26 @@ func TestLooksAgain(t *testing.T) {
 			c.conn.Close()
 			await(t, "the session's end", func() bool { return d.sessions(t) == 0 })
 		})
+	}
+}
+
+// TestHibernatesSoon has a session hibernate without another look where nothing has changed for
+// seconds: it would take two more.
+func TestHibernatesSoon(t *testing.T) {
+	d := start(t, compile(t))
+	first := d.idle(t, "quiet") // makes the mailbox
+	await(t, "the first session's hibernation", func() bool { return d.sessions(t) == 0 })
+	first.conn.Close()
+	await(t, "the mailbox to be old", func() bool {
+		info, err := os.Stat(filepath.Join(d.dir, "mail", "quiet", "cur"))
+		return err == nil && time.Since(info.ModTime()) > 4*time.Second
+	})
+	started := time.Now()
+	c := d.idle(t, "quiet")
+	await(t, "the session's hibernation", func() bool { return d.sessions(t) == 0 })
+	t.Logf("it hibernated after %v", time.Since(started))
+	d.deliver(t, c.user)
+	if !c.hears(t) {
+		t.Error("new mail did not wake the session")
 	}
 }

@@ -27,7 +27,9 @@
  *    waits for the next one, or half a minute. A look that follows each message is
  *    such a look far more often than one that waits. So there is another one when
  *    two seconds have passed without a change, by mailbox_notify_changes() and
- *    timeout_add() here, and no hibernation before it.
+ *    timeout_add() here, and no hibernation before it. A session that finds both
+ *    directories unchanged for longer, as most do that log in, needs none: what comes
+ *    then is a change that inotify reports.
  *
  * Every other call passes unchanged. Where a later Dovecot has other names, calls
  * or lengths, nothing here applies, and Dovecot is as it was. Delete this when
@@ -40,11 +42,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	NOTIFY_DELAY_MSECS = 500,
-	LOOK_AGAIN_MSECS = 2100 /* whole seconds are compared, MAILDIR_SYNC_SECS is 1 */
+	LOOK_AGAIN_MSECS = 2100, /* whole seconds are compared, MAILDIR_SYNC_SECS is 1 */
+	UNCHANGED_SECS = 3
 };
 
 /* Dovecot's own types: only passed through. */
@@ -58,6 +63,7 @@ typedef void notify_callback_t(struct mailbox *box, void *context);
 /* An imap process has one thread and, unless it is told otherwise, one client at a time. */
 static int watching = -1;       /* the inotify descriptor that watches the mailbox */
 static int adding;              /* mailbox-watch.c is adding a watch */
+static time_t changed;          /* when what it watches had changed last */
 static int extracting;          /* inside mailbox_watch_extract_notify_fd() */
 static struct timeout *waiting; /* a reported change that nobody has looked at */
 static struct timeout *polling; /* mailbox-watch.c's own; there while it watches */
@@ -104,11 +110,20 @@ int io_add_notify(const char *path, const char *source_filename,
 int inotify_add_watch(int fd, const char *path, uint32_t mask)
 {
 	static int (*real)(int, const char *, uint32_t);
+	struct stat st;
+	int result;
 
 	FIND(real, "inotify_add_watch");
-	if (adding)
+	result = real(fd, path, mask);
+	if (adding) {
 		watching = fd;
-	return real(fd, path, mask);
+		/* later changes are reported */
+		if (stat(path, &st) < 0)
+			changed = time(NULL);
+		else if (st.st_mtime > changed)
+			changed = st.st_mtime;
+	}
+	return result;
 }
 
 /* lib/ioloop.h. timeout_add_short() comes by here too, with less than a second. */
@@ -185,13 +200,15 @@ void mailbox_notify_changes(struct mailbox *box, notify_callback_t *callback,
 	struct timeout *before = polling;
 
 	FIND(real, "mailbox_notify_changes");
+	changed = 0;
 	real(box, callback, context);
 	if (polling == NULL || polling == before)
 		return; /* this mailbox is not watched */
 	look.callback = callback;
 	look.box = box;
 	look.context = context;
-	look_again_later();
+	if (time(NULL) - changed < UNCHANGED_SECS)
+		look_again_later();
 }
 
 /* lib-storage/mailbox-watch.h. What is refused is tried again imap_hibernate_timeout
