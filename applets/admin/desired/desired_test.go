@@ -113,7 +113,7 @@ func TestFiles(t *testing.T) {
 		{"proxy, Dovecot", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/dovecot/dovecot.conf", "port = 10143\n", ""},
 		{"proxy, nginx", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "allow 192.0.2.1;\n        deny all;\n        proxy_pass 127.0.0.1:10225;", ""},
 		{"no notes to the postmaster", name, "/etc/postfix/main.cf", "\nnotify_classes =\n", ""},
-		{"hidden, before a login", hidden, "/etc/dovecot/dovecot.conf", "executable = imap-login -o imap_capability= chatmaild/login\n", "mail_server_comment"},
+		{"hidden, before a login", hidden, "/etc/dovecot/dovecot.conf", "/imap-login -o imap_capability= chatmaild/login\n", "mail_server_comment"},
 		{"hidden, port 443", hidden, "/etc/nginx/nginx.conf", "        proxy_pass 127.0.0.1:8443;\n        proxy_timeout 40m;\n    }\n}\n", "proxy_pass $chatmail_server"},
 		{"hidden, other ports", hidden + "extra_ports = [2053]", "/etc/nginx/nginx.conf", "        listen 2053;\n        listen [::]:2053;\n        ssl_preread on;", "listen 443;\n        listen [::]:443;\n        listen 2053"},
 		{"hidden, pages", hidden, "/etc/nginx/nginx.conf", "        root /usr/share/nginx/html;\n", "add_header"},
