@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func (c *cluster) upgrade(ctx context.Context) error {
 	if !c.machine.IsFile(filepath.Join(next.Programs(), "pg_upgrade")) {
 		return command.WithHint(fmt.Errorf("PostgreSQL %s is not installed", next), "apt install postgresql")
 	}
-	if c.copying() {
+	if c.copying() || !c.machine.IsFile(filepath.Join(c.server.Data(), "PG_VERSION")) {
 		return c.leave(ctx, next)
 	}
 	return c.convert(ctx, next)
@@ -85,7 +86,8 @@ func removeUnused(ctx context.Context, isFile func(string) bool, v desired.Postg
 	return err
 }
 
-// leave is upgrade on a copy, which the writer's new version cannot be copied to.
+// leave is upgrade on a copy, which the writer's new version cannot be copied to. It goes on
+// where it was cut off.
 func (c *cluster) leave(ctx context.Context, next desired.PostgreSQL) error {
 	var writer *config.Member
 	for _, m := range config.Members(c.conf) {
@@ -101,8 +103,17 @@ func (c *cluster) leave(ctx context.Context, next desired.PostgreSQL) error {
 		return command.WithHint(errors.New("no machine is the writer of the directory"), "chatmaild cluster status")
 	}
 	c.say("remove the copy in PostgreSQL %s", c.server)
-	if _, err := program.Output(ctx, "/", "pg_dropcluster", "--stop", string(c.server), mainCluster); err != nil {
-		return err
+	if c.machine.IsFile(c.server.Dir() + "/postgresql.conf") {
+		if _, err := program.Output(ctx, "/", "pg_dropcluster", "--stop", string(c.server), mainCluster); err != nil {
+			return err
+		}
+	}
+	// Debian's tool leaves what is not its own. Without the last of these, the machine's server
+	// is the next one.
+	for _, path := range []string{c.server.HBA(), c.server.Conf()} {
+		if err := c.machine.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if !c.machine.IsFile(next.Dir() + "/postgresql.conf") {
 		if _, err := program.Output(ctx, "/", "pg_createcluster", string(next), mainCluster); err != nil {

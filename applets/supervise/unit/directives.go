@@ -96,6 +96,7 @@ const (
 	byItsLimit = "the container's runtime has limits, and Go that of GOMEMLIMIT"
 	bySuper    = "a daemon that fails is started again after longer and longer delays, whatever connects"
 	byStdout   = "standard output has no rate"
+	bySystemd  = "a relay of several machines runs below systemd"
 )
 
 // meaningless are the directives that are not applied, each with its reason.
@@ -104,6 +105,8 @@ var meaningless = map[string]string{
 	"[Unit] After": byRun, "[Install] WantedBy": byRun,
 	"[Socket] TriggerLimitIntervalSec": bySuper, "[Socket] TriggerLimitBurst": bySuper,
 	"[Service] LogRateLimitIntervalSec": byStdout, "[Service] LogRateLimitBurst": byStdout,
+	"[Timer] OnActiveSec": bySystemd, "[Timer] OnUnitInactiveSec": bySystemd, "[Timer] AccuracySec": bySystemd,
+	"[Service] SyslogLevel": bySystemd, "[Service] LogLevelMax": bySystemd,
 	"[Service] TasksMax": byItsLimit, "[Service] MemoryMax": byItsLimit, "[Service] MemorySwapMax": byItsLimit,
 
 	"[Service] BindPaths": byTheImage, "[Service] BindReadOnlyPaths": byTheImage, "[Service] InaccessiblePaths": byTheImage,
