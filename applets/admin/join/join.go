@@ -200,7 +200,7 @@ func (j *join) check(there, former *config.Config) error {
 	}
 	if n := j.offer.Accounts[j.self.Name]; n > 0 && former == nil {
 		return command.WithHint(fmt.Errorf("%d accounts are at home on machine %s, and their mail is not here", n, j.self.Name),
-			"if that machine is lost, say so by \"chatmaild lost %s\" on another one, and join by another name: --name NAME", j.self.Name)
+			"if that machine is lost, say so by \"chatmaild cluster lost %s\" on another one, and join by another name: --name NAME", j.self.Name)
 	}
 	return membership.Accept(there, j.offer.Files)
 }
