@@ -53,9 +53,8 @@ type Options struct {
 
 	Sign    Sign
 	Deliver Deliver
-	// Resting, if set, says for which domains no message need be read now, and the reply. It
-	// is what most mail for hosts that do not answer meets: a signature costs more than all
-	// else that is done about it here.
+	// Resting, if set, says for which domains no message need be read now, nor signed, and the
+	// reply: most mail for hosts that do not answer meets that.
 	Resting func(domain string) (smtpout.Reply, bool)
 	Log     *slog.Logger
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/letter"
 	"chatmaild/testdata/lab"
 	"chatmaild/testdata/lab/network"
@@ -69,6 +71,30 @@ func (c *crowd) connect(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// empty has everybody delete what has come, as clients do when they have it: mailboxes are to be
+// as long in the next round as in this one.
+func (c *crowd) empty(ctx context.Context) error {
+	for _, p := range c.people {
+		inbox, err := p.reader.Session(ctx)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(empty(inbox), inbox.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty deletes all messages of a mailbox that is not empty.
+func empty(inbox *imap.Client) error {
+	if _, err := inbox.OK(`STORE 1:* +FLAGS.SILENT (\Deleted)`); err != nil {
+		return err
+	}
+	_, err := inbox.OK("EXPUNGE")
+	return err
 }
 
 func (c *crowd) close() {

@@ -46,7 +46,7 @@ func (v *variant) round(ctx context.Context, c *crowd, o options) error {
 		return fmt.Errorf("burst: %w", err)
 	}
 	v.bursts = append(v.bursts, b)
-	return nil
+	return c.empty(ctx)
 }
 
 // of is the median of a figure of the bursts.
