@@ -220,7 +220,7 @@ func (c *several) closed(t *testing.T, at *Relay, addr string) {
 func (c *several) begin(t *testing.T, addr, from, to string) {
 	t.Helper()
 	sh(t, c.machine(to), "systemctl kill --signal=STOP chatmaild-porter.service")
-	sh(t, c.machine(from), "systemd-run --quiet --collect --description=move --unit=move-"+to+" chatmaild user move "+addr+" --to "+to)
+	sh(t, c.machine(from), "systemd-run --quiet --collect --description=move --property=StandardOutput=null --property=StandardError=null --unit=move-"+to+" chatmaild user move "+addr+" --to "+to)
 	c.closed(t, c.machine(from), addr)
 }
 
