@@ -22,8 +22,8 @@ type delivered struct {
 // Sync makes durable what was delivered to a user so far.
 func (d *delivered) Sync(ctx context.Context, user string) error {
 	start, outcome := time.Now(), deliveryStored
-	found, err := d.messages.Sync(user)
-	if !found || err != nil {
+	_, certain, err := d.messages.Sync(user)
+	if !certain || err != nil {
 		outcome = deliveryAll
 		err = d.all.Sync(ctx)
 	}

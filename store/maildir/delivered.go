@@ -38,15 +38,16 @@ type Delivered struct {
 }
 
 // Sync makes durable the messages that were delivered to a mailbox since the call before this
-// one, and reports whether there were any for certain: a client that moves messages at the same
-// time hides them, and a clock that jumps does.
-func (d *Delivered) Sync(mailbox string) (found bool, err error) {
+// one, and returns how many files that were. Certain says that there can be no others: a client
+// that changes the mailbox all the time may hide one, and where it is not known when the mailbox
+// was read last, a clock that jumps may. One that a client has deleted need not be durable.
+func (d *Delivered) Sync(mailbox string) (files int, certain bool, err error) {
 	if strings.ContainsRune(mailbox, '/') {
-		return false, fmt.Errorf("%q is not a mailbox", mailbox)
+		return 0, false, fmt.Errorf("%q is not a mailbox", mailbox)
 	}
 	box, err := OpenDir(d.Dir + "/" + mailbox)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	defer box.Close()
 	for n := range looks {
@@ -55,29 +56,29 @@ func (d *Delivered) Sync(mailbox string) (found bool, err error) {
 		}
 		now := d.Now()
 		since, known := d.since(mailbox, now)
-		fresh, settled, err := d.look(box, since)
+		found, settled, err := d.look(box, since)
 		if settled && err == nil {
-			files := fresh
+			sync := found
 			if !known {
-				files = append(files, box.FD) // its directories may be new, too
+				sync = append(sync, box.FD) // its directories may be new, too
 			}
-			err = syncEach(files)
+			err = syncEach(sync)
 		}
-		for _, fd := range fresh {
+		for _, fd := range found {
 			_ = unix.Close(fd)
 		}
 		if err != nil {
-			return false, fmt.Errorf("syncing a mailbox: %w", err)
+			return 0, false, fmt.Errorf("syncing a mailbox: %w", err)
 		}
 		if settled {
 			d.note(mailbox, now)
-			return len(fresh) > 0, nil
+			return len(found), known || len(found) > 0, nil
 		}
 	}
-	return false, nil
+	return 0, false, nil
 }
 
-// since says since when files have not been made durable.
+// since says since when files have not been made durable, and whether that is known.
 func (d *Delivered) since(mailbox string, now time.Time) (since time.Time, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,9 +86,8 @@ func (d *Delivered) since(mailbox string, now time.Time) (since time.Time, known
 	if !known {
 		last, known = d.old[mailbox]
 	}
-	oldest := now.Add(-slowest)
-	if !known || last.After(now) || last.Before(oldest) {
-		return oldest, known
+	if !known || last.After(now) {
+		return now.Add(-slowest), false
 	}
 	return last.Add(-tick), true
 }

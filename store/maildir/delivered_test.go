@@ -1,13 +1,13 @@
 package maildir
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // TestDelivered finds what was delivered since the last time, where a client has moved it, too;
@@ -17,7 +17,7 @@ func TestDelivered(t *testing.T) {
 	const mailbox = "a@chat.example"
 	ahead := time.Duration(0)
 	d := &Delivered{Dir: dir, Now: func() time.Time { return time.Now().Add(ahead) }}
-	if _, err := d.Sync(mailbox); !Gone(unwrapErrno(err)) {
+	if _, _, err := d.Sync(mailbox); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a mailbox: %v", err)
 	}
 	for _, sub := range []Subdir{Fresh, Cur, Tmp} {
@@ -33,48 +33,39 @@ func TestDelivered(t *testing.T) {
 		}
 	}
 	name := func(n int) string { return fmt.Sprintf("%d.M%dP1.host,S=4", time.Now().Unix(), n) }
-	sync := func(what string, want bool) {
+	// Each file is synced with the directory that it is in. All looks are a second after what
+	// has happened.
+	d.Now = func() time.Time { return time.Now().Add(time.Second + ahead) }
+	read := func(at time.Time) { d.young = map[string]time.Time{mailbox: at} }
+	sync := func(what string, files int, certain bool) {
 		t.Helper()
-		ahead += time.Second // what was seen is long ago
-		if found, err := d.Sync(mailbox); err != nil || found != want {
-			t.Errorf("%s: found %v, %v; want %v", what, found, err, want)
+		if n, sure, err := d.Sync(mailbox); err != nil || n != files || sure != certain {
+			t.Errorf("%s: %d files, certain %v, %v; want %d, %v", what, n, sure, err, files, certain)
 		}
 	}
-	sync("nothing", false)
+	sync("nothing, of a mailbox that is not known", 0, false)
+	d.young = nil
 	first := name(1)
 	write(Fresh, first)
-	ahead = 0
-	if found, err := d.Sync(mailbox); err != nil || !found {
-		t.Errorf("a new message: %v, %v", found, err)
-	}
-	sync("the same one", false)
+	sync("a new message", 2, true)
+	sync("the same one", 0, true)
+	read(time.Now())
 	if err := os.Rename(file(Fresh, first), file(Cur, first+":2,S")); err != nil {
 		t.Fatal(err)
 	}
-	ahead = -time.Second
-	sync("one that a client has just moved", true)
-	write(Fresh, "1.M1P1.host,S=4")
-	ahead = -time.Second
-	d.young = nil
+	sync("one that a client has just moved", 2, true)
+	read(time.Now())
 	if err := os.Remove(file(Cur, first+":2,S")); err != nil {
 		t.Fatal(err)
 	}
-	sync("an old one that was restored", false)
-	ahead = time.Hour
+	sync("one that a client has deleted", 0, true)
+	d.young = nil
+	write(Fresh, "1.M1P1.host,S=4")
+	sync("an old one that was restored", 0, false)
+	read(time.Now())
 	write(Fresh, name(2))
-	sync("after the clock has jumped", false)
-}
-
-func unwrapErrno(err error) error {
-	for err != nil {
-		if errno, ok := err.(unix.Errno); ok {
-			return errno
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return err
-		}
-		err = u.Unwrap()
-	}
-	return nil
+	ahead = time.Hour
+	sync("after the clock has jumped", 2, true)
+	read(time.Now().Add(2 * time.Hour))
+	sync("after it has jumped back", 0, false)
 }
