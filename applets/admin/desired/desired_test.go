@@ -91,7 +91,7 @@ func TestFiles(t *testing.T) {
 		{"filter ports", name + "filtermail_smtp_port = 11111", "/etc/postfix/master.cf", "smtpd_proxy_filter=127.0.0.1:11111", ""},
 		{"instant idle", name, "/etc/dovecot/dovecot.conf", "LD_PRELOAD=" + InstantIdleLibrary, ""},
 		{"stock idle", name + "imap_instant_idle = false", "/etc/dovecot/dovecot.conf", "", "LD_PRELOAD"},
-		{"hibernation", name, "/etc/dovecot/dovecot.conf", "imap_hibernate_timeout = 30s", "imap_zlib"},
+		{"hibernation", name, "/etc/dovecot/dovecot.conf", "imap_hibernate_timeout = 10s", "imap_zlib"},
 		{"compression", name + "imap_compress = true", "/etc/dovecot/dovecot.conf", "imap_zlib", "imap_hibernate_timeout"},
 		{"admin contact", name + `privacy_mail = "op@example.org"`, "/etc/dovecot/dovecot.conf", "mail_server_admin = mailto:op@example.org", ""},
 		{"size limits", name + "max_message_size = 1048576", "/etc/postfix/master.cf", "message_size_limit=1048576\n", ""},

@@ -12,16 +12,16 @@ type sizes struct {
 const (
 	imapMemory    = 1750 // an IMAP session that does not hibernate: a process
 	smtpdMemory   = 2650 // a client's SMTP session: a process
-	sessionMemory = 105  // an IMAP session that hibernates; nearly all of it is TLS
+	sessionMemory = 105  // an IMAP session that hibernates, after days of logins; nearly all of it is TLS
 )
 
 // The machine's memory, apart. The rest is for what runs in any case, some 200 MiB, for the
 // kernel, and for pages of files.
 const (
-	imapShare     = 6 // a sixth for IMAP sessions that do not hibernate
+	imapShare     = 8 // an eighth for IMAP sessions that do not hibernate
 	smtpdShare    = 6 // for clients on a port for submission
 	incomingShare = 8 // for other relays
-	sessionShare  = 5 // for IMAP sessions that hibernate
+	sessionShare  = 4 // for IMAP sessions that hibernate
 )
 
 // fitting is how many of something there can be in a part of the memory; limit where the
@@ -44,7 +44,8 @@ func (s sizes) gibibytes() int {
 
 // IMAPProcesses is how many IMAP sessions can be awake. Further ones wait until one has
 // hibernated, so that a restart, after which all clients log in, does not take more memory
-// than there is.
+// than there is. One that has just logged in hibernates a second later: with 1 GiB these are
+// enough for as many logins a second as doveauth lets in.
 func (s sizes) IMAPProcesses() int {
 	if s.conf.IMAPCompress {
 		return s.fitting(s.conf.MaxIMAPConnections, 2, imapMemory) // nothing hibernates
@@ -52,23 +53,26 @@ func (s sizes) IMAPProcesses() int {
 	return s.fitting(s.conf.MaxIMAPConnections, imapShare, imapMemory)
 }
 
-// HibernateSeconds is after how long in IDLE a session hibernates. To wake it up takes some 5
-// ms of processor time, and while it is awake, it takes 17 times the memory: with little
-// memory, it is not awake for long. instant-idle.so has each session look again two seconds
-// after a change, and the time counts from that look.
+// HibernateSeconds is after how long in IDLE a session hibernates. To wake it up takes some 3
+// ms of processor time, and while it is awake, it takes 20 times the memory: with little
+// memory, it is not awake for long, and with much not so long that after a restart, when
+// everybody logs in, processes are scarce. instant-idle.so has each session look again two
+// seconds after a change, and the time counts from that look.
 func (s sizes) HibernateSeconds() int {
 	if !s.conf.IMAPInstantIdle {
 		return 30 // each time, mail may come that wakes nobody: imap_instant_idle
 	}
-	return min(max(2*s.gibibytes()-1, 1), 30)
+	return min(max(2*s.gibibytes()-1, 1), 10)
 }
 
 // SubmissionSeconds is how long a client's connection for sending is kept while it is silent.
 // Delta Chat does not use it again after 60 seconds. With little memory a minute is too long:
-// at 1 GiB, 65 phones that have sent something would let nobody else send for that time
-// ("make small": 95 texts in the first minute, of some 600), and Postfix's stress begins only
-// with the next connections.
-func (s sizes) SubmissionSeconds() int { return min(max(10*s.gibibytes(), 10), 75) }
+// at 1 GiB, 65 phones that have sent something would let nobody else send for that time, and
+// Postfix's stress begins only with the next connections.
+func (s sizes) SubmissionSeconds() int { return min(max(6*s.gibibytes(), 6), 75) }
+
+// StressSeconds is the same while all connections are in use.
+func (s sizes) StressSeconds() int { return min(s.SubmissionSeconds(), 10) }
 
 // clients bounds the connections of clients to a listener of Postfix.
 type clients struct {
@@ -129,7 +133,8 @@ type Capacity struct {
 }
 
 const (
-	// peoplePerProcessor log in again within three minutes after a restart.
+	// peoplePerProcessor log in again within a minute after a restart: as many as doveauth lets
+	// in.
 	peoplePerProcessor = 4000
 	// messageTime is what a message takes from phone to phone, in ms of a processor, and busy is
 	// how many percent of the processors may have to do with messages.

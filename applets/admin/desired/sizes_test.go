@@ -13,12 +13,12 @@ func TestSizes(t *testing.T) {
 		gib                                                int
 		imap, submission, incoming, one, hibernate, silent int
 	}{
-		{0, 10000, 1000, 200, 20, 30, 75}, // not known
-		{1, 99, 65, 49, 10, 1, 10},
-		{2, 199, 131, 98, 10, 3, 20},
-		{4, 399, 263, 197, 19, 7, 40},
-		{16, 1597, 1000, 200, 20, 30, 75},
-		{128, 10000, 1000, 200, 20, 30, 75},
+		{0, 10000, 1000, 200, 20, 10, 75}, // not known
+		{1, 74, 65, 49, 10, 1, 6},
+		{2, 149, 131, 98, 10, 3, 12},
+		{4, 299, 263, 197, 19, 7, 24},
+		{16, 1198, 1000, 200, 20, 10, 75},
+		{128, 9586, 1000, 200, 20, 10, 75},
 	} {
 		v := sizes{config.Defaults(), Machine{Processors: 1, Memory: int64(tt.gib) << 30}}
 		c := v.Clients()
@@ -52,8 +52,8 @@ func TestGood(t *testing.T) {
 		processors, gib int
 		want            Capacity
 	}{
-		{1, 1, Capacity{1997, 26, "memory"}},
-		{2, 1, Capacity{1997, 52, "memory"}},
+		{1, 1, Capacity{2496, 26, "memory"}},
+		{2, 1, Capacity{2496, 52, "memory"}},
 		{1, 8, Capacity{4000, 26, "processors"}},
 		{16, 64, Capacity{64000, 421, "processors"}},
 	} {

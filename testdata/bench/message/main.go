@@ -14,7 +14,7 @@
 // back, such as 'postconf -e …; postfix reload'. Rounds with and without it take
 // turns, since a machine that others use too is not as fast at all times: ratios count. What
 // the sync of a delivery costs, for one, a drop-in of chatmaild-metadata.service shows that has
-// the kernel leave it out ("SystemCallFilter=~syncfs:0").
+// the kernel leave it out ("SystemCallFilter=~fsync:0 syncfs:0").
 //
 // Usage, from the top of the tree, as root: make deb bench-message, or
 //

@@ -16,7 +16,7 @@ import (
 
 const (
 	// awakeSessions are measured before they hibernate, and half of them: they have to log in
-	// within the 30 s that a session stays awake.
+	// within the 10 s that a session stays awake.
 	awakeSessions = 100
 	// abreast is how many log in at the same time.
 	abreast = 20
@@ -168,7 +168,7 @@ func (b *bench) sessions(ctx, online context.Context, people *sync.WaitGroup) er
 	b.report.cost("awake session", fmt.Sprintf("memory with %d and with %d of them", awakeSessions/2, awakeSessions),
 		1024*(memory[awakeAll].All-memory[awakeHalf].All)/(awakeSessions-awakeSessions/2), "KiB")
 	first, second := b.options.sessions/2, b.options.sessions
-	b.report.cost(idleSession, fmt.Sprintf("memory with %d and with %d of them, in IDLE for more than 30 s", first, second),
+	b.report.cost(idleSession, fmt.Sprintf("memory with %d and with %d of them, which hibernate", first, second),
 		1024*(memory[asleepAll].All-memory[asleepHalf].All)/float64(second-first), "KiB")
 	b.report.Rest, b.report.Idle = memory[0].All, memory[asleepAll].All
 	return nil

@@ -13,7 +13,7 @@ const (
 	// settling is the part of the samples that does not count: processes start, and caches fill.
 	settling = 4 // a fourth
 	// leastTime is how long the others must be: all warms up for minutes.
-	leastTime = 15 * time.Minute
+	leastTime = 10 * time.Minute
 
 	// A program that grows by more than this in an hour is in the report, and one that grows
 	// by more than growing times that has a leak.
