@@ -65,6 +65,16 @@ func (s sizes) HibernateSeconds() int {
 	return min(max(2*s.gibibytes()-1, 1), 10)
 }
 
+// hibernateClients is how many hibernating sessions a process keeps: it takes 0.4 MiB, and
+// seconds to end.
+const hibernateClients = 250
+
+// HibernateClients is how many hibernating sessions a process keeps.
+func (s sizes) HibernateClients() int { return hibernateClients }
+
+// HibernateProcesses is how many keep those of all, with some to spare.
+func (s sizes) HibernateProcesses() int { return s.conf.MaxIMAPConnections/hibernateClients + 8 }
+
 // SubmissionSeconds is how long a client's connection for sending is kept while it is silent.
 // Delta Chat does not use it again after 60 seconds. With little memory a minute is too long:
 // at 1 GiB, 65 phones that have sent something would let nobody else send for that time, and
