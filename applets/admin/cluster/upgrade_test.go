@@ -14,7 +14,7 @@ import (
 // TestUpgrade has upgrade refuse before anything is changed. That it does its work is shown
 // by the lab, with Debian's own programs.
 func TestUpgrade(t *testing.T) {
-	const installed, copying = "/usr/lib/postgresql/17/bin/pg_upgrade", "/var/lib/postgresql/15/main/standby.signal"
+	const installed, copying, data = "/usr/lib/postgresql/17/bin/pg_upgrade", "/var/lib/postgresql/15/main/standby.signal", "/var/lib/postgresql/15/main/PG_VERSION"
 	for _, test := range []struct {
 		server  desired.PostgreSQL
 		files   []string
@@ -25,7 +25,7 @@ func TestUpgrade(t *testing.T) {
 		{"15", nil, []string{"w 5", "c 5", "c 5"}, "PostgreSQL 17 is not installed"},
 		{"15", []string{installed, copying}, []string{"w 5", "c 5", "c 5"}, "machine a, the writer, has PostgreSQL 15"},
 		{"15", []string{installed, copying}, []string{"", "c 5", "c 5"}, "no machine is the writer"},
-		{"15", []string{installed}, []string{"", "w 5", "c 5"}, "/etc/postgresql"},
+		{"15", []string{installed, data}, []string{"", "w 5", "c 5"}, "/etc/postgresql"},
 	} {
 		c := several(t, test.servers...)
 		c.server, c.env = test.server, &command.Env{Stdout: new(bytes.Buffer)}
