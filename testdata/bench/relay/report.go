@@ -101,7 +101,7 @@ func (r *report) end(d *load.Load, samples []sample) {
 	r.P50, r.P95 = quantile(texts, 0.5), quantile(texts, 0.95)
 	r.Login = [2]float64{quantile(logins, 0.5), quantile(logins, 0.95)}
 	r.Events, r.Mail, r.Series = d.Events(), d.Account(), samples
-	r.judgeSlopes(samples)
+	r.noteSlopes(samples)
 }
 
 // An estimate is what a large relay would take, by the costs.
