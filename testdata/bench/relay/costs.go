@@ -195,7 +195,7 @@ func (b *bench) phase(ctx context.Context, r load.Rates, long time.Duration) (p 
 		if err != nil {
 			return p, err
 		}
-		states[i] = state{u, b.load.Arrived(), b.pushes.Count()}
+		states[i] = state{u, b.load.Mail.Arrived(), b.pushes.Count()}
 	}
 	p.seconds = states[1].At.Sub(states[0].At).Seconds()
 	p.cpu = cpuOf(states[1].Usage).minus(cpuOf(states[0].Usage)).times(1 / p.seconds)

@@ -97,10 +97,10 @@ func (r *report) step(at time.Time, what, format string, args ...any) {
 // end takes in what the load and the watch have seen.
 func (r *report) end(d *load.Load, samples []sample) {
 	now := time.Now()
-	texts, logins := d.Texts(r.Time, now), d.Logins(r.Time, now)
+	texts, logins := d.Mail.Texts(r.Time, now), d.Logins(r.Time, now)
 	r.P50, r.P95 = quantile(texts, 0.5), quantile(texts, 0.95)
 	r.Login = [2]float64{quantile(logins, 0.5), quantile(logins, 0.95)}
-	r.Events, r.Mail, r.Series = d.Events(), d.Account(), samples
+	r.Events, r.Mail, r.Series = d.Events(), d.Mail.Account(), samples
 	r.noteSlopes(samples)
 }
 

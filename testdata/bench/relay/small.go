@@ -156,7 +156,7 @@ func (b *bench) during(ctx context.Context, name string, long time.Duration, do 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	texts := b.load.Texts(start, time.Now())
+	texts := b.load.Mail.Texts(start, time.Now())
 	p95 := quantile(texts, 0.95)
 	b.report.step(start, name, "took %v; %d texts in %v: half within %.0f ms, 95 %% within %.0f ms, all within %.0f ms",
 		took.Round(100*time.Millisecond), len(texts), time.Since(start).Round(time.Second), quantile(texts, 0.5), p95, quantile(texts, 1))

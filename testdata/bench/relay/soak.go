@@ -165,7 +165,7 @@ func (b *bench) hit(ctx context.Context, f fault) error {
 	if err := b.load.Flows(back, b.options.sessions); err != nil {
 		b.report.wrong("%s: %v", f.name, err)
 	}
-	texts, now := b.load.Texts(start, time.Now()), b.load.Events()
+	texts, now := b.load.Mail.Texts(start, time.Now()), b.load.Events()
 	b.report.step(start, f.name, "all works %v after it was over; %d sessions ended, %d messages handed over again, %d logins refused; of %d texts the last within %.1f s",
 		time.Since(healed).Round(100*time.Millisecond), now.Ended-events.Ended, now.Resent-events.Resent, now.Refused-events.Refused, len(texts), quantile(texts, 1)/1000)
 	return nil
@@ -216,7 +216,7 @@ func (b *bench) compare(before, after usage.Usage) {
 // judgeDoubles wants what came twice to be explained by a fault.
 func (b *bench) judgeDoubles(faults []time.Time) {
 	unexplained := 0
-	for _, at := range b.load.Account().Doubles {
+	for _, at := range b.load.Mail.Account().Doubles {
 		explained := false
 		for _, f := range faults {
 			explained = explained || at.After(f) && at.Before(f.Add(trace))

@@ -22,7 +22,7 @@ var delays = regexp.MustCompile(`private/dovecot-lmtp\].* delays=([0-9.]+)/([0-9
 func (b *bench) stages(ctx context.Context, since time.Time) error {
 	now := time.Now()
 	since = maxTime(since, now.Add(-stagesSince))
-	for _, s := range b.load.Stages(since, now) {
+	for _, s := range b.load.Mail.Stages(since, now) {
 		b.report.stage("text: "+s.Name, s.Took)
 	}
 	b.report.stage("people: wait for a processor", b.late.since(since))

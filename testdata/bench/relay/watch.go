@@ -118,7 +118,7 @@ func (w *watch) take() error {
 	if err != nil {
 		return err
 	}
-	now := state{u, w.load.Arrived(), w.pushes.Count()}
+	now := state{u, w.load.Mail.Arrived(), w.pushes.Count()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.before
@@ -127,7 +127,7 @@ func (w *watch) take() error {
 		return nil
 	}
 	seconds := now.At.Sub(before.At).Seconds()
-	texts := w.load.Texts(before.At, now.At)
+	texts := w.load.Mail.Texts(before.At, now.At)
 	s := sample{
 		At: now.At, Memory: memoryOf(u), CPU: cpuOf(u).minus(cpuOf(before.Usage)).times(1 / seconds),
 		P50: quantile(texts, 0.5), P95: quantile(texts, 0.95), Texts: len(texts),

@@ -21,8 +21,8 @@ type fate struct {
 	first, last time.Time // when it arrived
 }
 
-// A ledger knows each copy of each message.
-type ledger struct {
+// A Ledger knows each copy of each message.
+type Ledger struct {
 	mu     sync.Mutex
 	copies map[copyOf]*fate
 	texts  []*fate // that have arrived, in order
@@ -41,11 +41,11 @@ type Stage struct {
 	Took []time.Duration
 }
 
-func newLedger() *ledger { return &ledger{copies: map[copyOf]*fate{}} }
+func newLedger() *Ledger { return &Ledger{copies: map[copyOf]*fate{}} }
 
 // leave notes that a message is being handed over. The time of a text counts for those who
 // are online: others get it when they log in.
-func (l *ledger) leave(id string, to []string, text bool, online func(addr string) bool, began, now time.Time) {
+func (l *Ledger) leave(id string, to []string, text bool, online func(addr string) bool, began, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, addr := range to {
@@ -59,7 +59,7 @@ func (l *ledger) leave(id string, to []string, text bool, online func(addr strin
 }
 
 // accept notes that it has its 250.
-func (l *ledger) accept(id string, to []string, now time.Time) {
+func (l *Ledger) accept(id string, to []string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, addr := range to {
@@ -68,7 +68,7 @@ func (l *ledger) accept(id string, to []string, now time.Time) {
 }
 
 // arrive notes that a recipient has fetched it.
-func (l *ledger) arrive(id, addr string, now time.Time) {
+func (l *Ledger) arrive(id, addr string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.copies[copyOf{id, addr}]
@@ -99,8 +99,8 @@ type Account struct {
 	Doubles []time.Time
 }
 
-// account counts all copies.
-func (l *ledger) account() (a Account) {
+// Account counts all copies.
+func (l *Ledger) Account() (a Account) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.copies {
@@ -122,15 +122,15 @@ func (l *ledger) account() (a Account) {
 }
 
 // between returns the texts that arrived in a time.
-func (l *ledger) between(from, until time.Time) []*fate {
+func (l *Ledger) between(from, until time.Time) []*fate {
 	first, _ := slices.BinarySearchFunc(l.texts, from, func(f *fate, at time.Time) int { return f.first.Compare(at) })
 	end, _ := slices.BinarySearchFunc(l.texts, until, func(f *fate, at time.Time) int { return f.first.Compare(at) })
 	return l.texts[first:max(first, end)]
 }
 
-// took returns how long the texts took that arrived in a time, from when somebody began to
+// Texts returns how long the texts took that arrived in a time, from when somebody began to
 // send each until its recipient had fetched it.
-func (l *ledger) took(from, until time.Time) (all []time.Duration) {
+func (l *Ledger) Texts(from, until time.Time) (all []time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.between(from, until) {
@@ -139,9 +139,9 @@ func (l *ledger) took(from, until time.Time) (all []time.Duration) {
 	return all
 }
 
-// stages returns how long each part of the way took of the texts that arrived in a time and
+// Stages returns how long each part of the way took of the texts that arrived in a time and
 // were handed over once.
-func (l *ledger) stages(from, until time.Time) []Stage {
+func (l *Ledger) Stages(from, until time.Time) []Stage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := []Stage{{Name: "connection and login"}, {Name: "message to 250"}, {Name: "250 to fetched"}}
@@ -157,7 +157,7 @@ func (l *ledger) stages(from, until time.Time) []Stage {
 }
 
 // fresh tells whether a text has arrived that was sent after a moment.
-func (l *ledger) fresh(moment time.Time) bool {
+func (l *Ledger) fresh(moment time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range slices.Backward(l.texts) {
@@ -171,8 +171,8 @@ func (l *ledger) fresh(moment time.Time) bool {
 	return false
 }
 
-// arrived is how many copies have arrived.
-func (l *ledger) arrived() int {
+// Arrived is how many copies have arrived.
+func (l *Ledger) Arrived() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.count

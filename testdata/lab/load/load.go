@@ -49,8 +49,9 @@ type Load struct {
 	larger   []larger
 	accounts int // of whom some visit
 
-	ledger *ledger
-	rates  atomic.Pointer[Rates]
+	// Mail is what was sent, and what has arrived.
+	Mail  *Ledger
+	rates atomic.Pointer[Rates]
 
 	mu     sync.Mutex
 	events Events
@@ -76,7 +77,7 @@ func New(ctx context.Context, l *lab.Lab, relay *lab.Relay, accounts, people int
 	if people > accounts {
 		return nil, fmt.Errorf("%d people with %d accounts", people, accounts)
 	}
-	d := &Load{relay: relay, ledger: newLedger()}
+	d := &Load{relay: relay, Mail: newLedger()}
 	d.events.Words = map[string]int{}
 	d.rates.Store(&Rates{})
 	for i := range stations {
@@ -155,7 +156,7 @@ func (d *Load) Flows(ctx context.Context, sessions int) error {
 	start := time.Now()
 	tick := time.NewTicker(rest)
 	defer tick.Stop()
-	for !d.ledger.fresh(start) {
+	for !d.Mail.fresh(start) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -275,18 +276,6 @@ func (d *Load) Events() Events {
 	return e
 }
 
-// Texts is how long the texts took that arrived in a time.
-func (d *Load) Texts(from, until time.Time) []time.Duration { return d.ledger.took(from, until) }
-
-// Stages is how long the parts of their way took.
-func (d *Load) Stages(from, until time.Time) []Stage { return d.ledger.stages(from, until) }
-
-// Arrived is how many copies have been fetched.
-func (d *Load) Arrived() int { return d.ledger.arrived() }
-
-// Account counts what was sent and what arrived.
-func (d *Load) Account() Account { return d.ledger.account() }
-
 // Logins is how long logins took that ended in a time.
 func (d *Load) Logins(from, until time.Time) (all []time.Duration) {
 	d.mu.Lock()
@@ -304,7 +293,7 @@ func (d *Load) Settle(ctx context.Context) error {
 	tick := time.NewTicker(rest)
 	defer tick.Stop()
 	for {
-		a := d.Account()
+		a := d.Mail.Account()
 		if a.Lost == 0 {
 			return nil
 		}

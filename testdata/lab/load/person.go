@@ -138,7 +138,7 @@ func (p *person) fetch(session *imap.Client, n int) (int, error) {
 	}
 	now := time.Now()
 	for _, text := range messages {
-		p.load.ledger.arrive(messageID(text), p.Addr, now)
+		p.load.Mail.arrive(messageID(text), p.Addr, now)
 	}
 	// Not all of "*" any more: what has come since is not fetched yet.
 	if _, err := session.OK(`STORE 1:%d +FLAGS.SILENT (\Deleted)`, len(messages)); err != nil {
@@ -198,11 +198,11 @@ func (p *person) attempt(ctx context.Context, to []string, id, text string, time
 	}
 	out := p.Out
 	defer context.AfterFunc(ctx, func() { out.Close() })()
-	p.load.ledger.leave(id, to, timed, p.load.online, start, time.Now())
+	p.load.Mail.leave(id, to, timed, p.load.online, start, time.Now())
 	reply, err := p.Out.SendAll(p.Addr, to, text)
 	if err == nil && strings.HasPrefix(reply, "250") {
 		p.used = time.Now()
-		p.load.ledger.accept(id, to, p.used)
+		p.load.Mail.accept(id, to, p.used)
 		return false, nil
 	}
 	p.Close()
