@@ -4,13 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
-	"strings"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/config"
 	"chatmaild/auth/mailaddr"
 )
@@ -26,12 +25,8 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the password of the directory: %w", err)
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	password, ok := strings.CutPrefix(line, "*:*:*:*:")
-	if !ok || password == "" {
-		return nil, errors.New("the password of the directory is missing from its file")
-	}
-	return []byte(password), nil
+	password, err := accounts.Password(text)
+	return []byte(password), err
 }
 
 // capability is what a machine shows that sends a mailbox to another one. It is good for

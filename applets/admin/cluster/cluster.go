@@ -11,7 +11,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strings"
 	"time"
 
 	"chatmaild/applets/accounts"
@@ -153,11 +152,10 @@ func (c *cluster) start(ctx context.Context) error {
 // passwordFiles are the forms of the password that all machines share: for the daemons and
 // commands, and for PostgreSQL, which takes none that others may read.
 func passwordFiles(password string) []desired.File {
-	content := func(password string) []byte { return []byte("*:*:*:*:" + password + "\n") }
 	return []desired.File{
-		{Path: config.DirectoryPassword, Content: content(password), Mode: 0o640, Owner: "root", Group: "vmail", Secret: true},
-		{Path: desired.ReplicationPassword, Content: content(password), Mode: 0o600, Owner: "postgres", Group: "postgres", Secret: true},
-		{Path: config.InvitesPassword, Content: content(derived(password, accounts.InvitesRole)), Mode: 0o640, Owner: "root", Group: "chatmaild", Secret: true},
+		{Path: config.DirectoryPassword, Content: accounts.PasswordFile(password), Mode: 0o640, Owner: "root", Group: "vmail", Secret: true},
+		{Path: desired.ReplicationPassword, Content: accounts.PasswordFile(password), Mode: 0o600, Owner: "postgres", Group: "postgres", Secret: true},
+		{Path: config.InvitesPassword, Content: accounts.PasswordFile(derived(password, accounts.InvitesRole)), Mode: 0o640, Owner: "root", Group: "chatmaild", Secret: true},
 	}
 }
 
@@ -174,12 +172,7 @@ func (c *cluster) password() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	password, ok := strings.CutPrefix(line, "*:*:*:*:")
-	if !ok || password == "" {
-		return "", fmt.Errorf("%s: want *:*:*:*: and the password", config.DirectoryPassword)
-	}
-	return password, nil
+	return accounts.Password(text)
 }
 
 // writePassword writes it, for all who read it.
