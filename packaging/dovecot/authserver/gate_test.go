@@ -3,6 +3,7 @@ package authserver
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,6 +64,7 @@ func TestStay(t *testing.T) {
 		const logins = 6
 		for id := 1; id <= logins; id++ {
 			p.send(auth(id, "right"))
+			synctest.Wait() // those of one connection are verified side by side
 		}
 		at := took(func() {
 			for id := 1; id <= logins; id++ {
