@@ -32,8 +32,8 @@ const (
 )
 
 // shared is the limit on sending over all machines of a relay, whichever of them a sender
-// uses: one of them counts for him, chosen by his address, so that they need to agree on
-// nothing but their list. While that one does not answer, each counts for itself.
+// uses: one of them counts for each sender, chosen by the address, so that they need to agree
+// on nothing but their list. While that one does not answer, each counts for itself.
 type shared struct {
 	own    mailfilter.Limiter
 	here   string

@@ -54,8 +54,8 @@ func machines(t *testing.T, limit int) (all map[string]*shared, servers map[stri
 	return all, servers
 }
 
-// TestSharedLimit: a sender has one allowance, whichever machines he uses; without the one
-// that counts for him, each of the others counts for itself.
+// TestSharedLimit: a sender has one allowance, whichever machines are used; without the one
+// that counts it, each of the others counts for itself.
 func TestSharedLimit(t *testing.T) {
 	const limit = 5
 	all, servers := machines(t, limit)

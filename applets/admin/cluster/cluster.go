@@ -35,7 +35,7 @@ and load adds what a dump has.
 
 drain moves the accounts of a machine to the others, and it gets no new ones; open has it
 get some again. rebalance moves as few accounts as it takes for each machine to have its
-share, by its memory. What is cut off goes on by the same command. lost gives a machine up
+share, by its memory. To resume, run the same command again. lost gives a machine up
 that is gone for good: its accounts get other homes, without their mail. remove takes one
 that is empty, or lost, off the list, on the machine with the writer.
 See chatmaild-cluster(7).`,

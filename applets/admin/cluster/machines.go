@@ -62,8 +62,8 @@ func (c fleet) stand(ctx context.Context, rows *accounts.Directory, name string,
 	return nil
 }
 
-// drain empties a machine: it gets no new accounts, and its own move to the others. What was
-// cut off goes on by the same command.
+// drain empties a machine: it gets no new accounts, and its own move to the others. To resume
+// one that was interrupted, run it again.
 func (c fleet) drain(ctx context.Context, name string) error {
 	m, err := c.named(name)
 	if err != nil {
@@ -170,7 +170,7 @@ func housed(ctx context.Context, rows *accounts.Directory, name string, place fu
 			account := page[0]
 			page, after = page[1:], account.Address.String()
 			if account.MovingTo != "" {
-				continue // its move goes on by itself
+				continue // its porter resumes the move
 			}
 			to, err := place(after)
 			return rehome.Move{Addr: account.Address, From: name, To: to, Row: account.Account}, err == nil && to != "", err

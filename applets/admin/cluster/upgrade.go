@@ -35,7 +35,7 @@ func (c *cluster) upgrade(ctx context.Context) error {
 	return c.convert(ctx, next)
 }
 
-// convert is upgrade on the writer. It goes on where it was cut off.
+// convert is upgrade on the writer. It can be run again after an interruption.
 func (c *cluster) convert(ctx context.Context, next desired.PostgreSQL) error {
 	// Debian's tool has it not start any more once it is converted.
 	start, err := c.machine.ReadFile(c.server.Dir() + "/start.conf")
@@ -43,7 +43,7 @@ func (c *cluster) convert(ctx context.Context, next desired.PostgreSQL) error {
 		return err
 	}
 	if !slices.Contains(strings.Split(string(start), "\n"), "manual") {
-		if err := removeUnused(ctx, c.machine.IsFile, next); err != nil {
+		if err := c.removeUnused(ctx, next); err != nil {
 			return err
 		}
 		c.say("convert the directory from PostgreSQL %s to %s: new accounts wait", c.server, next)
@@ -67,10 +67,10 @@ When all is well, remove the former data: pg_dropcluster %[1]s %[3]s
 	return err
 }
 
-// removeUnused removes the server that Debian has made with its package, unless somebody
-// uses it.
-func removeUnused(ctx context.Context, isFile func(string) bool, v desired.PostgreSQL) error {
-	if !isFile(v.Dir() + "/postgresql.conf") {
+// removeUnused removes the server that Debian has made with its package, unless it has
+// databases.
+func (c *cluster) removeUnused(ctx context.Context, v desired.PostgreSQL) error {
+	if !c.machine.IsFile(v.Dir() + "/postgresql.conf") {
 		return nil
 	}
 	const databases = "SELECT count(*) FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
@@ -86,20 +86,20 @@ func removeUnused(ctx context.Context, isFile func(string) bool, v desired.Postg
 	return err
 }
 
-// leave is upgrade on a copy, which the writer's new version cannot be copied to. It goes on
-// where it was cut off.
+// leave is upgrade on a copy, which the writer's new version cannot be copied to. It can be run
+// again after an interruption.
 func (c *cluster) leave(ctx context.Context, next desired.PostgreSQL) error {
-	var writer *config.Member
+	found := false
 	for _, m := range config.Members(c.conf) {
 		if state, err := c.ask(ctx, m); err == nil && state.Writer {
-			writer = &m
+			found = true
 			if desired.PostgreSQL(state.Version) != next {
 				return command.WithHint(fmt.Errorf("machine %s, the writer, has PostgreSQL %s", m.Name, state.Version),
 					"run there first: chatmaild cluster upgrade")
 			}
 		}
 	}
-	if writer == nil {
+	if !found {
 		return command.WithHint(errors.New("no machine is the writer of the directory"), "chatmaild cluster status")
 	}
 	c.say("remove the copy in PostgreSQL %s", c.server)

@@ -179,7 +179,7 @@ func run(ctx context.Context, env *command.Env, machine host.Host, opts options)
 
 // staysOff reports whether nothing is to start with the machine: the relay is here in part
 // only, or has moved away, or a command has stopped it until the next run. It says so, and
-// is no failure: whoever is to put it right needs the machine to be up.
+// is no failure: the operator needs the machine to be up, to put it right.
 func staysOff(ctx context.Context, env *command.Env, machine host.Host, settled error) (bool, error) {
 	if settled != nil {
 		command.Report(env, "run", settled)

@@ -131,7 +131,7 @@ func begin(ctx context.Context, w directory.Writer, m Move) error {
 	return move.Begin(ctx, w, m.Addr, m.From, m.To)
 }
 
-// errCancelled says that somebody has had a mailbox stay.
+// errCancelled says that the move was cancelled: the mailbox stays.
 var errCancelled = errors.New("the move was cancelled")
 
 // lagging is how long this machine's copy may not know of a move that was begun.

@@ -109,7 +109,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunEnds with whoever asked for it.
+// TestRunEnds when the command that asked for the move is interrupted.
 func TestRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		addr, _ := mailaddr.Parse("u@chat.example", "chat.example")
