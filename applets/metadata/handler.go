@@ -3,8 +3,8 @@ package metadata
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 
 	"chatmaild/packaging/dovecot/dict"
 	"chatmaild/push"
@@ -23,16 +23,29 @@ type handler struct {
 
 var _ dict.Handler = handler{}
 
-// Lookup implements dict.Handler.
-func (h handler) Lookup(_ context.Context, key, user string) (string, bool, error) {
-	switch key {
-	case push.ReportKey:
+// Lookup implements dict.Handler. Dovecot tells of a delivery by a look-up, and of a token by
+// a change.
+func (h handler) Lookup(ctx context.Context, key, user string) (string, bool, error) {
+	switch {
+	case push.Delivery(key):
+		return "", false, h.delivered(ctx, key, user)
+	case key == push.ReportKey:
 		return h.report()
-	case push.CopyKey:
+	case key == push.CopyKey:
 		path, err := h.copy()
 		return path, err == nil, err
 	}
 	return h.service.Lookup(key, user)
+}
+
+// delivered notifies the user's devices of a message, and returns once it is on the disk:
+// Dovecot writes without waiting for that, and replies to Postfix, which keeps the message
+// until then, only after us. Meanwhile the user's clients have it.
+func (h handler) delivered(ctx context.Context, key, user string) error {
+	// Beside the notification, which is written to the disk as well.
+	synced := make(chan error, 1)
+	go func() { synced <- h.mail.Sync(ctx, user) }()
+	return errors.Join(h.service.Set(key, user, ""), <-synced)
 }
 
 func (h handler) report() (string, bool, error) {
@@ -53,27 +66,21 @@ func (h handler) Iterate(context.Context, string, string, func(key, value string
 	return nil
 }
 
-// Commit implements dict.Handler. Of a delivery it returns once the message is on the disk:
-// Dovecot writes without waiting for that, and replies to Postfix, which keeps the message
-// until then, only after us. Meanwhile the user's clients have it, and have been notified.
+// Commit implements dict.Handler.
 func (h handler) Commit(ctx context.Context, user string, changes []dict.Change) error {
-	// Beside the notification, which is written to the disk as well.
-	synced := make(chan error, 1)
-	if slices.ContainsFunc(changes, func(c dict.Change) bool { return push.Delivery(c.Key) }) {
-		go func() { synced <- h.mail.Sync(ctx, user) }()
-	} else {
-		synced <- nil
-	}
 	for _, c := range changes {
 		var err error
-		if c.Unset {
+		switch {
+		case c.Unset:
 			err = h.service.Unset(c.Key, user)
-		} else {
+		case push.Delivery(c.Key):
+			err = h.delivered(ctx, c.Key, user)
+		default:
 			err = h.service.Set(c.Key, user, c.Value)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return <-synced
+	return nil
 }

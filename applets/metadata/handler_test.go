@@ -49,5 +49,11 @@ func TestDeliveryIsOnTheDisk(t *testing.T) {
 		if m.syncs != tt.syncs || !errors.Is(err, tt.err) {
 			t.Errorf("%+v: %d syncs, %v", tt.change, m.syncs, err)
 		}
+		if !push.Delivery(tt.change.Key) {
+			continue
+		}
+		if _, _, err := h.Lookup(t.Context(), tt.change.Key, "a@x"); m.syncs != 2*tt.syncs || !errors.Is(err, tt.err) {
+			t.Errorf("look-up of %s: %d syncs, %v", tt.change.Key, m.syncs-tt.syncs, err)
+		}
 	}
 }

@@ -2,10 +2,11 @@
 -- devices and has the message written to the disk. Dovecot's push_notification_lua plugin
 -- runs this, in LMTP alone: a message that a client itself appends over IMAP wakes nobody.
 --
--- What happens: an entry is set on the user's INBOX, and Dovecot's mail_attribute_dict
--- carries that to the daemon. It says no more than that there is a message, and, by its
--- name, whether that is news. The daemon answers when the message is on the disk, and so
--- does Dovecot to Postfix. The user's clients do not wait: the message is there already.
+-- What happens: an entry of the user's INBOX is looked up, and Dovecot's mail_attribute_dict
+-- carries that to the daemon. The name says no more than that there is a message, and
+-- whether that is news. The daemon answers when the message is on the disk, and so does
+-- Dovecot to Postfix. The user's clients do not wait: the message is there already. (To set
+-- the entry would do as well, but Dovecot then writes that into the mailbox's index, too.)
 
 -- The state of one delivery.
 function dovecot_lua_notify_begin_txn(user)
@@ -32,7 +33,7 @@ function dovecot_lua_notify_end_txn(delivery, success)
   if success and delivery.entry ~= nil then
     local inbox = delivery.user:mailbox("INBOX")
     inbox:open() -- or Dovecot 2.3.19 aborts
-    local stored = pcall(inbox.metadata_set, inbox, delivery.entry, "")
+    local stored = pcall(inbox.metadata_get, inbox, delivery.entry)
     inbox:free()
     if not stored then
       os.execute("sync")

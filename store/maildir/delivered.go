@@ -1,9 +1,12 @@
 package maildir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,8 +24,10 @@ const (
 	looks = 3
 	// abreast is how many files of a mailbox are synced at the same time.
 	abreast = 16
-	// remembered is of how many mailboxes it is known when they were read last, at most twice.
+	// remembered is of how many mailboxes it is known what was durable, at most twice.
 	remembered = 1 << 15
+	// young is how many messages of a mailbox are told apart at most that may have just come.
+	young = 1 << 12
 )
 
 // Delivered makes durable what was delivered to mailboxes, file by file: what else the file
@@ -32,9 +37,17 @@ type Delivered struct {
 	Dir string // of the mailboxes
 	Now func() time.Time
 
-	mu         sync.Mutex
-	young, old map[string]time.Time // when each mailbox was read last
-	readers    sync.Pool
+	mu          sync.Mutex
+	last, older map[string]durable // of each mailbox
+	readers     sync.Pool
+}
+
+var seed = maphash.MakeSeed()
+
+// durable is what was on the disk when a mailbox was read last.
+type durable struct {
+	at    time.Time
+	names []uint64 // hashes of the names of those that may have come since, without flags; sorted
 }
 
 // Sync makes durable the messages that were delivered to a mailbox since the call before this
@@ -55,55 +68,63 @@ func (d *Delivered) Sync(mailbox string) (files int, certain bool, err error) {
 			time.Sleep(tick)
 		}
 		now := d.Now()
-		since, known := d.since(mailbox, now)
-		found, settled, err := d.look(box, since)
+		before, known := d.recall(mailbox, now)
+		found, settled, err := d.look(box, before)
 		if settled && err == nil {
-			sync := found
+			sync := found.files
 			if !known {
 				sync = append(sync, box.FD) // its directories may be new, too
 			}
 			err = syncEach(sync)
 		}
-		for _, fd := range found {
+		for _, fd := range found.files {
 			_ = unix.Close(fd)
 		}
 		if err != nil {
 			return 0, false, fmt.Errorf("syncing a mailbox: %w", err)
 		}
 		if settled {
-			d.note(mailbox, now)
-			return len(found), known || len(found) > 0, nil
+			slices.Sort(found.names)
+			d.note(mailbox, durable{now, found.names})
+			return len(found.files), known || len(found.files) > 0, nil
 		}
 	}
 	return 0, false, nil
 }
 
-// since says since when files have not been made durable, and whether that is known.
-func (d *Delivered) since(mailbox string, now time.Time) (since time.Time, known bool) {
+// recall returns what of a mailbox is durable, and whether that is known.
+func (d *Delivered) recall(mailbox string, now time.Time) (last durable, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	last, known := d.young[mailbox]
+	last, known = d.last[mailbox]
 	if !known {
-		last, known = d.old[mailbox]
+		last, known = d.older[mailbox]
 	}
-	if !known || last.After(now) {
-		return now.Add(-slowest), false
+	if !known || last.at.After(now) {
+		return durable{at: now}, false
 	}
-	return last.Add(-tick), true
+	return last, true
 }
 
-func (d *Delivered) note(mailbox string, now time.Time) {
+func (d *Delivered) note(mailbox string, now durable) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.young == nil || len(d.young) >= remembered {
-		d.old, d.young = d.young, map[string]time.Time{}
+	if d.last == nil || len(d.last) >= remembered {
+		d.older, d.last = d.last, map[string]durable{}
 	}
-	d.young[mailbox] = now
+	d.last[mailbox] = now
 }
 
-// look opens the messages whose names were given since a moment, and the directories that they
-// are in. Settled says that all of them were seen.
-func (d *Delivered) look(box Dir, since time.Time) (files []int, settled bool, err error) {
+// found is what a look at a mailbox has found: the messages that may not be durable and the
+// directories that they are in, open, and the names of all that have not been there for long.
+type found struct {
+	files []int
+	names []uint64
+}
+
+// look opens the messages that are not known to be durable, and the directories that they are
+// in. Settled says that all of them were seen.
+func (d *Delivered) look(box Dir, before durable) (f found, settled bool, err error) {
 	settled = true
 	for _, in := range []Subdir{Fresh, Cur} { // the way that messages go
 		dir, err := box.Open(string(in))
@@ -111,30 +132,30 @@ func (d *Delivered) look(box Dir, since time.Time) (files []int, settled bool, e
 			continue
 		}
 		if err != nil {
-			return files, false, err
+			return f, false, err
 		}
-		before, err := changed(dir)
+		then, err := changed(dir)
 		if err != nil {
 			dir.Close()
-			return files, false, err
+			return f, false, err
 		}
-		some, all, err := d.open(dir, since)
-		files = append(files, some...)
+		known := len(f.files)
+		all, err := d.open(dir, before, &f)
 		after, statErr := changed(dir)
-		if len(some) > 0 {
-			files = append(files, dir.FD)
+		if len(f.files) > known {
+			f.files = append(f.files, dir.FD)
 		} else {
 			dir.Close()
 		}
 		if err = errors.Join(err, statErr); err != nil {
-			return files, false, err
+			return f, false, err
 		}
 		settled = settled && all
-		if in == Cur && (after != before || d.Now().Sub(before) < tick) {
+		if in == Cur && (after != then || d.Now().Sub(then) < tick) {
 			settled = false
 		}
 	}
-	return files, settled, nil
+	return f, settled, nil
 }
 
 // changed is when names in a directory changed last.
@@ -144,8 +165,9 @@ func changed(dir Dir) (time.Time, error) {
 	return time.Unix(st.Mtim.Unix()), err
 }
 
-// open opens the messages in dir. All says that none of them has gone meanwhile.
-func (d *Delivered) open(dir Dir, since time.Time) (files []int, all bool, err error) {
+// open opens the messages in dir. All says that none of them has gone meanwhile, and that there
+// are not too many.
+func (d *Delivered) open(dir Dir, before durable, f *found) (all bool, err error) {
 	r, _ := d.readers.Get().(*Reader)
 	if r == nil {
 		r = &Reader{}
@@ -155,33 +177,35 @@ func (d *Delivered) open(dir Dir, since time.Time) (files []int, all bool, err e
 	for {
 		entries, err := r.Next(dir)
 		if err != nil || len(entries) == 0 {
-			return files, all, err
+			return all && len(f.names) <= young, err
 		}
 		for _, e := range entries {
-			if t := ParseName(e.Name).Time; t != 0 && t < since.Add(-slowest).Unix() {
+			if e.Kind != unix.DT_REG && e.Kind != unix.DT_UNKNOWN {
 				continue
 			}
-			name := string(e.Name)
-			st, err := dir.Stat(name)
+			if t := ParseName(e.Name).Time; t != 0 && t < before.at.Add(-slowest).Unix() {
+				continue
+			}
+			name, _, _ := bytes.Cut(e.Name, []byte(":"))
+			hash := maphash.Bytes(seed, name)
+			if f.names = append(f.names, hash); len(f.names) > young {
+				return false, nil
+			}
+			if _, durable := slices.BinarySearch(before.names, hash); durable {
+				continue
+			}
+			fd, err := unix.Openat(dir.FD, string(e.Name), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 			if Gone(err) {
 				all = false
 				continue
 			}
-			if err != nil {
-				return files, false, err
-			}
-			if !IsRegular(st) || time.Unix(st.Ctim.Unix()).Before(since) {
-				continue
-			}
-			fd, err := unix.Openat(dir.FD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-			if Gone(err) {
-				all = false
+			if Foreign(err) {
 				continue
 			}
 			if err != nil {
-				return files, false, err
+				return false, err
 			}
-			files = append(files, fd)
+			f.files = append(f.files, fd)
 		}
 	}
 }

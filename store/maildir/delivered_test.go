@@ -36,7 +36,7 @@ func TestDelivered(t *testing.T) {
 	// Each file is synced with the directory that it is in. All looks are a second after what
 	// has happened.
 	d.Now = func() time.Time { return time.Now().Add(time.Second + ahead) }
-	read := func(at time.Time) { d.young = map[string]time.Time{mailbox: at} }
+	read := func(at time.Time) { d.last = map[string]durable{mailbox: {at: at}} }
 	sync := func(what string, files int, certain bool) {
 		t.Helper()
 		if n, sure, err := d.Sync(mailbox); err != nil || n != files || sure != certain {
@@ -44,11 +44,21 @@ func TestDelivered(t *testing.T) {
 		}
 	}
 	sync("nothing, of a mailbox that is not known", 0, false)
-	d.young = nil
+	d.last = nil
 	first := name(1)
 	write(Fresh, first)
 	sync("a new message", 2, true)
 	sync("the same one", 0, true)
+	second := name(2)
+	write(Fresh, second)
+	sync("another one beside it", 2, true)
+	if err := os.Rename(file(Fresh, second), file(Cur, second+":2,S")); err != nil {
+		t.Fatal(err)
+	}
+	sync("that one, read since", 0, true)
+	if err := os.Remove(file(Cur, second+":2,S")); err != nil {
+		t.Fatal(err)
+	}
 	read(time.Now())
 	if err := os.Rename(file(Fresh, first), file(Cur, first+":2,S")); err != nil {
 		t.Fatal(err)
@@ -59,11 +69,11 @@ func TestDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	sync("one that a client has deleted", 0, true)
-	d.young = nil
+	d.last = nil
 	write(Fresh, "1.M1P1.host,S=4")
 	sync("an old one that was restored", 0, false)
 	read(time.Now())
-	write(Fresh, name(2))
+	write(Fresh, name(3))
 	ahead = time.Hour
 	sync("after the clock has jumped", 2, true)
 	read(time.Now().Add(2 * time.Hour))
