@@ -54,6 +54,7 @@ func describeAll() []struct {
 			filtermail.NewHTTPSMetrics(s)
 		})},
 		{"doveauth", set(func(s *metric.Set) { doveauth.NewMetrics(s) })},
+		{"doveauth, where the relay is several machines", set(func(s *metric.Set) { doveauth.NewMachinesMetrics(s, "NAME") })},
 		{"lastlogin", set(func(s *metric.Set) { lastlogin.NewMetrics(s) })},
 		{"metadata", set(func(s *metric.Set) { metadata.NewMetrics(s) })},
 		{"porter, where the relay is several machines", set(func(s *metric.Set) { porter.NewMetrics(s) })},
@@ -96,7 +97,7 @@ are public at
 .Pa https://DOMAIN/metrics ,
 unless
 .Ic public_metrics
-is false.
+is false; where the relay is several machines, each serves those of all there.
 .Pp
 No metric is about a person, and no label contains an address, another domain or an
 IP address: all label values are listed below.

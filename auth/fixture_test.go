@@ -70,6 +70,7 @@ type fixture struct {
 	accounts *fakeAccounts
 	machine  *fakeMachine
 	policy   *Policy
+	rates    *Rates
 	now      time.Time
 }
 
@@ -84,9 +85,11 @@ func newFixture() *fixture {
 		},
 		now: noon,
 	}
+	policy, now := func() *Policy { return f.policy }, func() time.Time { return f.now }
+	f.rates = NewRates(policy, now)
 	f.Service = New(Options{
 		Domain: testDomain, Accounts: f.accounts, Machine: f.machine,
-		Policy: func() *Policy { return f.policy }, Now: func() time.Time { return f.now },
+		Policy: policy, Limiter: f.rates, Now: now,
 		Key: []byte("a key of a test"), Remember: 100, Workers: 2,
 	})
 	return f

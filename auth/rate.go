@@ -8,6 +8,30 @@ import (
 	"chatmaild/mailfilter/ratelimit"
 )
 
+// Limiter limits new accounts.
+type Limiter interface {
+	// Take counts one account that a client wants, or says why there may be none; NotRefused
+	// if there may. The client may be unknown.
+	Take(client netip.Addr) Reason
+}
+
+// Rates is the Limiter of one process, by the policy in force.
+type Rates struct {
+	policy func() *Policy
+	now    func() time.Time
+	rate   rate
+}
+
+var _ Limiter = (*Rates)(nil)
+
+// NewRates returns Rates that have counted nothing yet.
+func NewRates(policy func() *Policy, now func() time.Time) *Rates {
+	return &Rates{policy: policy, now: now}
+}
+
+// Take implements Limiter.
+func (r *Rates) Take(client netip.Addr) Reason { return r.rate.take(r.policy(), client, r.now()) }
+
 // maxNetworks bounds the networks whose rate is kept. When all of them are in
 // use, an arbitrary one is forgotten; the rate of the whole relay still holds.
 const maxNetworks = 1 << 16

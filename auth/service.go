@@ -16,6 +16,7 @@ type Options struct {
 	Accounts Accounts
 	Machine  Machine
 	Policy   func() *Policy // the one in force
+	Limiter  Limiter        // of new accounts
 	Now      func() time.Time
 	Key      []byte // 32 random bytes
 	Remember int    // verified logins to remember, at most
@@ -26,7 +27,6 @@ type Options struct {
 type Service struct {
 	Options
 	verified *memory
-	rate     rate
 	workers  chan struct{}
 	making   busy
 	counts   *counts
@@ -197,7 +197,7 @@ func (s *Service) refuses(p *Policy, addr mailaddr.Address, password string, cli
 	if reason := p.Accepts(state); reason != NotRefused {
 		return reason, nil
 	}
-	return s.rate.take(p, client, now), nil
+	return s.Limiter.Take(client), nil
 }
 
 // work runs f when a core is free for it. A storm of logins waits here, while

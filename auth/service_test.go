@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		{"load", alice, right, func(f *fixture) { f.machine.state.Load = 5.01 }, LoadTooHigh},
 		{"memory", alice, right, func(f *fixture) { f.machine.state.Memory = 1<<20 - 1 }, MemoryTooLow},
 		{"disk", alice, right, func(f *fixture) { f.machine.state.Disk = 1<<30 - 1 }, DiskTooFull},
-		{"rate", alice, right, func(f *fixture) { f.rate.relay = noon.Add(time.Minute) }, RelayRate},
+		{"rate", alice, right, func(f *fixture) { f.rates.rate.relay = noon.Add(time.Minute) }, RelayRate},
 		{"short name", "ab@chat.example", right, nil, NameLength},
 		{"long name", "abcdefghij@chat.example", right, nil, NameLength},
 		{"reserved name", "root@chat.example", right, nil, NameReserved},
@@ -206,7 +206,7 @@ func TestExistingUsersKeepWorking(t *testing.T) {
 	f.policy.Registration = Closed
 	f.machine.state = State{Load: 100, Forbidden: true}
 	f.machine.err = errors.New("no /proc")
-	f.rate.relay = noon.Add(time.Hour)
+	f.rates.rate.relay = noon.Add(time.Hour)
 	if r := f.login(t, alice, right); r.Outcome != Remembered {
 		t.Errorf("got %s", r.Outcome)
 	}

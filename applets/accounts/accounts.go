@@ -140,8 +140,13 @@ func newRoll(conf *config.Config, rows *postgres.Directory, mailboxes *maildir.S
 }
 
 // Server is the connection string of a machine's server, for the user vmail of another one.
-func Server(m config.Member) string {
-	return fmt.Sprintf("host=%s dbname=%s user=%s passfile=%s sslmode=disable", m.Addr, Database, Role, config.DirectoryPassword)
+func Server(m config.Member) string { return server(m, Role, config.DirectoryPassword) }
+
+// InvitesServer is the same for the user of the web daemon.
+func InvitesServer(m config.Member) string { return server(m, InvitesRole, config.InvitesPassword) }
+
+func server(m config.Member, role, password string) string {
+	return fmt.Sprintf("host=%s dbname=%s user=%s passfile=%s sslmode=disable", m.Addr, Database, role, password)
 }
 
 // memoryEach is the memory of a machine for each account that it has room for: "status"

@@ -62,7 +62,9 @@ const (
 	// MemberPorterPort is where mailboxes arrive that get their home here.
 	MemberPorterPort = 2526
 	MemberLimitPort  = 2527 // whether a user may send whose mail this one counts
-	MemberWebPort    = 80   // whether it is there: nginx logs nothing of that
+	// MemberSignupPort is where is asked whether there may be another account, if this one counts.
+	MemberSignupPort = 2528
+	MemberWebPort    = 80 // whether it is there: nginx logs nothing of that
 )
 
 // ParseMember reads "NAME ADDRESS", as the list of machines has it.

@@ -9,7 +9,7 @@ import (
 // configuration says: package desired knows them by their jobs.
 var fixedPorts = []int{
 	22, 25, 80, 143, ACMEPort, 443, 465, 587, 993, TurnPort,
-	MemberSMTPPort, MemberPorterPort, 8443, 10027, 10143, 10225, 10443, 10444, 10465, 10587, 10588, 10993,
+	MemberSMTPPort, MemberPorterPort, MemberLimitPort, MemberSignupPort, 8443, 10027, 10143, 10225, 10443, 10444, 10465, 10587, 10588, 10993,
 	20025, 20143, 20443, 20465, 20587, 20993,
 }
 

@@ -24,7 +24,6 @@ import (
 	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/census"
-	"chatmaild/store/directory/roll"
 	"chatmaild/store/maildir"
 )
 
@@ -66,11 +65,18 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		return err
 	}
 	defer rows.Close()
+	more := []service.Endpoint{}
+	var limiter auth.Limiter = auth.NewRates(rules.Current, time.Now)
+	if config.Clustered(cfg) {
+		all := newShared(cfg, limiter)
+		limiter, more = all, append(more, all.Endpoint("signup", log))
+	}
 	logins := auth.New(auth.Options{
 		Domain:   cfg.AddressDomain(),
 		Accounts: rows,
 		Machine:  &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
 		Policy:   rules.Current,
+		Limiter:  limiter,
 		Now:      time.Now,
 		Key:      key,
 		Remember: rememberLogins,
@@ -80,8 +86,12 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	numbers, count := NewMetrics(metrics), census.New(cfg.MailboxesDir, cfg.AddressDomain())
 	numbers.follow(metrics, cfg, rules, logins, count)
 	answers := &handler{accounts: logins, rows: rows, log: log, took: numbers.login}
-	more := []service.Endpoint{}
+	beside := []func(context.Context){watch.Run}
 	if rows.Home != nil {
+		machines := NewMachinesMetrics(metrics, names(cfg)...)
+		machines.follow(metrics, cfg, rows.Roll)
+		rows.Rows.Observe(machines.observe)
+		beside = append(beside, rows.Roll.Run, func(ctx context.Context) { machines.count(ctx, cfg, log) })
 		rows.Roll.Look(ctx) // for the first logins, too
 		answers.member = member.New(cfg, rows.Home, rows.Rows.Writer, rows.Roll)
 		tables := &socketmap.Server{Handler: member.Tables{Member: answers.member, Log: log}, Log: log}
@@ -91,7 +101,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 		Handler: answers, Log: log, PID: os.Getpid(), Starting: startingPerProcessor * runtime.NumCPU(), Stay: startingTime,
 	}
 	daemon := service.Service{
-		Name: "doveauth", Background: background(rules, count, watch, rows.Roll, log), Log: log,
+		Name: "doveauth", Background: background(rules, count, log, beside...), Log: log,
 		Metrics: metrics, MetricsSocket: cfg.MetricsSocket("doveauth"),
 		More: append(more, []service.Endpoint{
 			{Name: "auth-login", Address: service.Unix(cfg.Socket("auth-login")), Serve: dovecot.ServeLogin},
@@ -106,22 +116,21 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	return use.End()
 }
 
-// background follows the policy, watches the other machines, and counts the mailboxes.
+// background follows the policy, counts the mailboxes, and does what is to be done beside.
 // Logins continue when counting fails.
-func background(rules *policy.Policy, mailboxes *census.Census, watch *member.Watch, machines *roll.Roll, log *slog.Logger) func(context.Context) error {
+func background(rules *policy.Policy, mailboxes *census.Census, log *slog.Logger, beside ...func(context.Context)) func(context.Context) error {
 	return func(ctx context.Context) error {
-		var beside sync.WaitGroup
-		beside.Go(func() { watch.Run(ctx) })
-		if machines != nil {
-			beside.Go(func() { machines.Run(ctx) })
+		var all sync.WaitGroup
+		for _, task := range beside {
+			all.Go(func() { task(ctx) })
 		}
-		beside.Go(func() {
+		all.Go(func() {
 			if err := mailboxes.Run(ctx); err != nil {
 				log.Warn("the metrics no longer count the accounts", "error", err)
 			}
 		})
 		err := rules.Watch(ctx)
-		beside.Wait()
+		all.Wait()
 		return err
 	}
 }

@@ -59,7 +59,7 @@ func newAccountFixture(t *testing.T, more ...string) *accountFixture {
 		accounts: auth.New(auth.Options{
 			Domain: cfg.AddressDomain(), Accounts: rows,
 			Machine: &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
-			Policy:  f.policy.Current, Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
+			Policy:  f.policy.Current, Limiter: auth.NewRates(f.policy.Current, time.Now), Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
 		}),
 		rows: rows, log: log, took: NewMetrics(&metric.Set{}).login,
 	}

@@ -33,12 +33,12 @@ type replicated struct {
 	sockets         string
 	place           string // where new accounts are at home
 	mailboxes       *maildir.Store
+	told            metric.Set
 }
 
-func startReplicated(t *testing.T) *replicated {
+// clusterConfig is that of b.
+func clusterConfig(t *testing.T) *config.Config {
 	t.Helper()
-	r := &replicated{t: t, sockets: t.TempDir(), place: "b"}
-	r.writer, r.standby = postgrestest.Servers(t, postgres.Migrate)
 	conf, err := config.Parse("test.toml", `mail_domain = "chat.example"
 min_free_disk_space = 0
 max_load_1m = 1000.0
@@ -49,6 +49,14 @@ members = ["a 10.7.0.1", "b 10.7.0.2"]
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conf
+}
+
+func startReplicated(t *testing.T) *replicated {
+	t.Helper()
+	r := &replicated{t: t, sockets: t.TempDir(), place: "b"}
+	r.writer, r.standby = postgrestest.Servers(t, postgres.Migrate)
+	conf := clusterConfig(t)
 	rows, err := postgres.Open(postgres.Options{
 		Domain: "chat.example", Copy: r.standby.Address("reading"), Now: time.Now,
 		Writer: fmt.Sprintf("host=%[1]s,%[1]s port=%d,%d user=writing dbname=postgres target_session_attrs=read-write",
@@ -58,6 +66,7 @@ members = ["a 10.7.0.1", "b 10.7.0.2"]
 		t.Fatal(err)
 	}
 	t.Cleanup(rows.Close)
+	rows.Observe(NewMachinesMetrics(&r.told, names(conf)...).observe)
 	dir := t.TempDir()
 	r.mailboxes = maildir.New(dir, "chat.example")
 	accounts := &home.Accounts{
@@ -69,10 +78,11 @@ members = ["a 10.7.0.1", "b 10.7.0.2"]
 		Registration: auth.Open, MinLocal: 3, MaxLocal: 9, MinPassword: 9,
 		PerMinute: 300, PerNetworkPerHour: 100, PerNetworkPerDay: 100, MaxLoad: 1000, Cost: auth.MinCost,
 	}
+	current := func() *auth.Policy { return policy }
 	logins := auth.New(auth.Options{
 		Domain: "chat.example", Accounts: accounts,
 		Machine: &machine.Machine{Mailboxes: dir, NoCreate: filepath.Join(dir, "nocreate"), Now: time.Now},
-		Policy:  func() *auth.Policy { return policy }, Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
+		Policy:  current, Limiter: auth.NewRates(current, time.Now), Now: time.Now, Key: []byte("key"), Remember: 10, Workers: 2,
 	})
 	here := member.New(conf, accounts, rows.Writer, machines{r})
 	dovecot := &authserver.Server{
@@ -210,6 +220,17 @@ func TestReplicated(t *testing.T) {
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("ten logins without the directory took %v", took)
+	}
+	var told strings.Builder
+	if err := r.told.Tell(&told); err != nil {
+		t.Fatal(err)
+	}
+	for _, server := range []string{postgres.CopyServer, postgres.WriterServer} {
+		for _, name := range []string{"chatmaild_directory_failures_total", "chatmaild_directory_seconds_count"} {
+			if sample := "\n" + name + `{server="` + server + `"} `; !strings.Contains(told.String(), sample) || strings.Contains(told.String(), sample+"0\n") {
+				t.Errorf("the metrics have no%s", sample)
+			}
+		}
 	}
 
 	r.writer.Start()

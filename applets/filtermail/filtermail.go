@@ -37,7 +37,7 @@ var Outgoing = command.Command{
 			}
 			d := direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, nil}
 			if all != nil {
-				d.more = all.endpoint
+				d.more = all.endpoints
 			}
 			return filter(ctx, env, conf, d)
 		})

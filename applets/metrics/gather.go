@@ -2,8 +2,10 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +23,9 @@ const (
 
 // publicNames are the families that the web page shows, as the Python relay's did.
 var publicNames = []string{"accounts", "ci_accounts", "nonci_accounts"}
+
+// relayPrefix begins the names under which a machine tells the same of all machines of a relay.
+const relayPrefix = "chatmaild_relay_"
 
 // gatherer brings together what the daemons tell.
 type gatherer struct {
@@ -86,15 +91,35 @@ func (g *gatherer) forEverybody(ctx context.Context, now time.Time) ([]metric.Fa
 	if age := now.Sub(g.publicAt); g.public != nil && age >= 0 && age < publicInterval {
 		return g.public, nil
 	}
+	g.public = nil
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	families, err := service.ReadMetrics(ctx, g.conf.MetricsSocket("doveauth"))
 	if err != nil {
 		return nil, err
 	}
+	if config.Clustered(g.conf) {
+		families = ofRelay(families)
+	}
 	g.public = slices.DeleteFunc(families, func(f metric.Family) bool { return !slices.Contains(publicNames, f.Name) })
+	if len(g.public) == 0 {
+		return nil, errNotCounted
+	}
 	g.publicAt = now
 	return g.public, nil
+}
+
+var errNotCounted = errors.New("the accounts are not counted yet")
+
+// ofRelay has what a machine tells of all machines in the place of what it tells of itself.
+func ofRelay(families []metric.Family) (all []metric.Family) {
+	for _, f := range families {
+		if name, ok := strings.CutPrefix(f.Name, relayPrefix); ok {
+			f.Name, f.Samples = name, strings.ReplaceAll(f.Samples, relayPrefix, "")
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // handler answers /metrics with everything, and /public, which nginx asks for, with

@@ -109,7 +109,7 @@ func (m *relayMetrics) watch(ctx context.Context, conf *config.Config, log *slog
 		{at: lookingAtCertificate, look: func(ctx context.Context) error { return m.served(ctx, config.Host(conf)) }},
 	}
 	if config.Clustered(conf) {
-		looks = append(looks, &lookout{at: lookingAtDirectory, look: m.directory.look})
+		looks = append(looks, &lookout{at: lookingAtDirectory, look: func(ctx context.Context) error { return m.directory.look(ctx, conf) }})
 	}
 	if !control.Present(control.Socket) { // else they come to us: run
 		lines := &journal.Reader{Program: "journalctl", Match: journal.Mail}

@@ -17,6 +17,9 @@ type Address struct {
 	Network string // "tcp", "unix" or, for datagrams, "unixgram" or "udp"
 	Addr    string
 	Mode    os.FileMode // of a unix socket that we make; 0 means 0660
+	// Early listens at a TCP address that the machine does not have yet, such as that of a
+	// VPN which starts later (IP_FREEBIND of ip(7), which holds for IPv6 as well).
+	Early bool
 }
 
 // Loopback is a TCP port on 127.0.0.1.
@@ -120,6 +123,9 @@ func listen(a Address) (net.Listener, error) {
 	// No keep-alive: it takes four system calls for each connection, and our servers
 	// have deadlines by which a peer that is gone is noticed.
 	config := net.ListenConfig{KeepAlive: -1}
+	if a.Early {
+		config.Control = freeBind
+	}
 	l, err := config.Listen(context.Background(), a.Network, a.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("cannot listen on %s: another program holds the port (see: ss -ltnp)", a.Addr)
@@ -128,6 +134,17 @@ func listen(a Address) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	return l, nil
+}
+
+// freeBind is a net.ListenConfig's Control.
+func freeBind(_, _ string, c syscall.RawConn) error {
+	var err error
+	if controlErr := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, syscall.IP_FREEBIND, 1)
+	}); controlErr != nil {
+		return controlErr
+	}
+	return err
 }
 
 // listenUnix makes a unix socket. One left behind by a process that is gone is

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,9 +202,12 @@ func (c *Census) note(b []byte, all bool) (heard int, lost bool) {
 	return heard, lost
 }
 
-// automatic says whether a mailbox is one that tests make.
+// Automatic are the beginnings of the addresses of accounts that tests make.
+var Automatic = []string{"ci-", "ac_"}
+
+// automatic says whether a mailbox is one of those.
 func automatic(name string) bool {
-	return strings.HasPrefix(name, "ci-") || strings.HasPrefix(name, "ac_")
+	return slices.ContainsFunc(Automatic, func(beginning string) bool { return strings.HasPrefix(name, beginning) })
 }
 
 func (c *Census) names(ctx context.Context, yield func(name string)) error {

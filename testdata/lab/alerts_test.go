@@ -1,9 +1,7 @@
 package lab
 
 import (
-	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,77 +32,6 @@ func (p *metricsProof) rules(t *testing.T) {
 	}
 }
 
-// hasty turns rules into such as need not be waited for: no patience, short windows,
-// small numbers. promtool's tests look at the real ones.
-func hasty(t *testing.T, rules string) string {
-	t.Helper()
-	for _, change := range []struct{ expr, by string }{
-		{`(?m)^( +)for: .*$`, "${1}for: 0s"},
-		{`\[(15m|1h)\]`, "[40s]"},
-		{`> 200 and`, "> 20 and"},
-		{`> 600$`, "> 5"},
-	} {
-		expr := regexp.MustCompile(`(?m)` + change.expr)
-		if !expr.MatchString(rules) {
-			t.Fatalf("no rule has %s", change.expr)
-		}
-		rules = expr.ReplaceAllString(rules, change.by)
-	}
-	return rules
-}
-
-// alertNames asks Prometheus for the names of alerts.
-func (p *metricsProof) alertNames(ctx context.Context, alerts string) ([]string, error) {
-	found, err := p.prometheus.Query(ctx, "count by (alertname) ("+alerts+")")
-	var names []string
-	for _, s := range found {
-		names = append(names, s.Labels["alertname"])
-	}
-	slices.Sort(names)
-	return names, err
-}
-
-// fire waits until each of the alerts has fired at some time since start.
-func (p *metricsProof) fire(t *testing.T, start time.Time, alerts ...string) {
-	t.Helper()
-	ctx := deadline(t, 2*partTimeout)
-	var missing []string
-	t.Cleanup(func() {
-		if len(missing) > 0 {
-			t.Errorf("did not fire: %q", missing)
-		}
-	})
-	until(ctx, t, "alerts to fire", func() bool {
-		since := int(time.Since(start).Seconds()) + 1
-		fired, err := p.alertNames(ctx, fmt.Sprintf(`max_over_time(ALERTS{alertstate="firing"}[%ds])`, since))
-		missing = slices.DeleteFunc(slices.Clone(alerts), func(a string) bool { return slices.Contains(fired, a) })
-		return err == nil && len(missing) == 0
-	})
-	t.Logf("%d alerts fired after %v", len(alerts), time.Since(start).Round(time.Second))
-}
-
-// clear waits until no alert fires.
-func (p *metricsProof) clear(t *testing.T) {
-	t.Helper()
-	start := time.Now()
-	ctx := deadline(t, 2*partTimeout)
-	var firing []string
-	t.Cleanup(func() {
-		if len(firing) > 0 {
-			t.Errorf("did not clear: %q", firing)
-		}
-	})
-	until(ctx, t, "alerts to clear", func() bool {
-		names, err := p.alertNames(ctx, `ALERTS{alertstate="firing"}`)
-		if err != nil {
-			return false
-		}
-		firing = names
-		return len(names) == 0
-	})
-	t.Logf("none fires after %v", time.Since(start).Round(time.Second))
-}
-
 // alerts makes every fault that there is an alert for, and fixes it.
 func (p *metricsProof) alerts(t *testing.T) {
 	p.clear(t)
@@ -112,13 +39,7 @@ func (p *metricsProof) alerts(t *testing.T) {
 	p.restarts(t) // first: it takes as long to be over as the others together
 	p.crowdedCalls(t)
 	p.faults(t, p.submission(t, p.sender))
-	all := regexp.MustCompile(`- alert: (\S+)`).FindAllStringSubmatch(repositoryFile(t, rulesFile), -1)
-	var most []string
-	for _, m := range all {
-		if m[1] != "ChatmailRelayDown" {
-			most = append(most, m[1])
-		}
-	}
+	most := slices.DeleteFunc(alertsOf(t, "chatmaild"), func(name string) bool { return name == "ChatmailRelayDown" })
 	p.fire(t, start, most...)
 	p.mend(t)
 	p.clear(t)

@@ -87,20 +87,24 @@ func (c *several) invited(t *testing.T) {
 	}
 }
 
-// invite asks a machine for an account.
-func (c *several) invite(t *testing.T, at *Relay, token string) (email, password string, err error) {
-	t.Helper()
-	client := http.Client{Transport: &http.Transport{
+// web is a browser that asks one machine.
+func (c *several) web(at *Relay) *http.Client {
+	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return c.outside.DialContext(ctx, network, net.JoinHostPort(at.IPv4.String(), "443"))
 		},
 		TLSClientConfig: network.Insecure(clusterDomain),
 	}}
+}
+
+// invite asks a machine for an account.
+func (c *several) invite(t *testing.T, at *Relay, token string) (email, password string, err error) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(deadline(t, stepTimeout), http.MethodPost, "https://"+clusterDomain+"/new?t="+token, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := client.Do(req)
+	res, err := c.web(at).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ type several struct {
 	since    int64
 	talk     *underway // of whom TestClusterMove moves
 	lose     []string  // accounts that were on a machine that is lost
+	watcher
 }
 
 // TestCluster has one relay on three machines: each serves everybody, and none is needed by
@@ -58,8 +59,12 @@ func TestCluster(t *testing.T) {
 		{"a destination is held on all", (*several).held},
 		{"an invite is used once", (*several).invited},
 		{"a user has one limit", (*several).limited},
+		{"new accounts have one limit", (*several).oneSignupLimit},
 		{"one echo bot", (*several).bot},
 		{"a backup of the directory", (*several).saved},
+		{"what Prometheus sees", (*several).watched},
+		{"how many accounts there are", (*several).public},
+		{"alerts", (*several).alerted},
 		{"one leaves", (*several).left},
 	})
 }

@@ -3,7 +3,6 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"os"
@@ -25,9 +24,9 @@ const metricsPort = "9180"
 // metricsProof is a relay that a real Prometheus watches.
 type metricsProof struct {
 	*proof
-	prometheus *peer.Prometheus
-	push       *peer.PushService
-	alice      account
+	watcher
+	push  *peer.PushService
+	alice account
 }
 
 // TestMetrics holds what the relay tells about itself against a real Prometheus:
@@ -41,24 +40,11 @@ func TestMetrics(t *testing.T) {
 		`notify_url = "`+peer.PushURL+`"`,
 		`max_user_send_per_minute = 6000`, `max_user_send_burst_size = 1000`)
 	ctx := deadline(t, partTimeout)
-	var err error
 	p.outside = addStation(t, p.lab, "outside")
 	p.push = startPushService(ctx, t, p.lab, p.relay)
 
 	t.Run("rules", p.rules)
-	p.prometheus, err = peer.StartPrometheus(p.outside, t.TempDir(), p.relay.IPv4.String()+":"+metricsPort, hasty(t, repositoryFile(t, rulesFile)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.prometheus.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			fmt.Fprintln(t.Output(), program.Tail(p.prometheus.Log(), 40))
-		}
-	})
-	p.scraped(t, "the first scrape", `up{job="chatmaild"} == 1`)
+	p.watcher = watch(t, p.outside, p.relay)
 	eachStep(t, p, []step[*metricsProof]{
 		{"traffic", (*metricsProof).traffic},
 		{"text", (*metricsProof).text},
@@ -80,16 +66,6 @@ func repositoryFile(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// scraped waits until a query has an answer.
-func (p *metricsProof) scraped(t *testing.T, what, expr string) {
-	t.Helper()
-	ctx := deadline(t, partTimeout)
-	until(ctx, t, what, func() bool {
-		found, err := p.prometheus.Query(ctx, expr)
-		return err == nil && len(found) > 0
-	})
 }
 
 // traffic is a little of everything.
@@ -185,13 +161,26 @@ func (p *metricsProof) public(t *testing.T) {
 	}
 }
 
-// panels asks for what every panel of the dashboard shows, but those of the iroh relay: a
-// relay with a self-signed certificate has none. TestIroh has seen its metrics.
+// panels asks for what every panel of the dashboard shows, but those of the iroh relay, and of
+// several machines: a relay with a self-signed certificate has no iroh relay, and this is one
+// machine. TestIroh and TestCluster have seen their metrics.
 func (p *metricsProof) panels(t *testing.T) {
+	asked := p.answers(t, func(row, expr string) bool { return row != machinesRow && !strings.Contains(expr, "chatmaild_iroh_") })
+	if asked < 30 {
+		t.Errorf("asked %d questions: that is not the whole dashboard", asked)
+	}
+}
+
+// machinesRow is the dashboard's row about a relay of several machines.
+const machinesRow = "Several machines"
+
+// answers waits until queries of the dashboard have an answer, and returns how many they are.
+func (w watcher) answers(t *testing.T, want func(row, expr string) bool) (asked int) {
+	t.Helper()
 	var dashboard struct {
 		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
+			Type, Title string
+			Targets     []struct{ Expr string }
 		}
 	}
 	shipped, err := grafana.Dashboard()
@@ -202,23 +191,23 @@ func (p *metricsProof) panels(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill := strings.NewReplacer("$__rate_interval", "10m", "$job", "chatmaild", "$instance", ".*")
-	ctx := deadline(t, 2*partTimeout)
-	asked := 0
+	ctx, row := deadline(t, 2*partTimeout), ""
 	for _, panel := range dashboard.Panels {
+		if panel.Type == "row" {
+			row = panel.Title
+		}
 		for _, target := range panel.Targets {
-			if strings.Contains(target.Expr, "chatmaild_iroh_") {
+			if !want(row, target.Expr) {
 				continue
 			}
 			expr := fill.Replace(target.Expr)
 			asked++
 			until(ctx, t, panel.Title+": "+expr, func() bool {
-				found, err := p.prometheus.Query(ctx, expr)
+				found, err := w.Query(ctx, expr)
 				return err == nil && slices.ContainsFunc(found, func(s peer.Series) bool { return !math.IsNaN(s.Value) })
 			})
 		}
 	}
-	if asked < 30 {
-		t.Errorf("asked %d questions: that is not the whole dashboard", asked)
-	}
-	fmt.Fprintln(io.Writer(t.Output()), asked, "queries of the dashboard answered")
+	fmt.Fprintln(t.Output(), asked, "queries of the dashboard answered")
+	return asked
 }

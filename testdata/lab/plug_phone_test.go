@@ -68,6 +68,7 @@ func (p *plug) poll(ctx context.Context) {
 			}
 			stop := context.AfterFunc(ctx, func() { s.Close() })
 			if s.Login(a.addr, a.password) == nil {
+				p.noteLogin(a.addr)
 				_ = p.phones[i].fetch(s) // what it has not got yet it gets later
 			}
 			stop()

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"math/rand/v2"
@@ -33,6 +34,10 @@ const (
 	// synced on purpose is on the disk, and part of it is.
 	plugSoonest = 100 * time.Millisecond
 	plugLatest  = 5 * time.Second
+
+	// Each plugLong-th time it is pulled later than all that is said to be on the disk after a
+	// while is there.
+	plugLong = 10
 )
 
 // A plug is a relay whose power fails now and then: what was not written to its disk is gone.
@@ -42,9 +47,10 @@ type plug struct {
 	people []account
 	phones []*plugPhone // of the people
 
-	mu   sync.Mutex
-	told told
-	off  bool // the power is failing: what is told now may or may not be on the disk
+	mu     sync.Mutex
+	told   told
+	off    bool // the power is failing: what is told now may or may not be on the disk
+	pulled time.Time
 }
 
 // told is what clients and the operator were told.
@@ -52,22 +58,34 @@ type told struct {
 	mail     map[string]string  // a Message-ID that got 250, and its recipient
 	woken    map[string]bool    // those to whom others wrote
 	accounts map[string]account // by address: those who could log in
+	created  int                // of them, also those that were deleted
 	tokens   map[string]string  // by address: a push token that was stored
-	invites  map[string]bool    // by ID
+	stored   int                // likewise
+	logins   map[string]time.Time
+	invites  map[string]*plugInvite // by note
+	used     int                    // uses of them
+	blocked  map[string]bool        // by address
+	deleted  map[string]bool
+	shown    *x509.Certificate // the latest that the web server has shown
+	renewals int               // how often it was another one
 }
 
 func newTold() told {
-	return told{map[string]string{}, map[string]bool{}, map[string]account{}, map[string]string{}, map[string]bool{}}
+	return told{
+		mail: map[string]string{}, woken: map[string]bool{}, accounts: map[string]account{}, tokens: map[string]string{}, logins: map[string]time.Time{},
+		invites: map[string]*plugInvite{}, blocked: map[string]bool{}, deleted: map[string]bool{},
+	}
 }
 
-// size counts what was told, each kind for itself.
-func (t told) size() [4]int {
-	return [4]int{len(t.mail), len(t.accounts), len(t.tokens), len(t.invites)}
+// size counts what was told, each kind for itself. An authority takes its time.
+func (t told) size() [8]int {
+	return [...]int{len(t.mail), t.created, t.stored, len(t.logins), len(t.invites), t.used, len(t.blocked), len(t.deleted)}
 }
 
 // TestPlug pulls a relay's plug at random moments while it has much to do. After each
 // boot, all is there that anybody was told is there: messages, accounts, push tokens,
-// queued notifications, invites.
+// queued notifications, invites and their uses, blocks and deletions, the certificate; and
+// last logins but those of the last moment.
 func TestPlug(t *testing.T) {
 	t.Parallel()
 	seed := *plugSeed
@@ -76,17 +94,35 @@ func TestPlug(t *testing.T) {
 	}
 	t.Logf("the moments again: -plug.seed=%d -plug.moments=%d", seed, *plugMoments)
 	p := &plug{proof: &proof{}, random: rand.New(rand.NewPCG(seed, 0)), told: newTold()}
+	p.start(t)
+	for moment := range *plugMoments {
+		p.pull(t, moment)
+		p.look(t)
+		if t.Failed() {
+			break
+		}
+	}
+	t.Logf("%d certificates were shown", p.told.renewals)
+}
+
+// start starts a relay with a disk of its own, and its users.
+func (p *plug) start(t *testing.T) {
 	// Nothing answers there: notifications stay in the queue.
-	p.lab, p.relay = startRelay(t, "_plug.test", `notify_url = "`+peer.PushURL+`"`,
+	plain := newPlain(t, `notify_url = "`+peer.PushURL+`"`, `registration = "invite"`,
 		`max_user_send_per_minute = 60000`, `max_user_send_burst_size = 1000`,
 		`max_network_registrations_per_hour = 100000`, `max_registrations_per_minute = 10000`)
+	p.lab, p.relay, p.outside = plain.lab, plain.relay, plain.outside
 	ctx := deadline(t, stepTimeout)
-	for _, step := range []func(context.Context) error{p.relay.Shutdown, p.relay.OwnDisk, p.relay.Boot} {
+	plain.authority.Stop()
+	plain.authority.IssuedFor = plugCertificate
+	for _, step := range []func(context.Context) error{
+		plain.authority.Start, p.relay.publishAddresses, p.relay.setUp, p.relay.Shutdown, p.relay.OwnDisk, p.relay.Boot,
+	} {
 		if err := step(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.outside = addStation(t, p.lab, "outside")
+	p.invite(ctx)
 	for range plugPeople {
 		a, err := p.register(ctx)
 		if err != nil {
@@ -95,35 +131,33 @@ func TestPlug(t *testing.T) {
 		p.people = append(p.people, a)
 		p.phones = append(p.phones, &plugPhone{has: map[string]bool{}})
 	}
-	for moment := range *plugMoments {
-		p.pull(t, moment)
-		p.look(t)
-		if t.Failed() {
-			break
-		}
-	}
 }
 
 // pull has clients use the relay until it is killed, and boots it again.
 func (p *plug) pull(t *testing.T, moment int) {
 	ctx, unplugged := context.WithCancel(t.Context())
 	defer unplugged()
+	p.forgetLogins(t)
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	for _, from := range p.people[:plugWriters] {
-		clients.Go(func() { p.write(ctx, t, from) })
+		clients.Go(func() {
+			for ctx.Err() == nil { // Postfix hangs up when it takes another certificate
+				p.write(ctx, t, from)
+				restFor(ctx, poll)
+			}
+		})
 	}
 	clients.Go(func() {
 		for ctx.Err() == nil {
-			_, _ = p.register(ctx) // what is not told does not count
+			if _, err := p.register(ctx); err != nil { // what is not told does not count
+				restFor(ctx, poll)
+			}
 		}
 	})
 	clients.Go(func() { p.poll(ctx) })
-	clients.Go(func() {
-		for ctx.Err() == nil {
-			p.invite(ctx)
-		}
-	})
+	clients.Go(func() { p.operate(ctx) })
+	clients.Go(func() { p.watch(ctx) })
 	p.mu.Lock()
 	before := p.told.size()
 	p.mu.Unlock()
@@ -139,8 +173,12 @@ func (p *plug) pull(t *testing.T, moment int) {
 		return true
 	})
 	wait := plugSoonest + time.Duration(p.random.Int64N(int64(plugLatest-plugSoonest)))
+	if moment%plugLong == plugLong-1 {
+		wait += lastLoginLag
+	}
 	restFor(ctx, wait)
 	p.power(false)
+	p.pulled = time.Now()
 	if err := p.relay.PullPlug(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +190,11 @@ func (p *plug) pull(t *testing.T, moment int) {
 		t.Fatal(err)
 	}
 	now := p.told.size()
-	t.Logf("moment %d, %v after each client was served: told of %d messages, %d accounts, %d tokens, %d invites; up again after %v", moment,
-		wait.Round(time.Millisecond), now[0]-before[0], now[1]-before[1], now[2]-before[2], now[3]-before[3], time.Since(start).Round(time.Second))
+	for i := range now {
+		now[i] -= before[i]
+	}
+	t.Logf("moment %d, %v after each client was served: told of %d messages, %d accounts, %d tokens, %d last logins, %d invites, %d uses, %d blocks, %d deletions; up again after %v", moment,
+		wait.Round(time.Millisecond), now[0], now[1], now[2], now[3], now[4], now[5], now[6], now[7], time.Since(start).Round(time.Second))
 }
 
 // power says whether what is told counts.
@@ -213,9 +254,11 @@ func messageID(header string) string {
 	return id
 }
 
-// register creates an account and stores a push token of it.
-func (p *plug) register(ctx context.Context) (account, error) {
-	a := account{addr: strings.ToLower(crand.Text()[:9]) + "@" + p.relay.Domain, password: crand.Text()[:22]}
+// register gets an account by an invite, logs in, and stores a push token of it.
+func (p *plug) register(ctx context.Context) (a account, err error) {
+	if a, err = p.useInvite(ctx); err != nil {
+		return a, err
+	}
 	s, err := p.outside.IMAP(ctx, p.relay.Domain)
 	if err != nil {
 		return a, err
@@ -225,7 +268,10 @@ func (p *plug) register(ctx context.Context) (account, error) {
 	if err := s.Login(a.addr, a.password); err != nil {
 		return a, err
 	}
-	p.note(func(t *told) { t.accounts[a.addr] = a })
+	p.note(func(t *told) {
+		t.accounts[a.addr] = a
+		t.created++
+	})
 	if _, err := s.Select(); err != nil {
 		return a, err
 	}
@@ -233,41 +279,39 @@ func (p *plug) register(ctx context.Context) (account, error) {
 	if _, err := s.OK(`SETMETADATA INBOX (/private/devicetoken "%s")`, token); err != nil {
 		return a, err
 	}
-	p.note(func(t *told) { t.tokens[a.addr] = token })
+	p.note(func(t *told) {
+		t.tokens[a.addr] = token
+		t.stored++
+	})
 	return a, nil
-}
-
-// invite creates an invite.
-func (p *plug) invite(ctx context.Context) {
-	note := crand.Text()
-	if _, err := p.relay.Run(ctx, "chatmaild", "invite", "create", "--json", "--note", note); err == nil {
-		p.note(func(t *told) { t.invites[note] = true })
-	}
 }
 
 // look compares what was told with what is there, once Postfix has delivered what it kept.
 func (p *plug) look(t *testing.T) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
+	p.lookAtLogins(t) // first: whoever logs in changes that
 	until(ctx, t, "Postfix to deliver what it has", func() bool { return p.script(t, "postqueue -f; postqueue -j") == "" })
 	p.lookAtAccounts(t)
 	p.lookAtMail(t)
 	p.lookAtNotifications(t)
-	invites := p.script(t, "chatmaild invite list --json")
-	for note := range p.told.invites {
-		if !strings.Contains(invites, note) {
-			t.Errorf("an invite is lost")
-		}
-	}
+	p.lookAtInvites(t)
+	p.lookAtChanges(t)
+	p.lookAtCertificate(t)
 	if broken, err := p.relay.Broken(ctx); err != nil || len(broken) > 0 {
 		t.Errorf("units that failed: %v %v", broken, err)
 	}
 	// They are there; the next moments have others.
 	for addr := range p.told.tokens {
-		if !slices.ContainsFunc(p.people, func(a account) bool { return a.addr == addr }) {
+		if !p.person(addr) {
 			delete(p.told.tokens, addr)
 		}
 	}
+}
+
+// person says whether an address is of those who write.
+func (p *plug) person(addr string) bool {
+	return slices.ContainsFunc(p.people, func(a account) bool { return a.addr == addr })
 }
 
 // lookAtAccounts wants a password on the disk for each, before a login creates one again, and

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // several is machine b of three, as the servers of a, b and c say how they are: "w 5" is a
-// writer and "c 5" a copy at position 5, "" is silent.
+// writer and "c 5" a copy at position 5, "w 5 1 backup 7" one that another copies, with a slot
+// that keeps 7 bytes, and "" is silent.
 func several(t *testing.T, servers ...string) *cluster {
 	t.Helper()
 	conf, err := config.Parse("test.toml", `mail_domain = "chat.example"
@@ -30,7 +32,11 @@ members = ["a 10.7.0.1", "b 10.7.0.2", "c 10.7.0.3"]
 		if text == "" {
 			return postgres.State{}, errors.New("no answer")
 		}
-		return postgres.State{Writer: text[0] == 'w', Version: "15", Position: uint64(text[2] - '0')}, nil
+		s := postgres.State{Writer: text[0] == 'w', Version: "15", Followers: 2}
+		var slot postgres.Slot
+		_, _ = fmt.Sscan(text[1:], &s.Position, &s.Followers, &slot.Name, &slot.Kept)
+		s.Slots = []postgres.Slot{slot}
+		return s, nil
 	}}
 }
 
@@ -45,6 +51,11 @@ func TestAdvice(t *testing.T) {
 		{[]string{"", "c 5", ""}, []string{"machine a does not answer", "machine c does not answer", "until more are back"}},
 		{[]string{"w 5", "", "c 5"}, []string{"run here: chatmaild cluster rejoin"}},
 		{[]string{"w 5", "w 5", "c 5"}, []string{"two machines"}},
+		{[]string{"w 5 1", "c 5", "c 4"}, []string{"2 machines have a copy of the directory, and 1 follow the writer"}},
+		{[]string{"w 5 1", "c 5", ""}, []string{"machine c does not answer"}},
+		{[]string{"w 600000000", "c 1", "c 600000000"}, []string{"machine b lacks 572.2 MiB"}},
+		{[]string{"w 5 2 backup 536870912", "c 5", "c 5"}, nil},
+		{[]string{"w 5 2 backup 600000000", "c 5", "c 5"}, []string{"replication slot backup on machine a keeps 572.2 MiB"}},
 	} {
 		got := several(t, test.servers...).state(t.Context()).Advice
 		if len(got) != len(test.advice) {

@@ -70,7 +70,7 @@ func (f follower) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.here().FollowMesh(ctx, peers), f.door(settings), f.mail(ctx, settings), f.echobot(ctx), f.disk(ctx), f.here().Follow(ctx))
+	return errors.Join(f.here().FollowMesh(ctx, peers), f.door(settings), f.mail(ctx, settings), f.echobot(ctx), f.disk(ctx), f.version(ctx), f.here().Follow(ctx))
 }
 
 // tells is by what part of a disk's size its free space must have changed to be worth a row.
@@ -91,6 +91,18 @@ func (f follower) disk(ctx context.Context) error {
 		if change := m.DiskFree - usage.Free; m.Name == f.conf.Cluster.Name && (m.DiskSize != usage.Size || max(change, -change) > usage.Size/tells) {
 			_ = postgres.SetDisk(ctx, accounts.Writer(f.conf), m.Name, usage.Free, usage.Size)
 		}
+	}
+	return nil
+}
+
+// version tells the others which one this machine has, likewise.
+func (f follower) version(ctx context.Context) error {
+	all, err := postgres.Versions(ctx, membership.Nearest(f.conf))
+	if err != nil {
+		return err
+	}
+	if told, registered := all[f.conf.Cluster.Name]; registered && told != f.env.Version {
+		_ = postgres.SetVersion(ctx, accounts.Writer(f.conf), f.conf.Cluster.Name, f.env.Version)
 	}
 	return nil
 }

@@ -316,9 +316,9 @@ func (c fleet) lose(ctx context.Context, name string) error {
 		}
 		_, err = fmt.Fprintf(c.env.Stdout, `machine %[1]s is given up
 its %[2]d accounts get other homes as their users and their mail come: same address, same password, no mail
-remove its addresses from the A and AAAA records of %[3]s, and it from members in %[4]s of each machine
+remove its addresses from the A and AAAA records of %[3]s; then, on the machine of the writer, run: chatmaild cluster remove %[1]s
 if it comes back, it serves nobody: it can only join under another name
-`, name, n, c.conf.MailDomain, config.DefaultPath)
+`, name, n, c.conf.MailDomain)
 		return err
 	})
 }

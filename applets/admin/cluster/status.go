@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/host"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/directory"
@@ -32,6 +36,7 @@ type machineState struct {
 	DiskFree int64              `json:"disk_free"`
 	DiskSize int64              `json:"disk_size"`
 	Standing directory.Standing `json:"standing"`
+	Version  string             `json:"version"` // of chatmaild; "": not known
 	Here     bool               `json:"here"`
 
 	position uint64
@@ -47,26 +52,32 @@ type clusterState struct {
 func (c *cluster) state(ctx context.Context) clusterState {
 	s := clusterState{Advice: []string{}}
 	homes, disks := c.registered(ctx)
+	have := versions(ctx, c.conf)
 	var head uint64
-	writers := 0
+	writers, followers := 0, 0
 	for _, m := range config.Members(c.conf) {
 		state := machineState{
 			Name: m.Name, Address: m.Addr.String(), Role: silent, Lag: -1, Accounts: homes[m.Name], Here: m.Name == c.conf.Cluster.Name,
 			DiskFree: disks[m.Name].DiskFree, DiskSize: disks[m.Name].DiskSize, Standing: cmp.Or(disks[m.Name].Standing, directory.Open),
+			Version: have[m.Name],
 		}
 		if found, err := c.ask(ctx, m); err == nil {
 			state.Role, state.position = copies, found.Position
 			if found.Writer {
-				state.Role, writers, head = writer, writers+1, max(head, found.Position)
+				state.Role, writers, head, followers = writer, writers+1, max(head, found.Position), found.Followers
 			}
+			s.Advice = append(s.Advice, forgotten(m.Name, found.Slots)...)
 		}
 		s.Machines = append(s.Machines, state)
 	}
-	answering := 0
+	answering, lags := 0, false
 	for i := range s.Machines {
 		m := &s.Machines[i]
 		if m.Standing == directory.Lost || m.Standing == directory.Draining && m.Accounts == 0 {
 			s.Advice = append(s.Advice, fmt.Sprintf("machine %s can be taken off the list, once DNS has forgotten it: on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name))
+		}
+		if m.Standing == directory.Draining && m.Accounts > 0 {
+			s.Advice = append(s.Advice, fmt.Sprintf("machine %s is drained, and has %d accounts yet; if that does not go on, run: chatmaild cluster drain %[1]s; to go back: chatmaild cluster open %[1]s", m.Name, m.Accounts))
 		}
 		if m.Role == silent {
 			if m.Standing != directory.Lost {
@@ -78,8 +89,16 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		if writers == 1 {
 			m.Lag = int64(head) - int64(min(head, m.position))
 		}
+		if m.Lag > logKept {
+			lags = true
+			s.Advice = append(s.Advice, fmt.Sprintf("machine %s lacks %s of the directory, more than the writer keeps of what changed; if that does not become less, run there: chatmaild cluster rejoin",
+				m.Name, command.FormatSize(m.Lag)))
+		}
 	}
+	s.Advice = append(s.Advice, differing(s.Machines)...)
 	switch {
+	case writers == 1 && followers < answering-1 && !lags:
+		s.Advice = append(s.Advice, fmt.Sprintf("%d machines have a copy of the directory, and %d follow the writer; on the one whose lag does not become less, run: chatmaild cluster rejoin", answering-1, followers))
 	case writers == 0 && answering >= majority(len(s.Machines)):
 		s.Advice = append(s.Advice, "no machine is the writer: new accounts wait; on a machine that answers, run: chatmaild cluster promote")
 	case writers == 0:
@@ -88,6 +107,48 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		s.Advice = append(s.Advice, "two machines take themselves for the writer; only one has others that copy it. On the other one, run: chatmaild cluster rejoin (it refuses on the right one)")
 	}
 	return s
+}
+
+// logKept is how much of the log a server keeps for a copy that comes back: wal_keep_size of
+// packaging/postgresql. A slot that has it keep more is worth a look.
+const logKept = 512 << 20
+
+// forgotten says what to do about slots of a machine.
+func forgotten(machine string, all []postgres.Slot) (advice []string) {
+	for _, slot := range all {
+		if slot.Kept > logKept {
+			advice = append(advice, fmt.Sprintf("replication slot %s on machine %s keeps %s of the directory's log for a program that does not come for it; if none needs it, run there: runuser -u postgres -- psql -c \"SELECT pg_drop_replication_slot('%[1]s')\"",
+				slot.Name, machine, command.FormatSize(slot.Kept)))
+		}
+	}
+	return advice
+}
+
+// versions are those of chatmaild, by the names of the machines.
+func versions(ctx context.Context, conf *config.Config) (all map[string]string) {
+	_ = safefs.As(conf.MailboxesDir, func() (err error) {
+		all, err = postgres.Versions(ctx, accounts.Copy(accounts.Role))
+		return err
+	})
+	return all
+}
+
+// differing says that machines have different versions of chatmaild.
+func differing(machines []machineState) []string {
+	with := map[string][]string{}
+	for _, m := range machines {
+		if m.Version != "" {
+			with[m.Version] = append(with[m.Version], m.Name)
+		}
+	}
+	if len(with) < 2 {
+		return nil
+	}
+	var each []string
+	for _, version := range slices.Sorted(maps.Keys(with)) {
+		each = append(each, version+" on "+strings.Join(with[version], ", "))
+	}
+	return []string{"the machines have different versions of chatmaild: " + strings.Join(each, "; ") + "; upgrade the package on each"}
 }
 
 // registered returns what the directory has of the machines: their accounts, their disks and
@@ -127,7 +188,7 @@ func (c *cluster) status(ctx context.Context) error {
 		return command.PrintJSON(c.env.Stdout, s)
 	}
 	table := command.NewTable(c.env.Stdout)
-	fmt.Fprintln(table, "MACHINE\tADDRESS\tDIRECTORY\tLAG\tACCOUNTS\tFREE\t")
+	fmt.Fprintln(table, "MACHINE\tADDRESS\tDIRECTORY\tLAG\tACCOUNTS\tFREE\tVERSION\t")
 	for _, m := range s.Machines {
 		lag := "-"
 		if m.Lag >= 0 {
@@ -144,7 +205,7 @@ func (c *cluster) status(ctx context.Context) error {
 		if m.Standing != directory.Open {
 			standing = string(m.Standing)
 		}
-		fmt.Fprintf(table, "%s%s\t%s\t%s\t%s\t%d\t%s\t%s\n", m.Name, here, m.Address, m.Role, lag, m.Accounts, free, standing)
+		fmt.Fprintf(table, "%s%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Name, here, m.Address, m.Role, lag, m.Accounts, free, cmp.Or(m.Version, "-"), standing)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -153,4 +214,20 @@ func (c *cluster) status(ctx context.Context) error {
 		fmt.Fprintln(c.env.Stdout, advice)
 	}
 	return nil
+}
+
+// Survey asks all machines of a relay how they are. It returns that in a line, whether
+// accounts can be created, and what to do, each a sentence.
+func Survey(ctx context.Context, conf *config.Config, machine host.Host) (line string, creates bool, advice []string) {
+	c := &cluster{conf: conf, machine: machine, server: host.PostgreSQL(machine), ask: examine}
+	s := c.state(ctx)
+	var each []string
+	writers := 0
+	for _, m := range s.Machines {
+		each = append(each, m.Name+" "+m.Role)
+		if m.Role == writer {
+			writers++
+		}
+	}
+	return strings.Join(each, ", "), writers == 1, s.Advice
 }

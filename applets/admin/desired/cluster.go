@@ -179,7 +179,7 @@ const postgreSQLPort = 5432
 
 // MemberPorts are the ports of a machine that are for the relay's other machines alone.
 func MemberPorts() []int {
-	return []int{config.MemberSMTPPort, config.MemberPorterPort, config.MemberLimitPort, postgreSQLPort}
+	return []int{config.MemberSMTPPort, config.MemberPorterPort, config.MemberLimitPort, config.MemberSignupPort, postgreSQLPort}
 }
 
 // memberPorts are those that it listens on beside the ports of a relay that is one machine.
@@ -193,6 +193,7 @@ func memberPorts(conf *config.Config) []Port {
 		{config.MemberPorterPort, "mailboxes from the other machines", false, []string{"chatmaild", "porter"}},
 		{sealingPort, "Postfix, for mail from outside with fewer header fields", false, postfix},
 		{config.MemberLimitPort, "the limit on sending, which another machine asks about", false, []string{"filtermail-out"}},
+		{config.MemberSignupPort, "the limit on new accounts, which another machine asks about", false, []string{"doveauth"}},
 		{postgreSQLPort, "PostgreSQL, with the directory of accounts", false, []string{"postgres"}},
 	}
 }

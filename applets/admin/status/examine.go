@@ -46,6 +46,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	e.clock(ctx)
 	e.units(ctx)
 	e.ports()
+	machines(ctx, e)
 	e.nameServers(ctx)
 	tunnel(e)
 	otherSites(ctx, e)

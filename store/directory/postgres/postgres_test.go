@@ -36,6 +36,10 @@ func TestServers(t *testing.T) {
 		writer.Must("TRUNCATE invites")
 		return func() invites.Tokens { return openInvites(t, writer) }
 	})
+	writer.Must("TRUNCATE accounts")
+	t.Run("count", func(t *testing.T) { testCount(t, writer) })
+	t.Run("versions", func(t *testing.T) { testVersions(t, writer) })
+	t.Run("slots", func(t *testing.T) { testSlots(t, writer, standby) })
 	t.Run("members", func(t *testing.T) { testMembers(t, writer, standby) })
 	t.Run("certificates", func(t *testing.T) { testCertificates(t, writer, standby) })
 	t.Run("settings", func(t *testing.T) { testSettings(t, writer) })

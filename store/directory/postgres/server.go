@@ -21,6 +21,7 @@ type server struct {
 	config   *pgconn.Config
 	deadline time.Duration // of one query, with all that it waits for
 	breaker  breaker
+	asked    func(took time.Duration, failed bool) // nil: nobody observes
 	slots    chan struct{}
 	idle     chan *connection
 }
@@ -93,10 +94,15 @@ func (s *server) query(ctx context.Context, statement string, args ...string) (r
 	}
 	within, cancel := context.WithTimeout(ctx, s.deadline)
 	defer cancel()
+	start := s.breaker.now()
 	rows, changed, err = s.ask(within, statement, args)
 	// That the caller has gone says nothing about the server.
-	if ctx.Err() == nil && isDown(err) {
+	failed := ctx.Err() == nil && isDown(err)
+	if failed {
 		s.breaker.failed(err)
+	}
+	if s.asked != nil {
+		s.asked(s.breaker.now().Sub(start), failed)
 	}
 	return rows, changed, err
 }

@@ -120,25 +120,36 @@ type State struct {
 	Version string // the major one
 	// Position is how much of the log it has, in bytes since the first writer began.
 	Position uint64
+	// Followers are how many servers copy this one.
+	Followers int
+	Slots     []Slot
 }
 
-// Examine asks the server at address.
-func Examine(ctx context.Context, address string) (State, error) {
-	rows, err := ask(ctx, address, `SELECT NOT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()
+// Examine asks the server at address. Anybody may.
+func Examine(ctx context.Context, address string) (s State, err error) {
+	const state = `SELECT NOT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()
 		THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint,
-		current_setting('server_version_num')::int / 10000`)
+		current_setting('server_version_num')::int / 10000, (SELECT count(*) FROM pg_stat_replication)`
+	results, err := askAll(ctx, address, state+";"+slots)
 	if err != nil {
-		return State{}, err
+		return s, err
 	}
-	if len(rows) != 1 || len(rows[0]) != 3 {
-		return State{}, errRow
+	if len(results) != 2 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 4 {
+		return s, errRow
 	}
-	position, err := strconv.ParseUint(string(rows[0][1]), 10, 64)
-	if err != nil {
-		return State{}, errRow
+	row := results[0].Rows[0]
+	if s.Writer, err = decodeBool(row[0]); err != nil {
+		return s, err
 	}
-	writer, err := decodeBool(rows[0][0])
-	return State{writer, string(rows[0][2]), position}, err
+	if s.Position, err = strconv.ParseUint(string(row[1]), 10, 64); err != nil {
+		return s, errRow
+	}
+	s.Version = string(row[2])
+	if s.Followers, err = strconv.Atoi(string(row[3])); err != nil {
+		return s, errRow
+	}
+	s.Slots, err = decodeSlots(results[1].Rows)
+	return s, err
 }
 
 // Homes counts the accounts of each machine, as the server at address has them.
@@ -154,6 +165,28 @@ func Homes(ctx context.Context, address string) (map[string]int, error) {
 		}
 	}
 	return homes, nil
+}
+
+// Count counts the accounts, and those of them whose addresses begin in one of some ways, as
+// the server at address has them. It reads them all.
+func Count(ctx context.Context, address string, beginnings []string) (begin, all int, err error) {
+	some := []string{"false"}
+	for _, b := range beginnings {
+		some = append(some, "starts_with(address, "+literal(b)+")")
+	}
+	rows, err := ask(ctx, address, "SELECT count(*) FILTER (WHERE "+strings.Join(some, " OR ")+"), count(*) FROM accounts")
+	if err != nil {
+		return 0, 0, err
+	}
+	begin, err = strconv.Atoi(string(rows[0][0]))
+	if err != nil {
+		return 0, 0, errRow
+	}
+	all, err = strconv.Atoi(string(rows[0][1]))
+	if err != nil {
+		return 0, 0, errRow
+	}
+	return begin, all, nil
 }
 
 // Followers counts the servers that copy the one at address. The superuser may.
@@ -174,7 +207,16 @@ func Promote(ctx context.Context, address string) error {
 	return nil
 }
 
+// ask runs statements, and returns the rows of the last.
 func ask(ctx context.Context, address, sql string) ([][][]byte, error) {
+	results, err := askAll(ctx, address, sql)
+	if err != nil {
+		return nil, err
+	}
+	return results[len(results)-1].Rows, nil
+}
+
+func askAll(ctx context.Context, address, sql string) ([]*pgconn.Result, error) {
 	config, err := pgconn.ParseConfig(address)
 	if err != nil {
 		return nil, fmt.Errorf("the address of a server is not a connection string of PostgreSQL")
@@ -188,5 +230,5 @@ func ask(ctx context.Context, address, sql string) ([][][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking PostgreSQL: %w", err)
 	}
-	return results[len(results)-1].Rows, nil
+	return results, nil
 }

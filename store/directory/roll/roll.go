@@ -207,6 +207,13 @@ func (r *Roll) Lost(machine string) bool {
 	return r.machines[machine].Standing == directory.Lost
 }
 
+// Draining reports whether the accounts of a machine are moved to others.
+func (r *Roll) Draining(machine string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.machines[machine].Standing == directory.Draining
+}
+
 // Place returns the name of the machine on which an account gets its home.
 func (r *Roll) Place(address string) (string, error) { return Places(r.Places()).Home(address) }
 

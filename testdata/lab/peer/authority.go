@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -51,6 +52,9 @@ type Authority struct {
 	// Challenges has it want challenges for each order. Else it does for half of those whose
 	// names it has seen proved before. It is read by Start.
 	Challenges bool
+	// IssuedFor is for how long certificates are valid; 0: longer than any test. It is read by
+	// Start.
+	IssuedFor time.Duration
 
 	dir     string
 	program string
@@ -109,7 +113,7 @@ func (a *Authority) Start(ctx context.Context) error {
 		"certificate": filepath.Join(a.dir, "cert.pem"), "privateKey": filepath.Join(a.dir, "key.pem"),
 		"httpPort": 80, "tlsPort": 443, "keyAlgorithm": "ecdsa",
 		"profiles": map[string]any{
-			"default":    map[string]any{"description": "lab", "validityPeriod": int(issuedFor.Seconds())},
+			"default":    map[string]any{"description": "lab", "validityPeriod": int(cmp.Or(a.IssuedFor, issuedFor).Seconds())},
 			"shortlived": map[string]any{"description": "for addresses", "validityPeriod": int(ShortLived.Seconds())},
 		},
 	}})

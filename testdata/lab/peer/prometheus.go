@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"chatmaild/testdata/lab/network"
@@ -28,15 +29,15 @@ type Prometheus struct {
 	log    string
 }
 
-// StartPrometheus starts one that scrapes a target every second under the job
+// StartPrometheus starts one that scrapes targets every second under the job
 // "chatmaild", and evaluates rules as often.
-func StartPrometheus(s network.Station, dir, target, rules string) (*Prometheus, error) {
+func StartPrometheus(s network.Station, dir, rules string, targets ...string) (*Prometheus, error) {
 	config := fmt.Sprintf(`global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: chatmaild
     static_configs: [{targets: ["%s"]}]
-`, target)
+`, strings.Join(targets, `", "`))
 	for name, text := range map[string]string{"prometheus.yml": config, "rules.yml": rules} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return nil, err

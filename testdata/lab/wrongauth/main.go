@@ -66,11 +66,13 @@ func run(ctx context.Context, fault func(user string, ok bool) bool) error {
 	key := make([]byte, 32)
 	rand.Read(key)
 	rows := files.New(maildir.New(cfg.MailboxesDir, cfg.AddressDomain()), time.Now)
+	rules := policy.New(config.DefaultPath, cfg, log).Current
 	accounts := auth.New(auth.Options{
 		Domain:   cfg.AddressDomain(),
 		Accounts: rows,
 		Machine:  &machine.Machine{Mailboxes: cfg.MailboxesDir, NoCreate: cfg.NocreateFile, Now: time.Now},
-		Policy:   policy.New(config.DefaultPath, cfg, log).Current,
+		Policy:   rules,
+		Limiter:  auth.NewRates(rules, time.Now),
 		Now:      time.Now,
 		Key:      key,
 		Remember: 1,

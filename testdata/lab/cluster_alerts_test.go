@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// watched has a Prometheus look at all machines: it sees what the dashboard shows of them.
+func (c *several) watched(t *testing.T) {
+	for _, r := range c.machines {
+		sh(t, r, fmt.Sprintf("sed -i '1i metrics_address = \"0.0.0.0:%s\"' %s && chatmaild run --skip-dns-check", metricsPort, configFile))
+	}
+	c.watcher = watch(t, c.outside, c.machines...)
+	// Only an error is what never happened, and nothing has moved or is kept.
+	rare := []string{"chatmaild_mailbox_move_seconds", "> 0", `machine_draining{`}
+	c.answers(t, func(row, expr string) bool {
+		for _, part := range rare {
+			if strings.Contains(expr, part) {
+				return false
+			}
+		}
+		return row == machinesRow
+	})
+}
+
+// public is what everybody sees at each machine: how many accounts there are on all.
+func (c *several) public(t *testing.T) {
+	ctx := deadline(t, stepTimeout)
+	for i, r := range c.machines {
+		var rows int
+		until(ctx, t, "the accounts of all at "+c.name(i), func() bool {
+			var status struct{ Machines []struct{ Accounts int } }
+			if err := json.Unmarshal([]byte(sh(t, r, "chatmaild cluster status --json")), &status); err != nil {
+				t.Fatal(err)
+			}
+			rows = 0
+			for _, m := range status.Machines {
+				rows += m.Accounts
+			}
+			resp, text, err := browse(ctx, c.web(r), http.MethodGet, "https://"+clusterDomain+"/metrics")
+			return err == nil && resp.StatusCode == http.StatusOK && strings.Contains(text, fmt.Sprintf("\naccounts %d\n", rows))
+		})
+		t.Logf("%s shows %d accounts", c.name(i), rows)
+	}
+}
+
+// oneSignupLimit creates accounts at one machine until that refuses more. Then all do.
+func (c *several) oneSignupLimit(t *testing.T) {
+	set := func(an int) { // hour
+		for _, r := range c.machines {
+			sh(t, r, fmt.Sprintf("sed -i '/^max_network_registrations_per_hour/d; 1i max_network_registrations_per_hour = %d' %s", an, configFile))
+		}
+	}
+	set(6)
+	defer set(100_000)
+	newcomer := 0
+	refused := func(at *Relay) bool {
+		newcomer++
+		_, err := c.login(t, at, fmt.Sprintf("crowd%04d@%s", newcomer, clusterDomain), clusterPassword)
+		return err != nil && strings.Contains(err.Error(), "from this network")
+	}
+	// The daemons read the file again within seconds.
+	until(deadline(t, stepTimeout), t, "a to refuse more accounts", func() bool { return refused(c.machines[0]) })
+	t.Logf("a has refused account %d", newcomer)
+	created := 0
+	for range 5 {
+		for _, r := range c.machines {
+			if !refused(r) {
+				created++
+			}
+		}
+	}
+	if created > 1 { // one more each ten minutes
+		t.Errorf("%d are created at others, or for another reason refused", created)
+	}
+}
+
+// alerted makes all faults that there is an alert for, of the machines and their directory: b
+// has the writer.
+func (c *several) alerted(t *testing.T) {
+	all := alertsOf(t, "chatmaild-cluster")
+	c.clear(t, all...)
+	a, b, last := c.machines[0], c.machines[1], c.machines[2]
+	start := time.Now()
+	const psql = "runuser -u postgres -- psql -Xqd chatmaild -c "
+	sh(t, last, "systemctl stop chatmail-cluster.timer chatmail-cluster.service nginx.service")
+	sh(t, b, psql+`"UPDATE machines SET version = '0', state = 'draining' WHERE name = 'c'"`)
+	sh(t, b, psql+`"SELECT pg_create_physical_replication_slot('forgotten', true)" >/dev/null`)
+	c.scraped(t, "versions", `chatmaild_machine_versions == 2`)
+	// Nobody copies b any more, and its log grows: c's server does nothing, a's does not listen.
+	sh(t, a, "pkill -STOP -f 'walreceiver'")
+	sh(t, last, "pkill -STOP -u postgres")
+	sh(t, b, `for i in 1 2 3; do `+psql+`"SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'chatmaild', repeat('x', 1000000))" >/dev/null; done`)
+	c.fire(t, start, all...)
+	status := sh(t, b, "chatmaild cluster status")
+	contains(t, "status", status, "different versions of chatmaild", "cluster drain c")
+	sh(t, last, "pkill -CONT -u postgres; systemctl start nginx.service chatmail-cluster.timer")
+	sh(t, a, "pkill -CONT -f 'walreceiver'")
+	sh(t, b, psql+`"SELECT pg_drop_replication_slot('forgotten')" >/dev/null && `+psql+`"UPDATE machines SET state = 'open' WHERE name = 'c'"`)
+	c.clear(t, all...)
+}
