@@ -18,7 +18,7 @@
 //
 // Usage, from the top of the tree, as root: make deb bench-message, or
 //
-//	go run ./testdata/bench/message [-messages 1000] [-clients 10] [-texts 50] [-rounds 3] [-far] [-former] [-hold]
+//	go run ./testdata/bench/message [-messages 1000] [-clients 10] [-texts 50] [-pause 0] [-rounds 3] [-far] [-former] [-hold]
 package main
 
 import (
@@ -47,7 +47,7 @@ var unlimited = []string{"max_user_send_per_minute = 1000000", "max_user_send_bu
 // options are the flags.
 type options struct {
 	messages, clients, texts, rounds int
-	rest                             time.Duration
+	rest, pause                      time.Duration
 	with, without                    string
 	hold, far, former                bool
 }
@@ -57,6 +57,7 @@ func main() {
 	flag.IntVar(&o.messages, "messages", 1000, "messages of a burst")
 	flag.IntVar(&o.clients, "clients", 10, "who sends them at the same time, each over one connection with TLS")
 	flag.IntVar(&o.texts, "texts", 50, "texts whose way is traced, one after the other")
+	flag.DurationVar(&o.pause, "pause", 0, "before each text; 1.5s: its reader's session hibernates meanwhile, as a phone's does")
 	flag.IntVar(&o.rounds, "rounds", 3, "bursts and traces, of each variant; 0: only the memory at rest")
 	flag.DurationVar(&o.rest, "rest", time.Minute, "how long the relay rests before its memory is read")
 	flag.StringVar(&o.with, "with", "", "lines of sh that make a `change` to be weighed")

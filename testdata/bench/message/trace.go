@@ -26,8 +26,8 @@ var stages = []string{
 type text []time.Duration
 
 // trace sends texts one after the other from the first person to the second, who is in
-// IDLE, and fetches each.
-func (c *crowd) trace(ctx context.Context, texts int) ([]text, error) {
+// IDLE, and fetches each; with a pause before each.
+func (c *crowd) trace(ctx context.Context, texts int, pause time.Duration) ([]text, error) {
 	from := c.people[0]
 	inbox, err := from.reader.Session(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *crowd) trace(ctx context.Context, texts int) ([]text, error) {
 	defer inbox.Close()
 	var all []text
 	for range warm + texts {
-		t, err := c.text(ctx, from, inbox)
+		t, err := c.text(ctx, from, inbox, pause)
 		if err != nil {
 			return all, err
 		}
@@ -45,8 +45,8 @@ func (c *crowd) trace(ctx context.Context, texts int) ([]text, error) {
 	return all[min(warm, len(all)):], empty(inbox)
 }
 
-// text sends one text and follows it.
-func (c *crowd) text(ctx context.Context, from *person, inbox *imap.Client) (text, error) {
+// text sends one text, once its reader has been in IDLE for a while, and follows it.
+func (c *crowd) text(ctx context.Context, from *person, inbox *imap.Client, pause time.Duration) (text, error) {
 	idling, fetched := make(chan struct{}), make(chan error, 1)
 	var exists, awake, read time.Time
 	go func() {
@@ -74,6 +74,11 @@ func (c *crowd) text(ctx context.Context, from *person, inbox *imap.Client) (tex
 	case <-idling:
 	case err := <-fetched:
 		return nil, err
+	}
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	letter, start := from.letter.Next(), time.Now()
 	for _, line := range []string{"MAIL FROM:<" + from.Addr + ">", "RCPT TO:<" + from.reader.Addr + ">", "DATA"} {

@@ -36,7 +36,7 @@ func (v *variant) round(ctx context.Context, c *crowd, o options) error {
 	if _, err := c.burst(ctx, warm*len(c.people)); err != nil {
 		return fmt.Errorf("first messages: %w", err)
 	}
-	texts, err := c.trace(ctx, o.texts)
+	texts, err := c.trace(ctx, o.texts, o.pause)
 	if err != nil {
 		return fmt.Errorf("texts: %w", err)
 	}
