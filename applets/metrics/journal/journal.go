@@ -6,7 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +16,7 @@ import (
 // Bounds of one Read. What is beyond maxEntries is for the next.
 const (
 	maxEntries = 200_000
-	maxLine    = 256 << 10 // bytes; journald cuts a message at 48 KiB
+	maxField   = 64 << 10 // bytes; journald cuts a message at 48 KiB
 )
 
 // Mail selects what was logged by syslog(3)'s facility of that name.
@@ -48,7 +48,7 @@ func (r *Reader) run(ctx context.Context, args []string, yield func(Entry)) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.Program,
-		append([]string{"--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER"}, args...)...)
+		append([]string{"--quiet", "--no-pager", "--output=export", "--output-fields=" + messageField + "," + identifierField}, args...)...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
@@ -76,41 +76,74 @@ func (r *Reader) run(ctx context.Context, args []string, yield func(Entry)) erro
 	return nil
 }
 
-// line is an entry as journalctl writes it (systemd.io/JOURNAL_EXPORT_FORMATS): a
-// field that is not text is an array of numbers.
-type line struct {
-	Cursor     string          `json:"__CURSOR"`
-	Identifier json.RawMessage `json:"SYSLOG_IDENTIFIER"`
-	Message    json.RawMessage `json:"MESSAGE"`
-}
+// Fields of the export format.
+const (
+	cursorField     = "__CURSOR"
+	identifierField = "SYSLOG_IDENTIFIER"
+	messageField    = "MESSAGE"
+)
 
-// readEntries reads a JSON object a line, and returns the last one's cursor, and
-// whether there are more than it reads.
+// readEntries reads the export format (systemd.io/JOURNAL_EXPORT_FORMATS): a field a line, and
+// an empty line after each entry. It returns the last entry's cursor, and whether there are more
+// than it reads.
 func readEntries(r io.Reader, yield func(Entry)) (last string, more bool, err error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
-	for n := 0; lines.Scan(); n++ {
-		if n == maxEntries {
+	fields := bufio.NewReaderSize(r, maxField)
+	var e Entry
+	var cursor string
+	for n := 0; ; {
+		name, value, err := readField(fields)
+		switch {
+		case err == io.EOF && cursor == "":
+			return last, false, nil
+		case err != nil:
+			return last, false, fmt.Errorf("reading the journal: %w", noEOF(err))
+		case name == cursorField && n == maxEntries:
 			return last, true, nil
+		case name == cursorField:
+			cursor = value
+		case name == identifierField:
+			e.Identifier = value
+		case name == messageField:
+			e.Message = value
+		case name == "": // the end of an entry
+			yield(e)
+			n++
+			last, cursor, e = cursor, "", Entry{}
 		}
-		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return last, false, fmt.Errorf("reading the journal: %w", err)
-		}
-		last = l.Cursor
-		yield(Entry{text(l.Identifier), text(l.Message)})
 	}
-	if err := lines.Err(); err != nil {
-		return last, false, fmt.Errorf("reading the journal: %w", err)
-	}
-	return last, false, nil
 }
 
-// text returns a string, and nothing for anything else.
-func text(field json.RawMessage) string {
-	var s string
-	if len(field) == 0 || json.Unmarshal(field, &s) != nil {
-		return ""
+// readField reads one line, "" for an empty one. Of a value that is not text, whose length
+// comes before it, nothing is returned.
+func readField(r *bufio.Reader) (name, value string, err error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		if err == io.EOF && len(line) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return "", "", err
 	}
-	return s
+	field, text, isText := bytes.Cut(line[:len(line)-1], []byte("="))
+	switch name = string(field); {
+	case isText:
+		return name, string(text), nil
+	case name == "":
+		return "", "", nil
+	}
+	var size uint64
+	if err := binary.Read(r, binary.LittleEndian, &size); err != nil {
+		return "", "", noEOF(err)
+	}
+	if size > maxField {
+		return "", "", fmt.Errorf("%s has %d bytes; %d at most were expected", name, size, maxField)
+	}
+	_, err = r.Discard(int(size) + 1)
+	return name, "", noEOF(err)
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,9 @@ func journalctl(t *testing.T, out string, status int) (program string, args func
 	t.Helper()
 	dir := t.TempDir()
 	program, asked := filepath.Join(dir, "journalctl"), filepath.Join(dir, "asked")
-	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >> %s\ncat <<'END'\n%sEND\necho trouble >&2\nexit %d\n", asked, out, status)
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+	said := filepath.Join(dir, "said")
+	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >> %s\ncat %s\necho trouble >&2\nexit %d\n", asked, said, status)
+	if err := errors.Join(os.WriteFile(said, []byte(out), 0o600), os.WriteFile(program, []byte(script), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	return program, func() []string {
@@ -28,10 +30,10 @@ func journalctl(t *testing.T, out string, status int) (program string, args func
 	}
 }
 
-const entries = `{"__CURSOR":"c1","SYSLOG_IDENTIFIER":"postfix/smtpd","MESSAGE":"one"}
-{"__CURSOR":"c2","SYSLOG_IDENTIFIER":"postfix/smtpd","MESSAGE":[1,2,3]}
-{"__CURSOR":"c3","MESSAGE":null}
-`
+// entries are three, of which the second has a message that is not text, and the third none.
+const entries = "__CURSOR=c1\n__REALTIME_TIMESTAMP=1\nSYSLOG_IDENTIFIER=postfix/smtpd\nMESSAGE=one=1\n\n" +
+	"__CURSOR=c2\nMESSAGE\n\x05\x00\x00\x00\x00\x00\x00\x00two\n\n\nSYSLOG_IDENTIFIER=postfix/smtpd\n\n" +
+	"__CURSOR=c3\n\n"
 
 func TestRead(t *testing.T) {
 	program, args := journalctl(t, entries, 0)
@@ -49,7 +51,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("the first time: got %v, want nothing", got)
 	}
 	read()
-	if want := []Entry{{"postfix/smtpd", "one"}, {"postfix/smtpd", ""}, {"", ""}}; !slices.Equal(got, want) {
+	if want := []Entry{{"postfix/smtpd", "one=1"}, {"postfix/smtpd", ""}, {"", ""}}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	asked := args()
@@ -64,8 +66,10 @@ func TestReadFails(t *testing.T) {
 		status int
 		want   string
 	}{
-		"status":  {entries, 1, "reading the journal: exit status 1: trouble"},
-		"no JSON": {"{\n", 0, "reading the journal: unexpected end of JSON input"},
+		"status":      {entries, 1, "reading the journal: exit status 1: trouble"},
+		"cut off":     {"__CURSOR=c1\n", 0, "reading the journal: unexpected EOF"},
+		"half a line": {"__CURS", 0, "reading the journal: unexpected EOF"},
+		"too long":    {"MESSAGE\n\x00\x00\x00\x00\x00\x00\x00\x80", 0, "reading the journal: MESSAGE has 9223372036854775808 bytes; 65536 at most were expected"},
 	} {
 		program, _ := journalctl(t, test.out, test.status)
 		err := (&Reader{Program: program}).Read(t.Context(), func(Entry) {})
@@ -80,7 +84,7 @@ func TestReadFails(t *testing.T) {
 
 // TestMore leaves to the next Read what is too much for one.
 func TestMore(t *testing.T) {
-	text := strings.Repeat(`{"__CURSOR":"c"}`+"\n", maxEntries) + `{"__CURSOR":"beyond"}` + "\n"
+	text := strings.Repeat("__CURSOR=c\n\n", maxEntries) + "__CURSOR=beyond\n\n"
 	n := 0
 	last, more, err := readEntries(strings.NewReader(text), func(Entry) { n++ })
 	if last != "c" || !more || err != nil || n != maxEntries {
