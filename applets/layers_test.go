@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/admin/wireguard applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
+		impure: `applets/admin/wireguard applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv applets/transport/routes auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
 			packaging/postfix/queue packaging/postfix/socketmap packaging/release store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto store/directory",
 	},
@@ -49,7 +49,7 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/packetinfo applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/routes applets/transport/signer applets/transport/smtpout applets/transport/spool
+		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/packetinfo applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
 			packaging packaging/gpg packaging/peer packaging/sbom store/atomicfile store/maildir/parcel store/disk store/nocreate`,
 		pure: `applets/admin/bench/plot packaging/grafana store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
 			applets/admin/wait applets/chat applets/service/metric mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
@@ -85,7 +85,7 @@ var modules = map[string]string{
 	"github.com/yuin/goldmark":        "packaging/www",
 	"go.etcd.io/bbolt":                "store/tokens",
 	"golang.org/x/crypto":             "auth",
-	"golang.org/x/net":                "applets/porter applets/service applets/transport/lmtp applets/transport/routes applets/turn/relay",
+	"golang.org/x/net":                "applets/porter applets/service applets/transport/lmtp applets/turn/relay",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command applets/service/packetinfo applets/supervise applets/supervise/process
 		applets/transport/dial applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens applets/turn/relay`,
 	"golang.org/x/time": "applets/iroh/relay applets/web/signup",

@@ -240,7 +240,7 @@ func (s *Supervisor) listen(ctx context.Context) error {
 		return fmt.Errorf("listening for admin commands: %w", err)
 	}
 	go func() {
-		if err := control.Serve(ctx, l, s.systemctl); err != nil {
+		if err := (control.Server{Do: s.systemctl, Log: s.log}).Serve(ctx, l); err != nil {
 			s.log.Error("admin commands are not answered any more", "error", err)
 		}
 	}()

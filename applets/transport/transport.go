@@ -106,7 +106,7 @@ func run(ctx context.Context, env *command.Env, _ []string) error {
 		Metrics: metrics, MetricsSocket: conf.MetricsSocket("transport"),
 		More: []service.Endpoint{{
 			Name: "routes", Address: service.Address{Network: "unix", Addr: config.RoutesSocket(conf), Mode: 0o600},
-			Serve: func(ctx context.Context, l net.Listener) error { return routes.Serve(ctx, l, known) },
+			Serve: routes.Server{Transport: known, Log: log}.Serve,
 		}},
 	}
 	return daemon.Run(ctx)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -150,7 +151,9 @@ func TestQueueRests(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var transport hosts
 	ended := make(chan error, 1)
-	go func() { ended <- routes.Serve(ctx, l, &transport) }()
+	go func() {
+		ended <- routes.Server{Transport: &transport, Log: slog.New(slog.DiscardHandler)}.Serve(ctx, l)
+	}()
 	for _, line := range []string{"flush two.test", "hold one.test", "release one.test", "discard one.test"} {
 		if _, err := m.queue(line); err != nil {
 			t.Fatalf("queue %s: %v", line, err)

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,9 +28,8 @@ func supervised(t *testing.T, m *hosttest.Machine) host.Host {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = control.Serve(t.Context(), l, func(ctx context.Context, args []string) (string, error) {
-			return m.Systemd(ctx, "systemctl", args...)
-		})
+		do := func(ctx context.Context, args []string) (string, error) { return m.Systemd(ctx, "systemctl", args...) }
+		_ = control.Server{Do: do, Log: slog.New(slog.DiscardHandler)}.Serve(t.Context(), l)
 	}()
 	return host.Host{Tree: m.Tree}
 }

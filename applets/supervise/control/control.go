@@ -11,15 +11,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"time"
+
+	"chatmaild/applets/service/accept"
 )
 
 // Socket is where supervise listens. Only root can connect.
 const Socket = "/run/chatmaild/supervise.socket"
 
 const (
+	// maxConns is how many requests are answered at the same time.
+	maxConns = 64
 	// maxRequest bounds a request, in bytes: a command line.
 	maxRequest = 64 << 10
 	// requestTimeout is how long a request may take to arrive.
@@ -66,26 +71,19 @@ func Call(ctx context.Context, socket string, args []string) (output string, err
 	return a.Output, nil
 }
 
-// Serve answers until ctx is done; it closes l. Work in progress is told so by its context.
-func Serve(ctx context.Context, l net.Listener, do func(ctx context.Context, args []string) (output string, err error)) error {
-	defer l.Close()
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	for {
-		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("waiting for admin commands: %w", err)
-		}
-		go func() {
-			defer conn.Close()
-			serve(ctx, conn, do)
-		}()
-	}
+// Server answers by what Do returns. Both fields are required.
+type Server struct {
+	Do  func(ctx context.Context, args []string) (output string, err error)
+	Log *slog.Logger
 }
 
-func serve(ctx context.Context, conn net.Conn, do func(ctx context.Context, args []string) (output string, err error)) {
+// Serve answers until ctx is done; it closes l. Work in progress is told so by its context.
+func (s Server) Serve(ctx context.Context, l net.Listener) error {
+	loop := accept.Loop{Protocol: "supervise", Max: maxConns, Log: s.Log}
+	return loop.Serve(ctx, l, s.serve)
+}
+
+func (s Server) serve(ctx context.Context, conn net.Conn) {
 	var r request
 	if err := conn.SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
 		return
@@ -95,7 +93,7 @@ func serve(ctx context.Context, conn net.Conn, do func(ctx context.Context, args
 	if err != nil {
 		err = fmt.Errorf("the request is not valid: %w", err)
 	} else {
-		a.Output, err = do(ctx, r.Args)
+		a.Output, err = s.Do(ctx, r.Args)
 	}
 	if err != nil {
 		a.Error = err.Error()

@@ -3,7 +3,7 @@ package control
 import (
 	"context"
 	"errors"
-	"net"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +14,7 @@ import (
 // listen answers at a socket of a test's.
 func listen(t *testing.T, do func(context.Context, []string) (string, error)) string {
 	t.Helper()
-	path, _ := unixsocket.Serve(t, func(ctx context.Context, l net.Listener) error { return Serve(ctx, l, do) })
+	path, _ := unixsocket.Serve(t, Server{Do: do, Log: slog.New(slog.DiscardHandler)}.Serve)
 	return path
 }
 

@@ -3,7 +3,7 @@ package routes
 import (
 	"context"
 	"fmt"
-	"net"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 	table.Failed("b", "no answer in time")
 	table.Failed("a", "it refuses connections")
 
-	socket, stop := unixsocket.Serve(t, func(ctx context.Context, l net.Listener) error { return Serve(ctx, l, known{table}) })
+	socket, stop := unixsocket.Serve(t, Server{Transport: known{table}, Log: slog.New(slog.DiscardHandler)}.Serve)
 	list, err := Read(t.Context(), socket)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("got %+v, %v", list, err)

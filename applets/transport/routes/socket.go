@@ -8,17 +8,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"chatmaild/applets/service/accept"
 )
 
 // Bounds of the socket.
 const (
-	maxClients = 2   // at once
+	maxConns   = 16  // at once
 	maxRequest = 512 // bytes
 	// timeout is longer than the look-up of a domain may take.
 	timeout = 15 * time.Second
@@ -33,26 +34,19 @@ type Transport interface {
 	Retry(ctx context.Context, domain string) (hosts []string)
 }
 
-// Serve answers requests from the connections that l accepts until ctx is done. It closes l.
-func Serve(ctx context.Context, l net.Listener, t Transport) error {
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	l = netutil.LimitListener(l, maxClients)
-	for {
-		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("waiting for requests about routes: %w", err)
-		}
-		go func() {
-			defer conn.Close()
-			serve(ctx, conn, t)
-		}()
-	}
+// Server answers by a transport. Both fields are required.
+type Server struct {
+	Transport Transport
+	Log       *slog.Logger
 }
 
-func serve(ctx context.Context, conn net.Conn, t Transport) {
+// Serve answers requests from the connections that l accepts until ctx is done. It closes l.
+func (s Server) Serve(ctx context.Context, l net.Listener) error {
+	loop := accept.Loop{Protocol: "routes", Max: maxConns, Log: s.Log}
+	return loop.Serve(ctx, l, s.serve)
+}
+
+func (s Server) serve(ctx context.Context, conn net.Conn) {
 	if conn.SetDeadline(time.Now().Add(timeout)) != nil {
 		return
 	}
@@ -63,9 +57,9 @@ func serve(ctx context.Context, conn net.Conn, t Transport) {
 	var answer any
 	switch verb, domain, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " "); verb {
 	case "list":
-		answer = t.Routes()
+		answer = s.Transport.Routes()
 	case "retry":
-		answer = t.Retry(ctx, domain)
+		answer = s.Transport.Retry(ctx, domain)
 	default:
 		return
 	}
