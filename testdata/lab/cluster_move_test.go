@@ -25,7 +25,6 @@ func TestClusterMove(t *testing.T) {
 		{"accounts on each machine", (*several).serve},
 		{"a mailbox moves", (*several).moves},
 		{"those of who talks move", (*several).movesTalkers},
-		{"what a proxy adds", (*several).proxied},
 		{"who takes the mailbox is killed", (*several).killedTaker},
 		{"who gives it is killed", (*several).killedGiver},
 		{"a move is cancelled", (*several).cancelled},
@@ -154,28 +153,6 @@ func (c *several) movesTalkers(t *testing.T) {
 		t.Logf("on %s: messages flow %v after the moves", to, c.talk.flows(t, time.Now()))
 	}
 	c.settles(t)
-}
-
-// proxied tells what it takes that a session is handed on: alice connects to a.
-func (c *several) proxied(t *testing.T) {
-	for _, home := range []string{"a", "b"} {
-		if c.home(t, c.machines[0], c.talk.alice.Addr) != home {
-			sh(t, c.machines[0], "chatmaild user move "+c.talk.alice.Addr+" --to "+home)
-		}
-		c.talk.flows(t, time.Now())
-		var took []time.Duration
-		for range 60 {
-			start := time.Now()
-			session, err := c.login(t, c.machines[0], c.members[home], clusterPassword)
-			if err != nil {
-				t.Fatal(err)
-			}
-			took = append(took, time.Since(start))
-			session.Close()
-		}
-		t.Logf("at home on %s, by way of a: a login takes %s, a text %s", home, percentiles(took), c.pace(t, func(n int) bool { return n < 25 }))
-	}
-	sh(t, c.machines[0], "chatmaild user move "+c.talk.alice.Addr+" --to a")
 }
 
 // settles wants all that was written to be there, once.

@@ -11,7 +11,6 @@ import (
 	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/kit/letter"
 	"chatmaild/testdata/lab/core"
-	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/network"
 )
 
@@ -72,41 +71,18 @@ func TestCluster(t *testing.T) {
 // name is how a machine is called among the others.
 func (c *several) name(i int) string { return string(rune('a' + i)) }
 
-// start boots the machines, and makes them one relay as chatmaild-cluster(7) says: a is one,
-// and then the others join it.
+// start boots the machines, and makes them one relay.
 func (c *several) start(t *testing.T, deb string) {
-	for i := range 3 {
-		host := startHost(t, c.lab, "m"+c.name(i))
-		r := &Relay{Host: host, Domain: clusterDomain, lab: c.lab}
+	relay, err := c.lab.StartCluster(t.Context(), clusterDomain, deb, 3)
+	c.machines = relay.Machines
+	for _, r := range c.machines {
 		diagnose(t, r)
-		c.machines = append(c.machines, r)
-		ctx := deadline(t, installTimeout)
-		if err := r.InstallDeb(ctx, deb); err != nil {
-			t.Fatal(err)
-		}
-		installPackages(ctx, t, host, debian.PostgreSQL)
 	}
-	a := c.machines[0]
-	if err := a.publishAddresses(t.Context()); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.configure(deadline(t, installTimeout), nil); err != nil {
-		t.Fatal(err)
-	}
-	sh(t, a, fmt.Sprintf("chatmaild run --skip-dns-check && chatmaild cluster init --name a --address %v", a.IPv4))
-	for i, r := range c.machines[1:] {
-		introduce(t, r, a)
-		start := time.Now()
-		sh(t, r, fmt.Sprintf("chatmaild join --name %s root@%s", c.name(1+i), a.Name))
-		t.Logf("machine %s joined in %v", c.name(1+i), time.Since(start).Round(100*time.Millisecond))
-	}
-	for i, r := range c.machines {
-		until(deadline(t, stepTimeout), t, c.name(i)+" to know all", func() bool {
-			return strings.Count(sh(t, r, "chatmaild cluster status --json"), `"address"`) == 3
-		})
-	}
-	if err := a.publishKey(t.Context()); err != nil {
-		t.Fatal(err)
+	for i, took := range relay.Joins {
+		t.Logf("machine %s joined in %v", c.name(1+i), took.Round(100*time.Millisecond))
 	}
 }
 

@@ -22,11 +22,9 @@ exec /usr/bin/ssh "$@"
 // introduce lets one machine in at another by ssh, as an operator does.
 func introduce(t *testing.T, from, to *Relay) {
 	t.Helper()
-	key := sh(t, from, fmt.Sprintf(`mkdir -p -m 700 /root/.ssh
-ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
-printf 'Host %s\n HostName %v\n StrictHostKeyChecking accept-new\n' >/root/.ssh/config
-cat /root/.ssh/id_ed25519.pub`, to.Name, to.IPv4))
-	writeFile(t, to, "/root/.ssh/authorized_keys", 0o600, key)
+	if err := from.Introduce(deadline(t, installTimeout), to); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // breakOff has a move break off at a point, and returns what the operator reads.

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"chatmaild/applets/chat/imap"
 	"chatmaild/testdata/lab"
 	"chatmaild/testdata/lab/network"
 	"chatmaild/testdata/lab/phone"
@@ -38,28 +36,7 @@ func newCrowd(ctx context.Context, relay *lab.Relay, outside network.Station, si
 }
 
 // each does something for n people, so many at a time.
-func (c *crowd) each(n int, do func(i int) error) error {
-	errs, next := make(chan error, n), make(chan int, n)
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	var group sync.WaitGroup
-	for range c.abreast {
-		group.Go(func() {
-			for i := range next {
-				errs <- do(i)
-			}
-		})
-	}
-	group.Wait()
-	close(errs)
-	var all error
-	for err := range errs {
-		all = errors.Join(all, err)
-	}
-	return all
-}
+func (c *crowd) each(n int, do func(i int) error) error { return phone.Each(n, c.abreast, do) }
 
 // logIn has people log in, open the mailbox and leave, and returns how long each took.
 func (c *crowd) logIn(ctx context.Context, logins int) ([]time.Duration, error) {
@@ -75,61 +52,12 @@ func (c *crowd) logIn(ctx context.Context, logins int) ([]time.Duration, error) 
 	})
 }
 
-// A sleeper is somebody who waits for a message.
-type sleeper struct {
-	*imap.Client
-	woken chan error // once for each message, when it is announced
-	done  chan error // when it is fetched and deleted, and the session waits again
-}
-
 // comeOnline opens sessions, in IDLE, from one number to another.
-func (c *crowd) comeOnline(ctx context.Context, sleepers []*sleeper, from, to int) error {
-	return c.each(to-from, func(i int) error {
-		session, err := c.phones[from+i].Session(ctx)
-		if err != nil {
-			return err
-		}
-		s := &sleeper{session, make(chan error, 1), make(chan error, 1)}
-		sleepers[from+i] = s
-		go s.sleep()
-		return <-s.done
+func (c *crowd) comeOnline(ctx context.Context, sleepers []*phone.Sleeper, from, to int) error {
+	return c.each(to-from, func(i int) (err error) {
+		sleepers[from+i], err = c.phones[from+i].Sleep(ctx)
+		return err
 	})
-}
-
-// sleep is in IDLE, and fetches and deletes what is announced, until the connection ends.
-func (s *sleeper) sleep() {
-	for first := true; ; first = false {
-		err := s.Idle(func(line string) bool {
-			if line[0] == '+' {
-				s.done <- nil
-				return false
-			}
-			exists := len(line) > 7 && line[len(line)-7:] == " EXISTS"
-			if exists {
-				s.woken <- nil
-			}
-			return exists
-		})
-		if err == nil {
-			_, err = s.Fetch("1:*", "BODY.PEEK[]")
-		}
-		if err == nil {
-			_, err = s.OK(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
-		}
-		if err == nil {
-			_, err = s.OK("CLOSE")
-		}
-		if err == nil {
-			_, err = s.Select()
-		}
-		if err != nil {
-			if first {
-				s.done <- err
-			}
-			s.woken <- err
-			return
-		}
-	}
 }
 
 // message is what wakes a session.
@@ -137,7 +65,7 @@ const message = "From: <a@login.test>\r\nTo: <b@login.test>\r\nMessage-ID: <1@lo
 
 // wake puts a message into the mailbox of each, as Dovecot does, and returns how long it took
 // until that was announced.
-func (c *crowd) wake(sleepers []*sleeper) ([]time.Duration, error) {
+func (c *crowd) wake(sleepers []*phone.Sleeper) ([]time.Duration, error) {
 	leader, err := c.relay.Leader()
 	if err != nil {
 		return nil, err
@@ -150,7 +78,7 @@ func (c *crowd) wake(sleepers []*sleeper) ([]time.Duration, error) {
 			return err
 		}
 		select {
-		case err := <-sleepers[i].woken:
+		case err := <-sleepers[i].Woken:
 			took[i] = time.Since(start)
 			if err != nil {
 				return err
@@ -158,7 +86,7 @@ func (c *crowd) wake(sleepers []*sleeper) ([]time.Duration, error) {
 		case <-time.After(time.Minute):
 			return errors.New("a message was not announced within a minute")
 		}
-		return <-sleepers[i].done
+		return <-sleepers[i].Done
 	})
 }
 

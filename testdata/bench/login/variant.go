@@ -11,6 +11,7 @@ import (
 
 	"chatmaild/testdata/kit/measure"
 	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/phone"
 	"chatmaild/testdata/lab/usage"
 )
 
@@ -51,7 +52,7 @@ func (v *variant) round(ctx, bounded context.Context, c *crowd, logins int, hold
 	if err != nil {
 		return fmt.Errorf("logins: %w", err)
 	}
-	sleepers := make([]*sleeper, len(c.phones))
+	sleepers := make([]*phone.Sleeper, len(c.phones))
 	defer func() {
 		for _, s := range sleepers {
 			if s != nil {

@@ -96,6 +96,20 @@ func (l *History) Next(ctx context.Context, from int, match func(Event) bool) (E
 	}
 }
 
+// Warned renders the warnings and errors at or after a position: what a core says of its
+// connections, for error texts.
+func (l *History) Warned(from int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var text string
+	for _, e := range l.events[min(max(0, from-l.first), len(l.events)):] {
+		if e.Kind == "Warning" || e.Kind == "Error" {
+			text += fmt.Sprintf("  %s %s\n", e.At.Format("15:04:05.000"), e.Msg)
+		}
+	}
+	return text
+}
+
 // Last renders the newest n events, for error texts.
 func (l *History) Last(n int) string {
 	l.mu.Lock()

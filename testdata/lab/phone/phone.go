@@ -23,6 +23,7 @@ const (
 // A Phone is somebody's who has an address on a relay of the lab.
 type Phone struct {
 	Addr string
+	Via  string       // the machine to connect to, if not the one that the domain's name leads to
 	Out  *smtp.Client // to send over, once connected
 
 	outside network.Station
@@ -90,6 +91,7 @@ func (p *Phone) Connect(ctx context.Context) error {
 // Other is the same user's with another connection for sending.
 func (p *Phone) Other(ctx context.Context) (*Phone, error) {
 	o := Of(p.outside, p.Addr)
+	o.Via = p.Via
 	return o, o.Connect(ctx)
 }
 
@@ -112,9 +114,12 @@ func (p *Phone) Close() {
 
 // dial connects to the relay. One that is being restarted is waited for.
 func (p *Phone) dial(ctx context.Context, port string) (net.Conn, error) {
-	_, domain, _ := strings.Cut(p.Addr, "@")
+	host := p.Via
+	if host == "" {
+		_, host, _ = strings.Cut(p.Addr, "@")
+	}
 	for {
-		conn, err := p.outside.DialTLS(ctx, domain+":"+port)
+		conn, err := p.outside.DialTLS(ctx, net.JoinHostPort(host, port))
 		if err == nil {
 			return conn, nil
 		}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"chatmaild/testdata/kit/letter"
+	"chatmaild/testdata/lab"
+	"chatmaild/testdata/lab/phone"
+	"chatmaild/testdata/lab/usage"
+)
+
+// A side is people who all connect to a, and have their mailboxes on one machine.
+type side struct {
+	name          string
+	people        []*phone.Phone
+	logins, texts []time.Duration
+	idle          []int64 // memory of each machine with all of them in IDLE, in bytes
+}
+
+// proxy measures both sides in turn, and prints them beside each other. Who writes is at home
+// on a.
+func proxy(ctx context.Context, c *cluster) error {
+	toFirst := func(int) int { return 0 }
+	writers, err := c.people(ctx, "writer", 1, "a", toFirst)
+	if err != nil {
+		return err
+	}
+	sides := []*side{{name: "direct"}, {name: "passed on"}}
+	for i, s := range sides {
+		if s.people, err = c.people(ctx, []string{"direct", "passed"}[i], c.sessions, c.Name(i), toFirst); err != nil {
+			return err
+		}
+	}
+	for round := range c.rounds {
+		for i := range sides {
+			s := sides[(i+round)%len(sides)] // none always comes first
+			if err := s.round(ctx, writers[0], c.texts); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+	}
+	rest, err := c.memory(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range sides {
+		if err := s.sleep(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return printSides(c, rest, sides[0], sides[1])
+}
+
+// round has somebody log in as often as texts are written, and then wait for these: each is
+// written when the one before has been fetched.
+func (s *side) round(ctx context.Context, writer *phone.Phone, texts int) (err error) {
+	reader := s.people[0]
+	for range texts {
+		start := time.Now()
+		session, err := reader.Session(ctx)
+		if err != nil {
+			return err
+		}
+		s.logins = append(s.logins, time.Since(start))
+		if err := session.Close(); err != nil {
+			return err
+		}
+	}
+	if err := writer.Connect(ctx); err != nil {
+		return err
+	}
+	defer writer.Close()
+	text, err := letter.New(writer.Addr, reader.Addr, letter.Words, time.Now())
+	if err != nil {
+		return err
+	}
+	sleeper, err := reader.Sleep(ctx)
+	if err != nil {
+		return err
+	}
+	defer sleeper.Close()
+	for range texts {
+		start := time.Now()
+		if err := writer.Send(reader.Addr, text.Next()); err != nil {
+			return err
+		}
+		for _, told := range []chan error{sleeper.Woken, sleeper.Done} {
+			select {
+			case err := <-told:
+				if err != nil {
+					return err
+				}
+			case <-time.After(time.Minute):
+				return errors.New("a text was not there within a minute")
+			}
+		}
+		s.texts = append(s.texts, time.Since(start))
+	}
+	return nil
+}
+
+// sleep measures the memory with everybody in IDLE.
+func (s *side) sleep(ctx context.Context, c *cluster) (err error) {
+	sleepers := make([]*phone.Sleeper, len(s.people))
+	defer func() {
+		for _, sleeper := range sleepers {
+			if sleeper != nil {
+				sleeper.Close()
+			}
+		}
+	}()
+	err = phone.Each(len(s.people), c.abreast, func(i int) (err error) {
+		sleepers[i], err = s.people[i].Sleep(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.idle, err = c.memory(ctx)
+	return err
+}
+
+// memory is what all services of each machine take once all sessions hibernate and nothing has
+// happened for a while.
+func (c *cluster) memory(ctx context.Context) (sums []int64, err error) {
+	for _, r := range c.Machines {
+		if err := r.WaitHibernated(ctx); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case <-time.After(c.rest):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for _, r := range c.Machines {
+		u, err := usage.Read(r.Host)
+		if err != nil {
+			return nil, err
+		}
+		sums = append(sums, u.Sum().PSS)
+	}
+	return sums, nil
+}
+
+func printSides(c *cluster, rest []int64, sides ...*side) error {
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "by way of machine a\tmailbox on a\tmailbox on b\tadded\t")
+	times := func(what string, q float64, of func(*side) []time.Duration) {
+		direct, passed := lab.Quantile(of(sides[0]), q), lab.Quantile(of(sides[1]), q)
+		fmt.Fprintf(t, "%s, p%.0f ms\t%.1f\t%.1f\t%+.1f\t\n", what, 100*q, ms(direct), ms(passed), ms(passed-direct))
+	}
+	for _, q := range []float64{0.5, 0.95} {
+		times("login and SELECT", q, func(s *side) []time.Duration { return s.logins })
+	}
+	for _, q := range []float64{0.5, 0.95} {
+		times("text, sent to fetched", q, func(s *side) []time.Duration { return s.texts })
+	}
+	line := func(what string, direct, passed int64, format string, unit float64) {
+		fmt.Fprintf(t, "%s\t"+format+"\t"+format+"\t%+.1f %%\t\n", what, float64(direct)/unit, float64(passed)/unit, 100*(float64(passed)/float64(direct)-1))
+	}
+	sum := func(of []int64) (all int64) {
+		for _, n := range of {
+			all += n
+		}
+		return all
+	}
+	for i := range machines {
+		line("memory of machine "+c.Name(i)+", MiB", sides[0].idle[i], sides[1].idle[i], "%.1f", 1<<20)
+	}
+	line("all three, MiB", sum(sides[0].idle), sum(sides[1].idle), "%.1f", 1<<20)
+	each := func(s *side) int64 { return (sum(s.idle) - sum(rest)) / int64(c.sessions) }
+	line(fmt.Sprintf("of that a session of %d, KiB", c.sessions), each(sides[0]), each(sides[1]), "%.1f", 1<<10)
+	return t.Flush()
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
