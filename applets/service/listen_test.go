@@ -181,3 +181,20 @@ func TestNoSocket(t *testing.T) {
 		t.Errorf("the file holds %q (%v)", got, err)
 	}
 }
+
+// TestEarly listens at addresses that the machine does not have (RFC 5737, RFC 3849), which
+// fails otherwise.
+func TestEarly(t *testing.T) {
+	for _, addr := range []string{"192.0.2.1:0", "[2001:db8::1]:0"} {
+		if l, err := listen(Address{Network: "tcp", Addr: addr}); err == nil {
+			l.Close()
+			t.Errorf("%s: the machine has it", addr)
+		}
+		l, err := listen(Address{Network: "tcp", Addr: addr, Early: true})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		l.Close()
+	}
+}

@@ -72,6 +72,7 @@ func (c *several) withoutWriter(t *testing.T) {
 	if status := sh(t, c.machines[1], "chatmaild cluster status"); !strings.Contains(status, "run: chatmaild cluster promote") {
 		t.Errorf("status says\n%s", status)
 	}
+	contains(t, "status", sh(t, c.machines[1], "! chatmaild status"), "a silent, b copy, c copy", "chatmaild cluster promote")
 }
 
 // promote makes another machine the writer. Which one may, the command says.
