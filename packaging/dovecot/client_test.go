@@ -13,9 +13,10 @@ import (
 const idleTimeout = 20 * time.Second
 
 type client struct {
-	user  string
-	conn  net.Conn
-	lines *bufio.Reader
+	user   string
+	conn   net.Conn
+	lines  *bufio.Reader
+	exists int // messages, as last told
 }
 
 // idle logs in and waits in IDLE.
@@ -53,6 +54,9 @@ func (c *client) reads(t *testing.T, want string, within time.Duration) bool {
 		line, err := c.lines.ReadString('\n')
 		if err != nil {
 			return false
+		}
+		if n, told := strings.CutSuffix(strings.TrimSpace(line), " EXISTS"); told {
+			fmt.Sscanf(n, "* %d", &c.exists)
 		}
 		if strings.Contains(line, want) {
 			return true

@@ -44,8 +44,8 @@ func (s sizes) gibibytes() int {
 
 // IMAPProcesses is how many IMAP sessions can be awake. Further ones wait until one has
 // hibernated, so that a restart, after which all clients log in, does not take more memory
-// than there is. One that has just logged in hibernates a second later: with 1 GiB these are
-// enough for as many logins a second as doveauth lets in.
+// than there is. One that has just logged in, and has no mail, hibernates at once
+// (instant-idle.so): logins leave the processes to those who have.
 func (s sizes) IMAPProcesses() int {
 	if s.conf.IMAPCompress {
 		return s.fitting(s.conf.MaxIMAPConnections, 2, imapMemory) // nothing hibernates
@@ -56,7 +56,7 @@ func (s sizes) IMAPProcesses() int {
 // HibernateSeconds is after how long in IDLE a session hibernates. To wake it up takes some 3
 // ms of processor time, and while it is awake, it takes 20 times the memory: with little
 // memory, it is not awake for long, and with much not so long that after a restart, when
-// everybody logs in, processes are scarce. instant-idle.so has each session look again two
+// many have mail, processes are scarce. instant-idle.so has each session look again two
 // seconds after a change, and the time counts from that look.
 func (s sizes) HibernateSeconds() int {
 	if !s.conf.IMAPInstantIdle {

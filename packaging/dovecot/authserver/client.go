@@ -242,7 +242,7 @@ func (c *client) ask(ctx context.Context, credentials authproto.Credentials, r *
 			user, home, ok, err = "", netip.AddrPort{}, false, errors.New("internal fault")
 		}
 	}()
-	user, ok, err = c.server.Handler.Login(ctx, credentials, r.from)
+	user, ok, err = c.server.Handler.Login(ctx, credentials, r.from, !c.login)
 	if err == nil && ok && c.login {
 		home, err = c.server.Handler.Home(ctx, user, r.via)
 	}

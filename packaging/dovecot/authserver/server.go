@@ -39,8 +39,9 @@ type Handler interface {
 	// at once; Login, which is asked about all others, may take long.
 	Remembered(c authproto.Credentials) (user string, ok bool)
 	// Login checks a password. Client is where the login comes from, if known; user
-	// is the account's name as the mailbox has it.
-	Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error)
+	// is the account's name as the mailbox has it. First is for a login that a message waits
+	// for: it goes before those of a storm.
+	Login(ctx context.Context, c authproto.Credentials, client netip.Addr, first bool) (user string, ok bool, err error)
 	// Home says which other server has the mailbox of a user who has just logged in;
 	// the zero AddrPort: none, it is here. Via is who connected for the client, if
 	// anybody did.

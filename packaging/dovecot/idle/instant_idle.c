@@ -3,8 +3,8 @@
  *
  * Whom it helps: everybody who waits for a chat message. "service imap" in
  * dovecot.conf preloads it into the imap process, and into nothing else, unless
- * imap_instant_idle is off. It fixes three things in Dovecot 2.3.19, for none of
- * which there is a setting:
+ * imap_instant_idle is off. It fixes five things in Dovecot 2.3.19 and 2.4.1, for
+ * none of which there is a setting:
  *
  * 1. When inotify reports a change to a mailbox, lib-storage/mailbox-watch.c waits
  *    half a second (NOTIFY_DELAY_MSECS) before it looks: most of the time that a
@@ -31,13 +31,26 @@
  *    directories unchanged for longer, as most do that log in, needs none: what comes
  *    then is a change that inotify reports.
  *
+ * 4. Such a session hibernates at once. imap_hibernate_timeout is at least a second, and
+ *    holds for those, too, in which something happens. After a restart, when everybody
+ *    logs in, each would keep an imap process that long, and those who have mail would
+ *    wait for one. timeout_add() here makes the wait of cmd-idle.c short, once.
+ *
+ * 5. A look at the mailbox that fails, as on a full disk, is the last one: cmd-idle.c
+ *    tells the client NO, and stops to watch. If the client asks, as Delta Chat does,
+ *    what Dovecot has in memory says that nothing is new; then the session hibernates,
+ *    and the mail wakes nobody once there is room. So mailbox_sync_deinit() here ends
+ *    the session, as Dovecot itself does with one that hibernates and cannot be woken:
+ *    the client logs in again, and again until its mailbox can be opened.
+ *
  * Every other call passes unchanged. Where a later Dovecot has other names, calls
  * or lengths, nothing here applies, and Dovecot is as it was. Delete this when
- * Dovecot has a setting for 1 and a cure for 2 and 3 (chatmail/relay#72).
+ * Dovecot has settings for 1 and 4, and cures for the others (chatmail/relay#72).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -49,12 +62,16 @@
 enum {
 	NOTIFY_DELAY_MSECS = 500,
 	LOOK_AGAIN_MSECS = 2100, /* whole seconds are compared, MAILDIR_SYNC_SECS is 1 */
-	UNCHANGED_SECS = 3
+	UNCHANGED_SECS = 3,
+	HIBERNATE_MSECS = 100,     /* the client has time to leave IDLE at once */
+	HIBERNATE_MAX_MSECS = 30000 /* of imap_hibernate_timeout, here */
 };
 
 /* Dovecot's own types: only passed through. */
 struct io;
 struct mailbox;
+struct mailbox_sync_context;
+struct mailbox_sync_status;
 struct timeout;
 typedef void io_callback_t(void *context);
 typedef void timeout_callback_t(void *context);
@@ -68,6 +85,7 @@ static int extracting;          /* inside mailbox_watch_extract_notify_fd() */
 static struct timeout *waiting; /* a reported change that nobody has looked at */
 static struct timeout *polling; /* mailbox-watch.c's own; there while it watches */
 static struct timeout *again;   /* the other look */
+static int settled;             /* nothing has changed for long: the session may hibernate */
 static struct {                 /* what it calls, as a reported change does */
 	notify_callback_t *callback;
 	struct mailbox *box;
@@ -80,7 +98,7 @@ static struct {                 /* what it calls, as a reported change does */
 
 static void look_again_later(void);
 
-static int from_mailbox_watch(const char *source_filename)
+static int from(const char *source_filename, const char *wanted)
 {
 	const char *name;
 
@@ -88,7 +106,12 @@ static int from_mailbox_watch(const char *source_filename)
 		return 0;
 	name = strrchr(source_filename, '/');
 	name = name == NULL ? source_filename : name + 1;
-	return strcmp(name, "mailbox-watch.c") == 0;
+	return strcmp(name, wanted) == 0;
+}
+
+static int from_mailbox_watch(const char *source_filename)
+{
+	return from(source_filename, "mailbox-watch.c");
 }
 
 /* lib/ioloop.h. The result is an enumeration. */
@@ -136,6 +159,13 @@ struct timeout *timeout_add(unsigned int msecs,
 	struct timeout *timeout;
 
 	FIND(real, "timeout_add");
+	/* cmd-idle.c has another one, of up to two minutes, after which it says that it is
+	   there: once too early does no harm. */
+	if (settled && msecs >= 1000 && msecs <= HIBERNATE_MAX_MSECS &&
+	    from(source_filename, "cmd-idle.c")) {
+		settled = 0;
+		msecs = HIBERNATE_MSECS;
+	}
 	timeout = real(msecs, source_filename, source_linenum, callback, context);
 	if (msecs >= 1000 && from_mailbox_watch(source_filename))
 		polling = timeout;
@@ -153,6 +183,7 @@ struct timeout *timeout_add_short(unsigned int msecs,
 	FIND(real, "timeout_add_short");
 	if (msecs != NOTIFY_DELAY_MSECS || !from_mailbox_watch(source_filename))
 		return real(msecs, source_filename, source_linenum, callback, context);
+	settled = 0;
 	waiting = real(0, source_filename, source_linenum, callback, context);
 	if (polling != NULL)
 		look_again_later();
@@ -170,6 +201,7 @@ void timeout_remove(struct timeout **timeout)
 		waiting = NULL;
 	if (*timeout != NULL && *timeout == polling) {
 		polling = NULL;
+		settled = 0;
 		if (again != NULL)
 			real(&again);
 	}
@@ -209,6 +241,23 @@ void mailbox_notify_changes(struct mailbox *box, notify_callback_t *callback,
 	look.context = context;
 	if (time(NULL) - changed < UNCHANGED_SECS)
 		look_again_later();
+	else
+		settled = 1;
+}
+
+/* lib-storage/mail-storage.h. Dovecot's processes end on SIGTERM, and say BYE before. */
+int mailbox_sync_deinit(struct mailbox_sync_context **ctx,
+			struct mailbox_sync_status *status_r)
+{
+	static int (*real)(struct mailbox_sync_context **,
+			   struct mailbox_sync_status *);
+	int result;
+
+	FIND(real, "mailbox_sync_deinit");
+	result = real(ctx, status_r);
+	if (result < 0)
+		(void)raise(SIGTERM);
+	return result;
 }
 
 /* lib-storage/mailbox-watch.h. What is refused is tried again imap_hibernate_timeout
