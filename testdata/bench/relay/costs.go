@@ -45,6 +45,7 @@ type bench struct {
 	watch  *watch
 	late   *lateness
 	report *report
+	up     time.Time // when the servers had been restarted, of -small
 }
 
 // measure has the relay do all that the options say, and writes the report.
@@ -58,7 +59,7 @@ func measure(ctx context.Context, l *lab.Lab, relay *lab.Relay, o options, do sc
 	if err != nil {
 		return err
 	}
-	b := &bench{o, relay, d, pushes, &watch{relay: relay, load: d, pushes: pushes, every: every}, &lateness{}, newReport("A relay under load")}
+	b := &bench{o, relay, d, pushes, &watch{relay: relay, load: d, pushes: pushes, every: every}, &lateness{}, newReport("A relay under load"), time.Time{}}
 	online, leave := context.WithCancel(ctx)
 	var people, watching sync.WaitGroup
 	defer people.Wait()
@@ -214,7 +215,7 @@ func (b *bench) messages(ctx context.Context) error {
 	defer end()
 	half, quiet := b.rates, b.rates
 	half.Messages, half.Pushes, quiet.Pushes = b.rates.Messages/2, 0, 0
-	b.report.steady = time.Now()
+	b.report.steady.from = time.Now()
 	var phases []phase
 	for _, p := range []struct {
 		rates load.Rates

@@ -12,7 +12,7 @@
 //
 // Usage, from the top of the tree, as root: make bench-relay, or
 //
-//	go run ./testdata/bench/relay [-accounts 4000] [-sessions 1000] [-messages 20] [-pushes 5] [-new 5000] [-load 6m | -long] [-small | -soak]
+//	go run ./testdata/bench/relay [-accounts 4000] [-sessions 1000] [-messages 20] [-pushes 5] [-new 5000] [-load 6m | -long] [-small | -soak [-faults REGEXP]]
 package main
 
 import (
@@ -56,6 +56,7 @@ type options struct {
 	load               time.Duration
 	out                string
 	faultEvery         time.Duration
+	faults             string          // a regular expression
 	change             string          // lines of sh
 	limits             *machine.Limits // nil: it may have all of this machine
 	dir                string          // for what the program makes
@@ -85,6 +86,7 @@ func main() {
 	flag.Float64Var(&o.rates.Visits, "visits", 0, "logins an hour beside them")
 	flag.DurationVar(&o.load, "load", 0, "how long the load lasts")
 	flag.DurationVar(&o.faultEvery, "every", 0, "how far faults are apart")
+	flag.StringVar(&o.faults, "faults", ".", "the faults of -soak whose names match; \"\": none, only time")
 	flag.StringVar(&o.change, "change", "", "lines of sh that change the relay before anything is measured")
 	small := flag.Bool("small", false, "a relay on a machine of 1 GiB and one processor: 3,000 people, a restart of everything, expiry, a backup, an upgrade")
 	soak := flag.Bool("soak", false, "a relay with faults: each of its processes killed, no DNS, packets lost, a full disk")

@@ -53,7 +53,7 @@ type report struct {
 	Steps  []step       `json:"steps"`
 	Wrong  []string     `json:"wrong"`
 	Slopes []slope      `json:"slopes"`
-	steady time.Time    // since when the sizes and rates were the same
+	steady period       // when the sizes and rates were the same
 	Series []sample     `json:"samples"`
 }
 
@@ -149,6 +149,9 @@ func (r *report) print(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\n", s.What, s.Result)
 	}
 	fmt.Fprintf(w, "mail\t%+v\n", r.mail())
+	for _, s := range r.Slopes {
+		fmt.Fprintf(w, "grows: %s\t%v\n", s.Program, s)
+	}
 	for text, n := range r.Events.Words {
 		fmt.Fprintf(w, "%d ×\t%s\n", n, text)
 	}

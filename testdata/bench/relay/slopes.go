@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -46,35 +47,64 @@ type slope struct {
 	Mean    program `json:"mean"` // of all its processes
 }
 
-// slopes are those of all programs that ran all the time since a moment, for a process each, by
-// least squares.
-func slopes(samples []sample, since time.Time) (all []slope) {
-	first, _ := slices.BinarySearchFunc(samples, since, func(s sample, at time.Time) int { return s.At.Compare(at) })
-	samples = samples[first:]
+// A period is a time in which the sizes and rates are the same; one without an end lasts.
+type period struct{ from, to time.Time }
+
+// of returns the samples of the period that count.
+func (p period) of(samples []sample) []sample {
+	at := func(moment time.Time) int {
+		i, _ := slices.BinarySearchFunc(samples, moment, func(s sample, at time.Time) int { return s.At.Compare(at) })
+		return i
+	}
+	end := len(samples)
+	if !p.to.IsZero() {
+		end = at(p.to)
+	}
+	samples = samples[min(at(p.from), end):end]
 	samples = samples[len(samples)/settling:]
 	if len(samples) == 0 || samples[len(samples)-1].At.Sub(samples[0].At) < leastTime {
 		return nil
 	}
+	return samples
+}
+
+// slopes are those of all programs that ran all the time, for a process each, by least squares.
+// The first one is that of all services together.
+func slopes(samples []sample) (all []slope) {
+	if len(samples) == 0 {
+		return nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(samples[len(samples)-1].Programs)) {
-		var hours, memory, files []float64
-		var sum program
-		for _, s := range samples {
-			p := s.Programs[name]
-			if p.Processes == 0 {
-				continue
-			}
-			hours = append(hours, s.At.Sub(samples[0].At).Hours())
-			memory = append(memory, p.Memory/float64(p.Processes))
-			files = append(files, float64(p.Files)/float64(p.Processes))
-			sum = program{sum.Processes + p.Processes, sum.Files + p.Files, sum.Memory + p.Memory}
-		}
-		if n := len(hours); n > len(samples)*9/10 {
-			mean := program{sum.Processes / n, sum.Files / n, sum.Memory / float64(n)}
-			all = append(all, slope{name, gradient(hours, memory), gradient(hours, files), mean})
+		s, there := slopeOf(name, samples, func(s sample) program { return s.Programs[name] })
+		if there {
+			all = append(all, s)
 		}
 	}
 	slices.SortFunc(all, func(a, b slope) int { return cmp.Compare(b.Memory, a.Memory) })
-	return all
+	whole, _ := slopeOf("all", samples, func(s sample) program { return program{1, s.Files, s.Memory.All} })
+	return slices.Insert(all, 0, whole)
+}
+
+// slopeOf is the slope of a program, if it was there nearly all the time.
+func slopeOf(name string, samples []sample, of func(sample) program) (s slope, there bool) {
+	var hours, memory, files []float64
+	var sum program
+	for _, s := range samples {
+		p := of(s)
+		if p.Processes == 0 {
+			continue
+		}
+		hours = append(hours, s.At.Sub(samples[0].At).Hours())
+		memory = append(memory, p.Memory/float64(p.Processes))
+		files = append(files, float64(p.Files)/float64(p.Processes))
+		sum = program{sum.Processes + p.Processes, sum.Files + p.Files, sum.Memory + p.Memory}
+	}
+	n := len(hours)
+	if n <= len(samples)*9/10 {
+		return slope{}, false
+	}
+	mean := program{sum.Processes / n, sum.Files / n, sum.Memory / float64(n)}
+	return slope{name, gradient(hours, memory), gradient(hours, files), mean}, true
 }
 
 // gradient is that of the line through the points.
@@ -87,18 +117,24 @@ func gradient(x, y []float64) float64 {
 	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
 }
 
+// grows tells whether a slope is one to look at.
+func (s slope) grows() bool { return s.Memory >= slopeMemory || s.Files >= slopeFiles }
+
+func (s slope) String() string {
+	return fmt.Sprintf("%+.2f MiB and %+.1f descriptors an hour for a process; %.1f MiB and %d descriptors in %d processes",
+		s.Memory, s.Files, s.Mean.Memory, s.Mean.Files, s.Mean.Processes)
+}
+
 // noteSlopes notes what grows.
 func (r *report) noteSlopes(samples []sample) {
-	r.Slopes = slopes(samples, r.steady)
+	r.Slopes = slopes(r.steady.of(samples))
 	quiet := 0
 	for _, s := range r.Slopes {
-		if s.Memory < slopeMemory && s.Files < slopeFiles {
+		if !s.grows() {
 			quiet++
-			continue
 		}
-		r.step(time.Now(), "slope: "+s.Program, "%+.1f MiB and %+.0f descriptors an hour for a process; %.1f MiB in %d processes", s.Memory, s.Files, s.Mean.Memory, s.Mean.Processes)
 	}
 	if len(r.Slopes) > 0 {
-		r.step(time.Now(), "slopes", "%d programs grow by less than %.0f MiB and %.0f descriptors an hour for a process", quiet, slopeMemory, slopeFiles)
+		r.step(time.Now(), "slopes", "%d of %d programs grow by less than %.0f MiB and %.0f descriptors an hour for a process", quiet, len(r.Slopes), slopeMemory, slopeFiles)
 	}
 }

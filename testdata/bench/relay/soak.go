@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,8 +54,24 @@ type fault struct {
 	heal  func(context.Context) error // nil: it heals by itself
 }
 
-// faults are all of them, in order.
-func (b *bench) faults() []fault {
+// faults are those that were asked for, in order.
+func (b *bench) faults() ([]fault, error) {
+	if b.options.faults == "" {
+		return nil, nil
+	}
+	wanted, err := regexp.Compile(b.options.faults)
+	if err != nil {
+		return nil, fmt.Errorf("-faults: %w", err)
+	}
+	all := slices.DeleteFunc(b.allFaults(), func(f fault) bool { return !wanted.MatchString(f.name) })
+	if len(all) == 0 {
+		return nil, fmt.Errorf("-faults: no fault is named %q", b.options.faults)
+	}
+	return all, nil
+}
+
+// allFaults are all of them.
+func (b *bench) allFaults() []fault {
 	var all []fault
 	kill := func(what, line string) {
 		all = append(all, fault{name: "kill -9 of " + what, cause: b.script(line)})
@@ -88,8 +106,15 @@ func (b *bench) faults() []fault {
 
 // soak has people use the relay for hours, while faults come.
 func (b *bench) soak(ctx, online context.Context, people *sync.WaitGroup) error {
-	b.report.Title = "A relay for hours, with faults"
-	b.report.Notes = append(b.report.Notes, soakNote)
+	b.report.Title = "A relay for hours"
+	all, err := b.faults()
+	if err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		b.report.Title = "A relay for hours, with faults"
+		b.report.Notes = append(b.report.Notes, soakNote)
+	}
 	if err := b.load.Online(online, people, 0, b.options.sessions, abreast); err != nil {
 		return err
 	}
@@ -108,19 +133,21 @@ func (b *bench) soak(ctx, online context.Context, people *sync.WaitGroup) error 
 		return err
 	}
 	b.load.Set(b.rates)
-	b.report.steady = time.Now()
+	b.report.steady.from = time.Now()
 	var times []time.Time
-	all := b.faults()
 	for n := 0; time.Since(b.report.Time) < b.options.load || n < len(all); n++ {
 		start := time.Now()
-		times = append(times, start)
-		if err := b.hit(ctx, all[n%len(all)]); err != nil {
-			return err
+		if len(all) > 0 {
+			times = append(times, start)
+			if err := b.hit(ctx, all[n%len(all)]); err != nil {
+				return err
+			}
 		}
 		if err := pause(ctx, b.faultEvery-time.Since(start)); err != nil {
 			return err
 		}
 	}
+	b.report.steady.to = time.Now()
 	after, err := b.atRest(ctx)
 	if err != nil {
 		return err

@@ -139,6 +139,19 @@ func (l *Ledger) Texts(from, until time.Time) (all []time.Duration) {
 	return all
 }
 
+// Sent returns the same of the texts that somebody began to send in a time, and that have
+// arrived so far.
+func (l *Ledger) Sent(from, until time.Time) (all []time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.between(from, time.Now()) {
+		if f.sent.After(from) && f.sent.Before(until) {
+			all = append(all, f.first.Sub(f.sent))
+		}
+	}
+	return all
+}
+
 // Stages returns how long each part of the way took of the texts that arrived in a time and
 // were handed over once.
 func (l *Ledger) Stages(from, until time.Time) []Stage {
