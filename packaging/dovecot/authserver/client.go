@@ -256,7 +256,7 @@ func (c *client) grant(id uint32, r *request, user string) {
 		c.finish(id, r, ok)
 		return
 	}
-	c.server.gate.enter(func(leave func()) {
+	c.server.gate.enter(func(leave func()) (begins bool) {
 		c.mu.Lock()
 		current := c.requests[id] == r
 		if current {
@@ -265,11 +265,10 @@ func (c *client) grant(id uint32, r *request, user string) {
 			time.AfterFunc(startAge, leave) // a client that has hung up is not started
 		}
 		c.mu.Unlock()
-		if !current {
-			leave()
-			return
+		if current {
+			_ = c.send(ok) // which ends the connection if it fails
 		}
-		_ = c.send(ok) // which ends the connection if it fails
+		return current
 	})
 }
 

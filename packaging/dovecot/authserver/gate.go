@@ -16,8 +16,12 @@ type gate struct {
 
 	mu      sync.Mutex
 	inside  int
-	waiting []func(leave func())
+	waiting []entrant
 }
+
+// An entrant is called once it is let in, and reports whether it still wants to: if so, it
+// calls leave, maybe more than once.
+type entrant func(leave func()) (begins bool)
 
 // limit sets how many, and for how long; it is called before the first one enters.
 func (g *gate) limit(most int, stay time.Duration) {
@@ -27,7 +31,7 @@ func (g *gate) limit(most int, stay time.Duration) {
 }
 
 // enter calls in once there is room: at once, or when others have left.
-func (g *gate) enter(in func(leave func())) {
+func (g *gate) enter(in entrant) {
 	g.mu.Lock()
 	if g.most > 0 && g.inside >= g.most {
 		g.waiting = append(g.waiting, in) // each is one of a connection's maxRequests
@@ -39,28 +43,32 @@ func (g *gate) enter(in func(leave func())) {
 	g.admit(in)
 }
 
-// admit lets one in, who may leave more than once.
-func (g *gate) admit(in func(leave func())) {
-	since := time.Now()
-	in(sync.OnceFunc(func() {
-		if early := g.stay - time.Since(since); early > 0 && g.most > 0 {
-			time.AfterFunc(early, g.leave)
-			return
-		}
-		g.leave()
-	}))
+// admit lets one in, and the next one if that has gone meanwhile.
+func (g *gate) admit(in entrant) {
+	for in != nil && !in(g.leave(time.Now())) {
+		in = g.next()
+	}
 }
 
-// leave makes room for another one.
-func (g *gate) leave() {
+// leave is for one that is let in now.
+func (g *gate) leave(since time.Time) func() {
+	return sync.OnceFunc(func() {
+		if early := g.stay - time.Since(since); early > 0 && g.most > 0 {
+			time.AfterFunc(early, func() { g.admit(g.next()) })
+			return
+		}
+		g.admit(g.next())
+	})
+}
+
+// next is who is let in when one has left; nil: nobody waits.
+func (g *gate) next() (in entrant) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.waiting) == 0 {
 		g.inside--
-		g.mu.Unlock()
-		return
+		return nil
 	}
-	next := g.waiting[0]
-	g.waiting = g.waiting[1:]
-	g.mu.Unlock()
-	g.admit(next)
+	in, g.waiting = g.waiting[0], g.waiting[1:]
+	return in
 }

@@ -55,6 +55,27 @@ func TestStartingEnds(t *testing.T) {
 	})
 }
 
+// TestGoneMeanwhile has those that wait on a connection that has ended take no time from the
+// next one.
+func TestGoneMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		r.Starting, r.Stay = 1, 50*time.Millisecond
+		one, _ := r.login(t, 3001)
+		two, _ := r.login(t, 3002)
+		for id := range 10 {
+			one.send(auth(id+1, "right"))
+			synctest.Wait()
+		}
+		one.want("OK\t1\tuser=" + alice)
+		two.send(auth(1, "right"))
+		two.quiet()
+		one.net.Close()
+		if at := took(func() { two.want("OK\t1\tuser=" + alice) }); at != r.Stay {
+			t.Errorf("let in after %v, want %v", at, r.Stay)
+		}
+	})
+}
+
 // TestStay spreads logins over time whose processes ask at once.
 func TestStay(t *testing.T) {
 	bubble(t, func(t *testing.T, r *relay) {
