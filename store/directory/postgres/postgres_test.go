@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"net"
 	"path/filepath"
@@ -49,6 +51,8 @@ func TestServers(t *testing.T) {
 	t.Run("rights", func(t *testing.T) { testRights(t, writer) })
 	writer.Must("TRUNCATE accounts")
 	t.Run("slow", func(t *testing.T) { testSlow(t, writer) })
+	writer.Must("TRUNCATE accounts")
+	t.Run("busy", func(t *testing.T) { testBusy(t, writer) })
 	writer.Must("TRUNCATE accounts")
 	t.Run("failures", func(t *testing.T) { testFailures(t, writer, standby) })
 }
@@ -304,6 +308,45 @@ func testSlow(t *testing.T, writer *instance) {
 	now = now.Add(openFor)
 	if _, err := d.Copy.Read(t.Context(), alice); err == nil || strings.Contains(err.Error(), "a moment ago") {
 		t.Errorf("the breaker stays open: %v", err)
+	}
+}
+
+// testBusy has a copy that takes a while to connect, as where all processors are busy.
+func testBusy(t *testing.T, writer *instance) {
+	l, err := net.Listen("unix", filepath.Join(writer.Sockets, ".s.PGSQL.5434"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("unix", filepath.Join(writer.Sockets, fmt.Sprintf(".s.PGSQL.%d", writer.Port)))
+			if err != nil {
+				client.Close()
+				return
+			}
+			go io.Copy(server, client)
+			go func() {
+				<-time.After(copyConnecting / 4)
+				io.Copy(client, server)
+				client.Close()
+			}()
+		}
+	}()
+	alice := create(t, open(t, writer, writer), "alice")
+	busy := *writer
+	busy.Port = 5434
+	d, err := Open(Options{Domain: directorytest.Domain, Copy: busy.Address("reading"), Writer: writer.Address("writing"), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if row, err := d.Copy.Read(t.Context(), alice); row.Account != account || err != nil {
+		t.Errorf("got %+v, %v", row, err)
 	}
 }
 

@@ -19,11 +19,13 @@ const connections = 8
 // connections are opened when they are needed, and kept.
 type server struct {
 	config   *pgconn.Config
-	deadline time.Duration // of one query, with all that it waits for
-	breaker  breaker
-	asked    func(took time.Duration, failed bool) // nil: nobody observes
-	slots    chan struct{}
-	idle     chan *connection
+	deadline time.Duration // of one query, with all that it waits for, but for connecting
+	// connecting is how much longer a query may take that needs a new connection.
+	connecting time.Duration
+	breaker    breaker
+	asked      func(took time.Duration, failed bool) // nil: nobody observes
+	slots      chan struct{}
+	idle       chan *connection
 }
 
 // connection is one, with the statements that it has prepared.
@@ -47,6 +49,11 @@ func newServer(address string, deadline time.Duration, now func() time.Time) (*s
 		config: config, deadline: deadline, breaker: breaker{now: now},
 		slots: make(chan struct{}, connections), idle: make(chan *connection, connections),
 	}, nil
+}
+
+// connects gives new connections time of their own.
+func (s *server) connects(within time.Duration) {
+	s.connecting, s.config.ConnectTimeout = within, within
 }
 
 // needs has the server be one that so many others copy.
@@ -92,7 +99,7 @@ func (s *server) query(ctx context.Context, statement string, args ...string) (r
 	if err := s.breaker.closed(); err != nil {
 		return nil, 0, err
 	}
-	within, cancel := context.WithTimeout(ctx, s.deadline)
+	within, cancel := context.WithTimeout(ctx, s.connecting+s.deadline)
 	defer cancel()
 	start := s.breaker.now()
 	rows, changed, err = s.ask(within, statement, args)
@@ -118,7 +125,9 @@ func (s *server) ask(ctx context.Context, statement string, args []string) ([][]
 	if err != nil {
 		return nil, 0, err
 	}
-	result, err := c.run(ctx, statement, args)
+	asking, cancel := context.WithTimeout(ctx, s.deadline)
+	defer cancel()
+	result, err := c.run(asking, statement, args)
 	if isDown(err) || c.IsClosed() {
 		_ = c.Close(ctx)
 	} else {

@@ -19,7 +19,7 @@ type side struct {
 	name          string
 	people        []*phone.Phone
 	logins, texts []time.Duration
-	idle          []int64 // memory of each machine with all of them in IDLE, in bytes
+	half, idle    []int64 // memory of each machine with half of them, and all, in IDLE, in bytes
 }
 
 // proxy measures both sides in turn, and prints them beside each other. Who writes is at home
@@ -44,16 +44,12 @@ func proxy(ctx context.Context, c *cluster) error {
 			}
 		}
 	}
-	rest, err := c.memory(ctx)
-	if err != nil {
-		return err
-	}
 	for _, s := range sides {
 		if err := s.sleep(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return printSides(c, rest, sides[0], sides[1])
+	return printSides(c, sides[0], sides[1])
 }
 
 // round has somebody log in as often as texts are written, and then wait for these: each is
@@ -105,7 +101,7 @@ func (s *side) round(ctx context.Context, writer *phone.Phone, texts int) (err e
 }
 
 // sleep measures the memory with everybody in IDLE.
-func (s *side) sleep(ctx context.Context, c *cluster) (err error) {
+func (s *side) sleep(ctx context.Context, c *cluster) error {
 	sleepers := make([]*phone.Sleeper, len(s.people))
 	defer func() {
 		for _, sleeper := range sleepers {
@@ -114,19 +110,27 @@ func (s *side) sleep(ctx context.Context, c *cluster) (err error) {
 			}
 		}
 	}()
-	err = phone.Each(len(s.people), c.abreast, func(i int) (err error) {
-		sleepers[i], err = s.people[i].Sleep(ctx)
-		return err
-	})
-	if err != nil {
-		return err
+	half := len(s.people) / 2
+	for _, part := range []struct {
+		from, to int
+		memory   *[]int64
+	}{{0, half, &s.half}, {half, len(s.people), &s.idle}} {
+		err := phone.Each(part.to-part.from, c.abreast, func(i int) (err error) {
+			sleepers[part.from+i], err = s.people[part.from+i].Sleep(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if *part.memory, err = c.memory(ctx); err != nil {
+			return err
+		}
 	}
-	s.idle, err = c.memory(ctx)
-	return err
+	return nil
 }
 
 // memory is what all services of each machine take once all sessions hibernate and nothing has
-// happened for a while.
+// happened for a while, but for imap processes: how many of them are left is chance.
 func (c *cluster) memory(ctx context.Context) (sums []int64, err error) {
 	for _, r := range c.Machines {
 		if err := r.WaitHibernated(ctx); err != nil {
@@ -143,12 +147,12 @@ func (c *cluster) memory(ctx context.Context) (sums []int64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		sums = append(sums, u.Sum().PSS)
+		sums = append(sums, u.Sum().PSS-u.Services["dovecot"].Programs["imap"].PSS)
 	}
 	return sums, nil
 }
 
-func printSides(c *cluster, rest []int64, sides ...*side) error {
+func printSides(c *cluster, sides ...*side) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "by way of machine a\tmailbox on a\tmailbox on b\tadded\t")
 	times := func(what string, q float64, of func(*side) []time.Duration) {
@@ -161,22 +165,30 @@ func printSides(c *cluster, rest []int64, sides ...*side) error {
 	for _, q := range []float64{0.5, 0.95} {
 		times("text, sent to fetched", q, func(s *side) []time.Duration { return s.texts })
 	}
-	line := func(what string, direct, passed int64, format string, unit float64) {
-		fmt.Fprintf(t, "%s\t"+format+"\t"+format+"\t%+.1f %%\t\n", what, float64(direct)/unit, float64(passed)/unit, 100*(float64(passed)/float64(direct)-1))
-	}
 	sum := func(of []int64) (all int64) {
 		for _, n := range of {
 			all += n
 		}
 		return all
 	}
-	for i := range machines {
-		line("memory of machine "+c.Name(i)+", MiB", sides[0].idle[i], sides[1].idle[i], "%.1f", 1<<20)
+	direct, passed := sum(sides[0].idle), sum(sides[1].idle)
+	fmt.Fprintf(t, "memory with %d in IDLE, MiB\t%.1f\t%.1f\t%+.1f %%\t\n", c.sessions, mib(direct), mib(passed), 100*(mib(passed)/mib(direct)-1))
+	more := func(s *side, of ...int) (kib float64) {
+		for _, i := range of {
+			kib += float64(s.idle[i]-s.half[i]) / 1024 / float64(len(s.people)-len(s.people)/2)
+		}
+		return kib
 	}
-	line("all three, MiB", sum(sides[0].idle), sum(sides[1].idle), "%.1f", 1<<20)
-	each := func(s *side) int64 { return (sum(s.idle) - sum(rest)) / int64(c.sessions) }
-	line(fmt.Sprintf("of that a session of %d, KiB", c.sessions), each(sides[0]), each(sides[1]), "%.1f", 1<<10)
+	for _, row := range []struct {
+		what string
+		of   []int
+	}{{"one session more, KiB", []int{0, 1, 2}}, {"· on a", []int{0}}, {"· on b", []int{1}}} {
+		direct, passed := more(sides[0], row.of...), more(sides[1], row.of...)
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%+.1f\t\n", row.what, direct, passed, passed-direct)
+	}
 	return t.Flush()
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
