@@ -74,22 +74,17 @@ func removeLimits(id string) error {
 	return err
 }
 
-// Throttle holds a host with limits to a part of one processor's time, in percent, until it is
-// called again; 0: to nothing.
-func Throttle(h *Host, percent int) error {
+// SetProcessors has a host with limits run on other processors. What has begun keeps its idea of
+// how many there are.
+func SetProcessors(h *Host, processors string) error {
 	if h.Limits == nil {
 		return fmt.Errorf("%s has no limits", h.Name)
 	}
-	const period = 10_000 // µs: with more, what runs waits longer at a time
-	file, quota := filepath.Join(cgroups, "cpu", cgroupName(h), "cpu.cfs_quota_us"), "-1"
-	if percent > 0 {
-		quota = strconv.Itoa(period / 100 * percent)
-	}
+	file := filepath.Join(cgroups, "cpuset", cgroupName(h), "cpuset.cpus")
 	if _, err := os.Stat(file); err != nil {
-		file = filepath.Join(cgroups, cgroupName(h), "cpu.max")
-		quota = strings.Replace(quota, "-1", "max", 1) + " " + strconv.Itoa(period)
+		file = filepath.Join(cgroups, cgroupName(h), "cpuset.cpus")
 	}
-	return os.WriteFile(file, []byte(quota), 0o644)
+	return os.WriteFile(file, []byte(processors), 0o644)
 }
 
 // A Memory is how a host is doing under its limit, in bytes.
