@@ -1,5 +1,5 @@
 // Package accounts opens the directory of accounts: that of a relay that is one machine,
-// or that of several. Whoever asks which accounts there are, asks what Open returns.
+// or that of several. Every caller that needs to know which accounts exist asks what Open returns.
 package accounts
 
 import (

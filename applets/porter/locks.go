@@ -41,7 +41,7 @@ func (l *locks) try(ctx context.Context, addr mailaddr.Address) (_ context.Conte
 	}, true
 }
 
-// take takes addr, and ends what somebody else does with it.
+// take takes addr, and interrupts any other user of it.
 func (l *locks) take(ctx context.Context, addr mailaddr.Address) (context.Context, func(), error) {
 	for {
 		if ctx, release, ok := l.try(ctx, addr); ok {

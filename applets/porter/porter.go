@@ -1,8 +1,8 @@
 // Package porter is the daemon that carries mailboxes between the machines of a relay. It
 // does what the directory of accounts says: a row that says "moving" is a mailbox that its home's
 // porter closes, sends to that of the new home, and removes (store/directory/move). So
-// whoever changes the row has begun a move, and nothing has to be told or kept elsewhere; a porter
-// that starts goes on where the last one was stopped.
+// changing the row begins a move, and nothing is stored elsewhere; a porter that starts resumes
+// where the last one stopped.
 package porter
 
 import (

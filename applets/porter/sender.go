@@ -34,7 +34,7 @@ const (
 	lagPatient = 100                    // times
 
 	// leftFor is how long the place of a mailbox that has left stays closed: longer than
-	// whoever was let in before takes to open it (authserver's grants, 150 s).
+	// a client that was let in before takes to open it (authserver's grants, 150 s).
 	leftFor = 10 * time.Minute
 
 	dialTimeout   = 3 * time.Second
@@ -89,8 +89,8 @@ func (l *lively) Write(b []byte) (int, error) {
 	return l.Conn.Write(b)
 }
 
-// run moves what the directory says until ctx is done. A move that is cut off goes on when
-// the daemon runs again.
+// run moves what the directory says until ctx is done. An interrupted move is resumed
+// when the daemon runs again.
 func (s *sender) run(ctx context.Context) error {
 	var moving sync.WaitGroup
 	defer moving.Wait()

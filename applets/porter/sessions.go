@@ -19,8 +19,8 @@ type sessions interface {
 	end(ctx context.Context, addr mailaddr.Address) error
 }
 
-// dovecot is the Dovecot of this machine. Whoever asks for sessions while it lists them shares the
-// next list: doveadm reads all of them in any case, for one user, too.
+// dovecot is the Dovecot of this machine. Callers that ask for sessions while it lists them share
+// the next list: doveadm reads all of them in any case, for one user, too.
 type dovecot struct {
 	who  func(ctx context.Context) (users map[string]bool, err error)
 	kick func(ctx context.Context, user string) error
@@ -68,7 +68,7 @@ func (d *dovecot) join() *listing {
 	return d.next
 }
 
-// run makes lists as long as somebody waits for one.
+// run makes lists as long as a caller waits for one.
 func (d *dovecot) run() {
 	for {
 		d.mu.Lock()

@@ -77,8 +77,8 @@ func (s Transit) bar(addr mailaddr.Address) error {
 	return nil
 }
 
-// wake has whoever watches a closed mailbox, such as a session in IDLE, look at it, and
-// find that it is not there any more.
+// wake has programs that watch a closed mailbox, such as a session in IDLE, look at it, and
+// find that it is no longer there.
 func (s Transit) wake(addr mailaddr.Address) {
 	for _, in := range []Subdir{Fresh, Cur} {
 		path := filepath.Join(s.aside(addr), string(in), ".closed")

@@ -3,7 +3,7 @@
 // It asks a machine of the relay, over the operator's own ssh(1), for the configuration and
 // all keys, writes them here, has that machine add this one to the list, and makes this
 // machine what the configuration says, with a copy of the directory. Every step can be done
-// again, so a join that was interrupted is resumed by the same command.
+// again: to resume an interrupted join, run the same command again.
 package join
 
 import (

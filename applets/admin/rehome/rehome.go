@@ -1,5 +1,5 @@
 // Package rehome gives mailboxes other homes: it has the rows of accounts say so, and waits
-// until the porters of the machines have done it. What is begun goes on without it.
+// until the porters of the machines have done it. A move that has begun continues without it.
 package rehome
 
 import (

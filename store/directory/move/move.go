@@ -9,9 +9,9 @@
 //	moving, copied     switch: row says the new home   open there
 //	elsewhere          remove its own mailbox
 //
-// What was done is known from the row alone, by the writer's word: a move that was cut
-// off at any place goes on by the same call. What the row does not tell is done again:
-// a copy that was not seen to be complete is made anew, which is the same one, since the
+// What was done is known from the row alone, by the writer's word: a move that was
+// interrupted at any place is resumed by the same call. What the row does not tell is done again:
+// a copy that was not seen to be complete is made again, which is the same one, since the
 // mailbox is closed. Until the switch, the old home has all mail; after it, the new one.
 package move
 
@@ -81,8 +81,8 @@ func next(row auth.Account, here string) step {
 	return settle
 }
 
-// Begin has the row say that addr, at home on from, moves to another machine. Whoever may
-// change rows can do that; the rest is the old home's (Finish). It fails with
+// Begin has the row say that addr, at home on from, moves to another machine. Every client
+// that may change rows can do that; the rest is the old home's (Finish). It fails with
 // directory.ErrChanged if the mailbox has another home, or moves already.
 func Begin(ctx context.Context, w directory.Writer, addr mailaddr.Address, from, to string) error {
 	word, err := w.Word(ctx, addr)
@@ -124,7 +124,7 @@ func (m *Mover) Move(ctx context.Context, addr mailaddr.Address, to string) erro
 
 // Finish does what the row of addr says, whatever became of an earlier call: it moves the
 // mailbox, opens it again if the move was cancelled, or removes it if it has another home
-// already. An error leaves everything so that the same call goes on.
+// already. After an error, the same call resumes.
 func (m *Mover) Finish(ctx context.Context, addr mailaddr.Address) error {
 	for {
 		word, err := m.Writer.Word(ctx, addr)

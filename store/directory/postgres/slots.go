@@ -2,7 +2,7 @@ package postgres
 
 import "strconv"
 
-// Slot is a replication slot: it has a server keep the log for somebody who may come for it
+// Slot is a replication slot: it has a server keep the log for a copy that may come for it
 // (section 26.2.6 of PostgreSQL's documentation). The relay has none; a tool for backups may,
 // and may forget it.
 type Slot struct {

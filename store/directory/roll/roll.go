@@ -28,7 +28,7 @@ var (
 	errLost  = errors.New("this machine is lost, by the operator's word: it can only join under another name (chatmaild-cluster(7))")
 )
 
-// List returns the machines that somebody knows of.
+// List returns all known machines.
 type List func(ctx context.Context) ([]directory.Machine, error)
 
 // Roll is the roll as one machine keeps it. All fields are required, and do not change.
