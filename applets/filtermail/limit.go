@@ -32,10 +32,10 @@ func (s shared) endpoints(_ *config.Config, _ *metric.Set, _ *proxy.Server, log 
 
 // limiter limits each sender: on this machine, or over all of several, for which all is not
 // nil.
-func limiter(conf *config.Config) (own mailfilter.Limiter, all *shared, err error) {
+func limiter(conf *config.Config) (l mailfilter.Limiter, all *shared, err error) {
 	// Its clock is monotonic: it counts from now on.
 	start := time.Now()
-	own, err = ratelimit.New(ratelimit.Options{
+	own, err := ratelimit.New(ratelimit.Options{
 		PerMinute: conf.MaxUserSendPerMinute,
 		Burst:     conf.MaxUserSendBurstSize,
 		Now:       func() time.Duration { return time.Since(start) },

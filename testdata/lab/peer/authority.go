@@ -114,7 +114,7 @@ func (a *Authority) Start(ctx context.Context) error {
 		"httpPort": 80, "tlsPort": 443, "keyAlgorithm": "ecdsa",
 		"profiles": map[string]any{
 			"default":    map[string]any{"description": "lab", "validityPeriod": int(cmp.Or(a.IssuedFor, issuedFor).Seconds())},
-			"shortlived": map[string]any{"description": "for addresses", "validityPeriod": int(ShortLived.Seconds())},
+			"shortlived": map[string]any{"description": "for addresses", "validityPeriod": int(cmp.Or(a.IssuedFor, ShortLived).Seconds())},
 		},
 	}})
 	if err != nil {
