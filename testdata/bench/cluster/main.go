@@ -1,8 +1,8 @@
 // Command cluster measures what it takes that a relay is three machines:
 //
-//   - proxy: the time of a login and of a text, and the memory of sessions in IDLE, where
-//     another machine has the mailbox than the one that the client connects to, against where
-//     it is the same;
+//   - proxy: the time of a login and of a text, where another machine has the mailbox than the
+//     one that the client connects to, against where it is the same;
+//   - memory: that of sessions in IDLE, in the same two cases;
 //   - logins: how many there are in a second if each of three machines is asked for a third of
 //     them, two thirds of which are passed on, against one machine that has all mailboxes, and
 //     which service uses its processor meanwhile.
@@ -16,7 +16,7 @@
 //
 // Usage, from the top of the tree, as root: make deb bench-cluster, or
 //
-//	go run ./testdata/bench/cluster [-parts proxy,logins] [-sessions 300] [-texts 100] [-logins 1000] [-rounds 3]
+//	go run ./testdata/bench/cluster [-parts proxy,memory,logins] [-sessions 300] [-texts 100] [-logins 1000] [-rounds 3]
 package main
 
 import (
@@ -42,8 +42,8 @@ const (
 	domain = "_many.test"
 	// machines are as many as it takes for one to fail while accounts are created.
 	machines = 3
-	// memory is what each of them has, in bytes.
-	memory = 4 << 30
+	// size is the memory of each, in bytes.
+	size = 4 << 30
 	// timeout bounds the whole.
 	timeout = 30 * time.Minute
 )
@@ -71,7 +71,7 @@ type cluster struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.parts, "parts", "proxy,logins", "what is measured")
+	flag.StringVar(&o.parts, "parts", "proxy,memory,logins", "what is measured")
 	flag.IntVar(&o.sessions, "sessions", 300, "sessions in IDLE whose memory is measured")
 	flag.IntVar(&o.texts, "texts", 100, "texts of a round, and logins one after the other")
 	flag.IntVar(&o.logins, "logins", 1000, "logins of a round, as many as there can be in a second")
@@ -88,7 +88,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	parts := map[string]func(context.Context, *cluster) error{"proxy": proxy, "logins": logins}
+	parts := map[string]func(context.Context, *cluster) error{"proxy": proxy, "memory": memory, "logins": logins}
 	names := strings.Split(o.parts, ",")
 	for _, name := range names {
 		if parts[name] == nil {
@@ -106,7 +106,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	l.Limits = &machine.Limits{Memory: memory, Processors: "0"}
+	l.Limits = &machine.Limits{Memory: size, Processors: "0"}
 	c := &cluster{options: o}
 	if c.Cluster, err = l.StartCluster(ctx, domain, deb, machines, settings...); err == nil {
 		c.outside, err = l.AddStation(ctx, "outside")

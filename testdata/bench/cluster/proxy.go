@@ -11,7 +11,6 @@ import (
 	"chatmaild/testdata/kit/letter"
 	"chatmaild/testdata/lab"
 	"chatmaild/testdata/lab/phone"
-	"chatmaild/testdata/lab/usage"
 )
 
 // A side is people who all connect to a, and have their mailboxes on one machine.
@@ -22,20 +21,29 @@ type side struct {
 	half, idle    []int64 // memory of each machine with half of them, and all, in IDLE, in bytes
 }
 
-// proxy measures both sides in turn, and prints them beside each other. Who writes is at home
-// on a.
+// sides are people with mailboxes on a, and on b, whose names begin with some letters.
+func (c *cluster) sides(ctx context.Context, name string, people int) (direct, passed *side, err error) {
+	direct, passed = &side{name: "mailbox on a"}, &side{name: "mailbox on b"}
+	for i, s := range []*side{direct, passed} {
+		home := c.Name(i)
+		if s.people, err = c.people(ctx, name+home, people, home, func(int) int { return 0 }); err != nil {
+			return nil, nil, err
+		}
+	}
+	return direct, passed, nil
+}
+
+// proxy measures the times of both sides in turn. Who writes is at home on a.
 func proxy(ctx context.Context, c *cluster) error {
-	toFirst := func(int) int { return 0 }
-	writers, err := c.people(ctx, "writer", 1, "a", toFirst)
+	direct, passed, err := c.sides(ctx, "reader", 1)
 	if err != nil {
 		return err
 	}
-	sides := []*side{{name: "direct"}, {name: "passed on"}}
-	for i, s := range sides {
-		if s.people, err = c.people(ctx, []string{"direct", "passed"}[i], c.sessions, c.Name(i), toFirst); err != nil {
-			return err
-		}
+	writers, err := c.people(ctx, "writer", 1, "a", func(int) int { return 0 })
+	if err != nil {
+		return err
 	}
+	sides := []*side{direct, passed}
 	for round := range c.rounds {
 		for i := range sides {
 			s := sides[(i+round)%len(sides)] // none always comes first
@@ -44,12 +52,21 @@ func proxy(ctx context.Context, c *cluster) error {
 			}
 		}
 	}
-	for _, s := range sides {
-		if err := s.sleep(ctx, c); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "by way of a, ms\t%s\t%s\tadded\t\n", direct.name, passed.name)
+	for _, row := range []struct {
+		what string
+		of   func(*side) []time.Duration
+	}{
+		{"login and SELECT", func(s *side) []time.Duration { return s.logins }},
+		{"text, sent to fetched", func(s *side) []time.Duration { return s.texts }},
+	} {
+		for _, q := range []float64{0.5, 0.95} {
+			a, b := lab.Quantile(row.of(direct), q), lab.Quantile(row.of(passed), q)
+			fmt.Fprintf(t, "%s, p%.0f\t%.1f\t%.1f\t%+.1f\t\n", row.what, 100*q, ms(a), ms(b), ms(b-a))
 		}
 	}
-	return printSides(c, sides[0], sides[1])
+	return t.Flush()
 }
 
 // round has somebody log in as often as texts are written, and then wait for these: each is
@@ -100,95 +117,4 @@ func (s *side) round(ctx context.Context, writer *phone.Phone, texts int) (err e
 	return nil
 }
 
-// sleep measures the memory with everybody in IDLE.
-func (s *side) sleep(ctx context.Context, c *cluster) error {
-	sleepers := make([]*phone.Sleeper, len(s.people))
-	defer func() {
-		for _, sleeper := range sleepers {
-			if sleeper != nil {
-				sleeper.Close()
-			}
-		}
-	}()
-	half := len(s.people) / 2
-	for _, part := range []struct {
-		from, to int
-		memory   *[]int64
-	}{{0, half, &s.half}, {half, len(s.people), &s.idle}} {
-		err := phone.Each(part.to-part.from, c.abreast, func(i int) (err error) {
-			sleepers[part.from+i], err = s.people[part.from+i].Sleep(ctx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if *part.memory, err = c.memory(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// memory is what all services of each machine take once all sessions hibernate and nothing has
-// happened for a while, but for imap processes: how many of them are left is chance.
-func (c *cluster) memory(ctx context.Context) (sums []int64, err error) {
-	for _, r := range c.Machines {
-		if err := r.WaitHibernated(ctx); err != nil {
-			return nil, err
-		}
-	}
-	select {
-	case <-time.After(c.rest):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	for _, r := range c.Machines {
-		u, err := usage.Read(r.Host)
-		if err != nil {
-			return nil, err
-		}
-		sums = append(sums, u.Sum().PSS-u.Services["dovecot"].Programs["imap"].PSS)
-	}
-	return sums, nil
-}
-
-func printSides(c *cluster, sides ...*side) error {
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "by way of machine a\tmailbox on a\tmailbox on b\tadded\t")
-	times := func(what string, q float64, of func(*side) []time.Duration) {
-		direct, passed := lab.Quantile(of(sides[0]), q), lab.Quantile(of(sides[1]), q)
-		fmt.Fprintf(t, "%s, p%.0f ms\t%.1f\t%.1f\t%+.1f\t\n", what, 100*q, ms(direct), ms(passed), ms(passed-direct))
-	}
-	for _, q := range []float64{0.5, 0.95} {
-		times("login and SELECT", q, func(s *side) []time.Duration { return s.logins })
-	}
-	for _, q := range []float64{0.5, 0.95} {
-		times("text, sent to fetched", q, func(s *side) []time.Duration { return s.texts })
-	}
-	sum := func(of []int64) (all int64) {
-		for _, n := range of {
-			all += n
-		}
-		return all
-	}
-	direct, passed := sum(sides[0].idle), sum(sides[1].idle)
-	fmt.Fprintf(t, "memory with %d in IDLE, MiB\t%.1f\t%.1f\t%+.1f %%\t\n", c.sessions, mib(direct), mib(passed), 100*(mib(passed)/mib(direct)-1))
-	more := func(s *side, of ...int) (kib float64) {
-		for _, i := range of {
-			kib += float64(s.idle[i]-s.half[i]) / 1024 / float64(len(s.people)-len(s.people)/2)
-		}
-		return kib
-	}
-	for _, row := range []struct {
-		what string
-		of   []int
-	}{{"one session more, KiB", []int{0, 1, 2}}, {"· on a", []int{0}}, {"· on b", []int{1}}} {
-		direct, passed := more(sides[0], row.of...), more(sides[1], row.of...)
-		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%+.1f\t\n", row.what, direct, passed, passed-direct)
-	}
-	return t.Flush()
-}
-
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
