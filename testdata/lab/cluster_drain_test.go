@@ -40,7 +40,7 @@ func (c *several) drains(t *testing.T) {
 	until(deadline(t, stepTimeout), t, "the drain to have begun", func() bool { return c.accounts(t, b)["c"] < before["c"] })
 	sh(t, b, "systemctl kill --signal=KILL drain.service || true")
 	c.talk.flows(t, time.Now())
-	quiet := c.pace(t, func(n int) bool { return n < steady })
+	quiet := c.pace(t, func(n int) bool { return n < 2*steady })
 	start := time.Now()
 	sh(t, b, "systemd-run --quiet --collect --unit=drain2 --property=StandardOutput=truncate:/run/drained chatmaild cluster drain c")
 	busy := c.pace(t, func(int) bool { return sh(t, b, "systemctl is-active drain2.service || true") == "active\n" })

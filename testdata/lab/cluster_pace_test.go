@@ -36,11 +36,12 @@ func (c *several) pace(t *testing.T, more func(n int) bool) (took pace) {
 	pause := time.NewTicker(trafficPace)
 	defer pause.Stop()
 	for n := 0; more(n); n++ {
+		from := c.talk.alice.Position()
 		start, text := time.Now(), fmt.Sprintf("%s, at %s", t.Name(), time.Now().Format(time.StampMicro))
 		if err := c.talk.write(ctx, c.talk.bob, c.talk.ba, text); err != nil {
 			t.Fatal(err)
 		}
-		_, at, err := c.talk.alice.WaitText(ctx, text)
+		_, at, err := c.talk.alice.WaitTextFrom(ctx, from, text)
 		if err != nil {
 			t.Fatal(err)
 		}
