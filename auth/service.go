@@ -28,16 +28,13 @@ type Service struct {
 	Options
 	verified *memory
 	workers  chan struct{}
-	turns    chan struct{} // for those that do not go first
 	making   busy
 	counts   *counts
 }
 
 // New returns a Service.
 func New(o Options) *Service {
-	return &Service{
-		Options: o, verified: newMemory(o.Key, o.Remember), workers: make(chan struct{}, o.Workers), turns: make(chan struct{}, o.Workers), counts: newCounts(),
-	}
+	return &Service{Options: o, verified: newMemory(o.Key, o.Remember), workers: make(chan struct{}, o.Workers), counts: newCounts()}
 }
 
 // Login checks a password, and creates an account if it is the first login of
@@ -203,26 +200,15 @@ func (s *Service) refuses(p *Policy, addr mailaddr.Address, password string, cli
 	return s.Limiter.Take(client), nil
 }
 
-type first struct{}
-
-// First is for a login that goes before all others that wait for a core.
-func First(ctx context.Context) context.Context { return context.WithValue(ctx, first{}, true) }
-
 // work runs f when a core is free for it. A storm of logins waits here, while
-// those that are remembered pass by, and those that go first wait for few.
+// those that are remembered pass by.
 func (s *Service) work(ctx context.Context, f func()) error {
-	queues := []chan struct{}{s.turns, s.workers}
-	if ctx.Value(first{}) != nil {
-		queues = queues[1:]
+	select {
+	case s.workers <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("too many passwords to hash: %w", ctx.Err())
 	}
-	for _, q := range queues {
-		select {
-		case q <- struct{}{}:
-		case <-ctx.Done():
-			return fmt.Errorf("too many passwords to hash: %w", ctx.Err())
-		}
-		defer func() { <-q }()
-	}
+	defer func() { <-s.workers }()
 	f()
 	return nil
 }

@@ -320,23 +320,6 @@ func (m *overtaken) Create(ctx context.Context, addr mailaddr.Address, a Account
 	return m.fakeAccounts.Create(ctx, addr, a)
 }
 
-// A login that goes first does not wait for those that were there before it.
-func TestFirst(t *testing.T) {
-	f := newFixture()
-	f.login(t, alice, right)
-	for range cap(f.turns) { // each of whom waits for a core
-		f.turns <- struct{}{}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := f.Login(ctx, alice, "a wrong password", netip.Addr{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("another one: got %v, want canceled", err)
-	}
-	if r, err := f.Login(First(context.Background()), alice, "a wrong password", netip.Addr{}); err != nil || r.Outcome != Wrong {
-		t.Errorf("got %s, %v; want wrong", r.Outcome, err)
-	}
-}
-
 // When all cores hash, a login that does not need one passes; one that does gives
 // up with its context.
 func TestStorm(t *testing.T) {

@@ -85,7 +85,7 @@ min_free_disk_space = 0
 func (f *accountFixture) login(t *testing.T, user, password string) (addr string, ok bool) {
 	t.Helper()
 	addr, ok, err := f.Login(context.Background(), authproto.Credentials{User: user, Password: password},
-		netip.MustParseAddr("192.0.2.1"), false)
+		netip.MustParseAddr("192.0.2.1"))
 	if err != nil {
 		t.Fatalf("logging in as %s: %v", user, err)
 	}
@@ -155,7 +155,7 @@ func TestDoveauthLog(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.Login(context.Background(), authproto.Credentials{User: address, Password: "verysecret"}, netip.Addr{}, false); err != errTemporary {
+	if _, _, err := f.Login(context.Background(), authproto.Credentials{User: address, Password: "verysecret"}, netip.Addr{}); err != errTemporary {
 		t.Errorf("a password file that is a directory: %v", err)
 	}
 	log := f.log.String()
@@ -177,7 +177,7 @@ func TestBeyondTheLimit(t *testing.T) {
 	f := newAccountFixture(t, "max_network_registrations_per_day = 1")
 	const first, second = "abcdefghi@chat.example", "bcdefghij@chat.example"
 	f.login(t, first, "verysecret")
-	_, ok, err := f.Login(context.Background(), authproto.Credentials{User: second, Password: "verysecret"}, netip.MustParseAddr("192.0.2.2"), false)
+	_, ok, err := f.Login(context.Background(), authproto.Credentials{User: second, Password: "verysecret"}, netip.MustParseAddr("192.0.2.2"))
 	if want := authserver.TryLater(auth.NetworkRate.Message()); ok || !errors.Is(err, want) {
 		t.Errorf("the second account: %t, %v", ok, err)
 	}

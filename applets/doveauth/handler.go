@@ -43,11 +43,8 @@ func (h *handler) Remembered(c authproto.Credentials) (user string, ok bool) {
 }
 
 // Login implements authserver.Handler.
-func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr, first bool) (user string, ok bool, err error) {
+func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error) {
 	start := time.Now()
-	if first {
-		ctx = auth.First(ctx)
-	}
 	r, err := h.accounts.Login(ctx, c.User, c.Password, client)
 	h.took.Took(time.Since(start))
 	if err != nil {

@@ -36,7 +36,7 @@ type request struct {
 	via     netip.Addr
 	waits   bool        // for the response, which AUTH did not have
 	granted string      // the user that a master may ask for
-	leave   func()      // has it leave the gate; nil before it is in
+	leave   leave       // has it leave the gate; nil before it is in
 	timer   *time.Timer // of what happens next automatically; nil while it is checked
 }
 
@@ -106,8 +106,13 @@ func (r *request) stop() {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
+	r.over(r.granted != "")
+}
+
+// over has it leave the gate.
+func (r *request) over(right bool) {
 	if r.leave != nil {
-		go r.leave() // the next one's connection may be locked by who calls
+		go r.leave(right) // the next one's connection may be locked by who calls
 	}
 }
 
@@ -203,6 +208,9 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 		return
 	}
 	c.checking.Go(func() {
+		if c.login && !c.enter(id, r) {
+			return
+		}
 		ctx, cancel := accept.Within(ctx, requestTimeout)
 		defer cancel()
 		user, home, ok, err := c.ask(ctx, credentials, r)
@@ -220,6 +228,27 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 			c.grant(id, r, user)
 		}
 	})
+}
+
+// enter waits until a login may go on, and reports whether it is still wanted.
+func (c *client) enter(id uint32, r *request) bool {
+	turn := make(chan bool, 1)
+	c.server.gate.enter(func(leave leave) (begins bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		begins = c.requests[id] == r
+		if begins {
+			r.leave = leave
+		}
+		turn <- begins
+		return begins
+	})
+	select {
+	case begins := <-turn:
+		return begins
+	case <-c.gone:
+		return false
+	}
 }
 
 // recall asks the Handler for a login that it remembers. If it panics, Login is asked,
@@ -242,34 +271,42 @@ func (c *client) ask(ctx context.Context, credentials authproto.Credentials, r *
 			user, home, ok, err = "", netip.AddrPort{}, false, errors.New("internal fault")
 		}
 	}()
-	user, ok, err = c.server.Handler.Login(ctx, credentials, r.from, !c.login)
+	user, ok, err = c.server.Handler.Login(ctx, credentials, r.from)
 	if err == nil && ok && c.login {
 		home, err = c.server.Handler.Home(ctx, user, r.via)
 	}
 	return user, home, ok, err
 }
 
-// grant answers that the login is right.
+// grant answers that the login is right. One that was remembered enters the gate now.
 func (c *client) grant(id uint32, r *request, user string) {
-	ok := authproto.AppendOK(nil, id, user)
 	if !c.login {
-		c.finish(id, r, ok)
+		c.finish(id, r, authproto.AppendOK(nil, id, user))
 		return
 	}
-	c.server.gate.enter(func(leave func()) (begins bool) {
-		c.mu.Lock()
-		current := c.requests[id] == r
-		if current {
-			r.granted, r.leave = user, leave
-			r.timer = c.after(grantAge, id, r, nil)
-			time.AfterFunc(startAge, leave) // a client that has hung up is not started
-		}
-		c.mu.Unlock()
-		if current {
-			_ = c.send(ok) // which ends the connection if it fails
-		}
-		return current
-	})
+	c.mu.Lock()
+	entered := r.leave
+	c.mu.Unlock()
+	if entered != nil {
+		c.start(id, r, user, entered)
+		return
+	}
+	c.server.gate.enter(func(leave leave) (begins bool) { return c.start(id, r, user, leave) })
+}
+
+// start has the process of a login start, unless it is not wanted any more.
+func (c *client) start(id uint32, r *request, user string, leave leave) (begins bool) {
+	c.mu.Lock()
+	begins = c.requests[id] == r
+	if begins {
+		r.granted, r.leave = user, leave
+		r.timer = c.after(grantAge, id, r, nil)
+	}
+	c.mu.Unlock()
+	if begins {
+		_ = c.send(authproto.AppendOK(nil, id, user)) // which ends the connection if it fails
+	}
+	return begins
 }
 
 // refuse answers that the login is wrong, or not available now, when failureDelay has passed.
@@ -277,6 +314,7 @@ func (c *client) refuse(id uint32, r *request, f authproto.Failure) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.requests[id] == r {
+		r.over(false)
 		r.timer = c.after(failureDelay, id, r, authproto.AppendFail(nil, id, f))
 	}
 }
@@ -296,6 +334,7 @@ func (c *client) finish(id uint32, r *request, reply []byte) {
 	c.mu.Lock()
 	current := c.requests[id] == r
 	if current {
+		r.over(false)
 		delete(c.requests, id)
 	}
 	c.mu.Unlock()

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// gate lets in so many logins at a time. For each, an imap process opens a mailbox, and often
-// Dovecot starts it first: that takes many times what the password does. All at once they take
-// the processors from everything else, and those that cannot start yet make imap-login wait,
-// with all of its clients. So after a restart, when everybody logs in, the others wait for
-// their turn here.
+// gate lets in so many logins at a time. For each, a password is checked, unless it is
+// remembered, and an imap process opens a mailbox, which often Dovecot has to start first. All
+// at once they take the processors from everything else, and those that cannot start yet make
+// imap-login wait, with all of its clients. So after a restart, when everybody logs in, the
+// others wait for their turn here.
 type gate struct {
 	most int           // 0: no limit
-	stay time.Duration // at least: what a process does once it has asked takes time, too
+	stay time.Duration // of a right login at least: what a process does once it has asked takes time, too
 
 	mu      sync.Mutex
 	inside  int
@@ -20,8 +20,11 @@ type gate struct {
 }
 
 // An entrant is called once it is let in, and reports whether it still wants to: if so, it
-// calls leave, maybe more than once.
-type entrant func(leave func()) (begins bool)
+// calls leave, maybe more than once. It is taken to have left after startAge.
+type entrant func(leave) (begins bool)
+
+// leave makes room for another one; right says that the login was.
+type leave func(right bool)
 
 // limit sets how many, and for how long; it is called before the first one enters.
 func (g *gate) limit(most int, stay time.Duration) {
@@ -45,20 +48,28 @@ func (g *gate) enter(in entrant) {
 
 // admit lets one in, and the next one if that has gone meanwhile.
 func (g *gate) admit(in entrant) {
-	for in != nil && !in(g.leave(time.Now())) {
+	for in != nil {
+		leave := g.leaves(time.Now())
+		if in(leave) {
+			time.AfterFunc(startAge, func() { leave(true) })
+			return
+		}
 		in = g.next()
 	}
 }
 
-// leave is for one that is let in now.
-func (g *gate) leave(since time.Time) func() {
-	return sync.OnceFunc(func() {
-		if early := g.stay - time.Since(since); early > 0 && g.most > 0 {
-			time.AfterFunc(early, func() { g.admit(g.next()) })
-			return
-		}
-		g.admit(g.next())
-	})
+// leaves is for one that is let in now.
+func (g *gate) leaves(since time.Time) leave {
+	var once sync.Once
+	return func(right bool) {
+		once.Do(func() {
+			if early := g.stay - time.Since(since); early > 0 && right && g.most > 0 {
+				time.AfterFunc(early, func() { g.admit(g.next()) })
+				return
+			}
+			g.admit(g.next())
+		})
+	}
 }
 
 // next is who is let in when one has left; nil: nobody waits.

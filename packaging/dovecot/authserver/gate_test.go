@@ -76,6 +76,35 @@ func TestGoneMeanwhile(t *testing.T) {
 	})
 }
 
+// TestWrongLeaves has those who are wrong make room at once, though they are told late, and one
+// whose check takes long after startAge. Postfix's logins do not wait for them.
+func TestWrongLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		r.Starting, r.Stay = 1, 50*time.Millisecond
+		p, _ := r.login(t, 3001)
+		if at := took(func() {
+			for id := range 5 {
+				p.send(auth(id+1, "wrong"))
+				synctest.Wait()
+			}
+			p.send(auth(6, "right"))
+			p.want("OK\t6\tuser=" + alice)
+		}); at != 0 {
+			t.Errorf("let in after %v, want at once", at)
+		}
+		p.send("CANCEL\t6", auth(7, "slow"))
+		p.quiet()
+		if at := took(func() { p.send(auth(8, "right")); p.want("OK\t8\tuser=" + alice) }); at != r.Stay+startAge {
+			t.Errorf("let in after %v, want %v", at, r.Stay+startAge)
+		}
+		postfix := r.connect(t, r.ServeSASL)
+		postfix.handshake(1)
+		postfix.send(auth(1, "right"))
+		postfix.want("OK\t1\tuser=" + alice)
+		close(r.accounts.slow)
+	})
+}
+
 // TestStay spreads logins over time whose processes ask at once.
 func TestStay(t *testing.T) {
 	bubble(t, func(t *testing.T, r *relay) {
@@ -84,8 +113,7 @@ func TestStay(t *testing.T) {
 		m := r.master(t, r.ServeMaster)
 		const logins = 6
 		for id := 1; id <= logins; id++ {
-			p.send(auth(id, "right"))
-			synctest.Wait() // those of one connection are verified side by side
+			p.send(auth(id, "known")) // others of one connection are verified side by side
 		}
 		at := took(func() {
 			for id := 1; id <= logins; id++ {

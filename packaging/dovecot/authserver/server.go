@@ -39,9 +39,8 @@ type Handler interface {
 	// at once; Login, which is asked about all others, may take long.
 	Remembered(c authproto.Credentials) (user string, ok bool)
 	// Login checks a password. Client is where the login comes from, if known; user
-	// is the account's name as the mailbox has it. First is for a login that a message waits
-	// for: it goes before those of a storm.
-	Login(ctx context.Context, c authproto.Credentials, client netip.Addr, first bool) (user string, ok bool, err error)
+	// is the account's name as the mailbox has it.
+	Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error)
 	// Home says which other server has the mailbox of a user who has just logged in;
 	// the zero AddrPort: none, it is here. Via is who connected for the client, if
 	// anybody did.
@@ -59,8 +58,9 @@ type Server struct {
 	Handler Handler
 	Log     *slog.Logger
 	PID     int // of this process: imap holds those of both sides against each other
-	// Starting is how many logins have their OK at a time without imap having asked whose they
-	// are, because its process is still starting; 0: no limit.
+	// Starting is how many logins of imap-login are checked at a time, or have their OK without
+	// imap having asked whose they are, because its process is still starting; 0: no limit.
+	// Postfix's, for which a message waits, are not among them.
 	Starting int
 	// Stay is how long each of them counts at least: then so many logins begin in a second at
 	// most, and what is left of the processors is for everything else.

@@ -38,7 +38,7 @@ func (a *accounts) Remembered(c authproto.Credentials) (string, bool) {
 	return alice, c.Password == "known"
 }
 
-func (a *accounts) Login(ctx context.Context, c authproto.Credentials, client netip.Addr, _ bool) (string, bool, error) {
+func (a *accounts) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (string, bool, error) {
 	switch c.Password {
 	case "fault", "known":
 		return "", false, errors.New("a fault that nobody is shown")

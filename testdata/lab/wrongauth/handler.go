@@ -21,7 +21,7 @@ type handler struct {
 func (h *handler) Remembered(authproto.Credentials) (user string, ok bool) { return "", false }
 
 // Login implements authserver.Handler.
-func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr, first bool) (user string, ok bool, err error) {
+func (h *handler) Login(ctx context.Context, c authproto.Credentials, client netip.Addr) (user string, ok bool, err error) {
 	r, err := h.accounts.Login(ctx, c.User, c.Password, client)
 	return c.User, h.fault(c.User, r.OK()), err
 }
