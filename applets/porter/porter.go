@@ -28,9 +28,9 @@ var Command = command.Command{
 	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
 
-// syncPause is the least time between two syncs of the disk: mailboxes that arrive at the same
-// time share one.
-const syncPause = 20 * time.Millisecond
+// syncPause is the least time between two syncs of the disk, which mail that is delivered
+// meanwhile waits for: mailboxes that arrive at the same time share one.
+const syncPause = 100 * time.Millisecond
 
 func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	if !config.Clustered(conf) {
