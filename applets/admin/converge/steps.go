@@ -11,6 +11,7 @@ import (
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/keyfiles"
 	"chatmaild/applets/config"
+	"chatmaild/packaging/dovecot"
 	"chatmaild/packaging/postfix"
 )
 
@@ -72,11 +73,11 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	return running(ctx, p, steps, changed, reads)
 }
 
-// verb is how a unit that runs gets to read what changes of its files. Only of Postfix and
-// PostgreSQL is it known which changes a reload is enough for.
+// verb is how a unit that runs gets to read what changes of its files. Only of Postfix, Dovecot
+// and PostgreSQL is it known which changes a reload is enough for.
 func verb(unit string, files []string, changed map[string]host.Change) string {
 	server := strings.HasPrefix(unit, "postgresql@")
-	if unit != desired.Postfix && !server {
+	if unit != desired.Postfix && unit != desired.Dovecot && !server {
 		return "restart"
 	}
 	for _, name := range files {
@@ -85,6 +86,7 @@ func verb(unit string, files []string, changed map[string]host.Change) string {
 		case !ok:
 		case strings.HasPrefix(name, "/etc/systemd/"),
 			server && !desired.PostgreSQLReloads(c.Former, c.File.Content),
+			unit == desired.Dovecot && (name != desired.DovecotConf || !dovecot.Reloads(c.Former, c.File.Content)),
 			name == desired.PostfixMain && !postfix.ReloadsMain(c.Former, c.File.Content),
 			name == desired.PostfixMaster && !postfix.ReloadsMaster(c.Former, c.File.Content):
 			return "restart"

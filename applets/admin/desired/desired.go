@@ -73,6 +73,7 @@ const InstantIdleLibrary = "/usr/lib/chatmaild/instant-idle.so"
 
 // The main files of Postfix's configuration.
 const (
+	DovecotConf   = "/etc/dovecot/dovecot.conf"
 	PostfixMain   = "/etc/postfix/main.cf"
 	PostfixMaster = "/etc/postfix/master.cf"
 )
@@ -176,8 +177,8 @@ type generated struct {
 
 // configurations are all that have one path on each machine.
 var configurations = []generated{
-	{"dovecot/dovecot.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot != dovecot.V24 }},
-	{"dovecot/dovecot-2.4.conf.tmpl", "/etc/dovecot/dovecot.conf", Dovecot, func(v view) bool { return v.Dovecot == dovecot.V24 }},
+	{"dovecot/dovecot.conf.tmpl", DovecotConf, Dovecot, func(v view) bool { return v.Dovecot != dovecot.V24 }},
+	{"dovecot/dovecot-2.4.conf.tmpl", DovecotConf, Dovecot, func(v view) bool { return v.Dovecot == dovecot.V24 }},
 	{"dovecot/push_notification.lua", "/etc/dovecot/chatmaild-push.lua", Dovecot, nil},
 	{"dovecot/dovecot.service.tmpl", "/etc/systemd/system/dovecot.service.d/chatmaild.conf", Dovecot, nil},
 	{"postfix/main.cf.tmpl", PostfixMain, Postfix, nil},
