@@ -32,6 +32,9 @@ func (im undo) run(ctx context.Context) error {
 		im.showUndo()
 		return nil
 	}
+	if err := im.requireOne(); err != nil {
+		return err
+	}
 	j.Undoing = true
 	if err := im.writeJournal(); err != nil {
 		return err
@@ -53,6 +56,17 @@ func (im undo) run(ctx context.Context) error {
 	im.journal = nil
 	fmt.Fprintf(im.env.Stdout, "the Python relay of %s is back; what chatmaild created is in %s\n", j.Domain, aside)
 	return nil
+}
+
+// requireOne refuses what the Python relay could not be: several machines, of which this one's
+// mailboxes are some.
+func (im undo) requireOne() error {
+	conf, err := config.Load(path.Join(im.machine.Root, config.DefaultPath))
+	if err == nil && config.Clustered(conf) {
+		return command.WithHint(errors.New("this relay is several machines, whose accounts are in their directory and not in the mailboxes here"),
+			"there is no way back to the Python relay")
+	}
+	return nil // an undo needs the journal alone
 }
 
 // stopNew stops mail, and then everything of ours, and keeps it stopped.
