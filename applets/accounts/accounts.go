@@ -87,7 +87,7 @@ func Open(conf *config.Config, alive func(machine string) bool) (*Directory, err
 }
 
 // copies is how many must copy the writer.
-func copies(conf *config.Config) int { return len(config.Members(conf)) / 2 }
+func copies(conf *config.Config) int { return len(config.Confirming(conf)) / 2 }
 
 // Invites are the invites of a relay of several machines, for the commands of root; for the
 // web daemon, which has a role that takes uses and nothing else.
@@ -130,8 +130,10 @@ func newRoll(conf *config.Config, rows *postgres.Directory, mailboxes *maildir.S
 	// them.
 	members := len(config.Members(conf))
 	r.Need = members - 1 - members/2
-	for _, m := range config.Members(conf) {
+	for _, m := range config.Confirming(conf) { // one that joins gets no accounts yet
 		r.Members = append(r.Members, m.Name)
+	}
+	for _, m := range config.Members(conf) {
 		if m.Name != r.Here {
 			r.Others = append(r.Others, func(ctx context.Context) ([]directory.Machine, error) { return postgres.MachinesOf(ctx, Server(m)) })
 		}

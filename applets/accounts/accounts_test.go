@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"chatmaild/applets/config"
@@ -62,6 +63,24 @@ func TestPlaceHere(t *testing.T) {
 	defer d.Close()
 	if home, err := d.Home.Place("alice@chat.example"); home != "b" || err != nil {
 		t.Errorf("got %q, %v", home, err)
+	}
+}
+
+// TestPlaceJoining: a machine that joins gets no accounts, and confirms none.
+func TestPlaceJoining(t *testing.T) {
+	conf := parse(t, strings.Replace(members, "10.7.0.1", "10.7.0.1 joining", 1))
+	if n := copies(conf); n != 1 {
+		t.Errorf("%d copies are needed, want 1", n)
+	}
+	d, err := Open(conf, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for i := range 100 {
+		if home, err := d.Home.Place(fmt.Sprint(i, "@chat.example")); home == "a" || err != nil {
+			t.Fatalf("got %q, %v", home, err)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // is one machine.
 type Cluster struct {
 	Name    string   `toml:"name"`    // of this machine
-	Members []string `toml:"members"` // all machines, this one too: "NAME ADDRESS"
+	Members []string `toml:"members"` // all machines, this one too: as ParseMember reads them
 }
 
 // maxMembers is how many machines may be: each has a copy of the directory, and each may
@@ -23,6 +23,20 @@ const maxMembers = 5
 type Member struct {
 	Name string
 	Addr netip.Addr // in the network of the machines, which nobody else can reach
+	// Joining says that it has no copy of the directory yet: it confirms nothing.
+	Joining bool
+}
+
+// joining is the word after the address of a member that is.
+const joining = "joining"
+
+// String is what ParseMember reads.
+func (m Member) String() string {
+	text := m.Name + " " + m.Addr.String()
+	if m.Joining {
+		text += " " + joining
+	}
+	return text
 }
 
 // Members are the machines of a relay, or none if it is one machine.
@@ -34,6 +48,11 @@ func Members(c *Config) []Member {
 		}
 	}
 	return all
+}
+
+// Confirming are those of them that confirm what the writer commits, and may become it.
+func Confirming(c *Config) []Member {
+	return slices.DeleteFunc(Members(c), func(m Member) bool { return m.Joining })
 }
 
 // Clustered reports whether the relay is several machines.
@@ -67,18 +86,22 @@ const (
 	MemberWebPort    = 80 // whether it is there: nginx logs nothing of that
 )
 
-// ParseMember reads "NAME ADDRESS", as the list of machines has it.
-func ParseMember(text string) (Member, error) {
+// ParseMember reads "NAME ADDRESS", as the list of machines has it, or "NAME ADDRESS joining".
+func ParseMember(text string) (m Member, err error) {
 	bad := fmt.Errorf("%q: want the name of a machine and its address in the network of the machines, such as %q", text, "a 10.7.0.1")
 	words := strings.Fields(text)
+	if len(words) == 3 && words[2] == joining {
+		words = words[:2]
+		m.Joining = true
+	}
 	if len(words) != 2 || len(words[0]) > maxLabel || strings.Trim(words[0], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return Member{}, bad
 	}
-	addr, err := netip.ParseAddr(words[1])
-	if err != nil || addr.Zone() != "" || addr.Is4In6() || !addr.IsGlobalUnicast() {
+	m.Name = words[0]
+	if m.Addr, err = netip.ParseAddr(words[1]); err != nil || m.Addr.Zone() != "" || m.Addr.Is4In6() || !m.Addr.IsGlobalUnicast() {
 		return Member{}, bad
 	}
-	return Member{words[0], addr}, nil
+	return m, nil
 }
 
 // checkMembers wants each machine once. Names stay with the mailboxes of a machine for as
@@ -102,7 +125,7 @@ func CheckMembers(members []Member) error {
 	}
 	for i, m := range members {
 		if slices.ContainsFunc(members[:i], func(other Member) bool { return other.Name == m.Name || other.Addr == m.Addr }) {
-			return fmt.Errorf("%q: the name or the address is that of another machine, too", m.Name+" "+m.Addr.String())
+			return fmt.Errorf("%q: the name or the address is that of another machine, too", m)
 		}
 	}
 	return nil
@@ -124,7 +147,7 @@ var tableHeader = regexp.MustCompile(`^\s*\[+\s*([A-Za-z0-9_."'-]+)\s*\]`)
 func WithMembers(text, name string, members []Member) (string, error) {
 	table := fmt.Sprintf("[cluster]\nname = %q\nmembers = [\n", name)
 	for _, m := range members {
-		table += fmt.Sprintf("\t%q,\n", m.Name+" "+m.Addr.String())
+		table += fmt.Sprintf("\t%q,\n", m)
 	}
 	table += "]\n"
 	var b strings.Builder

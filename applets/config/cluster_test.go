@@ -2,13 +2,14 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // TestWithMembers changes the list of machines and nothing else of a configuration.
 func TestWithMembers(t *testing.T) {
-	a, b := Member{"a", netip.MustParseAddr("10.7.0.1")}, Member{"b", netip.MustParseAddr("fd07::2")}
+	a, b := Member{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, Member{Name: "b", Addr: netip.MustParseAddr("fd07::2")}
 	const table = "[cluster]\nname = \"b\"\nmembers = [\n\t\"a 10.7.0.1\",\n\t\"b fd07::2\",\n]\n"
 	const domain = "mail_domain = \"chat.example\" # ours\n"
 	for name, tt := range map[string]struct{ before, want string }{
@@ -30,5 +31,29 @@ func TestWithMembers(t *testing.T) {
 	}
 	if _, err := WithMembers(domain, "c", []Member{a, b}); err == nil || !strings.Contains(err.Error(), "cluster.name") {
 		t.Errorf("a machine that is none of them: %v", err)
+	}
+}
+
+// TestJoining: a machine that joins is in the list, and none of those that confirm.
+func TestJoining(t *testing.T) {
+	members := []Member{{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, {Name: "b", Addr: netip.MustParseAddr("fd07::2"), Joining: true}}
+	text, err := WithMembers("mail_domain = \"chat.example\"\n", "a", members)
+	if err != nil || !strings.Contains(text, `"b fd07::2 joining"`) {
+		t.Fatalf("%s, %v", text, err)
+	}
+	conf, err := Parse("test.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Members(conf); !slices.Equal(got, members) {
+		t.Errorf("got %v", got)
+	}
+	if got := Confirming(conf); !slices.Equal(got, members[:1]) {
+		t.Errorf("got %v", got)
+	}
+	for _, text := range []string{"b fd07::2 leaving", "b joining", "b fd07::2 joining joining"} {
+		if m, err := ParseMember(text); err == nil {
+			t.Errorf("%q: got %v", text, m)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/membership"
+	"chatmaild/applets/admin/wait"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/directory"
@@ -64,26 +65,40 @@ func (c admission) offer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(c.env.Stdout).Encode(membership.Offer{
-		Version: c.env.Version, PostgreSQL: c.server, Config: string(text), Files: files, Peers: peers, Accounts: homes,
-	})
-}
-
-// maxRequest bounds what admit reads, in bytes.
-const maxRequest = 1 << 10
-
-// admit adds the machine on its standard input to the list. One that is in it already, under
-// the same address, may be: its join is run again.
-func (c admission) admit(ctx context.Context) error {
-	text, err := io.ReadAll(io.LimitReader(c.env.Stdin, maxRequest))
-	if err != nil {
-		return fmt.Errorf("reading the machine's name: %w", err)
-	}
-	m, err := membership.ParsePeer(string(text))
+	known, err := postgres.MachinesOf(ctx, accounts.Server(config.Self(c.conf)))
 	if err != nil {
 		return err
 	}
-	if err := c.requireWriter(ctx); err != nil {
+	stores := map[string]string{}
+	for _, m := range known {
+		stores[m.Name] = m.Store
+	}
+	return json.NewEncoder(c.env.Stdout).Encode(membership.Offer{
+		Version: c.env.Version, PostgreSQL: c.server, Config: string(text), Files: files, Peers: peers, Accounts: homes, Stores: stores,
+	})
+}
+
+// maxRequest bounds what admit and confirm read, in bytes.
+const maxRequest = 1 << 10
+
+// request reads the machine on standard input.
+func (c admission) request(ctx context.Context) (m postgres.Peer, err error) {
+	text, err := io.ReadAll(io.LimitReader(c.env.Stdin, maxRequest))
+	if err != nil {
+		return m, fmt.Errorf("reading the machine's name: %w", err)
+	}
+	if m, err = membership.ParsePeer(string(text)); err != nil {
+		return m, err
+	}
+	return m, c.requireWriter(ctx)
+}
+
+// admit adds the machine on its standard input to the list: it may copy the directory, and
+// confirms nothing until it has. One that is in the list already, under the same address, may
+// be: its join is run again.
+func (c admission) admit(ctx context.Context) error {
+	m, err := c.request(ctx)
+	if err != nil {
 		return err
 	}
 	if _, disks := c.registered(ctx); disks[m.Name].Standing == directory.Lost {
@@ -91,6 +106,13 @@ func (c admission) admit(ctx context.Context) error {
 	}
 	members := config.Members(c.conf)
 	if !slices.Contains(members, m.Member) {
+		// What a join left that was given up, maybe on another machine of that name.
+		members = slices.DeleteFunc(members, func(other config.Member) bool { return other.Joining && other.Name == m.Name })
+		if i := slices.IndexFunc(members, func(other config.Member) bool { return other.Joining }); i >= 0 {
+			return command.WithHint(fmt.Errorf("machine %s joins, and machines join one after the other", members[i].Name),
+				"to resume that, run join there again; to give it up, run on the machine of the writer: chatmaild cluster remove %s", members[i].Name)
+		}
+		m.Joining = true
 		members = append(members, m.Member)
 	}
 	if err := config.CheckMembers(members); err != nil {
@@ -101,6 +123,44 @@ func (c admission) admit(ctx context.Context) error {
 		peer = &m
 	}
 	return c.here().Change(ctx, members, peer)
+}
+
+// confirm has the machine on standard input, which was admitted and copies the directory by
+// now, confirm what the writer commits, like all others.
+func (c admission) confirm(ctx context.Context) error {
+	m, err := c.request(ctx)
+	if err != nil {
+		return err
+	}
+	members := config.Members(c.conf)
+	i := slices.IndexFunc(members, func(other config.Member) bool { return other.Name == m.Name })
+	if i < 0 {
+		return command.WithHint(fmt.Errorf("machine %s is not in the list", m.Name), "run join there again")
+	}
+	if err := c.awaitFollower(ctx, m.Name); err != nil {
+		return err
+	}
+	members[i].Joining = false
+	return c.here().Change(ctx, members, nil)
+}
+
+// awaitFollower waits until a machine of that name copies this one.
+func (c admission) awaitFollower(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	return membership.AsPostgres(func(address func(string) string) error {
+		err := wait.Until(ctx, upAgain, func() (bool, error) {
+			names, err := postgres.Followers(ctx, address("postgres"))
+			if err == nil && !slices.Contains(names, name) {
+				return false, fmt.Errorf("%d others do", len(names))
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			err = command.WithHint(fmt.Errorf("machine %s does not copy this one: %w", name, err), "run join there again")
+		}
+		return err
+	})
 }
 
 // remove takes a machine off the list that is empty, or lost. The others follow.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"time"
 
 	"chatmaild/applets/accounts"
@@ -31,7 +32,8 @@ accounts, with those that the machine has. Each other one is added by "chatmaild
 rejoin makes this machine's copy of the directory, or makes it again; promote makes this
 machine the directory's writer when the former one is lost; upgrade takes the directory to
 the PostgreSQL of a new Debian. dump writes the directory to standard output, for a backup,
-and load adds what a dump has.
+and load adds what a dump has; init --load begins again with it, on a machine that was
+restored after all were lost.
 
 drain moves the accounts of a machine to the others, and it gets no new ones; open has it
 get some again. rebalance moves as few accounts as it takes for each machine to have its
@@ -44,6 +46,7 @@ See chatmaild-cluster(7).`,
 		{"cluster init --address 10.7.0.1", "on a relay that is to be several machines"},
 		{"cluster promote", "on another machine, when the writer is lost"},
 		{"cluster dump >accounts.sql", "a backup of the directory"},
+		{"cluster init --load accounts.sql", "after all machines were lost, on one that was restored"},
 		{"cluster rejoin", "on the former writer, when it is back"},
 		{"cluster drain c", "empty machine c while the relay runs"},
 		{"cluster rebalance --dry-run", "what would move after a machine was added"},
@@ -54,13 +57,14 @@ See chatmaild-cluster(7).`,
 		name := fs.String("name", "", "with init: call this machine `NAME`; by default its host name")
 		address := fs.String("address", "", "with init: its `ADDRESS` in the network of the machines")
 		wireguard := fs.Bool("wireguard", false, "with init: the machines make their network themselves, by WireGuard")
+		load := fs.String("load", "", "with init: begin with the directory that \"cluster dump\" wrote to `FILE`")
 		endpoint := fs.String("endpoint", "", "with init --wireguard: the other machines reach this one at `ADDRESS`; by default its public one")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			conf, err := env.Config()
 			if err != nil {
 				return err
 			}
-			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "upgrade", "check", "bot", "follow", "offer", "admit", "dump", "load", "drain", "open", "rebalance", "lost", "remove")
+			what, rest, err := command.Subcommand(args, "status", "init", "rejoin", "promote", "upgrade", "check", "bot", "follow", "offer", "admit", "confirm", "dump", "load", "drain", "open", "rebalance", "lost", "remove")
 			if err != nil {
 				return err
 			}
@@ -79,9 +83,16 @@ See chatmaild-cluster(7).`,
 				return err
 			}
 			var peer *postgres.Peer
+			var dump *os.File
+			if what == "init" && *load != "" {
+				if dump, err = os.Open(*load); err != nil {
+					return err
+				}
+				defer dump.Close()
+			}
 			if what == "init" {
-				here := &membership.Here{Env: env, Conf: conf, Machine: machine}
-				if peer, err = first(ctx, here, *name, *address, *endpoint, *wireguard); err != nil {
+				as := &founder{&membership.Here{Env: env, Conf: conf, Machine: machine}, *name, *address, *endpoint, *wireguard, dump != nil}
+				if peer, err = as.first(ctx); err != nil {
 					return err
 				}
 				if conf, err = env.Config(); err != nil {
@@ -92,7 +103,7 @@ See chatmaild-cluster(7).`,
 				return command.WithHint(errors.New("this relay is one machine"),
 					"to make it the first of several: chatmaild cluster init --address ADDRESS; see chatmaild-cluster(7)")
 			}
-			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun, peer: peer}
+			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun, peer: peer, dump: dump}
 			c.ask = examine
 			f := fleet{c}
 			if machines > 0 {
@@ -101,7 +112,7 @@ See chatmaild-cluster(7).`,
 			return map[string]func(context.Context) error{
 				"status": c.status, "init": founding{c}.init, "rejoin": c.rejoin, "promote": c.promote, "upgrade": c.upgrade, "dump": saved{c}.dump, "load": saved{c}.load, "rebalance": f.rebalance,
 				// What systemd, and join on another machine, run.
-				"check": c.check, "bot": follower{c}.botHere, "follow": follower{c}.run, "offer": admission{c}.offer, "admit": admission{c}.admit,
+				"check": c.check, "bot": follower{c}.botHere, "follow": follower{c}.run, "offer": admission{c}.offer, "admit": admission{c}.admit, "confirm": admission{c}.confirm,
 			}[what](ctx)
 		}
 	},
@@ -116,6 +127,7 @@ type cluster struct {
 	json    bool
 	dryRun  bool
 	peer    *postgres.Peer // with init: this machine in the network that it makes; nil: there is one
+	dump    *os.File       // with init: an earlier directory; nil: there was none
 	// ask asks the server of a machine how it is.
 	ask func(ctx context.Context, m config.Member) (postgres.State, error)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"chatmaild/applets/admin/host"
+	"chatmaild/applets/admin/membership"
+	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/directory/postgres"
 )
@@ -66,6 +68,41 @@ func TestAdvice(t *testing.T) {
 			if !strings.Contains(got[i], part) {
 				t.Errorf("%q: got %q, want %q in it", test.servers, got[i], part)
 			}
+		}
+	}
+}
+
+// TestAdviceJoining: a join that was interrupted is resumed or given up. One machine that joins
+// alone has nobody wait.
+func TestAdviceJoining(t *testing.T) {
+	for _, servers := range [][]string{{"w 5", "c 5", ""}, {"w 5", "c 5", "c 5"}} {
+		c := several(t, servers...)
+		c.conf.Cluster.Members[2] += " joining"
+		s := c.state(t.Context())
+		if len(s.Advice) != 1 || !strings.Contains(s.Advice[0], "machine c joins") || !strings.Contains(s.Advice[0], "chatmaild cluster remove c") {
+			t.Errorf("%q: got %q", servers, s.Advice)
+		}
+	}
+}
+
+// TestAgain: init begins again only on a machine that was restored, under its name, and with an address that it has.
+func TestAgain(t *testing.T) {
+	for _, test := range []struct {
+		founder
+		want string
+	}{
+		{founder{}, "chatmaild cluster init --load FILE"},
+		{founder{again: true, name: "z"}, "this is machine b"},
+		{founder{again: true}, "does not have the address 10.7.0.2"},
+	} {
+		c := several(t, "", "", "")
+		test.Here = &membership.Here{Env: &command.Env{ConfigPath: config.DefaultPath}, Conf: c.conf}
+		err := test.former(t.Context())
+		if hint, ok := errors.AsType[*command.HintError](err); ok {
+			err = errors.New(err.Error() + hint.Hint)
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%+v: got %v, want %q", test.founder, err, test.want)
 		}
 	}
 }

@@ -25,25 +25,30 @@ import (
 type follower struct{ *cluster }
 
 // run has this machine do what all machines share: the list of them, and what an operator
-// has set for all. chatmail-cluster.timer runs it every few seconds. The directory of an
-// earlier version is brought up to date by the machine of the writer.
+// has set for all. chatmail-cluster.timer runs it every few seconds.
 func (f follower) run(ctx context.Context) error {
-	if err := f.passwords(); err != nil {
+	if err := errors.Join(f.passwords(), f.upToDate(ctx)); err != nil {
 		return err
 	}
-	err := f.follow(ctx)
-	if !postgres.IsOlder(err) {
+	if err := f.follow(ctx); !postgres.IsOlder(err) {
 		return err
 	}
-	if state, err := f.ask(ctx, config.Self(f.conf)); err != nil || !state.Writer {
-		return nil // the writer's machine does, once it has this version
-	}
+	return nil // the writer's machine will bring it up to date, once it has this version
+}
+
+// upToDate brings the directory of an earlier version up to date, if this machine has the
+// writer. Machines of that version work on with it.
+func (f follower) upToDate(ctx context.Context) error {
 	password, err := f.password()
 	if err != nil {
 		return err
 	}
-	f.say("bring the directory up to date")
 	return membership.AsPostgres(func(address func(string) string) error {
+		older, err := postgres.Older(ctx, address(accounts.Database))
+		if err != nil || !older {
+			return nil // if it does not answer, another one may be the writer, and this one follows
+		}
+		f.say("bring the directory up to date")
 		found := postgres.Found{Owner: address, Database: accounts.Database, Roles: roles(password)}
 		return found.Create(ctx)
 	})

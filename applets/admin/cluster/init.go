@@ -6,52 +6,84 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
-	"time"
 
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
-	"chatmaild/auth"
-	"chatmaild/auth/mailaddr"
-	"chatmaild/store/directory"
-	"chatmaild/store/directory/files"
 	"chatmaild/store/directory/postgres"
 	"chatmaild/store/invites"
-	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
 
+// founder is who this machine is to be as the first one.
+type founder struct {
+	*membership.Here
+	name, address, endpoint string // "" for what is found out
+	wireguard               bool   // the machines make their network themselves
+	again                   bool   // all machines were lost, and this one was restored
+}
+
 // first writes [cluster] with this machine alone, if the configuration has none; with
 // wireguard, it makes the network of the machines before that, and returns its end of it.
-func first(ctx context.Context, here *membership.Here, name, address, endpoint string, wireguard bool) (*postgres.Peer, error) {
-	conf := here.Conf
-	if self := config.Self(conf); config.Clustered(conf) {
-		if name != "" && name != self.Name || address != "" && address != self.Addr.String() {
-			return nil, fmt.Errorf("this is machine %s %s by %s", self.Name, self.Addr, here.Env.ConfigPath)
+func (f *founder) first(ctx context.Context) (*postgres.Peer, error) {
+	if config.Clustered(f.Conf) {
+		if err := f.former(ctx); err != nil || !f.again {
+			return nil, err
 		}
-		return nil, nil
 	}
-	if !wireguard {
-		self, err := membership.Self(name, address, nil)
+	if !f.wireguard {
+		self, err := membership.Self(f.name, f.address, nil)
 		if err != nil {
 			return nil, err
 		}
-		return nil, here.Write(self.Name, []config.Member{self})
+		return nil, f.Write(self.Name, []config.Member{self})
 	}
-	if address != "" {
+	if f.address != "" {
 		return nil, command.Usagef("--wireguard chooses the addresses itself")
 	}
-	peer, err := membership.NewPeer(here.Machine, name, endpoint, nil)
+	peer, err := membership.NewPeer(f.Machine, f.name, f.endpoint, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := here.Mesh(ctx, peer, nil); err != nil {
+	if err := f.Mesh(ctx, peer, nil); err != nil {
 		return nil, err
 	}
-	return &peer, here.Write(peer.Name, []config.Member{peer.Member})
+	return &peer, f.Write(peer.Name, []config.Member{peer.Member})
+}
+
+// former looks at what the configuration says of the machines: an init that was interrupted is
+// resumed. After a restore this one keeps its name, by which its accounts are known, and may
+// have another address. None of the others may be there: they would have the directory.
+func (f *founder) former(ctx context.Context) error {
+	self, members := config.Self(f.Conf), config.Members(f.Conf)
+	if f.name != "" && f.name != self.Name || !f.again && f.address != "" && f.address != self.Addr.String() {
+		return fmt.Errorf("this is machine %s %s by %s", self.Name, self.Addr, f.Env.ConfigPath)
+	}
+	if !f.again && len(members) > 1 {
+		return command.WithHint(errors.New("this relay is several machines"),
+			"chatmaild cluster status; if all were lost, and this one was restored from its backup: chatmaild cluster init --load FILE, which cluster dump wrote")
+	}
+	if f.name = self.Name; f.again && f.address == "" && !f.wireguard {
+		here, err := membership.Has(self.Addr)
+		if err != nil {
+			return err
+		}
+		if !here {
+			return command.Usagef("this machine does not have the address %v, which %s gives machine %s: say by --address which one it has in the network of the machines", self.Addr, f.Env.ConfigPath, self.Name)
+		}
+		f.address = self.Addr.String()
+	}
+	for _, m := range members {
+		if !f.again || m == self {
+			continue
+		}
+		if port := answers(ctx, m); port != 0 {
+			return command.WithHint(fmt.Errorf("machine %s answers on port %d, and may have the directory", m.Name, port), "run there: chatmaild cluster status")
+		}
+	}
+	return nil
 }
 
 // founding makes this machine the first of several.
@@ -59,7 +91,8 @@ type founding struct{ *cluster }
 
 // init makes the directory on this machine, which is the writer then, and adds the accounts
 // whose mailboxes are here. Meanwhile none are made: what doveauth made before it is started
-// again is not in the directory. It can be run again.
+// again is not in the directory. It can be run again. The rows of an earlier directory come first:
+// before they are there, none of their addresses may be given.
 func (c founding) init(ctx context.Context) error {
 	if err := c.start(ctx); err != nil {
 		return err
@@ -79,11 +112,11 @@ func (c founding) init(ctx context.Context) error {
 		return err
 	}
 	defer open()
-	here, err := c.mailboxes(ctx)
+	here, err := c.here().Mailboxes(ctx)
 	if err != nil {
 		return err
 	}
-	var added int64
+	var added, loaded int64
 	err = membership.AsPostgres(func(address func(string) string) error {
 		found := postgres.Found{
 			Owner: address, Database: accounts.Database, Roles: roles(password),
@@ -99,6 +132,11 @@ func (c founding) init(ctx context.Context) error {
 				return err
 			}
 		}
+		if c.dump != nil {
+			if loaded, err = postgres.Load(ctx, address(accounts.Database), c.dump); err != nil {
+				return err
+			}
+		}
 		added, err = postgres.Import(ctx, address(accounts.Database), here)
 		return err
 	})
@@ -110,6 +148,9 @@ func (c founding) init(ctx context.Context) error {
 	}
 	if err := inviteKey(c.conf); err != nil {
 		return err
+	}
+	if c.dump != nil {
+		fmt.Fprintf(c.env.Stdout, "%d rows of the former directory were added\n", loaded)
 	}
 	fmt.Fprintf(c.env.Stdout, "%d accounts were added to the directory of machine %s\non each other machine, run: chatmaild join root@HOST, this one\n",
 		added, c.conf.Cluster.Name)
@@ -151,38 +192,6 @@ func (c founding) closeDoor() (open func(), err error) {
 		door.Absent = true
 		if err := c.machine.Write(door); err != nil {
 			c.say("no new accounts until %s is removed: %v", c.conf.NocreateFile, err)
-		}
-	}, nil
-}
-
-// mailboxes are the accounts whose mailboxes are on this machine. All are read before the first
-// is added: that is done with other rights.
-func (c founding) mailboxes(ctx context.Context) (iter.Seq2[mailaddr.Address, auth.Account], error) {
-	type account struct {
-		addr mailaddr.Address
-		auth.Account
-	}
-	var all []account
-	var rows directory.Accounts = files.New(maildir.New(c.conf.MailboxesDir, c.conf.AddressDomain()), time.Now)
-	err := safefs.As(c.conf.MailboxesDir, func() error {
-		return rows.Each(ctx, func(addr mailaddr.Address) error {
-			a, err := rows.Account(ctx, addr)
-			if errors.Is(err, auth.ErrNoMailbox) || errors.Is(err, auth.ErrNoPassword) {
-				return nil
-			}
-			a.Home = c.conf.Cluster.Name
-			all = append(all, account{addr, a})
-			return err
-		})
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the accounts of this machine: %w", err)
-	}
-	return func(yield func(mailaddr.Address, auth.Account) bool) {
-		for _, a := range all {
-			if !yield(a.addr, a.Account) {
-				return
-			}
 		}
 	}, nil
 }

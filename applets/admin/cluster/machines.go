@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"chatmaild/applets/accounts"
+	"chatmaild/applets/admin/desired"
+	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/admin/rehome"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -296,15 +298,22 @@ func (c fleet) rebalance(ctx context.Context) error {
 
 // lose gives a machine up. It refuses while any port of it answers.
 func (c fleet) lose(ctx context.Context, name string) error {
-	m, err := c.named(name)
-	if err != nil {
-		return err
-	}
 	if name == c.conf.Cluster.Name {
 		return errors.New("this is that machine")
 	}
-	if port := answers(ctx, m); port != 0 {
+	// One that is not in the list was there before all were lost.
+	m, notListed := c.named(name)
+	if homes, _ := c.registered(ctx); notListed != nil && homes[name] == 0 {
+		return notListed
+	}
+	if port := answers(ctx, m); notListed == nil && port != 0 {
 		return command.WithHint(fmt.Errorf("machine %s answers on port %d", name, port), "to empty it: chatmaild cluster drain %s", name)
+	}
+	if notListed == nil && len(config.Confirming(c.conf)) == 2 && !m.Joining {
+		if err := c.stayAlone(ctx, name); err != nil {
+			return err
+		}
+		notListed = errors.New("it is off the list")
 	}
 	return c.asVmail(func(rows *accounts.Directory) error {
 		n, err := c.count(ctx, name)
@@ -314,13 +323,42 @@ func (c fleet) lose(ctx context.Context, name string) error {
 		if err := c.stand(ctx, rows, name, directory.Lost); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.env.Stdout, `machine %[1]s is given up
+		fmt.Fprintf(c.env.Stdout, `machine %[1]s is given up
 its %[2]d accounts get other homes as their users and their mail come: same address, same password, no mail
-remove its addresses from the A and AAAA records of %[3]s; then, on the machine of the writer, run: chatmaild cluster remove %[1]s
+remove its addresses from the A and AAAA records of %[3]s
 if it comes back, it serves nobody: it can only join under another name
 `, name, n, c.conf.MailDomain)
-		return err
+		if notListed == nil {
+			fmt.Fprintf(c.env.Stdout, "then take it off the list, on the machine of the writer: chatmaild cluster remove %s\n", name)
+		}
+		return nil
 	})
+}
+
+// stayAlone has this machine be the only one of two, the writer, without a word of the other
+// one, which is lost. Whatever was answered is here, since each confirmed what the other one
+// committed; and the other one, even if it should live, can commit nothing without this one.
+func (c fleet) stayAlone(ctx context.Context, lost string) error {
+	state, err := c.ask(ctx, config.Self(c.conf))
+	if err != nil {
+		return command.WithHint(fmt.Errorf("this machine's copy of the directory does not answer: %w", err), "%s", desired.Look(c.server.Unit()))
+	}
+	err = membership.AsPostgres(func(address func(string) string) error {
+		if !state.Writer {
+			if err := postgres.Promote(ctx, address("postgres")); err != nil {
+				return err
+			}
+		}
+		return postgres.Abandon(ctx, address(accounts.Database), lost)
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.here().Follow(ctx); err != nil {
+		return err
+	}
+	c.conf, err = c.env.Config()
+	return err
 }
 
 // answers returns a port on which a machine accepts a connection, or 0.

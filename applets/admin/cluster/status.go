@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/desired"
@@ -23,6 +24,8 @@ const (
 	writer = "writer"
 	copies = "copy"
 	silent = "silent" // it does not answer
+	// joining: it has no copy yet, and is not expected to answer.
+	joining = "joining"
 )
 
 // machineState is what status tells of a machine.
@@ -37,9 +40,11 @@ type machineState struct {
 	DiskSize int64              `json:"disk_size"`
 	Standing directory.Standing `json:"standing"`
 	Version  string             `json:"version"` // of chatmaild; "": not known
+	Ahead    float64            `json:"ahead"`   // by how many seconds its clock is ahead of this machine's
 	Here     bool               `json:"here"`
 
 	position uint64
+	ahead    time.Duration
 }
 
 // clusterState is what status tells.
@@ -61,8 +66,13 @@ func (c *cluster) state(ctx context.Context) clusterState {
 			DiskFree: disks[m.Name].DiskFree, DiskSize: disks[m.Name].DiskSize, Standing: cmp.Or(disks[m.Name].Standing, directory.Open),
 			Version: have[m.Name],
 		}
+		if m.Joining {
+			state.Role = joining
+			s.Advice = append(s.Advice, fmt.Sprintf("machine %s joins, or its join was interrupted: to resume it, run the same command there again; to give it up, on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name))
+		}
 		if found, err := c.ask(ctx, m); err == nil {
-			state.Role, state.position = copies, found.Position
+			state.Role, state.position, state.ahead = copies, found.Position, found.Ahead
+			state.Ahead = found.Ahead.Round(time.Millisecond).Seconds()
 			if found.Writer {
 				state.Role, writers, head, followers = writer, writers+1, max(head, found.Position), found.Followers
 			}
@@ -78,6 +88,9 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		}
 		if m.Standing == directory.Draining && m.Accounts > 0 {
 			s.Advice = append(s.Advice, fmt.Sprintf("machine %s is drained, and has %d accounts yet; if that does not go on, run: chatmaild cluster drain %[1]s; to go back: chatmaild cluster open %[1]s", m.Name, m.Accounts))
+		}
+		if m.Role == joining {
+			continue
 		}
 		if m.Role == silent {
 			if m.Standing != directory.Lost {
@@ -103,9 +116,19 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		s.Advice = append(s.Advice, "no machine is the writer: new accounts wait; on a machine that answers, run: chatmaild cluster promote")
 	case writers == 0:
 		s.Advice = append(s.Advice, "no machine is the writer, and too few answer to make another one: new accounts wait until more are back")
+	case writers == 1 && answering < majority(len(config.Confirming(c.conf))):
+		s.Advice = append(s.Advice, "too few machines copy the writer: new accounts wait until more are back")
 	case writers > 1:
 		s.Advice = append(s.Advice, "two machines take themselves for the writer; only one has others that copy it. On the other one, run: chatmaild cluster rejoin (it refuses on the right one)")
 	}
+	for _, name := range slices.Sorted(maps.Keys(homes)) {
+		// Those of one that was lost get other homes as they come.
+		listed := slices.ContainsFunc(s.Machines, func(m machineState) bool { return m.Name == name })
+		if !listed && disks[name].Standing != directory.Lost {
+			s.Advice = append(s.Advice, fmt.Sprintf("%d accounts are at home on machine %s, which is not in the list: to have it again, restore its backup, and run join there; to give it up, run: chatmaild cluster lost %[2]s", homes[name], name))
+		}
+	}
+	s.Advice = append(s.Advice, clocks(s.Machines)...)
 	return s
 }
 
@@ -137,8 +160,10 @@ func versions(ctx context.Context, conf *config.Config) (all map[string]string) 
 func differing(machines []machineState) []string {
 	with := map[string][]string{}
 	for _, m := range machines {
-		if m.Version != "" {
-			with[m.Version] = append(with[m.Version], m.Name)
+		// The first versions did not say which they are.
+		if m.Version != "" || m.Role == copies || m.Role == writer {
+			version := cmp.Or(m.Version, "an earlier one")
+			with[version] = append(with[version], m.Name)
 		}
 	}
 	if len(with) < 2 {
@@ -176,7 +201,7 @@ func (c *cluster) silence(m *machineState, writers int) string {
 	case m.Here:
 		return "PostgreSQL does not answer here: " + desired.Look(c.server.Unit())
 	}
-	return fmt.Sprintf("PostgreSQL of machine %s does not answer; if the machine is up, run there: chatmaild cluster status", m.Name)
+	return fmt.Sprintf("PostgreSQL of machine %s does not answer; if the machine is up, run there: chatmaild cluster status; if it is gone for good, run: chatmaild cluster lost %[1]s", m.Name)
 }
 
 // majority is how many of n machines are more than half.

@@ -67,14 +67,14 @@ func (c *cluster) awaitFollowers(ctx context.Context, want int) error {
 	defer cancel()
 	return membership.AsPostgres(func(address func(string) string) error {
 		for {
-			n, err := postgres.Followers(ctx, address("postgres"))
-			if err == nil && n >= want {
+			names, err := postgres.Followers(ctx, address("postgres"))
+			if err == nil && len(names) >= want {
 				return nil
 			}
 			select {
 			case <-time.After(upAgain):
 			case <-ctx.Done():
-				return command.WithHint(fmt.Errorf("this machine is the writer, but %d others copy it: want %d; new accounts wait", n, want),
+				return command.WithHint(fmt.Errorf("this machine is the writer, but %d others copy it: want %d; new accounts wait", len(names), want),
 					"chatmaild cluster status")
 			}
 		}
@@ -165,11 +165,11 @@ func (c *cluster) rejoin(ctx context.Context) error {
 // else takes itself for it.
 func followed(ctx context.Context) error {
 	return membership.AsPostgres(func(address func(string) string) error {
-		n, err := postgres.Followers(ctx, address("postgres"))
+		names, err := postgres.Followers(ctx, address("postgres"))
 		if err != nil {
 			return nil // it does not run, so nobody follows it
 		}
-		if n > 0 {
+		if len(names) > 0 {
 			return errors.New("this machine is the writer, which others copy")
 		}
 		return nil

@@ -76,7 +76,7 @@ func newMember(conf *config.Config, server PostgreSQL) *member {
 		Name: self.Name, Address: self.Addr.String(), Others: strings.Join(others, " "),
 		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort, DirectoryPort: postgreSQLPort,
 		Machines: machines, HBA: server.HBA(),
-		Synchronous: synchronous(config.Members(conf)), Primary: Primary(conf),
+		Synchronous: synchronous(config.Confirming(conf)), Primary: Primary(conf),
 	}
 }
 

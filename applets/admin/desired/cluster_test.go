@@ -95,3 +95,15 @@ func TestDatagramPorts(t *testing.T) {
 		}
 	}
 }
+
+// TestJoining: a machine that joins may copy the directory, and nobody waits for it.
+func TestJoining(t *testing.T) {
+	const list = "mail_domain = \"chat.example.org\"\n[cluster]\nname = \"a\"\nmembers = [\"a 10.7.0.1\", \"b 10.7.0.2 joining\"]\n"
+	m := newMember(load(t, list), "17")
+	if m.Synchronous != "" || strings.Join(m.Addresses(), " ") != "10.7.0.2" || len(m.Machines) != 2 {
+		t.Errorf("got %+v", m)
+	}
+	if m := newMember(load(t, strings.Replace(list, " joining", "", 1)), "17"); m.Synchronous != `ANY 1 ("a", "b")` {
+		t.Errorf("got %+v", m)
+	}
+}

@@ -4,6 +4,13 @@
 // all keys, writes them here, has that machine add this one to the list, and makes this
 // machine what the configuration says, with a copy of the directory. Every step can be done
 // again: to resume an interrupted join, run the same command again.
+//
+// The relay's machines notice nothing of it: this one may copy the directory as soon as they
+// know it, gets no accounts before it serves any, and confirms what the writer commits only once
+// it has all of it.
+//
+// A machine that was restored, after all were lost, joins by its former name. The rows of
+// the mailboxes that came with it are added, if there are none.
 package join
 
 import (
@@ -24,6 +31,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/directory/postgres"
+	"chatmaild/store/maildir"
 )
 
 // Command is chatmaild join.
@@ -63,7 +71,10 @@ type join struct {
 	ssh   *ssh.Connection
 	offer membership.Offer
 	self  postgres.Peer
-	conf  *config.Config // with this machine
+	// restored says that this machine has a configuration of the relay, by a backup, or by a join
+	// that was interrupted.
+	restored bool
+	conf     *config.Config // with this machine
 }
 
 func (j *join) run(ctx context.Context) (err error) {
@@ -83,9 +94,11 @@ func (j *join) run(ctx context.Context) (err error) {
 	}{
 		{"ask " + j.there, j.ask},
 		{"write the configuration and the keys", j.write},
+		{"look for mailboxes that are here", j.mailboxes},
 		{"have the relay's machines know this one", j.admit},
 		{"make this machine what the configuration says", func(ctx context.Context) error { return j.here().Run(ctx, "run", "--skip-dns-check") }},
 		{"copy the directory", func(ctx context.Context) error { return j.here().Run(ctx, "cluster", "rejoin") }},
+		{"have this machine be one of those that confirm new accounts", j.confirm},
 	} {
 		fmt.Fprintf(j.env.Stderr, "%s\n", step.what)
 		if err := step.do(ctx); err != nil {
@@ -128,6 +141,7 @@ func (j *join) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.restored = former != nil
 	members := config.Members(conf)
 	if err := j.who(members, former); err != nil {
 		return err
@@ -136,7 +150,10 @@ func (j *join) ask(ctx context.Context) error {
 		return err
 	}
 	if !slices.Contains(members, j.self.Member) {
-		members = append(members, j.self.Member)
+		members = slices.DeleteFunc(members, func(m config.Member) bool { return m.Joining && m.Name == j.self.Name })
+		self := j.self.Member
+		self.Joining = true
+		members = append(members, self)
 	}
 	if err := config.CheckMembers(members); err != nil {
 		return err
@@ -154,7 +171,11 @@ func (j *join) ask(ctx context.Context) error {
 func (j *join) who(members []config.Member, former *config.Config) (err error) {
 	if former != nil {
 		j.name = cmp.Or(j.name, former.Cluster.Name)
-		j.address = cmp.Or(j.address, config.Self(former).Addr.String())
+		self := config.Self(former)
+		// One that was restored may have another address.
+		if here, err := membership.Has(self.Addr); err == nil && here && j.name == self.Name {
+			j.address = cmp.Or(j.address, self.Addr.String())
+		}
 	}
 	if len(j.offer.Peers) == 0 {
 		j.self.Member, err = membership.Self(j.name, j.address, members)
@@ -202,6 +223,14 @@ func (j *join) check(there, former *config.Config) error {
 		return command.WithHint(fmt.Errorf("%d accounts are at home on machine %s, and their mail is not here", n, j.self.Name),
 			"if that machine is lost, say so by \"chatmaild cluster lost %s\" on another one, and join by another name: --name NAME", j.self.Name)
 	}
+	store, err := maildir.New(there.MailboxesDir, there.AddressDomain()).ID(false)
+	if err != nil {
+		return err
+	}
+	if had := j.offer.Stores[j.self.Name]; had != "" && had != store {
+		return command.WithHint(fmt.Errorf("machine %s had other mailboxes than those that are here", j.self.Name),
+			"say that they are lost by \"chatmaild cluster lost %s\" on another one, and join by another name: --name NAME", j.self.Name)
+	}
 	return membership.Accept(there, j.offer.Files)
 }
 
@@ -216,6 +245,23 @@ func (j *join) write(context.Context) error {
 	return nil
 }
 
+// mailboxes has the directory know the mailboxes that a restore has brought here, as far as it has
+// no rows of them. Without a row, somebody else might be given the address; so it comes first.
+func (j *join) mailboxes(ctx context.Context) error {
+	if !j.restored {
+		return nil
+	}
+	all, err := j.here().Mailboxes(ctx)
+	if err != nil {
+		return err
+	}
+	var dump bytes.Buffer
+	if err := postgres.DumpAccounts(&dump, all); err != nil {
+		return err
+	}
+	return j.ssh.Run(ctx, &dump, nil, "chatmaild", "cluster", "load")
+}
+
 // admit has the other side add this machine to the list, and to the network that the
 // machines make.
 func (j *join) admit(ctx context.Context) error {
@@ -225,6 +271,11 @@ func (j *join) admit(ctx context.Context) error {
 		}
 	}
 	return j.ssh.Run(ctx, strings.NewReader(membership.PeerText(j.self)+"\n"), nil, "chatmaild", "cluster", "admit")
+}
+
+// confirm has the other side count on this machine.
+func (j *join) confirm(ctx context.Context) error {
+	return j.ssh.Run(ctx, strings.NewReader(membership.PeerText(j.self)+"\n"), nil, "chatmaild", "cluster", "confirm")
 }
 
 // farewell says what remains for the operator.

@@ -48,6 +48,7 @@ func TestCheck(t *testing.T) {
 		"one that was interrupted":        {"b", "10.7.0.2", there, nil, ""},
 		"the other machine":               {"a", "10.7.0.1", nil, nil, "run join on another one"},
 		"in the place of a lost one":      {"b", "10.7.0.2", nil, nil, "1 accounts are at home on machine b"},
+		"in the place of other mailboxes": {"b", "10.7.0.2", there, func(j *join) { j.offer.Stores = map[string]string{"b": "others"} }, "had other mailboxes"},
 		"another version":                 {"c", "10.7.0.3", nil, func(j *join) { j.offer.Version = "2" }, "install the same package"},
 		"another release of Debian":       {"c", "10.7.0.3", nil, func(j *join) { j.offer.PostgreSQL = "17" }, "cannot copy"},
 		"a file that is not for a member": {"c", "10.7.0.3", nil, func(j *join) { j.offer.Files = []desired.File{{Path: "/etc/shadow"}} }, "/etc/shadow"},

@@ -24,8 +24,10 @@ type Offer struct {
 	Files      []desired.File     `json:"files"`
 	// Peers are the ends of the network that the machines make themselves, if they do.
 	Peers []postgres.Peer `json:"peers"`
-	// Accounts are how many are at home on each machine.
-	Accounts map[string]int `json:"accounts"`
+	// Accounts are how many are at home on each machine, and Stores the ids of the mailboxes that
+	// each has registered.
+	Accounts map[string]int    `json:"accounts"`
+	Stores   map[string]string `json:"stores"`
 }
 
 // paths are the files that must be the same on all machines, as far as they are there. The

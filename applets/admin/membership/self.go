@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"chatmaild/applets/command"
@@ -34,6 +35,12 @@ func Self(name, address string, others []config.Member) (config.Member, error) {
 		address = addr.String()
 	}
 	return config.ParseMember(name + " " + address)
+}
+
+// Has reports whether an address is one of this machine's.
+func Has(addr netip.Addr) (bool, error) {
+	all, err := networks()
+	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Addr() == addr }), err
 }
 
 // networks are those of this machine's interfaces, each with the machine's address in it.

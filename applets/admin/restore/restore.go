@@ -24,6 +24,7 @@ import (
 	"chatmaild/applets/admin/transfer/archive"
 	"chatmaild/applets/admin/transfer/snapshot"
 	"chatmaild/applets/command"
+	"chatmaild/applets/config"
 )
 
 // Command is chatmaild restore.
@@ -107,7 +108,11 @@ func (r *restore) run(ctx context.Context, name string, locks transfer.Locks) er
 		return command.WithHint(fmt.Errorf("the restore is not finished: %w", err), "to resume, run the same command again")
 	}
 	fmt.Fprintf(r.env.Stdout, "%s is in place.\n", r.target.Conf.MailDomain)
-	fmt.Fprintf(r.env.Stderr, "Turn it on with: chatmaild run (--skip-dns-check while DNS names another machine)\nThen compare the DNS records: chatmaild dns\n")
+	on := "chatmaild run (--skip-dns-check while DNS names another machine)"
+	if config.Clustered(r.target.Conf) {
+		on = "if it is the first of its machines again, chatmaild cluster init --load FILE, which cluster dump wrote; else chatmaild join root@HOST, that one: chatmaild-cluster(7)"
+	}
+	fmt.Fprintf(r.env.Stderr, "Turn it on with: %s\nThen compare the DNS records: chatmaild dns\n", on)
 	return nil
 }
 

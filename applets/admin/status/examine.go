@@ -44,6 +44,7 @@ func (e *examiner) examine(ctx context.Context) []finding {
 	newVersion(ctx, e)
 	capacity(e)
 	e.clock(ctx)
+	machines(ctx, e)
 	e.units(ctx)
 	e.ports()
 	machines(ctx, e)

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 )
 
 // dumped are the tables that a dump has, with their columns: what cannot be made again. The
@@ -76,7 +80,9 @@ func Load(ctx context.Context, owner string, r io.Reader) (added int64, err erro
 		if _, err := conn.CopyFrom(ctx, rows, "COPY loaded ("+d.columns+") FROM STDIN"); err != nil {
 			return 0, fmt.Errorf("loading the directory's %s: %w", d.table, errors.Join(rows.err, err))
 		}
-		results, err := conn.Exec(ctx, "INSERT INTO "+d.table+" ("+d.columns+") SELECT "+d.columns+" FROM loaded ON CONFLICT DO NOTHING; DROP TABLE loaded").ReadAll()
+		// A move that was under way has ended with the machines.
+		values := strings.Replace(d.columns, "moving_to", "''", 1)
+		results, err := conn.Exec(ctx, "INSERT INTO "+d.table+" ("+d.columns+") SELECT "+values+" FROM loaded ON CONFLICT DO NOTHING; DROP TABLE loaded").ReadAll()
 		if err != nil {
 			return 0, fmt.Errorf("loading the directory's %s: %w", d.table, err)
 		}
@@ -87,6 +93,28 @@ func Load(ctx context.Context, owner string, r io.Reader) (added int64, err erro
 	}
 	return added, nil
 }
+
+// DumpAccounts writes accounts as a dump has them, for Load, with nothing else.
+func DumpAccounts(w io.Writer, accounts iter.Seq2[mailaddr.Address, auth.Account]) error {
+	out := bufio.NewWriter(w)
+	for _, d := range dumped {
+		fmt.Fprintln(out, copyLine(d.table, d.columns))
+		if d.table == "accounts" {
+			for addr, a := range accounts {
+				fields := append([]string{addr.String()}, encode(a)...)
+				for i, f := range fields {
+					fields[i] = escaped.Replace(f)
+				}
+				fmt.Fprintf(out, "%s\tt\n", strings.Join(fields, "\t"))
+			}
+		}
+		fmt.Fprintln(out, endOfTable)
+	}
+	return out.Flush()
+}
+
+// escaped is a value as a row has it (COPY of PostgreSQL's documentation, "Text Format").
+var escaped = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
 
 // maxRow is the longest row of a dump, in bytes: a certificate, each byte escaped.
 const maxRow = 256 << 10

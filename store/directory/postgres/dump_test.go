@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"chatmaild/auth"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/store/directory/directorytest"
 	"chatmaild/store/invites"
 )
@@ -46,7 +48,21 @@ func testDump(t *testing.T, writer, standby *instance) {
 	if a, err := d.Account(t.Context(), alice); a != changed || err != nil {
 		t.Errorf("what was there has become %+v, %v", a, err)
 	}
+	odd.MovingTo = "" // the move is over
 	if a, err := d.Account(t.Context(), bob); a != odd || err != nil {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	var alone bytes.Buffer
+	carol := directorytest.Address(t, "carol")
+	if err := DumpAccounts(&alone, maps.All(map[mailaddr.Address]auth.Account{alice: odd, carol: odd})); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int64{1, 0} {
+		if added, err := Load(t.Context(), writer.Address("owner"), bytes.NewReader(alone.Bytes())); added != want || err != nil {
+			t.Errorf("%d rows were added, %v; want %d", added, err, want)
+		}
+	}
+	if a, err := d.Account(t.Context(), carol); a != odd || err != nil {
 		t.Errorf("got %+v, %v", a, err)
 	}
 	if err := invited.Use(t.Context(), "token", time.Now()); err != nil {

@@ -12,7 +12,10 @@ import (
 // Members returns the relay's machines, by name, as the server at address has them: none
 // before SetMembers.
 func Members(ctx context.Context, address string) ([]config.Member, error) {
-	rows, err := ask(ctx, address, "SELECT name, address FROM members ORDER BY name")
+	rows, err := ask(ctx, address, "SELECT name, address, joining FROM members ORDER BY name")
+	if IsOlder(err) {
+		rows, err = ask(ctx, address, "SELECT name, address, false FROM members ORDER BY name")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -22,9 +25,21 @@ func Members(ctx context.Context, address string) ([]config.Member, error) {
 		if err != nil {
 			return nil, errRow
 		}
-		all = append(all, config.Member{Name: string(row[0]), Addr: addr})
+		joining, err := decodeBool(row[2])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, config.Member{Name: string(row[0]), Addr: addr, Joining: joining})
 	}
 	return all, nil
+}
+
+// Abandon takes a machine off the list that is lost, as owner of the tables, and waits for no
+// other machine to confirm it: there is none.
+func Abandon(ctx context.Context, owner, machine string) error {
+	_, err := ask(ctx, owner, "SET synchronous_commit = local; DELETE FROM members WHERE name = "+literal(machine)+
+		"; INSERT INTO machines (name, state) VALUES ("+literal(machine)+", 'lost') ON CONFLICT (name) DO UPDATE SET state = 'lost'")
+	return err
 }
 
 // Peer is a machine of a network that the machines make themselves, by WireGuard.
@@ -62,13 +77,13 @@ func SetMembers(ctx context.Context, owner string, members []config.Member) erro
 	var names, rows []string
 	for _, m := range members {
 		names = append(names, literal(m.Name))
-		rows = append(rows, "("+literal(m.Name)+", "+literal(m.Addr.String())+")")
+		rows = append(rows, fmt.Sprintf("(%s, %s, %t)", literal(m.Name), literal(m.Addr.String()), m.Joining))
 	}
 	if len(rows) == 0 {
 		return fmt.Errorf("a relay without a machine")
 	}
 	// Several statements at once are one transaction.
-	_, err := ask(ctx, owner, "DELETE FROM members WHERE name NOT IN ("+strings.Join(names, ", ")+"); INSERT INTO members (name, address) VALUES "+
-		strings.Join(rows, ", ")+" ON CONFLICT (name) DO UPDATE SET address = excluded.address")
+	_, err := ask(ctx, owner, "DELETE FROM members WHERE name NOT IN ("+strings.Join(names, ", ")+"); INSERT INTO members (name, address, joining) VALUES "+
+		strings.Join(rows, ", ")+" ON CONFLICT (name) DO UPDATE SET address = excluded.address, joining = excluded.joining")
 	return err
 }

@@ -13,9 +13,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// schema has the migrations, each in a file whose name begins with its number. Each only
-// adds: a program that knows fewer of them works on, so that the machines of a relay can
-// be upgraded one after the other.
+// schema has the migrations, each in a file whose name begins with its number. Machines of two
+// versions are one relay for days, in any order of their upgrades. So a migration only adds
+// what a program of before does not need to know, and that one works on; and a program
+// works with the schema of before, without what is new (IsOlder), until the machine of the
+// writer has its version (Older).
 //
 //go:embed schema
 var schema embed.FS
@@ -59,6 +61,10 @@ func Migrate(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+	return migrate(ctx, address, all)
+}
+
+func migrate(ctx context.Context, address string, all []migration) error {
 	conn, err := pgconn.Connect(ctx, address)
 	if err != nil {
 		return fmt.Errorf("connecting to the directory: %w", err)
@@ -84,6 +90,25 @@ func Migrate(ctx context.Context, address string) error {
 		}
 	}
 	return nil
+}
+
+// Older reports whether the server at address is the writer of a directory that Migrate
+// would change. The owner of the tables may ask.
+func Older(ctx context.Context, address string) (bool, error) {
+	all, err := migrations()
+	if err != nil {
+		return false, err
+	}
+	rows, err := ask(ctx, address, "SELECT pg_is_in_recovery(), (SELECT max(version) FROM directory_schema)")
+	if err != nil {
+		return false, err
+	}
+	copying, err := decodeBool(rows[0][0])
+	if err != nil {
+		return false, err
+	}
+	version, err := strconv.Atoi(string(rows[0][1]))
+	return err == nil && !copying && version < all[len(all)-1].number, err
 }
 
 // IsOlder reports whether an error comes of a schema that has not been brought up to date: a

@@ -47,6 +47,7 @@ func TestServers(t *testing.T) {
 	t.Run("settings", func(t *testing.T) { testSettings(t, writer) })
 	t.Run("dump", func(t *testing.T) { testDump(t, writer, standby) })
 	t.Run("migrate", func(t *testing.T) { testMigrate(t, writer) })
+	t.Run("schemas", func(t *testing.T) { testSchemas(t, writer) })
 	t.Run("setup", func(t *testing.T) { testSetup(t, writer, standby) })
 	t.Run("rights", func(t *testing.T) { testRights(t, writer) })
 	writer.Must("TRUNCATE accounts")
@@ -78,7 +79,7 @@ func testHomes(t *testing.T, d directory.Accounts) {
 
 // testMigrate migrates again, many at once, and then what a later program has changed.
 func testMigrate(t *testing.T, writer *instance) {
-	writer.Must("DROP TABLE accounts, machines, members, settings, invites, certificates, challenges, directory_schema")
+	writer.Must(dropTables)
 	if all, err := open(t, writer, writer).Machines(t.Context()); len(all) > 0 || err != nil {
 		t.Errorf("before there is a table of machines: %v, %v", all, err)
 	}
@@ -130,8 +131,8 @@ func testSetup(t *testing.T, writer, standby *instance) {
 	if err != nil || !maps.Equal(homes, map[string]int{"a": 1, "b": 1}) {
 		t.Errorf("the homes are %v, %v", homes, err)
 	}
-	if n, err := Followers(t.Context(), owner("postgres")); n != 1 || err != nil {
-		t.Errorf("%d copy the writer, %v", n, err)
+	if names, err := Followers(t.Context(), owner("postgres")); len(names) != 1 || err != nil {
+		t.Errorf("%q copy the writer, %v", names, err)
 	}
 	for _, s := range []*instance{writer, standby} {
 		state, err := Examine(t.Context(), s.Address("owner"))
@@ -241,6 +242,9 @@ func testFailures(t *testing.T, writer, standby *instance) {
 	writer.Await("SELECT FROM accounts WHERE address LIKE 'carol@%'") // PostgreSQL shows it nevertheless
 	cannotTell(t, alone, carol)
 	cannotTell(t, alone, nobody)
+	if err := Abandon(t.Context(), writer.Address("owner"), "b"); err != nil {
+		t.Errorf("of two machines, one is given up: %v", err)
+	}
 
 	// The writer crashes and comes back alone: its row is no more on two machines than before.
 	writer.Stop()

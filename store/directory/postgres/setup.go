@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -123,18 +124,24 @@ type State struct {
 	// Followers are how many servers copy this one.
 	Followers int
 	Slots     []Slot
+	// Ahead is by how much the clock of its machine is ahead of this one's. It is exact to the
+	// time that the question took.
+	Ahead time.Duration
 }
 
 // Examine asks the server at address. Anybody may.
 func Examine(ctx context.Context, address string) (s State, err error) {
 	const state = `SELECT NOT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()
 		THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint,
-		current_setting('server_version_num')::int / 10000, (SELECT count(*) FROM pg_stat_replication)`
+		current_setting('server_version_num')::int / 10000, (SELECT count(*) FROM pg_stat_replication),
+		(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
+	start := time.Now()
 	results, err := askAll(ctx, address, state+";"+slots)
+	middle := start.Add(time.Since(start) / 2)
 	if err != nil {
 		return s, err
 	}
-	if len(results) != 2 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 4 {
+	if len(results) != 2 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 5 {
 		return s, errRow
 	}
 	row := results[0].Rows[0]
@@ -148,6 +155,11 @@ func Examine(ctx context.Context, address string) (s State, err error) {
 	if s.Followers, err = strconv.Atoi(string(row[3])); err != nil {
 		return s, errRow
 	}
+	clock, err := strconv.ParseInt(string(row[4]), 10, 64)
+	if err != nil {
+		return s, errRow
+	}
+	s.Ahead = time.UnixMicro(clock).Sub(middle)
 	s.Slots, err = decodeSlots(results[1].Rows)
 	return s, err
 }
@@ -189,10 +201,14 @@ func Count(ctx context.Context, address string, beginnings []string) (begin, all
 	return begin, all, nil
 }
 
-// Followers counts the servers that copy the one at address. The superuser may.
-func Followers(ctx context.Context, address string) (int, error) {
-	rows, err := ask(ctx, address, "SELECT FROM pg_stat_replication")
-	return len(rows), err
+// Followers returns the names of the servers that copy the one at address, of which one that
+// only takes a copy of its files is none. Who is not the superuser learns how many they are.
+func Followers(ctx context.Context, address string) (names []string, err error) {
+	rows, err := ask(ctx, address, "SELECT coalesce(application_name, '') FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup'")
+	for _, row := range rows {
+		names = append(names, string(row[0]))
+	}
+	return names, err
 }
 
 // Promote has the server at address, which is a copy, become the writer. The superuser may.

@@ -28,7 +28,9 @@ func testMembers(t *testing.T, writer, standby *instance) {
 	if got, err := Members(t.Context(), writer.Address("reading")); len(got) != 0 || err != nil {
 		t.Errorf("before: %v, %v", got, err)
 	}
-	for _, want := range [][]config.Member{{a}, {a, b}, {a, b, c}, {a, c}} {
+	joining := b
+	joining.Joining = true
+	for _, want := range [][]config.Member{{a}, {a, joining}, {a, b}, {a, b, c}, {a, c}} {
 		if err := SetMembers(t.Context(), writer.Address("owner"), want); err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ type List func(ctx context.Context) ([]directory.Machine, error)
 // Roll is the roll as one machine keeps it. All fields are required, and do not change.
 type Roll struct {
 	Here    string
-	Members []string // all machines of the relay, this one too
+	Members []string // all machines of the relay that may get accounts, this one too
 	// Copy is this machine's, Word the writer's, Others those of the other machines.
 	Copy, Word List
 	Others     []List
