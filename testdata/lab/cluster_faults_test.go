@@ -242,3 +242,31 @@ func (f *faulty) fullWriter(t *testing.T) {
 	sh(t, b, "systemctl stop filler && rm /var/lib/postgresql/filler")
 	f.well(t, start)
 }
+
+// leftAlone kills one of two machines for good. The other one serves all, once it is told.
+func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
+	addr := f.several.newcomer(t, string(lost), "lostone")
+	if err := f.machine(lost).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	at := f.machine(left)
+	f.leads(t, at)
+	f.putOffAt(t, left, f.newcomer())
+	if status := sh(t, at, "chatmaild cluster status"); !strings.Contains(status, fmt.Sprintf("chatmaild cluster lost %c", lost)) {
+		t.Errorf("status says\n%s", status)
+	}
+	start := time.Now()
+	t.Log(sh(t, at, fmt.Sprintf("chatmaild cluster lost %c", lost)))
+	f.creates(t, string(left))
+	t.Logf("a new account %v after the command began", time.Since(start).Round(100*time.Millisecond))
+	if _, err := f.login(t, at, addr, "what the other one chose"); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
+		t.Errorf("who wants what a lost machine had: %v", err)
+	}
+	if _, err := f.login(t, at, addr, clusterPassword); err != nil {
+		t.Errorf("who was at home on the lost machine: %v", err)
+	}
+	until(deadline(t, stepTimeout), t, "status to have no advice", func() bool {
+		status := sh(t, at, "chatmaild cluster status --json")
+		return strings.Contains(status, `"advice": []`) && strings.Count(status, `"address"`) == 1
+	})
+}

@@ -71,9 +71,12 @@ func TestCluster(t *testing.T) {
 // name is how a machine is called among the others.
 func (c *several) name(i int) string { return string(rune('a' + i)) }
 
-// start boots the machines, and makes them one relay.
-func (c *several) start(t *testing.T, deb string) {
-	relay, err := c.lab.StartCluster(t.Context(), clusterDomain, deb, 3)
+// start boots three machines, and makes them one relay.
+func (c *several) start(t *testing.T, deb string) { c.startOf(t, deb, 3) }
+
+// startOf is start with another number of machines.
+func (c *several) startOf(t *testing.T, deb string, machines int) *Cluster {
+	relay, err := c.lab.StartCluster(t.Context(), clusterDomain, deb, machines)
 	c.machines = relay.Machines
 	for _, r := range c.machines {
 		diagnose(t, r)
@@ -84,6 +87,7 @@ func (c *several) start(t *testing.T, deb string) {
 	for i, took := range relay.Joins {
 		t.Logf("machine %s joined in %v", c.name(1+i), took.Round(100*time.Millisecond))
 	}
+	return relay
 }
 
 // leads has the relay's name lead to one machine alone.
