@@ -34,7 +34,7 @@ func NewMachinesMetrics(set *metric.Set, machines ...string) *MachinesMetrics {
 		asked:  set.Histogram("chatmaild_directory_seconds", "Time until a server of the directory of accounts answered: this machine's copy, or the writer", metric.Latency(), server),
 		failures: set.Counter("chatmaild_directory_failures_total",
 			"Questions to the directory of accounts that failed; after each, nothing is asked of the server for a second", server),
-		answers:  set.Gauge("chatmaild_machine_answers", "1 for each other machine that answers this one, 0 for one that does not; omitted for one that is lost", machine),
+		answers:  set.Gauge("chatmaild_machine_answers", "1 for each other machine that answers this one, 0 for one that does not; omitted for one that joins or is lost", machine),
 		draining: set.Gauge("chatmaild_machine_draining", "1 for each machine whose accounts are moved to others, 0 for others", machine),
 		versions: set.Gauge("chatmaild_machine_versions", "Versions of chatmaild on the machines; more than 1 while they are upgraded").At(),
 	}
@@ -68,7 +68,7 @@ func (m *MachinesMetrics) follow(set *metric.Set, conf *config.Config, machines 
 		for _, member := range config.Members(conf) {
 			m.draining.At(member.Name).Set(flag(machines.Draining(member.Name)))
 			answers := metric.Unknown
-			if member.Name != conf.Cluster.Name && !machines.Lost(member.Name) {
+			if member.Name != conf.Cluster.Name && !member.Joining && !machines.Lost(member.Name) {
 				answers = flag(machines.Alive(member.Name))
 			}
 			m.answers.At(member.Name).Set(answers)
@@ -129,7 +129,7 @@ func (m *MachinesMetrics) look(ctx context.Context, conf *config.Config) error {
 // one, unless none has.
 func different(conf *config.Config, versions map[string]string) int {
 	all := map[string]bool{}
-	for _, member := range config.Members(conf) {
+	for _, member := range config.Confirming(conf) {
 		all[versions[member.Name]] = true
 	}
 	return len(all)

@@ -72,7 +72,7 @@ func (m *directoryMetrics) look(ctx context.Context, conf *config.Config) error 
 	}
 	m.reaches.Set(0)
 	for _, w := range writers {
-		commits := w.Followers >= len(members)/2 // else it may have been replaced, and not know it
+		commits := w.Followers >= len(config.Confirming(conf))/2 // else it may have been replaced, and not know it
 		if err == nil && (commits || len(writers) == 1) {
 			m.lag.Set(float64(w.Position - min(w.Position, own.Position)))
 		}

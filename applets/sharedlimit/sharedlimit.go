@@ -62,7 +62,9 @@ func New(conf *config.Config, port int, own Count) *Limit {
 	}
 	var all []placement.Machine
 	for _, m := range config.Members(conf) {
-		all = append(all, placement.Machine{Name: m.Name, Room: 1})
+		if !m.Joining {
+			all = append(all, placement.Machine{Name: m.Name, Room: 1})
+		}
 		l.from[m.Addr] = true
 		l.others[m.Name] = "http://" + at(m, port) + "/"
 	}
