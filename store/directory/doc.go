@@ -29,6 +29,8 @@
 //   - Those who confirm a commit, with the writer, are a majority of the machines that may
 //     become the writer; and one becomes it only by a majority of them. So there are few
 //     of those, three or five, however many machines have a copy.
+//   - One that joins is none of those until it has a copy of all: nobody waits for it, whatever
+//     becomes of the join.
 //   - A machine opens a mailbox only if its own copy says that the home is here, and that
 //     it is not moving (WhoseIs). A copy never goes back in time; a move waits until the
 //     old home's copy knows of it.

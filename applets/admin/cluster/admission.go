@@ -176,6 +176,10 @@ func (c admission) remove(ctx context.Context, name string) error {
 	if err := c.requireWriter(ctx); err != nil {
 		return err
 	}
+	if m, err := fleet(c).named(name); err == nil && !m.Joining && len(config.Confirming(c.conf)) == 2 && answers(ctx, m) == 0 {
+		return command.WithHint(fmt.Errorf("machine %s does not answer, and of two machines this one commits nothing without it", name),
+			"if it is gone for good, run: chatmaild cluster lost %s", name)
+	}
 	homes, disks := c.registered(ctx)
 	if n := homes[name]; n > 0 && disks[name].Standing != directory.Lost {
 		return command.WithHint(fmt.Errorf("%d accounts are at home on machine %s", n, name),

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/desired"
@@ -47,6 +48,9 @@ type Here struct {
 	Machine host.Host
 }
 
+// changeTimeout is for how long a change of the list waits for others to confirm it.
+const changeTimeout = 30 * time.Second
+
 // Change makes these the relay's machines, of which one may be new in the network that they
 // make. It has to run on that of the writer, and fails elsewhere. All is written before the
 // configuration, by which the writer may have to wait for a machine that is not there yet.
@@ -57,15 +61,17 @@ func (h *Here) Change(ctx context.Context, members []config.Member, peer *postgr
 	}
 	defer unlock()
 	sort(members)
+	within, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
 	err = AsPostgres(func(address func(string) string) error {
 		owner := address(accounts.Database)
-		if err := postgres.SetMembers(ctx, owner, members); err != nil || peer == nil {
+		if err := postgres.SetMembers(within, owner, members); err != nil || peer == nil {
 			return err
 		}
-		return postgres.SetPeer(ctx, owner, *peer)
+		return postgres.SetPeer(within, owner, *peer)
 	})
 	if err != nil {
-		return fmt.Errorf("changing the list of machines: %w", err)
+		return command.WithHint(fmt.Errorf("changing the list of machines: %w", err), "chatmaild cluster status")
 	}
 	peers, err := postgres.Peers(ctx, accounts.Server(config.Self(h.Conf)))
 	if err != nil {
