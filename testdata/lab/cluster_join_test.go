@@ -96,14 +96,17 @@ func (j *joins) begin(t *testing.T, step string) {
 func (j *joins) reaches(t *testing.T, step string) {
 	t.Helper()
 	until(deadline(t, installTimeout), t, step, func() bool {
-		said := sh(t, j.machine('b'), "cat "+joinSaid+" 2>/dev/null || true")
+		said := j.said(t)
 		if strings.Contains(said, step) {
 			return true
 		}
-		if sh(t, j.machine('b'), "systemctl is-active join.service || true") != "active\n" {
+		if sh(t, j.machine('b'), "systemctl is-active join.service || true") == "active\n" {
+			return false
+		}
+		if said = j.said(t); !strings.Contains(said, step) {
 			t.Fatalf("join has ended before %q:\n%s", step, said)
 		}
-		return false
+		return true
 	})
 }
 
@@ -114,7 +117,13 @@ func (j *joins) ended(t *testing.T) string {
 	until(deadline(t, installTimeout), t, "join to end", func() bool {
 		return sh(t, b, "systemctl is-active join.service || true") != "active\n"
 	})
-	return sh(t, b, "cat "+joinSaid+" 2>/dev/null || true")
+	return j.said(t)
+}
+
+// said is what the join has said so far.
+func (j *joins) said(t *testing.T) string {
+	t.Helper()
+	return sh(t, j.machine('b'), "cat "+joinSaid+" 2>/dev/null || true")
 }
 
 // undisturbed wants a to serve its users, and to say what to do.
@@ -157,7 +166,7 @@ func (j *joins) cutOff(t *testing.T) {
 	j.begin(t, becomes)
 	heal := j.rules(t, j.machine('b'), "drop", j.machine('a'))
 	until(deadline(t, installTimeout), t, "join to need a", func() bool {
-		said := sh(t, j.machine('b'), "cat "+joinSaid+" 2>/dev/null || true")
+		said := j.said(t)
 		return strings.Contains(said, copying) || sh(t, j.machine('b'), "systemctl is-active join.service || true") != "active\n"
 	})
 	j.undisturbed(t, true)

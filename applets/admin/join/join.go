@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 
+	"chatmaild/applets/accounts"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/admin/ssh"
@@ -74,6 +75,8 @@ type join struct {
 	// restored says that this machine has a configuration of the relay, by a backup, or by a join
 	// that was interrupted.
 	restored bool
+	// confirms says that the others wait for this machine: its join was interrupted at its end.
+	confirms bool
 	conf     *config.Config // with this machine
 }
 
@@ -97,7 +100,7 @@ func (j *join) run(ctx context.Context) (err error) {
 		{"look for mailboxes that are here", j.mailboxes},
 		{"have the relay's machines know this one", j.admit},
 		{"make this machine what the configuration says", func(ctx context.Context) error { return j.here().Run(ctx, "run", "--skip-dns-check") }},
-		{"copy the directory", func(ctx context.Context) error { return j.here().Run(ctx, "cluster", "rejoin") }},
+		{"copy the directory", j.copy},
 		{"have this machine be one of those that confirm new accounts", j.confirm},
 	} {
 		fmt.Fprintf(j.env.Stderr, "%s\n", step.what)
@@ -149,7 +152,7 @@ func (j *join) ask(ctx context.Context) error {
 	if err := j.check(conf, former); err != nil {
 		return err
 	}
-	if !slices.Contains(members, j.self.Member) {
+	if j.confirms = slices.Contains(members, j.self.Member); !j.confirms {
 		members = slices.DeleteFunc(members, func(m config.Member) bool { return m.Joining && m.Name == j.self.Name })
 		self := j.self.Member
 		self.Joining = true
@@ -271,6 +274,17 @@ func (j *join) admit(ctx context.Context) error {
 		}
 	}
 	return j.ssh.Run(ctx, strings.NewReader(membership.PeerText(j.self)+"\n"), nil, "chatmaild", "cluster", "admit")
+}
+
+// copy makes this machine's copy of the directory. One that others wait for is not made again.
+func (j *join) copy(ctx context.Context) error {
+	if j.confirms {
+		state, err := postgres.Examine(ctx, accounts.Server(config.Self(j.conf)))
+		if err == nil && !state.Writer {
+			return nil
+		}
+	}
+	return j.here().Run(ctx, "cluster", "rejoin")
 }
 
 // confirm has the other side count on this machine.
