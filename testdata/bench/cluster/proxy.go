@@ -18,7 +18,7 @@ type side struct {
 	name          string
 	people        []*phone.Phone
 	logins, texts []time.Duration
-	half, idle    []int64 // memory of each machine with half of them, and all, in IDLE, in bytes
+	half, idle    []pss // memory of each machine with half of them, and all, in IDLE
 }
 
 // sides are people with mailboxes on a, and on b, whose names begin with some letters.
