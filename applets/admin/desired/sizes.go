@@ -75,15 +75,6 @@ func (s sizes) HibernateClients() int { return hibernateClients }
 // HibernateProcesses is how many keep those of all, with some to spare.
 func (s sizes) HibernateProcesses() int { return s.conf.MaxIMAPConnections/hibernateClients + 8 }
 
-// SubmissionSeconds is how long a client's connection for sending is kept while it is silent.
-// Delta Chat does not use it again after 60 seconds. With little memory a minute is too long:
-// at 1 GiB, 65 phones that have sent something would let nobody else send for that time, and
-// Postfix's stress begins only with the next connections.
-func (s sizes) SubmissionSeconds() int { return min(max(6*s.gibibytes(), 6), 75) }
-
-// StressSeconds is the same while all connections are in use.
-func (s sizes) StressSeconds() int { return min(s.SubmissionSeconds(), 10) }
-
 // clients bounds the connections of clients to a listener of Postfix.
 type clients struct {
 	All      int // at once

@@ -10,20 +10,20 @@ import (
 // some for the rest, and that large machines have what the configuration allows.
 func TestSizes(t *testing.T) {
 	for _, tt := range []struct {
-		gib                                                int
-		imap, submission, incoming, one, hibernate, silent int
+		gib                                        int
+		imap, submission, incoming, one, hibernate int
 	}{
-		{0, 10000, 1000, 200, 20, 10, 75}, // not known
-		{1, 74, 65, 49, 10, 1, 6},
-		{2, 149, 131, 98, 10, 3, 12},
-		{4, 299, 263, 197, 19, 7, 24},
-		{16, 1198, 1000, 200, 20, 10, 75},
-		{128, 9586, 1000, 200, 20, 10, 75},
+		{0, 10000, 1000, 200, 20, 10}, // not known
+		{1, 74, 65, 49, 10, 1},
+		{2, 149, 131, 98, 10, 3},
+		{4, 299, 263, 197, 19, 7},
+		{16, 1198, 1000, 200, 20, 10},
+		{128, 9586, 1000, 200, 20, 10},
 	} {
 		v := sizes{config.Defaults(), Machine{Processors: 1, Memory: int64(tt.gib) << 30}}
 		c := v.Clients()
-		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds(), v.SubmissionSeconds()}
-		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate, tt.silent}
+		got := []int{v.IMAPProcesses(), c.Submission.All, c.Incoming.All, c.Incoming.One, v.HibernateSeconds()}
+		want := []int{tt.imap, tt.submission, tt.incoming, tt.one, tt.hibernate}
 		for i := range got {
 			if got[i] != want[i] {
 				t.Errorf("%d GiB: got %v, want %v", tt.gib, got, want)
