@@ -52,7 +52,7 @@ func (c *several) public(t *testing.T) {
 func (c *several) oneSignupLimit(t *testing.T) {
 	set := func(an int) { // hour
 		for _, r := range c.machines {
-			sh(t, r, fmt.Sprintf("sed -i '/^max_network_registrations_per_hour/d; 1i max_network_registrations_per_hour = %d' %s", an, configFile))
+			sh(t, r, fmt.Sprintf("sed -i '/^max_network_registrations_per_hour/d' %[2]s && sed -i '1i max_network_registrations_per_hour = %[1]d' %[2]s", an, configFile))
 		}
 	}
 	set(6)
@@ -92,14 +92,14 @@ func (c *several) alerted(t *testing.T) {
 	sh(t, b, psql+`"SELECT pg_create_physical_replication_slot('forgotten', true)" >/dev/null`)
 	c.scraped(t, "versions", `chatmaild_machine_versions == 2`)
 	// Nobody copies b any more, and its log grows: c's server does nothing, a's does not listen.
-	sh(t, a, "pkill -STOP -f 'walreceiver'")
+	sh(t, a, "pkill -STOP -f '[w]alreceiver'")
 	sh(t, last, "pkill -STOP -u postgres")
 	sh(t, b, `for i in 1 2 3; do `+psql+`"SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'chatmaild', repeat('x', 1000000))" >/dev/null; done`)
 	c.fire(t, start, all...)
 	status := sh(t, b, "chatmaild cluster status")
 	contains(t, "status", status, "different versions of chatmaild", "cluster drain c")
 	sh(t, last, "pkill -CONT -u postgres; systemctl start nginx.service chatmail-cluster.timer")
-	sh(t, a, "pkill -CONT -f 'walreceiver'")
+	sh(t, a, "pkill -CONT -f '[w]alreceiver'")
 	sh(t, b, psql+`"SELECT pg_drop_replication_slot('forgotten')" >/dev/null && `+psql+`"UPDATE machines SET state = 'open' WHERE name = 'c'"`)
 	c.clear(t, all...)
 }
