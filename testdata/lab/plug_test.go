@@ -283,8 +283,10 @@ func (p *plug) register(ctx context.Context) (a account, err error) {
 		return a, err
 	}
 	p.note(func(t *told) {
-		t.tokens[a.addr] = token
-		t.stored++
+		if _, kept := t.accounts[a.addr]; kept { // by the operator
+			t.tokens[a.addr] = token
+			t.stored++
+		}
 	})
 	return a, nil
 }
