@@ -4,27 +4,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// watched has a Prometheus look at all machines: it sees what the dashboard shows of them.
+// watched has a Prometheus look at all machines: it sees what the dashboard shows of them, and
+// what is wrong.
 func (c *several) watched(t *testing.T) {
 	for _, r := range c.machines {
 		sh(t, r, fmt.Sprintf("sed -i '1i metrics_address = \"0.0.0.0:%s\"' %s && chatmaild run --skip-dns-check", metricsPort, configFile))
 	}
-	c.watcher = watch(t, c.outside, c.machines...)
-	// Only an error is what never happened, and nothing has moved or is kept.
-	rare := []string{"chatmaild_mailbox_move_seconds", "> 0", `machine_draining{`}
-	c.answers(t, func(row, expr string) bool {
-		for _, part := range rare {
-			if strings.Contains(expr, part) {
-				return false
-			}
-		}
-		return row == machinesRow
+	w := watch(t, c.outside, c.machines...)
+	// Nothing has moved, and nothing is kept or drained.
+	rare := []string{"chatmaild_mailbox_move_seconds", "> 0", "chatmaild_machine_draining"}
+	w.answers(t, func(row, expr string) bool {
+		return row == machinesRow && !slices.ContainsFunc(rare, func(part string) bool { return strings.Contains(expr, part) })
 	})
+	c.alerts(t, w)
 }
 
 // public is what everybody sees at each machine: how many accounts there are on all.
@@ -79,27 +77,30 @@ func (c *several) oneSignupLimit(t *testing.T) {
 	}
 }
 
-// alerted makes all faults that there is an alert for, of the machines and their directory: b
-// has the writer.
-func (c *several) alerted(t *testing.T) {
+// alerts makes all faults that there is an alert for, of the machines and their directory.
+func (c *several) alerts(t *testing.T, w watcher) {
 	all := alertsOf(t, "chatmaild-cluster")
-	c.clear(t, all...)
-	a, b, last := c.machines[0], c.machines[1], c.machines[2]
-	start := time.Now()
+	w.clear(t, all...)
 	const psql = "runuser -u postgres -- psql -Xqd chatmaild -c "
-	sh(t, last, "systemctl stop chatmail-cluster.timer chatmail-cluster.service nginx.service")
-	sh(t, b, psql+`"UPDATE machines SET version = '0', state = 'draining' WHERE name = 'c'"`)
-	sh(t, b, psql+`"SELECT pg_create_physical_replication_slot('forgotten', true)" >/dev/null`)
-	c.scraped(t, "versions", `chatmaild_machine_versions == 2`)
-	// Nobody copies b any more, and its log grows: c's server does nothing, a's does not listen.
-	sh(t, a, "pkill -STOP -f '[w]alreceiver'")
-	sh(t, last, "pkill -STOP -u postgres")
-	sh(t, b, `for i in 1 2 3; do `+psql+`"SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'chatmaild', repeat('x', 1000000))" >/dev/null; done`)
-	c.fire(t, start, all...)
-	status := sh(t, b, "chatmaild cluster status")
-	contains(t, "status", status, "different versions of chatmaild", "cluster drain c")
-	sh(t, last, "pkill -CONT -u postgres; systemctl start nginx.service chatmail-cluster.timer")
-	sh(t, a, "pkill -CONT -f '[w]alreceiver'")
-	sh(t, b, psql+`"SELECT pg_drop_replication_slot('forgotten')" >/dev/null && `+psql+`"UPDATE machines SET state = 'open' WHERE name = 'c'"`)
-	c.clear(t, all...)
+	writer := slices.IndexFunc(c.machines, func(r *Relay) bool {
+		return strings.Contains(sh(t, r, "runuser -u postgres -- psql -XAtc 'SELECT pg_is_in_recovery()'"), "f")
+	})
+	n := len(c.machines)
+	deaf, away := c.machines[(writer+n-1)%n], c.machines[(writer+1)%n]
+	at, name := c.machines[writer], c.name((writer+1)%n)
+	start := time.Now()
+	sh(t, away, "systemctl stop chatmail-cluster.timer chatmail-cluster.service nginx.service")
+	sh(t, at, psql+`"UPDATE machines SET version = '0', state = 'draining' WHERE name = '`+name+`'"`)
+	sh(t, at, psql+`"SELECT pg_create_physical_replication_slot('forgotten', true)" >/dev/null`)
+	w.scraped(t, "versions", "chatmaild_machine_versions == 2")
+	// Nobody copies the writer any more, and its log grows.
+	sh(t, deaf, "pkill -STOP -f '[w]alreceiver'")
+	sh(t, away, "pkill -STOP -u postgres")
+	sh(t, at, "for i in 1 2 3; do "+psql+`"SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'chatmaild', repeat('x', 1000000))" >/dev/null; done`)
+	w.fire(t, start, all...)
+	contains(t, "status", sh(t, at, "chatmaild cluster status"), "different versions of chatmaild", "cluster drain "+name)
+	sh(t, away, "pkill -CONT -u postgres; systemctl start nginx.service chatmail-cluster.timer")
+	sh(t, deaf, "pkill -CONT -f '[w]alreceiver'")
+	sh(t, at, psql+`"SELECT pg_drop_replication_slot('forgotten')" >/dev/null && `+psql+`"UPDATE machines SET state = 'open' WHERE name = '`+name+`'"`)
+	w.clear(t, all...)
 }

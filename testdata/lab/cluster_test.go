@@ -31,7 +31,6 @@ type several struct {
 	since    int64
 	talk     *underway // of whom TestClusterMove moves
 	lose     []string  // accounts that were on a machine that is lost
-	watcher
 }
 
 // TestCluster has one relay on three machines: each serves everybody, and none is needed by
@@ -61,9 +60,8 @@ func TestCluster(t *testing.T) {
 		{"new accounts have one limit", (*several).oneSignupLimit},
 		{"one echo bot", (*several).bot},
 		{"a backup of the directory", (*several).saved},
-		{"what Prometheus sees", (*several).watched},
 		{"how many accounts there are", (*several).public},
-		{"alerts", (*several).alerted},
+		{"what Prometheus sees", (*several).watched},
 		{"one leaves", (*several).left},
 	})
 }
