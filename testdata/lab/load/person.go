@@ -213,7 +213,9 @@ func (p *person) attempt(ctx context.Context, to []string, id, text string, time
 	return refused, err
 }
 
-// ready has a connection at hand: one that the relay has closed meanwhile costs no try.
+// ready has a connection at hand: one that the relay has closed meanwhile costs no try. The
+// core does not ask: its message fails, and it tries again 30 s later, so a relay must not close
+// connections sooner than after kept. Here that would hide all else.
 func (p *person) ready(ctx context.Context) error {
 	if p.Out != nil && time.Since(p.used) < kept {
 		out := p.Out
