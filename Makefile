@@ -185,7 +185,7 @@ bench-relay small soak: rights deb
 
 bench-relay: ## what a relay takes under load, some ten minutes; the report is in build/: make bench-relay ARGS=-long
 small: ## the same of a machine of 1 GiB and one processor, with restart, backup and upgrade
-soak: ## a relay with a fault each half minute; with ARGS=-long for six hours
+soak: ## a relay with a fault each half minute; with ARGS=-long for six hours; ARGS="-faults= -load 30m": what grows
 
 clean: ## removes what the other targets made
 	rm -rf build
