@@ -26,7 +26,7 @@ import (
 const (
 	lookEvery  = 250 * time.Millisecond // at the directory, for those that are to leave
 	sweepEvery = 5 * time.Second        // at those that are closed, or have left
-	atOnce     = 8                      // mailboxes
+	atOnce     = 16                     // mailboxes, which share syncs and lists of sessions
 	page       = 256                    // how many are looked at
 	again      = 2 * time.Second        // after a move that failed
 	sayEvery   = 10 * time.Second       // that one did
