@@ -41,7 +41,7 @@ func (c *several) pace(t *testing.T, more func(n int) bool) (took pace) {
 		if err := c.talk.write(ctx, c.talk.bob, c.talk.ba, text); err != nil {
 			t.Fatal(err)
 		}
-		_, at, err := c.talk.alice.WaitTextFrom(ctx, from, text)
+		_, at, err := core.WaitTextFrom(ctx, c.talk.alice, from, text)
 		if err != nil {
 			t.Fatal(err)
 		}

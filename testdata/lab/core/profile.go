@@ -239,13 +239,13 @@ func (p *Profile) Message(ctx context.Context, id uint32) (m Message, err error)
 // WaitText waits for an incoming message with exactly this text, however long
 // ago it came, and tells when its event reached us.
 func (p *Profile) WaitText(ctx context.Context, text string) (Message, time.Time, error) {
-	return p.WaitTextFrom(ctx, 0, text)
+	return WaitTextFrom(ctx, p, 0, text)
 }
 
 // WaitTextFrom is WaitText for one that comes at or after a position: where there are many
 // messages, that spares the core to look at all of them.
-func (p *Profile) WaitTextFrom(ctx context.Context, from int, text string) (Message, time.Time, error) {
-	return p.waitMessage(ctx, from, fmt.Sprintf("the text %q", text), func(m Message) bool { return m.Text == text })
+func WaitTextFrom(ctx context.Context, p *Profile, from int, text string) (Message, time.Time, error) {
+	return waitMessage(ctx, p, from, fmt.Sprintf("the text %q", text), func(m Message) bool { return m.Text == text })
 }
 
 // WaitFile waits for an incoming message with a file of this name, until it is
@@ -265,10 +265,10 @@ func (p *Profile) WaitFile(ctx context.Context, name string) (Message, error) {
 // WaitMessage waits for a message that matches, however long ago it came, and tells when its
 // event reached us.
 func (p *Profile) WaitMessage(ctx context.Context, what string, match func(Message) bool) (Message, time.Time, error) {
-	return p.waitMessage(ctx, 0, what, match)
+	return waitMessage(ctx, p, 0, what, match)
 }
 
-func (p *Profile) waitMessage(ctx context.Context, from int, what string, match func(Message) bool) (Message, time.Time, error) {
+func waitMessage(ctx context.Context, p *Profile, from int, what string, match func(Message) bool) (Message, time.Time, error) {
 	for {
 		e, after, err := p.Events.Next(ctx, from, func(e Event) bool {
 			return e.Kind == IncomingMsg || e.Kind == MsgsChanged && e.MsgID != 0
