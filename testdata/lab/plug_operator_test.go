@@ -35,12 +35,13 @@ func (p *plug) operate(ctx context.Context) {
 	}
 }
 
-// victim is an account that nobody needs. From now on it may be there or not.
+// victim is an account that nobody needs; "" if there is none. From now on it may be there or
+// not.
 func (p *plug) victim() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for addr := range p.told.accounts {
-		if !p.person(addr) {
+		if addr != p.newest && !p.person(addr) {
 			delete(p.told.accounts, addr)
 			delete(p.told.tokens, addr)
 			return addr

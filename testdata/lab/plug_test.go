@@ -49,7 +49,8 @@ type plug struct {
 
 	mu     sync.Mutex
 	told   told
-	off    bool // the power is failing: what is told now may or may not be on the disk
+	off    bool   // the power is failing: what is told now may or may not be on the disk
+	newest string // the account of which a token comes next
 	pulled time.Time
 }
 
@@ -274,6 +275,7 @@ func (p *plug) register(ctx context.Context) (a account, err error) {
 	p.note(func(t *told) {
 		t.accounts[a.addr] = a
 		t.created++
+		p.newest = a.addr
 	})
 	if _, err := s.Select(); err != nil {
 		return a, err
@@ -283,10 +285,9 @@ func (p *plug) register(ctx context.Context) (a account, err error) {
 		return a, err
 	}
 	p.note(func(t *told) {
-		if _, kept := t.accounts[a.addr]; kept { // by the operator
-			t.tokens[a.addr] = token
-			t.stored++
-		}
+		t.tokens[a.addr] = token
+		t.stored++
+		p.newest = ""
 	})
 	return a, nil
 }
