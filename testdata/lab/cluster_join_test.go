@@ -34,8 +34,8 @@ func TestClusterJoin(t *testing.T) {
 		{"the network fails", (*joins).cutOff},
 		{"the command is killed at each step", (*joins).killedCommand},
 		{"it has joined", (*joins).joined},
-		{"it is lost", func(j *joins, t *testing.T) { j.leftAlone(t, 'a', 'b') }},
 		{"what is logged", func(j *joins, t *testing.T) { j.logged(t) }},
+		{"it is lost", func(j *joins, t *testing.T) { j.leftAlone(t, 'a', 'b') }},
 	})
 	j.u.stop()
 	j.u.over.Wait()
@@ -220,6 +220,8 @@ func (j *joins) joined(t *testing.T) {
 			}
 		}
 	}
-	contains(t, "what confirms", sh(t, j.machine('a'), "cat /etc/postgresql/*/main/conf.d/chatmaild.conf"), `ANY 1 ("a", "b")`)
+	until(deadline(t, stepTimeout), t, "the writer to wait for b", func() bool {
+		return strings.Contains(sh(t, j.machine('a'), "cat /etc/postgresql/*/main/conf.d/chatmaild.conf"), `ANY 1 ("a", "b")`)
+	})
 	j.u.flows(t, time.Now())
 }

@@ -24,8 +24,8 @@ func TestClusterRestore(t *testing.T) {
 		{"backups", (*restored).backups},
 		{"the first machine is restored", (*restored).first},
 		{"so is the second one", (*restored).second},
-		{"the first one is lost for good", func(r *restored, t *testing.T) { r.leftAlone(t, 'b', 'a') }},
 		{"what is logged", func(r *restored, t *testing.T) { r.logged(t) }},
+		{"the first one is lost for good", func(r *restored, t *testing.T) { r.leftAlone(t, 'b', 'a') }},
 	})
 	r.speak()
 	r.u.stop()

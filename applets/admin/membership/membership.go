@@ -108,15 +108,36 @@ func (h *Here) follow(ctx context.Context, members []config.Member) error {
 		return command.WithHint(fmt.Errorf("machine %s is not one of the relay's any more", conf.Cluster.Name),
 			"chatmaild run --disable-mail stops it; chatmaild-cluster(7) says how it joins again")
 	}
-	former := config.Members(conf)
-	if sort(former); slices.Equal(former, members) {
-		return nil
-	}
-	if err := h.Write(conf.Cluster.Name, members); err != nil {
+	mark := desired.File{Path: filepath.Join(conf.StateDir, unapplied), Content: []byte("chatmaild run\n"), Mode: 0o600, Owner: "root", Group: "root"}
+	left, err := h.Machine.Exists(mark.Path)
+	if err != nil {
 		return err
 	}
-	return h.Run(ctx, "run", "--skip-dns-check")
+	former := config.Members(conf)
+	sort(former)
+	same := slices.Equal(former, members)
+	if same && !left {
+		return nil
+	}
+	if err := h.Machine.Write(mark); err != nil {
+		return err
+	}
+	if !same {
+		if err := h.Write(conf.Cluster.Name, members); err != nil {
+			return err
+		}
+	}
+	if err := h.Run(ctx, "run", "--skip-dns-check"); err != nil {
+		return err
+	}
+	mark.Absent = true
+	return h.Machine.Write(mark)
 }
+
+// unapplied is the file in the state directory that is there from before the list changes in the
+// configuration until run has applied it. Else a run that was cut off would leave a writer that
+// waits for none of the machines that it should: the next one to follow runs it again.
+const unapplied = "members.unapplied"
 
 // lock keeps other commands from changing the list on this machine meanwhile.
 func (h *Here) lock() (unlock func(), err error) {

@@ -2,6 +2,8 @@ package membership
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +61,50 @@ func TestBundle(t *testing.T) {
 	for _, path := range []string{"/etc/shadow", desired.DKIMDir + "/../shadow.private", "etc/dkimkeys/x.private", desired.DKIMDir + "/x/y.private"} {
 		if err := Accept(m.Conf(), append(files, desired.File{Path: path})); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestUnapplied: a run that was cut off, after the list has changed in the configuration, is done
+// by the next one to follow.
+func TestUnapplied(t *testing.T) {
+	m := hosttest.New(t)
+	env, _, _ := m.Env()
+	env.ConfigPath = filepath.Join(t.TempDir(), "chatmail.toml")
+	const text = "mail_domain = \"_x.test\"\n[cluster]\nname = \"a\"\nmembers = [\"a 10.7.0.1\", \"b fd07::2\"]\n"
+	if err := os.WriteFile(env.ConfigPath, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf, err := env.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Write(program, "#!/bin/sh\necho $1 >>"+m.Root+"/ran\ntest -e "+m.Root+"/works\n")
+	if err := os.Chmod(filepath.Join(m.Root, program), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mark := filepath.Join(conf.StateDir, unapplied)
+	h := &Here{Env: env, Conf: conf, Machine: m.Host}
+	for _, step := range []struct {
+		before string // a file
+		fails  bool
+		ran    string
+		left   bool
+	}{
+		{"", false, "", false},
+		{mark, true, "run\n", true},
+		{"/works", false, "run\nrun\n", false},
+		{"", false, "run\nrun\n", false},
+	} {
+		if step.before != "" {
+			m.Write(step.before, "")
+		}
+		if err := h.follow(t.Context(), []config.Member{b, a}); (err != nil) != step.fails {
+			t.Errorf("%+v: %v", step, err)
+		}
+		ran, _ := os.ReadFile(filepath.Join(m.Root, "ran"))
+		if left, err := m.Exists(mark); string(ran) != step.ran || left != step.left || err != nil {
+			t.Errorf("%+v: ran %q, left %t, %v", step, ran, left, err)
 		}
 	}
 }
