@@ -86,7 +86,7 @@ func TestFiles(t *testing.T) {
 		{"port 25", name, "/etc/postfix/master.cf", "       200     smtpd\n", ""},
 		{"one client of port 25", name, "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=20\n", ""},
 		{"a conference behind one address", name, "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=600\n", ""},
-		{"phones that have sent something", name, "/etc/postfix/master.cf", "-o smtpd_timeout=${stress?{10}:{75}}s\n", ""},
+		{"phones that have sent something", name, "/etc/postfix/master.cf", "-o smtpd_timeout=${stress?{5}:{75}}s\n", ""},
 		{"little at once", name + "filtermail_max_in_flight = 1", "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=1\n", ""},
 		{"filter ports", name + "filtermail_smtp_port = 11111", "/etc/postfix/master.cf", "smtpd_proxy_filter=127.0.0.1:11111", ""},
 		{"instant idle", name, "/etc/dovecot/dovecot.conf", "LD_PRELOAD=" + InstantIdleLibrary, ""},
