@@ -93,13 +93,13 @@ func openFiles() float64 {
 	return float64(len(names) - 1) // without that of reading the directory
 }
 
-// tellMetrics serves the daemon's metrics until ctx is done. A daemon that cannot
-// continues without: nobody's mail depends on it.
-func (s *Service) tellMetrics(ctx context.Context) {
+// tellMetrics serves the daemon's metrics until ctx is done, and no longer than until end
+// returns. A daemon that cannot continues without: nobody's mail depends on it.
+func (s *Service) tellMetrics(ctx context.Context) (end func()) {
 	l, err := listenUnix(Unix(s.MetricsSocket))
 	if err != nil {
 		s.Log.Warn("this daemon's metrics cannot be read", "error", err)
-		return
+		return func() {}
 	}
 	go func() {
 		defer context.AfterFunc(ctx, func() { l.Close() })()
@@ -107,6 +107,7 @@ func (s *Service) tellMetrics(ctx context.Context) {
 			s.Log.Warn("this daemon's metrics cannot be read any more", "error", err)
 		}
 	}()
+	return func() { l.Close() }
 }
 
 // serveMetrics tells everybody who connects, and hangs up: there is nothing to

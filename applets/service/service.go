@@ -106,7 +106,8 @@ func (s *Service) Run(ctx context.Context) error {
 		}()
 	}
 	if s.Metrics != nil {
-		s.tellMetrics(ctx)
+		closeMetrics := s.tellMetrics(ctx)
+		defer func() { cancel(); closeMetrics() }()
 	}
 	s.notify(daemon.SdNotifyReady)
 	if len(sockets) > 0 {
