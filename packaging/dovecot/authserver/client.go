@@ -51,6 +51,9 @@ func newClient(s *Server, c *conn, login bool) *client {
 
 func (c *client) run(ctx context.Context) error {
 	err := c.serve(ctx)
+	if ctx.Err() != nil {
+		until(handOver, c.handedOver)
+	}
 	c.server.clients.remove(c)
 	close(c.gone)
 	c.checking.Wait()
@@ -356,6 +359,18 @@ func (c *client) remove(id uint32) {
 		r.stop()
 		delete(c.requests, id)
 	}
+}
+
+// handedOver reports whether no login is being checked, and imap has asked for all that are right.
+func (c *client) handedOver() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.requests {
+		if r.granted != "" || r.timer == nil && !r.waits {
+			return false
+		}
+	}
+	return true
 }
 
 // take returns who has the OK of that number, once.

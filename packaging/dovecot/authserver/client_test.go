@@ -218,6 +218,38 @@ func TestGrantEnds(t *testing.T) {
 	}
 }
 
+// TestHandOver has a server that ends answer for a login that has its OK, and no longer than needed
+// wait for one that imap does not ask for.
+func TestHandOver(t *testing.T) {
+	bubble(t, func(t *testing.T, r *relay) {
+		p, cookie := r.login(t, 3001)
+		for _, id := range []int{1, 2} {
+			p.send(auth(id, "right"))
+			p.want(fmt.Sprintf("OK\t%d\tuser=%s", id, alice))
+		}
+		m := r.master(t, r.ServeMaster)
+		start := time.Now()
+		r.stop()
+		synctest.Wait()
+		m.send("REQUEST\t9\t3001\t1\t" + cookie)
+		m.want("USER\t9\t" + alice)
+		r.served.Wait()
+		if took := time.Since(start); took < handOver || took > 2*handOver {
+			t.Errorf("ended after %v", took)
+		}
+	})
+	bubble(t, func(t *testing.T, r *relay) {
+		r.login(t, 3001)
+		r.master(t, r.ServeMaster)
+		start := time.Now()
+		r.stop()
+		r.served.Wait()
+		if took := time.Since(start); took > handOver/10 {
+			t.Errorf("without a login, ended after %v", took)
+		}
+	})
+}
+
 func TestGrantIsOfItsConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, r *relay) {
 		p, cookie := r.login(t, 3001)

@@ -55,6 +55,22 @@ func (s *clients) remove(c *client) {
 	}
 }
 
+// none reports whether no process is connected.
+func (s *clients) none() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.byPID) == 0
+}
+
+// until waits until something holds, and no longer than a time.
+func until(within time.Duration, holds func() bool) {
+	tick := time.NewTicker(handOver / 100)
+	defer tick.Stop()
+	for end := time.Now().Add(within); !holds() && time.Now().Before(end); {
+		<-tick.C
+	}
+}
+
 // take returns who has logged in, if the process had that OK on the connection with
 // that cookie; once.
 func (s *clients) take(r authproto.Login) (user string, ok bool) {

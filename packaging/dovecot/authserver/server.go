@@ -24,6 +24,7 @@ const (
 	requestTimeout   = 25 * time.Second // lmtp gives up after 30
 	writeTimeout     = 30 * time.Second // how long a peer may leave its answers unread
 	reconnectTime    = time.Second      // for a process to be gone that connects again
+	handOver         = time.Second      // for imap to ask for the last logins before the server ends
 )
 
 // TryLater is the error of a Login that was refused for now, whatever the password. Unlike
@@ -86,9 +87,17 @@ func (s *Server) ServeSASL(ctx context.Context, l net.Listener) error {
 	return s.serve(ctx, l, "auth-sasl", func(ctx context.Context, c *conn) error { return newClient(s, c, false).run(ctx) })
 }
 
-// ServeMaster serves the master side for imap, which may ask who has logged in.
+// ServeMaster serves the master side for imap, which may ask who has logged in: also for a moment
+// after ctx is done, about the logins that have just had their OK. The next server does not know
+// of them, and their sessions would end.
 func (s *Server) ServeMaster(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, l, "auth-master", func(ctx context.Context, c *conn) error { return (&master{s, c, true}).run(ctx) })
+	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, func() {
+		until(2*handOver, s.clients.none)
+		end()
+	})()
+	return s.serve(lasting, l, "auth-master", func(ctx context.Context, c *conn) error { return (&master{s, c, true}).run(ctx) })
 }
 
 // ServeUserdb serves the master side for lmtp and doveadm, which only look users

@@ -129,7 +129,9 @@ func (r *relay) connect(t *testing.T, serve func(context.Context, net.Listener) 
 	t.Helper()
 	ours, theirs := net.Pipe()
 	r.served.Go(func() {
-		if err := serve(r.ctx, &once{conn: theirs, ctx: r.ctx}); err != nil {
+		l := &once{conn: theirs}
+		l.closed, l.close = context.WithCancel(context.WithoutCancel(r.ctx))
+		if err := serve(r.ctx, l); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
@@ -220,8 +222,9 @@ func auth(id int, password string) string {
 
 // once is a listener of one connection.
 type once struct {
-	conn net.Conn
-	ctx  context.Context
+	conn   net.Conn
+	closed context.Context
+	close  context.CancelFunc
 }
 
 func (l *once) Accept() (net.Conn, error) {
@@ -229,11 +232,11 @@ func (l *once) Accept() (net.Conn, error) {
 		l.conn = nil
 		return c, nil
 	}
-	<-l.ctx.Done()
+	<-l.closed.Done()
 	return nil, net.ErrClosed
 }
 
-func (l *once) Close() error   { return nil }
+func (l *once) Close() error   { l.close(); return nil }
 func (l *once) Addr() net.Addr { return &net.UnixAddr{} }
 
 // sorted are the next n lines, in order: those of different logins have none.
