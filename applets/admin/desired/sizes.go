@@ -140,6 +140,9 @@ const (
 	// messageTime is what a message takes from phone to phone, in ms of a processor, and busy is
 	// how many percent of the processors may have to do with messages.
 	messageTime, busy = 19, 50
+	// sends is how often a person begins to send in the busiest hour, each time with a connection
+	// that Delta Chat uses again for a minute: it is kept for kept seconds.
+	sends, kept = 3, 75
 )
 
 // Good is what a machine is good for, by what one of each takes. "make small" tries more, with
@@ -148,6 +151,10 @@ func Good(machine Machine) Capacity {
 	c := Capacity{People: int(machine.Memory>>10) / sessionShare / sessionMemory, By: "memory"}
 	if n := machine.Processors * peoplePerProcessor; n < c.People {
 		c.People, c.By = n, "processors"
+	}
+	connections := int(machine.Memory>>10) / smtpdShare / smtpdMemory
+	if n := connections * 3600 / kept / sends; n < c.People {
+		c.People, c.By = n, "connections for sending"
 	}
 	c.Messages = machine.Processors * 10 * busy / messageTime
 	return c

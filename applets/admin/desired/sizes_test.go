@@ -45,15 +45,15 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestGood holds that a machine as small as we ask for is said to be good for a few thousand
+// TestGood holds that a machine as small as we ask for is said to be good for a thousand
 // people, and that what is scarce is named.
 func TestGood(t *testing.T) {
 	for _, tt := range []struct {
 		processors, gib int
 		want            Capacity
 	}{
-		{1, 1, Capacity{2496, 26, "memory"}},
-		{2, 1, Capacity{2496, 52, "memory"}},
+		{1, 1, Capacity{1040, 26, "connections for sending"}},
+		{2, 1, Capacity{1040, 52, "connections for sending"}},
 		{1, 8, Capacity{4000, 26, "processors"}},
 		{16, 64, Capacity{64000, 421, "processors"}},
 	} {
