@@ -344,6 +344,6 @@ func TestTake(t *testing.T) {
 	}
 	release2()
 	if len(l.held) > 0 {
-		t.Error("somebody still has it")
+		t.Error("it is still taken")
 	}
 }

@@ -139,7 +139,7 @@ func (c *several) lost(t *testing.T) {
 		}
 	}
 	if _, err := c.login(t, b, c.lose[0], "another long one"); err == nil || !strings.Contains(err.Error(), "AUTHENTICATIONFAILED") {
-		t.Errorf("somebody else logs in: %v", err)
+		t.Errorf("another user logs in: %v", err)
 	}
 	if m := c.look(t, b, c.lose[0]); m.UIDs != "" {
 		t.Errorf("its mailbox is not empty: %+v", m)

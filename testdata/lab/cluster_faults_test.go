@@ -98,6 +98,22 @@ func (f *faulty) served(t *testing.T, at, homes string) {
 	}
 }
 
+// servedUntil wants them to be served, each at all others, until something is done.
+func (f *faulty) servedUntil(t *testing.T, others string, done <-chan error) {
+	t.Helper()
+	for {
+		f.served(t, others, others)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 func (f *faulty) machine(name rune) *Relay { return f.machines[name-'a'] }
 
 // newcomer is an address that nobody has.

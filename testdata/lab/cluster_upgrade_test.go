@@ -58,7 +58,7 @@ func trixie(ctx context.Context, t *testing.T) string {
 	return repository
 }
 
-// fullUpgrade upgrades one machine, while the others serve whoever is at home there.
+// fullUpgrade upgrades one machine, while the others serve the users at home there.
 func (f *faulty) fullUpgrade(t *testing.T, name rune) {
 	at := f.machine(name)
 	others := strings.ReplaceAll("abc", string(name), "")
@@ -80,17 +80,7 @@ apt-get update`)
 		_, err := at.Run(ctx, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--option=Dpkg::Options::=--force-confold", "full-upgrade")
 		upgraded <- err
 	}()
-	for done := false; !done; {
-		f.served(t, others, others)
-		select {
-		case err := <-upgraded:
-			if err != nil {
-				t.Fatal(err)
-			}
-			done = true
-		case <-time.After(time.Second):
-		}
-	}
+	f.servedUntil(t, others, upgraded)
 	t.Logf("upgraded in %v", time.Since(start).Round(time.Second))
 	if err := at.Reboot(ctx); err != nil {
 		t.Fatal(err)

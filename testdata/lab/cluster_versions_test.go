@@ -70,17 +70,7 @@ func (v *versions) upgrade(t *testing.T, name rune) {
 		_, err := at.Script(ctx, "chatmaild run --skip-dns-check")
 		upgraded <- err
 	}()
-	for done := false; !done; {
-		v.served(t, others, others)
-		select {
-		case err := <-upgraded:
-			if err != nil {
-				t.Fatal(err)
-			}
-			done = true
-		case <-time.After(time.Second):
-		}
-	}
+	v.servedUntil(t, others, upgraded)
 	t.Logf("upgraded in %v", time.Since(start).Round(time.Second))
 	v.together(t)
 }

@@ -249,7 +249,7 @@ func (j *join) write(context.Context) error {
 }
 
 // mailboxes has the directory know the mailboxes that a restore has brought here, as far as it has
-// no rows of them. Without a row, somebody else might be given the address; so it comes first.
+// no rows of them. Without a row, another user might be given the address; so it comes first.
 func (j *join) mailboxes(ctx context.Context) error {
 	if !j.restored {
 		return nil

@@ -147,7 +147,7 @@ func TestTables(t *testing.T) {
 		}
 	}
 	if strings.Contains(log.String(), "@") {
-		t.Errorf("the log names somebody: %s", &log)
+		t.Errorf("the log names a user: %s", &log)
 	}
 }
 

@@ -55,7 +55,7 @@ func testVersions(t *testing.T, writer *instance) {
 	writer.Must("ALTER TABLE machines RENAME COLUMN later TO version")
 }
 
-// testSlots: whoever connects sees how much of the log is kept for slots, and how many copy
+// testSlots: each user that connects sees how much of the log is kept for slots, and how many copy
 // the server.
 func testSlots(t *testing.T, writer, standby *instance) {
 	writer.Must("SELECT pg_create_physical_replication_slot('b_s', true), pg_create_physical_replication_slot('idle')")

@@ -5,7 +5,12 @@ import "context"
 // Settings returns what an operator has set for all machines of a relay, by name, as the
 // server at address has it.
 func Settings(ctx context.Context, address string) (map[string]string, error) {
-	rows, err := ask(ctx, address, "SELECT name, value FROM settings")
+	return byName(ctx, address, "SELECT name, value FROM settings")
+}
+
+// byName asks for rows of a name and a text.
+func byName(ctx context.Context, address, sql string) (map[string]string, error) {
+	rows, err := ask(ctx, address, sql)
 	if err != nil {
 		return nil, err
 	}

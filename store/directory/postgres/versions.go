@@ -6,15 +6,7 @@ import "context"
 // address has it; "" if the machine has not said. A directory of an earlier version fails with
 // an error that IsOlder knows.
 func Versions(ctx context.Context, address string) (map[string]string, error) {
-	rows, err := ask(ctx, address, "SELECT name, version FROM machines")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]string{}
-	for _, row := range rows {
-		all[string(row[0])] = string(row[1])
-	}
-	return all, nil
+	return byName(ctx, address, "SELECT name, version FROM machines")
 }
 
 // SetVersion notes that of a machine that has registered.

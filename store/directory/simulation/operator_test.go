@@ -139,7 +139,7 @@ func (w *world) crash(m *machine) {
 
 // operator does what the commands do: promotes, adds, drains, and gives up what does not
 // come back. Of the machines that are given up, some come back nevertheless, with their
-// disks; whoever had mail there goes without it.
+// disks; users who had mail there have lost it.
 func (w *world) operator() {
 	if m := w.anyMachine(); !reaches(m, w.writer) && w.chance(30) {
 		w.promote(m)

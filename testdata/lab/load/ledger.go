@@ -11,7 +11,7 @@ type copyOf struct{ id, to string }
 
 // fate is what became of it.
 type fate struct {
-	sent     time.Time // when somebody began to send it: a connection may have to be opened
+	sent     time.Time // when the user began to send it: a connection may have to be opened
 	handed   time.Time // when the connection for the last try was open
 	accepted time.Time // when it had its 250; zero: it has none
 	tries    int
@@ -128,7 +128,7 @@ func (l *Ledger) between(from, until time.Time) []*fate {
 	return l.texts[first:max(first, end)]
 }
 
-// Texts returns how long the texts took that arrived in a time, from when somebody began to
+// Texts returns how long the texts took that arrived in a time, from when a user began to
 // send each until its recipient had fetched it.
 func (l *Ledger) Texts(from, until time.Time) (all []time.Duration) {
 	l.mu.Lock()
@@ -139,7 +139,7 @@ func (l *Ledger) Texts(from, until time.Time) (all []time.Duration) {
 	return all
 }
 
-// Sent returns the same of the texts that somebody began to send in a time, and that have
+// Sent returns the same of the texts that users began to send in a time, and that have
 // arrived so far.
 func (l *Ledger) Sent(from, until time.Time) (all []time.Duration) {
 	l.mu.Lock()

@@ -20,7 +20,7 @@ const (
 	password           = "a long and random one"
 )
 
-// A Phone is somebody's who has an address on a relay of the lab.
+// A Phone is that of a user who has an address on a relay of the lab.
 type Phone struct {
 	Addr string
 	Via  string       // the machine to connect to, if not the one that the domain's name leads to

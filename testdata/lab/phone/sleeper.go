@@ -8,7 +8,7 @@ import (
 	"chatmaild/applets/chat/imap"
 )
 
-// A Sleeper is somebody's session in IDLE, who fetches and deletes what is announced and waits
+// A Sleeper is a user's session in IDLE, who fetches and deletes what is announced and waits
 // again, as the core does.
 type Sleeper struct {
 	*imap.Client
