@@ -172,9 +172,10 @@ func TestFreshOvertakesOverdue(t *testing.T) {
 				t.Errorf("%d POSTs for the fresh one, want %d", n, i+1)
 			}
 		}
-		w.message("2500") // waits, overdue: it overtakes the others of its kind
+		waiting := w.unsent(3000)
+		w.message(waiting) // overdue: it overtakes the others of its kind
 		w.sleep(5 * time.Millisecond)
-		if n := len(w.sent("2500")); n != 1 {
+		if n := len(w.sent(waiting)); n != 1 {
 			t.Errorf("%d POSTs for one with a new message, want 1", n)
 		}
 		if w.queued() < 500 {

@@ -248,6 +248,19 @@ func (w *world) sent(token string) (seconds []int) {
 	return seconds
 }
 
+// unsent returns the last token of a crowd that there was no POST for. Which are sent
+// first depends on the order in which their goroutines ran.
+func (w *world) unsent(crowd int) string {
+	w.t.Helper()
+	for i := crowd - 1; i >= 0; i-- {
+		if token := fmt.Sprint(i); len(w.sent(token)) == 0 {
+			return token
+		}
+	}
+	w.t.Fatal("there was a POST for each token: this proves nothing")
+	return ""
+}
+
 func (w *world) queued() int {
 	w.t.Helper()
 	stats, err := w.db.Stats()
