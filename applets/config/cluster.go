@@ -50,6 +50,14 @@ func Members(c *Config) []Member {
 	return all
 }
 
+// MemberNames are the names of the machines.
+func MemberNames(c *Config) (names []string) {
+	for _, m := range Members(c) {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // Confirming are those of them that confirm what the writer commits, and may become it.
 func Confirming(c *Config) []Member {
 	return slices.DeleteFunc(Members(c), func(m Member) bool { return m.Joining })

@@ -88,7 +88,7 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 	answers := &handler{accounts: logins, rows: rows, log: log, took: numbers.login}
 	beside := []func(context.Context){watch.Run}
 	if rows.Home != nil {
-		machines := NewMachinesMetrics(metrics, names(cfg)...)
+		machines := NewMachinesMetrics(metrics, config.MemberNames(cfg)...)
 		machines.follow(metrics, cfg, rows.Roll)
 		rows.Rows.Observe(machines.observe)
 		beside = append(beside, rows.Roll.Run, func(ctx context.Context) { machines.count(ctx, cfg, log) })

@@ -40,14 +40,6 @@ func NewMachinesMetrics(set *metric.Set, machines ...string) *MachinesMetrics {
 	}
 }
 
-// names are those of the relay's machines.
-func names(conf *config.Config) (all []string) {
-	for _, m := range config.Members(conf) {
-		all = append(all, m.Name)
-	}
-	return all
-}
-
 // observe implements what postgres.Directory.Observe calls.
 func (m *MachinesMetrics) observe(server string, took time.Duration, failed bool) {
 	m.asked.At(server).Took(took)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"chatmaild/applets/config"
 	"chatmaild/applets/service/metric"
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/roll"
@@ -15,7 +16,7 @@ func TestMachines(t *testing.T) {
 	conf.Cluster.Members = append(conf.Cluster.Members, "c 10.7.0.3", "d 10.7.0.4")
 	machines := &roll.Roll{Here: "b", Answers: func(name string) bool { return name == "a" }}
 	machines.Note([]directory.Machine{{Name: "a", Standing: directory.Draining}, {Name: "b", Standing: directory.Open}, {Name: "d", Standing: directory.Lost}})
-	NewMachinesMetrics(set, names(conf)...).follow(set, conf, machines)
+	NewMachinesMetrics(set, config.MemberNames(conf)...).follow(set, conf, machines)
 	var text strings.Builder
 	if err := set.Tell(&text); err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func startReplicated(t *testing.T) *replicated {
 		t.Fatal(err)
 	}
 	t.Cleanup(rows.Close)
-	rows.Observe(NewMachinesMetrics(&r.told, names(conf)...).observe)
+	rows.Observe(NewMachinesMetrics(&r.told, config.MemberNames(conf)...).observe)
 	dir := t.TempDir()
 	r.mailboxes = maildir.New(dir, "chat.example")
 	accounts := &home.Accounts{

@@ -15,10 +15,12 @@ import (
 // accounts, on a relay of several machines.
 type directoryMetrics struct {
 	machines, writer, copies, position, reaches, lag, slot *metric.Value
+	ahead                                                  *metric.Values
+	names                                                  []string // those that ahead has
 	ask                                                    func(ctx context.Context, address string) (postgres.State, error)
 }
 
-func newDirectoryMetrics(set *metric.Set) *directoryMetrics {
+func newDirectoryMetrics(set *metric.Set, machines ...string) *directoryMetrics {
 	m := &directoryMetrics{
 		machines: set.Gauge("chatmaild_directory_machines", "Machines that the directory of accounts is on, or should be").At(),
 		writer:   set.Gauge("chatmaild_directory_writer", "1 if this machine has the writer of the directory of accounts, 0 if it has a copy; of one machine at a time it is 1").At(),
@@ -30,7 +32,10 @@ func newDirectoryMetrics(set *metric.Set) *directoryMetrics {
 		lag: set.Gauge("chatmaild_directory_lag_bytes", "How much of the directory's log this machine's copy lacks; omitted without a writer").At(),
 		slot: set.Gauge("chatmaild_directory_slot_bytes",
 			"How much of the directory's log this machine keeps for a replication slot, which the relay itself does not have; 0 if there is none").At(),
-		ask: askServer,
+		ahead: set.Gauge("chatmaild_machine_clock_ahead_seconds",
+			"By how much the clock of each other machine is ahead of this one's; less than 0 if it is behind, and omitted if that is not known", metric.Label{Name: "machine", Values: machines}),
+		names: machines,
+		ask:   askServer,
 	}
 	m.forget()
 	return m
@@ -40,6 +45,9 @@ func newDirectoryMetrics(set *metric.Set) *directoryMetrics {
 func (m *directoryMetrics) forget() {
 	for _, v := range []*metric.Value{m.machines, m.writer, m.copies, m.position, m.reaches, m.lag, m.slot} {
 		v.Set(metric.Unknown)
+	}
+	for _, name := range m.names {
+		m.ahead.At(name).Set(metric.Unknown)
 	}
 }
 
@@ -56,10 +64,17 @@ func askServer(ctx context.Context, address string) (postgres.State, error) {
 // look asks the server of this machine, and the others for the writer.
 func (m *directoryMetrics) look(ctx context.Context, conf *config.Config) error {
 	members := config.Members(conf)
-	writers := m.others(ctx, conf)
+	others := m.others(ctx, conf)
 	own, err := m.ask(ctx, accounts.Copy(accounts.InvitesRole)) // the daemon's own user
 	m.forget()
 	m.machines.Set(float64(len(members)))
+	var writers []postgres.State
+	for name, s := range others {
+		m.ahead.At(name).Set(s.Ahead.Seconds())
+		if s.Writer {
+			writers = append(writers, s)
+		}
+	}
 	if err == nil {
 		m.position.Set(float64(own.Position))
 		m.slot.Set(float64(kept(own)))
@@ -83,8 +98,10 @@ func (m *directoryMetrics) look(ctx context.Context, conf *config.Config) error 
 	return err
 }
 
-// others returns which of the other machines are a writer: one is, or none.
-func (m *directoryMetrics) others(ctx context.Context, conf *config.Config) (writers []postgres.State) {
+// others asks the servers of the other machines, and returns what those said that answered, by
+// name.
+func (m *directoryMetrics) others(ctx context.Context, conf *config.Config) map[string]postgres.State {
+	answers := map[string]postgres.State{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, member := range config.Members(conf) {
@@ -95,13 +112,13 @@ func (m *directoryMetrics) others(ctx context.Context, conf *config.Config) (wri
 			s, err := m.ask(ctx, accounts.InvitesServer(member))
 			mu.Lock()
 			defer mu.Unlock()
-			if err == nil && s.Writer {
-				writers = append(writers, s)
+			if err == nil {
+				answers[member.Name] = s
 			}
 		})
 	}
 	all.Wait()
-	return writers
+	return answers
 }
 
 // kept is how much of the log a server keeps for the slot that is furthest behind.

@@ -37,7 +37,7 @@ one.`,
 
 // Describe adds to set all that the daemon tells of its own, for the manual page.
 func Describe(set *metric.Set, conf *config.Config) {
-	newRelayMetrics(set, "VERSION")
+	newRelayMetrics(set, "VERSION", "NAME")
 	newGatherer(set, conf)
 }
 
@@ -49,7 +49,7 @@ func run(ctx context.Context, env *command.Env, conf *config.Config) error {
 	debug.SetGCPercent(gcPercent)
 	log := env.Log()
 	set := service.NewMetrics("metrics", time.Now())
-	relay := newRelayMetrics(set, env.Version)
+	relay := newRelayMetrics(set, env.Version, config.MemberNames(conf)...)
 	gather := newGatherer(set, conf)
 	serve := func(ctx context.Context, l net.Listener) error {
 		return service.ServeHTTP(ctx, l, gather.handler(), log)

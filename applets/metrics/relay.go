@@ -69,7 +69,9 @@ const (
 // deliveryBounds continue after those of latencies for what waits in the queue.
 func deliveryBounds() []float64 { return append(metric.Latency(), 30, 120, 600, 3600, 6*3600, 86400) }
 
-func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
+// newRelayMetrics adds to set what is told of a relay with machines of these names: none if it is
+// one machine.
+func newRelayMetrics(set *metric.Set, version string, machines ...string) *relayMetrics {
 	queue := metric.Label{Name: "queue", Values: queue.Names()}
 	to := metric.Label{Name: "to", Values: []string{"local", "remote"}}
 	event := metric.Label{Name: "event", Values: dovecotEvents}
@@ -93,7 +95,7 @@ func newRelayMetrics(set *metric.Set, version string) *relayMetrics {
 			"Sessions and mailbox deliveries that Dovecot has finished since it started", event),
 		dovecotTime: set.Counter("chatmaild_dovecot_seconds_total", "Total time of the sessions and deliveries that Dovecot has finished", event),
 
-		directory: newDirectoryMetrics(set),
+		directory: newDirectoryMetrics(set, machines...),
 
 		certificate: set.Gauge("chatmaild_certificate_expiry_timestamp_seconds", "Expiry of the certificate served over HTTPS, as Unix time").At(),
 		blind: set.Gauge("chatmaild_look_failed", "1 for each source that the metrics daemon could not read last time",

@@ -143,6 +143,8 @@ var rows = []row{
 		lines("Time of a move", seconds, "For how long the mailbox is closed.",
 			query{"p50", quantile("0.5", "", "chatmaild_mailbox_move_seconds")},
 			query{"p95", quantile("0.95", "", "chatmaild_mailbox_move_seconds")}),
+		lines("Clocks", seconds, "By how much each machine's differs from the nearest of the others'.",
+			query{"{{machine}}", "min by (machine) (abs(chatmaild_machine_clock_ahead_seconds{$relay}))"}),
 		lines("Versions of chatmaild", count, "Different ones on the machines: more than 1 while they are upgraded.",
 			query{"versions", "max(chatmaild_machine_versions{$relay})"}),
 	}},

@@ -11,6 +11,9 @@ import (
 // UTC makes it.
 const clockOff = time.Hour
 
+// clockAlert is the alert for that.
+const clockAlert = "ChatmailClockWrong"
+
 // TestClusterClock sets the clock of one of three machines an hour ahead and an hour back,
 // which is first a copy of the directory and then its writer, while two people talk. That one
 // is a virtual machine: a container has the clock of this machine.
@@ -34,7 +37,7 @@ func TestClusterClock(t *testing.T) {
 	c.outside = addStation(t, c.lab, "outside")
 	c.leads(t, c.machines[0])
 	f := &faulty{several: c, u: startUnderwayOn(t, c.lab, c.machines[0])}
-	w := &wrongClock{faulty: f}
+	w := &wrongClock{faulty: f, prometheus: c.watch(t)}
 	inTurn(t, w, []step[*wrongClock]{
 		{"all clocks are right", (*wrongClock).right},
 		{"a copy is ahead", func(w *wrongClock, t *testing.T) { w.off(t, clockOff) }},
@@ -54,8 +57,9 @@ func TestClusterClock(t *testing.T) {
 // A wrongClock is a cluster of which b has a clock that is set.
 type wrongClock struct {
 	*faulty
-	old string // an account on b whose messages are nearly so old that they expire
-	n   int
+	prometheus watcher
+	old        string // an account on b whose messages are nearly so old that they expire
+	n          int
 }
 
 func (w *wrongClock) right(t *testing.T) {
@@ -101,6 +105,7 @@ func (w *wrongClock) off(t *testing.T, ahead time.Duration) {
 	t.Logf("text both ways after %v", w.u.flows(t, start))
 	w.taken(t)
 	w.said(t, ahead)
+	w.alerted(t, start, ahead)
 	w.moves(t)
 	w.expires(t)
 	w.u.settle(t)
@@ -136,6 +141,16 @@ func (w *wrongClock) said(t *testing.T, ahead time.Duration) {
 	if status := sh(t, w.machine('b'), "chatmaild status || true"); strings.Contains(status, "the clock of machine b") != (ahead != 0) {
 		t.Errorf("%v ahead: there status says\n%s", ahead, status)
 	}
+}
+
+// alerted wants the alert for b's clock to fire, and for no other one.
+func (w *wrongClock) alerted(t *testing.T, since time.Time, ahead time.Duration) {
+	if ahead == 0 {
+		w.prometheus.clear(t, clockAlert)
+		return
+	}
+	w.prometheus.fire(t, since, clockAlert)
+	w.prometheus.scraped(t, "what it says of b", fmt.Sprintf(`count(ALERTS{alertname=%q,alertstate="firing"}) == 1 and on () ALERTS{alertname=%[1]q,alertstate="firing",machine="b"}`, clockAlert))
 }
 
 // moves gives a mailbox another home and back, which keeps what a client sees of it.
