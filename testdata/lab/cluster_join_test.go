@@ -199,10 +199,10 @@ func (j *joins) killedCommand(t *testing.T) {
 
 // joined lets b join at last: both machines are well.
 func (j *joins) joined(t *testing.T) {
-	// If the command was killed while it changed a's configuration, Dovecot restarts there now,
-	// and a login can break off.
+	end := j.registering(t)
 	j.begin(t, "is one of the 2 of")
 	j.ended(t)
+	end()
 	for _, r := range []*machine.Host{j.machine('a').Host, j.machine('b').Host} {
 		until(deadline(t, stepTimeout), t, "status to have no advice", func() bool {
 			status := sh(t, r, "chatmaild cluster status --json")

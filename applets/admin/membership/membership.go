@@ -15,8 +15,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,7 +56,11 @@ const changeTimeout = 30 * time.Second
 // Change makes these the relay's machines, of which one may be new in the network that they
 // make. It has to run on that of the writer, and fails elsewhere. All is written before the
 // configuration, by which the writer may have to wait for a machine that is not there yet.
+//
+// It is finished also if whoever has asked for it is gone, as where join breaks off on another
+// machine: half of it might have to be made up for by a restart of Dovecot, which all would notice.
 func (h *Here) Change(ctx context.Context, members []config.Member, peer *postgres.Peer) error {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	unlock, err := h.lock()
 	if err != nil {
 		return err
@@ -178,6 +184,14 @@ func sort(members []config.Member) {
 // program is this one.
 const program = "/usr/sbin/chatmaild"
 
+// listened is a writer to somebody who may be gone, which is no reason to end.
+type listened struct{ to io.Writer }
+
+func (l listened) Write(text []byte) (int, error) {
+	_, _ = l.to.Write(text)
+	return len(text), nil
+}
+
 // Run runs a command of chatmaild by the configuration as it is now, and shows what it says
 // while it does.
 func (h *Here) Run(ctx context.Context, words ...string) error {
@@ -187,6 +201,9 @@ func (h *Here) Run(ctx context.Context, words ...string) error {
 	}
 	cmd := exec.CommandContext(ctx, name, append([]string{words[0], "--config", h.Env.ConfigPath}, words[1:]...)...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = nil, h.Env.Stderr, os.Environ()
+	if !command.IsTerminal(h.Env.Stderr) {
+		cmd.Stderr = listened{h.Env.Stderr}
+	}
 	if err := cmd.Run(); err != nil {
 		if _, failed := errors.AsType[*exec.ExitError](err); failed {
 			err = errors.New("it failed")

@@ -108,3 +108,27 @@ func TestUnapplied(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyListens: what runs on is not ended by its output.
+func TestNobodyListens(t *testing.T) {
+	m := hosttest.New(t)
+	env, _, _ := m.Env()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	env.Stderr = w
+	m.Write(program, "#!/bin/sh\necho one >&2\necho two >&2\ntouch "+m.Root+"/done\n")
+	if err := os.Chmod(filepath.Join(m.Root, program), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h := &Here{Env: env, Machine: m.Host}
+	if err := h.Run(t.Context(), "run"); err != nil {
+		t.Error(err)
+	}
+	if done, err := m.Exists("/done"); !done || err != nil {
+		t.Errorf("it was ended: %v", err)
+	}
+}

@@ -14,13 +14,13 @@ import (
 
 // Deadlines.
 const (
-	copyDeadline = 100 * time.Millisecond // a look-up on this machine takes less than 1
-	// copyConnecting is for a machine whose processors are all busy, as when everybody logs in
+	copyDeadline   = 100 * time.Millisecond // a look-up on this machine takes less than 1
+	writerDeadline = time.Second            // a commit goes to another machine and back
+	pageDeadline   = 5 * time.Second
+	// connectDeadline is for a machine whose processors are all busy, as when everybody logs in
 	// again: PostgreSQL starts a process for each new connection. A client that is refused then
 	// comes again much later.
-	copyConnecting = time.Second
-	writerDeadline = time.Second // a commit goes to another machine and back
-	pageDeadline   = 5 * time.Second
+	connectDeadline = time.Second
 )
 
 // pageSize is how many addresses Each holds at a time.
@@ -60,7 +60,6 @@ func Open(o Options) (*Directory, error) {
 			return nil, err
 		}
 	}
-	d.copy.connects(copyConnecting)
 	d.writer.needs(o.Copies)
 	d.Copy = &standby{d.copy, d.pages, o.Domain}
 	d.Writer = &primary{d.writer}

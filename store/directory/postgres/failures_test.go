@@ -7,8 +7,11 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
@@ -137,12 +140,14 @@ func testSlow(t *testing.T, writer *instance) {
 	}
 }
 
-func testBusy(t *testing.T, writer *instance) {
-	l, err := net.Listen("unix", filepath.Join(writer.Sockets, ".s.PGSQL.5434"))
+// slowly is a server before another one: what that one says passes once a wait is over.
+func slowly(t *testing.T, writer *instance, port int, wait func()) *instance {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(writer.Sockets, fmt.Sprintf(".s.PGSQL.%d", port)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -154,17 +159,26 @@ func testBusy(t *testing.T, writer *instance) {
 				client.Close()
 				return
 			}
-			go io.Copy(server, client)
 			go func() {
-				<-time.After(copyConnecting / 4)
+				io.Copy(server, client)
+				server.Close()
+			}()
+			go func() {
+				wait()
 				io.Copy(client, server)
 				client.Close()
 			}()
 		}
 	}()
+	slow := *writer
+	slow.Port = port
+	return &slow
+}
+
+// testBusy: a server that takes its time to accept a connection is waited for.
+func testBusy(t *testing.T, writer *instance) {
 	alice := create(t, open(t, writer, writer), "alice")
-	busy := *writer
-	busy.Port = 5434
+	busy := slowly(t, writer, 5434, func() { <-time.After(connectDeadline / 4) })
 	d, err := Open(Options{Domain: directorytest.Domain, Copy: busy.Address("reading"), Writer: writer.Address("writing"), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +186,51 @@ func testBusy(t *testing.T, writer *instance) {
 	defer d.Close()
 	if row, err := d.Copy.Read(t.Context(), alice); row.Account != account || err != nil {
 		t.Errorf("got %+v, %v", row, err)
+	}
+}
+
+// testConnect: of several servers, one that does not answer does not keep the next one from being
+// tried, and is taken if it answers in the end. The more there are, the shorter is that.
+func testConnect(t *testing.T, writer *instance) {
+	const many = 500
+	others := make(chan struct{})
+	once := sync.OnceFunc(func() { close(others) })
+	busy := slowly(t, writer, 5435, func() { <-others })
+	silent := slowly(t, writer, 5436, func() { once(); <-t.Context().Done() })
+	for name, tt := range map[string]struct {
+		hosts []*instance
+		fails bool
+	}{
+		"the first is slow":            {[]*instance{busy, silent}, false},
+		"the first is silent":          {[]*instance{silent, writer}, false},
+		"all are silent, or not there": {[]*instance{silent, silent}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within := patience
+			if tt.fails {
+				within = time.Second
+			}
+			var hosts []*pgconn.Config
+			for _, s := range tt.hosts {
+				host, err := pgconn.ParseConfig(s.Address("reading"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				hosts = append(hosts, host)
+			}
+			for len(hosts) < many {
+				none := hosts[0].Copy()
+				none.Port = 5437
+				hosts = append(hosts, none)
+			}
+			conn, err := connect(t.Context(), hosts, within)
+			if (err != nil) != tt.fails {
+				t.Fatal(err)
+			}
+			if err == nil {
+				_ = conn.Close(t.Context())
+			}
+		})
 	}
 }
 

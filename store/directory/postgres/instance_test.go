@@ -21,7 +21,7 @@ type instance = postgrestest.Instance
 func servers(t testing.TB) (writer, standby *instance) { return postgrestest.Servers(t, Migrate) }
 
 // waits has the deadline of a server be another one.
-func (s *server) waits(d time.Duration) { s.deadline, s.config.ConnectTimeout = d, d/2 }
+func (s *server) waits(d time.Duration) { s.deadline, s.connecting = d, d/2 }
 
 // open returns the directory as a machine has it whose copy is s.
 func open(t testing.TB, s *instance, writers ...*instance) *Directory {

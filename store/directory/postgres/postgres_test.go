@@ -50,6 +50,7 @@ func TestServers(t *testing.T) {
 	t.Run("slow", func(t *testing.T) { testSlow(t, writer) })
 	writer.Must("TRUNCATE accounts")
 	t.Run("busy", func(t *testing.T) { testBusy(t, writer) })
+	t.Run("connect", func(t *testing.T) { testConnect(t, writer) })
 	writer.Must("TRUNCATE accounts")
 	t.Run("failures", func(t *testing.T) { testFailures(t, writer, standby) })
 }

@@ -18,10 +18,9 @@ const connections = 8
 // server is a PostgreSQL server, or the one of several that takes changes. Its
 // connections are opened when they are needed, and kept.
 type server struct {
-	config   *pgconn.Config
-	deadline time.Duration // of one query, with all that it waits for, but for connecting
-	// connecting is how much longer a query may take that needs a new connection.
-	connecting time.Duration
+	config     *pgconn.Config
+	deadline   time.Duration // of one query, with all that it waits for, but for connecting
+	connecting time.Duration // how much longer one may take that needs a new connection
 	breaker    breaker
 	asked      func(took time.Duration, failed bool) // nil: nobody observes
 	slots      chan struct{}
@@ -42,18 +41,11 @@ func newServer(address string, deadline time.Duration, now func() time.Time) (*s
 		// The library's error quotes the string, which may have a password.
 		return nil, errors.New("the address of the directory is not a connection string of PostgreSQL")
 	}
-	// One of several hosts that does not answer must not use up the others' time.
-	config.ConnectTimeout = deadline / time.Duration(2+len(config.Fallbacks))
 	config.RuntimeParams["application_name"] = "chatmaild"
 	return &server{
-		config: config, deadline: deadline, breaker: breaker{now: now},
+		config: config, deadline: deadline, connecting: max(connectDeadline, deadline/2), breaker: breaker{now: now},
 		slots: make(chan struct{}, connections), idle: make(chan *connection, connections),
 	}, nil
-}
-
-// connects gives new connections time of their own.
-func (s *server) connects(within time.Duration) {
-	s.connecting, s.config.ConnectTimeout = within, within
 }
 
 // needs has the server be one that so many others copy.
@@ -148,7 +140,7 @@ func (s *server) connection(ctx context.Context) (*connection, error) {
 				return c, nil
 			}
 		default:
-			c, err := pgconn.ConnectConfig(ctx, s.config)
+			c, err := connect(ctx, each(s.config), s.connecting)
 			if err != nil {
 				return nil, fmt.Errorf("connecting to the directory: %w", err)
 			}
