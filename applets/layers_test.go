@@ -88,6 +88,6 @@ var modules = map[string]string{
 	"golang.org/x/net":                "applets/porter applets/service applets/transport/lmtp applets/turn/relay",
 	"golang.org/x/sys": `applets/admin/host applets/admin/transfer/snapshot applets/admin/top applets/command applets/service/packetinfo applets/supervise applets/supervise/process
 		applets/transport/dial applets/expire store/census store/disk store/expire store/invites store/maildir store/safefs store/tokens applets/turn/relay`,
-	"golang.org/x/time": "applets/iroh/relay applets/web/signup",
+	"golang.org/x/time": "applets/admin/rehome applets/iroh/relay applets/web/signup",
 	"rsc.io/qr":         "packaging/www/qrcode",
 }

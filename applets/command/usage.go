@@ -57,7 +57,7 @@ func (c *Command) Flags() []Flag {
 	fs.VisitAll(func(f *flag.Flag) {
 		value, usage := flag.UnquoteUsage(f)
 		shown := Flag{Name: f.Name, Value: value, Usage: usage, Default: f.DefValue}
-		if shown.Default == "false" {
+		if shown.Default == "false" || shown.Default == "0" {
 			shown.Default = ""
 		}
 		all = append(all, shown)

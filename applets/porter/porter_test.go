@@ -95,6 +95,8 @@ type ended struct{ n int }
 
 func (e *ended) end(context.Context, mailaddr.Address) error { e.n++; return nil }
 
+func (e *ended) endKnown(context.Context, mailaddr.Address) error { e.n++; return nil }
+
 // two is machines a and b, with the mailbox of alice on a.
 type two struct {
 	rows     *rows

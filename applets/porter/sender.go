@@ -224,7 +224,7 @@ func (s *sender) closed(ctx context.Context) (addrs []mailaddr.Address) {
 // Its sessions are ended first, so that they do not stumble over that, and their clients come
 // again at once; and then those that have begun meanwhile.
 func (s *sender) Close(ctx context.Context, addr mailaddr.Address) error {
-	ended := s.sessions.end(ctx, addr)
+	ended := s.sessions.endKnown(ctx, addr)
 	if err := s.store.Close(addr); err != nil {
 		return err
 	}

@@ -17,21 +17,29 @@ import (
 type sessions interface {
 	// end ends those of addr that have begun before the call.
 	end(ctx context.Context, addr mailaddr.Address) error
+	// endKnown ends those that had begun a moment before the call; some may go on.
+	endKnown(ctx context.Context, addr mailaddr.Address) error
 }
 
 // dovecot is the Dovecot of this machine. Callers that ask for sessions while it lists them share
-// the next list: doveadm reads all of them in any case, for one user, too.
+// the next list: doveadm reads all of them in any case, for one user, too. And it reads the
+// configuration first, so that a list takes more of a processor than the rest of a move.
 type dovecot struct {
 	who  func(ctx context.Context) (users map[string]bool, err error)
 	kick func(ctx context.Context, user string) error
 
 	mu      sync.Mutex
 	next    *listing
+	last    *listing // the one that was begun last
 	running bool
 }
 
+// recent is how old a list may be that a moment ago is known by.
+const recent = time.Second
+
 // listing is a list of who has a session, and who waits for it.
 type listing struct {
+	begun time.Time
 	over  chan struct{}
 	users map[string]bool
 	err   error
@@ -42,7 +50,22 @@ func newDovecot() *dovecot { return &dovecot{who: who, kick: kick} }
 // end implements sessions. Those that hibernate are ended by Dovecot 2.4 alone; with 2.3 they end
 // when they are woken, since the mailbox is not there any more.
 func (d *dovecot) end(ctx context.Context, addr mailaddr.Address) error {
-	list := d.join()
+	return d.endOf(ctx, d.join(), addr)
+}
+
+// endKnown implements sessions.
+func (d *dovecot) endKnown(ctx context.Context, addr mailaddr.Address) error {
+	d.mu.Lock()
+	list := d.last
+	d.mu.Unlock()
+	if list == nil || time.Since(list.begun) > recent {
+		list = d.join()
+	}
+	return d.endOf(ctx, list, addr)
+}
+
+// endOf ends the sessions of addr that are on a list.
+func (d *dovecot) endOf(ctx context.Context, list *listing, addr mailaddr.Address) error {
 	select {
 	case <-list.over:
 	case <-ctx.Done():
@@ -75,6 +98,10 @@ func (d *dovecot) run() {
 		list := d.next
 		d.next = nil
 		d.running = list != nil
+		if list != nil {
+			list.begun = time.Now()
+			d.last = list
+		}
 		d.mu.Unlock()
 		if list == nil {
 			return

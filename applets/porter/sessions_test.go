@@ -54,3 +54,37 @@ func TestSessions(t *testing.T) {
 		}
 	})
 }
+
+// TestKnownSessions: who asks for those of a moment ago makes no list, unless there is none.
+func TestKnownSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lists, kicked := 0, 0
+		d := &dovecot{
+			who: func(context.Context) (map[string]bool, error) {
+				lists++
+				return map[string]bool{"alice@chat.example": true}, nil
+			},
+			kick: func(context.Context, string) error {
+				kicked++
+				return nil
+			},
+		}
+		alice, _ := mailaddr.Parse("alice@chat.example", "chat.example")
+		for i, tt := range []struct {
+			after time.Duration
+			end   func(context.Context, mailaddr.Address) error
+			lists int
+		}{
+			{0, d.endKnown, 1},
+			{recent, d.endKnown, 1},
+			{0, d.end, 2},
+			{recent, d.endKnown, 2},
+			{time.Millisecond, d.endKnown, 3},
+		} {
+			time.Sleep(tt.after)
+			if err := tt.end(t.Context(), alice); err != nil || lists != tt.lists || kicked != i+1 {
+				t.Errorf("call %d: %v, %d lists, want %d; %d kicked", i, err, lists, tt.lists, kicked)
+			}
+		}
+	})
+}

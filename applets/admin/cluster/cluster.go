@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -18,6 +19,7 @@ import (
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/host"
 	"chatmaild/applets/admin/membership"
+	"chatmaild/applets/admin/rehome"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/store/directory/postgres"
@@ -54,6 +56,7 @@ See chatmaild-cluster(7).`,
 	Bind: func(fs *flag.FlagSet) command.Run {
 		asJSON := fs.Bool("json", false, "with status: print JSON, for programs")
 		dryRun := fs.Bool("dry-run", false, "with rebalance: show what would move, and move nothing")
+		pace := fs.Int("pace", 0, "with drain and rebalance: move `N` mailboxes a second; by default 6 for each processor, which keeps texts quick")
 		name := fs.String("name", "", "with init: call this machine `NAME`; by default its host name")
 		address := fs.String("address", "", "with init: its `ADDRESS` in the network of the machines")
 		wireguard := fs.Bool("wireguard", false, "with init: the machines make their network themselves, by WireGuard")
@@ -77,6 +80,9 @@ See chatmaild-cluster(7).`,
 			}
 			if len(rest) > machines {
 				return command.Usagef("unexpected argument %q", rest[machines])
+			}
+			if *pace < 0 {
+				return command.Usagef("--pace %d: want a positive number of mailboxes a second", *pace)
 			}
 			machine := host.Host{}
 			if err := machine.RequireRoot(); err != nil {
@@ -103,7 +109,7 @@ See chatmaild-cluster(7).`,
 				return command.WithHint(errors.New("this relay is one machine"),
 					"to make it the first of several: chatmaild cluster init --address ADDRESS; see chatmaild-cluster(7)")
 			}
-			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun, peer: peer, dump: dump}
+			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun, pace: cmp.Or(*pace, rehome.Pace()), peer: peer, dump: dump}
 			c.ask = examine
 			f := fleet{c}
 			if machines > 0 {
@@ -126,6 +132,7 @@ type cluster struct {
 	server  desired.PostgreSQL
 	json    bool
 	dryRun  bool
+	pace    int            // mailboxes that move in a second
 	peer    *postgres.Peer // with init: this machine in the network that it makes; nil: there is one
 	dump    *os.File       // with init: an earlier directory; nil: there was none
 	// ask asks the server of a machine how it is.

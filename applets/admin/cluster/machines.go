@@ -183,7 +183,7 @@ func housed(ctx context.Context, rows *accounts.Directory, name string, place fu
 // moveAll moves what next returns, shows how far it is, and returns how many have moved.
 func (c fleet) moveAll(ctx context.Context, rows *accounts.Directory, total int, next func() (rehome.Move, bool, error)) (done int, err error) {
 	line, start, skipped := command.NewProgress(c.env.Stderr), time.Now(), 0
-	err = rehome.Run(ctx, rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer}, next, func(_ rehome.Move, err error) {
+	err = rehome.Run(ctx, rehome.Rows{Copy: rows.Rows.Copy, Writer: rows.Rows.Writer}, c.pace, next, func(_ rehome.Move, err error) {
 		if err != nil {
 			skipped++
 			return

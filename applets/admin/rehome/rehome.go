@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -65,15 +68,29 @@ type begun struct {
 	at time.Time
 }
 
-// Run does all moves that next returns, until it says that there are no more, and calls
-// ended for each: with an error if it was not even begun, as of an account that was
+// perProcessor is how many mailboxes move in a second for each processor of this machine, unless
+// it is said otherwise: texts take 1.3 times as long then, where three machines share two
+// processors. Without a pace, a drain takes all that there is, and texts take more than twice as
+// long.
+const perProcessor = 6
+
+// Pace is how many mailboxes move in a second unless it is said otherwise.
+func Pace() int { return perProcessor * runtime.GOMAXPROCS(0) }
+
+// paced returns what lets a move begin, so many in a second. A mailbox is closed from then on: they
+// wait for their turn here, open, and not at their porter. Those that come due between two looks
+// of the porter, a quarter of a second, can begin together.
+func paced(pace int) *rate.Limiter { return rate.NewLimiter(rate.Limit(pace), 1+pace/4) }
+
+// Run does all moves that next returns, pace of them in a second, until it says that there are no
+// more, and calls ended for each: with an error if it was not even begun, as of an account that was
 // deleted, or is being moved elsewhere. It fails if the directory does, or if nothing moves any
 // more.
-func Run(ctx context.Context, rows Rows, next func() (m Move, ok bool, err error), ended func(Move, error)) error {
+func Run(ctx context.Context, rows Rows, pace int, next func() (m Move, ok bool, err error), ended func(Move, error)) error {
 	var open []begun
-	last, more := time.Now(), true
+	last, more, turn := time.Now(), true, paced(pace)
 	for more || len(open) > 0 {
-		for more && len(open) < window {
+		for more && len(open) < window && turn.Allow() {
 			m, ok, err := next()
 			if err != nil {
 				return err
@@ -103,9 +120,7 @@ func Run(ctx context.Context, rows Rows, next func() (m Move, ok bool, err error
 		open = still
 		if len(open) == 0 {
 			last = time.Now()
-			continue
-		}
-		if time.Since(last) > stall && time.Since(open[0].at) > stall {
+		} else if time.Since(last) > stall && time.Since(open[0].at) > stall {
 			from := open[0].From
 			return command.WithHint(fmt.Errorf("%d mailboxes that leave machine %s stay closed; their moves go on once it can do them", len(open), from),
 				"see on machine %s: journalctl -u chatmaild-porter", from)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"chatmaild/auth"
 	"chatmaild/auth/mailaddr"
@@ -85,7 +86,7 @@ func TestRun(t *testing.T) {
 			r.all[there] = auth.Account{Home: "b"}
 			moves = append([]Move{{Addr: there, From: "a", To: "b"}}, append(moves, Move{Addr: gone, From: "a", To: "b"})...)
 			moved, skipped := 0, 0
-			err := Run(t.Context(), Rows{Copy: r, Writer: r}, func() (Move, bool, error) {
+			err := Run(t.Context(), Rows{Copy: r, Writer: r}, Pace(), func() (Move, bool, error) {
 				if len(moves) == 0 {
 					return Move{}, false, nil
 				}
@@ -109,6 +110,33 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestPace: no more mailboxes move in a second than were asked for, but for those that begin
+// together at first.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pace, moves = 10, 100
+		r := &rows{all: map[mailaddr.Address]auth.Account{}, then: "moves"}
+		n, moved, start := 0, 0, time.Now()
+		err := Run(t.Context(), Rows{Copy: r, Writer: r}, pace, func() (Move, bool, error) {
+			if n == moves {
+				return Move{}, false, nil
+			}
+			addr, err := mailaddr.Parse(fmt.Sprintf("user%d@chat.example", n), "chat.example")
+			n++
+			r.all[addr] = auth.Account{Home: "a"}
+			return Move{addr, "a", "b", auth.Account{Home: "a"}}, true, err
+		}, func(_ Move, err error) {
+			if err == nil {
+				moved++
+			}
+		})
+		took := time.Since(start)
+		if at := moves / pace * time.Second; err != nil || moved != moves || took > at || took < at-time.Second {
+			t.Errorf("%d moved in %v, %v, want %d in just under %v", moved, took, err, moves, at)
+		}
+	})
+}
+
 // TestRunEnds when the command that asked for the move is interrupted.
 func TestRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -116,7 +144,7 @@ func TestRunEnds(t *testing.T) {
 		r := &rows{all: map[mailaddr.Address]auth.Account{addr: {Home: "a"}}}
 		ctx, cancel := context.WithCancel(t.Context())
 		one := true
-		err := Run(ctx, Rows{Copy: r, Writer: r}, func() (Move, bool, error) {
+		err := Run(ctx, Rows{Copy: r, Writer: r}, Pace(), func() (Move, bool, error) {
 			more := one
 			one = false
 			cancel()

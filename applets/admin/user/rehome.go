@@ -56,7 +56,7 @@ func (u *users) rehome(ctx context.Context, addr mailaddr.Address) (any, error) 
 		return m, m.To != "", nil
 	}
 	var refused error
-	if err := rehome.Run(ctx, *u.rows, next, func(_ rehome.Move, err error) { refused = err }); err != nil {
+	if err := rehome.Run(ctx, *u.rows, rehome.Pace(), next, func(_ rehome.Move, err error) { refused = err }); err != nil {
 		return nil, command.WithHint(err, "to have it stay: chatmaild user move %s --to %s", addr, row.Home)
 	}
 	if refused != nil {
