@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -154,5 +156,18 @@ func TestPassword(t *testing.T) {
 		if !f.Secret || f.Mode&0o007 != 0 {
 			t.Errorf("%s can be read by all, or is shown", f.Path)
 		}
+	}
+}
+
+// TestAnswers: a machine is there if one of its ports is open.
+func TestAnswers(t *testing.T) {
+	m := config.Member{Name: "c", Addr: netip.MustParseAddr("127.77.1.2")} // a loopback address that nobody else uses
+	l, err := net.Listen("tcp", netip.AddrPortFrom(m.Addr, config.MemberPorterPort).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if port := answers(t.Context(), m); port == 0 {
+		t.Error("a machine that answers is taken for gone")
 	}
 }

@@ -361,14 +361,26 @@ func (c fleet) stayAlone(ctx context.Context, lost string) error {
 	return err
 }
 
-// answers returns a port on which a machine accepts a connection, or 0.
+// answers returns a port on which a machine accepts a connection, or 0. All are asked at once: one
+// that is gone answers none of them.
 func answers(ctx context.Context, m config.Member) int {
-	for _, port := range []int{config.MemberWebPort, config.MemberIMAPPort, config.MemberSMTPPort, config.MemberPorterPort} {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(m.Addr.String(), strconv.Itoa(port)))
-		cancel()
-		if err == nil {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	ports := []int{config.MemberWebPort, config.MemberIMAPPort, config.MemberSMTPPort, config.MemberPorterPort}
+	found := make(chan int, len(ports))
+	for _, port := range ports {
+		go func() {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(m.Addr.String(), strconv.Itoa(port)))
+			if err != nil {
+				found <- 0
+				return
+			}
 			conn.Close()
+			found <- port
+		}()
+	}
+	for range ports {
+		if port := <-found; port != 0 {
 			return port
 		}
 	}
