@@ -259,12 +259,21 @@ func (f *faulty) fullWriter(t *testing.T) {
 	f.well(t, start)
 }
 
+// killSettled kills a machine when all that was written has been fetched: what it has yet would be
+// lost with it.
+func (f *faulty) killSettled(t *testing.T, r *Relay) {
+	f.u.quiet.Lock()
+	defer f.u.quiet.Unlock()
+	f.u.settle(t)
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // leftAlone kills one of two machines for good. The other one serves all, once it is told.
 func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
 	addr := f.several.newcomer(t, string(lost), "lostone")
-	if err := f.machine(lost).Kill(); err != nil {
-		t.Fatal(err)
-	}
+	f.killSettled(t, f.machine(lost))
 	at := f.machine(left)
 	f.leads(t, at)
 	f.putOffAt(t, left, f.newcomer())
@@ -285,4 +294,5 @@ func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
 		status := sh(t, at, "chatmaild cluster status --json")
 		return strings.Contains(status, `"advice": []`) && strings.Count(status, `"address"`) == 1
 	})
+	t.Logf("text both ways after %v", f.u.flows(t, start))
 }

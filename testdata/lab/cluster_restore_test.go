@@ -19,7 +19,7 @@ func TestClusterRestore(t *testing.T) {
 	c.startOf(t, deb, 2)
 	c.outside = addStation(t, c.lab, "outside")
 	c.leads(t, c.machines[0])
-	r := &restored{faulty: &faulty{several: c, u: startUnderwayOn(t, c.lab, c.machines[0])}, deb: deb, seen: map[string]opened{}}
+	r := &restored{whole: t, faulty: &faulty{several: c, u: startUnderwayOn(t, c.lab, c.machines[0])}, deb: deb, seen: map[string]opened{}}
 	inTurn(t, r, []step[*restored]{
 		{"backups", (*restored).backups},
 		{"the first machine is restored", (*restored).first},
@@ -36,6 +36,7 @@ func TestClusterRestore(t *testing.T) {
 // restored is a cluster of two machines that is lost.
 type restored struct {
 	*faulty
+	whole   *testing.T // that fails if a step does
 	deb     string
 	saved   [2]string // the backups, in base64
 	dump    string
@@ -85,7 +86,7 @@ func (r *restored) restore(t *testing.T) *Relay {
 	i := len(r.machines)
 	host := startHost(t, r.lab, "new"+r.name(i))
 	at := &Relay{Host: host, Domain: clusterDomain, lab: r.lab}
-	diagnose(t, at)
+	diagnose(r.whole, at)
 	r.machines = append(r.machines, at)
 	ctx := deadline(t, installTimeout)
 	if err := at.InstallDeb(ctx, r.deb); err != nil {

@@ -183,7 +183,7 @@ func (u *underway) settle(t *testing.T) {
 			return len(unheard(sent, texts)) == 0, nil
 		})
 		if err != nil {
-			t.Fatalf("lost on the way to %s: %q; %v", s.to.Name, unheard(sent, texts), err)
+			t.Fatalf("lost on the way to %s: %q; %v; %s's last events:\n%s", s.to.Name, unheard(sent, texts), err, s.from.Name, s.from.Events.Last(60))
 		}
 		for _, text := range sent {
 			if n := count(texts, text); n != 1 {

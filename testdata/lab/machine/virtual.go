@@ -30,6 +30,7 @@ const (
 
 	sshDialTimeout = 2 * time.Second
 	sshPoll        = 200 * time.Millisecond
+	jobsTimeout    = 20 * time.Second
 )
 
 // diskScript makes the image of a file system of what the overlay of a host
@@ -137,7 +138,9 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 		return fmt.Errorf("booting %s: %w", h.Name, err)
 	}
 	if err = h.awaitShell(ctx, m); err == nil {
-		_, err = m.remote(ctx, nil, "systemctl", "is-system-running", "--wait")
+		if _, err = m.remote(ctx, nil, "systemctl", "is-system-running", "--wait"); err != nil {
+			err = fmt.Errorf("%w; it waits for:\n%s", err, m.jobs())
+		}
 	}
 	if err != nil {
 		m.kill()
@@ -145,6 +148,17 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 	}
 	h.life = m
 	return nil
+}
+
+// jobs are what systemd has yet to do.
+func (m *life) jobs() string {
+	ctx, cancel := context.WithTimeout(context.Background(), jobsTimeout)
+	defer cancel()
+	res, err := m.remote(ctx, nil, "systemctl", "list-jobs", "--no-pager")
+	if err != nil {
+		return err.Error()
+	}
+	return res.Stdout
 }
 
 // awaitShell waits until the machine lets us in by ssh.
