@@ -70,8 +70,8 @@ type begun struct {
 
 // perProcessor is how many mailboxes move in a second for each processor of this machine, unless
 // it is said otherwise: texts take 1.3 times as long then, where three machines share two
-// processors. Without a pace, a drain takes all that there is, and texts take more than twice as
-// long.
+// processors. Without a pace, a drain takes all that there is, and texts take up to two and a
+// half times as long.
 const perProcessor = 6
 
 // Pace is how many mailboxes move in a second unless it is said otherwise.
