@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -23,16 +24,11 @@ func TestClusterClock(t *testing.T) {
 	var deb string
 	c.lab, deb = newLab(t)
 	c.start(t, deb)
-	ctx := deadline(t, installTimeout)
 	b := c.machines[1]
-	if err := b.Shutdown(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Virtualize(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Boot(ctx); err != nil {
-		t.Fatal(err)
+	for _, step := range []func(context.Context) error{b.Shutdown, b.Virtualize, b.Boot} {
+		if err := step(deadline(t, installTimeout)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c.outside = addStation(t, c.lab, "outside")
 	c.leads(t, c.machines[0])

@@ -30,6 +30,7 @@ const (
 
 	sshDialTimeout = 2 * time.Second
 	sshPoll        = 200 * time.Millisecond
+	upPoll         = time.Second
 	jobsTimeout    = 20 * time.Second
 )
 
@@ -138,9 +139,7 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 		return fmt.Errorf("booting %s: %w", h.Name, err)
 	}
 	if err = h.awaitShell(ctx, m); err == nil {
-		if _, err = m.remote(ctx, nil, "systemctl", "is-system-running", "--wait"); err != nil {
-			err = fmt.Errorf("%w; it waits for:\n%s", err, m.jobs())
-		}
+		err = m.awaitUp(ctx)
 	}
 	if err != nil {
 		m.kill()
@@ -150,15 +149,25 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 	return nil
 }
 
-// jobs are what systemd has yet to do.
-func (m *life) jobs() string {
-	ctx, cancel := context.WithTimeout(context.Background(), jobsTimeout)
-	defer cancel()
-	res, err := m.remote(ctx, nil, "systemctl", "list-jobs", "--no-pager")
-	if err != nil {
-		return err.Error()
+// awaitUp waits until systemd starts nothing any more. It asks again and again, so that it can say how
+// far that got.
+func (m *life) awaitUp(ctx context.Context) error {
+	start := time.Now()
+	for {
+		state, err := m.remote(ctx, nil, "systemctl", "is-system-running")
+		up := strings.TrimSpace(state.Stdout)
+		if err == nil && up != "initializing" && up != "starting" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), jobsTimeout)
+			defer cancel()
+			jobs, _ := m.remote(within, nil, "systemctl", "list-jobs", "--no-pager")
+			return fmt.Errorf("%w: %v after it let us in, systemd is %q (%v), and waits for:\n%s", ctx.Err(), time.Since(start).Round(time.Second), up, err, jobs.Stdout)
+		case <-time.After(upPoll):
+		}
 	}
-	return res.Stdout
 }
 
 // awaitShell waits until the machine lets us in by ssh.
