@@ -40,8 +40,10 @@ const (
 	answerWait  = 4 * time.Second
 	answerAgain = 100 * time.Millisecond
 
-	// maxAnswers is how many requests may wait for that at a time.
-	maxAnswers = 8
+	// maxAnswers is how many requests may wait for that at a time. An authority asks for each name of
+	// the certificate from several places at once; Let's Encrypt from five and more, and a relay has
+	// three names.
+	maxAnswers = 64
 )
 
 // follow takes the certificate that another machine has published, if it is newer than the
