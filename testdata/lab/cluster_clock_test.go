@@ -26,8 +26,7 @@ func TestClusterClock(t *testing.T) {
 	c.start(t, deb)
 	b := c.machines[1]
 	for _, step := range []func(context.Context) error{b.Shutdown, b.Virtualize, b.Boot} {
-		// With other labs beside it, a virtual machine with all of a relay has taken five minutes to boot.
-		if err := step(deadline(t, 3*installTimeout)); err != nil {
+		if err := step(deadline(t, 2*installTimeout)); err != nil {
 			t.Fatal(err)
 		}
 	}

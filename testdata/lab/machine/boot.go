@@ -64,11 +64,11 @@ func boot(ctx context.Context, h *Host) error {
 	if h.life != nil {
 		return fmt.Errorf("booting %s: it is up", h.Name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
-	defer cancel()
 	if h.disk != nil {
 		return h.bootVirtual(ctx)
 	}
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
 	h.boots++
 	name := cgroupName(h)
 	// An abstract address: a path could be longer than a socket's may be.

@@ -24,6 +24,9 @@ const (
 	vmMemory = "1G"
 	vmDisk   = "4G" // sparse
 
+	// vmBootTimeout is for a whole relay beside other labs: 90 s were too short there.
+	vmBootTimeout = 6 * time.Minute
+
 	// vmModules is where Debian has the modules of the kernel linux.uml; IPv6 is
 	// one of them.
 	vmModules = "/usr/lib/uml/modules"
@@ -125,6 +128,8 @@ func (h *Host) Virtualize(ctx context.Context) error {
 // bootVirtual starts the virtual machine and waits until systemd says that all is
 // up, or as far up as it gets.
 func (h *Host) bootVirtual(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, vmBootTimeout)
+	defer cancel()
 	library, err := xstateLibrary(ctx)
 	if err != nil {
 		return err
