@@ -146,6 +146,10 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 	if err = h.awaitShell(ctx, m); err == nil {
 		err = m.awaitUp(ctx)
 	}
+	if err == nil {
+		// IPv6 is a module of this kernel: until it was there, systemd refused units that listen on it.
+		_, err = m.remote(ctx, nil, "systemctl", "daemon-reload")
+	}
 	if err != nil {
 		m.kill()
 		return fmt.Errorf("booting %s: %w; its console:\n%s", h.Name, err, h.Console())
