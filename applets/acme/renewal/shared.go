@@ -3,6 +3,7 @@ package renewal
 import (
 	"context"
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"strings"
@@ -62,13 +63,22 @@ func (k *Keeper) follow(ctx context.Context, key crypto.Signer) (orders bool, er
 	}
 	theirs := leaf(chain, key)
 	switch {
-	case theirs != nil && k.covers(theirs) && (ours == nil || theirs.NotAfter.After(ours.NotAfter)):
+	case theirs != nil && k.covers(theirs) && (ours == nil || newer(theirs, ours)):
 		k.Log.Info("certificate of another machine", "valid_until", theirs.NotAfter)
 		return orders, k.put(ctx, func() error { return k.Files.write(k.Files.Certificate(), chain) })
-	case orders && ours != nil && k.covers(ours) && (theirs == nil || ours.NotAfter.After(theirs.NotAfter)):
+	case orders && ours != nil && k.covers(ours) && (theirs == nil || newer(ours, theirs)):
 		return orders, k.publish(ctx)
 	}
 	return orders, nil
+}
+
+// newer reports whether a certificate was issued after another one, by the authority's clock. It may
+// end before that: lifetimes become shorter, and one that was revoked had long to go.
+func newer(c, than *x509.Certificate) bool {
+	if c.NotBefore.Equal(than.NotBefore) {
+		return c.NotAfter.After(than.NotAfter)
+	}
+	return c.NotBefore.After(than.NotBefore)
 }
 
 // publish gives the certificate here to the other machines.

@@ -55,15 +55,18 @@ func (s *shared) Answer(_ context.Context, token string) (string, error) {
 	return s.answers[token], s.away
 }
 
-// issue makes a certificate for a keeper's key, as an authority does.
-func issue(t *testing.T, key crypto.Signer, life time.Duration) []byte {
+// day is that of a test's authority.
+const day = 24 * time.Hour
+
+// issue makes a certificate for a keeper's key, as an authority does that ago.
+func issue(t *testing.T, key crypto.Signer, ago, life time.Duration) []byte {
 	t.Helper()
 	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-ago), NotAfter: time.Now().Add(life - ago),
 		DNSNames: []string{"chat.example", "www.chat.example"},
 	}
 	parent := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}}
@@ -100,8 +103,8 @@ func TestShared(t *testing.T) {
 	if a.mustStep(t); f.orders == 0 {
 		t.Error("the one that orders has not")
 	}
-	for _, life := range []time.Duration{80 * 24 * time.Hour, 90 * 24 * time.Hour} {
-		chain := issue(t, key, life)
+	for _, c := range []struct{ ago, life time.Duration }{{10 * day, 80 * day}, {9 * day, 90 * day}, {2 * day, 45 * day}} {
+		chain := issue(t, key, c.ago, c.life)
 		if err := a.Files.write(a.Files.Certificate(), chain); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +119,7 @@ func TestShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, chain := range map[string][]byte{
-		"an older one": issue(t, key, time.Hour), "one for another key": issue(t, mustKey(t), 100*24*time.Hour), "nonsense": []byte("x"), "none": nil,
+		"an older one": issue(t, key, 8*day, 90*day), "one for another key": issue(t, mustKey(t), day, 100*day), "nonsense": []byte("x"), "none": nil,
 	} {
 		with.chain = chain
 		b.mustStep(t)
