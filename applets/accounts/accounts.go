@@ -42,7 +42,7 @@ func Writer(conf *config.Config) string { return writer(conf, Role, config.Direc
 
 func writer(conf *config.Config, role, password string) string {
 	var hosts []string
-	for _, m := range config.Members(conf) {
+	for _, m := range config.Asked(conf) {
 		hosts = append(hosts, m.Addr.String())
 	}
 	return fmt.Sprintf("host=%s dbname=%s user=%s passfile=%s sslmode=disable target_session_attrs=read-write",
@@ -125,14 +125,18 @@ func newRoll(conf *config.Config, rows *postgres.Directory, mailboxes *maildir.S
 	r := &roll.Roll{
 		Here: conf.Cluster.Name, Copy: rows.Machines, Word: rows.MachinesWord,
 		Answers: alive, Register: rows.Register, Store: mailboxes.ID, Room: room(),
+		GivenUp: func() bool { return maildir.GivenUp(conf.MailboxesDir, conf.Cluster.Name) },
 	}
-	// With the writer, half of the machines confirm a change; a machine that is lost is none of
-	// them.
-	members := len(config.Members(conf))
-	r.Need = members - 1 - members/2
+	others := 0                                 // who confirm
 	for _, m := range config.Confirming(conf) { // one that joins gets no accounts yet
 		r.Members = append(r.Members, m.Name)
+		if m.Name != r.Here {
+			others++
+		}
 	}
+	// With the writer, half of the machines confirm a change; a machine that is lost is none of
+	// them. Of two, the other one alone says that one is lost.
+	r.Need = max(others-(others+1)/2, min(others, 1))
 	for _, m := range config.Members(conf) {
 		if m.Name != r.Here {
 			r.Others = append(r.Others, func(ctx context.Context) ([]directory.Machine, error) { return postgres.MachinesOf(ctx, Server(m)) })

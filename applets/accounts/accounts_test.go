@@ -84,6 +84,33 @@ func TestPlaceJoining(t *testing.T) {
 	}
 }
 
+// TestNeed: where the writer does not answer, a machine that was started asks so many others that
+// one of them knows if it was given up.
+func TestNeed(t *testing.T) {
+	for list, want := range map[string]int{
+		"b": 0, "a b": 1, "a b c": 1, "a b c d": 1, "a b c d e": 2,
+		"a b joining": 1, "a b c joining": 1, "a b lost c": 1, "a lost b c lost": 0, "a b lost": 1,
+	} {
+		var members []string
+		for _, name := range strings.Fields(list) {
+			if strings.Trim(name, "abcde") == "" {
+				members = append(members, fmt.Sprintf("%s 10.7.0.%d", name, 1+len(members)))
+			} else {
+				members[len(members)-1] += " " + name
+			}
+		}
+		conf := parse(t, "mail_domain = \"chat.example\"\n[cluster]\nname = \"b\"\nmembers = [\""+strings.Join(members, "\", \"")+"\"]\n")
+		d, err := Open(conf, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Roll.Need; got != want {
+			t.Errorf("%s: got %d, want %d", list, got, want)
+		}
+		d.Close()
+	}
+}
+
 // TestPlace places on all machines that answer, and on no other one.
 func TestPlace(t *testing.T) {
 	dead := ""

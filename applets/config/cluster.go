@@ -25,19 +25,33 @@ type Member struct {
 	Addr netip.Addr // in the network of the machines, which nobody else can reach
 	// Joining says that it has no copy of the directory yet: it confirms nothing.
 	Joining bool
+	// Lost says that it confirms nothing any more, since it was given up together with so many
+	// others that those which are left are no majority. It stays in the list so that it is
+	// told, if it comes back.
+	Lost bool
 }
 
-// joining is the word after the address of a member that is.
-const joining = "joining"
+// joining and lost are the words after the address of a member that is.
+const (
+	joining = "joining"
+	lost    = "lost"
+)
 
 // String is what ParseMember reads.
 func (m Member) String() string {
 	text := m.Name + " " + m.Addr.String()
-	if m.Joining {
+	switch {
+	case m.Joining:
 		text += " " + joining
+	case m.Lost:
+		text += " " + lost
 	}
 	return text
 }
+
+// Confirms reports whether the machine is one of those that confirm what the writer commits, and
+// may become it.
+func (m Member) Confirms() bool { return !m.Joining && !m.Lost }
 
 // Members are the machines of a relay, or none if it is one machine.
 func Members(c *Config) []Member {
@@ -60,7 +74,13 @@ func MemberNames(c *Config) (names []string) {
 
 // Confirming are those of them that confirm what the writer commits, and may become it.
 func Confirming(c *Config) []Member {
-	return slices.DeleteFunc(Members(c), func(m Member) bool { return m.Joining })
+	return slices.DeleteFunc(Members(c), func(m Member) bool { return !m.Confirms() })
+}
+
+// Asked are those whose word about the directory counts: one that was given up, and is back, may
+// have another one, and take itself for its writer.
+func Asked(c *Config) []Member {
+	return slices.DeleteFunc(Members(c), func(m Member) bool { return m.Lost })
 }
 
 // Clustered reports whether the relay is several machines.
@@ -94,13 +114,16 @@ const (
 	MemberWebPort    = 80 // whether it is there: nginx logs nothing of that
 )
 
-// ParseMember reads "NAME ADDRESS", as the list of machines has it, or "NAME ADDRESS joining".
+// ParseMember reads "NAME ADDRESS", as the list of machines has it, or with "joining" or
+// "lost" after that.
 func ParseMember(text string) (m Member, err error) {
 	bad := fmt.Errorf("%q: want the name of a machine and its address in the network of the machines, such as %q", text, "a 10.7.0.1")
 	words := strings.Fields(text)
-	if len(words) == 3 && words[2] == joining {
-		words = words[:2]
-		m.Joining = true
+	if len(words) == 3 {
+		m.Joining, m.Lost = words[2] == joining, words[2] == lost
+		if !m.Confirms() {
+			words = words[:2]
+		}
 	}
 	if len(words) != 2 || len(words[0]) > maxLabel || strings.Trim(words[0], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return Member{}, bad

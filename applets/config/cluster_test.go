@@ -34,11 +34,15 @@ func TestWithMembers(t *testing.T) {
 	}
 }
 
-// TestJoining: a machine that joins is in the list, and none of those that confirm.
-func TestJoining(t *testing.T) {
-	members := []Member{{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, {Name: "b", Addr: netip.MustParseAddr("fd07::2"), Joining: true}}
+// TestConfirming: a machine that joins, and one that was given up, are in the list, and none of
+// those that confirm. The latter is not asked either.
+func TestConfirming(t *testing.T) {
+	members := []Member{
+		{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, {Name: "b", Addr: netip.MustParseAddr("fd07::2"), Joining: true},
+		{Name: "c", Addr: netip.MustParseAddr("10.7.0.3"), Lost: true},
+	}
 	text, err := WithMembers("mail_domain = \"chat.example\"\n", "a", members)
-	if err != nil || !strings.Contains(text, `"b fd07::2 joining"`) {
+	if err != nil || !strings.Contains(text, `"b fd07::2 joining"`) || !strings.Contains(text, `"c 10.7.0.3 lost"`) {
 		t.Fatalf("%s, %v", text, err)
 	}
 	conf, err := Parse("test.toml", text)
@@ -51,7 +55,10 @@ func TestJoining(t *testing.T) {
 	if got := Confirming(conf); !slices.Equal(got, members[:1]) {
 		t.Errorf("got %v", got)
 	}
-	for _, text := range []string{"b fd07::2 leaving", "b joining", "b fd07::2 joining joining"} {
+	if got := Asked(conf); !slices.Equal(got, members[:2]) {
+		t.Errorf("asked: %v", got)
+	}
+	for _, text := range []string{"b fd07::2 leaving", "b joining", "b fd07::2 joining joining", "b fd07::2 joining lost"} {
 		if m, err := ParseMember(text); err == nil {
 			t.Errorf("%q: got %v", text, m)
 		}

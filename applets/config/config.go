@@ -386,6 +386,12 @@ func (c *Config) MetadataDir() string {
 	return filepath.Join(c.StateDir, "metadata")
 }
 
+// DirectoryDump is where a backup, and what was restored from it, has the directory of accounts of
+// a relay that is several machines.
+func (c *Config) DirectoryDump() string {
+	return filepath.Join(c.StateDir, "directory.sql")
+}
+
 // MetadataDB is the path of the metadata daemon's database.
 func (c *Config) MetadataDB() string {
 	return filepath.Join(c.MetadataDir(), "metadata.db")

@@ -104,7 +104,7 @@ func (m *directoryMetrics) others(ctx context.Context, conf *config.Config) map[
 	answers := map[string]postgres.State{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, member := range config.Members(conf) {
+	for _, member := range config.Asked(conf) {
 		if member.Name == conf.Cluster.Name {
 			continue
 		}

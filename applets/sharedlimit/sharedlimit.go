@@ -62,7 +62,7 @@ func New(conf *config.Config, port int, own Count) *Limit {
 	}
 	var all []placement.Machine
 	for _, m := range config.Members(conf) {
-		if !m.Joining {
+		if m.Confirms() {
 			all = append(all, placement.Machine{Name: m.Name, Room: 1})
 		}
 		l.from[m.Addr] = true

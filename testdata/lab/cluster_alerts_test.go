@@ -51,37 +51,6 @@ func (c *several) public(t *testing.T) {
 	}
 }
 
-// oneSignupLimit creates accounts at one machine until that refuses more. Then all do.
-func (c *several) oneSignupLimit(t *testing.T) {
-	set := func(an int) { // hour
-		for _, r := range c.machines {
-			sh(t, r, fmt.Sprintf("sed -i '/^max_network_registrations_per_hour/d' %[2]s && sed -i '1i max_network_registrations_per_hour = %[1]d' %[2]s", an, configFile))
-		}
-	}
-	set(6)
-	defer set(100_000)
-	newcomer := 0
-	refused := func(at *Relay) bool {
-		newcomer++
-		_, err := c.login(t, at, fmt.Sprintf("crowd%04d@%s", newcomer, clusterDomain), clusterPassword)
-		return err != nil && strings.Contains(err.Error(), "from this network")
-	}
-	// The daemons read the file again within seconds.
-	until(deadline(t, stepTimeout), t, "a to refuse more accounts", func() bool { return refused(c.machines[0]) })
-	t.Logf("a has refused account %d", newcomer)
-	created := 0
-	for range 5 {
-		for _, r := range c.machines {
-			if !refused(r) {
-				created++
-			}
-		}
-	}
-	if created > 1 { // one more each ten minutes
-		t.Errorf("%d are created at others, or for another reason refused", created)
-	}
-}
-
 // alerts makes all faults that there is an alert for, of the machines and their directory.
 func (c *several) alerts(t *testing.T, w watcher) {
 	// All containers have the clock of this machine: TestClusterClock makes that fault.

@@ -74,9 +74,15 @@ func (f *faulty) rules(t *testing.T, at *Relay, rule string, others ...*Relay) (
 	}
 	return func() {
 		t.Helper()
-		if _, err := at.InNetns(deadline(t, stepTimeout), "nft", "delete table ip fault"); err != nil {
-			t.Fatal(err)
-		}
+		f.heal(t, at)
+	}
+}
+
+// heal undoes rules.
+func (f *faulty) heal(t *testing.T, at *Relay) {
+	t.Helper()
+	if _, err := at.InNetns(deadline(t, stepTimeout), "nft", "delete table ip fault"); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -290,6 +296,7 @@ func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
 	if _, err := f.login(t, at, addr, clusterPassword); err != nil {
 		t.Errorf("who was at home on the lost machine: %v", err)
 	}
+	sh(t, at, fmt.Sprintf("chatmaild cluster remove %c", lost))
 	until(deadline(t, stepTimeout), t, "status to have no advice", func() bool {
 		status := sh(t, at, "chatmaild cluster status --json")
 		return strings.Contains(status, `"advice": []`) && strings.Count(status, `"address"`) == 1

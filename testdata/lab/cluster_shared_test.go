@@ -117,31 +117,6 @@ func (c *several) invite(t *testing.T, at *Relay, token string) (email, password
 	return account.Email, account.Password, err
 }
 
-// limited sends by each machine less than a user may at once, and by all together more.
-func (c *several) limited(t *testing.T) {
-	const each = 9 // max_user_send_burst_size is 10
-	addr := "sender001@" + clusterDomain
-	if _, err := c.login(t, c.machines[0], addr, clusterPassword); err != nil {
-		t.Fatal(err)
-	}
-	start, sent := time.Now(), 0
-	for range each {
-		for _, r := range c.machines {
-			switch reply := c.trySend(t, r, addr, addr); {
-			case strings.HasPrefix(reply, "250"):
-				sent++
-			case !strings.HasPrefix(reply, "450"):
-				t.Error(reply)
-			}
-		}
-	}
-	took := time.Since(start)
-	t.Logf("%d of %d were accepted within %v", sent, each*len(c.machines), took.Round(100*time.Millisecond))
-	if may := each + 1 + int(took/time.Second) + 1; sent > may { // one more each second
-		t.Errorf("%d were accepted, want %d at most", sent, may)
-	}
-}
-
 // bot looks for the one echo bot, which runs where its account is at home.
 func (c *several) bot(t *testing.T) {
 	home := c.home(t, c.machines[1], "echo@"+clusterDomain)

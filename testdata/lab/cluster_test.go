@@ -48,6 +48,7 @@ func TestCluster(t *testing.T) {
 		{"everybody is served by each machine", (*several).serve},
 		{"mail from each machine to each", (*several).mail},
 		{"the client's address is known at home", (*several).clients},
+		{"nobody writes in clear from outside", (*several).cleartext},
 		{"one is killed", (*several).killed},
 		{"the writer is away", (*several).withoutWriter},
 		{"another writer", (*several).promote},
@@ -250,4 +251,51 @@ func (c *several) clients(t *testing.T) {
 		}
 		session.Close()
 	}
+}
+
+// cleartext has a stranger write in clear, at each machine, to whom is at home on each: they know
+// by the directory, not by their own disks, who takes encrypted mail alone.
+func (c *several) cleartext(t *testing.T) {
+	const (
+		sealed   = "523 Encryption Needed: Invalid Unencrypted Mail"
+		unsigned = "554 5.7.1 No DKIM signature found" // cleartext is let in
+	)
+	anything := c.newcomer(t, "c", "anything")
+	sh(t, c.machines[0], `runuser -u postgres -- psql -Xqd chatmaild -c "UPDATE accounts SET encrypted_only = false WHERE address = '`+anything+`'"`)
+	for i, at := range c.machines {
+		until(deadline(t, stepTimeout), t, "cleartext to be let in at "+c.name(i), func() bool {
+			return strings.HasPrefix(c.stranger(t, at, anything), unsigned)
+		})
+		for home, addr := range c.members {
+			if reply := c.stranger(t, at, addr); !strings.HasPrefix(reply, sealed) {
+				t.Errorf("home %s at %s: %s", home, c.name(i), reply)
+			}
+		}
+	}
+}
+
+// stranger sends a message in clear from outside, and returns the reply.
+func (c *several) stranger(t *testing.T, at *Relay, to string) string {
+	t.Helper()
+	const from = "carol@carol.example"
+	ctx := deadline(t, stepTimeout)
+	smtp, err := c.outside.SMTP(ctx, at.IPv4.String(), "25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer smtp.Close()
+	if _, err := smtp.Command("EHLO carol.example"); err != nil {
+		t.Fatal(err)
+	}
+	if err := smtp.StartTLS(ctx, network.Insecure(clusterDomain)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := smtp.Command("EHLO carol.example"); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := smtp.Send(from, to, "From: <"+from+">\r\nTo: <"+to+">\r\nSubject: hello\r\n\r\nanyone can read this\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
 }

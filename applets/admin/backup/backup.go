@@ -52,7 +52,8 @@ var Command = command.Command{
 	Name: "backup", Kind: command.Admin, Args: "[FILE]",
 	Synopsis: "writes a backup of the whole relay",
 	Description: `It contains configuration, keys, certificates, mailboxes with passwords and last
-logins, push tokens, invites, state and web pages, but not Postfix's queue. The relay
+logins, push tokens, invites, state and web pages, but not Postfix's queue; of one of
+several machines, its mailboxes and the directory of all accounts. The relay
 keeps running. FILE is a tar(1) archive with checksums; without FILE, or with -, it
 goes to standard output. The file gets its name once it is whole; to resume an interrupted backup, run
 the same command again.`,
@@ -270,9 +271,14 @@ func writeCheckpoint(name string, n checkpoint) error {
 	return atomicfile.Write(name+noteSuffix, text, 0o600, nil)
 }
 
-// write writes the archive, or what of it is missing behind state. noted is called after
+// write writes the archive, or what of it is missing behind state: see writeRest.
+func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, noted func(s archive.State, cut func() error) error) error {
+	return b.withDirectory(ctx, func() error { return b.writeRest(ctx, out, state, noted) })
+}
+
+// writeRest writes what is missing of the archive behind state. noted is called after
 // each piece how far it came; cut makes it whole up to there.
-func (b *backup) write(ctx context.Context, out io.Writer, state archive.State, noted func(s archive.State, cut func() error) error) (err error) {
+func (b *backup) writeRest(ctx context.Context, out io.Writer, state archive.State, noted func(s archive.State, cut func() error) error) (err error) {
 	cut := func() error { return nil }
 	if b.keys.Lock() {
 		buffered := bufio.NewWriterSize(out, sealedBuffer)

@@ -21,7 +21,7 @@ import (
 // superuser can change the list of machines.
 func (c *cluster) requireWriter(ctx context.Context) error {
 	here := false
-	for _, m := range config.Members(c.conf) {
+	for _, m := range config.Asked(c.conf) {
 		state, err := c.ask(ctx, m)
 		switch {
 		case err != nil || !state.Writer:
@@ -106,8 +106,11 @@ func (c admission) admit(ctx context.Context) error {
 	}
 	members := config.Members(c.conf)
 	if !slices.Contains(members, m.Member) {
-		// What a join left that was given up, maybe on another machine of that name.
-		members = slices.DeleteFunc(members, func(other config.Member) bool { return other.Joining && other.Name == m.Name })
+		// What a join left that was given up, maybe on another machine of that name; and a lost
+		// machine that this one has taken the place of.
+		members = slices.DeleteFunc(members, func(other config.Member) bool {
+			return other.Joining && other.Name == m.Name || other.Lost && other.Addr == m.Addr
+		})
 		if i := slices.IndexFunc(members, func(other config.Member) bool { return other.Joining }); i >= 0 {
 			return command.WithHint(fmt.Errorf("machine %s joins, and machines join one after the other", members[i].Name),
 				"to resume that, run join there again; to give it up, run on the machine of the writer: chatmaild cluster remove %s", members[i].Name)
@@ -176,7 +179,7 @@ func (c admission) remove(ctx context.Context, name string) error {
 	if err := c.requireWriter(ctx); err != nil {
 		return err
 	}
-	if m, err := fleet(c).named(name); err == nil && !m.Joining && len(config.Confirming(c.conf)) == 2 && answers(ctx, m) == 0 {
+	if m, err := fleet(c).named(name); err == nil && m.Confirms() && len(config.Confirming(c.conf)) == 2 && answers(ctx, m) == 0 {
 		return command.WithHint(fmt.Errorf("machine %s does not answer, and of two machines this one commits nothing without it", name),
 			"if it is gone for good, run: chatmaild cluster lost %s", name)
 	}

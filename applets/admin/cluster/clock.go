@@ -17,7 +17,7 @@ const clockNews = 5 * time.Second
 func clocks(machines []machineState) (advice []string) {
 	var asked []machineState
 	for _, m := range machines {
-		if m.Role != silent && m.Role != joining {
+		if m.Role == writer || m.Role == copies {
 			asked = append(asked, m)
 		}
 	}

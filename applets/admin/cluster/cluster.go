@@ -22,12 +22,13 @@ import (
 	"chatmaild/applets/admin/rehome"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
+	"chatmaild/store/directory"
 	"chatmaild/store/directory/postgres"
 )
 
 // Command is chatmaild cluster.
 var Command = command.Command{
-	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | upgrade | drain MACHINE | open MACHINE | rebalance | lost MACHINE | remove MACHINE | dump | load",
+	Name: "cluster", Kind: command.Admin, Args: "status | init | rejoin | promote | upgrade | drain MACHINE | open MACHINE | rebalance | lost MACHINE... | remove MACHINE | dump | load",
 	Synopsis: "shows and changes the machines of a relay that is several",
 	Description: `init makes a relay that is one machine the first of several: it creates the directory of
 accounts, with those that the machine has. Each other one is added by "chatmaild join".
@@ -39,9 +40,10 @@ restored after all were lost.
 
 drain moves the accounts of a machine to the others, and it gets no new ones; open has it
 get some again. rebalance moves as few accounts as it takes for each machine to have its
-share, by its memory. To resume, run the same command again. lost gives a machine up
-that is gone for good: its accounts get other homes, without their mail. remove takes one
-that is empty, or lost, off the list, on the machine with the writer.
+share, by its memory. To resume, run the same command again. lost gives machines up
+that are gone for good: their accounts get other homes, without their mail. All that are
+gone are named at once where those that are left are no majority. remove takes one that is
+empty, or lost, off the list, on the machine with the writer.
 See chatmaild-cluster(7).`,
 	Examples: command.Examples{
 		{"cluster status", "how the machines are, and what to do"},
@@ -50,6 +52,7 @@ See chatmaild-cluster(7).`,
 		{"cluster dump >accounts.sql", "a backup of the directory"},
 		{"cluster init --load accounts.sql", "after all machines were lost, on one that was restored"},
 		{"cluster rejoin", "on the former writer, when it is back"},
+		{"cluster lost a b", "on c, when both others of three are gone for good"},
 		{"cluster drain c", "empty machine c while the relay runs"},
 		{"cluster rebalance --dry-run", "what would move after a machine was added"},
 	},
@@ -60,7 +63,8 @@ See chatmaild-cluster(7).`,
 		name := fs.String("name", "", "with init: call this machine `NAME`; by default its host name")
 		address := fs.String("address", "", "with init: its `ADDRESS` in the network of the machines")
 		wireguard := fs.Bool("wireguard", false, "with init: the machines make their network themselves, by WireGuard")
-		load := fs.String("load", "", "with init: begin with the directory that \"cluster dump\" wrote to `FILE`")
+		load := fs.String("load", "", "with init: begin with the directory that \"cluster dump\" wrote to `FILE`; with lost --incomplete: add what it has")
+		incomplete := fs.Bool("incomplete", false, "with lost: go on without the accounts that only the lost machines had")
 		endpoint := fs.String("endpoint", "", "with init --wireguard: the other machines reach this one at `ADDRESS`; by default its public one")
 		return func(ctx context.Context, env *command.Env, args []string) error {
 			conf, err := env.Config()
@@ -78,7 +82,7 @@ See chatmaild-cluster(7).`,
 			if len(rest) < machines {
 				return command.Usagef("%s: missing MACHINE", what)
 			}
-			if len(rest) > machines {
+			if len(rest) > machines && what != "lost" {
 				return command.Usagef("unexpected argument %q", rest[machines])
 			}
 			if *pace < 0 {
@@ -90,7 +94,7 @@ See chatmaild-cluster(7).`,
 			}
 			var peer *postgres.Peer
 			var dump *os.File
-			if what == "init" && *load != "" {
+			if (what == "init" || what == "lost") && *load != "" {
 				if dump, err = os.Open(*load); err != nil {
 					return err
 				}
@@ -109,11 +113,17 @@ See chatmaild-cluster(7).`,
 				return command.WithHint(errors.New("this relay is one machine"),
 					"to make it the first of several: chatmaild cluster init --address ADDRESS; see chatmaild-cluster(7)")
 			}
-			c := &cluster{env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun, pace: cmp.Or(*pace, rehome.Pace()), peer: peer, dump: dump}
-			c.ask = examine
+			c := &cluster{
+				env: env, conf: conf, machine: machine, server: host.PostgreSQL(machine), json: *asJSON, dryRun: *dryRun,
+				pace: cmp.Or(*pace, rehome.Pace()), incomplete: *incomplete, peer: peer, dump: dump,
+			}
+			c.ask, c.machines, c.sessions = examine, machinesOf, sessions
 			f := fleet{c}
+			if what == "lost" {
+				return f.lose(ctx, rest)
+			}
 			if machines > 0 {
-				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "lost": f.lose, "remove": admission{c}.remove}[what](ctx, rest[0])
+				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "remove": admission{c}.remove}[what](ctx, rest[0])
 			}
 			return map[string]func(context.Context) error{
 				"status": c.status, "init": founding{c}.init, "rejoin": c.rejoin, "promote": c.promote, "upgrade": c.upgrade, "dump": saved{c}.dump, "load": saved{c}.load, "rebalance": f.rebalance,
@@ -134,9 +144,15 @@ type cluster struct {
 	dryRun  bool
 	pace    int            // mailboxes that move in a second
 	peer    *postgres.Peer // with init: this machine in the network that it makes; nil: there is one
-	dump    *os.File       // with init: an earlier directory; nil: there was none
+	dump    *os.File       // with init and lost: a dump of the directory; nil: there is none
+	// incomplete says that accounts may be missing after lost.
+	incomplete bool
 	// ask asks the server of a machine how it is.
 	ask func(ctx context.Context, m config.Member) (postgres.State, error)
+	// machines asks it what it knows of all machines.
+	machines func(ctx context.Context, m config.Member) ([]directory.Machine, error)
+	// sessions are the users who have one here.
+	sessions func(ctx context.Context) ([]string, error)
 }
 
 // askTimeout is how long a server may take to say how it is.

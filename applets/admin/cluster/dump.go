@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 
@@ -19,13 +18,7 @@ func (c saved) dump(ctx context.Context) error {
 	if command.IsTerminal(c.env.Stdout) {
 		return command.Usagef("it prints all accounts with their passwords' hashes: write it to a file")
 	}
-	out := bufio.NewWriter(c.env.Stdout)
-	return membership.AsPostgres(func(address func(string) string) error {
-		if err := postgres.Dump(ctx, address(accounts.Database), out); err != nil {
-			return err
-		}
-		return out.Flush()
-	})
+	return membership.Dump(ctx, c.env.Stdout)
 }
 
 // load adds what a dump on standard input has.

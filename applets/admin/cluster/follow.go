@@ -27,13 +27,14 @@ type follower struct{ *cluster }
 // run has this machine do what all machines share: the list of them, and what an operator
 // has set for all. chatmail-cluster.timer runs it every few seconds.
 func (f follower) run(ctx context.Context) error {
+	heeded := f.heed(ctx)
 	if err := errors.Join(f.passwords(), f.upToDate(ctx)); err != nil {
-		return err
+		return errors.Join(heeded, err)
 	}
 	if err := f.follow(ctx); !postgres.IsOlder(err) {
-		return err
+		return errors.Join(heeded, err)
 	}
-	return nil // the writer's machine will bring it up to date, once it has this version
+	return heeded // the writer's machine will bring the directory up to date, once it has this version
 }
 
 // upToDate brings the directory of an earlier version up to date, if this machine has the

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"chatmaild/applets/accounts"
-	"chatmaild/applets/admin/desired"
-	"chatmaild/applets/admin/membership"
 	"chatmaild/applets/admin/rehome"
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
@@ -294,71 +292,6 @@ func (c fleet) rebalance(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// lose gives a machine up. It refuses while any port of it answers.
-func (c fleet) lose(ctx context.Context, name string) error {
-	if name == c.conf.Cluster.Name {
-		return errors.New("this is that machine")
-	}
-	// One that is not in the list was there before all were lost.
-	m, notListed := c.named(name)
-	if homes, _ := c.registered(ctx); notListed != nil && homes[name] == 0 {
-		return notListed
-	}
-	if port := answers(ctx, m); notListed == nil && port != 0 {
-		return command.WithHint(fmt.Errorf("machine %s answers on port %d", name, port), "to empty it: chatmaild cluster drain %s", name)
-	}
-	if notListed == nil && len(config.Confirming(c.conf)) == 2 && !m.Joining {
-		if err := c.stayAlone(ctx, name); err != nil {
-			return err
-		}
-		notListed = errors.New("it is off the list")
-	}
-	return c.asVmail(func(rows *accounts.Directory) error {
-		n, err := c.count(ctx, name)
-		if err != nil {
-			return err
-		}
-		if err := c.stand(ctx, rows, name, directory.Lost); err != nil {
-			return err
-		}
-		fmt.Fprintf(c.env.Stdout, `machine %[1]s is given up
-its %[2]d accounts get other homes as their users and their mail come: same address, same password, no mail
-remove its addresses from the A and AAAA records of %[3]s
-if it comes back, it serves nobody: it can only join under another name
-`, name, n, c.conf.MailDomain)
-		if notListed == nil {
-			fmt.Fprintf(c.env.Stdout, "then take it off the list, on the machine of the writer: chatmaild cluster remove %s\n", name)
-		}
-		return nil
-	})
-}
-
-// stayAlone has this machine be the only one of two, the writer, without a word of the other
-// one, which is lost. Whatever was answered is here, since each confirmed what the other one
-// committed; and the other one, even if it should live, can commit nothing without this one.
-func (c fleet) stayAlone(ctx context.Context, lost string) error {
-	state, err := c.ask(ctx, config.Self(c.conf))
-	if err != nil {
-		return command.WithHint(fmt.Errorf("this machine's copy of the directory does not answer: %w", err), "%s", desired.Look(c.server.Unit()))
-	}
-	err = membership.AsPostgres(func(address func(string) string) error {
-		if !state.Writer {
-			if err := postgres.Promote(ctx, address("postgres")); err != nil {
-				return err
-			}
-		}
-		return postgres.Abandon(ctx, address(accounts.Database), lost)
-	})
-	if err != nil {
-		return err
-	}
-	if err := c.here().Follow(ctx); err != nil {
-		return err
-	}
-	c.conf, err = c.env.Config()
-	return err
 }
 
 // answers returns a port on which a machine accepts a connection, or 0. All are asked at once: one

@@ -24,8 +24,9 @@ const (
 	writer = "writer"
 	copies = "copy"
 	silent = "silent" // it does not answer
-	// joining: it has no copy yet, and is not expected to answer.
+	// joining: it has no copy yet, and is not expected to answer. lost: nobody asks it any more.
 	joining = "joining"
+	lost    = "lost"
 )
 
 // machineState is what status tells of a machine.
@@ -45,6 +46,7 @@ type machineState struct {
 
 	position uint64
 	ahead    time.Duration
+	confirms bool // it is one of those of which a majority confirms what the writer commits
 }
 
 // clusterState is what status tells.
@@ -56,6 +58,9 @@ type clusterState struct {
 // state asks all machines.
 func (c *cluster) state(ctx context.Context) clusterState {
 	s := clusterState{Advice: []string{}}
+	if givenUp(c.conf) {
+		s.Advice = append(s.Advice, "this machine was given up, and serves no mailbox: it can only join under another name; if it is to pass on those who connect to it, run here: chatmaild cluster rejoin")
+	}
 	homes, disks := c.registered(ctx)
 	have := versions(ctx, c.conf)
 	var head uint64
@@ -64,13 +69,15 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		state := machineState{
 			Name: m.Name, Address: m.Addr.String(), Role: silent, Lag: -1, Accounts: homes[m.Name], Here: m.Name == c.conf.Cluster.Name,
 			DiskFree: disks[m.Name].DiskFree, DiskSize: disks[m.Name].DiskSize, Standing: cmp.Or(disks[m.Name].Standing, directory.Open),
-			Version: have[m.Name],
+			Version: have[m.Name], confirms: m.Confirms(),
 		}
 		if m.Joining {
 			state.Role = joining
 			s.Advice = append(s.Advice, fmt.Sprintf("machine %s joins, or its join was interrupted: to resume it, run the same command there again; to give it up, on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name))
 		}
-		if found, err := c.ask(ctx, m); err == nil {
+		if m.Lost {
+			state.Role = lost
+		} else if found, err := c.ask(ctx, m); err == nil {
 			state.Role, state.position, state.ahead = copies, found.Position, found.Ahead
 			state.Ahead = found.Ahead.Round(time.Millisecond).Seconds()
 			if found.Writer {
@@ -80,21 +87,31 @@ func (c *cluster) state(ctx context.Context) clusterState {
 		}
 		s.Machines = append(s.Machines, state)
 	}
-	answering, lags := 0, false
+	answering, confirming, lags := 0, 0, false
+	for _, m := range s.Machines {
+		if m.confirms && m.Role != silent {
+			confirming++
+		}
+	}
+	enough := confirming >= majority(len(config.Confirming(c.conf)))
 	for i := range s.Machines {
 		m := &s.Machines[i]
 		if m.Standing == directory.Lost || m.Standing == directory.Draining && m.Accounts == 0 {
-			s.Advice = append(s.Advice, fmt.Sprintf("machine %s can be taken off the list, once DNS has forgotten it: on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name))
+			when := "once DNS has forgotten it"
+			if m.Standing == directory.Lost { // until then it is told, if it is back
+				when += " and it cannot come back"
+			}
+			s.Advice = append(s.Advice, fmt.Sprintf("machine %s can be taken off the list, %s: on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name, when))
 		}
 		if m.Standing == directory.Draining && m.Accounts > 0 {
 			s.Advice = append(s.Advice, fmt.Sprintf("machine %s is drained, and has %d accounts yet; if that does not go on, run: chatmaild cluster drain %[1]s; to go back: chatmaild cluster open %[1]s", m.Name, m.Accounts))
 		}
-		if m.Role == joining {
+		if m.Role == joining || m.Role == lost {
 			continue
 		}
 		if m.Role == silent {
 			if m.Standing != directory.Lost {
-				s.Advice = append(s.Advice, c.silence(m, writers))
+				s.Advice = append(s.Advice, c.silence(m, writers, enough))
 			}
 			continue
 		}
@@ -112,12 +129,12 @@ func (c *cluster) state(ctx context.Context) clusterState {
 	switch {
 	case writers == 1 && followers < answering-1 && !lags:
 		s.Advice = append(s.Advice, fmt.Sprintf("%d machines have a copy of the directory, and %d follow the writer; on the one whose lag does not become less, run: chatmaild cluster rejoin", answering-1, followers))
-	case writers == 0 && answering >= majority(len(s.Machines)):
+	case writers == 0 && enough:
 		s.Advice = append(s.Advice, "no machine is the writer: new accounts wait; on a machine that answers, run: chatmaild cluster promote")
 	case writers == 0:
-		s.Advice = append(s.Advice, "no machine is the writer, and too few answer to make another one: new accounts wait until more are back")
-	case writers == 1 && answering < majority(len(config.Confirming(c.conf))):
-		s.Advice = append(s.Advice, "too few machines copy the writer: new accounts wait until more are back")
+		s.Advice = append(s.Advice, "no machine is the writer, and too few answer to make another one: new accounts wait until more are back; "+forGood(s.Machines))
+	case writers == 1 && !enough:
+		s.Advice = append(s.Advice, "too few machines copy the writer: new accounts wait until more are back; "+forGood(s.Machines))
 	case writers > 1:
 		s.Advice = append(s.Advice, "two machines take themselves for the writer; only one has others that copy it. On the other one, run: chatmaild cluster rejoin (it refuses on the right one)")
 	}
@@ -193,15 +210,39 @@ func (c *cluster) registered(ctx context.Context) (homes map[string]int, disks m
 	return homes, disks
 }
 
-// silence says what to do about a machine whose server does not answer.
-func (c *cluster) silence(m *machineState, writers int) string {
+// forGood says what to do if all that do not answer are gone.
+func forGood(machines []machineState) string {
+	var away []string
+	for _, m := range machines {
+		if m.confirms && m.Role == silent && m.Standing != directory.Lost {
+			away = append(away, m.Name)
+		}
+	}
+	return fmt.Sprintf("if %s gone for good, run: chatmaild cluster lost %s", plural(away), strings.Join(away, " "))
+}
+
+// plural names machines, with the verb.
+func plural(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " is"
+	}
+	return strings.Join(names, " and ") + " are"
+}
+
+// silence says what to do about a machine whose server does not answer. Where so few answer that
+// one alone cannot be given up, what helps is said of all.
+func (c *cluster) silence(m *machineState, writers int, enough bool) string {
 	switch {
 	case m.Here && writers > 0 && !c.copying():
 		return "this machine was the writer before another one was promoted; run here: chatmaild cluster rejoin"
 	case m.Here:
 		return "PostgreSQL does not answer here: " + desired.Look(c.server.Unit())
 	}
-	return fmt.Sprintf("PostgreSQL of machine %s does not answer; if the machine is up, run there: chatmaild cluster status; if it is gone for good, run: chatmaild cluster lost %[1]s", m.Name)
+	advice := fmt.Sprintf("PostgreSQL of machine %s does not answer; if the machine is up, run there: chatmaild cluster status", m.Name)
+	if enough {
+		advice += "; if it is gone for good, run: chatmaild cluster lost " + m.Name
+	}
+	return advice
 }
 
 // majority is how many of n machines are more than half.

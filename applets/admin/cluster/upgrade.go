@@ -90,7 +90,7 @@ func (c *cluster) removeUnused(ctx context.Context, v desired.PostgreSQL) error 
 // again after an interruption.
 func (c *cluster) leave(ctx context.Context, next desired.PostgreSQL) error {
 	found := false
-	for _, m := range config.Members(c.conf) {
+	for _, m := range config.Asked(c.conf) {
 		if state, err := c.ask(ctx, m); err == nil && state.Writer {
 			found = true
 			if desired.PostgreSQL(state.Version) != next {

@@ -30,7 +30,7 @@ func (c *cluster) promote(ctx context.Context) error {
 			return errors.New("this machine is the writer already")
 		case m.Role == writer:
 			return fmt.Errorf("machine %s is the writer, and answers", m.Name)
-		case m.Role == copies:
+		case m.Role == copies && m.confirms:
 			answering++
 		}
 		if m.Here {
@@ -40,9 +40,10 @@ func (c *cluster) promote(ctx context.Context) error {
 	if here.Role != copies {
 		return command.WithHint(errors.New("this machine's copy of the directory does not answer"), "promote another machine")
 	}
-	if need := majority(len(s.Machines)); answering < need {
-		return fmt.Errorf("%d of %d machines answer: want %d, for one of the others may have accounts that this one lacks, or follow another writer",
-			answering, len(s.Machines), need)
+	all := len(config.Confirming(c.conf))
+	if need := majority(all); answering < need {
+		return command.WithHint(fmt.Errorf("%d of %d machines answer: want %d, for one of the others may have accounts that this one lacks, or follow another writer",
+			answering, all, need), "%s", forGood(s.Machines))
 	}
 	for _, m := range s.Machines {
 		if m.Role == copies && m.position > here.position {
@@ -53,8 +54,8 @@ func (c *cluster) promote(ctx context.Context) error {
 	if err := membership.AsPostgres(func(address func(string) string) error { return postgres.Promote(ctx, address("postgres")) }); err != nil {
 		return err
 	}
-	c.say("wait until %d others copy this machine", len(s.Machines)/2)
-	if err := c.awaitFollowers(ctx, len(s.Machines)/2); err != nil {
+	c.say("wait until %d others copy this machine", all/2)
+	if err := c.awaitFollowers(ctx, all/2); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.env.Stdout, "machine %s is the writer of the directory\n", here.Name)
@@ -92,7 +93,7 @@ func (c *cluster) check(ctx context.Context) error {
 	if c.copying() {
 		return nil
 	}
-	for _, m := range config.Members(c.conf) {
+	for _, m := range config.Asked(c.conf) {
 		if m.Name == c.conf.Cluster.Name {
 			continue
 		}
@@ -122,11 +123,17 @@ func (c *cluster) rejoin(ctx context.Context) error {
 		return err
 	}
 	var from *config.Member
-	for _, m := range config.Members(c.conf) {
+	for _, m := range config.Asked(c.conf) {
 		state, err := c.ask(ctx, m)
-		if err == nil && state.Writer && m.Name != c.conf.Cluster.Name {
-			from = &m
+		if err != nil || !state.Writer || m.Name == c.conf.Cluster.Name {
+			continue
 		}
+		if givenUp(c.conf) { // then there may be another one, which does not know that either
+			if all, err := c.machines(ctx, m); err != nil || !says(all, c.conf.Cluster.Name) {
+				continue
+			}
+		}
+		from = &m
 	}
 	if from == nil {
 		return command.WithHint(errors.New("no other machine is the writer"), "chatmaild cluster status")

@@ -39,7 +39,7 @@ const ReplicationPassword = "/var/lib/postgresql/chatmaild.pgpass"
 // Primary is the connection string of the writer for who copies it.
 func Primary(conf *config.Config) string {
 	var hosts []string
-	for _, m := range config.Members(conf) {
+	for _, m := range config.Asked(conf) {
 		hosts = append(hosts, m.Addr.String())
 	}
 	return "host=" + strings.Join(hosts, ",") + " user=" + Replication + " passfile=" + ReplicationPassword +

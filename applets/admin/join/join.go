@@ -153,7 +153,9 @@ func (j *join) ask(ctx context.Context) error {
 		return err
 	}
 	if j.confirms = slices.Contains(members, j.self.Member); !j.confirms {
-		members = slices.DeleteFunc(members, func(m config.Member) bool { return m.Joining && m.Name == j.self.Name })
+		members = slices.DeleteFunc(members, func(m config.Member) bool {
+			return m.Joining && m.Name == j.self.Name || m.Lost && m.Addr == j.self.Addr
+		})
 		self := j.self.Member
 		self.Joining = true
 		members = append(members, self)

@@ -64,7 +64,7 @@ func Settings(ctx context.Context, conf *config.Config) (map[string]string, erro
 func Nearest(conf *config.Config) string {
 	self := config.Self(conf)
 	hosts := []string{self.Addr.String()}
-	for _, m := range config.Members(conf) {
+	for _, m := range config.Asked(conf) {
 		if m != self {
 			hosts = append(hosts, m.Addr.String())
 		}

@@ -69,7 +69,7 @@ func testFailures(t *testing.T, writer, standby *instance) {
 	writer.Await("SELECT FROM accounts WHERE address LIKE 'carol@%'") // PostgreSQL shows it nevertheless
 	cannotTell(t, alone, carol)
 	cannotTell(t, alone, nobody)
-	if err := Abandon(t.Context(), writer.Address("owner"), "b"); err != nil {
+	if err := Abandon(t.Context(), writer.Address("owner"), "gone"); err != nil {
 		t.Errorf("of two machines, one is given up: %v", err)
 	}
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
+	"time"
 
 	"chatmaild/applets/config"
 )
@@ -12,9 +14,10 @@ import (
 // Members returns the relay's machines, by name, as the server at address has them: none
 // before SetMembers.
 func Members(ctx context.Context, address string) ([]config.Member, error) {
-	rows, err := ask(ctx, address, "SELECT name, address, joining FROM members ORDER BY name")
+	const list = "SELECT name, address, joining, joining AND EXISTS (SELECT FROM machines WHERE machines.name = members.name AND state = 'lost') FROM members ORDER BY name"
+	rows, err := ask(ctx, address, list)
 	if IsOlder(err) {
-		rows, err = ask(ctx, address, "SELECT name, address, false FROM members ORDER BY name")
+		rows, err = ask(ctx, address, "SELECT name, address, false, false FROM members ORDER BY name")
 	}
 	if err != nil {
 		return nil, err
@@ -29,17 +32,50 @@ func Members(ctx context.Context, address string) ([]config.Member, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, config.Member{Name: string(row[0]), Addr: addr, Joining: joining})
+		lost, err := decodeBool(row[3])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, config.Member{Name: string(row[0]), Addr: addr, Joining: joining && !lost, Lost: lost})
 	}
 	return all, nil
 }
 
-// Abandon takes a machine off the list that is lost, as owner of the tables, and waits for no
-// other machine to confirm it: there is none.
-func Abandon(ctx context.Context, owner, machine string) error {
-	_, err := ask(ctx, owner, "SET synchronous_commit = local; DELETE FROM members WHERE name = "+literal(machine)+
-		"; INSERT INTO machines (name, state) VALUES ("+literal(machine)+", 'lost') ON CONFLICT (name) DO UPDATE SET state = 'lost'")
+// Unconfirmed is an address by which no other machine confirms what is committed: as where those
+// that should are lost.
+func Unconfirmed(address string) string { return address + " options='-c synchronous_commit=local'" }
+
+// Abandon has machines confirm nothing any more that are lost, as owner of the tables, and waits for
+// nobody to confirm that. They stay in the list, so that they are told if they come back.
+func Abandon(ctx context.Context, owner string, machines ...string) error {
+	var names, states []string
+	for _, name := range machines {
+		names, states = append(names, literal(name)), append(states, "("+literal(name)+", 'lost')")
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	// Several statements at once are one transaction.
+	_, err := ask(ctx, Unconfirmed(owner), "UPDATE members SET joining = true WHERE name IN ("+strings.Join(names, ", ")+
+		"); INSERT INTO machines (name, state) VALUES "+strings.Join(states, ", ")+" ON CONFLICT (name) DO UPDATE SET state = 'lost'")
 	return err
+}
+
+// LastChange returns when the last change was committed that the server at address has, which
+// copies another one, by the clock of that one's machine.
+func LastChange(ctx context.Context, address string) (time.Time, error) {
+	rows, err := ask(ctx, address, "SELECT (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint")
+	if err != nil {
+		return time.Time{}, err
+	}
+	if rows[0][0] == nil { // none since it was started
+		return time.Time{}, nil
+	}
+	at, err := strconv.ParseInt(string(rows[0][0]), 10, 64)
+	if err != nil {
+		return time.Time{}, errRow
+	}
+	return time.UnixMicro(at), nil
 }
 
 // Peer is a machine of a network that the machines make themselves, by WireGuard.
@@ -77,7 +113,7 @@ func SetMembers(ctx context.Context, owner string, members []config.Member) erro
 	var names, rows []string
 	for _, m := range members {
 		names = append(names, literal(m.Name))
-		rows = append(rows, fmt.Sprintf("(%s, %s, %t)", literal(m.Name), literal(m.Addr.String()), m.Joining))
+		rows = append(rows, fmt.Sprintf("(%s, %s, %t)", literal(m.Name), literal(m.Addr.String()), !m.Confirms()))
 	}
 	if len(rows) == 0 {
 		return fmt.Errorf("a relay without a machine")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatmaild/applets/config"
+	"chatmaild/store/directory"
 )
 
 func openInvites(t *testing.T, writer *instance) *Invites {
@@ -23,20 +24,34 @@ func openInvites(t *testing.T, writer *instance) *Invites {
 
 // testMembers changes the list of machines; a copy has it, too.
 func testMembers(t *testing.T, writer, standby *instance) {
-	a, b, c := config.Member{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, config.Member{Name: "b", Addr: netip.MustParseAddr("fd07::2")},
-		config.Member{Name: "c", Addr: netip.MustParseAddr("10.7.0.3")}
+	a, c, e := config.Member{Name: "a", Addr: netip.MustParseAddr("10.7.0.1")}, config.Member{Name: "c", Addr: netip.MustParseAddr("10.7.0.3")},
+		config.Member{Name: "e", Addr: netip.MustParseAddr("fd07::5")}
 	if got, err := Members(t.Context(), writer.Address("reading")); len(got) != 0 || err != nil {
 		t.Errorf("before: %v, %v", got, err)
 	}
-	joining := b
+	joining := e
 	joining.Joining = true
-	for _, want := range [][]config.Member{{a}, {a, joining}, {a, b}, {a, b, c}, {a, c}} {
+	for _, want := range [][]config.Member{{a}, {a, joining}, {a, e}, {a, c, e}, {a, c}} {
 		if err := SetMembers(t.Context(), writer.Address("owner"), want); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := Members(t.Context(), writer.Address("reading")); !slices.Equal(got, want) || err != nil {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
+	}
+	lost := config.Member{Name: "d", Addr: netip.MustParseAddr("10.7.0.4")}
+	if err := SetMembers(t.Context(), writer.Address("owner"), []config.Member{a, c, lost}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Abandon(t.Context(), writer.Address("owner"), "d", "former"); err != nil {
+		t.Fatal(err)
+	}
+	lost.Lost = true
+	if got, err := Members(t.Context(), writer.Address("reading")); !slices.Equal(got, []config.Member{a, c, lost}) || err != nil {
+		t.Errorf("d is given up: got %v, %v", got, err)
+	}
+	if all, err := MachinesOf(t.Context(), writer.Address("reading")); !slices.Contains(all, directory.Machine{Name: "former", Standing: directory.Lost}) || err != nil {
+		t.Errorf("got %v, %v", all, err)
 	}
 	peer := Peer{c, "key", "192.0.2.3:51821"}
 	if err := SetPeer(t.Context(), writer.Address("owner"), peer); err != nil {
@@ -51,7 +66,7 @@ func testMembers(t *testing.T, writer, standby *instance) {
 	if err := SetMembers(t.Context(), writer.Address("owner"), nil); err == nil {
 		t.Error("a relay has no machine left")
 	}
-	if err := SetMembers(t.Context(), writer.Address("writing"), []config.Member{b}); err == nil {
+	if err := SetMembers(t.Context(), writer.Address("writing"), []config.Member{e}); err == nil {
 		t.Error("who may change rows chooses the machines")
 	}
 	standby.Await("SELECT FROM members HAVING count(*) = 2")

@@ -5,7 +5,8 @@
 // Its own copy of the directory does not know that until it has followed. So a machine
 // serves no mailbox until it has been admitted: by the writer's word, or, without a writer, by so
 // many others' copies that one of them must know if it is lost. From then on it follows
-// its copy.
+// its copy, and what the others say: one that was the writer, and was replaced, has another copy
+// than they. That it was given up it notes at its mailboxes.
 //
 // A machine that has other mailboxes than those that it has registered, or none, has lost
 // them: it is not admitted under its name.
@@ -42,6 +43,8 @@ type Roll struct {
 	// confirm a change of the directory, one is among any so many.
 	Need    int
 	Answers func(machine string) bool // whether a machine does
+	// GivenUp reports whether it was noted that this machine is lost.
+	GivenUp func() bool
 	// Register notes what this machine has. Store is the id of its mailboxes: with make,
 	// they get one if they have none.
 	Register func(ctx context.Context, machine, store string, room int64) error
@@ -83,6 +86,9 @@ func (r *Roll) Look(ctx context.Context) {
 		r.Note(all)
 	} else {
 		r.Note(nil)
+	}
+	if r.GivenUp() {
+		r.lose()
 	}
 	if r.Admitted() == ErrAlone {
 		r.seekAdmission(ctx)
@@ -128,13 +134,13 @@ func (r *Roll) seekAdmission(ctx context.Context) {
 			lost, store = lost || m.Standing == directory.Lost, max(store, m.Store)
 		}
 	}
+	if lost {
+		r.lose()
+		return
+	}
 	have, err := r.Store(false)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if lost {
-		r.machines[r.Here] = directory.Machine{Name: r.Here, Standing: directory.Lost}
-		return
-	}
 	if answers < need || err != nil {
 		return
 	}
@@ -142,6 +148,13 @@ func (r *Roll) seekAdmission(ctx context.Context) {
 		r.fault = ErrStore
 	}
 	r.admitted = true
+}
+
+// lose notes that this machine is lost.
+func (r *Roll) lose() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.machines[r.Here] = directory.Machine{Name: r.Here, Standing: directory.Lost}
 }
 
 // ask asks all others at once.

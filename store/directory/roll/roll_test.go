@@ -34,7 +34,7 @@ func TestAdmission(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		copy, word, b, c []directory.Machine
-		store            string
+		store            string // "given up": its mailboxes are
 		want             error
 	}{
 		{"the writer knows it", open, open, nil, nil, "mine", nil},
@@ -48,12 +48,13 @@ func TestAdmission(t *testing.T) {
 		{"its mailboxes are gone", open, open, nil, nil, "", ErrStore},
 		{"they are others", others, others, nil, nil, "mine", ErrStore},
 		{"they are gone, and there is no writer", none, nil, open, none, "", ErrStore},
+		{"given up, and only its mailboxes know it", open, open, nil, nil, "given up", errLost},
 		{"its directory is away", nil, open, nil, nil, "mine", nil},
 	} {
 		registered := ""
 		r := &Roll{
 			Here: "a", Members: []string{"a", "b", "c"}, Copy: list(tt.copy), Word: list(tt.word), Others: []List{list(tt.b), list(tt.c)},
-			Need: 1, Answers: func(string) bool { return true }, Room: 5,
+			Need: 1, Answers: func(string) bool { return true }, Room: 5, GivenUp: func() bool { return tt.store == "given up" },
 			Register: func(_ context.Context, _, store string, _ int64) error { registered = store; return nil },
 			Store: func(make bool) (string, error) {
 				if make && tt.store == "" {

@@ -1,7 +1,7 @@
 // Package simulation is a relay of a hundred machines and twenty million people in one test:
 // a month passes in it, in which people sign up, log in and write, and machines are added,
 // drained, cut off, crash, are lost for good, and some of those come back with their old
-// disks. (With the race detector it is a smaller world and a few days.) The machines are
+// disks; others are given up that were only cut off. (With the race detector it is a smaller world and a few days.) The machines are
 // invented, and so are their disks, the network and the time; placement, balance, moves,
 // who may serve after a start (roll), and what each machine makes of its own copy of the
 // directory and of the writer's word are the relay's.
@@ -17,21 +17,25 @@
 //
 //	1  one home at a time, and only it opens    route; TestClusterMove moves, killedTaker, killedGiver
 //	   the mailbox                              maildir TestClosed, member TestSession
-//	2  made once: the insertion decides         signIn; directorytest oneCreates
+//	2  made once: the insertion decides         signIn; directorytest oneCreates; TestClusterFaults
+//	                                            partition; TestClusterLost
 //	3  an account that was answered is on two   everything, promote; postgres TestServers failures;
 //	   machines, and keeps its password         TestCluster promote
 //	4  no machine trusts another's proxy for a  TestCluster serve (a wrong password at each machine);
 //	   password                                 TestClusterMove lost
 //	5  "elsewhere" and "not in my copy" are     route, login; doveauth replicated_test, member TestTables,
-//	   temporary; 550 needs the writer's word   TestMailbox; TestCluster withoutWriter
+//	   temporary; 550 needs the writer's word   TestMailbox; TestCluster withoutWriter; TestClusterLost
+//	                                            twoGone
 //	6  what was accepted is at the home, or in  deliver, kept, everything; TestClusterMove settles,
 //	   a queue, unless the machine was lost     TestCluster killed; porter TestRefused
 //	7  without a writer, who has an account is  login; TestCluster withoutWriter
 //	   served
-//	8  of two writers at most one commits       confirm, promote, TestQuorum; cluster TestPromote, TestCheck;
-//	                                            TestCluster promote, rejoin
-//	9  a machine that was lost, or lost its     route; roll TestAdmission, member TestNotAdmitted;
-//	   mailboxes, serves none under its name    TestClusterMove back
+//	8  of two writers at most one commits       confirm, promote, TestQuorum; cluster TestPromote, TestCheck,
+//	                                            TestParted, TestFurthest; TestCluster promote, rejoin;
+//	                                            TestClusterLost isBack, areBack
+//	9  a machine that was lost, or lost its     route, heed; roll TestAdmission, accounts TestNeed, cluster
+//	   mailboxes, serves none under its name    TestHeed, member TestNotAdmitted; TestClusterMove back,
+//	                                            TestClusterLost isBack, areBack
 //
 // And a machine that is dead, drained or lost gets no new account (place).
 package simulation

@@ -123,6 +123,9 @@ func (w *world) trouble() {
 			m.side = 0
 		}
 	}
+	for _, m := range w.machines {
+		w.heed(m)
+	}
 	if changed {
 		w.list()
 	}
@@ -167,14 +170,28 @@ func (w *world) operator() {
 			w.lose(m)
 		}
 	}
+	// One that is only cut off is given up, too, now and then. (If that is in doubt, the operator has
+	// to try again; here it never is.)
+	if m := w.anyMachine(); m.number >= 3 && !m.lost && !reaches(m, w.writer) && w.chance(hour) && w.confirm(w.writer) && w.stand(w.writer, m, directory.Lost) {
+		w.forget(m)
+		w.list()
+		w.done["lost while cut off"]++
+	}
 }
 
 // lose gives up a machine that is dead.
 func (w *world) lose(m *machine) {
-	m.dead, m.lost = false, true
+	m.dead = false
 	if w.done["lost"]%2 == 0 {
 		m.back = w.clock + 1 + w.random.IntN(6*hour)
 	}
+	w.forget(m)
+	w.done["lost"]++
+}
+
+// forget has a machine be lost, with the mail that it has.
+func (w *world) forget(m *machine) {
+	m.lost = true
 	for u, b := range w.mail {
 		if w.rows.home[u] == uint8(m.number) {
 			delete(w.mail, u)
@@ -182,5 +199,4 @@ func (w *world) lose(m *machine) {
 		}
 		b.put(m.number, 0)
 	}
-	w.done["lost"]++
 }

@@ -112,10 +112,10 @@ func (w *world) route(m *machine, u user) *machine {
 	if m.roll.Admitted() != nil {
 		return nil
 	}
-	if m.lost {
+	if m.lost && reaches(m, w.writer) {
 		w.fail("%s, which is lost, serves user %d", m.name, u)
 	}
-	if other := w.open[u]; other != nil && other != m && other.up {
+	if other := w.open[u]; other != nil && other != m && other.up && !other.lost {
 		w.fail("%s opens the mailbox of user %d, which is open on %s", m.name, u, other.name)
 	}
 	return m
@@ -151,7 +151,12 @@ func (w *world) deliver(u user) {
 	if _, exists := w.passwordOf(u); !exists {
 		return
 	}
-	if home := w.route(w.anyMachine(), u); home != nil {
+	home := w.route(w.anyMachine(), u)
+	switch {
+	case home == nil:
+	case home.lost: // and cut off: what it takes is lost with it
+		w.done["in vain"]++
+	default:
 		b := w.box(u)
 		b.put(home.number, b.on(home.number)+1)
 		b.accepted++

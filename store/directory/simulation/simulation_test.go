@@ -31,7 +31,7 @@ func TestMonth(t *testing.T) {
 		w.minute()
 	}
 	t.Logf("%d machines, %d accounts at last: %v", len(w.machines), w.count(), w.done)
-	for _, what := range []string{"created", "logins", "messages", "moves", "moves cancelled", "promotions", "drained", "lost", "back", "rescued", "partitions", "rebalanced"} {
+	for _, what := range []string{"created", "logins", "messages", "moves", "moves cancelled", "promotions", "drained", "lost", "lost while cut off", "in vain", "back", "rescued", "partitions", "rebalanced"} {
 		if w.done[what] == 0 {
 			t.Errorf("nothing was %s in all the time", what)
 		}

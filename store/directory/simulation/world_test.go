@@ -29,6 +29,7 @@ type machine struct {
 	up            bool
 	drained, lost bool
 	dead          bool // and not given up yet
+	givenUp       bool // it knows that it is lost
 	side          int  // who is on the same side reaches each other
 	voter         bool
 	takesChanges  bool     // it thinks that it is the writer
@@ -136,6 +137,7 @@ func (w *world) start(m *machine) {
 		// Any two of the three others have one that confirmed.
 		Need:     len(voters) - len(voters)/2,
 		Register: func(context.Context, string, string, int64) error { return nil },
+		GivenUp:  func() bool { return m.givenUp },
 		Store:    func(bool) (string, error) { return m.name, nil },
 	}
 	for _, v := range voters {
@@ -154,8 +156,29 @@ func (w *world) start(m *machine) {
 	w.look(m)
 }
 
+// heed has a machine that is lost know it, once it reaches one that does: a voter, of which it may
+// have another copy. What was open there ends.
+func (w *world) heed(m *machine) {
+	if !m.lost || m.givenUp {
+		return
+	}
+	for _, v := range w.voters() {
+		for _, known := range w.rollOf(v, v.received) {
+			if reaches(m, v) && known.Name == m.name && known.Standing == directory.Lost {
+				m.givenUp = true
+			}
+		}
+	}
+	if m.givenUp {
+		w.crash(m)
+		m.rollAt = 0
+		m.roll.Look(w.t.Context())
+	}
+}
+
 // look has a machine look at the roll, if there may be something new.
 func (w *world) look(m *machine) {
+	w.heed(m)
 	if m.roll.Admitted() == nil && m.rollAt >= w.stood || !m.up {
 		return
 	}
