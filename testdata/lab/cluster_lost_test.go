@@ -130,6 +130,10 @@ func (g *givenUp) isBack(t *testing.T) {
 		return err != nil
 	})
 	t.Logf("the session on a has ended after %v", time.Since(start).Round(100*time.Millisecond))
+	until(deadline(t, stepTimeout), t, "Dovecot to listen again", func() bool {
+		_, err := a.Script(t.Context(), "systemctl is-active --quiet dovecot && ss -Hltn 'sport = :993' | grep -q .")
+		return err == nil
+	})
 	until(deadline(t, stepTimeout), t, "a to serve nobody there", func() bool {
 		_, err := g.login(t, a, addr, clusterPassword)
 		return err != nil && strings.Contains(err.Error(), "UNAVAILABLE")
