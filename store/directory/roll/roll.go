@@ -15,6 +15,7 @@ package roll
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -228,7 +229,23 @@ func (r *Roll) Draining(machine string) bool {
 }
 
 // Place returns the name of the machine on which an account gets its home.
-func (r *Roll) Place(address string) (string, error) { return Places(r.Places()).Home(address) }
+func (r *Roll) Place(address string) (string, error) {
+	if r.Lost(r.Here) && !r.knownLost() {
+		return "", errReplaced
+	}
+	return Places(r.Places()).Home(address)
+}
+
+// errReplaced says that what the writer would create is nobody's.
+var errReplaced = errors.New("this machine is lost, and the writer that it reaches does not know it: another one has replaced that")
+
+// knownLost reports whether the writer knows that this machine is lost.
+func (r *Roll) knownLost() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	all, err := r.Word(ctx)
+	return err == nil && slices.ContainsFunc(all, func(m directory.Machine) bool { return m.Name == r.Here && m.Standing == directory.Lost })
+}
 
 // Places are the machines that get new accounts and answer.
 func (r *Roll) Places() []directory.Machine {

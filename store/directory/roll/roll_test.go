@@ -89,6 +89,23 @@ func TestLostForEver(t *testing.T) {
 	}
 }
 
+// TestPlaceLost: a machine that is lost creates accounts only by a writer that knows it: another one
+// was replaced.
+func TestPlaceLost(t *testing.T) {
+	for _, tt := range []struct {
+		known, word []directory.Machine
+		places      bool
+	}{
+		{open, open, true}, {open, nil, true}, {lost, lost, true}, {lost, open, false}, {lost, none, false}, {lost, nil, false},
+	} {
+		r := &Roll{Here: "a", Members: []string{"a", "b"}, Word: list(tt.word), Answers: func(string) bool { return true }}
+		r.Note(tt.known)
+		if _, err := r.Place("alice@chat.example"); (err == nil) != tt.places {
+			t.Errorf("%+v: got %v", tt, err)
+		}
+	}
+}
+
 // TestPlaces: accounts come to machines that answer, and are open, by their room if all tell
 // it.
 func TestPlaces(t *testing.T) {
