@@ -5,15 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // givenUp is a cluster of which machines are given up: a, which was only cut off, and then both of
 // the others that d has.
 type givenUp struct {
 	*faulty
-	late  string       // an account that d has not heard of, and a dump has
-	later string       // one that neither has
+	late  string // an account that d has not heard of, and a dump has
+	later string // one that neither has
 	dump  string
 }
 
