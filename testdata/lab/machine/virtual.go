@@ -147,8 +147,9 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 		err = m.awaitUp(ctx)
 	}
 	if err == nil {
-		// IPv6 is a module of this kernel: until it was there, systemd refused units that listen on it.
-		_, err = m.remote(ctx, nil, "systemctl", "daemon-reload")
+		// IPv6 is a module of this kernel: until it was there, systemd refused units that listen on it,
+		// and it has not looked again since.
+		_, err = m.remote(ctx, nil, "systemctl", "daemon-reexec")
 	}
 	if err != nil {
 		m.kill()
