@@ -39,9 +39,9 @@ type socket struct {
 	packets   net.PacketConn
 }
 
-// listenAll returns a socket for each endpoint: the one that systemd handed over
-// under its name, or a new one.
-func listenAll(endpoints []Endpoint) ([]socket, error) {
+// listenAll returns the endpoints to serve, and a socket for each of them: the one that systemd
+// handed over under its name, or a new one.
+func listenAll(endpoints []Endpoint) ([]Endpoint, []socket, error) {
 	named := make(map[string]*os.File)
 	for _, f := range activation.Files(true) {
 		defer f.Close() // those that are used are duplicates
@@ -49,18 +49,22 @@ func listenAll(endpoints []Endpoint) ([]socket, error) {
 			named[f.Name()] = f
 		}
 	}
+	var served []Endpoint
 	var sockets []socket
 	for _, e := range endpoints {
+		if e.Handed && named[e.Name] == nil {
+			continue
+		}
 		s, err := e.socket(named[e.Name])
 		if err != nil {
 			for _, open := range sockets {
 				open.close()
 			}
-			return nil, err
+			return nil, nil, err
 		}
-		sockets = append(sockets, s)
+		served, sockets = append(served, e), append(sockets, s)
 	}
-	return sockets, nil
+	return served, sockets, nil
 }
 
 // socket takes over systemd's, if there is one, or makes one.

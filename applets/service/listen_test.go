@@ -37,7 +37,7 @@ func serveActivated(address string) {
 	}
 	s := Service{
 		Name: "echo", Address: Unix(address), Serve: serve, Log: slog.New(slog.DiscardHandler),
-		More: []Endpoint{{Name: "more", Address: Unix(address + ".more"), Serve: serve}},
+		More: []Endpoint{{Name: "more", Address: Unix(address + ".more"), Serve: serve}, {Name: "handed", Handed: true, Serve: serve}},
 	}
 	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
 	os.Exit(0)
@@ -55,6 +55,7 @@ func TestActivation(t *testing.T) {
 		{"other:another", "", true},
 		{"echo:more", ".more", false},
 		{"echo:another", ".more", true},
+		{"echo:handed", ".handed", false},
 	} {
 		t.Run(test.names, func(t *testing.T) {
 			dir := t.TempDir()

@@ -30,6 +30,9 @@ type Endpoint struct {
 	Name string
 	// Address is where to listen if systemd hands over no listener.
 	Address Address
+	// Handed is an endpoint that is served only if systemd hands over its listener: on a port
+	// that a daemon may not listen on itself. It has no Address.
+	Handed bool
 	// Serve accepts until ctx is done and then returns as soon as all that
 	// was accepted is finished. It closes the listener.
 	Serve func(ctx context.Context, l net.Listener) error
@@ -81,7 +84,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if s.Serve != nil {
 		endpoints = append([]Endpoint{{Name: s.Name, Address: s.Address, Serve: s.Serve}}, s.More...)
 	}
-	sockets, err := listenAll(endpoints)
+	endpoints, sockets, err := listenAll(endpoints)
 	if err != nil {
 		return err
 	}
