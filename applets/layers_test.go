@@ -38,7 +38,7 @@ var layers = []layer{
 	},
 	{
 		name: "stores, servers and protocols",
-		impure: `applets/admin/wireguard applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv applets/transport/routes auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
+		impure: `applets/admin/wireguard applets/chat/chattest applets/iroh/peer applets/metrics/journal applets/lookup applets/maillog/control applets/service applets/supervise/control applets/supervise/port applets/supervise/process applets/transport/handback applets/transport/lmtp applets/transport/mxdeliv applets/transport/routes auth/machine packaging/archive packaging/dovecot/dict packaging/gpg/gpgtest
 			packaging/postfix/queue packaging/postfix/socketmap packaging/release store/invites store/maildir`,
 		pure: "packaging/dovecot/authproto store/directory",
 	},

@@ -15,6 +15,7 @@ import (
 	"chatmaild/applets/command"
 	"chatmaild/applets/config"
 	"chatmaild/applets/keys"
+	"chatmaild/store/atomicfile"
 )
 
 const (
@@ -36,8 +37,7 @@ var Command = command.Command{
 	},
 }
 
-// reload has the servers that run take the certificate again, once it
-// and its key can serve. A pair that cannot would stop them all from working;
+// reload has the servers take the certificate again, once it and its key can serve. A pair that cannot would stop them all from working;
 // they keep the one that they have.
 func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 	machine := host.Host{}
@@ -56,6 +56,9 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 		return command.WithHint(fmt.Errorf("%s cannot be used, so the servers keep the previous one: %w", paths.Certificate, err),
 			"put a certificate for %s there, and its key in %s", config.Host(conf), paths.PrivateKey)
 	}
+	if err := handOver(conf, machine, paths); err != nil {
+		return err
+	}
 	// A server that is off, as after run --disable-mail, stays off.
 	if err := machine.Systemd().Systemctl(ctx, "try-reload-or-restart", desired.TLSServers()...); err != nil {
 		return err
@@ -66,5 +69,23 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 		}
 	}
 	log.Info("the servers use the new certificate", "valid_until", pair.NotAfter.UTC())
+	return nil
+}
+
+// handOver writes filtermail-out's copy of both, which it takes up by itself. The group of the
+// file is that of its directory.
+func handOver(conf *config.Config, machine host.Host, paths desired.Paths) error {
+	certificate, err := machine.ReadFile(paths.Certificate)
+	if err != nil {
+		return err
+	}
+	key, err := machine.ReadFile(paths.PrivateKey)
+	if err != nil {
+		return err
+	}
+	f := desired.SubmissionCertificate(conf, certificate, key)
+	if err := atomicfile.Write(f.Path, f.Content, f.Mode, nil); err != nil {
+		return fmt.Errorf("handing the certificate to filtermail-out: %w", err)
+	}
 	return nil
 }

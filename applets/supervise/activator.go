@@ -79,12 +79,16 @@ func (a *activator) loop() {
 	}
 }
 
+// open are all sockets.
+func (a *activator) open() []*socket {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.sockets)
+}
+
 // waiting are the sockets whose services do not run.
 func (a *activator) waiting() []*socket {
-	a.mu.Lock()
-	sockets := slices.Clone(a.sockets)
-	a.mu.Unlock()
-	return slices.DeleteFunc(sockets, func(so *socket) bool {
+	return slices.DeleteFunc(a.open(), func(so *socket) bool {
 		so.mu.Lock()
 		name := so.service()
 		so.mu.Unlock()

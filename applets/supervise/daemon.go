@@ -247,7 +247,7 @@ func (s *daemon) delay(u *unit.Unit) (wait time.Duration, enough bool) {
 // giveUp closes the sockets, so that clients are refused at once.
 func (s *daemon) giveUp(u *unit.Unit) {
 	s.set(failed)
-	for _, name := range socketsOf(u) {
+	for _, name := range s.super.socketsFor(u) {
 		if p, err := s.super.part(name); err == nil {
 			if err := p.stop(context.Background()); err != nil {
 				s.super.log.Error("cannot close a socket", "unit", name, "error", err)

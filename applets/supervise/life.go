@@ -43,6 +43,9 @@ type life struct {
 func begin(ctx context.Context, super *Supervisor, u *unit.Unit) (l *life, err error) {
 	l = &life{super: super, unit: u, began: time.Now(), env: append([]string{searchPath, "LANG=C.UTF-8"}, u.Environment...)}
 	defer func() {
+		for _, f := range l.files {
+			f.Close()
+		}
 		if err != nil {
 			err = errors.Join(err, l.abandon())
 		}
@@ -81,7 +84,7 @@ func begin(ctx context.Context, super *Supervisor, u *unit.Unit) (l *life, err e
 // prepare makes what the service finds when it starts: sockets, directories, credentials.
 func (l *life) prepare(ctx context.Context) (err error) {
 	var names []string
-	for _, name := range socketsOf(l.unit) {
+	for _, name := range l.super.socketsFor(l.unit) {
 		file, fd, err := l.super.listener(ctx, name)
 		if err != nil {
 			return err

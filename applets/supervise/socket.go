@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"chatmaild/applets/service/packetinfo"
+	"golang.org/x/sys/unix"
+
+	"chatmaild/applets/supervise/port"
 	"chatmaild/applets/supervise/unit"
 	"chatmaild/store/ids"
 )
@@ -24,7 +26,7 @@ type socket struct {
 	file *os.File // nil unless active; guarded by record.mu
 }
 
-// socketsOf are the units of the sockets that a service gets, in order.
+// socketsOf are the units of the sockets that a service cannot be without, in order.
 func socketsOf(u *unit.Unit) []string {
 	var list []string
 	for _, name := range slices.Concat(u.Sockets, u.Requires) {
@@ -35,8 +37,21 @@ func socketsOf(u *unit.Unit) []string {
 	return list
 }
 
-// listener opens a socket if need be, and returns it with the name by which its service
-// knows it; nil if one of its conditions does not hold.
+// socketsFor are those, and further ones that are open and start the service (Service=).
+func (s *Supervisor) socketsFor(u *unit.Unit) []string {
+	list := socketsOf(u)
+	for _, so := range s.activator.open() {
+		so.mu.Lock()
+		if so.service() == u.Name && !slices.Contains(list, so.unit.Name) {
+			list = append(list, so.unit.Name)
+		}
+		so.mu.Unlock()
+	}
+	return list
+}
+
+// listener opens a socket if need be, and returns a duplicate of it with the name by which its
+// service knows it; nil if one of its conditions does not hold.
 func (s *Supervisor) listener(ctx context.Context, name string) (*os.File, string, error) {
 	if err := s.start(ctx, name); err != nil {
 		return nil, "", err
@@ -51,7 +66,11 @@ func (s *Supervisor) listener(ctx context.Context, name string) (*os.File, strin
 	}
 	so.mu.Lock()
 	defer so.mu.Unlock()
-	return so.file, so.unit.FDName, nil
+	if so.file == nil {
+		return nil, "", nil
+	}
+	fd, err := unix.FcntlInt(so.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return os.NewFile(uintptr(fd), name), so.unit.FDName, err
 }
 
 // service is the unit that a connection starts.
@@ -101,7 +120,7 @@ func (so *socket) stop(context.Context) error {
 // open listens as a unit says.
 func open(u *unit.Unit) (*os.File, error) {
 	if !filepath.IsAbs(u.Listen) {
-		return openPort(u)
+		return port.Open(u)
 	}
 	if err := os.MkdirAll(filepath.Dir(u.Listen), 0o755); err != nil {
 		return nil, fmt.Errorf("creating a socket's directory: %w", err)
@@ -127,61 +146,23 @@ func open(u *unit.Unit) (*os.File, error) {
 	return file, nil
 }
 
-type filer interface {
-	File() (*os.File, error)
-	Close() error
-}
-
-// take returns a listener as a file; the file stays where it is in the file system.
-func take(l filer) (*os.File, error) {
-	if ul, ok := l.(*net.UnixListener); ok {
-		ul.SetUnlinkOnClose(false)
-	}
-	f, err := l.File()
-	return f, errors.Join(err, l.Close())
-}
-
+// openPath returns a socket as a file; that in the file system stays where it is.
 func openPath(u *unit.Unit) (*os.File, error) {
 	if u.Datagram {
 		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: u.Listen, Net: "unixgram"})
 		if err != nil {
 			return nil, fmt.Errorf("cannot listen: %w", err)
 		}
-		return take(l)
+		f, err := l.File()
+		return f, errors.Join(err, l.Close())
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: u.Listen, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
-	return take(l)
-}
-
-func openPort(u *unit.Unit) (*os.File, error) {
-	if !u.Datagram {
-		l, err := net.Listen("tcp", u.Listen)
-		if err != nil {
-			return nil, fmt.Errorf("cannot listen: %w", err)
-		}
-		return take(l.(*net.TCPListener))
-	}
-	l, err := net.ListenPacket("udp", u.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w", err)
-	}
-	conn := l.(*net.UDPConn)
-	if u.ReceiveBuffer > 0 {
-		if err := conn.SetReadBuffer(u.ReceiveBuffer); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("setting a receive buffer: %w", err)
-		}
-	}
-	if u.PacketInfo {
-		if err := packetinfo.Enable(conn); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("having a socket say where datagrams come to: %w", err)
-		}
-	}
-	return take(conn)
+	l.SetUnlinkOnClose(false)
+	f, err := l.File()
+	return f, errors.Join(err, l.Close())
 }
 
 // hand gives a socket in the file system to those who may connect.

@@ -222,6 +222,48 @@ func TestActivation(t *testing.T) {
 	m.shows("a.service", "ActiveState", "inactive")
 }
 
+// TestService has a socket of another name start a daemon that can be without it: it is handed
+// over while it is open, on a port of all addresses.
+func TestService(t *testing.T) {
+	m := newMachine(t)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.unit("more.socket", "[Socket]", "Service=a.service", "ListenStream=0", "FileDescriptorName=greeting")
+	m.unit("a.service", "[Service]", "Type=notify", "ExecStart="+program, "Environment=SUPERVISE_DAEMON=1")
+	m.ctl("start more.socket")
+	p, err := m.part("more.socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.FileListener(p.(*socket).file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if addr := l.Addr().(*net.TCPAddr); !addr.IP.IsUnspecified() {
+		t.Errorf("it listens at %v alone", addr)
+	}
+	c, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	m.ctl("stop more.socket")
+	for {
+		if out, _ := m.systemctl(t.Context(), []string{"show", "--property=ActiveState", "--", "a.service"}); out == "ActiveState=inactive\n" {
+			break
+		}
+	}
+	if _, err := m.systemctl(t.Context(), []string{"start", "a.service"}); err == nil {
+		t.Error("the daemon got a socket that is closed")
+	}
+}
+
 // TestTarget starts what it wants, though one fails, and stops what is part of it.
 func TestTarget(t *testing.T) {
 	m := newMachine(t)

@@ -29,6 +29,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"time"
 
 	"chatmaild/applets/admin/desired"
@@ -225,7 +226,7 @@ func welcome(ctx context.Context, env *command.Env, conf *config.Config) {
 // disableMail stops everything that could accept a message. What is queued or
 // stored stays, and so do the web pages; run starts it all again.
 func disableMail(ctx context.Context, env *command.Env, machine host.Host, dryRun bool) error {
-	units, err := machine.Systemd().Units(ctx, desired.MailUnits()...)
+	units, err := machine.Systemd().Units(ctx, slices.Concat(desired.MailUnits(), desired.SubmissionSockets())...)
 	if err != nil {
 		return err
 	}

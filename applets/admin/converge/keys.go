@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"chatmaild/applets/admin/desired"
 	"chatmaild/applets/admin/keyfiles"
@@ -121,6 +122,26 @@ func (p *Planner) selfSigned(paths desired.Paths) ([]desired.File, error) {
 		{Path: paths.PrivateKey, Content: key, Mode: 0o600, Owner: "root", Group: "root", Secret: true},
 		{Path: paths.Certificate, Content: cert, Mode: 0o644, Owner: "root", Group: "root"},
 	}, nil
+}
+
+// submissionCertificate is the copy for filtermail-out of the certificate and its key, which
+// are there or among those to be written.
+func (p *Planner) submissionCertificate(paths desired.Paths, made []desired.File) (desired.File, error) {
+	read := func(path string) ([]byte, error) {
+		if i := slices.IndexFunc(made, func(f desired.File) bool { return f.Path == path }); i >= 0 {
+			return made[i].Content, nil
+		}
+		return p.Machine.ReadFile(path)
+	}
+	certificate, err := read(paths.Certificate)
+	if err != nil {
+		return desired.File{}, err
+	}
+	key, err := read(paths.PrivateKey)
+	if err != nil {
+		return desired.File{}, err
+	}
+	return desired.SubmissionCertificate(p.Conf, certificate, key), nil
 }
 
 // serves reports whether certificate and key belong together and are valid for the relay

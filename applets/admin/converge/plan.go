@@ -202,6 +202,11 @@ func do(ctx context.Context, machine host.Host, steps []UnitStep) error {
 	for _, s := range steps {
 		units = append(units, s.Unit)
 	}
+	if opens(steps) {
+		if err := givenUp(ctx, machine); err != nil {
+			return err
+		}
+	}
 	if !steps[0].binds() {
 		return machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)
 	}

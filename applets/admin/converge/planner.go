@@ -46,6 +46,11 @@ func (p *Planner) Relay(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	copied, err := p.submissionCertificate(paths, keyFiles)
+	if err != nil {
+		return nil, err
+	}
+	keyFiles = append(keyFiles, copied)
 	version, err := host.Dovecot(ctx, p.Machine)
 	if err != nil {
 		return nil, err
@@ -177,7 +182,8 @@ func (p *Planner) requirePorts() error {
 	for _, need := range desired.Ports(p.Conf) {
 		for _, l := range listeners {
 			// "?" is a program that a container hides; refusing then would be refusing always.
-			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) || slices.Contains(p.Yielding, l.Program) {
+			if l.Port != need.Port || l.Program == "?" || slices.Contains(need.Programs, l.Program) || slices.Contains(p.Yielding, l.Program) ||
+				desired.GivesUp(l.Program, l.Port) {
 				continue
 			}
 			return fmt.Errorf("port %d is needed for %s, but %s (process %d) holds it: stop that program, or move it to another port",

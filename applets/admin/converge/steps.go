@@ -20,8 +20,9 @@ import (
 func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes []host.Change, paths desired.Paths) ([]UnitStep, error) {
 	// In the order of starting: each finds those that it asks. Journald is first, so that the
 	// rest is logged as it should be, and the target last, since it wants all of ours.
-	names := slices.Concat([]string{desired.Journald}, desired.ClusterUnits(p.Conf, host.PostgreSQL(p.Machine)), desired.SocketUnits(), desired.ServiceUnits(), desired.TransportUnits(p.Conf),
-		[]string{desired.Dovecot, desired.Postfix, desired.Nginx}, desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), desired.FollowUnits(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
+	services := slices.DeleteFunc(desired.ServiceUnits(), func(name string) bool { return name == desired.FiltermailOut })
+	names := slices.Concat([]string{desired.Journald}, desired.ClusterUnits(p.Conf, host.PostgreSQL(p.Machine)), desired.SocketUnits(), services, desired.TransportUnits(p.Conf),
+		[]string{desired.Dovecot, desired.Postfix}, desired.Entrances(p.Conf), []string{desired.FiltermailOut, desired.Nginx}, desired.MemberUnits(p.Conf), desired.BotUnits(p.Conf), desired.CertificateUnits(p.Conf), desired.OnDemandSockets(p.Conf), desired.FollowUnits(p.Conf), []string{desired.ClockTimer, desired.QueueWatchPath, desired.Target})
 	states, err := p.Machine.Systemd().Units(ctx, names...)
 	if err != nil {
 		return nil, err
@@ -70,7 +71,10 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 			steps = append(steps, UnitStep{"restart", name, "to request a certificate"})
 		}
 	}
-	return running(ctx, p, steps, changed, reads)
+	if steps, err = running(ctx, p, steps, changed, reads); err != nil {
+		return nil, err
+	}
+	return formerAuth(ctx, p, opened(steps))
 }
 
 // verb is how a unit that runs gets to read what changes of its files. Only of Postfix, Dovecot
@@ -147,6 +151,8 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 			why[name] = "websocket = false"
 		}
 	}
+	closed := shut(p.Conf)
+	maps.Copy(why, closed)
 	if !config.Outward(p.Conf) {
 		for _, name := range []string{desired.TransportSocket, desired.Transport} {
 			why[name] = `nothing is signed here, and transport = "postfix"`
@@ -159,6 +165,10 @@ func (p *Planner) stops(ctx context.Context) ([]UnitStep, error) {
 	}
 	var steps []UnitStep
 	for i, name := range names {
+		// A socket that is enabled would be back after a reboot.
+		if units[i].Enabled == "enabled" && closed[name] != "" {
+			steps = append(steps, UnitStep{"disable", name, why[name]})
+		}
 		if units[i].Active == "active" {
 			steps = append(steps, UnitStep{"stop", name, why[name]})
 		}

@@ -113,11 +113,7 @@ func clusterDropins(conf *config.Config, version PostgreSQL) []File {
 	server := dropin(version.Unit(), "chatmaild",
 		"[Unit]\nWants=network-online.target\nAfter=network-online.target wg-quick@"+MeshInterface+".service\n[Service]\nExecCondition=/usr/sbin/chatmaild cluster check")
 	bot := dropin(Echobot, "cluster", "[Service]\nExecCondition=+/usr/sbin/chatmaild cluster bot")
-	var all []string
-	for _, m := range config.Members(conf) {
-		all = append(all, m.Addr.String())
-	}
-	limits := dropin("chatmaild-filtermail-out.service", "cluster", "[Unit]\nAfter=wg-quick@"+MeshInterface+".service\n[Service]\nRestrictAddressFamilies=AF_INET6\nIPAddressAllow="+strings.Join(all, " "))
+	limits := dropin(FiltermailOut, "cluster", "[Unit]\nAfter=wg-quick@"+MeshInterface+".service")
 	files := []File{doveauth, bot, limits, dropin("chatmaild-expire.service", "cluster", network), dropin(Web, "cluster", network), server}
 	for i := range files {
 		files[i].Absent = !config.Clustered(conf)

@@ -147,6 +147,9 @@ func Directories(conf *config.Config) []Directory {
 		{conf.MetadataDir(), 0o700, "vmail", "vmail"},
 		{conf.ExpireDir(), 0o700, "vmail", "vmail"},
 		{config.Turn(conf).Dir(), 0o700, "vmail", "vmail"},
+		// The certificate job, which cannot give files away, writes there: the group is the
+		// directory's.
+		{path.Dir(config.SubmissionCertificate(conf)), 0o750 | fs.ModeSetgid, "root", CertificateGroup},
 		// web writes the invites and their key, which doveauth, as vmail, reads.
 		{conf.InvitesDir(), 0o750 | fs.ModeSetgid, "chatmaild", "vmail"},
 	}

@@ -85,10 +85,16 @@ func TestFiles(t *testing.T) {
 		{"through a web server in front", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "map $client $network {", "map $remote_addr"},
 		{"port 25", name, "/etc/postfix/master.cf", "       200     smtpd\n", ""},
 		{"one client of port 25", name, "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=20\n", ""},
-		{"a conference behind one address", name, "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=600\n", ""},
-		{"phones that have sent something", name, "/etc/postfix/master.cf", "-o smtpd_timeout=${stress?{5}:{75}}s\n", ""},
+		{"users do not come to Postfix", name + "websocket = true\nproxy_addresses = [\"192.0.2.1\"]", "/etc/postfix/master.cf", "", "sasl"},
+		{"nor to its ports", name + "websocket = true\nproxy_addresses = [\"192.0.2.1\"]", "/etc/postfix/master.cf", "", "587"},
+		{"users without IPv6", name + "disable_ipv6 = true", "/etc/systemd/system/chatmaild-submission.socket.d/listen.conf", "ListenStream=\nListenStream=0.0.0.0:587\n", ""},
+		{"the same with TLS", name + "disable_ipv6 = true", "/etc/systemd/system/chatmaild-submissions.socket.d/listen.conf", "ListenStream=\nListenStream=0.0.0.0:465\n", ""},
+		{"many users' connections", name + "max_smtp_connections = 20000", "/etc/systemd/system/chatmaild-filtermail-out.service.d/memory.conf", "\nMemoryMax=1026M\n", ""},
+		{"files for them", name + "max_smtp_connections = 20000", "/etc/systemd/system/chatmaild-filtermail-out.service.d/files.conf", "\nLimitNOFILE=20912\n", ""},
+		{"a certificate's copy elsewhere", name + "state_dir = \"/home/state\"", "/etc/systemd/system/chatmaild-filtermail-out.service.d/certificate.conf", "BindReadOnlyPaths=-/home/state/submission\n", ""},
+		{"who writes it", name + "state_dir = \"/srv/state\"", "/etc/systemd/system/chatmaild-certificate.service.d/certificate.conf", "ReadWritePaths=-/srv/state/submission\n", ""},
 		{"little at once", name + "filtermail_max_in_flight = 1", "/etc/postfix/master.cf", "smtpd_client_connection_count_limit=1\n", ""},
-		{"filter ports", name + "filtermail_smtp_port = 11111", "/etc/postfix/master.cf", "smtpd_proxy_filter=127.0.0.1:11111", ""},
+		{"filter ports", name + "filtermail_smtp_port_incoming = 11111", "/etc/postfix/master.cf", "smtpd_proxy_filter=127.0.0.1:11111", ""},
 		{"instant idle", name, "/etc/dovecot/dovecot.conf", "LD_PRELOAD=" + InstantIdleLibrary, ""},
 		{"stock idle", name + "imap_instant_idle = false", "/etc/dovecot/dovecot.conf", "", "LD_PRELOAD"},
 		{"hibernation", name, "/etc/dovecot/dovecot.conf", "imap_hibernate_timeout = 10s", "imap_zlib"},
@@ -100,7 +106,6 @@ func TestFiles(t *testing.T) {
 		{"iroh relay", name, "/etc/nginx/nginx.conf", "        location = /relay {\n            proxy_pass http://iroh;", ""},
 		{"no WebSockets", name, "/etc/nginx/nginx.conf", "", "websocket"},
 		{"WebSockets", name + "websocket = true", "/etc/nginx/nginx.conf", "location ~ ^(/imap|/smtp)$ {", ""},
-		{"WebSockets, Postfix", name + "websocket = true", "/etc/postfix/master.cf", "-o smtpd_tls_auth_only=no", ""},
 		{"WebSockets, Dovecot", name + "websocket = true", "/etc/dovecot/dovecot.conf", "port = 10143\n", ""},
 		{"iroh relay elsewhere", name + `iroh_relay = "https://iroh.example"`, "/etc/nginx/nginx.conf", "", "iroh"},
 		{"iroh relay that is ours", name + `iroh_relay = "https://www.chat.example.org/"`, "/etc/nginx/nginx.conf", "server unix:/run/chatmaild/iroh.socket;", ""},
@@ -109,7 +114,7 @@ func TestFiles(t *testing.T) {
 		{"no iroh relay, no socket", name + `iroh = "off"`, "/etc/systemd/system/chatmaild-iroh.socket.d/condition.conf", "ConditionPathExists=!", ""},
 		{"nobody in front, nginx", name, "/etc/nginx/nginx.conf", "listen 443;", "20025"},
 		{"proxy, Postfix", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/postfix/master.cf", "\n127.0.0.1:10225 inet", ""},
-		{"proxy, submission", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/postfix/master.cf", "\n127.0.0.1:10587 inet", ""},
+		{"proxy, submission", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "proxy_pass 127.0.0.1:10587;", ""},
 		{"proxy, Dovecot", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/dovecot/dovecot.conf", "port = 10143\n", ""},
 		{"proxy, nginx", name + `proxy_addresses = ["192.0.2.1"]`, "/etc/nginx/nginx.conf", "allow 192.0.2.1;\n        deny all;\n        proxy_pass 127.0.0.1:10225;", ""},
 		{"no notes to the postmaster", name, "/etc/postfix/main.cf", "\nnotify_classes =\n", ""},
@@ -278,7 +283,7 @@ func TestCheckRuntimeDir(t *testing.T) {
 // TestSocketServices has each socket's Service=, or else the service of its name, as
 // systemd reads it: systemctl fails for a unit that does not exist.
 func TestSocketServices(t *testing.T) {
-	for _, socket := range SocketUnits() {
+	for _, socket := range slices.Concat(SocketUnits(), SubmissionSockets()) {
 		text, err := os.ReadFile(filepath.Join("../../../packaging/systemd", socket))
 		if err != nil {
 			t.Fatal(err)

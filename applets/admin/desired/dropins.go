@@ -13,7 +13,7 @@ import (
 // away from where the package has it. The package's units hold the defaults, and
 // for those there is no drop-in.
 func dropins(conf *config.Config, machine Machine) []File {
-	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, transportDropins(conf), clusterDropins(conf, machine.PostgreSQL), serverDropins(machine.Release), logDropins(machine.Release))
+	return slices.Concat(socketDropins(conf), directoryDropins(conf), certificateDropins(conf), memoryDropins(conf), turnDropins(conf), submissionDropins(conf), []File{irohDropin(conf), echobotDropin(conf), signingDropin(conf)}, transportDropins(conf), clusterDropins(conf, machine.PostgreSQL), serverDropins(machine.Release), logDropins(machine.Release))
 }
 
 // serverDropins have systemd start servers again that were killed. Debian's units
@@ -134,6 +134,7 @@ func socketDropins(conf *config.Config) []File {
 		{"filtermail-in", loopback(conf.FiltermailSMTPPortIncoming), loopback(def.FiltermailSMTPPortIncoming)},
 		{"mxdeliv", conf.Socket("mxdeliv"), def.Socket("mxdeliv")},
 		{"auth-master", conf.Socket("auth-master"), def.Socket("auth-master")},
+		{"auth-submission", conf.Socket("auth-submission"), def.Socket("auth-submission")},
 		{"auth-userdb", conf.Socket("auth-userdb"), def.Socket("auth-userdb")},
 		{"metadata", conf.Socket("metadata"), def.Socket("metadata")},
 		{"lastlogin", conf.Socket("lastlogin"), def.Socket("lastlogin")},

@@ -38,11 +38,11 @@ func Ports(conf *config.Config) []Port {
 		{80, "HTTP", true, nginx},
 		{143, "IMAP with STARTTLS", true, dovecot},
 		{443, https, true, nginx},
-		{465, "submission with TLS", true, postfix},
-		{587, "submission with STARTTLS", true, postfix},
+		submissionPort(465),
+		submissionPort(587),
 		{993, "IMAP with TLS", true, dovecot},
 		{httpsProxyPort, "HTTPS behind port 443", false, nginx},
-		{submissionsProxyPort, "submission behind port 443", false, postfix},
+		submissionPort(submissionsProxyPort),
 		{imapsProxyPort, "IMAP behind port 443", false, dovecot},
 		{conf.PostfixReinjectPort, "Postfix, for mail from filtermail-out", false, postfix},
 		{conf.PostfixReinjectPortIncoming, "Postfix, for mail from filtermail-in", false, postfix},
@@ -59,7 +59,7 @@ func Ports(conf *config.Config) []Port {
 		}
 		ports = append(ports,
 			Port{smtpProxyPort, "SMTP behind a machine in front", false, postfix},
-			Port{submissionProxyPort, "submission behind a machine in front", false, postfix},
+			submissionPort(submissionProxyPort),
 			Port{imapProxyPort, "IMAP behind a machine in front", false, dovecot})
 	}
 	if config.Turn(conf).Own() {

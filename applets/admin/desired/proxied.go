@@ -14,9 +14,8 @@ type Proxied struct {
 
 // Ports of servers on the loopback interface that are there for proxies alone.
 const (
-	imapProxyPort       = config.WebsocketIMAPPort
-	submissionProxyPort = 10587
-	smtpProxyPort       = 10225
+	imapProxyPort = config.WebsocketIMAPPort
+	smtpProxyPort = 10225
 )
 
 // ProxiedPorts returns the ports that are handed on so. Port 80 is not among

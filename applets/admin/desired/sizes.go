@@ -11,7 +11,7 @@ type sizes struct {
 // What one of each takes, in KiB, as "make bench-relay" measures it on Debian 13.
 const (
 	imapMemory    = 1750 // an IMAP session that does not hibernate: a process
-	smtpdMemory   = 2650 // a client's SMTP session: a process
+	smtpdMemory   = 2650 // another relay's SMTP session: a process
 	sessionMemory = 105  // an IMAP session that hibernates, after days of logins; nearly all of it is TLS
 )
 
@@ -19,7 +19,6 @@ const (
 // kernel, and for pages of files.
 const (
 	imapShare     = 8 // an eighth for IMAP sessions that do not hibernate
-	smtpdShare    = 6 // for clients on a port for submission
 	incomingShare = 8 // for other relays
 	sessionShare  = 4 // for IMAP sessions that hibernate
 )
@@ -75,31 +74,24 @@ func (s sizes) HibernateClients() int { return hibernateClients }
 // HibernateProcesses is how many keep those of all, with some to spare.
 func (s sizes) HibernateProcesses() int { return s.conf.MaxIMAPConnections/hibernateClients + 8 }
 
-// clients bounds the connections of clients to a listener of Postfix.
+// clients bounds the connections of other relays to port 25.
 type clients struct {
 	All      int // at once
 	One      int // of those, from one address: so none locks out the others
-	Rate     int // that one address may open in a minute; 0: not bounded
-	Messages int // that one address may send in a minute; 0: not bounded
+	Rate     int // that one address may open in a minute
+	Messages int // that one address may send in a minute
 }
 
-// Clients are the bounds of the submission listeners and of port 25.
+// OtherRelays are the bounds of port 25.
 //
-// One address may have three fifths of a submission listener: by default, and with 13 GiB of
-// memory, 600 phones behind one, as at a conference, each of which keeps the connection that it last sent on.
-//
-// Port 25 serves as many clients as the filter has messages of in hand, and as many again,
+// It serves as many clients as the filter has messages of in hand, and as many again,
 // which talk or wait; the filter accepts twice that. One client has a tenth of them, which
 // by default is as many as a Postfix opens, but ten at least. A relay that has much to say keeps its
 // connections open, and the largest of today sends 20 messages a second to all others
 // together.
-func (s sizes) Clients() struct{ Submission, Incoming clients } {
-	submission := s.fitting(s.conf.MaxSMTPConnections, smtpdShare, smtpdMemory)
-	incoming := s.fitting(2*s.conf.FiltermailMaxInFlight, incomingShare, smtpdMemory)
-	return struct{ Submission, Incoming clients }{
-		Submission: clients{All: submission, One: max(submission*3/5, 1)},
-		Incoming:   clients{All: incoming, One: max(incoming/10, min(incoming/2, 10), 1), Rate: 1200, Messages: 3000},
-	}
+func (s sizes) OtherRelays() clients {
+	all := s.fitting(2*s.conf.FiltermailMaxInFlight, incomingShare, smtpdMemory)
+	return clients{All: all, One: max(all/10, min(all/2, 10), 1), Rate: 1200, Messages: 3000}
 }
 
 // LoginProcesses is how many processes share the work of IMAP's TLS.
@@ -113,7 +105,7 @@ func (s sizes) DeliveryProcesses() int { return 2*s.machine.Processors + 4 }
 // NginxConnections is how many connections a worker may have: two for each
 // session that comes in by port 443, and two more for each client of the iroh relay.
 func (s sizes) NginxConnections() int {
-	n := 2 * (s.fitting(s.conf.MaxIMAPConnections, sessionShare, sessionMemory) + s.Clients().Submission.All)
+	n := 2 * (s.fitting(s.conf.MaxIMAPConnections, sessionShare, sessionMemory) + s.conf.MaxSMTPConnections)
 	if config.Iroh(s.conf).Own() {
 		n += 4 * s.conf.MaxIrohClients
 	}
@@ -140,9 +132,6 @@ const (
 	// messageTime is what a message takes from phone to phone, in ms of a processor, and busy is
 	// how many percent of the processors may have to do with messages.
 	messageTime, busy = 19, 50
-	// sends is how often a person begins to send in the busiest hour, each time with a connection
-	// that Delta Chat uses again for a minute: it is kept for kept seconds.
-	sends, kept = 3, 75
 )
 
 // Good is what a machine is good for, by what one of each takes. "make small" tries more, with
@@ -151,10 +140,6 @@ func Good(machine Machine) Capacity {
 	c := Capacity{People: int(machine.Memory>>10) / sessionShare / sessionMemory, By: "memory"}
 	if n := machine.Processors * peoplePerProcessor; n < c.People {
 		c.People, c.By = n, "processors"
-	}
-	connections := int(machine.Memory>>10) / smtpdShare / smtpdMemory
-	if n := connections * 3600 / kept / sends; n < c.People {
-		c.People, c.By = n, "connections for sending"
 	}
 	c.Messages = machine.Processors * 10 * busy / messageTime
 	return c

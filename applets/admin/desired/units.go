@@ -15,7 +15,7 @@ func SocketUnits() []string {
 	return []string{
 		LogSocket, "chatmaild-maillog.socket",
 		"chatmaild-auth-login.socket", "chatmaild-auth-master.socket", "chatmaild-auth-userdb.socket",
-		"chatmaild-auth-sasl.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
+		"chatmaild-auth-submission.socket", "chatmaild-metadata.socket", "chatmaild-lastlogin.socket",
 		"chatmaild-filtermail-out.socket", "chatmaild-filtermail-in.socket", mxdelivSocket, "chatmaild-web.socket",
 		"chatmaild-metrics.socket",
 	}
@@ -25,12 +25,14 @@ func SocketUnits() []string {
 const mxdelivSocket = "chatmaild-mxdeliv.socket"
 
 // SocketService is the daemon that a socket unit starts: the one of its name, but for
-// those of doveauth, filtermail-in and maillog, which have several.
+// those of doveauth, the filters and maillog, which have several.
 func SocketService(socket string) string {
 	name := strings.TrimSuffix(socket, ".socket")
 	switch {
 	case strings.HasPrefix(name, "chatmaild-auth-"):
 		name = "chatmaild-doveauth"
+	case slices.Contains(SubmissionSockets(), socket):
+		return FiltermailOut
 	case socket == mxdelivSocket:
 		name = "chatmaild-filtermail-in"
 	case socket == LogSocket:
@@ -40,6 +42,10 @@ func SocketService(socket string) string {
 	}
 	return name + ".service"
 }
+
+// FormerAuthSocket is where Postfix of an earlier version asks doveauth, until it has given up
+// the ports for users.
+const FormerAuthSocket = "chatmaild-auth-sasl.socket"
 
 // FormerUnits are units of earlier versions, ours and Debian's, that may still be active
 // after an upgrade. Trixie's Postfix does not start beside that of Bookworm.
@@ -56,7 +62,7 @@ func ServiceUnits() []string {
 	return []string{
 		"chatmaild-maillog.service",
 		"chatmaild-doveauth.service", "chatmaild-metadata.service", "chatmaild-lastlogin.service",
-		"chatmaild-filtermail-out.service", "chatmaild-filtermail-in.service", Web,
+		FiltermailOut, "chatmaild-filtermail-in.service", Web,
 		"chatmaild-metrics.service",
 	}
 }
@@ -73,7 +79,8 @@ func Look(unit string) string {
 	return "journalctl -u " + unit + " -n 50"
 }
 
-// MailUnits are the servers that accept and hand out mail.
+// MailUnits are the servers that accept and hand out mail. While they are off, so are
+// SubmissionSockets.
 func MailUnits() []string { return []string{Postfix, Dovecot} }
 
 // CertificateUnits look after a certificate that is not self-signed. They start after

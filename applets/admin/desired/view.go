@@ -93,9 +93,8 @@ func (v view) render(name string) ([]byte, error) {
 // Ports on the loopback interface behind nginx's port 443. Each server there
 // expects the PROXY protocol.
 const (
-	httpsProxyPort       = 8443
-	imapsProxyPort       = 10993
-	submissionsProxyPort = 10465
+	httpsProxyPort = 8443
+	imapsProxyPort = 10993
 )
 
 // traceHeaderSize is how much Postfix and the filters may add to a message on
@@ -160,33 +159,3 @@ func (v view) Outward() bool { return config.Outward(v.Config) }
 
 // Signs reports whether the relay signs what leaves.
 func (v view) Signs() bool { return config.Signs(v.Config) }
-
-// submission is a listener in Postfix's master.cf for our own users.
-type submission struct {
-	Service string // the first column: port or address:port
-	Name    string // in the log
-	Wrapped bool   // TLS from the first byte (RFC 8314 §3.3)
-	Proxied bool   // behind nginx, with the PROXY protocol
-
-	Cleartext bool // TLS has ended before
-}
-
-func (v view) Submission() []submission {
-	list := []submission{
-		{Service: "587", Name: "submission"},
-		{Service: "465", Name: "submissions", Wrapped: true},
-		{
-			Service: fmt.Sprintf("127.0.0.1:%d", submissionsProxyPort),
-			Name:    "submissions-443", Wrapped: true, Proxied: true,
-		},
-	}
-	if v.Websocket {
-		list = append(list, submission{
-			Service: loopback(config.WebsocketSMTPPort), Name: "submission-websocket", Proxied: true, Cleartext: true,
-		})
-	}
-	if v.Proxied() != nil {
-		list = append(list, submission{Service: loopback(submissionProxyPort), Name: "submission-proxy", Proxied: true})
-	}
-	return list
-}

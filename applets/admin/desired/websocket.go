@@ -18,7 +18,7 @@ func websocketPorts(conf *config.Config) []Port {
 	if !conf.Websocket {
 		return nil
 	}
-	ports := []Port{{config.WebsocketSMTPPort, "submission by WebSocket", false, []string{postfixMaster}}}
+	ports := []Port{submissionPort(config.WebsocketSMTPPort)}
 	if len(conf.ProxyAddresses) == 0 { // else it is there already
 		ports = append(ports, Port{config.WebsocketIMAPPort, "IMAP by WebSocket", false, []string{dovecotMaster, "imap-login"}})
 	}

@@ -15,10 +15,17 @@ func (h Host) Postfix() control.Postfix {
 }
 
 // StopMail stops mail in such an order that nothing is lost and nothing is delivered
-// twice: Postfix accepts no more, delivers what is in progress, and only then stops; then
+// twice: filtermail-out takes nothing more from users, Postfix accepts no more, delivers what is in progress, and only then stops; then
 // Dovecot, which took it. It says what is left in the queue. Every command that stops
 // mail does it here.
 func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)) error {
+	if err := h.Systemd().Systemctl(ctx, "stop", desired.SubmissionSockets()...); err != nil {
+		return err
+	}
+	// It has the sockets, too, and may be in the middle of a message.
+	if err := h.Systemd().Systemctl(ctx, "try-restart", desired.FiltermailOut); err != nil {
+		return err
+	}
 	units, err := h.Systemd().Units(ctx, h.PostfixInstance())
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ func (e *examiner) say(part string, l level, hint, format string, args ...any) {
 // units looks at the services. One that systemd has restarted works now, but its log
 // says why it failed.
 func (e *examiner) units(ctx context.Context) {
-	names := slices.Concat(desired.ClusterUnits(e.conf, host.PostgreSQL(e.machine)), desired.FollowUnits(e.conf), desired.ServiceUnits(), desired.TransportUnits(e.conf), desired.MemberUnits(e.conf), desired.BotUnits(e.conf), desired.CertificateUnits(e.conf), desired.OnDemandSockets(e.conf), []string{
+	names := slices.Concat(desired.ClusterUnits(e.conf, host.PostgreSQL(e.machine)), desired.FollowUnits(e.conf), desired.ServiceUnits(), desired.TransportUnits(e.conf), desired.MemberUnits(e.conf), desired.BotUnits(e.conf), desired.CertificateUnits(e.conf), desired.Entrances(e.conf), desired.OnDemandSockets(e.conf), []string{
 		desired.ExpireTimer, desired.ClockTimer, desired.QueueWatchPath, desired.Dovecot, e.machine.PostfixInstance(), desired.Nginx,
 	})
 	units, err := e.machine.Systemd().Units(ctx, names...)

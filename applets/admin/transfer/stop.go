@@ -21,7 +21,7 @@ const NoteEach = 5 * time.Second
 
 // StopRelay stops mail and then our daemons, until the next run, also after a reboot.
 func StopRelay(ctx context.Context, progress io.Writer, machine host.Host) error {
-	names := append([]string{desired.Target, "chatmaild-expire.service", machine.PostfixInstance()}, desired.MailUnits()...)
+	names := slices.Concat([]string{desired.Target, "chatmaild-expire.service", machine.PostfixInstance()}, desired.MailUnits(), desired.SubmissionSockets())
 	names = slices.Compact(names) // the instance may be Postfix's unit itself
 	units, err := machine.Systemd().Units(ctx, names...)
 	if err != nil {
