@@ -33,7 +33,7 @@ var layers = []layer{
 	{
 		name: "adapters of domains",
 		impure: `applets/acme/renewal applets/lookup/authoritative applets/doveauth/policy applets/echobot/session applets/sharedlimit
-			applets/web/signup mailfilter/proxy packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files store/directory/home store/directory/postgres store/invites/invitestest applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
+			applets/web/signup mailfilter/proxy packaging/dovecot/authclient packaging/dovecot/authserver packaging/postfix/control push/gateway store/census store/expire store/tokens store/directory/files store/directory/home store/directory/postgres store/invites/invitestest applets/iroh/relay applets/transport/courier applets/turn/probe applets/turn/relay applets/websocket/bridge`,
 		pure: "applets/admin/takeover/pythonrelay applets/admin/desired applets/queuewatch/retry store/directory/directorytest store/directory/move store/directory/roll store/directory/simulation",
 	},
 	{

@@ -22,7 +22,6 @@ import (
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
 	"chatmaild/packaging/dovecot/authproto"
-	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/store/census"
 	"chatmaild/store/directory/files"
 	"chatmaild/store/invites"
@@ -178,7 +177,7 @@ func TestBeyondTheLimit(t *testing.T) {
 	const first, second = "abcdefghi@chat.example", "bcdefghij@chat.example"
 	f.login(t, first, "verysecret")
 	_, ok, err := f.Login(context.Background(), authproto.Credentials{User: second, Password: "verysecret"}, netip.MustParseAddr("192.0.2.2"))
-	if want := authserver.TryLater(auth.NetworkRate.Message()); ok || !errors.Is(err, want) {
+	if want := authproto.TryLater(auth.NetworkRate.Message()); ok || !errors.Is(err, want) {
 		t.Errorf("the second account: %t, %v", ok, err)
 	}
 	if got := f.accounts.Refusals(auth.NetworkRate); got != 1 {

@@ -52,7 +52,7 @@ func (h *handler) Login(ctx context.Context, c authproto.Credentials, client net
 	}
 	h.note(c.User, r)
 	if r.Outcome == auth.Refused && r.Reason.Temporary() {
-		return "", false, authserver.TryLater(r.Reason.Message())
+		return "", false, authproto.TryLater(r.Reason.Message())
 	}
 	return r.Address.String(), r.OK(), nil
 }

@@ -1,6 +1,6 @@
-// Package authproto is the wire format of Dovecot's authentication protocols, on
-// the server's side: what a client sends is parsed, strictly, and what it is
-// answered is written.
+// Package authproto is the wire format of Dovecot's authentication protocols: on
+// the server's side, what a client sends is parsed, strictly, and what it is
+// answered is written; and for a client that logs in, the other way round.
 //
 // # Protocols
 //
@@ -9,7 +9,7 @@
 // Postfix's src/xsasl/xsasl_dovecot_server.c. A line is a command and its fields:
 // see tabline. Both sides begin with their VERSION at once and wait for nobody's.
 //
-// The client side is spoken by imap-login, by Postfix and by "doveadm auth test".
+// The client side is spoken by imap-login, by filtermail-out and by "doveadm auth test".
 //
 //	server: VERSION 1 2, MECH PLAIN plaintext, SPID pid, CUID n, COOKIE hex, DONE
 //	client: VERSION 1 n, CPID pid

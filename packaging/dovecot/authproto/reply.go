@@ -50,7 +50,7 @@ const proxyTimeout = 5
 
 // AppendProxied appends that user may log in, and that the session is to be handed on.
 // Dovecot knows the fields as those of a passdb (its manual, "Proxy Settings"); its own
-// server adds nologin and pass. They are imap-login's alone: Postfix, which takes every OK
+// server adds nologin and pass. They are imap-login's alone: filtermail-out, which takes every OK
 // for a right password, is never sent them.
 func AppendProxied(b []byte, id uint32, user string, p Proxy) []byte {
 	return appendReply(b, "OK", id, "user="+user, "nologin", "proxy",

@@ -217,9 +217,9 @@ func (c *client) check(ctx context.Context, id uint32, r *request, response stri
 		ctx, cancel := accept.Within(ctx, requestTimeout)
 		defer cancel()
 		user, home, ok, err := c.ask(ctx, credentials, r)
-		var later TryLater
+		var later authproto.TryLater
 		switch {
-		case c.login && errors.As(err, &later):
+		case errors.As(err, &later):
 			c.refuse(id, r, authproto.Failure{User: credentials.User, Temporary: true, Reason: string(later)})
 		case err != nil:
 			c.fault(id, r, credentials.User)
@@ -322,13 +322,8 @@ func (c *client) refuse(id uint32, r *request, f authproto.Failure) {
 	}
 }
 
-// fault answers that the login could not be checked. Postfix takes every FAIL for a
-// wrong password; that there is a fault it believes when the connection ends.
+// fault answers that the login could not be checked.
 func (c *client) fault(id uint32, r *request, user string) {
-	if !c.login {
-		c.net.Close()
-		return
-	}
 	c.finish(id, r, authproto.AppendFail(nil, id, authproto.Failure{User: user, Temporary: true}))
 }
 

@@ -8,8 +8,7 @@
 // imap-login process has all its users on one connection. Only those that the Handler
 // remembers are answered one after the other. A refusal is answered
 // failureDelay later, so that guessing is slow; nobody else waits meanwhile. A
-// fault of ours is answered at once, as a temporary failure. So is TryLater to Postfix,
-// which has no words for it; imap-login's client is told why.
+// fault of ours is answered at once, as a temporary failure.
 //
 // An imap process learns who has logged in by the number of the OK and the cookie
 // of the connection that had it; once, within grantAge, and as long as that

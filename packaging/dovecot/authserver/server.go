@@ -27,14 +27,8 @@ const (
 	handOver         = time.Second      // for imap to ask for the last logins before the server ends
 )
 
-// TryLater is the error of a Login that was refused for now, whatever the password. Unlike
-// a fault's its words, in ASCII, are for the user.
-type TryLater string
-
-func (e TryLater) Error() string { return string(e) }
-
 // Handler knows the accounts. Its methods are called concurrently. What an error
-// says, unless it is TryLater, is shown to nobody: it stands for a fault that may pass.
+// says, unless it is authproto.TryLater, is shown to nobody: it stands for a fault that may pass.
 type Handler interface {
 	// Remembered says whose login it is, if the same one was verified before. It answers
 	// at once; Login, which is asked about all others, may take long.
@@ -61,7 +55,7 @@ type Server struct {
 	PID     int // of this process: imap holds those of both sides against each other
 	// Starting is how many logins of imap-login are checked at a time, or have their OK without
 	// imap having asked whose they are, because its process is still starting; 0: no limit.
-	// Postfix's, for which a message waits, are not among them.
+	// Those of SMTP, for which a message waits, are not among them.
 	Starting int
 	// Stay is how long each of them counts at least: then so many logins begin in a second at
 	// most, and what is left of the processors is for everything else.
@@ -81,7 +75,7 @@ func (s *Server) ServeLogin(ctx context.Context, l net.Listener) error {
 	return s.serve(ctx, l, "auth-login", func(ctx context.Context, c *conn) error { return newClient(s, c, true).run(ctx) })
 }
 
-// ServeSASL serves the client side for Postfix, which asks for nothing but whether
+// ServeSASL serves the client side for filtermail-out, which asks for nothing but whether
 // the password is right.
 func (s *Server) ServeSASL(ctx context.Context, l net.Listener) error {
 	return s.serve(ctx, l, "auth-sasl", func(ctx context.Context, c *conn) error { return newClient(s, c, false).run(ctx) })

@@ -43,7 +43,7 @@ func (a *accounts) Login(ctx context.Context, c authproto.Credentials, client ne
 	case "fault", "known":
 		return "", false, errors.New("a fault that nobody is shown")
 	case "later":
-		return "", false, fmt.Errorf("a login: %w", TryLater("Too many. Please try again later."))
+		return "", false, fmt.Errorf("a login: %w", authproto.TryLater("Too many. Please try again later."))
 	case "panic":
 		panic("a fault that nobody is shown")
 	case "never":
