@@ -153,7 +153,7 @@ func (c *conference) write(t *testing.T) {
 		return nil
 	})
 	t.Logf("%d phones had sent after %v; what that takes on the relay: %s", hallPhones, time.Since(start).Round(time.Millisecond), c.script(t,
-		`for program in smtpd imap imap-login; do
+		`for program in filtermail-out smtpd imap imap-login; do
 	pgrep -x $program | sed 's|.*|/proc/&/smaps_rollup|' | xargs -r grep -h ^Pss: |
 		awk -v program=$program '{ n++; kib += $2 } END { printf "%%d %%s with %%d MiB of PSS, ", n, program, kib/1024 }'
 done`))

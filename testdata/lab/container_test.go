@@ -56,7 +56,7 @@ func (c *Container) asConfigured(t *testing.T, u *underway) {
 	out := u.script(t, `for p in doveauth filtermail-out metrics maillog; do
 	pid=$(pgrep -o -x $p); echo $p $(stat -c %U /proc/$pid) $(grep -E '^(CapBnd|NoNewPrivs|CapEff):' /proc/$pid/status); done`)
 	const none = " CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1\n"
-	if want := "doveauth vmail" + none + "filtermail-out chatmaild" + none + "metrics chatmaild" + none + "maillog UNKNOWN" + none; out != strings.TrimSpace(want) {
+	if want := "doveauth vmail" + none + "filtermail-out chatmaild-submission" + none + "metrics chatmaild" + none + "maillog UNKNOWN" + none; out != strings.TrimSpace(want) {
 		t.Errorf("got %s want %s", out, want)
 	}
 }

@@ -137,6 +137,7 @@ var readers = map[string][]string{
 	"/var/lib/chatmaild/acme/*":                         {"chatmaild-acme"},
 	"/var/lib/chatmaild/acme/*/*":                       {"chatmaild-acme"},
 	"/etc/chatmail/tls/*.key":                           {},
+	"/var/lib/chatmaild/submission/*":                   {"chatmaild-submission"},
 	"/etc/dkimkeys/*.private":                           {},
 	"/run/credentials/chatmaild-transport.service/dkim": {"chatmaild-transport"},
 	"/var/backups/chatmaild/*":                          {},
@@ -210,6 +211,7 @@ var ours = []owned{
 	{"/run/chatmaild/metrics.socket", "chatmaild:www-data 660 s"},
 	{"/run/chatmaild/auth-master.socket", "root:root 600 s"},
 	{"/run/chatmaild/auth-userdb.socket", "vmail:vmail 600 s"},
+	{"/run/chatmaild/auth-submission.socket", "chatmaild-submission:chatmaild-submission 600 s"},
 	{"/run/chatmaild/maillog.socket", "root:root 600 s"},
 	{"/run/chatmaild/*.socket", "vmail:dovecot 660 s"},
 	{"/run/chatmaild/log", "root:root 755 d"},
@@ -232,6 +234,8 @@ var ours = []owned{
 	{"/var/lib/chatmaild/turn/secret", "vmail:vmail 600 f"},
 	{"/var/lib/chatmaild/invites", "chatmaild:vmail 2750 d"},
 	{"/var/lib/chatmaild/invites/*", "chatmaild:vmail 640 f"},
+	{"/var/lib/chatmaild/submission", "root:chatmaild-certificate 2750 d"},
+	{"/var/lib/chatmaild/submission/certificate.pem", "root:chatmaild-certificate 640 f"},
 	{"/var/lib/chatmaild/echobot", "chatmaild-echobot:chatmaild-echobot 700 d"},
 	{"/var/lib/chatmaild/echobot/*", "chatmaild-echobot:chatmaild-echobot [67][04][04] [df]"},
 	{"/var/lib/chatmaild/echobot/*/*", "chatmaild-echobot:chatmaild-echobot 600 f"},
@@ -258,7 +262,7 @@ func (p *proof) files(t *testing.T) {
 	found := p.script(t, `find /etc/chatmail /etc/dkimkeys /etc/postfix /etc/dovecot /run /var /home -xdev -maxdepth 5 \
 		\( -path /run/systemd -o -path /run/kept -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path '/var/backups/chatmaild/*' \) -prune -o \
 		\( -path '/etc/chatmail*' -o -path '/etc/dkimkeys*' -o -name 'chatmaild*' -o -path '/*/chatmaild/*' -o -path '/var/lib/chatmaild*' \
-		-o -user vmail -o -user chatmaild -o -user chatmaild-acme -o -user chatmaild-echobot \) -printf '%%u:%%g %%m %%y %%p\n'`)
+		-o -user vmail -o -user chatmaild -o -user chatmaild-acme -o -user chatmaild-echobot -o -user chatmaild-submission \) -printf '%%u:%%g %%m %%y %%p\n'`)
 	lines := strings.Split(found, "\n")
 	if len(lines) < 20 {
 		t.Fatalf("found too little:\n%s", found)

@@ -65,8 +65,8 @@ func TestLinks(t *testing.T) {
 
 // noSwap holds that no daemon's user can move what another one has.
 func (p *proof) noSwap(t *testing.T, env string) {
-	for _, user := range []string{"vmail", "chatmaild", "chatmaild-acme", "chatmaild-echobot", "chatmaild-transport", "www-data", "dovenull"} {
-		for _, dir := range []string{"metadata", "expire", "invites", "echobot", "acme"} {
+	for _, user := range []string{"vmail", "chatmaild", "chatmaild-acme", "chatmaild-echobot", "chatmaild-transport", "chatmaild-submission", "www-data", "dovenull"} {
+		for _, dir := range []string{"metadata", "expire", "invites", "echobot", "acme", "submission"} {
 			p.script(t, "%s", env+fmt.Sprintf("! setpriv --reuid %s --regid $(id -g %[1]s) --init-groups mv $STATE/%[2]s $STATE/swapped 2>/dev/null", user, dir))
 		}
 		p.script(t, "%s", env+fmt.Sprintf("! setpriv --reuid %s --regid $(id -g %[1]s) --init-groups ln -s $OUT $STATE/planted 2>/dev/null", user))

@@ -156,7 +156,7 @@ func (g *logged) follow(t *testing.T) {
 		client := g.script(t, on, "chatmaild log %s", g.alice.Client.IPv4)
 		wants := []string{"from=<" + from + ">", "to=<" + to + ">"}
 		if on == g.a {
-			wants = append(wants, "sasl_username="+from, "unknown["+client+"]")
+			wants = append(wants, "user=<"+from+">", "rip="+client)
 		}
 		log := g.script(t, on, "journalctl --quiet --output=cat --unit=chatmaild-maillog")
 		for _, want := range wants {
@@ -198,7 +198,7 @@ func (g *logged) watch(t *testing.T) {
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
-	for _, want := range []string{"sasl_username=" + g.alice.Addr, "to=<" + g.bob.Addr + ">", "from=<" + g.alice.Addr + ">", "dovecot"} {
+	for _, want := range []string{"user=<" + g.alice.Addr + ">", "to=<" + g.bob.Addr + ">", "from=<" + g.alice.Addr + ">", "dovecot"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("the operator did not see %s", want)
 		}

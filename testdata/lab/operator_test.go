@@ -22,7 +22,7 @@ func (p *proof) operator(t *testing.T) {
 
 func (p *proof) doveadm(t *testing.T) {
 	const nobody = "nobody123"
-	a, sasl := p.newAccount(t), "/var/spool/postfix/private/auth"
+	a, sasl := p.newAccount(t), "/run/chatmaild/auth-submission.socket"
 	absent := nobody + "@" + p.relay.Domain
 	for _, tt := range []struct {
 		args string

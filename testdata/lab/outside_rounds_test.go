@@ -29,6 +29,17 @@ type round struct {
 const restart = `
 	systemctl restart dovecot nginx chatmaild-filtermail-in chatmaild-filtermail-out postfix 'postfix@*'`
 
+// postfixServes has Postfix take mail from users in place of filtermail-out, as it did on
+// earlier relays, with further options of port 465.
+func postfixServes(options string) string {
+	const service = `inet n - y - 100 smtpd
+  -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject`
+	return `
+	systemctl stop chatmaild-submission.socket chatmaild-submissions.socket chatmaild-filtermail-out.service chatmaild-doveauth.service
+	systemctl start chatmaild-auth-sasl.socket
+	printf '%s\n' '587 ` + service + `' '465 ` + service + ` -o smtpd_tls_wrappermode=yes ` + options + `' >>/etc/postfix/master.cf`
+}
+
 // A dovecotSpelling is how a version of Dovecot has the settings that some rounds add: for
 // printf(1).
 type dovecotSpelling struct {
@@ -82,7 +93,7 @@ func rounds(suite debian.Suite) []round {
 	: >/etc/postfix/chatmaild-header.regexp; : >/etc/postfix/chatmaild-delivery.regexp
 	systemctl stop chatmaild-metadata.socket chatmaild-metadata.service
 	printf '` + dovecot.capabilities + `\n' >>/etc/dovecot/dovecot.conf
-	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject 465/inet/message_size_limit=0
+	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject` + postfixServes("-o message_size_limit=0 -o smtpd_proxy_filter=127.0.0.1:10080") + `
 	echo 'dkim_verify = false' >>/etc/chatmail/chatmail.toml` + restart,
 			there: `systemctl restart chatmaild-transport`, // it remembers the MX for a minute
 			want: "mx page autoconfig mta-sts capabilities metadata push-token subject-hidden client-hidden" +
@@ -92,8 +103,7 @@ func rounds(suite debian.Suite) []round {
 		{
 			name: "filters, TLS, port 443", alone: true,
 			lines: `
-	postconf -P 465/inet/smtpd_proxy_filter= 465/inet/smtpd_sender_restrictions= smtp/inet/smtpd_proxy_filter= \
-		'465/inet/smtpd_tls_mandatory_protocols=>=TLSv1' 465/inet/tls_medium_cipherlist=ALL:@SECLEVEL=0
+	postconf -P smtp/inet/smtpd_proxy_filter=` + postfixServes("-o smtpd_tls_mandatory_protocols=>=TLSv1 -o tls_medium_cipherlist=ALL:@SECLEVEL=0") + `
 	postconf -e smtpd_tls_security_level=may smtpd_tls_auth_only=no
 	printf '%s\n' 'ssl = yes' '` + dovecot.cleartextLogins + `' 'ssl_min_protocol = TLSv1' 'ssl_cipher_list = ALL:@SECLEVEL=0' >>/etc/dovecot/dovecot.conf
 	systemctl stop chatmaild-web.socket chatmaild-web.service
@@ -109,7 +119,7 @@ func rounds(suite debian.Suite) []round {
 				o.lab.Zone.Remove("www."+o.relay.Domain, "")
 				return o.lab.Zone.Set(selector+"._domainkey."+o.relay.Domain, "TXT", "v=DKIM1; k=rsa; p=")
 			},
-			lines: `touch /etc/chatmail-nocreate; postconf -MX 587/inet` + restart,
+			lines: `touch /etc/chatmail-nocreate; systemctl stop chatmaild-submission.socket` + restart,
 			want:  "dkim-key names port-587 port-587-ipv6 new create push-token",
 		},
 		{
@@ -135,6 +145,14 @@ func rounds(suite debian.Suite) []round {
 			lines: `
 	postconf -P 127.0.0.1:10025/inet/smtpd_relay_restrictions=reject
 	postconf -e inet_protocols=ipv4
+	systemctl stop chatmaild-submission.socket chatmaild-submissions.socket chatmaild-filtermail-out.service
+	for socket in submission:587 submissions:465; do
+		dir=/run/systemd/system/chatmaild-${socket%:*}.socket.d
+		install -d $dir
+		printf '%s\n' '[Socket]' ListenStream= ListenStream=0.0.0.0:${socket#*:} >$dir/fault.conf
+	done
+	systemctl daemon-reload
+	systemctl start chatmaild-submission.socket chatmaild-submissions.socket
 	echo 'listen = *' >>/etc/dovecot/dovecot.conf
 	sed -i -e '/listen \[::\]/d' -e 's,location = /mxdeliv ,location = /mxdeliv-,' /etc/nginx/nginx.conf
 	systemctl stop chatmaild-turn.socket chatmaild-turn-udp.socket chatmaild-turn.service chatmaild-iroh.socket chatmaild-iroh.service` + restart,
@@ -147,6 +165,7 @@ func rounds(suite debian.Suite) []round {
 	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=elsewhere.test -addext subjectAltName=DNS:elsewhere.test \
 		-keyout /etc/ssl/elsewhere.key -out /etc/ssl/elsewhere.pem 2>/dev/null
 	postconf -e smtpd_tls_cert_file=/etc/ssl/elsewhere.pem smtpd_tls_key_file=/etc/ssl/elsewhere.key
+	cat /etc/ssl/elsewhere.key /etc/ssl/elsewhere.pem >/var/lib/chatmaild/submission/certificate.pem
 	printf '` + dovecot.certificate + `\n' >>/etc/dovecot/dovecot.conf
 	sed -i -e 's,ssl_certificate .*,ssl_certificate /etc/ssl/elsewhere.pem;,' \
 		-e 's,ssl_certificate_key .*,ssl_certificate_key /etc/ssl/elsewhere.key;,' /etc/nginx/nginx.conf` + restart,
@@ -154,7 +173,7 @@ func rounds(suite debian.Suite) []round {
 		},
 		{
 			name:  "programs, the other relay",
-			lines: `systemctl stop postfix dovecot nginx`,
+			lines: `systemctl stop postfix dovecot nginx chatmaild-submission.socket chatmaild-submissions.socket chatmaild-filtermail-out.socket chatmaild-filtermail-out.service`,
 			there: `touch /etc/chatmail-nocreate`,
 			want: "port-25 port-25-ipv6 port-143 port-143-ipv6 port-443 port-443-ipv6 port-465 port-465-ipv6" +
 				" port-587 port-587-ipv6 port-993 port-993-ipv6 other",

@@ -132,6 +132,9 @@ func (o *outsider) mend(t *testing.T, config string) {
 	writeFile(t, o.relay, configFile, 0o644, config)
 	sh(t, o.relay, `
 	rm -rf /etc/chatmail-nocreate `+wrongAuthDropIn+`
+	if rm -r /run/systemd/system/chatmaild-submission*.socket.d 2>/dev/null; then
+		systemctl stop chatmaild-submission.socket chatmaild-submissions.socket
+	fi
 	systemctl daemon-reload
 	chatmaild run --skip-dns-check
 	systemctl restart chatmaild-doveauth chatmaild-filtermail-in chatmaild-filtermail-out`)

@@ -55,12 +55,14 @@ func (p *proof) proxyProtocol(t *testing.T) {
 	until(ctx, t, "Postfix to tell of both addresses", func() bool {
 		log := p.script(t, "journalctl --no-pager --output=cat --since=@%s --unit=chatmaild-maillog.service", since)
 		for _, ip := range []netip.Addr{p.outside.IPv4, p.outside.IPv6} {
-			if strings.Count(log, "connect from unknown["+p.script(t, "chatmaild log %s", ip)+"]") < 2 {
+			if !strings.Contains(log, "connect from unknown["+p.script(t, "chatmaild log %s", ip)+"]") {
 				return false
 			}
 		}
 		return true
 	})
+	// What filtermail-out was told is in no log.
+	contains(t, "metrics", p.script(t, "chatmaild metrics --print"), `chatmaild_submission_sessions_total{entrance="submission-proxy"} 2`)
 
 	// By the relay's name, with TLS.
 	p.moveTo(t, entry.Station)

@@ -7,10 +7,10 @@ import (
 	"chatmaild/testdata/kit/smtp"
 )
 
-// TestReload has other servers and a user in the middle of what they say while the
+// TestReload has other servers and users in the middle of what they say while the
 // operator changes the configuration: a run that Postfix can take by a reload ends no
-// connection, and one for which it must restart loses no message. What Postfix's servers
-// cannot, the filters do: they say 421 before they hang up.
+// connection of other servers, and one for which it must restart loses no message. What Postfix's
+// servers cannot, the filters do: they say 421 before they hang up, to users as well.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	p := &peers{spelt: newSpelt(t, "_reload.test")}
@@ -56,7 +56,12 @@ func (p *peers) change(t *testing.T, setting string) (did string) {
 func (p *peers) reload(t *testing.T) {
 	mail := []string{"MAIL FROM:<" + p.carol.author + ">", "RCPT TO:<" + p.alice.addr + ">"}
 	idle, begun, inData := p.talk(t), p.talk(t, mail...), p.talk(t, append(mail, "DATA")...)
-	user := p.submission(t, p.bob)
+	user, sending := p.submission(t, p.bob), p.submission(t, p.bob)
+	for _, line := range []string{"MAIL FROM:<" + p.bob.addr + ">", "RCPT TO:<" + p.alice.addr + ">", "DATA"} {
+		if got, err := sending.Command("%s", line); err != nil || got[:3] != "250" && got[:3] != "354" {
+			t.Fatalf("%s: got %q, %v", line, got, err)
+		}
+	}
 	before, had := p.started(t), p.messages(t, p.alice)
 
 	if did, want := p.change(t, "max_message_size = 1234567"), "reload postfix.service (its configuration changed)"; did != want {
@@ -75,15 +80,26 @@ func (p *peers) reload(t *testing.T) {
 			return begun.Body(message)
 		},
 		"idle":   func() (string, error) { return idle.Send(p.carol.author, p.alice.addr, message) },
-		"a user": func() (string, error) { return user.Send(p.bob.addr, p.alice.addr, sealed(t, p.bob.addr)) },
+		"a user": func() (string, error) {
+			if got, err := user.Command("NOOP"); err != nil || !strings.HasPrefix(got, "421 4.3.2 ") {
+				t.Errorf("a user: got %q, %v, want 421", got, err)
+			}
+			return p.submission(t, p.bob).Send(p.bob.addr, p.alice.addr, sealed(t, p.bob.addr))
+		},
+		"a user in DATA": func() (string, error) {
+			if got, err := sending.Body(sealed(t, p.bob.addr)); err == nil && !strings.HasPrefix(got, "421 ") {
+				t.Errorf("a user in DATA: got %q, %v, want 421 or nothing", got, err)
+			}
+			return p.submission(t, p.bob).Send(p.bob.addr, p.alice.addr, sealed(t, p.bob.addr))
+		},
 	} {
 		if got, err := end(); err != nil || got[:3] != "250" {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
 	p.delivered(t)
-	if got := p.messages(t, p.alice) - had; got != 4 {
-		t.Errorf("Alice got %d messages, want 4", got)
+	if got := p.messages(t, p.alice) - had; got != 5 {
+		t.Errorf("Alice got %d messages, want 5", got)
 	}
 	if got, err := p.talk(t).Command("MAIL FROM:<%s> SIZE=1234568", p.carol.author); err != nil || got[:3] != "552" {
 		t.Errorf("a new connection: got %q, %v", got, err)
@@ -114,10 +130,10 @@ func (p *peers) restart(t *testing.T) {
 	}
 }
 
-// filtersSayWhy is a client of each filter, as Postfix is, while that ends.
+// filtersSayWhy is a client of each filter, as Postfix or a user is, while that ends.
 func (p *peers) filtersSayWhy(t *testing.T) {
 	for _, filter := range []struct{ port, unit string }{
-		{"10080", "chatmaild-filtermail-out.service"}, {"10081", "chatmaild-filtermail-in.service"},
+		{"10080", "chatmaild-filtermail-out.service"}, {"587", "chatmaild-filtermail-out.service"}, {"10081", "chatmaild-filtermail-in.service"},
 	} {
 		got := p.script(t, `bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s
 			read -r greeting <&3

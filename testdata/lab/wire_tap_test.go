@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -13,15 +14,17 @@ import (
 	"testing"
 
 	"chatmaild/mailfilter"
+	"chatmaild/testdata/lab/network"
 )
 
-// filterPort is where filtermail-out listens, and wirePort where the wire does.
+// filterPort is where filtermail-out takes what comes by WebSockets, from which TLS has been
+// taken off. The wire listens for clients where it does otherwise.
 const (
-	filterPort = "127.0.0.1:10080"
-	wirePort   = "127.0.0.1:10090"
+	filterPort = "127.0.0.1:10588"
+	wirePort   = ":" + network.SubmissionsPort
 )
 
-// A wire lies between Postfix and the filter and keeps the messages that pass,
+// A wire lies between clients and the filter and keeps the messages that pass,
 // as they pass.
 type wire struct {
 	relay    *Relay
@@ -37,35 +40,39 @@ type capture struct {
 	text []byte // with CRLF, without the doubled dots
 }
 
-// tap puts a wire in front of the filter of mail that our users send.
+// tap puts a wire in front of the filter of mail that our users send. It has the relay's
+// certificate, and nobody can send past it.
 func (r *Relay) tap(t *testing.T) *wire {
 	t.Helper()
 	w := &wire{relay: r}
-	err := r.Do(func() (err error) {
+	pair := []byte(sh(t, r, `
+cat /var/lib/chatmaild/submission/certificate.pem
+systemctl stop chatmaild-submission.socket chatmaild-submissions.socket chatmaild-submissions-443.socket chatmaild-filtermail-out.service
+systemctl start chatmaild-submission-websocket.socket
+systemctl start chatmaild-filtermail-out.service`))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
+		defer cancel()
+		if w.listener != nil {
+			w.listener.Close()
+		}
+		if _, err := r.Script(ctx, "chatmaild run --skip-dns-check"); err != nil {
+			t.Error(err)
+		}
+	})
+	certificate, err := tls.X509KeyPair(pair, pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.Do(func() (err error) {
 		w.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", wirePort)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.listener = tls.NewListener(w.listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	go w.serve()
-	const master = "/etc/postfix/master.cf"
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
-		defer cancel()
-		if _, err := r.Script(ctx, "mv /run/master.cf "+master+"; systemctl reload postfix"); err != nil {
-			t.Error(err)
-		}
-		w.listener.Close()
-	})
-	sh(t, r, `
-cp -p `+master+` /run/
-for service in $(postconf -Mf | sed -n 's/^\([^ ]*\) *inet .*/\1/p'); do
-	if [ "$(postconf -Ph "$service/inet/smtpd_proxy_filter")" = `+filterPort+` ]; then
-		postconf -P "$service/inet/smtpd_proxy_filter=`+wirePort+`"
-	fi
-done
-systemctl reload postfix`)
 	return w
 }
 
@@ -86,6 +93,10 @@ func (w *wire) carry(client net.Conn) {
 		return
 	}
 	defer filter.Close()
+	// All clients are one, which has enough of the connections.
+	if _, err := io.WriteString(filter, "PROXY TCP4 192.0.2.1 192.0.2.2 1 465\r\n"); err != nil {
+		return
+	}
 	go func() {
 		io.Copy(client, filter)
 		client.Close()
@@ -93,7 +104,7 @@ func (w *wire) carry(client net.Conn) {
 	w.listen(bufio.NewReader(io.TeeReader(client, filter)))
 }
 
-// listen reads what an SMTP client says. Postfix waits for the reply to DATA.
+// listen reads what an SMTP client says, which waits for the reply to DATA.
 func (w *wire) listen(r *bufio.Reader) {
 	var env mailfilter.Envelope
 	for {

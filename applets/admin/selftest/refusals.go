@@ -82,8 +82,7 @@ func forgedFrom(ctx context.Context, s *session) (string, error) {
 }
 
 // foreignSender holds that the relay sends for its own users only.
-// Here the envelope is another user's: Postfix refuses that before it asks the filter
-// (reject_sender_login_mismatch).
+// Here the envelope is another user's.
 func foreignSender(ctx context.Context, s *session) (string, error) {
 	mallory, err := s.newUser(remote.NewAccount(s.relay.MailDomain()))
 	if err != nil {
@@ -256,7 +255,7 @@ func rateLimit(ctx context.Context, s *session) (string, error) {
 }
 
 // recovers waits until a sender who was too fast may send again. Each try is a session
-// of its own: Postfix ends one with too many errors.
+// of its own: servers end one with too many errors.
 func (s *session) recovers(ctx context.Context, a remote.Account, letter, seen string) (string, error) {
 	start, pause := time.Now(), floodPause
 	for {

@@ -138,7 +138,7 @@ func mailChecks() []Check {
 // certificate-25 and are skipped then.
 func refusalChecks() []Check {
 	const (
-		outgoing = "does mail of users pass filtermail-out? chatmaild status"
+		outgoing = "does filtermail-out take mail from users? chatmaild status"
 		incoming = "does mail from outside pass filtermail-in? chatmaild status"
 		signed   = "is dkim_verify on? " + incoming
 		postfix  = "chatmaild run rewrites Postfix's configuration"
@@ -148,8 +148,8 @@ func refusalChecks() []Check {
 	return []Check{
 		{"cleartext", Refusals, user, Always, unencrypted, outgoing, clearSubmission},
 		{"forged-from", Refusals, user, Always, "500 Invalid FROM, for an author other than the logged-in user", outgoing, forgedFrom},
-		{"foreign-sender", Refusals, user, Always, "no envelope sender other than the logged-in user", postfix, foreignSender},
-		{"too-large", Refusals, user, Always, "a size limit, and a refusal of what exceeds it", postfix, tooLarge},
+		{"foreign-sender", Refusals, user, Always, "no envelope sender other than the logged-in user", outgoing, foreignSender},
+		{"too-large", Refusals, user, Always, "a size limit, and a refusal of what exceeds it", outgoing, tooLarge},
 		{"unsigned", Refusals, stranger, Always, "no unsigned mail: 554, No DKIM signature found", signed, unsignedMail},
 		{"bad-signature", Refusals, stranger, Always, "no mail with a forged signature: 554, No valid DKIM signature found", signed, badSignature},
 		{"cleartext-from-outside", Refusals, stranger, Shown, unencrypted, incoming, clearFromOutside},

@@ -30,7 +30,7 @@ type protocol struct {
 }
 
 var (
-	sasl      = protocol{"auth-sasl", "VERSION\t1\t2\nCPID\t1\n", "DONE"}
+	sasl      = protocol{"auth-submission", "VERSION\t1\t2\nCPID\t1\n", "DONE"}
 	userdb    = protocol{"auth-userdb", "VERSION\t1\t2\n", "SPID"}
 	lastlogin = protocol{"lastlogin", "H3\t2\t0\t\tauth\n", ""}
 )

@@ -83,7 +83,8 @@ func run(ctx context.Context, fault func(user string, ok bool) bool) error {
 		{Name: "auth-login", Serve: dovecot.ServeLogin},
 		{Name: "auth-master", Serve: dovecot.ServeMaster},
 		{Name: "auth-userdb", Serve: dovecot.ServeUserdb},
-		{Name: "auth-sasl", Serve: dovecot.ServeSASL},
+		{Name: "auth-submission", Serve: dovecot.ServeSASL},
+		{Name: "auth-sasl", Handed: true, Serve: dovecot.ServeSASL},
 	}}
 	return daemon.Run(ctx)
 }
