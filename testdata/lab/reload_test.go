@@ -79,7 +79,7 @@ func (p *peers) reload(t *testing.T) {
 			}
 			return begun.Body(message)
 		},
-		"idle":   func() (string, error) { return idle.Send(p.carol.author, p.alice.addr, message) },
+		"idle": func() (string, error) { return idle.Send(p.carol.author, p.alice.addr, message) },
 		"a user": func() (string, error) {
 			if got, err := user.Command("NOOP"); err != nil || !strings.HasPrefix(got, "421 4.3.2 ") {
 				t.Errorf("a user: got %q, %v, want 421", got, err)
