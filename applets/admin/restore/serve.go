@@ -105,7 +105,7 @@ func (r *restore) movedAway() (bool, error) {
 
 // requireUsers looks for those that the relay's files belong to.
 func requireUsers() error {
-	for _, name := range []string{"vmail", "chatmaild", desired.ACMEUser, desired.EchobotUser, "postfix"} {
+	for _, name := range []string{"vmail", "chatmaild", desired.ACMEUser, desired.EchobotUser, "chatmaild-submission", "postfix"} {
 		if _, err := user.Lookup(name); err != nil {
 			return fmt.Errorf("there is no user %s here: is the package installed completely?", name)
 		}

@@ -116,7 +116,7 @@ func (im undo) clearAway(context.Context) error {
 	}
 	if im.reached(journal.StepRun) {
 		made = append(made, im.journal.Made...)
-		made = append(made, conf.ACMEDir(), conf.MetadataDB(), desired.TLSDir)
+		made = append(made, conf.ACMEDir(), conf.MetadataDB(), desired.TLSDir, config.SubmissionCertificate(conf))
 	}
 	slices.Sort(made) // a directory comes before what is in it, and takes that along
 	for _, name := range slices.Compact(made) {

@@ -68,6 +68,7 @@ func relay(t *testing.T) machine {
 		"/var/lib/chatmaild/acme/account.key", "account",
 		"/var/lib/chatmaild/invites/one", "invite",
 		"/var/lib/chatmaild/restore.json", "of this machine",
+		"/var/lib/chatmaild/submission/certificate.pem", "a copy",
 		mailDir+"/.new-123/password", "half made",
 	)
 	for _, user := range []string{"alice", "bob", "carol"} {
@@ -123,7 +124,7 @@ func (m machine) wanted() string {
 	var b strings.Builder
 	for line := range strings.Lines(m.tree()) {
 		out := false
-		for _, part := range []string{".keytable", "restore.json", "/.new-123/", "unfinished", ".cache", "maildirsize", ".lock", configPath} {
+		for _, part := range []string{".keytable", "restore.json", "submission/certificate.pem", "/.new-123/", "unfinished", ".cache", "maildirsize", ".lock", configPath} {
 			out = out || strings.Contains(line, part)
 		}
 		if !out {

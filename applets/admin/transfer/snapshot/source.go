@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"chatmaild/applets/admin/transfer/archive"
+	"chatmaild/applets/config"
 	"chatmaild/store/maildir"
 	"chatmaild/store/safefs"
 )
@@ -123,12 +124,12 @@ func (s *Source) places(o Options) ([]place, error) {
 	return slices.DeleteFunc(all, func(p place) bool { return o.Head == nil && compare(p.piece, o.After) <= 0 }), nil
 }
 
-// isState leaves out, of the state, what is of this machine and moment only, and other
-// parts that the configuration may have put below it.
+// isState leaves out, of the state, what is of this machine and moment only, filtermail-out's
+// copy of the certificate, and other parts that the configuration may have put below it.
 func (s *Source) isState(name string) bool {
 	path := filepath.Join(s.Conf.StateDir, name)
 	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".lock") || slices.Contains([]string{RestoreRecord, MoveRecord}, name) ||
-		path == s.Conf.MetadataDir() || path == s.Conf.ExpireDir() {
+		path == s.Conf.MetadataDir() || path == s.Conf.ExpireDir() || path == filepath.Dir(config.SubmissionCertificate(s.Conf)) {
 		return false
 	}
 	for _, other := range []string{s.Conf.MailboxesDir, s.Conf.RuntimeDir, s.Conf.WWWFolder} {
