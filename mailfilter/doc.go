@@ -90,8 +90,9 @@
 //
 // Downwards; each step is a room, and a message that fails one goes no further:
 //
-//	port 25, or 587 and 465 after a login   packaging/postfix (smtpd)
+//	port 25                                 packaging/postfix (smtpd)
 //	  or HTTPS, from another relay          applets/transport/mxdeliv
+//	  or 587, 465 and 443, from a user      mailfilter/proxy: TLS, login
 //	  SMTP before the queue                 mailfilter/proxy: size, lines, envelope
 //	    header                              ReadHeader
 //	    envelope and header                 Incoming.Check or Outgoing.Check, ratelimit

@@ -1,4 +1,4 @@
-// Package doveauth is the daemon that Dovecot and Postfix ask for accounts: who may log
+// Package doveauth is the daemon that Dovecot and filtermail-out ask for accounts: who may log
 // in, and which recipients there are. It is the relay's authentication server, in
 // place of Dovecot's own: see packaging/dovecot/authserver.
 package doveauth
@@ -39,10 +39,10 @@ const (
 	startingTime         = 60 * time.Millisecond
 )
 
-// Command checks logins for Dovecot and Postfix, and creates accounts.
+// Command checks logins for Dovecot and filtermail-out, and creates accounts.
 var Command = command.Command{
 	Name: "doveauth", Kind: command.Daemon,
-	Synopsis: "checks logins for Dovecot and Postfix, and creates accounts",
+	Synopsis: "checks logins for IMAP and submission, and creates accounts",
 	Description: `An account is created by its first login. Dovecot's own auth service never runs. When a
 message is delivered, it says which recipients exist; mail to the others bounces.`,
 	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },

@@ -23,8 +23,8 @@ import (
 // Outgoing passes mail of our users.
 var Outgoing = command.Command{
 	Name: "filtermail-out", Kind: command.Daemon,
-	Synopsis:    "passes on encrypted mail of the relay's users",
-	Description: "It takes mail from Postfix and returns it to Postfix. What is not encrypted is refused.",
+	Synopsis:    "takes mail from the relay's users, and passes on what is encrypted",
+	Description: "Users' clients send by it, after a login, on ports 465, 587 and 443. It passes to\nPostfix what is encrypted, and refuses the rest.",
 	Bind: func(*flag.FlagSet) command.Run {
 		return command.Configured(func(ctx context.Context, env *command.Env, conf *config.Config) error {
 			limit, all, err := limiter(conf)

@@ -20,7 +20,7 @@ var Command = command.Command{
 	Name: "websocket", Kind: command.Daemon,
 	Synopsis: "serves IMAP and SMTP in WebSockets",
 	Description: `nginx passes requests for wss://HOST/imap and wss://HOST/smtp to it. It tells Dovecot
-and Postfix the client's address. chatmaild-websocket.socket starts it with the first
+and filtermail-out the client's address. chatmaild-websocket.socket starts it with the first
 client, and it ends when there has been none for five minutes.`,
 	Bind: func(*flag.FlagSet) command.Run { return command.Configured(run) },
 }
