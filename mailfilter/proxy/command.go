@@ -76,3 +76,8 @@ func (p path) param(name string) string {
 	}
 	return ""
 }
+
+// sameAddress reports whether two addresses differ at most in the case of ASCII letters.
+func sameAddress(a, b string) bool {
+	return len(a) == len(b) && printable(b) && strings.EqualFold(a, b)
+}

@@ -49,7 +49,15 @@ func (p *peer) flush() error {
 // TCP_CORK), so that it goes out with the end, in one segment: each one costs both
 // sides another turn. Input that has not been read by then would make it be lost.
 func (p *peer) cork() {
-	tcp, ok := p.conn.(*net.TCPConn)
+	conn := p.conn
+	for {
+		over, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = over.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return
 	}

@@ -20,6 +20,7 @@ const (
 	sayShutdown = "421 4.3.2 Shutting down\r\n"
 	sayTimeout  = "421 4.4.2 Timeout\r\n"
 	sayErrors   = "421 4.7.0 Too many errors\r\n"
+	sayOusted   = "421 4.4.2 Idle while others wait\r\n"
 	sayFault    = "451 4.3.0 Internal error, try again later\r\n"
 	sayBusy     = "451 4.3.2 Too many messages at once, try again later\r\n"
 	sayNoQueue  = "451 4.4.0 The mail queue does not answer, try again later\r\n"
@@ -32,6 +33,28 @@ const (
 	sayOrder    = "503 5.5.1 Bad sequence of commands\r\n"
 	sayTooLarge = "552 5.3.4 Message too large\r\n"
 	sayAddress  = "553 5.1.3 Address not understood\r\n"
+)
+
+// What users' clients are told besides, in the words of RFC 4954, RFC 3207 and Postfix.
+const (
+	sayStartTLS    = "220 2.0.0 Ready to start TLS\r\n"
+	sayLoggedIn    = "235 2.7.0 Authentication successful\r\n"
+	sayResponse    = "334 \r\n"
+	sayUser        = "334 VXNlcm5hbWU6\r\n" // "Username:"
+	sayPassword    = "334 UGFzc3dvcmQ6\r\n" // "Password:"
+	sayCrowded     = "421 4.7.0 Error: too many connections, try again later\r\n"
+	sayAddressFull = "421 4.7.0 Error: too many connections from your address\r\n"
+	sayNoDisk      = "452 4.3.1 Insufficient system storage\r\n"
+	sayNoTLS       = "454 4.7.0 TLS not available due to local problem\r\n"
+	sayNotChecked  = "454 4.7.0 Temporary authentication failure\r\n"
+	sayCancelled   = "501 5.7.0 Authentication cancelled\r\n"
+	sayBase64      = "501 5.5.2 Cannot decode the response\r\n"
+	sayNoVerify    = "502 5.5.1 VRFY command is disabled\r\n"
+	sayMechanism   = "504 5.5.4 Unrecognized authentication type\r\n"
+	sayTLSFirst    = "530 5.7.0 Must issue a STARTTLS command first\r\n"
+	sayLoginFirst  = "530 5.7.0 Authentication required\r\n"
+	sayWrong       = "535 5.7.8 Error: authentication failed\r\n"
+	sayInjected    = "554 5.5.0 Error: commands behind STARTTLS\r\n"
 )
 
 // sayEncrypt is how the reply to a message in the clear begins. Clients know it by

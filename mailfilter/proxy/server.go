@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,10 @@ const (
 	defaultDrainTimeout  = 45 * time.Second
 )
 
+// hastenTimeout is how long users' clients may go on to upload a message when Serve is to end:
+// others wait for the next server.
+const hastenTimeout = 5 * time.Second
+
 const (
 	connectionsPerMessage = 4
 	receivedRoom          = 64 << 10 // for the Received lines of Postfix
@@ -61,11 +66,12 @@ const (
 // Server is a before-queue filter.
 type Server struct {
 	opts    Options
-	offer   string // the reply to EHLO
 	pool    *pool
 	flight  budget
 	buffers sync.Pool // of *buffers
 	idle    sync.Pool // of *session
+
+	greeting, offer string // the replies to a connection, and to EHLO
 
 	phase    atomic.Int32
 	mu       sync.Mutex
@@ -73,11 +79,12 @@ type Server struct {
 	queueBad atomic.Bool // the last attempt to reach the queue failed
 }
 
-// The phases of a server's life.
+// The phases of a server's life, in this order.
 const (
-	serving  = iota
-	draining // transactions continue, nothing new begins
-	cutting  // nothing continues but waiting for the queue's word
+	serving   = iota
+	draining  // transactions continue, nothing new begins
+	hastening // those of users' clients continue only if the message is here
+	cutting   // nothing continues but waiting for the queue's word
 )
 
 // New returns a Server that does what opts say.
@@ -103,7 +110,8 @@ func New(opts Options) *Server {
 	}
 	s := &Server{
 		opts:     opts,
-		offer:    offer(opts),
+		greeting: "220 " + opts.Name + " ESMTP\r\n",
+		offer:    offer(opts.Name, opts.MaxMessageSize),
 		pool:     &pool{addr: opts.Queue, name: opts.Name, timeout: opts.QueueTimeout},
 		flight:   newBudget(opts.MaxInFlight),
 		sessions: make(map[*session]struct{}),
@@ -114,9 +122,14 @@ func New(opts Options) *Server {
 }
 
 // offer is the reply to EHLO.
-func offer(o Options) string {
-	return fmt.Sprintf("250-%s\r\n250-PIPELINING\r\n250-SIZE %d\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"+
-		"250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n", o.Name, o.MaxMessageSize)
+func offer(name string, maxSize int64, more ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %d\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n", name, maxSize)
+	for _, keyword := range more {
+		fmt.Fprintf(&b, "250-%s\r\n", keyword)
+	}
+	b.WriteString("250 ENHANCEDSTATUSCODES\r\n")
+	return b.String()
 }
 
 // Serve serves the connections that l accepts until ctx is done, and closes l.
@@ -124,30 +137,38 @@ func offer(o Options) string {
 // take longer than DrainTimeout are cut off, unless they wait for the queue's
 // word on a message.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() {
-		l.Close()
-		s.enter(draining)
-	})
-	defer stop()
 	tidyCtx, stopTidy := context.WithCancel(ctx)
-	var tidy, running sync.WaitGroup
+	var tidy sync.WaitGroup
 	tidy.Go(func() { s.pool.tidy(tidyCtx) })
-
-	err := s.accept(ctx, l, &running)
-	s.enter(draining)
-	cut := time.AfterFunc(s.opts.DrainTimeout, func() { s.enter(cutting) })
-	running.Wait()
-	cut.Stop()
+	err := s.listen(ctx, l, connectionsPerMessage*s.opts.MaxInFlight, s.serve)
 	stopTidy()
 	tidy.Wait()
 	s.pool.forget(time.Now().Add(time.Hour))
 	return err
 }
 
+// listen has handle serve the connections that l accepts, so many at once, until ctx is done
+// and all of them have ended.
+func (s *Server) listen(ctx context.Context, l net.Listener, most int, handle func(net.Conn)) error {
+	stop := context.AfterFunc(ctx, func() {
+		l.Close()
+		s.enter(draining)
+	})
+	defer stop()
+	var running sync.WaitGroup
+	err := s.accept(ctx, l, newBudget(most), &running, handle)
+	s.enter(draining)
+	hasten := time.AfterFunc(min(hastenTimeout, s.opts.DrainTimeout), func() { s.enter(hastening) })
+	cut := time.AfterFunc(s.opts.DrainTimeout, func() { s.enter(cutting) })
+	running.Wait()
+	hasten.Stop()
+	cut.Stop()
+	return err
+}
+
 // accept starts a session for each connection. It fails only when the listener
 // does, other than for lack of files or memory.
-func (s *Server) accept(ctx context.Context, l net.Listener, running *sync.WaitGroup) error {
-	connections := newBudget(connectionsPerMessage * s.opts.MaxInFlight)
+func (s *Server) accept(ctx context.Context, l net.Listener, connections budget, running *sync.WaitGroup, handle func(net.Conn)) error {
 	for {
 		if !connections.acquire(ctx.Done(), nil) {
 			return nil
@@ -168,7 +189,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, running *sync.WaitG
 		}
 		running.Go(func() {
 			defer connections.release()
-			s.serve(conn)
+			handle(conn)
 		})
 	}
 }
@@ -188,23 +209,32 @@ func pause(ctx context.Context, d time.Duration) {
 func (s *Server) serve(conn net.Conn) {
 	c := s.idle.Get().(*session)
 	c.reset(conn)
-	s.mu.Lock()
-	s.sessions[c] = struct{}{}
-	s.mu.Unlock()
-
-	c.run()
-
-	s.mu.Lock()
-	delete(s.sessions, c)
-	s.mu.Unlock()
+	s.add(c)
+	c.run(s.greeting, c.command)
+	s.remove(c)
 	c.reset(nil)
 	s.idle.Put(c)
+}
+
+func (s *Server) add(c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions[c] = struct{}{}
+}
+
+func (s *Server) remove(c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, c)
 }
 
 // enter begins a phase, and wakes the sessions that it ends.
 func (s *Server) enter(phase int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if phase <= s.phase.Load() {
+		return
+	}
 	s.phase.Store(phase)
 	for c := range s.sessions {
 		c.wake(phase)

@@ -17,17 +17,24 @@ const (
 	maxErrors            = 20        // commands that are not commands, before we hang up
 )
 
-var errShutdown = errors.New("shutting down")
+var (
+	errShutdown = errors.New("shutting down")
+	errOusted   = errors.New("silent while others wait")
+)
 
 // session is the conversation on one connection. Postfix opens one for each
 // message: EHLO, XFORWARD, MAIL, RCPT…, DATA, QUIT.
 type session struct {
-	server *Server
-	peer   peer
+	server  *Server
+	peer    peer
+	name    string        // what to call oneself
+	timeout time.Duration // for each command, and each piece of data
+	last    int32         // the phase that ends it in the middle of a transaction
 
-	mu    sync.Mutex // guards what follows, and the deadline of the connection
-	idle  bool       // waits for a command, and no transaction is in progress
-	armed time.Time  // when the deadline was set
+	mu     sync.Mutex // guards what follows, and the deadline of the connection
+	idle   bool       // waits for a command, and no transaction is in progress
+	armed  time.Time  // when the deadline was set
+	ousted bool       // another session has its place, if this one is idle
 
 	greeted bool
 	errors  int
@@ -37,7 +44,7 @@ type session struct {
 }
 
 func newSession(s *Server) *session {
-	c := &session{server: s}
+	c := &session{server: s, name: s.opts.Name, timeout: s.opts.ClientTimeout, last: cutting}
 	c.peer.arm = c.arm
 	return c
 }
@@ -46,7 +53,7 @@ func (c *session) reset(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.peer.reset(conn)
-	c.idle, c.armed, c.greeted, c.errors = conn != nil, time.Time{}, false, 0
+	c.idle, c.armed, c.greeted, c.errors, c.ousted = conn != nil, time.Time{}, false, 0, false
 	c.forget()
 }
 
@@ -58,7 +65,7 @@ func (c *session) forget() {
 	c.transaction = transaction{rcpts: c.rcpts[:0]}
 }
 
-// deadlineSlack is the part of ClientTimeout by which a deadline may be early. Most
+// deadlineSlack is the part of the timeout by which a deadline may be early. Most
 // sessions last much less, and so have one deadline for all their commands.
 const deadlineSlack = 100
 
@@ -67,46 +74,78 @@ func (c *session) arm() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle = !c.open
-	phase := c.server.phase.Load()
-	if phase == cutting || phase == draining && c.idle {
+	switch {
+	case c.ends(c.server.phase.Load()):
 		return errShutdown
+	case c.ousted && c.idle:
+		return errOusted
 	}
-	now, timeout := time.Now(), c.server.opts.ClientTimeout
-	if now.Sub(c.armed) < timeout/deadlineSlack {
+	now := time.Now()
+	if now.Sub(c.armed) < c.timeout/deadlineSlack {
 		return nil
 	}
 	c.armed = now
-	return c.peer.conn.SetDeadline(now.Add(timeout))
+	return c.peer.conn.SetDeadline(now.Add(c.timeout))
 }
+
+// ends reports whether a phase is the end of the session, as it is now.
+func (c *session) ends(phase int32) bool { return phase >= c.last || phase >= draining && c.idle }
 
 // wake makes what the session waits for fail, if the phase is its end.
 func (c *session) wake(phase int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peer.conn != nil && (phase == cutting || phase == draining && c.idle) {
+	if c.peer.conn != nil && c.ends(phase) {
 		_ = c.peer.conn.SetReadDeadline(time.Now())
 		c.armed = time.Time{} // a command that had come by then continues
 	}
 }
 
-// run talks until either side hangs up. A panic is a fault of ours that ends
-// this session, with the connection, and no other one.
-func (c *session) run() {
-	conn := c.peer.conn
-	defer conn.Close()
+// silent reports since when an idle session has waited.
+func (c *session) silent() (since time.Time, idle bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.armed, c.idle && !c.armed.IsZero()
+}
+
+// busy notes that the session waits for something else than a command.
+func (c *session) busy() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = false
+}
+
+// oust ends the session if it is idle, and reports whether it is.
+func (c *session) oust() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.idle || c.peer.conn == nil {
+		return false
+	}
+	c.ousted = true
+	_ = c.peer.conn.SetReadDeadline(time.Now())
+	return true
+}
+
+// run talks until either side hangs up, and has do do each command. It returns why a command
+// could not be read, if that is the end. A panic is a fault of ours that ends this session, with
+// the connection, and no other one.
+func (c *session) run(greeting string, do func(line string) bool) (why error) {
+	defer func() { c.peer.conn.Close() }()
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.opts.Log.Error("internal fault", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
-	c.peer.say("220 " + c.server.opts.Name + " ESMTP\r\n")
+	c.peer.say(greeting)
 	for {
 		line, err := c.peer.line()
 		if err != nil {
 			c.peer.say(c.lastWords(err))
+			why = err
 			break
 		}
-		if !c.command(string(line)) {
+		if !do(string(line)) {
 			break
 		}
 		if c.errors > maxErrors {
@@ -114,7 +153,13 @@ func (c *session) run() {
 			break
 		}
 	}
-	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	c.finish()
+	return why
+}
+
+// finish sends what is left to say.
+func (c *session) finish() {
+	_ = c.peer.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_ = c.peer.flush()
 }
 
@@ -127,11 +172,19 @@ func (c *session) lastWords(err error) string {
 		return sayLong
 	case errors.Is(err, errShutdown), c.server.phase.Load() != serving:
 		return sayShutdown
+	case errors.Is(err, errOusted), c.isOusted():
+		return sayOusted
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return sayTimeout
 	default:
 		return ""
 	}
+}
+
+func (c *session) isOusted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ousted
 }
 
 // command does one command and reports whether to continue.
@@ -141,7 +194,7 @@ func (c *session) command(line string) bool {
 	case "EHLO":
 		c.hello(args, c.server.offer)
 	case "HELO":
-		c.hello(args, "250 "+c.server.opts.Name+"\r\n")
+		c.hello(args, "250 "+c.name+"\r\n")
 	case "MAIL":
 		c.mailFrom(args)
 	case "RCPT":
@@ -240,12 +293,7 @@ func (c *session) rcptTo(args string) {
 
 // data takes a message and answers it, and reports whether to continue.
 func (c *session) data(args string) bool {
-	switch {
-	case len(c.rcpts) == 0:
-		c.fail(sayOrder)
-		return true
-	case args != "":
-		c.fail(saySyntax)
+	if !c.ready(args) {
 		return true
 	}
 	if !c.server.flight.within(c.server.opts.BusyTimeout) {
@@ -261,4 +309,17 @@ func (c *session) data(args string) bool {
 	c.peer.say(say)
 	c.forget()
 	return clean
+}
+
+// ready reports whether there may be data now; else it has said why not.
+func (c *session) ready(args string) bool {
+	switch {
+	case len(c.rcpts) == 0:
+		c.fail(sayOrder)
+	case args != "":
+		c.fail(saySyntax)
+	default:
+		return true
+	}
+	return false
 }
