@@ -49,6 +49,7 @@ func describeAll() []struct {
 		{"every daemon", service.NewMetrics("NAME", time.Time{}).Describe()},
 		{"metrics: the relay as a whole, and its servers", set(func(s *metric.Set) { metrics.Describe(s, conf) })},
 		{"filtermail-in and filtermail-out", set(func(s *metric.Set) { filtermail.NewMetrics(s, "in, out") })},
+		{"filtermail-out", set(func(s *metric.Set) { filtermail.NewSubmissionMetrics(s) })},
 		{"filtermail-in", set(func(s *metric.Set) {
 			filtermail.NewLookupMetrics(s)
 			filtermail.NewHTTPSMetrics(s)

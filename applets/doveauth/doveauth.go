@@ -107,7 +107,9 @@ func run(ctx context.Context, env *command.Env, cfg *config.Config) error {
 			{Name: "auth-login", Address: service.Unix(cfg.Socket("auth-login")), Serve: dovecot.ServeLogin},
 			{Name: "auth-master", Address: service.Unix(cfg.Socket("auth-master")), Serve: dovecot.ServeMaster},
 			{Name: "auth-userdb", Address: service.Unix(cfg.Socket("auth-userdb")), Serve: dovecot.ServeUserdb},
-			{Name: "auth-sasl", Address: service.Unix(cfg.Socket("auth-sasl")), Serve: dovecot.ServeSASL},
+			{Name: "auth-submission", Address: service.Unix(cfg.Socket("auth-submission")), Serve: dovecot.ServeSASL},
+			// Where Postfix asks until an upgrade from a version in which it served users' clients is done.
+			{Name: "auth-sasl", Handed: true, Serve: dovecot.ServeSASL},
 		}...),
 	}
 	if err := daemon.Run(ctx); err != nil {

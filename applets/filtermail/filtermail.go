@@ -35,9 +35,11 @@ var Outgoing = command.Command{
 			if err != nil {
 				return err
 			}
-			d := direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, nil}
+			d := direction{"filtermail-out", "out", policy, conf.FiltermailSMTPPort, conf.PostfixReinjectPort, nil, submission}
 			if all != nil {
-				d.more = all.endpoints
+				d.more = func(conf *config.Config, set *metric.Set, server *proxy.Server, log *slog.Logger) []service.Endpoint {
+					return append(submission(conf, set, server, log), all.Endpoint("limit", log))
+				}
 			}
 			return filter(ctx, env, conf, d)
 		})

@@ -1,15 +1,11 @@
 package filtermail
 
 import (
-	"log/slog"
 	"time"
 
 	"chatmaild/applets/config"
-	"chatmaild/applets/service"
-	"chatmaild/applets/service/metric"
 	"chatmaild/applets/sharedlimit"
 	"chatmaild/mailfilter"
-	"chatmaild/mailfilter/proxy"
 	"chatmaild/mailfilter/ratelimit"
 )
 
@@ -23,11 +19,6 @@ var _ mailfilter.Limiter = shared{}
 func (s shared) Allow(sender string) bool {
 	ok, _ := s.Take(sender, sender)
 	return ok
-}
-
-// endpoints are where the other machines ask.
-func (s shared) endpoints(_ *config.Config, _ *metric.Set, _ *proxy.Server, log *slog.Logger) []service.Endpoint {
-	return []service.Endpoint{s.Endpoint("limit", log)}
 }
 
 // limiter limits each sender: on this machine, or over all of several, for which all is not
