@@ -49,11 +49,11 @@ var layers = []layer{
 	},
 	{
 		name: "foundations",
-		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/packetinfo applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
-			packaging packaging/gpg packaging/peer packaging/sbom store/atomicfile store/maildir/parcel store/disk store/nocreate`,
+		impure: `applets/admin/transfer/archive applets/chat/imap applets/config applets/keys applets/metadata/appversions applets/service/accept applets/service/packetinfo applets/service/proxyheader applets/service/retryafter applets/supervise/tmpfiles applets/transport/dial applets/transport/route applets/transport/signer applets/transport/smtpout applets/transport/spool
+			mailfilter/proxy/queue packaging packaging/gpg packaging/peer packaging/sbom store/atomicfile store/maildir/parcel store/disk store/nocreate`,
 		pure: `applets/admin/bench/plot packaging/grafana store/directory/placement applets/transport/health applets/transport/mtasts applets/turn/credential applets/turn/quiet applets/iroh/frame applets/maillog/pseudonym applets/supervise/unit applets/admin/dns/zone applets/admin/nft applets/admin/takeover/journal applets/admin/transfer/seal
-			applets/admin/wait applets/chat applets/service/metric applets/service/proxyheader mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
-			mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
+			applets/admin/wait applets/chat applets/service/metric mailfilter/dkim mailfilter/mailtest mailfilter/pgp mailfilter/pgp/pgptest
+			mailfilter/proxy/crowd mailfilter/ratelimit packaging/dovecot/tabline packaging/www/qrcode`,
 	},
 	{name: "system calls, programs, and the grammar of our addresses", impure: "packaging/program store/ids store/safefs", pure: "auth/mailaddr"},
 }

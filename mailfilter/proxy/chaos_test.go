@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/proxy/queue"
 )
 
 const (
@@ -283,11 +284,11 @@ func chaosSend(addr, from, data string) byte {
 		if _, err := io.WriteString(conn, step.send); err != nil {
 			return 0
 		}
-		reply, err := readReply(r)
+		reply, err := queue.ReadReply(r)
 		if err != nil {
 			return 0
 		}
-		if class = reply.class(); class != step.want {
+		if class = reply[0]; class != step.want {
 			return class
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/proxy/queue"
 )
 
 // The buffers of a message. The first one is for the header, and takes the whole of
@@ -22,7 +23,7 @@ const (
 type buffers struct {
 	dots  dotReader
 	in    *bufio.Reader // over dots
-	inj   injection
+	inj   queue.Injection
 	out   *bufio.Writer // over inj
 	stuff stuffer       // over out
 }
@@ -37,7 +38,7 @@ func newBuffers() *buffers {
 // in one large read goes out in one write; smaller ones are gathered.
 func (b *buffers) Write(p []byte) (int, error) {
 	_, _ = b.stuff.Write(p)
-	if len(p) >= holdBuffer && b.inj.begun() {
+	if len(p) >= holdBuffer && b.inj.Begun() {
 		_ = b.out.Flush()
 	}
 	return len(p), nil
@@ -65,27 +66,27 @@ func (s *Server) message(src source, t *transaction, dots dotReader) (say string
 	defer s.buffers.Put(b)
 	dots.src, dots.limit = src, s.opts.MaxMessageSize+receivedRoom
 	b.dots = dots
-	b.inj = injection{pool: s.pool, rcpts: t.rcpts}
-	defer b.inj.cut() // only a panic leaves anything to cut
+	b.inj = queue.Injection{Pool: s.pool, Rcpts: t.rcpts}
+	defer b.inj.Cut() // only a panic leaves anything to cut
 	b.in.Reset(&b.dots)
 	b.out.Reset(&b.inj)
 	b.stuff.midl = false
 
 	start, waited := time.Now(), src.waiting()
 	err := s.pass(t, b)
-	check := time.Since(start) - (src.waiting() - waited) - b.inj.spent
+	check := time.Since(start) - (src.waiting() - waited) - b.inj.Spent()
 
 	switch {
 	case err == nil && src.gone():
-		b.inj.cut()
+		b.inj.Cut()
 		say, ev = s.lost()
 	case err == nil:
 		_, _ = b.out.WriteString(".\r\n")
 		_ = b.out.Flush()
-		say, ev = s.queued(b.inj.finish())
-		clean = !reply(say).closing()
+		say, ev = s.queued(b.inj.Finish())
+		clean = !queue.Reply(say).Closing()
 	default:
-		b.inj.cut()
+		b.inj.Cut()
 		clean = b.drain()
 		if b.dots.failed() {
 			say, ev = s.lost()
@@ -93,8 +94,8 @@ func (s *Server) message(src source, t *transaction, dots dotReader) (say string
 			say, ev = s.verdict(err)
 		}
 	}
-	ev.Size, ev.Check, ev.Queue = b.dots.size, check, b.inj.spent
-	b.dots, b.inj = dotReader{}, injection{}
+	ev.Size, ev.Check, ev.Queue = b.dots.size, check, b.inj.Spent()
+	b.dots, b.inj = dotReader{}, queue.Injection{}
 	return say, ev, clean
 }
 
@@ -110,7 +111,7 @@ func (s *Server) pass(t *transaction, b *buffers) error {
 	if err != nil {
 		return err
 	}
-	b.inj.mail = "FROM:<" + check.Envelope.Sender + ">" + t.params
+	b.inj.Mail = "FROM:<" + check.Envelope.Sender + ">" + t.params
 	_, _ = b.stuff.Write(h.Raw())
 	ahead, err := b.in.Peek(b.in.Buffered())
 	if err != nil {
@@ -150,14 +151,14 @@ func (s *Server) lost() (string, Event) {
 }
 
 // queued turns the queue's word into a reply.
-func (s *Server) queued(r reply, err error) (string, Event) {
-	var no *refused
+func (s *Server) queued(r queue.Reply, err error) (string, Event) {
+	var no *queue.Refused
 	switch {
 	case err == nil:
 		return string(r), Event{Result: Passed}
 	case errors.As(err, &no):
-		s.opts.Log.Debug("the queue refused a message", "reply", string(no.reply))
-		return string(no.reply), Event{Result: Declined}
+		s.opts.Log.Debug("the queue refused a message", "reply", string(no.Reply))
+		return string(no.Reply), Event{Result: Declined}
 	default:
 		return sayNoQueue, Event{Result: Deferred, fault: err}
 	}

@@ -183,30 +183,6 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// TestIdleEnds: the bounds of reuse.
-func TestIdleEnds(t *testing.T) {
-	now := time.Now()
-	for _, tt := range []struct {
-		name       string
-		used, born time.Duration // ago
-		want       bool
-	}{
-		{"fresh", 0, 0, true},
-		{"idle for long", maxIdleTime, maxIdleTime, false},
-		{"busy for long", 0, maxAge, false},
-	} {
-		near, far := net.Pipe()
-		go func() { _, _ = far.Read(make([]byte, 10)); far.Close() }()
-		q := &pool{idle: []*link{{conn: near, used: now.Add(-tt.used), born: now.Add(-tt.born)}}}
-		if got := q.take(now) != nil; got != tt.want {
-			t.Errorf("%s: taken: %v, want %v", tt.name, got, tt.want)
-		}
-		if len(q.idle) != 0 {
-			t.Errorf("%s: still in the pool", tt.name)
-		}
-	}
-}
-
 // TestBudget: with all places taken, a message waits, and then is deferred; a
 // place that becomes free is used.
 func TestBudget(t *testing.T) {

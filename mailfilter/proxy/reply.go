@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 
@@ -121,57 +120,3 @@ func malformed(err error) (say string, ok bool) {
 	}
 	return "", false
 }
-
-// maxReply bounds a reply of the queue in bytes, all of its lines together.
-const maxReply = 4096
-
-var errReply = errors.New("the queue's reply is not SMTP")
-
-// reply is a whole reply of the queue, with line ends, to be handed on as it is.
-type reply string
-
-// class returns the first digit, which says all that matters here.
-func (r reply) class() byte { return r[0] }
-
-// closing reports whether the queue is about to hang up (RFC 5321, section 3.8).
-func (r reply) closing() bool { return r[:3] == "421" }
-
-// readReply reads a reply, which may have many lines (RFC 5321, section 4.2.1).
-func readReply(r *bufio.Reader) (reply, error) {
-	var all []byte
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return "", fmt.Errorf("reading a reply of the queue: %w", err)
-		}
-		n := len(line)
-		if n < 5 || line[n-2] != '\r' || line[0] < '2' || line[0] > '5' || !digit(line[1]) || !digit(line[2]) ||
-			n > 5 && line[3] != ' ' && line[3] != '-' || len(all)+n > maxReply {
-			return "", errReply
-		}
-		last := n == 5 || line[3] == ' '
-		if last && all == nil {
-			return intern(line), nil
-		}
-		all = append(all, line...)
-		if last {
-			return reply(all), nil
-		}
-	}
-}
-
-// intern spares the allocation for the replies that Postfix gives most often.
-func intern(line []byte) reply {
-	for _, known := range [...]reply{
-		"250 2.1.0 Ok\r\n",
-		"250 2.1.5 Ok\r\n",
-		"354 End data with <CR><LF>.<CR><LF>\r\n",
-	} {
-		if string(line) == string(known) {
-			return known
-		}
-	}
-	return reply(line)
-}
-
-func digit(b byte) bool { return '0' <= b && b <= '9' }

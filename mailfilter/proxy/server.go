@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatmaild/mailfilter"
+	"chatmaild/mailfilter/proxy/queue"
 )
 
 // Options says what a Server does. A zero MaxRecipients, zero durations and a nil
@@ -66,7 +67,7 @@ const (
 // Server is a before-queue filter.
 type Server struct {
 	opts    Options
-	pool    *pool
+	pool    *queue.Pool
 	flight  budget
 	buffers sync.Pool // of *buffers
 	idle    sync.Pool // of *session
@@ -112,7 +113,7 @@ func New(opts Options) *Server {
 		opts:     opts,
 		greeting: "220 " + opts.Name + " ESMTP\r\n",
 		offer:    offer(opts.Name, opts.MaxMessageSize),
-		pool:     &pool{addr: opts.Queue, name: opts.Name, timeout: opts.QueueTimeout},
+		pool:     &queue.Pool{Addr: opts.Queue, Name: opts.Name, Timeout: opts.QueueTimeout},
 		flight:   newBudget(opts.MaxInFlight),
 		sessions: make(map[*session]struct{}),
 	}
@@ -139,11 +140,11 @@ func offer(name string, maxSize int64, more ...string) string {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	tidyCtx, stopTidy := context.WithCancel(ctx)
 	var tidy sync.WaitGroup
-	tidy.Go(func() { s.pool.tidy(tidyCtx) })
+	tidy.Go(func() { s.pool.Tidy(tidyCtx) })
 	err := s.listen(ctx, l, connectionsPerMessage*s.opts.MaxInFlight, s.serve)
 	stopTidy()
 	tidy.Wait()
-	s.pool.forget(time.Now().Add(time.Hour))
+	s.pool.Close()
 	return err
 }
 

@@ -101,8 +101,8 @@ func (c *session) wake(phase int32) {
 	}
 }
 
-// silent reports since when an idle session has waited.
-func (c *session) silent() (since time.Time, idle bool) {
+// Silent reports since when an idle session has waited.
+func (c *session) Silent() (since time.Time, idle bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.armed, c.idle && !c.armed.IsZero()
@@ -115,8 +115,8 @@ func (c *session) busy() {
 	c.idle = false
 }
 
-// oust ends the session if it is idle, and reports whether it is.
-func (c *session) oust() bool {
+// Oust ends the session if it is idle, and reports whether it is.
+func (c *session) Oust() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.idle || c.peer.conn == nil {

@@ -12,7 +12,7 @@ type stuffer struct {
 	midl bool // the last byte was not a line end
 }
 
-// Write never fails: its writer's target, an *injection, keeps the failure.
+// Write never fails: its writer's target, a *queue.Injection, keeps the failure.
 func (s *stuffer) Write(b []byte) (int, error) {
 	n := len(b)
 	if n == 0 {

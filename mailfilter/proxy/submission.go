@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"chatmaild/applets/service/proxyheader"
+	"chatmaild/mailfilter/proxy/crowd"
 	"chatmaild/packaging/dovecot/authproto"
 )
 
@@ -76,7 +78,7 @@ type Submission struct {
 	server *Server
 	opts   SubmissionOptions
 	tls    *tls.Config
-	crowd  crowd
+	crowd  *crowd.Crowd[*user]
 	away   budget
 	files  budget    // of spools
 	spools sync.Pool // of *spool
@@ -102,7 +104,7 @@ func (s *Server) NewSubmission(opts SubmissionOptions) *Submission {
 			// A ticket would let two connections be known as those of one client.
 			SessionTicketsDisabled: true,
 		},
-		crowd: crowd{most: opts.MaxClients, each: opts.MaxOfOne, from: map[netip.Prefix]int{}, members: map[*user]struct{}{}},
+		crowd: crowd.New[*user](opts.MaxClients, opts.MaxOfOne, time.Now),
 		away:  newBudget(turnedAway),
 		files: newBudget(s.opts.MaxInFlight),
 		// It says no more than any server does that is in wide use.
@@ -125,32 +127,49 @@ func (u *Submission) Serve(ctx context.Context, l net.Listener, e Entrance) erro
 }
 
 func (u *Submission) serve(conn net.Conn, e Entrance) {
-	conn, client, err := arrive(conn, e.Proxied)
-	if err != nil {
-		u.opts.Doorkeeper.Noticed(e.Name, Unproxied)
-		u.server.opts.Log.Debug("a connection without a client", "entrance", e.Name, "error", err)
-		conn.Close()
-		return
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		// It would wake phones. Sessions have deadlines.
+		_ = tcp.SetKeepAlive(false)
+	}
+	client := proxyheader.Address(conn)
+	if e.Proxied {
+		var err error
+		if conn, client, err = proxyheader.Accept(conn); err != nil {
+			u.opts.Doorkeeper.Noticed(e.Name, Unproxied)
+			u.server.opts.Log.Debug("a connection without a client", "entrance", e.Name, "error", err)
+			conn.Close()
+			return
+		}
 	}
 	c := u.users.Get().(*user)
 	c.arrive(conn, client, e)
 	u.server.add(&c.session)
-	if full := u.crowd.join(c); full == "" {
-		c.notice(Begun)
-		c.talk(u.greeting, c.command)
-		u.crowd.leave(c)
-		c.notice(Ended)
-	} else {
-		c.notice(full)
-		u.turnAway(c, full)
-	}
+	u.admit(c)
 	u.server.remove(&c.session)
 	c.arrive(nil, netip.Addr{}, Entrance{})
 	u.users.Put(c)
 }
 
-// turnAway tells a client that there is no room for it.
-func (u *Submission) turnAway(c *user, full Occasion) {
+// admit lets a client in, or tells it that there is no room for it.
+func (u *Submission) admit(c *user) {
+	switch u.crowd.Join(c) {
+	case crowd.Full:
+		u.turnAway(c, Crowded, sayCrowded)
+		return
+	case crowd.AddressFull:
+		u.turnAway(c, AddressFull, sayAddressFull)
+		return
+	case crowd.InPlace:
+		c.notice(MadeRoom)
+	}
+	c.notice(Begun)
+	c.talk(u.greeting, c.command)
+	u.crowd.Leave(c)
+	c.notice(Ended)
+}
+
+func (u *Submission) turnAway(c *user, o Occasion, say string) {
+	c.notice(o)
 	select {
 	case u.away <- struct{}{}:
 	default:
@@ -159,12 +178,8 @@ func (u *Submission) turnAway(c *user, full Occasion) {
 	}
 	defer u.away.release()
 	c.timeout = turnAwayTimeout
-	say := sayCrowded
-	if full == AddressFull {
-		say = sayAddressFull
-	}
 	c.talk(say, nil)
 }
 
-// turnAwayTimeout is how long it may take to tell a client so.
+// turnAwayTimeout is how long it may take to tell a client that there is no room.
 const turnAwayTimeout = 5 * time.Second

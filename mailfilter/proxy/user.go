@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+
+	"chatmaild/mailfilter/proxy/queue"
 )
 
 // user is the session of a user's client.
@@ -32,6 +34,9 @@ func (c *user) arrive(conn net.Conn, client netip.Addr, e Entrance) {
 	c.client, c.entrance, c.secure, c.login = client, e, e.TLS == Outside, ""
 	c.timeout = c.submission.opts.IdleTimeout
 }
+
+// Address implements crowd.Member.
+func (c *user) Address() netip.Addr { return c.client }
 
 func (c *user) notice(o Occasion) { c.submission.opts.Doorkeeper.Noticed(c.entrance.Name, o) }
 
@@ -185,7 +190,7 @@ func (c *user) data(args string) bool {
 	say, ev, clean := c.receive(whole)
 	if say == "" && clean {
 		say, ev = c.pass(whole)
-		clean = !reply(say).closing()
+		clean = !queue.Reply(say).Closing()
 	}
 	c.server.report(ev)
 	c.peer.say(say)

@@ -1,4 +1,7 @@
-package proxy
+// Package queue hands messages to an SMTP server that puts them into its queue: Postfix's other
+// port. A message is the queue's once its final dot has been sent and answered with 250; until
+// then a queue drops what it got when the connection is cut (RFC 5321, section 4.1.1.4).
+package queue
 
 import (
 	"bufio"
@@ -19,12 +22,12 @@ const (
 	maxAge      = time.Minute
 )
 
-// pool is the connections to the queue: the SMTP server that accepts what passed, Postfix's
-// other port. It keeps those whose last message was accepted, for the next one.
-type pool struct {
-	addr    string
-	name    string        // to say hello with
-	timeout time.Duration // for each reply, and each write
+// Pool is the connections to the queue. It keeps those whose last message was accepted, for the
+// next one. The exported fields are required.
+type Pool struct {
+	Addr    string        // of TCP
+	Name    string        // to say hello with
+	Timeout time.Duration // for each reply, and each write
 
 	mu   sync.Mutex
 	idle []*link // the one used last is at the end
@@ -41,8 +44,8 @@ type link struct {
 
 // get returns a connection that is ready for MAIL, and whether it is a used one:
 // those may have been closed by the queue in the meantime. If the queue answers,
-// but will not have us, the error is a *refused.
-func (p *pool) get() (l *link, used bool, err error) {
+// but will not have us, the error is a *Refused.
+func (p *Pool) get() (l *link, used bool, err error) {
 	if l := p.take(time.Now()); l != nil {
 		return l, true, nil
 	}
@@ -50,7 +53,7 @@ func (p *pool) get() (l *link, used bool, err error) {
 	return l, false, err
 }
 
-func (p *pool) take(now time.Time) *link {
+func (p *Pool) take(now time.Time) *link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.idle) == 0 {
@@ -71,7 +74,7 @@ func (l *link) orQuit(now time.Time) *link {
 }
 
 // put keeps a connection on which nothing is in progress.
-func (p *pool) put(l *link) {
+func (p *Pool) put(l *link) {
 	l.used = time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +86,7 @@ func (p *pool) put(l *link) {
 }
 
 // forget drops the idle connections that were used last before t.
-func (p *pool) forget(t time.Time) {
+func (p *Pool) forget(t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	keep := p.idle[:0]
@@ -98,8 +101,8 @@ func (p *pool) forget(t time.Time) {
 	p.idle = keep
 }
 
-// tidy closes connections that have been idle for too long, until ctx is done.
-func (p *pool) tidy(ctx context.Context) {
+// Tidy closes connections that have been idle for too long, until ctx is done.
+func (p *Pool) Tidy(ctx context.Context) {
 	tick := time.NewTicker(maxIdleTime / 2)
 	defer tick.Stop()
 	for {
@@ -112,14 +115,17 @@ func (p *pool) tidy(ctx context.Context) {
 	}
 }
 
-func (p *pool) dial() (*link, error) {
-	conn, err := net.DialTimeout("tcp", p.addr, p.timeout)
+// Close closes the connections that are not in use.
+func (p *Pool) Close() { p.forget(time.Now().Add(time.Hour)) }
+
+func (p *Pool) dial() (*link, error) {
+	conn, err := net.DialTimeout("tcp", p.Addr, p.Timeout)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the queue: %w", err)
 	}
 	now := time.Now()
 	l := &link{conn: conn, r: bufio.NewReaderSize(conn, 1024), w: bufio.NewWriterSize(conn, 1024), born: now, used: now}
-	if err := l.hello(p.name, now.Add(p.timeout)); err != nil {
+	if err := l.hello(p.Name, now.Add(p.Timeout)); err != nil {
 		l.conn.Close()
 		return nil, err
 	}
@@ -148,22 +154,22 @@ func (l *link) hello(name string, deadline time.Time) error {
 	return nil
 }
 
-// refused is a negative reply of the queue.
-type refused struct{ reply reply }
+// Refused is a negative reply of the queue.
+type Refused struct{ Reply Reply }
 
-func (r *refused) Error() string { return "the queue refused with " + string(r.reply[:3]) }
+func (r *Refused) Error() string { return "the queue refused with " + string(r.Reply[:3]) }
 
 // expect reads a reply, which has to be of the given class. A negative one is a
-// *refused; no other one may be taken for the queue's word on a message.
-func (l *link) expect(class byte) (reply, error) {
-	r, err := readReply(l.r)
+// *Refused; no other one may be taken for the queue's word on a message.
+func (l *link) expect(class byte) (Reply, error) {
+	r, err := ReadReply(l.r)
 	switch {
 	case err != nil:
 		return "", err
 	case r.class() == class:
 		return r, nil
 	case r.class() == '4' || r.class() == '5':
-		return "", &refused{r}
+		return "", &Refused{r}
 	default:
 		return "", errReply
 	}

@@ -1,4 +1,4 @@
-package proxy
+package queue
 
 import (
 	"bufio"
@@ -12,21 +12,21 @@ import (
 // writing to the other (RFC 2920, section 3.1).
 const pipelined = 50
 
-// injection is the transaction of one message with the queue. It opens with the
+// Injection is the transaction of one message with the queue. It opens with the
 // first Write, and every Write succeeds: a failure is kept for later, so that
 // the message is still checked and the sender hears the verdict on it first.
-type injection struct {
-	pool  *pool
-	mail  string   // the arguments of MAIL: "FROM:<…> …"
-	rcpts []string // the arguments of RCPT: "TO:<…> …"
+type Injection struct {
+	Pool  *Pool
+	Mail  string   // the arguments of MAIL: "FROM:<…> …"
+	Rcpts []string // the arguments of RCPT: "TO:<…> …"
 
 	link  *link
 	err   error
-	spent time.Duration // the time spent talking to the queue
+	spent time.Duration
 }
 
 // Write sends message data, dots stuffed.
-func (in *injection) Write(b []byte) (int, error) {
+func (in *Injection) Write(b []byte) (int, error) {
 	start := time.Now()
 	if in.err == nil && in.link == nil {
 		in.open()
@@ -38,11 +38,14 @@ func (in *injection) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// begun reports whether the queue has been asked for.
-func (in *injection) begun() bool { return in.link != nil || in.err != nil }
+// Spent is the time spent talking to the queue.
+func (in *Injection) Spent() time.Duration { return in.spent }
 
-func (in *injection) send(b []byte) {
-	err := in.link.conn.SetDeadline(time.Now().Add(in.pool.timeout))
+// Begun reports whether the queue has been asked for.
+func (in *Injection) Begun() bool { return in.link != nil || in.err != nil }
+
+func (in *Injection) send(b []byte) {
+	err := in.link.conn.SetDeadline(time.Now().Add(in.Pool.Timeout))
 	if err == nil {
 		_, err = in.link.conn.Write(b)
 	}
@@ -52,19 +55,19 @@ func (in *injection) send(b []byte) {
 	// A server that gives up in the middle says why before it hangs up, at times.
 	in.err = fmt.Errorf("sending to the queue: %w", err)
 	if in.link.conn.SetReadDeadline(time.Now().Add(lastWords)) == nil {
-		if _, err := in.link.expect(0); errors.As(err, new(*refused)) {
+		if _, err := in.link.expect(0); errors.As(err, new(*Refused)) {
 			in.err = err
 		}
 	}
-	in.cut()
+	in.Cut()
 }
 
 // lastWords is how long to wait for the reason of a broken connection.
 const lastWords = 100 * time.Millisecond
 
-// finish waits for the queue's word on the message, whose final dot has been
+// Finish waits for the queue's word on the message, whose final dot has been
 // written. It returns its reply, or an error as Write would have kept it.
-func (in *injection) finish() (reply, error) {
+func (in *Injection) Finish() (Reply, error) {
 	if in.err != nil {
 		return "", in.err
 	}
@@ -73,17 +76,17 @@ func (in *injection) finish() (reply, error) {
 	in.spent += time.Since(start)
 	if err != nil {
 		in.err = err
-		in.cut()
+		in.Cut()
 		return "", err
 	}
-	in.pool.put(in.link)
+	in.Pool.put(in.link)
 	in.link = nil
 	return r, nil
 }
 
-// cut ends the connection where it stands. Before the final dot this makes the
+// Cut ends the connection where it stands. Before the final dot this makes the
 // queue drop the message.
-func (in *injection) cut() {
+func (in *Injection) Cut() {
 	if in.link != nil {
 		in.link.conn.Close()
 		in.link = nil
@@ -93,15 +96,15 @@ func (in *injection) cut() {
 // open gets a connection and sends the envelope. If a used connection turns out
 // to be dead, it is done once more with a new one: nothing of the message has
 // been sent by then.
-func (in *injection) open() {
+func (in *Injection) open() {
 	started := time.Now()
-	l, used, err := in.pool.get()
+	l, used, err := in.Pool.get()
 	if err == nil {
 		err = in.envelope(l)
 		if err != nil && used && !final(err) {
 			l.conn.Close()
-			in.pool.forget(started)
-			if l, err = in.pool.dial(); err == nil {
+			in.Pool.forget(started)
+			if l, err = in.Pool.dial(); err == nil {
 				err = in.envelope(l)
 			}
 		}
@@ -119,19 +122,19 @@ func (in *injection) open() {
 // final reports whether err is the queue's word on the message, and not one on
 // the connection.
 func final(err error) bool {
-	var r *refused
-	return errors.As(err, &r) && !r.reply.closing()
+	var r *Refused
+	return errors.As(err, &r) && !r.Reply.Closing()
 }
 
 // envelope sends MAIL, RCPT and DATA. All recipients have to be accepted: there
 // is one reply for the message, and it is for all of them.
-func (in *injection) envelope(l *link) error {
+func (in *Injection) envelope(l *link) error {
 	batch := 1
 	if l.pipelining {
 		batch = pipelined
 	}
-	for next, last := 0, 1+len(in.rcpts); next <= last; {
-		if err := l.conn.SetDeadline(time.Now().Add(in.pool.timeout)); err != nil {
+	for next, last := 0, 1+len(in.Rcpts); next <= last; {
+		if err := l.conn.SetDeadline(time.Now().Add(in.Pool.Timeout)); err != nil {
 			return fmt.Errorf("preparing the connection to the queue: %w", err)
 		}
 		end := min(next+batch, last+1)
@@ -156,14 +159,14 @@ func (in *injection) envelope(l *link) error {
 
 // command writes the command with number i of the envelope. An error of w shows
 // when it is flushed.
-func (in *injection) command(w *bufio.Writer, i int) {
+func (in *Injection) command(w *bufio.Writer, i int) {
 	switch {
 	case i == 0:
 		_, _ = w.WriteString("MAIL ")
-		_, _ = w.WriteString(in.mail)
-	case i <= len(in.rcpts):
+		_, _ = w.WriteString(in.Mail)
+	case i <= len(in.Rcpts):
 		_, _ = w.WriteString("RCPT ")
-		_, _ = w.WriteString(in.rcpts[i-1])
+		_, _ = w.WriteString(in.Rcpts[i-1])
 	default:
 		_, _ = w.WriteString("DATA")
 	}

@@ -1,4 +1,4 @@
-package proxy
+package proxyheader
 
 import (
 	"errors"
@@ -6,33 +6,23 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"chatmaild/applets/service/proxyheader"
 )
 
-// headerTimeout is how long a server in front, on this machine, may take to say who the client is.
-const headerTimeout = 5 * time.Second
+// timeout is how long a server in front, on this machine, may take to say who the client is.
+const timeout = 5 * time.Second
 
 var errNotHere = errors.New("whoever connects in place of a client is not on this machine")
 
-// arrive prepares a connection, and says whose it is. The connection that it returns is to be
-// closed in any case.
-func arrive(conn net.Conn, proxied bool) (net.Conn, netip.Addr, error) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		// It would wake phones. Sessions have deadlines.
-		_ = tcp.SetKeepAlive(false)
-	}
-	client := addressOf(conn)
-	if !proxied {
-		return conn, client, nil
-	}
-	if !client.IsLoopback() {
+// Accept reads the header of a connection, and returns the one that begins behind it. It is to
+// be closed in any case.
+func Accept(conn net.Conn) (net.Conn, netip.Addr, error) {
+	if !Address(conn).IsLoopback() {
 		return conn, netip.Addr{}, errNotHere
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return conn, netip.Addr{}, fmt.Errorf("reading the PROXY header: %w", err)
 	}
-	client, rest, err := readHeader(conn)
+	client, rest, err := read(conn)
 	if err == nil {
 		err = conn.SetReadDeadline(time.Time{})
 	}
@@ -42,8 +32,8 @@ func arrive(conn net.Conn, proxied bool) (net.Conn, netip.Addr, error) {
 	return conn, client, err
 }
 
-// addressOf is where a connection comes from; the zero Addr if that is no IP address.
-func addressOf(conn net.Conn) netip.Addr {
+// Address is where a connection comes from; the zero Addr if that is no IP address.
+func Address(conn net.Conn) netip.Addr {
 	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}
@@ -51,17 +41,17 @@ func addressOf(conn net.Conn) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// readHeader reads the PROXY header, and what has come behind it.
-func readHeader(conn net.Conn) (client netip.Addr, rest []byte, err error) {
-	var b [proxyheader.Max]byte
+// read reads the PROXY header, and what has come behind it.
+func read(conn net.Conn) (client netip.Addr, rest []byte, err error) {
+	var b [Max]byte
 	for n := 0; ; {
 		got, err := conn.Read(b[n:])
 		n += got
 		if got == 0 && err != nil {
 			return netip.Addr{}, nil, fmt.Errorf("reading the PROXY header: %w", err)
 		}
-		client, size, err := proxyheader.Parse(b[:n])
-		if !errors.Is(err, proxyheader.ErrShort) {
+		client, size, err := Parse(b[:n])
+		if !errors.Is(err, ErrShort) {
 			return client, append([]byte(nil), b[min(size, n):n]...), err
 		}
 	}
