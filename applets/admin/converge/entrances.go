@@ -26,34 +26,29 @@ func shut(conf *config.Config) map[string]string {
 }
 
 // opened orders the steps by which the entrances for users open. Their sockets can be bound
-// only while filtermail-out is down: so all are enabled first, bound at once, and then it
-// starts again.
+// only while filtermail-out is down, and at once: it starts again after that. To enable them
+// takes a moment, in which nobody is to wait for their ports: that comes first of all.
 func opened(steps []UnitStep) []UnitStep {
-	sockets := desired.SubmissionSockets()
-	binds := func(s UnitStep) bool { return slices.Contains(sockets, s.Unit) && s.binds() }
-	first := slices.IndexFunc(steps, func(s UnitStep) bool {
-		return slices.Contains(sockets, s.Unit) && s.Verb != "stop" && s.Verb != "disable"
-	})
-	if first < 0 {
-		return steps
-	}
-	end := first
-	for end < len(steps) && slices.Contains(sockets, steps[end].Unit) {
-		end++
-	}
-	slices.SortStableFunc(steps[first:end], func(a, b UnitStep) int {
-		switch {
-		case binds(a) == binds(b):
-			return 0
-		case binds(a):
-			return 1
+	entrance := func(s UnitStep) bool { return slices.Contains(desired.SubmissionSockets(), s.Unit) }
+	var first, others []UnitStep
+	for _, s := range steps {
+		if entrance(s) && s.Verb == "enable" {
+			first = append(first, s)
+		} else {
+			others = append(others, s)
 		}
-		return -1
-	})
-	if !binds(steps[end-1]) || end < len(steps) && steps[end].Unit == desired.FiltermailOut {
+	}
+	steps = append(first, others...)
+	last := -1
+	for i, s := range steps {
+		if entrance(s) && s.binds() {
+			last = i
+		}
+	}
+	if last < 0 || last+1 < len(steps) && steps[last+1].Unit == desired.FiltermailOut {
 		return steps
 	}
-	return slices.Insert(steps, end, UnitStep{"start", desired.FiltermailOut, "users' clients can connect"})
+	return slices.Insert(steps, last+1, UnitStep{"start", desired.FiltermailOut, "users' clients can connect"})
 }
 
 // opens reports whether steps bind an entrance for users.
@@ -63,12 +58,12 @@ func opens(steps []UnitStep) bool {
 
 const (
 	// yieldTimeout is how long Postfix may take to give up ports that it was reloaded without.
-	// It ends the sessions there: clients connect again.
 	yieldTimeout = 10 * time.Second
 	yieldPoll    = 20 * time.Millisecond
 )
 
-// givenUp waits until Postfix of an earlier version has given up the ports for users.
+// givenUp waits until Postfix of an earlier version has given up the ports for users, and ends
+// the sessions there: clients connect again.
 func givenUp(ctx context.Context, machine host.Host) error {
 	until, cancel := context.WithTimeout(ctx, yieldTimeout)
 	defer cancel()
@@ -83,6 +78,9 @@ func givenUp(ctx context.Context, machine host.Host) error {
 		i := slices.IndexFunc(listeners, func(l host.Listener) bool { return desired.GivesUp(l.Program, l.Port) })
 		if i < 0 {
 			return true, nil
+		}
+		if err := machine.Postfix().EndServers(desired.SubmissionPorts()); err != nil {
+			return true, err
 		}
 		return false, fmt.Errorf("port %d is for filtermail-out, but Postfix (process %d) still holds it", listeners[i].Port, listeners[i].PID)
 	})

@@ -32,8 +32,8 @@ func TestEntrances(t *testing.T) {
 		want         []string
 	}{
 		{"a new relay", "", []string{
-			"enable postfix.service", "start postfix.service",
 			"enable chatmaild-submission.socket", "enable chatmaild-submissions.socket", "enable chatmaild-submissions-443.socket",
+			"enable postfix.service", "start postfix.service",
 			"start chatmaild-submission.socket", "start chatmaild-submissions.socket", "start chatmaild-submissions-443.socket",
 			"enable chatmaild-filtermail-out.service", "start chatmaild-filtermail-out.service",
 		}},
@@ -84,8 +84,8 @@ func TestPortsOfPostfix(t *testing.T) {
 	}
 	settle(todo)
 	want := []string{
-		"reload postfix.service",
 		"enable chatmaild-submission.socket", "enable chatmaild-submissions.socket", "enable chatmaild-submissions-443.socket",
+		"reload postfix.service",
 		"start chatmaild-submission.socket", "start chatmaild-submissions.socket", "start chatmaild-submissions-443.socket",
 		"start chatmaild-filtermail-out.service", "stop chatmaild-auth-sasl.socket",
 	}
@@ -95,7 +95,7 @@ func TestPortsOfPostfix(t *testing.T) {
 	gone, run := make(chan error, 1), m.Command
 	m.Command = func(ctx context.Context, name string, args ...string) (string, error) {
 		switch strings.Join(args, " ") {
-		case "enable chatmaild-submissions-443.socket":
+		case "reload postfix.service":
 			go func() {
 				gone <- os.WriteFile(filepath.Join(m.Root, "/proc/net/tcp"), []byte("  sl  local_address\n"), 0o644)
 			}()
