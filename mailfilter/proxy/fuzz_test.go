@@ -3,6 +3,8 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -26,6 +28,7 @@ func (s *script) Write(b []byte) (int, error)      { return s.out.Write(b) }
 func (s *script) SetDeadline(time.Time) error      { return nil }
 func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
+func (s *script) RemoteAddr() net.Addr             { return &net.UnixAddr{} }
 func (s *script) Close() error                     { return nil }
 
 func scripted(data []byte, piece int) *peer {
@@ -167,4 +170,45 @@ func BenchmarkDotReader(b *testing.B) {
 			}
 		}
 	}
+}
+
+// FuzzUser feeds the whole session of a user's client. Whatever comes, each line of the answer is
+// a reply; no message is begun before a login, nor anything before TLS, where that is wanted.
+func FuzzUser(f *testing.F) {
+	login := "EHLO x\r\nAUTH PLAIN " + plain64("free@our.test", "right") + "\r\n"
+	for _, seed := range []string{
+		login + "MAIL FROM:<free@our.test> SIZE=1\r\nRCPT TO:<b@far.test>\r\nDATA\r\nFrom: free@our.test\r\n\r\nx\r\n.\r\nQUIT\r\n",
+		"EHLO x\r\nAUTH LOGIN\r\n" + text64("free@our.test") + "\r\n" + text64("right") + "\r\nMAIL FROM:<free@our.test>\r\n",
+		"EHLO x\r\nAUTH PLAIN\r\n*\r\nAUTH LOGIN " + text64("a") + "\r\n" + text64("wrong") + "\r\nMAIL FROM:<b@our.test>\r\n",
+		"STARTTLS\r\nEHLO x\r\n", "MAIL FROM:<a@b>\r\nAUTH\r\nAUTH =\r\n",
+		login + "MAIL FROM:<other@our.test>\r\nRSET\r\nEHLO y\r\nMAIL FROM:<>\r\n" + login,
+	} {
+		f.Add([]byte(seed), 5)
+	}
+	front := New(Options{
+		Name: "our.test", Policy: outgoing(f), Queue: "127.0.0.1:1", MaxMessageSize: 1 << 16, MaxInFlight: 1,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}).NewSubmission(SubmissionOptions{
+		Hostname: "mx.our.test", Auth: &accounts{}, MaxClients: 1, MaxOfOne: 1, SpoolDir: f.TempDir(),
+		Certificate: func() (*tls.Certificate, error) { return nil, errors.New("there is none") },
+	})
+	f.Fuzz(func(t *testing.T, data []byte, piece int) {
+		for _, e := range []Entrance{{TLS: StartTLS}, {TLS: Outside}} {
+			conn := &script{in: bytes.NewReader(data), piece: max(1, piece)}
+			front.serve(conn, e)
+			said := conn.out.String()
+			for line := range strings.Lines(said) {
+				if len(line) < 6 || line[0] < '2' || line[0] > '5' || line[3] != ' ' && line[3] != '-' || !strings.HasSuffix(line, "\r\n") {
+					t.Fatalf("said %q", line)
+				}
+			}
+			before, _, in := strings.Cut(said, sayLoggedIn)
+			if in && e.TLS == StartTLS || strings.Contains(before, saySender) || strings.Contains(before, sayData) {
+				t.Fatalf("said %q", said)
+			}
+			if _, after, ok := strings.Cut(said, sayData); ok && strings.HasPrefix(after, "2") {
+				t.Fatalf("said %q to a message that nobody took", after)
+			}
+		}
+	})
 }
