@@ -2,7 +2,8 @@
 // Postfix's smtpd_proxy_filter wants one. Postfix hands a message over while its
 // client still waits; the proxy checks it against a [mailfilter.Policy] as the
 // bytes pass, hands it to Postfix's other port (the queue), and answers with
-// what that port said.
+// what that port said. Users' clients come to the proxy itself ([Submission]): it is
+// their SMTP server, with TLS and logins, by the same reader, grammar and queue.
 //
 // # What holds
 //
@@ -21,7 +22,8 @@
 //     neither in the queue's log nor in the mail.
 //   - Memory does not grow with messages. Each one in flight has two buffers of
 //     fixed size; [Options.MaxInFlight] bounds their number. Beyond it peers
-//     wait for [Options.BusyTimeout], and then get 451.
+//     wait for [Options.BusyTimeout], and then get 451. What a user's client uploads
+//     is in flight once it is whole; until then, what is large is on the disk.
 //   - Faults of ours and of the queue are 4xx.
 //
 // It speaks SMTP itself instead of using a library because it must see, and keep,
