@@ -30,6 +30,7 @@ type session struct {
 	name    string        // what to call oneself
 	timeout time.Duration // for each command, and each piece of data
 	last    int32         // the phase that ends it in the middle of a transaction
+	most    int64         // bytes of a message
 
 	mu     sync.Mutex // guards what follows, and the deadline of the connection
 	idle   bool       // waits for a command, and no transaction is in progress
@@ -44,7 +45,10 @@ type session struct {
 }
 
 func newSession(s *Server) *session {
-	c := &session{server: s, name: s.opts.Name, timeout: s.opts.ClientTimeout, last: cutting}
+	c := &session{
+		server: s, name: s.opts.Name, timeout: s.opts.ClientTimeout, last: cutting,
+		most: s.opts.MaxMessageSize + receivedRoom,
+	}
 	c.peer.arm = c.arm
 	return c
 }
@@ -267,7 +271,7 @@ func (c *session) sizeFault(size string) string {
 	switch n, err := strconv.ParseInt(size, 10, 64); {
 	case err != nil || n < 0:
 		return saySyntax
-	case n > c.server.opts.MaxMessageSize+receivedRoom:
+	case n > c.most:
 		return sayTooLarge
 	}
 	return ""

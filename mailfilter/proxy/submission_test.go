@@ -178,9 +178,9 @@ func TestSubmissionDialogue(t *testing.T) {
 			553 5.1.3
 			> MAIL FROM:free@our.test
 			501
-			> MAIL FROM:<free@our.test> SIZE=99999999
+			> MAIL FROM:<free@our.test> SIZE=4194305
 			552
-			> MAIL FROM:<Free@our.test> BODY=8BITMIME
+			> MAIL FROM:<Free@our.test> SIZE=4194304 BODY=8BITMIME
 			250
 			> XFORWARD NAME=x
 			502

@@ -23,7 +23,9 @@ type user struct {
 }
 
 func newUser(u *Submission) *user {
-	c := &user{session: session{server: u.server, name: u.opts.Hostname, last: hastening}, submission: u}
+	c := &user{submission: u, session: session{
+		server: u.server, name: u.opts.Hostname, last: hastening, most: u.server.opts.MaxMessageSize,
+	}}
 	c.peer.arm = c.arm
 	return c
 }
@@ -201,7 +203,7 @@ func (c *user) data(args string) bool {
 // receive reads a message. If it is not to be passed on, it returns what to answer, and whether
 // more can be read of the client.
 func (c *user) receive(whole *spool) (say string, ev Event, clean bool) {
-	dots := dotReader{src: &c.peer, limit: c.server.opts.MaxMessageSize + receivedRoom}
+	dots := dotReader{src: &c.peer, limit: c.most}
 	err := whole.fill(&dots)
 	switch {
 	case err == nil:
