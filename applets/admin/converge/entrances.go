@@ -28,7 +28,9 @@ func shut(conf *config.Config) map[string]string {
 // opened orders the steps by which the entrances for users open. Their sockets can be bound
 // only while filtermail-out is down, and at once: it starts again after that. To enable them
 // takes a moment, in which nobody is to wait for their ports: that comes first of all.
-func opened(steps []UnitStep) []UnitStep {
+//
+// Below supervise a socket can be bound at any time, but a daemon that runs does not get it.
+func opened(steps []UnitStep, supervised bool) []UnitStep {
 	entrance := func(s UnitStep) bool { return slices.Contains(desired.SubmissionSockets(), s.Unit) }
 	var first, others []UnitStep
 	for _, s := range steps {
@@ -45,10 +47,53 @@ func opened(steps []UnitStep) []UnitStep {
 			last = i
 		}
 	}
-	if last < 0 || last+1 < len(steps) && steps[last+1].Unit == desired.FiltermailOut {
+	if last < 0 {
 		return steps
 	}
-	return slices.Insert(steps, last+1, UnitStep{"start", desired.FiltermailOut, "users' clients can connect"})
+	const why = "users' clients can connect"
+	after := slices.IndexFunc(steps, func(s UnitStep) bool { return s.Unit == desired.FiltermailOut && s.Verb != "enable" })
+	switch {
+	case after < 0 && supervised:
+		return slices.Insert(steps, last+1, UnitStep{"restart", desired.FiltermailOut, why})
+	case after < 0:
+		return slices.Insert(steps, last+1, UnitStep{"start", desired.FiltermailOut, why})
+	case supervised:
+		steps[after].Verb = "restart"
+	}
+	return steps
+}
+
+// open binds entrances. Nobody can connect for that moment: one who can has filtermail-out
+// started, with the entrances that there are by then.
+func open(ctx context.Context, machine host.Host, sockets []string) error {
+	if err := givenUp(ctx, machine); err != nil {
+		return err
+	}
+	units, err := machine.Systemd().Units(ctx, desired.SubmissionSockets()...)
+	if err != nil {
+		return err
+	}
+	for i, u := range units {
+		if name := desired.SubmissionSockets()[i]; u.Active == "active" && !slices.Contains(sockets, name) {
+			sockets = append(sockets, name)
+		}
+	}
+	for range bindAttempts {
+		for _, step := range [][]string{
+			append([]string{"stop", desired.SubmissionTarget}, desired.SubmissionSockets()...),
+			{"stop", desired.FiltermailOut},
+			{"start", desired.SubmissionTarget},
+			append([]string{"start"}, sockets...), // which says what the target keeps to itself
+		} {
+			if err = machine.Systemd().Systemctl(ctx, step[0], step[1:]...); err != nil {
+				break
+			}
+		}
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
 }
 
 // opens reports whether steps bind an entrance for users.

@@ -203,9 +203,7 @@ func do(ctx context.Context, machine host.Host, steps []UnitStep) error {
 		units = append(units, s.Unit)
 	}
 	if opens(steps) {
-		if err := givenUp(ctx, machine); err != nil {
-			return err
-		}
+		return open(ctx, machine, units)
 	}
 	if !steps[0].binds() {
 		return machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)

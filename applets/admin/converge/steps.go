@@ -74,7 +74,7 @@ func (p *Planner) unitSteps(ctx context.Context, files []desired.File, changes [
 	if steps, err = running(ctx, p, steps, changed, reads); err != nil {
 		return nil, err
 	}
-	return formerAuth(ctx, p, opened(steps))
+	return formerAuth(ctx, p, opened(steps, p.Machine.Systemd().Supervised()))
 }
 
 // verb is how a unit that runs gets to read what changes of its files. Only of Postfix, Dovecot

@@ -12,6 +12,9 @@ import (
 // FiltermailOut takes mail from our own users: at SubmissionSockets from their clients.
 const FiltermailOut = "chatmaild-filtermail-out.service"
 
+// SubmissionTarget has SubmissionSockets bound at once: those that are enabled.
+const SubmissionTarget = "chatmaild-submission.target"
+
 // CertificateGroup may read filtermail-out's copy of the certificate's key. The daemon's unit
 // alone has the group.
 const CertificateGroup = "chatmaild-certificate"
