@@ -1,5 +1,6 @@
-// Package filtermail is the wiring of the two filters between Postfix and its queue:
-// policies and proxy are in mailfilter.
+// Package filtermail is the wiring of the two filters in front of Postfix's queue, of which
+// the one for outgoing mail is the SMTP server of users' clients as well: policies and proxy
+// are in mailfilter.
 package filtermail
 
 import (

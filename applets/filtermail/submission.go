@@ -63,9 +63,12 @@ func NewSubmissionMetrics(set *metric.Set) *SubmissionMetrics {
 		entrance.Values = append(entrance.Values, e.Name)
 	}
 	m := &SubmissionMetrics{
-		open:     set.Gauge("chatmaild_submission_sessions", "SMTP sessions of users' clients that are open", entrance),
+		open:     set.Gauge("chatmaild_submission_clients", "Users' clients that are connected by SMTP", entrance),
 		sessions: set.Counter("chatmaild_submission_sessions_total", "SMTP sessions of users' clients", entrance),
 		of:       map[proxy.Occasion]*metric.Values{},
+	}
+	for _, e := range Entrances() {
+		m.open.At(e.Name).Set(0)
 	}
 	m.count(set, "chatmaild_submission_logins_total",
 		"Logins to send mail, by outcome; unavailable: they could not be checked, or were refused for now", "outcome", proxy.Logins())

@@ -75,7 +75,9 @@ func (c *user) handshake() error {
 			return nil
 		}
 	}
-	c.notice(NoHandshake)
+	if c.server.phase.Load() == serving && !c.isOusted() {
+		c.notice(NoHandshake)
+	}
 	c.server.opts.Log.Debug("no TLS", "entrance", c.entrance.Name, "error", err)
 	return err
 }

@@ -289,6 +289,7 @@ func TestSASLGrantsNothing(t *testing.T) {
 func TestProcessConnectsTwice(t *testing.T) {
 	bubble(t, func(t *testing.T, r *relay) {
 		first, _ := r.login(t, 3001)
+		synctest.Wait() // until it is the process's
 		second, _ := r.login(t, 3001)
 		second.ended()
 		if want := "process 3001 is connected already"; !strings.Contains(r.log.String(), want) {
