@@ -38,6 +38,16 @@ var rows = []row{
 			query{"timeout after {{after}}", "sum by (after) (rate(chatmaild_postfix_timeouts_total{$relay}[$__rate_interval]))"},
 			query{"{{level}}", "sum by (level) (rate(chatmaild_postfix_problems_total{$relay}[$__rate_interval]))"}),
 	}},
+	{"Sending", []panel{
+		stack("Users' connections", count, "Connections of users for sending that are open, by entrance.",
+			query{"{{entrance}}", "sum by (entrance) (chatmaild_submission_sessions{$relay})"}),
+		stack("Logins to send", perSecond, "By outcome.",
+			query{"{{outcome}}", "sum by (outcome) (rate(chatmaild_submission_logins_total{$relay}[$__rate_interval]))"}),
+		lines("Connections that ended", perSecond, "Refused or ended for a limit, silent in the middle of something, or faulty.",
+			query{"limit: {{limit}}", "sum by (limit) (rate(chatmaild_submission_refused_total{$relay}[$__rate_interval]))"},
+			query{"silent: {{after}}", "sum by (after) (rate(chatmaild_submission_timeouts_total{$relay}[$__rate_interval]))"},
+			query{"fault: {{fault}}", "sum by (fault) (rate(chatmaild_submission_faults_total{$relay}[$__rate_interval]))"}),
+	}},
 	{"Filter", []panel{
 		stack("Verdicts", perSecond, "Messages by result.",
 			query{"{{direction}} {{result}}", "sum by (direction, result) (rate(chatmaild_filter_messages_total{$relay}[$__rate_interval]))"}),
