@@ -203,8 +203,17 @@ func (s *submissionProof) arrived(t *testing.T, u *senders) {
 	u.over.Wait()
 	s.delivered(t)
 	there := map[string]bool{}
-	for _, line := range strings.Split(s.script(t, "grep -rhi '^message-id:' %[1]s/new %[1]s/cur", s.home(s.reader.addr)), "\n") {
-		if m := idField.FindStringSubmatch(line); m != nil {
+	inbox := s.imap(t, s.reader)
+	defer inbox.Close()
+	if _, err := inbox.Select(); err != nil {
+		t.Fatal(err)
+	}
+	fields, err := inbox.Fetch("1:*", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range fields {
+		if m := idField.FindStringSubmatch(field); m != nil {
 			there[m[1]] = true
 		}
 	}
@@ -373,7 +382,7 @@ for fd in /proc/$pid/fd/*; do case $(readlink $fd) in /var/tmp/*) stat --derefer
 	}
 	t.Logf("the other half of %d bytes took %v", len(mail), time.Since(start).Round(time.Millisecond))
 	s.delivered(t)
-	if found := s.script(t, "find %[1]s/new %[1]s/cur -size +10M | wc -l", s.home(s.reader.addr)); found != "1" {
+	if found := s.script(t, "doveadm search -u %s mailbox INBOX larger 10M | wc -l", s.reader.addr); found != "1" {
 		t.Errorf("%s large messages have arrived", found)
 	}
 }
