@@ -40,7 +40,7 @@ var rows = []row{
 	}},
 	{"Sending", []panel{
 		stack("Users' connections", count, "Connections of users for sending that are open, by entrance.",
-			query{"{{entrance}}", "sum by (entrance) (chatmaild_submission_sessions{$relay})"}),
+			query{"{{entrance}}", "sum by (entrance) (chatmaild_submission_clients{$relay})"}),
 		stack("Logins to send", perSecond, "By outcome.",
 			query{"{{outcome}}", "sum by (outcome) (rate(chatmaild_submission_logins_total{$relay}[$__rate_interval]))"}),
 		lines("Connections that ended", perSecond, "Refused or ended for a limit, silent in the middle of something, or faulty.",

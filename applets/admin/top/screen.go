@@ -62,7 +62,7 @@ func screen(name string, c change, past history) []string {
 	add("accounts", "%s, and %s of tests", number(c.value("nonci_accounts", "")), number(c.value("ci_accounts", "")))
 	add("queue", "%s on the way, %s deferred, the oldest %s", number(c.value("chatmaild_queue_messages", "queue=active")+c.value("chatmaild_queue_messages", "queue=incoming")),
 		number(c.value("chatmaild_queue_messages", "queue=deferred")), spell(c.value("chatmaild_queue_oldest_seconds", "queue=deferred")))
-	add("sending", "%s connections of users", number(c.value("chatmaild_submission_sessions", "")))
+	add("sending", "%s connections of users", number(c.value("chatmaild_submission_clients", "")))
 	add("push", "%s pending, the oldest %s; %s of %s services answer", number(c.value("chatmaild_push_queue_entries", "")),
 		spell(c.value("chatmaild_push_queue_oldest_seconds", "")), number(c.value("chatmaild_push_services_alive", "")), number(c.value("chatmaild_push_services", "")))
 	add("disk", "%s free of %s", size(c.value("chatmaild_disk_free_bytes", "")), size(c.value("chatmaild_disk_size_bytes", "")))
