@@ -37,8 +37,8 @@ var Command = command.Command{
 	},
 }
 
-// reload has the servers take the certificate again, once it and its key can serve. A pair that cannot would stop them all from working;
-// they keep the one that they have.
+// reload has the servers take the certificate again, once it and its key can serve. A pair
+// that cannot would stop them all from working; they keep the one that they have.
 func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 	machine := host.Host{}
 	paths := keyfiles.Paths(conf)

@@ -15,9 +15,9 @@ func (h Host) Postfix() control.Postfix {
 }
 
 // StopMail stops mail in such an order that nothing is lost and nothing is delivered
-// twice: filtermail-out takes nothing more from users, Postfix accepts no more, delivers what is in progress, and only then stops; then
-// Dovecot, which took it. It says what is left in the queue. Every command that stops
-// mail does it here.
+// twice: filtermail-out takes nothing more from users; Postfix accepts no more, delivers what
+// is in progress, and only then stops; then Dovecot, which took it. It says what is left in
+// the queue. Every command that stops mail does it here.
 func (h Host) StopMail(ctx context.Context, say func(format string, args ...any)) error {
 	if err := h.Systemd().Systemctl(ctx, "stop", desired.SubmissionSockets()...); err != nil {
 		return err
