@@ -97,13 +97,14 @@ func parseAddress(s string) (address, error) {
 }
 
 // parseDomain returns a domain in lower case, and an address literal in its only
-// spelling.
+// spelling. An IPv4 address without brackets is no domain (RFC 1123, section 2.1), and
+// Postfix takes no domain of digits alone either.
 func parseDomain(s string) (domain string, ok bool) {
 	if strings.HasPrefix(s, "[") {
 		ip, ok := mailaddr.ParseLiteral(s)
 		return mailaddr.Literal(ip), ok
 	}
-	return lowerString(s), len(s) <= maxDomain && dotted(s, isDomainChar)
+	return lowerString(s), len(s) <= maxDomain && dotted(s, isDomainChar) && strings.Trim(s, "0123456789.") != ""
 }
 
 // dotted says whether s consists of atoms with single dots between them.

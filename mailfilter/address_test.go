@@ -53,6 +53,7 @@ func TestParse(t *testing.T) {
 		{"alice@chat..example", "", ""},
 		{"alice@\u212Ahat.example", "", ""},
 		{"alice@b\u00fc.example", "", ""},
+		{"alice@192.0.2.1", "", ""},
 		{"alice@[]", "", ""},
 		{"alice@[192.0.2.1", "", ""},
 		{"alice@[192.0.02.1]", "", ""},

@@ -1,7 +1,9 @@
 package dovecot_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -204,7 +206,8 @@ func (d *instance) waitsForLock(t *testing.T, c *client) {
 	}
 	d.deliver(t, c.user)
 	await(t, "the session to wait for the lock", func() bool { return inotifyDescriptors(imap) == 2 })
-	if err := os.Remove(lock); err != nil {
+	// On a busy machine Dovecot has removed it as stale by now: the session has waited as well.
+	if err := os.Remove(lock); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
 	if !c.hears(t) {

@@ -139,9 +139,12 @@ func (s *smuggling) outward(t *testing.T) {
 	t.Logf("%d attempts", len(attempts))
 }
 
-// nowhere looks for the text in mailboxes, in Postfix's queue and in the clients.
+// nowhere looks for the text in mailboxes, in Postfix's queue and in the clients. What is
+// removed from a stranger's message is so on its way from the queue to the mailbox: that is
+// waited for.
 func (s *smuggling) nowhere(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
+	sh(t, s.a, "timeout 60 sh -c 'while find /var/spool/postfix/incoming /var/spool/postfix/active -type f | grep -q .; do sleep 0.1; done'")
 	found := sh(t, s.a, fmt.Sprintf("grep -rlaF %q /home/vmail/mail /var/spool/postfix || true", smuggle.Text))
 	if found != "" {
 		t.Errorf("the text lies on the relay:\n%s", found)
