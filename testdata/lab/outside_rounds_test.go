@@ -35,8 +35,9 @@ func postfixServes(options string) string {
 	const service = `inet n - y - 100 smtpd
   -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject`
 	return `
-	systemctl stop chatmaild-submission.socket chatmaild-submissions.socket chatmaild-filtermail-out.service chatmaild-doveauth.service
+	systemctl stop chatmaild-submission.socket chatmaild-submissions.socket chatmaild-filtermail-out.service 'chatmaild-auth-*.socket' chatmaild-doveauth.service
 	systemctl start chatmaild-auth-sasl.socket
+	systemctl start chatmaild-doveauth.service
 	printf '%s\n' '587 ` + service + `' '465 ` + service + ` -o smtpd_tls_wrappermode=yes ` + options + `' >>/etc/postfix/master.cf`
 }
 
