@@ -94,7 +94,7 @@ func rounds(suite debian.Suite) []round {
 	: >/etc/postfix/chatmaild-header.regexp; : >/etc/postfix/chatmaild-delivery.regexp
 	systemctl stop chatmaild-metadata.socket chatmaild-metadata.service
 	printf '` + dovecot.capabilities + `\n' >>/etc/dovecot/dovecot.conf
-	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject` + postfixServes("-o message_size_limit=0 -o smtpd_proxy_filter=127.0.0.1:10080") + `
+	postconf -P smtp/inet/smtpd_relay_restrictions=static:OK,reject` + postfixServes("-o message_size_limit=0 -o smtpd_proxy_filter=127.0.0.1:10080 -o smtpd_sender_restrictions=reject_sender_login_mismatch") + `
 	echo 'dkim_verify = false' >>/etc/chatmail/chatmail.toml` + restart,
 			there: `systemctl restart chatmaild-transport`, // it remembers the MX for a minute
 			want: "mx page autoconfig mta-sts capabilities metadata push-token subject-hidden client-hidden" +
