@@ -84,6 +84,11 @@ var encrypted struct {
 func encryptedFrom(t *testing.T, from string) string {
 	t.Helper()
 	encrypted.once.Do(func() { encrypted.mail = mailtest.NewSamples(t).Good() })
-	_, rest, _ := strings.Cut(encrypted.mail, "\r\n") // its From
+	return by(from, encrypted.mail)
+}
+
+// by returns a message of mailtest's as if from an address.
+func by(from, mail string) string {
+	_, rest, _ := strings.Cut(mail, "\r\n") // its From
 	return fmt.Sprintf("From: <%s>\r\n%s", from, rest)
 }

@@ -1,63 +1,33 @@
 package lab
 
 import (
-	"bytes"
-	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
-
+	"chatmaild/mailfilter/mailtest"
 	"chatmaild/testdata/kit/smtp"
-	"chatmaild/testdata/lab/debian"
 	"chatmaild/testdata/lab/network"
-)
-
-// smtpdServes is the last commit whose Postfix takes mail from users, and how its package is
-// called here.
-const (
-	smtpdServes        = "93aca607"
-	smtpdServesVersion = "0.1.99"
 )
 
 // A submissionProof is a relay to which users send all the time.
 type submissionProof struct {
 	*proof
-	former, deb string
-	reader      account
+	reader account
 }
 
-// TestSubmission has users send while a relay is upgraded on which Postfix served them, goes
-// back, and is upgraded again; while filtermail-out is killed; and while the certificate
-// changes. What a user was told is accepted arrives. And a user who sends slowly keeps none of
-// Postfix's processes.
+// TestSubmission has users send while filtermail-out is killed, while the certificate changes,
+// and while mail is off. What a user was told is accepted arrives. And a user who sends slowly
+// keeps none of Postfix's processes.
 func TestSubmission(t *testing.T) {
 	t.Parallel()
-	s := &submissionProof{proof: &proof{}}
-	s.lab, s.deb = newLab(t)
-	var err error
-	if s.former, err = debian.Former(deadline(t, 2*installTimeout), t.Output(), smtpdServes, smtpdServesVersion); err != nil {
-		t.Fatal(err)
-	}
-	s.relay = startRelayIn(t, s.lab, s.former, "_submission.test", `max_user_send_per_minute = 60000`, `max_user_send_burst_size = 1000`)
-	s.outside = addStation(t, s.lab, "outside")
-	s.sender, s.reader = s.newAccount(t), s.newAccount(t)
-	inTurn(t, s, []step[*submissionProof]{
-		{"upgrade", func(s *submissionProof, t *testing.T) { s.upgrade(t, s.deb) }},
-		{"downgrade", (*submissionProof).downgrade},
-		{"upgrade again", func(s *submissionProof, t *testing.T) { s.upgrade(t, s.deb) }},
+	lab, deb := newLab(t)
+	inTurn(t, startSubmission(t, lab, deb, "_submission.test"), []step[*submissionProof]{
 		{"killed", (*submissionProof).killed},
 		{"another certificate", (*submissionProof).certificate},
 		{"a slow user", (*submissionProof).slow},
@@ -65,208 +35,14 @@ func TestSubmission(t *testing.T) {
 	})
 }
 
-// senders are users' clients that send one message after the other.
-type senders struct {
-	stop context.CancelFunc
-	over sync.WaitGroup
-
-	mu       sync.Mutex
-	accepted []string // Message-IDs
-	failed   []string // what they were told else
-	last     time.Time
-	pause    time.Duration // the longest without an accepted message
-}
-
-var idField = regexp.MustCompile(`(?im)^message-id: (<[^>]*>)`)
-
-// users has one client for each of the two public entrances begin.
-func (s *submissionProof) users(t *testing.T) *senders {
+// startSubmission starts a relay of a package, on which a user may send as fast as he can.
+func startSubmission(t *testing.T, lab *Lab, deb, domain string) *submissionProof {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	u := &senders{stop: cancel, last: time.Now()}
-	for _, port := range []string{"587", network.SubmissionsPort} {
-		text := sealed(t, s.sender.addr)
-		u.over.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				n = s.session(ctx, u, port, text, n)
-				select {
-				case <-ctx.Done():
-				case <-time.After(poll):
-				}
-			}
-		})
-	}
-	t.Cleanup(func() { u.stop(); u.over.Wait() })
-	return u
-}
-
-// session sends until something fails, and returns the number of the last message.
-func (s *submissionProof) session(ctx context.Context, u *senders, port, text string, n int) int {
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), partTimeout)
-	defer cancel()
-	c, err := s.open(patience, port)
-	if err != nil {
-		u.note(ctx, "", fmt.Sprintf("%s: %v", port, err))
-		return n
-	}
-	defer c.Close()
-	for ; ctx.Err() == nil; n++ {
-		id := fmt.Sprintf("<%d.%d@%s>", n, time.Now().UnixNano(), port)
-		reply, err := c.Send(s.sender.addr, s.reader.addr, idField.ReplaceAllLiteralString(text, "Message-ID: "+id))
-		if err != nil || reply[:3] != "250" {
-			u.note(ctx, "", fmt.Sprintf("%s: %s %v", port, reply, err))
-			return n
-		}
-		u.note(ctx, id, "")
-		select {
-		case <-ctx.Done():
-		case <-time.After(poll):
-		}
-	}
-	return n
-}
-
-// open is a session of the sender on a port.
-func (s *submissionProof) open(ctx context.Context, port string) (*smtp.Client, error) {
-	c, err := s.outside.SMTP(ctx, s.relay.Domain, port)
-	if err != nil {
-		return nil, err
-	}
-	hello := func() error { return wanted(c, "250", "EHLO station.test") }
-	steps := []func() error{hello}
-	if port != network.SubmissionsPort {
-		steps = append(steps, func() error { return c.StartTLS(ctx, network.Insecure(s.relay.Domain)) }, hello)
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			c.Close()
-			return nil, err
-		}
-	}
-	if reply, err := c.Login(s.sender.addr, s.sender.password); err != nil || reply[:3] != "235" {
-		c.Close()
-		return nil, fmt.Errorf("login: %s, %w", reply, err)
-	}
-	return c, nil
-}
-
-// wanted says a line, to which the reply begins with a code.
-func wanted(c *smtp.Client, code, line string) error {
-	reply, err := c.Command("%s", line)
-	if err == nil && !strings.HasPrefix(reply, code) {
-		err = errors.New(reply)
-	}
-	return err
-}
-
-func (u *senders) note(ctx context.Context, id, failure string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if ctx.Err() != nil && id == "" {
-		return // it was told to stop
-	}
-	if failure != "" {
-		u.failed = append(u.failed, failure)
-		return
-	}
-	u.accepted = append(u.accepted, id)
-	u.pause, u.last = max(u.pause, time.Since(u.last)), time.Now()
-}
-
-// count is how many messages have been accepted.
-func (u *senders) count() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.accepted)
-}
-
-// go on until all entrances have taken some more.
-func (s *submissionProof) goOn(t *testing.T, u *senders) {
-	t.Helper()
-	from := u.count()
-	until(deadline(t, stepTimeout), t, "each entrance to take more", func() bool {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		for _, port := range []string{"@587>", "@465>"} {
-			if !slices.ContainsFunc(u.accepted[from:], func(id string) bool { return strings.HasSuffix(id, port) }) {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-// arrived ends the senders, and holds that what was accepted is in the mailbox.
-func (s *submissionProof) arrived(t *testing.T, u *senders) {
-	t.Helper()
-	u.stop()
-	u.over.Wait()
-	s.delivered(t)
-	there := map[string]bool{}
-	inbox := s.imap(t, s.reader)
-	defer inbox.Close()
-	if _, err := inbox.Select(); err != nil {
-		t.Fatal(err)
-	}
-	fields, err := inbox.Fetch("1:*", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, field := range fields {
-		if m := idField.FindStringSubmatch(field); m != nil {
-			there[m[1]] = true
-		}
-	}
-	lost := slices.DeleteFunc(slices.Clone(u.accepted), func(id string) bool { return there[id] })
-	if len(lost) > 0 {
-		t.Errorf("%d of %d messages were lost: %q", len(lost), len(u.accepted), lost)
-	}
-	t.Logf("%d messages were accepted, none for %v at most; %d attempts failed: %q", len(u.accepted), u.pause.Round(time.Millisecond), len(u.failed), brief(u.failed))
-}
-
-// brief leaves out what was said before.
-func brief(list []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(list)))
-}
-
-// holder is the program that listens on port 587.
-func (s *submissionProof) holder(t *testing.T) string {
-	t.Helper()
-	return s.script(t, `ss --no-header --listening --tcp --numeric --processes 'sport = :587' | grep -o 'users:.*' | tr -cd 'a-z\n,-' | head -n 1`)
-}
-
-func (s *submissionProof) upgrade(t *testing.T, deb string) {
-	u := s.users(t)
-	s.goOn(t, u)
-	if err := s.relay.InstallDeb(deadline(t, installTimeout), deb); err != nil {
-		t.Fatal(err)
-	}
-	s.goOn(t, u)
-	s.arrived(t, u)
-	if out := s.script(t, "chatmaild run --skip-dns-check"); !strings.HasPrefix(out, "nothing to do") {
-		t.Errorf("run after the upgrade: %s", out)
-	}
-	if got := s.holder(t); !strings.Contains(got, "filtermail-out") || strings.Contains(got, "master") {
-		t.Errorf("port 587 is held by %s", got)
-	}
-	if out := s.script(t, "systemctl list-units --plain --no-legend --state=failed; systemctl is-active chatmaild-auth-sasl.socket || true"); out != "inactive" {
-		t.Errorf("failed units, and the socket of before: %s", out)
-	}
-}
-
-// downgrade goes back to the version in which Postfix serves users.
-func (s *submissionProof) downgrade(t *testing.T) {
-	u := s.users(t)
-	s.goOn(t, u)
-	s.script(t, "apt-get install --yes --quiet --allow-downgrades --no-install-recommends /var/cache/apt/archives/chatmaild_%s_*.deb", smtpdServesVersion)
-	s.goOn(t, u)
-	s.arrived(t, u)
-	if out := s.script(t, "chatmaild run --skip-dns-check"); !strings.HasPrefix(out, "nothing to do") {
-		t.Errorf("run after the downgrade: %s", out)
-	}
-	if got := s.holder(t); !strings.Contains(got, "master") {
-		t.Errorf("port 587 is held by %s", got)
-	}
+	s := &submissionProof{proof: &proof{lab: lab}}
+	s.relay = startRelayIn(t, lab, deb, domain, `max_user_send_per_minute = 60000`, `max_user_send_burst_size = 1000`)
+	s.outside = addStation(t, lab, "outside")
+	s.sender, s.reader = s.newAccount(t), s.newAccount(t)
+	return s
 }
 
 // killed ends filtermail-out in the middle of whatever it does, again and again.
@@ -309,36 +85,6 @@ systemctl start chatmaild-certificate.service`, s.relay.Domain)
 	}
 }
 
-// armorLines are the armor of a message.
-var armorLines = regexp.MustCompile(`(?s)-----BEGIN PGP MESSAGE-----.*-----END PGP MESSAGE-----`)
-
-// large is an encrypted message of so many bytes, with CRLF.
-func large(t *testing.T, from string, size int) string {
-	t.Helper()
-	config := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, DefaultCompressionAlgo: packet.CompressionNone}
-	entity, err := openpgp.NewEntity("", "", "somebody@x.test", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	a, err := armor.Encode(&b, "PGP MESSAGE", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := openpgp.Encrypt(a, []*openpgp.Entity{entity}, nil, nil, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(make([]byte, size*3/4)); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(w.Close(), a.Close()); err != nil {
-		t.Fatal(err)
-	}
-	text := armorLines.ReplaceAllLiteralString(sealed(t, from), b.String())
-	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")
-}
-
 // slow sends a large message by halves: in between no process of Postfix is busy with it.
 func (s *submissionProof) slow(t *testing.T) {
 	ctx := deadline(t, stepTimeout)
@@ -364,7 +110,7 @@ find /var/spool/postfix/maildrop /var/spool/postfix/incoming /var/spool/postfix/
 	if err := errors.Join(wanted(c, "250", "MAIL FROM:<"+s.sender.addr+">"), wanted(c, "250", "RCPT TO:<"+s.reader.addr+">"), wanted(c, "354", "DATA")); err != nil {
 		t.Fatal(err)
 	}
-	mail := large(t, s.sender.addr, 20<<20)
+	mail := by(s.sender.addr, string(mailtest.NewSamples(t).Sized(20<<20)))
 	if _, err := io.WriteString(conn, mail[:len(mail)/2]); err != nil {
 		t.Fatal(err)
 	}
