@@ -19,6 +19,7 @@ import (
 	"chatmaild/store/directory/directorytest"
 )
 
+// testFailures has the writer and its standby fail, one after the other.
 func testFailures(t *testing.T, writer, standby *instance) {
 	d := open(t, standby, writer, standby)
 	alice, nobody := create(t, d, "alice"), directorytest.Address(t, "nobody")
@@ -110,6 +111,8 @@ func testFailures(t *testing.T, writer, standby *instance) {
 	create(t, d, "dora")
 }
 
+// testSlow has a copy that takes questions and does not answer: the first look-up waits
+// for its deadline, those after it for nothing.
 func testSlow(t *testing.T, writer *instance) {
 	l, err := net.Listen("unix", filepath.Join(writer.Sockets, ".s.PGSQL.5433"))
 	if err != nil {
@@ -175,7 +178,8 @@ func slowly(t *testing.T, writer *instance, port int, wait func()) *instance {
 	return &slow
 }
 
-// testBusy: a server that takes its time to accept a connection is waited for.
+// testBusy has a copy that takes a while to connect, as where all processors are busy: it is waited
+// for.
 func testBusy(t *testing.T, writer *instance) {
 	alice := create(t, open(t, writer, writer), "alice")
 	busy := slowly(t, writer, 5434, func() { <-time.After(connectDeadline / 4) })

@@ -188,10 +188,6 @@ func cannotTell(t *testing.T, d *Directory, addr mailaddr.Address) {
 	}
 }
 
-// testFailures has the writer and its standby fail, one after the other.
-// testSlow has a copy that takes questions and does not answer: the first look-up waits
-// for its deadline, those after it for nothing.
-// testBusy has a copy that takes a while to connect, as where all processors are busy.
 // TestBadAddress holds that an error does not quote a password.
 func TestBadAddress(t *testing.T) {
 	_, err := Open(Options{Copy: "postgres://user:secret@[::1/x"})
