@@ -127,21 +127,16 @@ func newRoll(conf *config.Config, rows *postgres.Directory, mailboxes *maildir.S
 		Answers: alive, Register: rows.Register, Store: mailboxes.ID, Room: room(),
 		GivenUp: func() bool { return maildir.GivenUp(conf.MailboxesDir, conf.Cluster.Name) },
 	}
-	others := 0                                 // who confirm
 	for _, m := range config.Confirming(conf) { // one that joins gets no accounts yet
 		r.Members = append(r.Members, m.Name)
-		if m.Name != r.Here {
-			others++
-		}
-	}
-	// With the writer, half of the machines confirm a change; a machine that is lost is none of
-	// them. Of two, the other one alone says that one is lost.
-	r.Need = max(others-(others+1)/2, min(others, 1))
-	for _, m := range config.Members(conf) {
 		if m.Name != r.Here {
 			r.Others = append(r.Others, func(ctx context.Context) ([]directory.Machine, error) { return postgres.MachinesOf(ctx, Server(m)) })
 		}
 	}
+	others := len(r.Others)
+	// With the writer, half of the machines confirm a change; a machine that is lost is none of
+	// them. Of two, the other one alone says that one is lost.
+	r.Need = max(others-(others+1)/2, min(others, 1))
 	return r
 }
 

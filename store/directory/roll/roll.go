@@ -37,11 +37,12 @@ type List func(ctx context.Context) ([]directory.Machine, error)
 type Roll struct {
 	Here    string
 	Members []string // all machines of the relay that may get accounts, this one too
-	// Copy is this machine's, Word the writer's, Others those of the other machines.
+	// Copy is this machine's, Word the writer's, Others those of the other machines that confirm a
+	// change of the directory. No other copy may be counted: it may be too old to know who is lost.
 	Copy, Word List
 	Others     []List
-	// Need is how many of the others must answer where the writer does not: of those that
-	// confirm a change of the directory, one is among any so many.
+	// Need is how many of the others must answer where the writer does not: one that has confirmed a
+	// change is among any so many.
 	Need    int
 	Answers func(machine string) bool // whether a machine does
 	// GivenUp reports whether it was noted that this machine is lost.
