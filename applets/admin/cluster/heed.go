@@ -87,31 +87,31 @@ func sessions(ctx context.Context) (users []string, err error) {
 	return users, nil
 }
 
-// lost asks all machines whether this one is. The word of one that is lost itself counts only
-// where those that are left were no majority when they gave it up: it may have been right.
+// lost asks all machines at once whether this one is lost. The word of one that is lost itself counts
+// only where those that are left were no majority when they gave it up: it may have been right.
 func (f follower) lost(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, heedTimeout)
 	defer cancel()
-	own, _ := f.machines(ctx, config.Self(f.conf))
-	if says(own, f.conf.Cluster.Name) {
-		return true
-	}
+	members := config.Members(f.conf)
+	answers := map[string][]directory.Machine{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	lost := false
-	for _, m := range config.Members(f.conf) {
-		if m.Name == f.conf.Cluster.Name || says(own, m.Name) && !m.Lost {
-			continue
-		}
+	for _, m := range members {
 		all.Go(func() {
-			theirs, err := f.machines(ctx, m)
+			known, err := f.machines(ctx, m)
 			mu.Lock()
 			defer mu.Unlock()
-			lost = lost || err == nil && says(theirs, f.conf.Cluster.Name)
+			if err == nil {
+				answers[m.Name] = known
+			}
 		})
 	}
 	all.Wait()
-	return lost
+	here := f.conf.Cluster.Name
+	return slices.ContainsFunc(members, func(m config.Member) bool {
+		counts := m.Name == here || m.Lost || !says(answers[here], m.Name)
+		return counts && says(answers[m.Name], here)
+	})
 }
 
 // says reports whether one of these machines is called so, and lost.
