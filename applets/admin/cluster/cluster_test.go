@@ -162,7 +162,7 @@ func TestPassword(t *testing.T) {
 
 // TestAnswers: a machine is there if one of its ports is open.
 func TestAnswers(t *testing.T) {
-	m := config.Member{Name: "c", Addr: netip.MustParseAddr("127.77.1.2")} // a loopback address that nobody else uses
+	m := config.Member{Name: "c", Addr: netip.MustParseAddr("127.77.1.2")} // a loopback address that no other test uses
 	l, err := net.Listen("tcp", netip.AddrPortFrom(m.Addr, config.MemberPorterPort).String())
 	if err != nil {
 		t.Fatal(err)

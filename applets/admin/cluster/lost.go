@@ -29,7 +29,7 @@ func (c fleet) lose(ctx context.Context, names []string) error {
 		}
 	}
 	var err error
-	if left, gone := c.parted(ctx, names); len(left) > len(config.Confirming(c.conf))/2 {
+	if left, gone := c.parted(ctx, names); c.isMajority(left) {
 		if c.incomplete || c.dump != nil {
 			return command.Usagef("of the machines a majority is left, which has all accounts: want neither --incomplete nor --load")
 		}
@@ -77,7 +77,7 @@ func (c fleet) gaveUp(ctx context.Context, names []string) {
 		fmt.Fprintf(c.env.Stdout, `machine %[1]s is given up
 its %[2]d accounts get other homes as their users and their mail come: same address, same password, no mail
 remove its addresses from the A and AAAA records of %[3]s
-if it comes back, it serves nobody: it can only join under another name
+if it comes back, it serves no mailbox: it can only join under another name
 `, name, homes[name], c.conf.MailDomain)
 		if _, err := c.named(name); err == nil {
 			fmt.Fprintf(c.env.Stdout, "once it cannot come back, take it off the list, on the machine of the writer: chatmaild cluster remove %s\n", name)
@@ -99,6 +99,11 @@ func (c fleet) parted(ctx context.Context, names []string) (left, gone []config.
 	return left, gone
 }
 
+// isMajority reports whether these are more than half of the machines that confirm changes.
+func (c fleet) isMajority(machines []config.Member) bool {
+	return len(machines) >= majority(len(config.Confirming(c.conf)))
+}
+
 // remain has those machines that are left be all that confirm changes, of which this one is the
 // writer, without a word of those that are gone: they were so many that no writer can say it.
 //
@@ -110,7 +115,7 @@ func (c fleet) remain(ctx context.Context, left, gone []config.Member, names []s
 		return err
 	}
 	news := slices.DeleteFunc(slices.Clone(gone), func(m config.Member) bool { return !slices.Contains(names, m.Name) })
-	most := len(news) > len(config.Confirming(c.conf))/2
+	most := c.isMajority(news)
 	if most && !here.Writer && !c.incomplete {
 		return c.lacking(ctx, names)
 	}
@@ -176,7 +181,7 @@ func (c fleet) furthest(ctx context.Context, left []config.Member, names []strin
 	return here, nil
 }
 
-// lacking says what those that are gone may have had that nobody has any more.
+// lacking says what may have been on those that are gone alone.
 func (c fleet) lacking(ctx context.Context, names []string) error {
 	ends := "a time that PostgreSQL does not know any more"
 	_ = membership.AsPostgres(func(address func(string) string) error {

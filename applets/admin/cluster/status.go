@@ -24,7 +24,7 @@ const (
 	writer = "writer"
 	copies = "copy"
 	silent = "silent" // it does not answer
-	// joining: it has no copy yet, and is not expected to answer. lost: nobody asks it any more.
+	// joining: it has no copy yet, and is not expected to answer. lost: it is not asked any more.
 	joining = "joining"
 	lost    = "lost"
 )
@@ -64,7 +64,7 @@ func (c *cluster) state(ctx context.Context) clusterState {
 	homes, disks := c.registered(ctx)
 	have := versions(ctx, c.conf)
 	var head uint64
-	writers, followers := 0, 0
+	writers, followers, confirming := 0, 0, 0
 	for _, m := range config.Members(c.conf) {
 		state := machineState{
 			Name: m.Name, Address: m.Addr.String(), Role: silent, Lag: -1, Accounts: homes[m.Name], Here: m.Name == c.conf.Cluster.Name,
@@ -85,20 +85,18 @@ func (c *cluster) state(ctx context.Context) clusterState {
 			}
 			s.Advice = append(s.Advice, forgotten(m.Name, found.Slots)...)
 		}
-		s.Machines = append(s.Machines, state)
-	}
-	answering, confirming, lags := 0, 0, false
-	for _, m := range s.Machines {
-		if m.confirms && m.Role != silent {
+		if state.confirms && state.Role != silent {
 			confirming++
 		}
+		s.Machines = append(s.Machines, state)
 	}
+	answering, lags := 0, false
 	enough := confirming >= majority(len(config.Confirming(c.conf)))
 	for i := range s.Machines {
 		m := &s.Machines[i]
 		if m.Standing == directory.Lost || m.Standing == directory.Draining && m.Accounts == 0 {
 			when := "once DNS has forgotten it"
-			if m.Standing == directory.Lost { // until then it is told, if it is back
+			if m.Standing == directory.Lost { // until then it hears that it is lost, if it is back
 				when += " and it cannot come back"
 			}
 			s.Advice = append(s.Advice, fmt.Sprintf("machine %s can be taken off the list, %s: on the machine of the writer, run: chatmaild cluster remove %[1]s", m.Name, when))
@@ -218,15 +216,11 @@ func forGood(machines []machineState) string {
 			away = append(away, m.Name)
 		}
 	}
-	return fmt.Sprintf("if %s gone for good, run: chatmaild cluster lost %s", plural(away), strings.Join(away, " "))
-}
-
-// plural names machines, with the verb.
-func plural(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " is"
+	verb := "is"
+	if len(away) > 1 {
+		verb = "are"
 	}
-	return strings.Join(names, " and ") + " are"
+	return fmt.Sprintf("if %s %s gone for good, run: chatmaild cluster lost %s", strings.Join(away, " and "), verb, strings.Join(away, " "))
 }
 
 // silence says what to do about a machine whose server does not answer. Where so few answer that
