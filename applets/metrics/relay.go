@@ -69,8 +69,8 @@ const (
 // deliveryBounds continue after those of latencies for what waits in the queue.
 func deliveryBounds() []float64 { return append(metric.Latency(), 30, 120, 600, 3600, 6*3600, 86400) }
 
-// newRelayMetrics adds to set what is told of a relay with machines of these names: none if it is
-// one machine.
+// newRelayMetrics adds to set the metrics of a relay with machines of these names: none if it is one
+// machine.
 func newRelayMetrics(set *metric.Set, version string, machines ...string) *relayMetrics {
 	queue := metric.Label{Name: "queue", Values: queue.Names()}
 	to := metric.Label{Name: "to", Values: []string{"local", "remote"}}

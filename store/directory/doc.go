@@ -41,5 +41,5 @@
 //   - A machine that was given up serves no mailbox once any other one that it reaches says so:
 //     its own copy may be another one than theirs. It notes that for good.
 //   - Where those that are left are no majority, the operator has to say that all others are
-//     gone: then these confirm nothing any more, and are told if they come back.
+//     gone: then these confirm nothing any more, and hear of it if they come back.
 package directory

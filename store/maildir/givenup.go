@@ -19,7 +19,7 @@ func GivenUp(dir, machine string) bool {
 	return err == nil && strings.TrimSpace(string(text)) == machine
 }
 
-// GiveUp notes that, for ever: a machine that is started again must not have to be told again.
+// GiveUp notes that for good: a machine that is started again must know it without any other.
 func GiveUp(dir, machine string) error {
 	if err := atomicfile.Write(filepath.Join(dir, givenUpFile), []byte(machine+"\n"), 0o600, nil); err != nil {
 		return fmt.Errorf("noting that the mailboxes are given up: %w", err)

@@ -6,7 +6,7 @@ import "testing"
 func TestGivenUp(t *testing.T) {
 	dir := t.TempDir()
 	if GivenUp(dir, "a") || GivenUp(dir, "") {
-		t.Error("given up before anybody said so")
+		t.Error("given up from the beginning")
 	}
 	for range 2 {
 		if err := GiveUp(dir, "a"); err != nil {

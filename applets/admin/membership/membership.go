@@ -57,7 +57,7 @@ const changeTimeout = 30 * time.Second
 // make. It has to run on that of the writer, and fails elsewhere. All is written before the
 // configuration, by which the writer may have to wait for a machine that is not there yet.
 //
-// It is finished also if whoever has asked for it is gone, as where join breaks off on another
+// It is finished also if the process that asked for it is gone, as where join is interrupted on another
 // machine: half of it might have to be made up for by a restart of Dovecot, which all would notice.
 func (h *Here) Change(ctx context.Context, members []config.Member, peer *postgres.Peer) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
@@ -184,11 +184,11 @@ func sort(members []config.Member) {
 // program is this one.
 const program = "/usr/sbin/chatmaild"
 
-// listened is a writer to somebody who may be gone, which is no reason to end.
-type listened struct{ to io.Writer }
+// unread is a writer whose reader may be gone, which is no reason to end.
+type unread struct{ to io.Writer }
 
-func (l listened) Write(text []byte) (int, error) {
-	_, _ = l.to.Write(text)
+func (u unread) Write(text []byte) (int, error) {
+	_, _ = u.to.Write(text)
 	return len(text), nil
 }
 
@@ -202,7 +202,7 @@ func (h *Here) Run(ctx context.Context, words ...string) error {
 	cmd := exec.CommandContext(ctx, name, append([]string{words[0], "--config", h.Env.ConfigPath}, words[1:]...)...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = nil, h.Env.Stderr, os.Environ()
 	if !command.IsTerminal(h.Env.Stderr) {
-		cmd.Stderr = listened{h.Env.Stderr}
+		cmd.Stderr = unread{h.Env.Stderr}
 	}
 	if err := cmd.Run(); err != nil {
 		if _, failed := errors.AsType[*exec.ExitError](err); failed {

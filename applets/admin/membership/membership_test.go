@@ -109,8 +109,8 @@ func TestUnapplied(t *testing.T) {
 	}
 }
 
-// TestNobodyListens: what runs on is not ended by its output.
-func TestNobodyListens(t *testing.T) {
+// TestUnread: a command is not ended by its output, when that has no reader any more.
+func TestUnread(t *testing.T) {
 	m := hosttest.New(t)
 	env, _, _ := m.Env()
 	r, w, err := os.Pipe()

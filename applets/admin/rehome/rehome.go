@@ -68,13 +68,13 @@ type begun struct {
 	at time.Time
 }
 
-// perProcessor is how many mailboxes move in a second for each processor of this machine, unless
-// it is said otherwise: texts take 1.3 times as long then, where three machines share two
+// perProcessor is how many mailboxes move in a second for each processor of this machine, by
+// default: texts take 1.3 times as long then, where three machines share two
 // processors. Without a pace, a drain takes all that there is, and texts take up to two and a
 // half times as long.
 const perProcessor = 6
 
-// Pace is how many mailboxes move in a second unless it is said otherwise.
+// Pace is how many mailboxes move in a second by default.
 func Pace() int { return perProcessor * runtime.GOMAXPROCS(0) }
 
 // paced returns what lets a move begin, so many in a second. A mailbox is closed from then on: they

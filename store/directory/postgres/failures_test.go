@@ -54,7 +54,7 @@ func testFailures(t *testing.T, writer, standby *instance) {
 		t.Errorf("a writer that lacks a copy: %v", err)
 	}
 
-	// Nobody confirms what the writer commits: it says nothing, neither to itself.
+	// No machine confirms what the writer commits: it says nothing, neither to itself.
 	alone := open(t, writer, writer)
 	for addr, want := range map[mailaddr.Address]error{alice: nil, nobody: auth.ErrNoMailbox} {
 		if _, err := alone.Account(t.Context(), addr); !errors.Is(err, want) {

@@ -45,8 +45,8 @@ func Members(ctx context.Context, address string) ([]config.Member, error) {
 // that should are lost.
 func Unconfirmed(address string) string { return address + " options='-c synchronous_commit=local'" }
 
-// Abandon has machines confirm nothing any more that are lost, as owner of the tables, and waits for
-// nobody to confirm that. They stay in the list, so that they are told if they come back.
+// Abandon has machines that are lost confirm nothing any more, as owner of the tables, and waits for
+// no confirmation of that. They stay in the list, so that they hear of it if they come back.
 func Abandon(ctx context.Context, owner string, machines ...string) error {
 	var names, states []string
 	for _, name := range machines {

@@ -237,7 +237,7 @@ func (r *Roll) Place(address string) (string, error) {
 	return Places(r.Places()).Home(address)
 }
 
-// errReplaced says that what the writer would create is nobody's.
+// errReplaced says that no other machine would know what the writer creates.
 var errReplaced = errors.New("this machine is lost, and the writer that it reaches does not know it: another one has replaced that")
 
 // knownLost reports whether the writer knows that this machine is lost.

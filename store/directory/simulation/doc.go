@@ -1,10 +1,10 @@
 // Package simulation is a relay of a hundred machines and twenty million people in one test:
 // a month passes in it, in which people sign up, log in and write, and machines are added,
 // drained, cut off, crash, are lost for good, and some of those come back with their old
-// disks; others are given up that were only cut off. (With the race detector it is a smaller world and a few days.) The machines are
-// invented, and so are their disks, the network and the time; placement, balance, moves,
-// who may serve after a start (roll), and what each machine makes of its own copy of the
-// directory and of the writer's word are the relay's.
+// disks; others are given up that were only cut off. (With the race detector it is a smaller world
+// and a few days.) The machines are invented, and so are their disks, the network and the time;
+// placement, balance, moves, who may serve after a start (roll), and what each machine makes of its
+// own copy of the directory and of the writer's word are the relay's.
 //
 // PostgreSQL is modelled with what is inconvenient about it: a copy lags; a commit that
 // nobody has confirmed is seen on the writer, and after a crash, too; an answer may be
