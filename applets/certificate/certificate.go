@@ -44,19 +44,25 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 	paths := keyfiles.Paths(conf)
 	until, cancel := context.WithTimeout(ctx, pairTimeout)
 	defer cancel()
-	var pair *keys.Certificate
+	var (
+		cert, key []byte
+		pair      *keys.Certificate
+	)
 	err := wait.Until(until, pairPoll, func() (done bool, err error) {
-		pair, err = keyfiles.ReadPair(machine, paths)
-		if err == nil {
-			err = pair.Check(config.Host(conf), time.Now())
+		if cert, key, err = keyfiles.Read(machine, paths); err != nil {
+			return false, err
 		}
+		if pair, err = keys.ParsePair(cert, key); err != nil {
+			return false, err
+		}
+		err = pair.Check(config.Host(conf), time.Now())
 		return err == nil, err
 	})
 	if err != nil {
 		return command.WithHint(fmt.Errorf("%s cannot be used, so the servers keep the previous one: %w", paths.Certificate, err),
 			"put a certificate for %s there, and its key in %s", config.Host(conf), paths.PrivateKey)
 	}
-	if err := handOver(conf, machine, paths); err != nil {
+	if err := handOver(desired.SubmissionCertificate(conf, cert, key)); err != nil {
 		return err
 	}
 	// A server that is off, as after run --disable-mail, stays off.
@@ -74,16 +80,7 @@ func reload(ctx context.Context, conf *config.Config, log *slog.Logger) error {
 
 // handOver writes filtermail-out's copy of both, which it takes up by itself. The group of the
 // file is that of its directory.
-func handOver(conf *config.Config, machine host.Host, paths desired.Paths) error {
-	certificate, err := machine.ReadFile(paths.Certificate)
-	if err != nil {
-		return err
-	}
-	key, err := machine.ReadFile(paths.PrivateKey)
-	if err != nil {
-		return err
-	}
-	f := desired.SubmissionCertificate(conf, certificate, key)
+func handOver(f desired.File) error {
 	if err := atomicfile.Write(f.Path, f.Content, f.Mode, nil); err != nil {
 		return fmt.Errorf("handing the certificate to filtermail-out: %w", err)
 	}

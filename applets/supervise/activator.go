@@ -79,7 +79,7 @@ func (a *activator) loop() {
 	}
 }
 
-// open are all sockets.
+// open are the sockets that listen.
 func (a *activator) open() []*socket {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -265,8 +265,8 @@ func (f *faulty) fullWriter(t *testing.T) {
 	f.well(t, start)
 }
 
-// killSettled kills a machine when all that was written has been fetched: what it has yet would be
-// lost with it.
+// killSettled kills a machine when all that was written has been fetched: what it still has would
+// be lost with it.
 func (f *faulty) killSettled(t *testing.T, r *Relay) {
 	f.u.quiet.Lock()
 	defer f.u.quiet.Unlock()
@@ -294,7 +294,7 @@ func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
 		t.Errorf("who wants what a lost machine had: %v", err)
 	}
 	if _, err := f.login(t, at, addr, clusterPassword); err != nil {
-		t.Errorf("who was at home on the lost machine: %v", err)
+		t.Errorf("the user at home on the lost machine: %v", err)
 	}
 	sh(t, at, fmt.Sprintf("chatmaild cluster remove %c", lost))
 	until(deadline(t, stepTimeout), t, "status to have no advice", func() bool {

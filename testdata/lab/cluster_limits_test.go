@@ -82,8 +82,8 @@ func (c *several) counter(t *testing.T, key string) string {
 	return name
 }
 
-// counterKilled kills the machine that counts new accounts, and what one user sends. Meanwhile each
-// of the others counts for itself: nobody is refused before that, and nobody is free of it.
+// counterKilled kills the machine that counts new accounts, and what one user sends. Meanwhile
+// each of the others counts for itself: no user is refused before that, and none is free of it.
 func (c *several) counterKilled(t *testing.T) {
 	counts := c.counter(t, "new accounts")
 	sender := ""

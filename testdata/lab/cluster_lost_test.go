@@ -18,7 +18,7 @@ type givenUp struct {
 
 // TestClusterLost gives up a machine that was only cut off from the others, and then two of three,
 // the writer among them, as chatmaild-cluster(7) says; all of these come back. No address is
-// given to somebody else, and no machine serves what others have.
+// given to another user, and no machine serves what others have.
 func TestClusterLost(t *testing.T) {
 	t.Parallel()
 	c := &several{members: map[string]string{}, since: time.Now().Unix()}
@@ -164,7 +164,8 @@ func (g *givenUp) isBack(t *testing.T) {
 	delete(g.members, "a")
 }
 
-// twoGone destroys b, which is the writer, and c. Before that, d did not hear of the last accounts.
+// twoGone destroys b, which is the writer, and c. Before that, d did not hear of the last
+// accounts.
 func (g *givenUp) twoGone(t *testing.T) {
 	heal := g.rules(t, g.machine('d'), "drop", g.machine('b'), g.machine('c'))
 	made := func() string {
@@ -220,7 +221,7 @@ func (g *givenUp) goOn(t *testing.T) {
 		}
 	}
 	if n := g.messages(t, 'd', g.members["d"]); n != before {
-		t.Errorf("who was at home on d has %d messages, and had %d", n, before)
+		t.Errorf("the user at home on d has %d messages, and had %d", n, before)
 	}
 	g.send(t, d, g.members["d"], g.members["b"])
 	g.arrives(t, d, g.members["b"], 1)
@@ -278,8 +279,8 @@ cat $(find /root/x -name directory.sql)`)
 	contains(t, "the directory in a backup", dump, g.members["b"]+"\t", g.members["d"]+"\t")
 }
 
-// closedAt wants a mailbox not to be opened whose files are there: its user is put off, or passed on
-// to where there is one message.
+// closedAt wants a mailbox not to be opened whose files are there: its user is put off, or passed
+// on to where there is one message.
 func (g *givenUp) closedAt(t *testing.T, at rune, addr string) {
 	t.Helper()
 	session, err := g.login(t, g.machine(at), addr, clusterPassword)

@@ -253,8 +253,8 @@ func (c *several) clients(t *testing.T) {
 	}
 }
 
-// cleartext has a stranger write in clear, at each machine, to whom is at home on each: they know
-// by the directory, not by their own disks, who takes encrypted mail alone.
+// cleartext has a stranger write in clear, at each machine, to a user of each: they know by the
+// directory, not by their own disks, who takes encrypted mail alone.
 func (c *several) cleartext(t *testing.T) {
 	const (
 		sealed   = "523 Encryption Needed: Invalid Unencrypted Mail"
@@ -279,20 +279,8 @@ func (c *several) stranger(t *testing.T, at *Relay, to string) string {
 	t.Helper()
 	const from = "carol@carol.example"
 	ctx := deadline(t, stepTimeout)
-	smtp, err := c.outside.SMTP(ctx, at.IPv4.String(), "25")
-	if err != nil {
-		t.Fatal(err)
-	}
+	smtp := outside(ctx, t, c.outside, at.IPv4.String())
 	defer smtp.Close()
-	if _, err := smtp.Command("EHLO carol.example"); err != nil {
-		t.Fatal(err)
-	}
-	if err := smtp.StartTLS(ctx, network.Insecure(clusterDomain)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := smtp.Command("EHLO carol.example"); err != nil {
-		t.Fatal(err)
-	}
 	reply, err := smtp.Send(from, to, "From: <"+from+">\r\nTo: <"+to+">\r\nSubject: hello\r\n\r\nanyone can read this\r\n")
 	if err != nil {
 		t.Fatal(err)

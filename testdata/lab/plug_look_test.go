@@ -9,6 +9,7 @@ import (
 	"chatmaild/push"
 )
 
+// look compares what was told with what is there, once Postfix has delivered what it kept.
 func (p *plug) look(t *testing.T) {
 	t.Helper()
 	ctx := deadline(t, stepTimeout)
@@ -31,10 +32,13 @@ func (p *plug) look(t *testing.T) {
 	}
 }
 
+// person says whether an address is of those who write.
 func (p *plug) person(addr string) bool {
 	return slices.ContainsFunc(p.people, func(a account) bool { return a.addr == addr })
 }
 
+// lookAtAccounts wants a password on the disk for each, before a login creates one again, and
+// each token that was stored.
 func (p *plug) lookAtAccounts(t *testing.T) {
 	t.Helper()
 	passwords := p.script(t, "find /home/vmail/mail/%s -mindepth 2 -maxdepth 2 -name password -size +0 -printf '%%h\n'", p.relay.Domain)
@@ -52,6 +56,9 @@ func (p *plug) lookAtAccounts(t *testing.T) {
 	}
 }
 
+// lookAtMail wants each message in its recipient's mailbox, and on his phone. One may be there
+// twice: Postfix delivers again what it does not know to be on the disk, and the client drops
+// what it has.
 func (p *plug) lookAtMail(t *testing.T) {
 	t.Helper()
 	there := map[string]int{} // by Message-ID and recipient
@@ -108,6 +115,8 @@ func (p *plug) lookAtMail(t *testing.T) {
 	}
 }
 
+// lookAtNotifications wants one in the queue for each who has got a message: of several to
+// the same device, one waits.
 func (p *plug) lookAtNotifications(t *testing.T) {
 	t.Helper()
 	var report push.Report

@@ -288,13 +288,3 @@ func (p *plug) register(ctx context.Context) (a account, err error) {
 	})
 	return a, nil
 }
-
-// look compares what was told with what is there, once Postfix has delivered what it kept.
-// person says whether an address is of those who write.
-// lookAtAccounts wants a password on the disk for each, before a login creates one again, and
-// each token that was stored.
-// lookAtMail wants each message in its recipient's mailbox, and on his phone. One may be there
-// twice: Postfix delivers again what it does not know to be on the disk, and the client drops
-// what it has.
-// lookAtNotifications wants one in the queue for each who has got a message: of several to
-// the same device, one waits.

@@ -87,15 +87,15 @@ func (s *submissionProof) open(ctx context.Context, port string) (*smtp.Client, 
 	if port != network.SubmissionsPort {
 		steps = append(steps, func() error { return c.StartTLS(ctx, network.Insecure(s.relay.Domain)) }, hello)
 	}
+	steps = append(steps, func() error {
+		reply, err := c.Login(s.sender.addr, s.sender.password)
+		return unless("235", reply, err)
+	})
 	for _, step := range steps {
 		if err := step(); err != nil {
 			c.Close()
 			return nil, err
 		}
-	}
-	if reply, err := c.Login(s.sender.addr, s.sender.password); err != nil || reply[:3] != "235" {
-		c.Close()
-		return nil, fmt.Errorf("login: %s, %w", reply, err)
 	}
 	return c, nil
 }
@@ -103,6 +103,11 @@ func (s *submissionProof) open(ctx context.Context, port string) (*smtp.Client, 
 // wanted says a line, to which the reply begins with a code.
 func wanted(c *smtp.Client, code, line string) error {
 	reply, err := c.Command("%s", line)
+	return unless(code, reply, err)
+}
+
+// unless is the error of a reply, unless that begins with a code.
+func unless(code, reply string, err error) error {
 	if err == nil && !strings.HasPrefix(reply, code) {
 		err = errors.New(reply)
 	}

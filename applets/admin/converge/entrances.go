@@ -78,22 +78,19 @@ func open(ctx context.Context, machine host.Host, sockets []string) error {
 			sockets = append(sockets, name)
 		}
 	}
-	for range bindAttempts {
+	return bind(ctx, func() error {
 		for _, step := range [][]string{
 			append([]string{"stop", desired.SubmissionTarget}, desired.SubmissionSockets()...),
 			{"stop", desired.FiltermailOut},
 			{"start", desired.SubmissionTarget},
 			append([]string{"start"}, sockets...), // which says what the target keeps to itself
 		} {
-			if err = machine.Systemd().Systemctl(ctx, step[0], step[1:]...); err != nil {
-				break
+			if err := machine.Systemd().Systemctl(ctx, step[0], step[1:]...); err != nil {
+				return err
 			}
 		}
-		if err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	return err
+		return nil
+	})
 }
 
 // opens reports whether steps bind an entrance for users.

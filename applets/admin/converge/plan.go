@@ -208,12 +208,18 @@ func do(ctx context.Context, machine host.Host, steps []UnitStep) error {
 	if !steps[0].binds() {
 		return machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)
 	}
-	var err error
-	for range bindAttempts {
-		if err = machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(units[0])); err == nil {
-			err = machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)
+	return bind(ctx, func() error {
+		if err := machine.Systemd().Systemctl(ctx, "stop", desired.SocketService(units[0])); err != nil {
+			return err
 		}
-		if err == nil || ctx.Err() != nil {
+		return machine.Systemd().Systemctl(ctx, steps[0].Verb, units...)
+	})
+}
+
+// bind tries to bind sockets, at most bindAttempts times.
+func bind(ctx context.Context, try func() error) (err error) {
+	for range bindAttempts {
+		if err = try(); err == nil || ctx.Err() != nil {
 			break
 		}
 	}

@@ -31,11 +31,17 @@ func Paths(conf *config.Config) desired.Paths {
 	return desired.Paths{Certificate: desired.TLSDir + "/fullchain.pem", PrivateKey: desired.TLSDir + "/privkey.pem"}
 }
 
-// ReadPair reads the certificate and its key.
-func ReadPair(machine host.Host, paths desired.Paths) (*keys.Certificate, error) {
+// Read reads the files of the certificate and its key.
+func Read(machine host.Host, paths desired.Paths) (cert, key []byte, err error) {
 	cert, err1 := machine.ReadFile(paths.Certificate)
 	key, err2 := machine.ReadFile(paths.PrivateKey)
-	if err := errors.Join(err1, err2); err != nil {
+	return cert, key, errors.Join(err1, err2)
+}
+
+// ReadPair reads the certificate and its key.
+func ReadPair(machine host.Host, paths desired.Paths) (*keys.Certificate, error) {
+	cert, key, err := Read(machine, paths)
+	if err != nil {
 		return nil, err
 	}
 	return keys.ParsePair(cert, key)

@@ -69,7 +69,7 @@ func proxy(ctx context.Context, c *cluster) error {
 	return t.Flush()
 }
 
-// round logs in as often as texts are written, and then wait for these: each is
+// round logs in as often as texts are written, and then waits for these: each is
 // written when the one before has been fetched.
 func (s *side) round(ctx context.Context, writer *phone.Phone, texts int) (err error) {
 	reader := s.people[0]

@@ -147,8 +147,8 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 		err = m.awaitUp(ctx)
 	}
 	if err == nil {
-		// IPv6 is a module of this kernel: until it was there, systemd refused units that listen on it,
-		// and it has not looked again since.
+		// IPv6 is a module of this kernel: until it was there, systemd refused units that
+		// listen on it, and it has not looked again since.
 		_, err = m.remote(ctx, nil, "systemctl", "daemon-reexec")
 	}
 	if err != nil {
@@ -159,8 +159,8 @@ func (h *Host) bootVirtual(ctx context.Context) error {
 	return nil
 }
 
-// awaitUp waits until systemd starts nothing any more. It asks again and again, so that it can say how
-// far that got.
+// awaitUp waits until systemd starts nothing any more. It asks again and again, so that it can
+// say how far that got.
 func (m *life) awaitUp(ctx context.Context) error {
 	start := time.Now()
 	for {
