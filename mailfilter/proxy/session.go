@@ -131,7 +131,7 @@ func (c *session) Oust() bool {
 	return true
 }
 
-// run talks until either side hangs up, and has do do each command. It returns why a command
+// run talks until either side hangs up; do does each command. It returns why a command
 // could not be read, if that is the end. A panic is a fault of ours that ends this session, with
 // the connection, and no other one.
 func (c *session) run(greeting string, do func(line string) bool) (why error) {

@@ -71,7 +71,7 @@ const turnedAway = 32
 //   - Nothing but TLS is said before TLS, and no message is taken before a login. The only
 //     sender is the login.
 //   - What has come before a handshake is not read after it (CVE-2011-0411).
-//   - A message is read whole before anything is done with it: whoever uploads slowly holds
+//   - A message is read whole before anything is done with it: a client that uploads slowly holds
 //     neither a place in flight nor a connection of the queue.
 //   - When all sessions are in use, the one that has been silent longest ends.
 type Submission struct {

@@ -149,7 +149,7 @@ func (c *user) startTLS(args string) bool {
 		c.fail(saySyntax)
 		return true
 	case len(c.peer.in) > 0:
-		// Whoever is in between may have put it there, to be taken for the client's.
+		// An attacker on the way may have put it there, to be taken for the client's.
 		c.notice(NoHandshake)
 		c.peer.say(sayInjected)
 		return false

@@ -11,7 +11,7 @@ import (
 // timeout is how long a server in front, on this machine, may take to say who the client is.
 const timeout = 5 * time.Second
 
-var errNotHere = errors.New("whoever connects in place of a client is not on this machine")
+var errNotHere = errors.New("the server that speaks for a client is not on this machine")
 
 // Accept reads the header of a connection, and returns the one that begins behind it. It is to
 // be closed in any case.
