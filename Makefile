@@ -33,7 +33,7 @@ MOMENTS  = 200
 LABS     = 2
 
 # These scenarios take minutes each: "make lab-long" runs them, "make test" does not.
-LONG     = TestAddresses|TestClock|TestCluster|TestClusterCertificate|TestClusterClock|TestClusterFaults|TestClusterImport|TestClusterJoin|TestClusterMove|TestClusterRestore|TestClusterUpgrade|TestClusterVersions|TestClusterWireGuard|TestConference|TestFork|TestFullUpgrade|TestGuestCertificate|TestHidden|TestImage|TestImportImage|TestImportTrixie|TestMoveImage|TestNetworks|TestPodman|TestRehouse|TestRouter|TestShared|TestSubmissionUpgrade|TestTransport|TestTransports|TestTunnel
+LONG     = TestAddresses|TestClock|TestCluster|TestClusterCertificate|TestClusterClock|TestClusterFaults|TestClusterImport|TestClusterJoin|TestClusterLost|TestClusterMove|TestClusterRestore|TestClusterUpgrade|TestClusterVersions|TestClusterWireGuard|TestConference|TestFork|TestFullUpgrade|TestGuestCertificate|TestHidden|TestImage|TestImportImage|TestImportTrixie|TestMoveImage|TestNetworks|TestPodman|TestRehouse|TestRouter|TestShared|TestSubmissionUpgrade|TestTransport|TestTransports|TestTunnel
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
