@@ -10,7 +10,8 @@ import (
 )
 
 // TestClusterRestore destroys both machines of a relay, and restores it on two others, with
-// other addresses, from their backups and the directory's, as chatmaild-cluster(7) says.
+// other addresses, from their backups and the directory in the first of them, as chatmaild-cluster(7)
+// says.
 func TestClusterRestore(t *testing.T) {
 	t.Parallel()
 	c := &several{members: map[string]string{}, since: time.Now().Unix()}
@@ -39,9 +40,8 @@ type restored struct {
 	whole   *testing.T // that fails if a step does
 	deb     string
 	saved   [2]string // the backups, in base64
-	dump    string
 	blocked string
-	late    string // an account that is newer than the dump
+	late    string // an account that is newer than the directory in the first machine's backup
 	seen    map[string]opened
 	mute    bool // nobody writes
 }
@@ -69,7 +69,6 @@ func (r *restored) backups(t *testing.T) {
 	r.mute = true
 	r.u.settle(t)
 	sh(t, r.machine('a'), "chatmaild backup /root/relay.backup")
-	r.dump = sh(t, r.machine('b'), "chatmaild cluster dump")
 	r.late = r.several.newcomer(t, "b", "latecom")
 	sh(t, r.machine('b'), "chatmaild backup /root/relay.backup")
 	for i, m := range r.machines {
@@ -115,19 +114,18 @@ func (r *restored) first(t *testing.T) {
 	if err := a.publishAddresses(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, a, "/root/directory.sql", 0o600, r.dump)
 	for command, want := range map[string]string{
-		"chatmaild cluster init":                                       "chatmaild cluster init --load FILE",
-		"chatmaild cluster init --load /root/directory.sql":            "--address",
-		"chatmaild cluster init --name z --load /root/directory.sql":   "this is machine a",
-		"chatmaild cluster init --address 10.77.0.250 --load /nowhere": "no such file",
+		"chatmaild cluster init": "chatmaild cluster init --load FILE",
+		"chatmaild cluster init --load /var/lib/chatmaild/directory.sql":          "--address",
+		"chatmaild cluster init --name z --load /var/lib/chatmaild/directory.sql": "this is machine a",
+		"chatmaild cluster init --address 10.77.0.250 --load /nowhere":            "no such file",
 	} {
 		if out, err := a.Script(deadline(t, stepTimeout), command+" 2>&1"); err == nil || !strings.Contains(out+err.Error(), want) {
 			t.Errorf("%s: %s, %v", command, out, err)
 		}
 	}
 	start := time.Now()
-	t.Log(sh(t, a, fmt.Sprintf("chatmaild cluster init --load /root/directory.sql --address %v", a.IPv4)))
+	t.Log(sh(t, a, fmt.Sprintf("chatmaild cluster init --load /var/lib/chatmaild/directory.sql --address %v", a.IPv4)))
 	t.Logf("restored in %v", time.Since(start).Round(100*time.Millisecond))
 	r.thieves(t, a, r.members["a"], r.members["b"], r.blocked, r.u.alice.Addr, r.u.bob.Addr)
 	addr := r.members["a"]
@@ -162,7 +160,7 @@ func (r *restored) second(t *testing.T) {
 			}
 		}
 		if _, err := r.login(t, at, r.late, clusterPassword); err != nil {
-			t.Errorf("whose account is newer than the dump, at %s: %v", at.Name, err)
+			t.Errorf("whose account is newer than the directory that was restored, at %s: %v", at.Name, err)
 		}
 		r.isRefused(t, at, r.blocked, clusterPassword)
 		r.thieves(t, at, r.members["a"], r.members["b"], r.blocked, r.late, r.u.alice.Addr, r.u.bob.Addr)
