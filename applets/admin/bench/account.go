@@ -19,6 +19,7 @@ import (
 type account struct {
 	remote.Account
 	inbox *imap.Client
+	known int // how many messages are in the inbox, as far as the account was told
 	out   *remote.SMTP
 
 	to     string

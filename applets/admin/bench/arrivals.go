@@ -84,25 +84,21 @@ func (a *arrivals) take() (took Series, last time.Time, missing map[string]bool)
 
 // receive notes what comes into the account's inbox until its connection ends.
 func (c *account) receive(a *arrivals) error {
-	known, err := c.inbox.Select()
-	if err != nil {
-		return err
-	}
 	for {
-		messages, err := c.inbox.Wait(known)
+		messages, err := c.inbox.Wait(c.known)
 		if err != nil {
 			return err
 		}
 		// Before the fetch: what is measured is when a phone knows, not when it has the message.
 		now := time.Now()
-		ids, err := messageIDs(c.inbox, fmt.Sprintf("%d:%d", known+1, messages))
+		ids, err := messageIDs(c.inbox, fmt.Sprintf("%d:%d", c.known+1, messages))
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
 			a.arrive(id, now)
 		}
-		known = messages
+		c.known = messages
 	}
 }
 

@@ -121,6 +121,10 @@ func (b *bench) enter(ctx context.Context, c *account) (err error) {
 		return fmt.Errorf("second login: %w", err)
 	}
 	b.report.Connect, b.report.Known = append(b.report.Connect, connected), append(b.report.Known, took)
+	// Before anything is sent: what is there at a SELECT is not told in IDLE.
+	if c.known, err = c.inbox.Select(); err != nil {
+		return fmt.Errorf("opening the inbox: %w", err)
+	}
 	c.out, err = b.Relay.Submit(ctx, remote.Submissions, "", c.Account)
 	return err
 }
