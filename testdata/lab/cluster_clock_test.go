@@ -24,16 +24,17 @@ func TestClusterClock(t *testing.T) {
 	var deb string
 	c.lab, deb = newLab(t)
 	c.start(t, deb)
+	c.outside = addStation(t, c.lab, "outside")
+	prometheus := c.watch(t)
 	b := c.machines[1]
 	for _, step := range []func(context.Context) error{b.Shutdown, b.Virtualize, b.Boot} {
 		if err := step(deadline(t, 2*installTimeout)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.outside = addStation(t, c.lab, "outside")
 	c.leads(t, c.machines[0])
 	f := &faulty{several: c, u: startUnderwayOn(t, c.lab, c.machines[0])}
-	w := &wrongClock{faulty: f, prometheus: c.watch(t)}
+	w := &wrongClock{faulty: f, prometheus: prometheus}
 	inTurn(t, w, []step[*wrongClock]{
 		{"all clocks are right", (*wrongClock).right},
 		{"a copy is ahead", func(w *wrongClock, t *testing.T) { w.off(t, clockOff) }},

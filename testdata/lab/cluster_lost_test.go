@@ -1,10 +1,13 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"chatmaild/applets/chat/imap"
 )
 
 // givenUp is a cluster of which machines are given up: a, which was only cut off, and then both of
@@ -49,6 +52,23 @@ func (g *givenUp) refused(t *testing.T, at rune, command string, wants ...string
 		return
 	}
 	contains(t, command, out+err.Error(), wants...)
+}
+
+// login logs in at a machine once that has an answer: Dovecot restarts when it hears that it was
+// given up.
+func (g *givenUp) login(t *testing.T, at *Relay, addr, password string) (session *imap.Client, err error) {
+	t.Helper()
+	ctx := deadline(t, stepTimeout)
+	until(ctx, t, "Dovecot to answer", func() bool {
+		if session, err = g.outside.IMAP(ctx, at.IPv4.String()); err != nil {
+			return false
+		}
+		t.Cleanup(func() { session.Close() })
+		err = session.Login(addr, password)
+		var refused *imap.Refused
+		return err == nil || errors.As(err, &refused)
+	})
+	return session, err
 }
 
 // thief wants what others have.
@@ -129,10 +149,6 @@ func (g *givenUp) isBack(t *testing.T) {
 		return err != nil
 	})
 	t.Logf("the session on a has ended after %v", time.Since(start).Round(100*time.Millisecond))
-	until(deadline(t, stepTimeout), t, "Dovecot to listen again", func() bool {
-		_, err := a.Script(t.Context(), "systemctl is-active --quiet dovecot && ss -Hltn 'sport = :993' | grep -q .")
-		return err == nil
-	})
 	// It asks the writer now, where those are that were at home there.
 	if n := g.messages(t, 'a', addr); n != 2 {
 		t.Errorf("%d messages: want those two which came after a was given up", n)
