@@ -124,13 +124,13 @@ func newRoll(conf *config.Config, rows *postgres.Directory, mailboxes *maildir.S
 	}
 	r := &roll.Roll{
 		Here: conf.Cluster.Name, Copy: rows.Machines, Word: rows.MachinesWord,
-		Answers: alive, Register: rows.Register, Store: mailboxes.ID, Room: room(),
+		Answers: alive, Register: rows.Register, Store: mailboxes.ID, Room: room(), Others: map[string]roll.List{},
 		GivenUp: func() bool { return maildir.GivenUp(conf.MailboxesDir, conf.Cluster.Name) },
 	}
 	for _, m := range config.Confirming(conf) { // one that joins gets no accounts yet
 		r.Members = append(r.Members, m.Name)
 		if m.Name != r.Here {
-			r.Others = append(r.Others, func(ctx context.Context) ([]directory.Machine, error) { return postgres.MachinesOf(ctx, Server(m)) })
+			r.Others[m.Name] = func(ctx context.Context) ([]directory.Machine, error) { return postgres.MachinesOf(ctx, Server(m)) }
 		}
 	}
 	others := len(r.Others)

@@ -87,8 +87,9 @@ func sessions(ctx context.Context) (users []string, err error) {
 	return users, nil
 }
 
-// lost asks all machines at once whether this one is lost. The word of one that is lost itself counts
-// only where those that are left were no majority when they gave it up: it may have been right.
+// lost asks all machines at once whether this one is lost. The word of one that is lost itself, by the
+// word of any that does not say so of this one, counts only where those that are left were no
+// majority when they gave it up: it may have been right.
 func (f follower) lost(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, heedTimeout)
 	defer cancel()
@@ -109,8 +110,9 @@ func (f follower) lost(ctx context.Context) bool {
 	all.Wait()
 	here := f.conf.Cluster.Name
 	return slices.ContainsFunc(members, func(m config.Member) bool {
-		counts := m.Name == here || m.Lost || !says(answers[here], m.Name)
-		return counts && says(answers[m.Name], here)
+		return says(answers[m.Name], here) && (m.Lost || !slices.ContainsFunc(members, func(other config.Member) bool {
+			return says(answers[other.Name], m.Name) && !says(answers[other.Name], here)
+		}))
 	})
 }
 

@@ -16,8 +16,8 @@ import (
 	"chatmaild/store/directory"
 )
 
-// TestHeed: what any machine says of b counts, but for one that b's own copy of the directory has
-// as lost by the word of a majority. A server that is stuck keeps none of the others from being heard.
+// TestHeed: what any machine says of b counts, but for one that b's own copy of the directory, or another
+// one, has as lost by the word of a majority. A server that is stuck keeps none of the others from being heard.
 func TestHeed(t *testing.T) {
 	here, away := []string{"username", "bob@chat.example", "alice@chat.example"}, []string{"username", "bob@chat.example"}
 	for _, tt := range []struct {
@@ -38,6 +38,9 @@ func TestHeed(t *testing.T) {
 		{"-", "-", "-", false, false, here},
 		{"a", "b", "a", false, false, here},
 		{"a", "b", "b", false, true, here},
+		{"-", "b", "a", false, false, here},
+		{"~", "bc", "a", false, false, here},
+		{"", "bc", "ab", false, true, here},
 		{"ac", "b", "-", true, true, here},
 		{"ac", "", "", true, false, here},
 		{"", "a", "a", false, false, here},

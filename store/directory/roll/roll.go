@@ -38,9 +38,10 @@ type Roll struct {
 	Here    string
 	Members []string // all machines of the relay that may get accounts, this one too
 	// Copy is this machine's, Word the writer's, Others those of the other machines that confirm a
-	// change of the directory. No other copy may be counted: it may be too old to know who is lost.
+	// change of the directory, by name. No other copy may be counted: it may be too old to know who
+	// is lost.
 	Copy, Word List
-	Others     []List
+	Others     map[string]List
 	// Need is how many of the others must answer where the writer does not: one that has confirmed a
 	// change is among any so many.
 	Need    int
@@ -159,22 +160,37 @@ func (r *Roll) lose() {
 	r.machines[r.Here] = directory.Machine{Name: r.Here, Standing: directory.Lost}
 }
 
-// ask asks all others at once.
+// ask asks all others at once. The word of one that is lost does not count, by this machine's copy
+// or another one's word: it may have a copy that is too old, or be beside the relay with one of its own.
 func (r *Roll) ask(ctx context.Context) (lists [][]directory.Machine) {
+	answers, said := map[string][]directory.Machine{}, []directory.Machine(nil)
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, other := range r.Others {
+	for name, other := range r.Others {
+		if r.Lost(name) {
+			continue
+		}
 		all.Go(func() {
 			list, err := other(ctx)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
-				lists = append(lists, list)
+				answers[name], said = list, append(said, list...)
 			}
 		})
 	}
 	all.Wait()
+	for name, list := range answers {
+		if !isLost(said, name) {
+			lists = append(lists, list)
+		}
+	}
 	return lists
+}
+
+// isLost reports whether one of these machines is called so, and lost.
+func isLost(all []directory.Machine, name string) bool {
+	return slices.ContainsFunc(all, func(m directory.Machine) bool { return m.Name == name && m.Standing == directory.Lost })
 }
 
 // register notes which mailboxes are here, once, with an id if they have none.
@@ -245,7 +261,7 @@ func (r *Roll) knownLost() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	all, err := r.Word(ctx)
-	return err == nil && slices.ContainsFunc(all, func(m directory.Machine) bool { return m.Name == r.Here && m.Standing == directory.Lost })
+	return err == nil && isLost(all, r.Here)
 }
 
 // Places are the machines that get new accounts and answer.

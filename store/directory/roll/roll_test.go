@@ -27,6 +27,7 @@ var (
 	lost   = has(directory.Machine{Name: "a", Standing: directory.Lost, Store: "mine"})
 	open   = has(directory.Machine{Name: "a", Standing: directory.Open, Store: "mine"})
 	others = has(directory.Machine{Name: "a", Standing: directory.Open, Store: "others"})
+	bLost  = has(directory.Machine{Name: "b", Standing: directory.Lost})
 )
 
 // TestAdmission: a machine that is not known not to be lost serves nobody.
@@ -49,11 +50,14 @@ func TestAdmission(t *testing.T) {
 		{"they are others", others, others, nil, nil, "mine", ErrStore},
 		{"they are gone, and there is no writer", none, nil, open, none, "", ErrStore},
 		{"given up, and only its mailboxes know it", open, open, nil, nil, "given up", errLost},
+		{"one that is lost itself says so", bLost, nil, lost, open, "mine", nil},
+		{"by another's word, it is lost itself", nil, nil, lost, bLost, "mine", nil},
+		{"nobody but one that is lost answers", bLost, nil, open, nil, "mine", ErrAlone},
 		{"its directory is away", nil, open, nil, nil, "mine", nil},
 	} {
 		registered := ""
 		r := &Roll{
-			Here: "a", Members: []string{"a", "b", "c"}, Copy: list(tt.copy), Word: list(tt.word), Others: []List{list(tt.b), list(tt.c)},
+			Here: "a", Members: []string{"a", "b", "c"}, Copy: list(tt.copy), Word: list(tt.word), Others: map[string]List{"b": list(tt.b), "c": list(tt.c)},
 			Need: 1, Answers: func(string) bool { return true }, Room: 5, GivenUp: func() bool { return tt.store == "given up" },
 			Register: func(_ context.Context, _, store string, _ int64) error { registered = store; return nil },
 			Store: func(make bool) (string, error) {

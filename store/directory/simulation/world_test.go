@@ -136,6 +136,7 @@ func (w *world) start(m *machine) {
 		},
 		// Any two of the three others have one that confirmed.
 		Need:     len(voters) - len(voters)/2,
+		Others:   map[string]roll.List{},
 		Register: func(context.Context, string, string, int64) error { return nil },
 		GivenUp:  func() bool { return m.givenUp },
 		Store:    func(bool) (string, error) { return m.name, nil },
@@ -145,12 +146,12 @@ func (w *world) start(m *machine) {
 			m.roll.Need--
 			continue
 		}
-		m.roll.Others = append(m.roll.Others, func(context.Context) ([]directory.Machine, error) {
+		m.roll.Others[v.name] = func(context.Context) ([]directory.Machine, error) {
 			if !reaches(m, v) {
 				return nil, errAway
 			}
 			return w.rollOf(v, v.received), nil
-		})
+		}
 	}
 	m.rollAt = 0
 	w.look(m)
