@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,6 +133,27 @@ func TestPromote(t *testing.T) {
 	} {
 		if err := several(t, test.servers...).promote(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: got %v, want %q in it", test.servers, err, test.want)
+		}
+	}
+}
+
+// TestSource: no machine gives what it has for a copy of a writer that was replaced.
+func TestSource(t *testing.T) {
+	for _, test := range []struct {
+		servers []string
+		want    string // the writer, or a part of why there is none
+	}{
+		{[]string{"w 5", "c 5", "c 5"}, "a"},
+		{[]string{"w 5", "", "c 5"}, "a"},
+		{[]string{"w 5", "w 9", "c 5"}, "a"},
+		{[]string{"c 5", "w 5", "w 5"}, "c"},
+		{[]string{"c 5", "c 5", ""}, "no other machine is the writer"},
+		{[]string{"w 5 0", "c 5", "w 6 1"}, "machines a and c take themselves for the writer"},
+		{[]string{"w 4 0", "c 5", ""}, "lacks what this machine's copy"},
+	} {
+		from, err := several(t, test.servers...).source(t.Context())
+		if got := cmp.Or(failure(err), from.Name); !strings.Contains(got, test.want) || (err == nil) != (len(test.want) == 1) {
+			t.Errorf("%q: got %q, want %q", test.servers, got, test.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"chatmaild/applets/admin/desired"
@@ -122,21 +123,9 @@ func (c *cluster) rejoin(ctx context.Context) error {
 	if err := followed(ctx); err != nil {
 		return err
 	}
-	var from *config.Member
-	for _, m := range config.Asked(c.conf) {
-		state, err := c.ask(ctx, m)
-		if err != nil || !state.Writer || m.Name == c.conf.Cluster.Name {
-			continue
-		}
-		if givenUp(c.conf) { // then there may be another one, which does not know that either
-			if all, err := c.machines(ctx, m); err != nil || !says(all, c.conf.Cluster.Name) {
-				continue
-			}
-		}
-		from = &m
-	}
-	if from == nil {
-		return command.WithHint(errors.New("no other machine is the writer"), "chatmaild cluster status")
+	from, err := c.source(ctx)
+	if err != nil {
+		return err
 	}
 	if err := c.writePassword(password); err != nil {
 		return err
@@ -166,6 +155,40 @@ func (c *cluster) rejoin(ctx context.Context) error {
 	}
 	fmt.Fprintf(c.env.Stdout, "machine %s copies the directory\n", c.conf.Cluster.Name)
 	return nil
+}
+
+// source returns the machine of the writer, for who copies it. One that was replaced, and still runs,
+// may lack what this machine's copy has, which would be lost.
+func (c *cluster) source(ctx context.Context) (from config.Member, err error) {
+	self := config.Self(c.conf)
+	here, hereErr := c.ask(ctx, self) // before the writer, which goes on
+	var found []string
+	lacks := false
+	for _, m := range config.Asked(c.conf) {
+		state, err := c.ask(ctx, m)
+		if err != nil || !state.Writer || m == self {
+			continue
+		}
+		if givenUp(c.conf) { // then there may be another one, which does not know that either
+			if all, err := c.machines(ctx, m); err != nil || !says(all, self.Name) {
+				continue
+			}
+		} else {
+			lacks = hereErr == nil && !here.Writer && state.Position < here.Position
+		}
+		from, found = m, append(found, m.Name)
+	}
+	switch {
+	case len(found) == 0:
+		err = command.WithHint(errors.New("no other machine is the writer"), "chatmaild cluster status")
+	case len(found) > 1:
+		err = command.WithHint(fmt.Errorf("machines %s take themselves for the writer", strings.Join(found, " and ")),
+			"first, on the one that no other machine copies, run: chatmaild cluster rejoin")
+	case lacks:
+		err = command.WithHint(fmt.Errorf("machine %s takes itself for the writer, and lacks what this machine's copy of the directory has: another one may have replaced it", from.Name),
+			"chatmaild cluster status; if it is the writer nevertheless, run first: systemctl stop %s", c.server.Unit())
+	}
+	return from, err
 }
 
 // followed fails if another machine copies this one: then this one is the writer, whatever
