@@ -30,7 +30,7 @@ func (c fleet) lose(ctx context.Context, names []string) error {
 	}
 	var err error
 	if left, gone := c.parted(ctx, names); c.isMajority(left) {
-		if c.incomplete || c.dump != nil {
+		if len(gone) > 0 && (c.incomplete || c.dump != nil) { // else it is run again
 			return command.Usagef("of the machines a majority is left, which has all accounts: want neither --incomplete nor --load")
 		}
 		err = c.asVmail(func(rows *accounts.Directory) error {
@@ -108,14 +108,17 @@ func (c fleet) isMajority(machines []config.Member) bool {
 // writer, without a word of those that are gone: they were so many that no writer can say it.
 //
 // What was answered is on the writer and half of the others. So where fewer are gone than that,
-// it is on one of those that are left; else it may not be, and the operator has to know.
+// it is on one of those that are left; else it may not be, and the operator has to know. One that was
+// given up before may have been back, and have confirmed.
+//
+// What is known beside the copy comes before the others confirm nothing any more: from then on,
+// accounts can be created.
 func (c fleet) remain(ctx context.Context, left, gone []config.Member, names []string) error {
 	here, err := c.furthest(ctx, left, names)
 	if err != nil {
 		return err
 	}
-	news := slices.DeleteFunc(slices.Clone(gone), func(m config.Member) bool { return !slices.Contains(names, m.Name) })
-	most := c.isMajority(news)
+	most := c.isMajority(gone)
 	if most && !here.Writer && !c.incomplete {
 		return c.lacking(ctx, names)
 	}
@@ -133,15 +136,15 @@ func (c fleet) remain(ctx context.Context, left, gone []config.Member, names []s
 			}
 		}
 		owner := address(accounts.Database)
+		if err := c.complete(ctx, postgres.Unconfirmed(owner), own); err != nil {
+			return err
+		}
 		abandoned := slices.Clone(names)
 		for _, m := range gone {
 			abandoned = append(abandoned, m.Name)
 		}
 		slices.Sort(abandoned)
-		if err := postgres.Abandon(ctx, owner, slices.Compact(abandoned)...); err != nil {
-			return err
-		}
-		return c.complete(ctx, postgres.Unconfirmed(owner), own)
+		return postgres.Abandon(ctx, owner, slices.Compact(abandoned)...)
 	})
 	if err != nil {
 		return err
