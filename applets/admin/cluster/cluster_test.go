@@ -149,6 +149,9 @@ func TestSource(t *testing.T) {
 		{[]string{"c 5", "w 5", "w 5"}, "c"},
 		{[]string{"c 5", "c 5", ""}, "no other machine is the writer"},
 		{[]string{"w 5 0", "c 5", "w 6 1"}, "machines a and c take themselves for the writer"},
+		{[]string{"w 5 0", "", "c 5"}, "one of the two was replaced"},
+		{[]string{"w 5 0", "w 9", "c 5"}, "one of the two was replaced"},
+		{[]string{"w 5 0", "", ""}, "a"},
 		{[]string{"w 4 0", "c 5", ""}, "lacks what this machine's copy"},
 	} {
 		from, err := several(t, test.servers...).source(t.Context())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,25 +159,28 @@ func (c *cluster) rejoin(ctx context.Context) error {
 }
 
 // source returns the machine of the writer, for who copies it. One that was replaced, and still runs,
-// may lack what this machine's copy has, which would be lost.
+// may lack what this machine has, which would be lost.
 func (c *cluster) source(ctx context.Context) (from config.Member, err error) {
 	self := config.Self(c.conf)
 	here, hereErr := c.ask(ctx, self) // before the writer, which goes on
 	var found []string
-	lacks := false
+	var writer postgres.State
+	var copies []string // their versions
 	for _, m := range config.Asked(c.conf) {
 		state, err := c.ask(ctx, m)
-		if err != nil || !state.Writer || m == self {
+		if err != nil || m == self {
+			continue
+		}
+		if !state.Writer {
+			copies = append(copies, state.Version)
 			continue
 		}
 		if givenUp(c.conf) { // then there may be another one, which does not know that either
 			if all, err := c.machines(ctx, m); err != nil || !says(all, self.Name) {
 				continue
 			}
-		} else {
-			lacks = hereErr == nil && !here.Writer && state.Position < here.Position
 		}
-		from, found = m, append(found, m.Name)
+		from, writer, found = m, state, append(found, m.Name)
 	}
 	switch {
 	case len(found) == 0:
@@ -184,9 +188,13 @@ func (c *cluster) source(ctx context.Context) (from config.Member, err error) {
 	case len(found) > 1:
 		err = command.WithHint(fmt.Errorf("machines %s take themselves for the writer", strings.Join(found, " and ")),
 			"first, on the one that no other machine copies, run: chatmaild cluster rejoin")
-	case lacks:
+	case givenUp(c.conf):
+	case hereErr == nil && !here.Writer && writer.Position < here.Position:
 		err = command.WithHint(fmt.Errorf("machine %s takes itself for the writer, and lacks what this machine's copy of the directory has: another one may have replaced it", from.Name),
 			"chatmaild cluster status; if it is the writer nevertheless, run first: systemctl stop %s", c.server.Unit())
+	case !c.copying() && writer.Followers == 0 && slices.Contains(copies, writer.Version):
+		err = command.WithHint(fmt.Errorf("machine %s takes itself for the writer, but no machine copies it, and this one was the writer, too: one of the two was replaced", from.Name),
+			"run on that one: systemctl stop %s; on the other one: systemctl start %[1]s; once others copy that, run on the one that was replaced: chatmaild cluster rejoin", c.server.Unit())
 	}
 	return from, err
 }
