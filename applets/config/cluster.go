@@ -108,7 +108,9 @@ const (
 	MemberIMAPPort = 143  // sessions of users whose mailboxes are here
 	// MemberPorterPort is where mailboxes arrive that get their home here.
 	MemberPorterPort = 2526
-	MemberLimitPort  = 2527 // whether a user may send whose mail this one counts
+	// MemberDirectoryPort is where the others ask and copy the directory.
+	MemberDirectoryPort = 5432
+	MemberLimitPort     = 2527 // whether a user may send whose mail this one counts
 	// MemberSignupPort is where is asked whether there may be another account, if this one counts.
 	MemberSignupPort = 2528
 	MemberWebPort    = 80 // whether it is there: nginx logs nothing of that

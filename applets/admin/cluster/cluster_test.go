@@ -185,15 +185,17 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestAnswers: a machine is there if one of its ports is open.
+// TestAnswers: a machine is there if one of its ports is open, that of the directory too.
 func TestAnswers(t *testing.T) {
 	m := config.Member{Name: "c", Addr: netip.MustParseAddr("127.77.1.2")} // a loopback address that no other test uses
-	l, err := net.Listen("tcp", netip.AddrPortFrom(m.Addr, config.MemberPorterPort).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if port := answers(t.Context(), m); port == 0 {
-		t.Error("a machine that answers is taken for gone")
+	for _, port := range []uint16{config.MemberPorterPort, config.MemberDirectoryPort} {
+		l, err := net.Listen("tcp", netip.AddrPortFrom(m.Addr, port).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answers(t.Context(), m); got != int(port) {
+			t.Errorf("a machine that answers on port %d answers on %d", port, got)
+		}
+		l.Close()
 	}
 }

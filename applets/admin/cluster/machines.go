@@ -299,7 +299,7 @@ func (c fleet) rebalance(ctx context.Context) error {
 func answers(ctx context.Context, m config.Member) int {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	ports := []int{config.MemberWebPort, config.MemberIMAPPort, config.MemberSMTPPort, config.MemberPorterPort}
+	ports := []int{config.MemberWebPort, config.MemberIMAPPort, config.MemberSMTPPort, config.MemberPorterPort, config.MemberDirectoryPort}
 	found := make(chan int, len(ports))
 	for _, port := range ports {
 		go func() {

@@ -74,7 +74,7 @@ func newMember(conf *config.Config, server PostgreSQL) *member {
 	}
 	return &member{
 		Name: self.Name, Address: self.Addr.String(), Others: strings.Join(others, " "),
-		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort, DirectoryPort: postgreSQLPort,
+		SMTPPort: config.MemberSMTPPort, IMAPPort: config.MemberIMAPPort, SealingPort: sealingPort, DirectoryPort: config.MemberDirectoryPort,
 		Machines: machines, HBA: server.HBA(),
 		Synchronous: synchronous(config.Confirming(conf)), Primary: Primary(conf),
 	}
@@ -170,12 +170,9 @@ func MemberUnits(conf *config.Config) []string {
 	return []string{"chatmaild-porter.service"}
 }
 
-// postgreSQLPort is where the others ask and copy the directory.
-const postgreSQLPort = 5432
-
 // MemberPorts are the ports of a machine that are for the relay's other machines alone.
 func MemberPorts() []int {
-	return []int{config.MemberSMTPPort, config.MemberPorterPort, config.MemberLimitPort, config.MemberSignupPort, postgreSQLPort}
+	return []int{config.MemberSMTPPort, config.MemberPorterPort, config.MemberLimitPort, config.MemberSignupPort, config.MemberDirectoryPort}
 }
 
 // memberPorts are those that it listens on beside the ports of a relay that is one machine.
@@ -190,6 +187,6 @@ func memberPorts(conf *config.Config) []Port {
 		{sealingPort, "Postfix, for mail from outside with fewer header fields", false, postfix},
 		{config.MemberLimitPort, "the limit on sending, which another machine asks about", false, []string{"filtermail-out"}},
 		{config.MemberSignupPort, "the limit on new accounts, which another machine asks about", false, []string{"doveauth"}},
-		{postgreSQLPort, "PostgreSQL, with the directory of accounts", false, []string{"postgres"}},
+		{config.MemberDirectoryPort, "PostgreSQL, with the directory of accounts", false, []string{"postgres"}},
 	}
 }
