@@ -166,12 +166,15 @@ func (c admission) awaitFollower(ctx context.Context, name string) error {
 	})
 }
 
-// remove takes a machine off the list that is empty, or lost. The others follow.
+// remove takes a machine off the list that is empty, or lost. The others follow. One that is off it
+// already may not be forgotten yet: it can be run again after an interruption.
 func (c admission) remove(ctx context.Context, name string) error {
 	members := config.Members(c.conf)
+	_, registered := c.registered(ctx)
+	_, known := registered[name]
 	left := slices.DeleteFunc(slices.Clone(members), func(m config.Member) bool { return m.Name == name })
 	switch {
-	case len(left) == len(members):
+	case len(left) == len(members) && !known:
 		return command.Usagef("%q is not a machine of this relay: want one that [cluster] of %s names", name, config.DefaultPath)
 	case name == c.conf.Cluster.Name:
 		return errors.New("this is the machine itself, which has the writer: promote another one, and run the command there")
