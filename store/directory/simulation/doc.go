@@ -31,8 +31,8 @@
 //	7  without a writer, who has an account is  login; TestCluster withoutWriter
 //	   served
 //	8  of two writers at most one commits       confirm, promote, TestQuorum; cluster TestPromote, TestCheck,
-//	                                            TestParted, TestFurthest; TestCluster promote, rejoin;
-//	                                            TestClusterLost isBack, areBack
+//	                                            TestSource, TestParted, TestFurthest; TestCluster promote,
+//	                                            rejoin; TestClusterLost isBack, areBack
 //	9  a machine that was lost, or lost its     route, heed; roll TestAdmission, accounts TestNeed, cluster
 //	   mailboxes, serves none under its name    TestHeed, member TestNotAdmitted; TestClusterMove back,
 //	                                            TestClusterLost isBack, areBack
