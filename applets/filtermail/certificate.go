@@ -21,7 +21,7 @@ type certificate struct {
 
 	mu     sync.Mutex
 	looked time.Time
-	last   os.FileInfo // of the file that was read last; nil: none
+	last   os.FileInfo // of the file that pair is from; nil: none
 	pair   *tls.Certificate
 	err    error // why there is no pair, or not the one of the file
 }
@@ -45,7 +45,8 @@ func (c *certificate) current() (*tls.Certificate, error) {
 	return c.pair, nil
 }
 
-// look reads the file if it is not the same as before, and logs once what is wrong with it.
+// look reads the file if the pair is not from it, and logs once what is wrong with it. One that
+// could not be read is read again: there may have been no file descriptor left.
 func (c *certificate) look() {
 	info, err := os.Stat(c.path)
 	if err == nil && c.last != nil && os.SameFile(info, c.last) && info.ModTime().Equal(c.last.ModTime()) && info.Size() == c.last.Size() {
@@ -53,12 +54,11 @@ func (c *certificate) look() {
 	}
 	var pair tls.Certificate
 	if err == nil {
-		c.last = info
 		pair, err = readPair(c.path)
 	}
 	switch {
 	case err == nil:
-		c.pair, c.err = &pair, nil
+		c.pair, c.last, c.err = &pair, info, nil
 		c.log.Info("using a certificate", "file", c.path, "valid_until", pair.Leaf.NotAfter.UTC())
 	case c.err == nil || c.err.Error() != err.Error():
 		c.err = err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,13 +15,7 @@ import (
 
 // TestCertificate follows a file: none, one, a broken one, another one.
 func TestCertificate(t *testing.T) {
-	pem := func(name string) string {
-		cert, key, err := pki.NewPEM(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(key) + string(cert)
-	}
+	pem := func(name string) string { return newPEM(t, name) }
 	path := filepath.Join(t.TempDir(), "certificate.pem")
 	now := time.Unix(1234567, 0)
 	var log bytes.Buffer
@@ -61,4 +56,51 @@ func TestCertificate(t *testing.T) {
 	if strings.Contains(log.String(), "PRIVATE") {
 		t.Errorf("the log has the key:\n%s", log.String())
 	}
+}
+
+// TestCertificateLater: a renewal that could not be read when it came, for lack of files, is
+// read once it can be.
+func TestCertificateLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "certificate.pem")
+	if err := os.WriteFile(path, []byte(newPEM(t, "a.test")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1234567, 0)
+	c := newCertificate(path, slog.New(slog.DiscardHandler))
+	c.now = func() time.Time { return now }
+	withoutFiles(t, func() {
+		if _, err := c.current(); err == nil {
+			t.Error("the file could be read")
+		}
+	})
+	now = now.Add(certificateInterval)
+	if _, err := c.current(); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// withoutFiles does something while no file can be opened.
+func withoutFiles(t *testing.T, do func()) {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	do()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newPEM is a key with its certificate.
+func newPEM(t *testing.T, name string) string {
+	t.Helper()
+	cert, key, err := pki.NewPEM(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(key) + string(cert)
 }
