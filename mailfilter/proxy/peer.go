@@ -18,7 +18,7 @@ var (
 )
 
 // peer is the connection that messages come from. Replies are gathered and go
-// out when it would otherwise wait for input, which is what a client that
+// out when it would otherwise wait for input, or they are many, which is what a client that
 // pipelines wants (RFC 2920, section 3.2).
 type peer struct {
 	conn net.Conn
@@ -75,6 +75,11 @@ func (p *peer) cork() {
 func (p *peer) line() ([]byte, error) {
 	if err := p.arm(); err != nil {
 		return nil, err
+	}
+	if len(p.out) >= maxCommand { // a reply may be much longer than its command
+		if err := p.flush(); err != nil {
+			return nil, err
+		}
 	}
 	seen := 0
 	for {
