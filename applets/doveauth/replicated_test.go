@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"chatmaild/applets/service/metric"
 	"chatmaild/auth"
 	"chatmaild/auth/machine"
+	"chatmaild/auth/mailaddr"
 	"chatmaild/packaging/dovecot/authserver"
 	"chatmaild/packaging/postfix/socketmap"
 	"chatmaild/store/directory/home"
@@ -173,6 +175,18 @@ func (r *replicated) home(local string) string {
 	return strings.TrimSpace(strings.TrimSuffix(text, ","))
 }
 
+// open does what Dovecot does when a client opens a mailbox.
+func (r *replicated) open(local string) {
+	r.t.Helper()
+	addr, err := mailaddr.Parse(local+"@chat.example", "chat.example")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.mailboxes.Home(addr), "dovecot-uidlist"), []byte("3 V1 N1\n"), 0o600)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // TestReplicated has Dovecot's and Postfix's questions answered from PostgreSQL: while all is
 // well, without the writer, without the copy, and without both.
 func TestReplicated(t *testing.T) {
@@ -186,6 +200,8 @@ func TestReplicated(t *testing.T) {
 		}
 	}
 	r.eventually("a new account", func() bool { return r.login("here", password, "") == "OK 1 user=here@chat.example" })
+	r.eventually("mail for it", func() bool { return r.user("here") == "FAIL" })
+	r.open("here")
 	r.place = "a"
 	r.eventually("an account elsewhere", func() bool { return r.login("away", password, "") == elsewhere })
 	want("again", r.login("here", password, ""), "OK 1 user=here@chat.example")

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"chatmaild/auth/mailaddr"
 )
 
 const (
@@ -22,6 +24,10 @@ const (
 
 	maxUIDLine = 4 << 10 // bytes; a file name has 255
 )
+
+// Opened tells whether a client has ever opened the mailbox of addr: Dovecot then makes its list of
+// UIDs, whose UIDVALIDITY the client notes.
+func (s *Store) Opened(addr mailaddr.Address) (bool, error) { return s.has(addr.String(), uidList) }
 
 // afterUIDs returns what is kept of a list of UIDs after a power failure: its first line, with
 // a next UID above every one that may have been given. ok is false of what is no such list.

@@ -289,9 +289,16 @@ func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
 	f.creates(t, string(left))
 	t.Logf("a new account %v after the command began", time.Since(start).Round(100*time.Millisecond))
 	f.isRefused(t, at, addr, "what the other one chose")
-	if _, err := f.login(t, at, addr, clusterPassword); err != nil {
-		t.Errorf("the user at home on the lost machine: %v", err)
+	// A client would not show what is in a mailbox that it does not know.
+	f.send(t, at, f.members[string(left)], addr)
+	session, err := f.login(t, at, addr, clusterPassword)
+	if err != nil {
+		t.Fatalf("the user at home on the lost machine: %v", err)
 	}
+	if n, err := session.Select(); n != 0 || err != nil {
+		t.Errorf("the mailbox that follows a lost one has %d messages before it is opened: %v", n, err)
+	}
+	f.arrives(t, at, addr, 1)
 	sh(t, at, fmt.Sprintf("chatmaild cluster remove %c", lost))
 	until(deadline(t, stepTimeout), t, "status to have no advice", func() bool {
 		status := sh(t, at, "chatmaild cluster status --json")

@@ -28,6 +28,7 @@ var (
 	errElsewhere = errors.New("the mailbox is on another machine")
 	errHandedOn  = errors.New("the session comes from another machine, but the mailbox is not here")
 	errSilent    = errors.New("the machine that has the mailbox does not answer")
+	errUnopened  = errors.New("its user has not opened the mailbox yet")
 )
 
 // Machines is what is known of the relay's machines: roll.Roll.
@@ -147,11 +148,21 @@ func (m *Member) is(addr netip.Addr) bool {
 	return false
 }
 
-// Mailbox fails unless the mailbox of addr, which has an account, is here.
+// Mailbox fails unless the mailbox of addr, which has an account, is here, and its user has opened
+// it: mail waits for that. The empty mailbox that follows the one on a lost machine has another
+// UIDVALIDITY, and when the Delta Chat core sees that, it begins with what comes then: it would
+// never show what was in there already.
 func (m *Member) Mailbox(ctx context.Context, addr mailaddr.Address) error {
 	_, whose, err := m.where(ctx, addr)
-	if err == nil && whose != directory.Ours {
-		err = errElsewhere
+	if err != nil {
+		return err
+	}
+	if whose != directory.Ours {
+		return errElsewhere
+	}
+	opened, err := m.accounts.Mailboxes.Opened(addr)
+	if err == nil && !opened {
+		err = errUnopened
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,8 +27,8 @@ type rows struct{ directory.Accounts }
 
 func (rows) Account(_ context.Context, addr mailaddr.Address) (auth.Account, error) {
 	switch local := addr.Local(); local {
-	case "here", "away", "gone":
-		return auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true, Home: map[string]string{"here": "a", "away": "b", "gone": "z"}[local]}, nil
+	case "here", "opened", "away", "gone":
+		return auth.Account{Stored: "{PLAIN}x", EncryptedOnly: true, Home: map[string]string{"here": "a", "opened": "a", "away": "b", "gone": "z"}[local]}, nil
 	case "moving":
 		return auth.Account{Stored: "{PLAIN}x", Home: "a", MovingTo: "b"}, nil
 	case "lost":
@@ -105,11 +107,19 @@ func TestSession(t *testing.T) {
 
 func TestMailbox(t *testing.T) {
 	alive := true
-	m, _ := open(t, &alive)
-	for name, want := range map[string]error{"here": nil, "away": errElsewhere, "moving": errMoving, "lost": directory.ErrUnavailable} {
+	m, mailboxes := open(t, &alive)
+	for name, want := range map[string]error{"here": errUnopened, "opened": nil, "away": errElsewhere, "moving": errMoving, "lost": directory.ErrUnavailable} {
 		addr, err := mailaddr.Parse(name+"@chat.example", "chat.example")
 		if err != nil {
 			t.Fatal(err)
+		}
+		if name == "opened" { // as Dovecot does
+			if _, err := m.Session(t.Context(), addr.String(), netip.Addr{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(mailboxes.Home(addr), "dovecot-uidlist"), []byte("3 V1 N1\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := m.Mailbox(t.Context(), addr); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", name, err, want)
