@@ -276,7 +276,7 @@ func (f *faulty) killSettled(t *testing.T, r *Relay) {
 
 // leftAlone kills one of two machines for good. The other one serves all, once it is told.
 func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
-	addr := f.several.newcomer(t, string(lost), "lostone")
+	addr, friend := f.several.newcomer(t, string(lost), "lostone"), f.several.newcomer(t, string(left), "friend")
 	f.killSettled(t, f.machine(lost))
 	at := f.machine(left)
 	f.leads(t, at)
@@ -290,7 +290,7 @@ func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
 	t.Logf("a new account %v after the command began", time.Since(start).Round(100*time.Millisecond))
 	f.isRefused(t, at, addr, "what the other one chose")
 	// A client would not show what is in a mailbox that it does not know.
-	f.send(t, at, f.members[string(left)], addr)
+	f.send(t, at, friend, addr)
 	session, err := f.login(t, at, addr, clusterPassword)
 	if err != nil {
 		t.Fatalf("the user at home on the lost machine: %v", err)
