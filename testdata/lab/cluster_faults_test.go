@@ -276,7 +276,7 @@ func (f *faulty) killSettled(t *testing.T, r *Relay) {
 
 // leftAlone kills one of two machines for good. The other one serves all, once it is told.
 func (f *faulty) leftAlone(t *testing.T, left, lost rune) {
-	addr, friend := f.several.newcomer(t, string(lost), "lostone"), f.several.newcomer(t, string(left), "friend")
+	addr, friend := f.several.newcomer(t, string(lost), "lostone"), f.several.newcomer(t, string(left), "friends")
 	f.killSettled(t, f.machine(lost))
 	at := f.machine(left)
 	f.leads(t, at)
