@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"chatmaild/auth/mailaddr"
 )
 
 const (
@@ -25,9 +25,15 @@ const (
 	maxUIDLine = 4 << 10 // bytes; a file name has 255
 )
 
-// Opened tells whether a client has ever opened the mailbox of addr: Dovecot then makes its list of
-// UIDs, whose UIDVALIDITY the client notes.
-func (s *Store) Opened(addr mailaddr.Address) (bool, error) { return s.has(addr.String(), uidList) }
+// Opened tells whether a client has ever opened the mailbox in a directory: Dovecot then makes its
+// list of UIDs, whose UIDVALIDITY the client notes.
+func Opened(home string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(home, uidList))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // afterUIDs returns what is kept of a list of UIDs after a power failure: its first line, with
 // a next UID above every one that may have been given. ok is false of what is no such list.

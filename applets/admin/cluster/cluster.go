@@ -126,7 +126,7 @@ See chatmaild-cluster(7).`,
 				return map[string]func(context.Context, string) error{"drain": f.drain, "open": f.open, "remove": admission{c}.remove}[what](ctx, rest[0])
 			}
 			return map[string]func(context.Context) error{
-				"status": c.status, "init": founding{c}.init, "rejoin": c.rejoin, "promote": c.promote, "upgrade": c.upgrade, "dump": saved{c}.dump, "load": saved{c}.load, "rebalance": f.rebalance,
+				"status": c.status, "init": founding{c}.init, "rejoin": returning{c}.rejoin, "promote": c.promote, "upgrade": c.upgrade, "dump": saved{c}.dump, "load": saved{c}.load, "rebalance": f.rebalance,
 				// What systemd, and join on another machine, run.
 				"check": c.check, "bot": follower{c}.botHere, "follow": follower{c}.run, "offer": admission{c}.offer, "admit": admission{c}.admit, "confirm": admission{c}.confirm,
 			}[what](ctx)

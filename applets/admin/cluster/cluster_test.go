@@ -154,7 +154,7 @@ func TestSource(t *testing.T) {
 		{[]string{"w 5 0", "", ""}, "a"},
 		{[]string{"w 4 0", "c 5", ""}, "lacks what this machine's copy"},
 	} {
-		from, err := several(t, test.servers...).source(t.Context())
+		from, err := returning{several(t, test.servers...)}.source(t.Context())
 		if got := cmp.Or(failure(err), from.Name); !strings.Contains(got, test.want) || (err == nil) != (len(test.want) == 1) {
 			t.Errorf("%q: got %q, want %q", test.servers, got, test.want)
 		}

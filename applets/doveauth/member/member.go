@@ -20,6 +20,7 @@ import (
 	"chatmaild/store/directory"
 	"chatmaild/store/directory/home"
 	"chatmaild/store/directory/move"
+	"chatmaild/store/maildir"
 )
 
 // Faults that pass.
@@ -160,7 +161,7 @@ func (m *Member) Mailbox(ctx context.Context, addr mailaddr.Address) error {
 	if whose != directory.Ours {
 		return errElsewhere
 	}
-	opened, err := m.accounts.Mailboxes.Opened(addr)
+	opened, err := maildir.Opened(m.accounts.Mailboxes.Home(addr))
 	if err == nil && !opened {
 		err = errUnopened
 	}
