@@ -92,7 +92,12 @@ func (s *Store) Lock(addr mailaddr.Address) (unlock func(), err error) {
 }
 
 func (s *Store) has(addr, file string) (bool, error) {
-	_, err := os.Lstat(filepath.Join(s.dir, addr, file))
+	return exists(filepath.Join(s.dir, addr, file))
+}
+
+// exists tells whether a mailbox has a file. Its error does not name that: the path has an address.
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
 	switch {
 	case err == nil:
 		return true, nil

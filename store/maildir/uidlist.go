@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,13 +26,7 @@ const (
 
 // Opened tells whether a client has ever opened the mailbox in a directory: Dovecot then makes its
 // list of UIDs, whose UIDVALIDITY the client notes.
-func Opened(home string) (bool, error) {
-	_, err := os.Lstat(filepath.Join(home, uidList))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
+func Opened(home string) (bool, error) { return exists(filepath.Join(home, uidList)) }
 
 // afterUIDs returns what is kept of a list of UIDs after a power failure: its first line, with
 // a next UID above every one that may have been given. ok is false of what is no such list.

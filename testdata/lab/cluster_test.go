@@ -174,13 +174,13 @@ func (c *several) serve(t *testing.T) {
 }
 
 // isRefused wants a password to be called wrong. Before any "no" a machine asks the writer, and puts
-// off whoever logs in when that takes too long; nobody is let in meanwhile.
+// the login off when that takes too long; none succeeds meanwhile.
 func (c *several) isRefused(t *testing.T, at *Relay, addr, wrong string) {
 	t.Helper()
 	until(deadline(t, stepTimeout), t, "a password to be refused", func() bool {
 		_, err := c.login(t, at, addr, wrong)
 		if err == nil {
-			t.Fatalf("%s at %s: a password of somebody else is taken", addr, at.Name)
+			t.Fatalf("%s at %s: a wrong password is accepted", addr, at.Name)
 		}
 		return strings.Contains(err.Error(), "AUTHENTICATIONFAILED")
 	})

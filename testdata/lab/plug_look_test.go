@@ -40,23 +40,17 @@ func (p *plug) look(t *testing.T) {
 // It gives up when there is no less of it after a while, however much that is.
 func (p *plug) drain(t *testing.T) {
 	t.Helper()
-	start, kept, least := time.Now(), -1, 0
-	for less := start; ; {
-		now := p.queued(t)
-		if now == 0 {
-			t.Logf("Postfix delivered %d messages that it had kept in %v", max(kept, 0), time.Since(start).Round(time.Second))
-			return
-		}
-		if kept < 0 {
-			kept, least = now, now+1
-		}
-		if now < least {
-			least, less = now, time.Now()
-		} else if time.Since(less) > stepTimeout {
+	start, kept := time.Now(), p.queued(t)
+	for left, less := kept, start; left > 0; {
+		restFor(t.Context(), queuePoll)
+		switch now := p.queued(t); {
+		case now < left:
+			left, less = now, time.Now()
+		case time.Since(less) > stepTimeout:
 			t.Fatalf("of %d messages that Postfix had kept, %d are not delivered: %s", kept, now, p.script(t, "postqueue -j | head -5"))
 		}
-		restFor(t.Context(), queuePoll)
 	}
+	t.Logf("Postfix delivered %d messages that it had kept in %v", kept, time.Since(start).Round(time.Second))
 }
 
 // queued returns how many messages Postfix has, and has it try those at once that it would try
